@@ -1,0 +1,136 @@
+"""What a model provider is: the requests it takes and the events it yields.
+
+Above sits ``turn.run_turn``, which owns retries and decides how a reply ended; below sit ``anthropic`` and ``demo``.
+A provider makes exactly one attempt per ``stream`` call and never sleeps for a retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+ThinkingLevel = Literal["off", "minimal", "low", "medium", "high"]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One row of ``models.list``."""
+
+    id: str
+    name: str
+    provider: str
+    context_window: int
+    """Tokens the model reads at most, its output included."""
+    max_output: int
+    """Tokens the model writes at most."""
+    reasoning: bool = False
+    input: tuple[str, ...] = ("text",)
+    created_at_ms: int = 0
+    """Milliseconds since the epoch; 0 where the provider does not say."""
+
+
+@dataclass(frozen=True)
+class TurnRequest:
+    """Everything one model call needs. ``messages`` are Messages API dicts, already trimmed to the window."""
+
+    model: str
+    system: str
+    messages: Sequence[Mapping[str, Any]]
+    max_tokens: int
+    thinking: ThinkingLevel = "off"
+    locale: str = "en"
+    """The client's language, for providers that write their own texts (the demo)."""
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The reply is whole: the provider gave a stop reason.
+
+    ``content`` holds the provider's own blocks (Messages API shape), ``usage`` counts tokens.
+    """
+
+    stop_reason: str
+    content: Sequence[Mapping[str, Any]]
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one reply, as the provider bills them."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+ProviderEvent = TextDelta | ThinkingDelta | Completed
+
+
+class ProviderError(Exception):
+    """A call that failed, with what is needed to say so and to decide on a retry.
+
+    ``kind`` is one of ``auth, billing, invalid, too_large, not_found, rate_limit, overloaded, server, connect,
+    timeout, cut, protocol``; the last three of a stream that had begun are *cuts* and are never retried once output
+    was shown. ``retry_after_s`` is the provider's own wish in seconds. ``detail`` is safe to show (no key, no path).
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        request_id: str | None = None,
+    ):
+        super().__init__(f"{kind}: {detail}")
+        self.kind, self.detail, self.status = kind, detail, status
+        self.retry_after_s, self.request_id = retry_after_s, request_id
+
+
+class Provider(Protocol):
+    """A source of replies. Implementations hold one HTTP client and are closed with ``aclose``."""
+
+    name: str
+    """The name in ``models.providers.<name>`` (``anthropic``, ``demo``, ``ollama`` …)."""
+
+    def stream(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
+        """Yield deltas, then exactly one ``Completed``; an iterator that ends without one was cut.
+
+        Raises:
+            ProviderError: the attempt failed, before or in the middle of the stream.
+        """
+        ...
+
+    async def list_models(self) -> Sequence[ModelInfo]:
+        """The models this provider serves, newest first. Raises ``ProviderError``."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass
+class Reply:
+    """The reply so far: written by ``run_turn``, read by the gateway at any time (flush, abort, resume)."""
+
+    provider: str = ""
+    model: str = ""
+    text: str = ""
+    thinking: str = ""
+    content: Sequence[Mapping[str, Any]] = ()
+    """The provider's blocks once complete, else empty: then ``text`` and ``thinking`` are all there is."""
+    usage: Usage = field(default_factory=Usage)
+    stop_reason: str | None = None
+    attempts: int = 0

@@ -1,0 +1,47 @@
+"""Texts for people, in their language: flat JSON catalogues in ``locale/``, one a noun and language.
+
+``t = catalogue("gateway")`` then ``t("ko", "reset.done", key="…")``. English is the fallback of languages and keys;
+a key that is in no catalogue is a bug and raises ``KeyError``. Browser texts live in ``static/src``, not here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("en", "ko")
+_FOLDER = Path(__file__).parent / "locale"
+
+
+def language(tag: str | None) -> str:
+    """The language to speak for a BCP 47 tag or a POSIX locale (``ko-KR``, ``ko_KR.UTF-8``); ``en`` when unknown."""
+    primary = (tag or "").replace("_", "-").split("-")[0].split(".")[0].lower()
+    return primary if primary in LANGUAGES else "en"
+
+
+def environment_language(env: Mapping[str, str] | None = None) -> str:
+    """The language of the terminal: ``LC_ALL``, ``LC_MESSAGES`` or ``LANG``, in POSIX's order."""
+    env = os.environ if env is None else env
+    return language(next((env[n] for n in ("LC_ALL", "LC_MESSAGES", "LANG") if env.get(n)), None))
+
+
+@cache
+def _load(area: str, lang: str) -> Mapping[str, str]:
+    texts: dict[str, str] = json.loads((_FOLDER / f"{area}.{lang}.json").read_text(encoding="utf-8"))
+    return texts
+
+
+def catalogue(area: str) -> Callable[..., str]:
+    """The function ``t(locale, key, **facts)`` of one area (``gateway``, ``agent``, ``server``, ``cli``)."""
+
+    def t(locale: str | None, key: str, **facts: Any) -> str:
+        lang = language(locale)
+        texts = _load(area, lang)
+        template = texts[key] if key in texts else _load(area, "en")[key]
+        return template.format(**facts) if facts else template
+
+    return t

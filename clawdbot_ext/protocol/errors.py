@@ -1,0 +1,124 @@
+"""Every failure that may reach a client, as one exception class each.
+
+    GatewayError                 code             details.reason
+    ├── InvalidRequest           INVALID_REQUEST  (given by the raiser, or absent)
+    │   ├── UnknownMethod        INVALID_REQUEST  UNKNOWN_METHOD
+    │   ├── NotFound             INVALID_REQUEST  NOT_FOUND
+    │   ├── IdempotencyConflict  INVALID_REQUEST  IDEMPOTENCY_CONFLICT
+    │   ├── Stale                INVALID_REQUEST  STALE            (base hash guard)
+    │   ├── MissingScope         INVALID_REQUEST  MISSING_SCOPE
+    │   ├── TooLarge             INVALID_REQUEST  TOO_LARGE
+    │   └── Unauthorized         INVALID_REQUEST  UNAUTHORIZED     (the socket closes with 1008)
+    └── Unavailable              UNAVAILABLE      (given by the raiser)
+        ├── RateLimited          UNAVAILABLE      RATE_LIMITED     (carries retryAfterMs)
+        ├── QueueFull            UNAVAILABLE      QUEUE_FULL
+        ├── StorageFull          UNAVAILABLE      STORAGE_FULL
+        └── ShuttingDown         UNAVAILABLE      SHUTTING_DOWN
+
+The five codes are Clawdbot's; what tells failures of one code apart is ``details.reason``. What a client must not see
+(a bug, a path, a secret) is no ``GatewayError``: dispatch turns it into ``UNAVAILABLE`` "internal error" and logs it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, ClassVar
+
+
+class ErrorCode(str, Enum):
+    """The codes of the wire (Clawdbot's ``ErrorCodes``)."""
+
+    NOT_LINKED = "NOT_LINKED"
+    NOT_PAIRED = "NOT_PAIRED"
+    AGENT_TIMEOUT = "AGENT_TIMEOUT"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class GatewayError(Exception):
+    """A failure with its wire code. ``message`` is for people, in English; clients decide by ``code`` and ``reason``."""
+
+    code: ClassVar[ErrorCode]
+    reason: str | None = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, reason: str | None = None, retry_after_ms: int | None = None, **facts: Any):
+        super().__init__(message)
+        self.message = message
+        if reason is not None:
+            self.reason = reason
+        self.retry_after_ms = retry_after_ms
+        self.facts = facts
+
+    def to_wire(self) -> dict[str, Any]:
+        """The ``error`` object of a response frame."""
+        error: dict[str, Any] = {"code": self.code.value, "message": self.message}
+        details = {**({"reason": self.reason} if self.reason else {}), **self.facts}
+        if details:
+            error["details"] = details
+        if self.retryable:
+            error["retryable"] = True
+        if self.retry_after_ms is not None:
+            error["retryAfterMs"] = self.retry_after_ms
+        return error
+
+
+class InvalidRequest(GatewayError):
+    """The request can never succeed as it stands."""
+
+    code = ErrorCode.INVALID_REQUEST
+
+
+class UnknownMethod(InvalidRequest):
+    reason = "UNKNOWN_METHOD"
+
+
+class NotFound(InvalidRequest):
+    reason = "NOT_FOUND"
+
+
+class IdempotencyConflict(InvalidRequest):
+    """The idempotency key was used before for another message or another session."""
+
+    reason = "IDEMPOTENCY_CONFLICT"
+
+
+class Stale(InvalidRequest):
+    """The ``baseHash`` given is not that of the present state."""
+
+    reason = "STALE"
+
+
+class MissingScope(InvalidRequest):
+    reason = "MISSING_SCOPE"
+
+
+class TooLarge(InvalidRequest):
+    reason = "TOO_LARGE"
+
+
+class Unauthorized(InvalidRequest):
+    reason = "UNAUTHORIZED"
+
+
+class Unavailable(GatewayError):
+    """The request may succeed later; nothing of it took effect."""
+
+    code = ErrorCode.UNAVAILABLE
+    retryable = True
+
+
+class RateLimited(Unavailable):
+    reason = "RATE_LIMITED"
+
+
+class QueueFull(Unavailable):
+    reason = "QUEUE_FULL"
+
+
+class StorageFull(Unavailable):
+    reason = "STORAGE_FULL"
+
+
+class ShuttingDown(Unavailable):
+    reason = "SHUTTING_DOWN"

@@ -1,0 +1,254 @@
+"""The narrow interface between the gateway and whatever keeps its data.
+
+A *session* is a key (``agent:main:main``) with settings and one current *transcript* (the wire's ``sessionId``); older
+transcripts of the key stay archived. A *message* is one row of a transcript, kept as the JSON text that goes over the
+wire. A *run* is one accepted ``chat.send``, named by its idempotency key.
+
+Each method is one transaction: when it returns, its effect is on disk (SQLite: WAL, synchronous=FULL). Times are
+milliseconds since the epoch, given by the caller. Keys are canonical (``protocol.keys.canonical``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+RunState = Literal["queued", "running", "done", "failed", "aborted", "interrupted"]
+FINAL_STATES: frozenset[str] = frozenset({"done", "failed", "aborted", "interrupted"})
+
+
+class SchemaTooNew(Exception):
+    """The database was written by a newer version that this one must not touch. ``path``, ``found``, ``supported``."""
+
+    def __init__(self, path: str, found: int, supported: int):
+        super().__init__(f"{path} has schema {found}; this version understands {supported}")
+        self.path, self.found, self.supported = path, found, supported
+
+
+class StoreDamaged(Exception):
+    """The database file cannot be read. It is never replaced; ``path`` names it, ``detail`` is SQLite's word."""
+
+    def __init__(self, path: str, detail: str):
+        super().__init__(f"{path}: {detail}")
+        self.path, self.detail = path, detail
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One session with the counters of its current transcript (kept in the row, never computed by scanning)."""
+
+    key: str
+    session_id: str
+    epoch: int
+    """Rises by one whenever the current transcript changes (new, reset, clear, undo, restore)."""
+    created_at: int
+    updated_at: int
+    settings: Mapping[str, Any]
+    """What ``sessions.patch`` set: label, model, thinkingLevel, verboseLevel, reasoningLevel, sendPolicy, systemPrompt …"""
+    message_count: int = 0
+    last_seq: int = 0
+    input_tokens: int = 0
+    """Tokens read by the newest reply, cache included: how full the window is."""
+    output_tokens: int = 0
+    total_input: int = 0
+    total_output: int = 0
+    total_cost: float = 0.0
+    """US dollars, all replies of the transcript."""
+    title: str = ""
+    """The first user text of the transcript, one line, at most 120 characters."""
+    preview: str = ""
+    """The newest text of the transcript, one line, at most 200 characters."""
+    clear_undo_until: int = 0
+    """``sessions.undo`` works until then; 0 when there is nothing to undo."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored message: its place, and its wire JSON (with ``id``, ``seq`` and ``runId`` inside)."""
+
+    session_id: str
+    seq: int
+    id: str
+    parent_id: str | None
+    run_id: str | None
+    role: str
+    created_at: int
+    body: msgspec.Raw
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    run_id: str
+    session_key: str
+    session_id: str
+    state: RunState
+    request_hash: str
+    message: msgspec.Raw
+    """The user message as accepted (wire JSON without ``seq``); appended to the transcript when the run starts."""
+    options: Mapping[str, Any]
+    """What the sender asked for besides: thinking, locale, client name."""
+    created_at: int
+    started_at: int | None = None
+    ended_at: int | None = None
+    text: str = ""
+    """The reply so far, flushed at most every 250 ms."""
+    thinking: str = ""
+    result: Mapping[str, Any] | None = None
+    """What the run ended with, as ``chat.send`` tells it again on a resend."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``accept_run`` did. ``existing``: the key was known, nothing was written."""
+
+    run: Run
+    existing: bool
+    session: Session
+    message: Message | None = None
+    """The user message as appended, when the run was started at once."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    session: Session
+    message: Message | None
+
+
+class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages oldest first, with what is needed to ask for the page before."""
+
+    session: Session | None
+    session_id: str | None
+    messages: Sequence[Message]
+    has_more: bool
+
+
+class Transcript(msgspec.Struct, frozen=True, kw_only=True):
+    """One transcript of a session, current or archived."""
+
+    session_id: str
+    session_key: str
+    created_at: int
+    archived_at: int | None
+    """``None`` for the current one."""
+    message_count: int
+    title: str
+    preview: str
+
+
+class Store(Protocol):
+    """What the gateway asks of its storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
+
+    async def open(self) -> None:
+        """Open and migrate. Raises ``SchemaTooNew``, ``StoreDamaged``."""
+        ...
+
+    async def close(self) -> None:
+        """Flush and close; safe to call twice."""
+        ...
+
+    # -- runs -------------------------------------------------------------------------------------------------------
+    async def accept_run(
+        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
+        options: Mapping[str, Any], start: bool, now: int,
+    ) -> Accepted:
+        """Record a send. Creates the session if there is none. ``message`` carries ``role``, ``content``,
+        ``timestamp``; the store adds ``id``, ``seq``, ``runId`` on appending. With ``start`` the user message is
+        appended and the run is ``running``, else it waits as ``queued``.
+
+        Raises:
+            IdempotencyConflict: ``run_id`` is known with another ``request_hash`` or ``session_key``.
+        """
+        ...
+
+    async def start_run(self, run_id: str, *, now: int) -> Accepted | None:
+        """queued → running: append the user message to the transcript that is current *now*. ``None`` if the run is no
+        longer queued."""
+        ...
+
+    async def save_partial(self, run_id: str, *, text: str, thinking: str) -> None:
+        """Keep the reply so far of a running run (last write wins; ignored when the run has ended)."""
+        ...
+
+    async def finish_run(
+        self, run_id: str, *, state: RunState, message: Mapping[str, Any] | None, result: Mapping[str, Any], now: int,
+    ) -> Finished:
+        """End a run: append ``message`` (the assistant's, with ``usage`` in wire form, or ``None``) to the transcript
+        the run started in (even if archived since), add up the counters, set the state. A second call is a no-op
+        that returns the first one's message."""
+        ...
+
+    async def get_run(self, run_id: str) -> Run | None: ...
+
+    async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
+        """Runs waiting, oldest first."""
+        ...
+
+    async def recover(self, *, now: int, interrupted: Mapping[str, Any]) -> Sequence[Run]:
+        """After a start: every ``running`` run ends as ``interrupted``, its partial text appended as an assistant
+        message made of ``interrupted`` plus content (also when the text is empty, so that the turn shows as cut).
+        Returns those runs."""
+        ...
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+    async def append(
+        self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None, create: bool = False,
+    ) -> Finished:
+        """Append one message outside a run (inject, command result). Raises ``NotFound`` unless ``create``."""
+        ...
+
+    async def history(
+        self, *, session_key: str | None = None, session_id: str | None = None, limit: int, before_seq: int | None = None,
+        since_seq: int | None = None, max_bytes: int | None = None,
+    ) -> HistoryPage:
+        """The newest ``limit`` messages (before ``before_seq``, exclusive; after ``since_seq``, exclusive), oldest
+        first; fewer when their bodies would exceed ``max_bytes`` (the newest one is always given). An unknown session
+        gives an empty page with ``session=None``."""
+        ...
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+    async def get_session(self, key: str) -> Session | None: ...
+
+    async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None: ...
+
+    async def list_sessions(
+        self, *, limit: int | None = None, active_since: int | None = None, search: str | None = None,
+        label: str | None = None,
+    ) -> Sequence[Session]:
+        """Newest first by ``updated_at``. ``search`` matches key, label and title, case-insensitively."""
+        ...
+
+    async def count_sessions(self) -> int: ...
+
+    async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
+        """Raises ``InvalidRequest`` (reason ``EXISTS``) when the key is taken."""
+        ...
+
+    async def patch_session(self, key: str, changes: Mapping[str, Any], *, now: int) -> Session:
+        """Merge into ``settings`` (``None`` removes); creates the session when there is none. Labels are unique:
+        raises ``InvalidRequest`` (reason ``LABEL_TAKEN``)."""
+        ...
+
+    async def new_transcript(self, key: str, *, now: int) -> Session:
+        """Archive the current transcript and start an empty one under the same key, settings kept. Creates the session
+        when there is none. An empty current transcript is replaced, not archived."""
+        ...
+
+    async def clear(self, key: str, *, undo_until: int, now: int) -> Session:
+        """Empty the current transcript, session id kept; the messages are recoverable by ``undo_clear`` until
+        ``undo_until`` and are purged after. Raises ``NotFound``."""
+        ...
+
+    async def undo_clear(self, key: str, *, now: int) -> Session:
+        """Put back what ``clear`` took (in front of anything said since). Raises ``NotFound`` when there is nothing."""
+        ...
+
+    async def transcripts(self, key: str) -> Sequence[Transcript]:
+        """The key's transcripts, newest first."""
+        ...
+
+    async def restore(self, session_id: str, *, now: int) -> Session:
+        """Make an archived transcript the current one of its key (the present one is archived). Raises ``NotFound``."""
+        ...
+
+    async def delete_session(self, key: str, *, delete_transcript: bool, now: int) -> Sequence[str]:
+        """Remove the session row; its transcripts are purged, or kept archived when not ``delete_transcript``.
+        Returns the ids of those kept. Raises ``NotFound``."""
+        ...

@@ -1,0 +1,146 @@
+"""Who gets which event, and how a run's text reaches clients of different speed.
+
+Events are encoded once. A reply's deltas go out per client from the place that client has reached, so a slow client
+gets fewer and longer ones and a client that is full gets none until it has drained (its socket is closed by
+``Client.send`` when even the rest exceeds ``gateway.maxBufferedBytes``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.clock import now_ms
+from ..protocol.frames import encode
+from ..protocol.schema import CAP_APPEND, EVENTS, SCOPE_READ, ChatEvent
+
+if TYPE_CHECKING:
+    from .client import Client
+
+APPEND_INTERVAL_S = 0.033
+"""Between two deltas for clients that append: a frame or two of a 60 Hz screen."""
+CUMULATIVE_INTERVAL_S = 0.150
+"""Between two deltas that repeat the whole text (Clawdbot's own cadence)."""
+
+
+def utf16_length(text: str) -> int:
+    """The length of ``text`` as JavaScript counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+class Broadcast:
+    """The connected clients."""
+
+    def __init__(self) -> None:
+        self.clients: set[Client] = set()
+
+    def emit(self, name: str, payload: Any, *, only: Callable[[Client], bool] | None = None) -> None:
+        """Send an event to every client that may see it (capability and scope, and ``only`` if given)."""
+        cap = EVENTS[name].cap
+        receivers = [c for c in self.clients
+                     if (cap is None or cap in c.caps) and SCOPE_READ in c.scopes and (only is None or only(c))]
+        if receivers:
+            data = encode(payload)
+            for client in receivers:
+                client.send_event(name, data)
+
+
+class _Place:
+    """How far one client has been sent a run's text and thinking: (code points, UTF-16 code units) each."""
+
+    __slots__ = ("text", "text16", "thinking", "thinking16")
+
+    def __init__(self) -> None:
+        self.text = self.text16 = self.thinking = self.thinking16 = 0
+
+
+class ReplyStream:
+    """One run's reply on its way to the clients. ``feed`` after each delta; ``finish`` before the run's last event."""
+
+    def __init__(self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float]):
+        self._broadcast, self._run_id, self._key, self._clock = broadcast, run_id, session_key, clock
+        self._places: dict[Client, _Place] = {}
+        self._sent_at = {True: float("-inf"), False: float("-inf")}
+        self._timers: dict[bool, asyncio.TimerHandle] = {}
+        self._cumulative_sent = 0
+        self.text = self.thinking = ""
+        self.seq = 0
+
+    def next_seq(self) -> int:
+        """The run's own event counter (``payload.seq``)."""
+        self.seq += 1
+        return self.seq
+
+    def feed(self, text: str, thinking: str) -> None:
+        """Take the reply as it is now; send it now or soon."""
+        self.text, self.thinking = text, thinking
+        self._schedule(True, APPEND_INTERVAL_S, self._flush_append)
+        self._schedule(False, CUMULATIVE_INTERVAL_S, self._flush_cumulative)
+
+    def finish(self) -> None:
+        """Send what is left to the clients that append (the others get the whole message in the last event)."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._flush_append()
+
+    def caught_up(self, client: Client) -> None:
+        """``client`` has just been told the whole text so far (``chat.history``): go on from there."""
+        place = self._places.setdefault(client, _Place())
+        place.text, place.text16 = len(self.text), utf16_length(self.text)
+        place.thinking, place.thinking16 = len(self.thinking), utf16_length(self.thinking)
+
+    def _schedule(self, append: bool, interval: float, flush: Callable[[], None]) -> None:
+        if append in self._timers:
+            return
+        wait = self._sent_at[append] + interval - self._clock()
+        if wait <= 0:
+            flush()
+        else:
+            self._timers[append] = asyncio.get_running_loop().call_later(wait, flush)
+
+    def _receivers(self, append: bool) -> Iterable[Client]:
+        return [c for c in self._broadcast.clients
+                if (CAP_APPEND in c.caps) is append and SCOPE_READ in c.scopes and not c.congested()]
+
+    def _flush_append(self) -> None:
+        self._timers.pop(True, None)
+        self._sent_at[True] = self._clock()
+        frames: dict[tuple[str, int], bytes] = {}
+        for client in self._receivers(True):
+            place = self._places.setdefault(client, _Place())
+            if place.thinking < len(self.thinking):
+                chunk = self.thinking[place.thinking:]
+                client.send_event("chat", self._append(frames, "thinking", place.thinking16, chunk))
+                place.thinking, place.thinking16 = len(self.thinking), place.thinking16 + utf16_length(chunk)
+            if place.text < len(self.text):
+                chunk = self.text[place.text:]
+                client.send_event("chat", self._append(frames, "text", place.text16, chunk))
+                place.text, place.text16 = len(self.text), place.text16 + utf16_length(chunk)
+
+    def _append(self, frames: dict[tuple[str, int], bytes], part: str, offset: int, chunk: str) -> bytes:
+        data = frames.get((part, offset))
+        if data is None:
+            delta = ChatEvent(run_id=self._run_id, session_key=self._key, seq=self.next_seq(), state="delta",
+                              offset=offset, text=chunk)
+            if part == "thinking":
+                delta.part = "thinking"
+            data = frames[part, offset] = encode(delta)
+        return data
+
+    def _flush_cumulative(self) -> None:
+        self._timers.pop(False, None)
+        self._sent_at[False] = self._clock()
+        if self._cumulative_sent == len(self.text):
+            return
+        self._cumulative_sent = len(self.text)
+        receivers = self._receivers(False)
+        if not receivers:
+            return
+        message = {"role": "assistant", "content": [{"type": "text", "text": self.text}],
+                   "timestamp": now_ms()}
+        data = encode(ChatEvent(run_id=self._run_id, session_key=self._key, seq=self.next_seq(), state="delta",
+                                message=message))
+        for client in receivers:
+            client.send_event("chat", data)

@@ -1,0 +1,165 @@
+"""The gateway object: what it is made of, how it starts and stops, who is connected.
+
+One process has one ``Gateway``; the edge (``handlers.py``, ``app.py``) makes it, calls ``start``, ``accept`` for each
+socket and ``stop``. Everything a client may ask is a function in the modules imported at the bottom of this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from .._version import __version__
+from ..agent.registry import Providers
+from ..config import Config
+from ..protocol.clock import now_ms
+from ..protocol.frames import CloseCode, encode
+from ..protocol.keys import AGENT_ID, main_session_key
+from ..protocol.schema import (
+    CAP_APPEND,
+    CAP_SESSION_EVENTS,
+    CAP_SWITCH,
+    EVENTS,
+    PROTOCOL_VERSION,
+    ShutdownEvent,
+    TickEvent,
+)
+from ..store.api import Store
+from .auth import Auth
+from .broadcast import Broadcast
+from .client import Client, Peer
+from .live import LiveConfig
+from .methods import HANDLERS
+from .runs import Runs
+
+log = logging.getLogger(__name__)
+
+POLL_INTERVAL_S = 1.0
+"""How soon a change of the configuration file by another process is noticed."""
+
+
+class Gateway:
+    """The parts and the clients of one running gateway."""
+
+    def __init__(self, live: LiveConfig, store: Store, auth: Auth, providers: Providers | None = None):
+        self.live, self.store, self.auth = live, store, auth
+        self.providers = providers or Providers(live)
+        self.broadcast = Broadcast()
+        self.runs = Runs(self)
+        self.started_at = now_ms()
+        self.on_stop_requested: Callable[[bool], None] = lambda restart: None
+        """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""
+        self._pending: set[Client] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        live.watch(self._config_changed)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Open the store, end what a crash cut off, take up what was still waiting. Raises the store's errors."""
+        await self.store.open()
+        await self.runs.recover()
+        self._ticker = asyncio.create_task(self._tick(), name="tick")
+
+    async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
+        """Say goodbye, let runs end or mark them interrupted (≤ 8 s), close sockets, close the store."""
+        if self._ticker:
+            self._ticker.cancel()
+        event = ShutdownEvent(reason=reason)
+        if restart_expected_ms is not None:
+            event.restart_expected_ms = restart_expected_ms
+        self.broadcast.emit("shutdown", event)
+        await self.runs.drain()
+        for client in [*self.broadcast.clients, *self._pending]:
+            client.close(CloseCode.RESTART, "service restart" if restart_expected_ms is not None else reason)
+        await self.providers.aclose()
+        await self.store.close()
+
+    async def _tick(self) -> None:
+        elapsed = 0.0
+        while True:
+            await asyncio.sleep(POLL_INTERVAL_S)
+            self.live.poll()
+            elapsed += POLL_INTERVAL_S
+            if elapsed * 1000 >= self.live()["gateway.tickIntervalMs"]:
+                elapsed = 0.0
+                self.broadcast.emit("tick", TickEvent(ts=now_ms()))
+
+    def _config_changed(self, config: Config) -> None:
+        self.providers.reload()
+        self.broadcast.emit("health", self.health())
+
+    # -- clients ----------------------------------------------------------------------------------------------------
+    def accept(self, peer: Peer) -> Client:
+        """A socket has opened: the client is challenged at once."""
+        client = Client(self, peer)
+        self._pending.add(client)
+        return client
+
+    def joined(self, client: Client) -> None:
+        self._pending.discard(client)
+        self.broadcast.clients.add(client)
+        client.send_event("health", encode(self.health()))
+
+    def left(self, client: Client) -> None:
+        self._pending.discard(client)
+        self.broadcast.clients.discard(client)
+
+    def hello(self, client: Client) -> dict[str, Any]:
+        """The payload of ``hello-ok``."""
+        config = self.live()
+        identity = client.identity
+        assert identity is not None
+        return {
+            "type": "hello-ok", "protocol": PROTOCOL_VERSION,
+            "server": {"version": __version__, "host": socket.gethostname(), "connId": client.conn_id},
+            "features": {"methods": sorted(HANDLERS), "events": list(EVENTS),
+                         "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH]},
+            "snapshot": {
+                "presence": self.presence(), "health": self.health(), "stateVersion": {"presence": 1, "health": 1},
+                "uptimeMs": now_ms() - self.started_at, "configPath": str(config.path), "stateDir": str(config.state),
+                "sessionDefaults": {"defaultAgentId": AGENT_ID, "mainKey": config["session.mainKey"],
+                                    "mainSessionKey": main_session_key(config["session.mainKey"]),
+                                    "scope": "per-sender"},
+                "setup": self.setup(),
+            },
+            "policy": {"maxPayload": config["gateway.maxPayloadBytes"],
+                       "maxBufferedBytes": config["gateway.maxBufferedBytes"],
+                       "tickIntervalMs": config["gateway.tickIntervalMs"]},
+        } | {"user": {"name": identity.user, "via": identity.via, "scopes": sorted(client.scopes)}}
+
+    # -- what it knows of itself --------------------------------------------------------------------------------------
+    def setup(self) -> dict[str, Any]:
+        """Which provider answers, and whether the user should be asked for a key."""
+        name = self.providers.default_name()
+        return {"provider": name, "needsKey": name == "demo"}
+
+    def health(self) -> dict[str, Any]:
+        """The payload of ``health`` (method and event): cheap, no I/O."""
+        return {"ok": True, "ts": now_ms(), "durationMs": 0, "channels": {}, "channelOrder": [], "channelLabels": {},
+                "heartbeatSeconds": 0, "defaultAgentId": AGENT_ID,
+                "agents": [{"agentId": AGENT_ID, "isDefault": True,
+                            "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
+                            "sessions": {"path": str(self.live().home), "count": 0, "recent": []}}],
+                "sessions": {"path": str(self.live().home), "count": 0, "recent": []},
+                "uptimeMs": now_ms() - self.started_at, "runs": self.runs.counts(), "setup": self.setup()}
+
+    def presence(self) -> list[dict[str, Any]]:
+        """Who is connected, this gateway first."""
+        host = socket.gethostname()
+        rows: list[dict[str, Any]] = [{
+            "host": host, "version": __version__, "platform": f"{platform.system().lower()} {platform.release()}",
+            "deviceFamily": platform.system(), "mode": "gateway", "reason": "self", "ts": now_ms(),
+            "text": f"Gateway: {host} · app {__version__} · mode gateway · reason self"}]
+        for client in self.broadcast.clients:
+            rows.append({"host": client.info["displayName"], "version": client.info["version"],
+                         "platform": client.info["platform"], "mode": client.info["mode"], "roles": ["operator"],
+                         "scopes": sorted(client.scopes), "instanceId": client.info["instanceId"], "reason": "connect",
+                         "ts": client.connected_at, "text": f"Node: {client.info['displayName']}"})
+        return rows
+
+
+from . import chat, config, models, sessions, system  # noqa: E402, F401  the method modules register themselves

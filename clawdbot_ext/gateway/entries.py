@@ -1,0 +1,69 @@
+"""Wire forms of stored things: session entries, message texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ..protocol.clock import now_ms
+from ..store.api import Message, Session
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text blocks of a wire message, joined."""
+    return "\n".join(b.get("text", "") for b in message.get("content", ()) if b.get("type") == "text")
+
+
+def decode(message: Message) -> dict[str, Any]:
+    """The wire message as Python values."""
+    value: dict[str, Any] = msgspec.json.decode(message.body)
+    return value
+
+
+def assistant_message(text: str, **fields: Any) -> dict[str, Any]:
+    """An assistant's wire message that no model wrote."""
+    return {"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": now_ms(), **fields}
+
+
+def session_entry(
+    session: Session, *, model: str, provider: str, context_window: int, running: bool, queued: int,
+    titles: bool = True, last_message: bool = True,
+) -> dict[str, Any]:
+    """One row of ``sessions.list``; settings appear under the names that ``sessions.patch`` takes."""
+    entry: dict[str, Any] = {
+        "key": session.key, "kind": "direct", "chatType": "direct", "sessionId": session.session_id,
+        "epoch": session.epoch, "updatedAt": session.updated_at, "createdAt": session.created_at,
+        "systemSent": session.message_count > 0, "abortedLastRun": False,
+        "modelProvider": provider, "model": model, "contextTokens": context_window,
+        "inputTokens": session.input_tokens, "outputTokens": session.output_tokens,
+        "totalTokens": session.input_tokens + session.output_tokens,
+        "messageCount": session.message_count, "cost": session.total_cost,
+        "running": running, "queued": queued,
+        "origin": {"provider": "webchat", "surface": "webchat", "chatType": "direct"},
+        "deliveryContext": {"channel": "webchat"}, "lastChannel": "webchat",
+    }
+    for name, value in session.settings.items():
+        if name == "model":
+            entry["modelOverride"] = value
+        elif value is not None:
+            entry[name] = value
+    if label := session.settings.get("label"):
+        entry["displayName"] = label
+    if titles and session.title:
+        entry["derivedTitle"] = session.title
+    if last_message and session.preview:
+        entry["lastMessagePreview"] = session.preview
+    return entry
+
+
+def preview_items(messages: Sequence[Message], max_chars: int) -> list[dict[str, str]]:
+    """The items of ``sessions.preview``: role and shortened text."""
+    items = []
+    for stored in messages:
+        text = " ".join(text_of(decode(stored)).split())
+        if text:
+            role = "tool" if stored.role == "toolResult" else stored.role
+            items.append({"role": role, "text": text if len(text) <= max_chars else text[: max_chars - 1] + "…"})
+    return items

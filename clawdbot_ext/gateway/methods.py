@@ -1,0 +1,84 @@
+"""The method table's other half: one function a method, and ``dispatch``, the only place where exceptions become wire errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from ..protocol import frames
+from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, Unavailable, UnknownMethod
+from ..protocol.schema import METHODS, Params
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[["Gateway", "Client", Any], Awaitable[Any]]
+F = TypeVar("F", bound=Handler)
+HANDLERS: dict[str, Handler] = {}
+
+
+def method(name: str) -> Callable[[F], F]:
+    """Register the function that serves ``name``, which must have a row in ``protocol.schema.METHODS``."""
+
+    def register(function: F) -> F:
+        if name not in METHODS or name in HANDLERS:
+            raise RuntimeError(f"{name} has no row in METHODS, or two handlers")
+        HANDLERS[name] = function
+        return function
+
+    return register
+
+
+async def dispatch(gateway: Gateway, client: Client, request: frames.Request) -> bytes:
+    """Answer one request: look up, check the scope, read the parameters, call. Returns the response frame."""
+    try:
+        row = METHODS.get(request.method)
+        if row is None or request.method not in HANDLERS:
+            raise UnknownMethod(f"unknown method: {request.method}")
+        if row.scope not in client.scopes:
+            raise MissingScope(f"missing scope: {row.scope}", scope=row.scope)
+        params = read_params(request.method, row.params, request.params)
+        return frames.response(request.id, await HANDLERS[request.method](gateway, client, params))
+    except GatewayError as exc:
+        return frames.failure(request.id, exc.to_wire())
+    except Exception:  # the one broad except: a bug must reach the log, not the client, and must not kill the socket
+        log.exception("method %s failed", request.method)
+        return frames.failure(request.id, Unavailable("internal error", reason="INTERNAL").to_wire())
+
+
+def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:
+    """Decode and check the parameters of one method. Raises ``InvalidRequest``."""
+    data = bytes(raw)
+    try:
+        if b"\\u0000" in data:
+            _refuse_nul(msgspec.json.decode(data))
+        return _decoder(shape).decode(b"{}" if data == b"null" else data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(f"invalid {name} params: {exc}") from None
+
+
+@cache
+def _decoder(shape: type[Params]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape)
+
+
+def _refuse_nul(value: Any) -> None:
+    """PostgreSQL's text has no NUL and SQLite's ``length`` stops at it: no text with one is taken at all."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                raise InvalidRequest("text must not contain the character U+0000")
+        elif isinstance(item, dict):
+            stack += item.keys()
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item

@@ -1,7 +1,7 @@
 """The gateway object: what it is made of, how it starts and stops, who is connected.
 
 One process has one ``Gateway``; the edge (``handlers.py``, ``app.py``) makes it, calls ``start``, ``accept`` for each
-socket and ``stop``. Everything a client may ask is a function in the modules imported at the bottom of this file.
+socket and ``stop``. Everything a client may ask is a function in one of the method modules (``chat``, ``sessions`` …).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..protocol.schema import (
     TickEvent,
 )
 from ..store.api import Store
+from . import chat, configuration, models, sessions, system  # noqa: F401  each registers its methods
 from .auth import Auth
 from .broadcast import Broadcast
 from .client import Client, Peer
@@ -161,5 +162,3 @@ class Gateway:
                          "ts": client.connected_at, "text": f"Node: {client.info['displayName']}"})
         return rows
 
-
-from . import chat, config, models, sessions, system  # noqa: E402, F401  the method modules register themselves

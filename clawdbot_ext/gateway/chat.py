@@ -1,0 +1,144 @@
+"""``chat.*``: what happens when a message arrives.
+
+``chat.send`` → is it a command? (``commands``) → ``runs.submit`` (committed, then acknowledged) → ``reply.take_turn`` →
+``agent.turn.run_turn`` → ``broadcast`` → the clients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..protocol.clock import now_ms
+from ..protocol.errors import InvalidRequest, NotFound
+from ..protocol.schema import (
+    ChatAbortParams,
+    ChatAbortResult,
+    ChatEvent,
+    ChatHistoryParams,
+    ChatHistoryResult,
+    ChatInjectParams,
+    ChatInjectResult,
+    ChatSendParams,
+    ChatSendResult,
+    InFlight,
+    SessionMessageEvent,
+)
+from ..store.api import FINAL_STATES, Run
+from .commands import run_command, split_command
+from .entries import assistant_message
+from .methods import method
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+DEFAULT_LIMIT = 200
+MAX_HISTORY_BYTES = 6 * 1024 * 1024
+"""A history answer stays below what a client takes in one frame; older messages follow by ``beforeSeq``."""
+
+THINKING_LEVELS = ("off", "minimal", "low", "medium", "high")
+
+
+@method("chat.send")
+async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> ChatSendResult:
+    """Accept a message. When this returns it is on disk; the answer comes as ``chat`` events with the key as run id."""
+    key = gw.canonical(params.session_key)
+    if params.attachments:
+        raise InvalidRequest("attachments are not understood yet; nothing was sent", reason="ATTACHMENTS_UNSUPPORTED")
+    text = params.message.strip()
+    if not text:
+        raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
+    if params.thinking is not None and params.thinking not in THINKING_LEVELS:
+        raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
+    request_hash = hashlib.sha256(f"{key}\0{params.message}".encode()).hexdigest()
+    if command := split_command(text):
+        return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
+                                 request_hash=request_hash)
+    session = await gw.store.get_session(key)
+    if session is not None and session.settings.get("sendPolicy") == "deny":
+        raise InvalidRequest("send blocked by session policy", reason="SEND_DENIED")
+    accepted, position = await gw.runs.submit(
+        run_id=params.idempotency_key, session_key=key, request_hash=request_hash,
+        message={"role": "user", "content": [{"type": "text", "text": params.message}], "timestamp": now_ms()},
+        options={"thinking": params.thinking, "locale": client.locale, "client": client.info["id"],
+                 "timeoutMs": params.timeout_ms})
+    if accepted.existing:
+        return recorded(accepted.run)
+    result = ChatSendResult(run_id=params.idempotency_key, status="started")
+    if position:
+        result.queue_position = position
+    elif session is None:
+        gw.tell_session(accepted.session, "created")
+    return result
+
+
+def recorded(run: Run) -> ChatSendResult:
+    """The answer to a resend: what became of the first one."""
+    if run.state not in FINAL_STATES:
+        return ChatSendResult(run_id=run.run_id, status="in_flight")
+    result = run.result or {}
+    answer = ChatSendResult(run_id=run.run_id, status=str(result.get("status", "error")))
+    if "summary" in result:
+        answer.summary = str(result["summary"])
+    if "switchTo" in result:
+        answer.switch_to = str(result["switchTo"])
+    return answer
+
+
+@method("chat.history")
+async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -> ChatHistoryResult:
+    """The newest messages, with the reply that is being written as far as it is."""
+    if (params.session_key is None) == (params.session_id is None):
+        raise InvalidRequest("invalid chat.history params: must have required property 'sessionKey' (or 'sessionId')")
+    key = gw.canonical(params.session_key) if params.session_key is not None else None
+    page = await gw.store.history(session_key=key, session_id=params.session_id, limit=params.limit or DEFAULT_LIMIT,
+                                  before_seq=params.before_seq, max_bytes=MAX_HISTORY_BYTES)
+    session = page.session
+    if params.session_id is not None and session is None and page.session_id is None:
+        raise NotFound(f"no transcript {params.session_id}")
+    key = key or (session.key if session else "")
+    result = ChatHistoryResult(
+        session_key=key, session_id=page.session_id or msgspec.UNSET, messages=[m.body for m in page.messages],
+        thinking_level=gw.thinking_level(session), epoch=session.epoch if session else 0,
+        seq=session.last_seq if session else 0, has_more=page.has_more)
+    current = session is None or session.session_id == page.session_id
+    active = gw.runs.active(key) if current else None
+    if active and params.before_seq is None and active.run.session_id == page.session_id:
+        result.in_flight = InFlight(run_id=active.run.run_id, text=active.stream.text,
+                                    thinking=active.stream.thinking, started_at=active.started_at)
+        active.stream.caught_up(client)
+    if current and (queued := gw.runs.queue_view(key)):
+        result.queued = queued
+    return result
+
+
+@method("chat.abort")
+async def chat_abort(gw: Gateway, client: Client, params: ChatAbortParams) -> ChatAbortResult:
+    """Stop a run, or all of a session's. A run that has ended, or never was, is no error: ``aborted`` is false."""
+    stopped = await gw.runs.abort(gw.canonical(params.session_key), params.run_id)
+    return ChatAbortResult(ok=True, aborted=bool(stopped), run_ids=stopped)
+
+
+@method("chat.inject")
+async def chat_inject(gw: Gateway, client: Client, params: ChatInjectParams) -> ChatInjectResult:
+    """Put an assistant message into an existing session; all its watchers see it."""
+    key = gw.canonical(params.session_key)
+    text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
+    fields: dict[str, Any] = {"stopReason": "injected", "usage": {"input": 0, "output": 0, "totalTokens": 0}}
+    if params.label:
+        fields["label"] = params.label
+    finished = await gw.store.append(session_key=key, message=assistant_message(text, **fields), now=now_ms())
+    stored = finished.message
+    assert stored is not None  # append returns what it appended
+    gw.broadcast.emit("chat", ChatEvent(run_id=f"inject-{stored.id}", session_key=key, seq=0, state="final",
+                                        message=stored.body))
+    gw.broadcast.emit("session.message", SessionMessageEvent(
+        session_key=key, session_id=stored.session_id, epoch=finished.session.epoch, seq=stored.seq,
+        message=stored.body))
+    gw.tell_session(finished.session, "updated")
+    return ChatInjectResult(ok=True, message_id=stored.id)
+
+

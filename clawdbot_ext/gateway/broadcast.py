@@ -36,12 +36,13 @@ class Broadcast:
         self.clients: set[Client] = set()
 
     def emit(self, name: str, payload: Any, *, only: Callable[[Client], bool] | None = None) -> None:
-        """Send an event to every client that may see it (capability and scope, and ``only`` if given)."""
+        """Send an event to every client that may see it (capability and scope, and ``only`` if given). A ``payload`` that
+        costs something to make may be a function: it is called only when somebody listens."""
         cap = EVENTS[name].cap
         receivers = [c for c in self.clients
                      if (cap is None or cap in c.caps) and SCOPE_READ in c.scopes and (only is None or only(c))]
         if receivers:
-            data = encode(payload)
+            data = encode(payload() if callable(payload) else payload)
             for client in receivers:
                 client.send_event(name, data)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..agent.provider import THINKING_LEVELS
 from ..protocol.clock import now_ms
 from ..protocol.errors import InvalidRequest, NotFound
 from ..protocol.schema import (
@@ -26,10 +27,10 @@ from ..protocol.schema import (
     InFlight,
     SessionMessageEvent,
 )
-from ..store.api import FINAL_STATES, Run
 from .commands import run_command, split_command
 from .entries import assistant_message
 from .methods import method
+from .runs import recorded
 
 if TYPE_CHECKING:
     from .client import Client
@@ -39,8 +40,6 @@ DEFAULT_LIMIT = 200
 MAX_HISTORY_BYTES = 6 * 1024 * 1024
 """A history answer stays below what a client takes in one frame; older messages follow by ``beforeSeq``."""
 
-THINKING_LEVELS = ("off", "minimal", "low", "medium", "high")
-
 
 @method("chat.send")
 async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> ChatSendResult:
@@ -48,13 +47,12 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
     key = gw.canonical(params.session_key)
     if params.attachments:
         raise InvalidRequest("attachments are not understood yet; nothing was sent", reason="ATTACHMENTS_UNSUPPORTED")
-    text = params.message.strip()
-    if not text:
+    if not params.message.strip():
         raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
     if params.thinking is not None and params.thinking not in THINKING_LEVELS:
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
     request_hash = hashlib.sha256(f"{key}\0{params.message}".encode()).hexdigest()
-    if command := split_command(text):
+    if command := split_command(params.message):
         return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
                                  request_hash=request_hash)
     session = await gw.store.get_session(key)
@@ -73,19 +71,6 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
     elif session is None:
         gw.tell_session(accepted.session, "created")
     return result
-
-
-def recorded(run: Run) -> ChatSendResult:
-    """The answer to a resend: what became of the first one."""
-    if run.state not in FINAL_STATES:
-        return ChatSendResult(run_id=run.run_id, status="in_flight")
-    result = run.result or {}
-    answer = ChatSendResult(run_id=run.run_id, status=str(result.get("status", "error")))
-    if "summary" in result:
-        answer.summary = str(result["summary"])
-    if "switchTo" in result:
-        answer.switch_to = str(result["switchTo"])
-    return answer
 
 
 @method("chat.history")

@@ -17,6 +17,8 @@ from ..protocol.errors import GatewayError, NotFound
 from ..protocol.schema import CAP_SWITCH, ChatSendResult, CommandsListParams, CommandsListResult
 from .entries import assistant_message
 from .methods import method
+from .runs import recorded
+from .sessions import UNDO_MS, clear, new_key, reset
 
 if TYPE_CHECKING:
     from .client import Client
@@ -69,10 +71,10 @@ class Unknown(NamedTuple):
 
 
 def split_command(text: str) -> tuple[Command, str] | Unknown | None:
-    """Which command a message is, if any. Paths and other text that starts with ``/`` are not commands."""
-    if text.casefold() in STOP_WORDS:
+    """Which command a message is, if any. Paths, and commands behind a space, are text for the assistant."""
+    if text.strip().casefold() in STOP_WORDS:
         return BY_NAME["stop"], ""
-    match = _WORD.match(text)
+    match = _WORD.match(text.rstrip())
     if not match:
         return None
     name, argument = match[1].lower(), (match[2] or "").strip()
@@ -86,8 +88,6 @@ async def run_command(
     gw: Gateway, client: Client, command: tuple[Command, str] | Unknown, *, session_key: str, run_id: str, request_hash: str,
 ) -> ChatSendResult:
     """Do a command once for its run id and tell the answer to the session's watchers."""
-    from .chat import recorded
-
     if not isinstance(command, Unknown) and command[0].name == "stop":  # harmless to repeat, so not recorded
         stopped = (await _stop(Call(gw, client, session_key, ""))).stopped or []
         return ChatSendResult(ok=True, aborted=bool(stopped), run_ids=stopped)
@@ -117,8 +117,6 @@ async def run_command(
 
 # -- the commands -----------------------------------------------------------------------------------------------------
 async def _new(call: Call) -> Answer:
-    from .sessions import new_key, reset
-
     gw = call.gateway
     settings = {"model": gw.models.resolve(call.argument).spec} if call.argument else {}
     if CAP_SWITCH in call.client.caps:
@@ -132,15 +130,11 @@ async def _new(call: Call) -> Answer:
 
 
 async def _reset(call: Call) -> Answer:
-    from .sessions import reset
-
     await reset(call.gateway, call.key)
     return Answer(call.say("reset.done"), keep=False)
 
 
 async def _clear(call: Call) -> Answer:
-    from .sessions import UNDO_MS, clear
-
     try:
         await clear(call.gateway, call.key)
     except NotFound:

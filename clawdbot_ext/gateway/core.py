@@ -18,7 +18,7 @@ from ..agent.registry import Providers
 from ..config import Config
 from ..protocol.clock import now_ms
 from ..protocol.frames import CloseCode, encode
-from ..protocol.keys import AGENT_ID, main_session_key
+from ..protocol.keys import AGENT_ID, canonical, main_session_key
 from ..protocol.schema import (
     CAP_APPEND,
     CAP_SESSION_EVENTS,
@@ -131,6 +131,44 @@ class Gateway:
                        "maxBufferedBytes": config["gateway.maxBufferedBytes"],
                        "tickIntervalMs": config["gateway.tickIntervalMs"]},
         } | {"user": {"name": identity.user, "via": identity.via, "scopes": sorted(client.scopes)}}
+
+    # -- small questions that every method asks -----------------------------------------------------------------------
+    def canonical(self, key: str) -> str:
+        """The one spelling of a session key. Raises ``InvalidRequest``."""
+        return canonical(key, self.live()["session.mainKey"])
+
+    def main_key(self) -> str:
+        return main_session_key(self.live()["session.mainKey"])
+
+    def thinking_level(self, session: Session | None) -> str:
+        """The session's own level, else the default's."""
+        own = session.settings.get("thinkingLevel") if session else None
+        return str(own or self.live()["agents.defaults.thinking"])
+
+    def session_model(self, session: Session | None) -> Model:
+        """The model that would answer in a session now; the default when its own is gone."""
+        own = session.settings.get("model") if session else None
+        return self.models.find(own) or self.models.default()
+
+    def entry(self, session: Session, *, titles: bool = True, last_message: bool = True) -> dict[str, Any]:
+        """A session as clients see it."""
+        model = self.session_model(session)
+        return session_entry(session, model=model.id, provider=model.provider, context_window=model.context_window,
+                             running=self.runs.active(session.key) is not None,
+                             queued=len(self.runs.queued(session.key)), titles=titles, last_message=last_message)
+
+    def tell_session(self, session: Session, reason: SessionReason) -> None:
+        """Tell clients with ``session.events`` what a session is now."""
+        self.broadcast.emit("session.changed",
+                            lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)))
+
+    def tell_deleted(self, key: str) -> None:
+        self.broadcast.emit("session.changed", lambda: SessionChangedEvent(key=key, reason="deleted"))
+
+    @staticmethod
+    def after_answer(call: Callable[[], None]) -> None:
+        """Do something once the response under way has been sent."""
+        asyncio.get_running_loop().call_soon(call)
 
     # -- what it knows of itself --------------------------------------------------------------------------------------
     def setup(self) -> dict[str, Any]:

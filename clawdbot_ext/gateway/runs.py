@@ -23,14 +23,14 @@ from ..agent.turn import Retrying
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, QueueFull, ShuttingDown
 from ..protocol.schema import (
-    CAP_SESSION_EVENTS,
     AgentEvent,
     ChatEvent,
+    ChatSendResult,
     Queued,
     SessionMessageEvent,
     SessionQueueEvent,
 )
-from ..store.api import Accepted, Finished, Message, Run, RunState, Session
+from ..store.api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session
 from .broadcast import ReplyStream
 from .entries import text_of
 from .reply import Ending, final_message, take_turn
@@ -314,8 +314,18 @@ class Runs:
             message=message.body))
 
     def _tell_queue(self, session_key: str) -> None:
-        if any(CAP_SESSION_EVENTS in c.caps for c in self._gateway.broadcast.clients):
-            self._gateway.broadcast.emit(
-                "session.queue", SessionQueueEvent(session_key=session_key, queued=self.queue_view(session_key)))
+        self._gateway.broadcast.emit("session.queue", lambda: SessionQueueEvent(
+            session_key=session_key, queued=self.queue_view(session_key)))
 
 
+def recorded(run: Run) -> ChatSendResult:
+    """The answer to a resend: what became of the first one."""
+    if run.state not in FINAL_STATES:
+        return ChatSendResult(run_id=run.run_id, status="in_flight")
+    result = run.result or {}
+    answer = ChatSendResult(run_id=run.run_id, status=str(result.get("status", "error")))
+    if "summary" in result:
+        answer.summary = str(result["summary"])
+    if "switchTo" in result:
+        answer.switch_to = str(result["switchTo"])
+    return answer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..agent.provider import THINKING_LEVELS
 from ..protocol.clock import now_ms
 from ..protocol.errors import InvalidRequest, NotFound
 from ..protocol.schema import (
@@ -28,7 +29,6 @@ from ..protocol.schema import (
     SessionsTranscriptsResult,
 )
 from ..store.api import Session
-from .chat import THINKING_LEVELS
 from .entries import preview_items
 from .methods import method
 

@@ -1,0 +1,316 @@
+"""The table of settings: one row each, from which everything else about a setting is derived.
+
+Pure data and checks: no files, no environment (``config_file`` and ``config`` have those). Dotted names are Clawdbot's
+where Clawdbot has the setting. A row whose name has ``<name>`` stands for one setting a provider.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+SettingType = Literal["string", "integer", "strings", "models"]
+"""``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``."""
+
+PROVIDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class ConfigError(ValueError):
+    """A setting, or a whole file, that is not right.
+
+    ``name`` is the dotted name (or the file's path), ``problem`` says what is wrong in English, ``suggestion`` is the
+    nearest right name or value, or ``None`` where nothing is near.
+    """
+
+    def __init__(self, name: str, problem: str, suggestion: str | None = None):
+        text = f"{name}: {problem}" + (f" (did you mean {suggestion}?)" if suggestion else "")
+        super().__init__(text)
+        self.name, self.problem, self.suggestion = name, problem, suggestion
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row. ``aliases`` maps other spellings of a value to ours; ``minimum`` and ``maximum`` are inclusive;
+    ``check`` returns what is wrong with a string, or ``None``."""
+
+    name: str
+    type: SettingType
+    default: Any
+    help: str
+    unit: str | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    env: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[str], str | None] | None = None
+
+
+def _check_url(value: str) -> str | None:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname):
+        return "must be an address such as ws://host:18789/ or https://host/"
+    return None
+
+
+def _check_base_url(value: str) -> str | None:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        return "must be an http:// or https:// address"
+    return None
+
+
+def _check_origin(value: str) -> str | None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
+        return f"{value!r} is not an origin such as https://host or http://localhost:8080"
+    return None
+
+
+def _check_host(value: str) -> str | None:
+    if not value or "/" in value or "@" in value or value != value.strip():
+        return f"{value!r} is not a host name such as box.example or box.example:8443"
+    return None
+
+
+def _check_key(value: str) -> str | None:
+    return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "must be 1 to 64 characters without blanks, : or /"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("gateway.port", "integer", 18789, "The port the gateway listens on; 0 takes any free one.",
+            env=("CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT"), minimum=0, maximum=65535),
+    Setting("gateway.bind", "string", "loopback", "The addresses it listens on: this machine, the local network, "
+            "the Tailscale network, or gateway.customBindHost.", choices=("loopback", "lan", "tailnet", "custom"),
+            aliases={"auto": "loopback", "localhost": "loopback", "127.0.0.1": "loopback", "0.0.0.0": "lan"}),
+    Setting("gateway.customBindHost", "string", "", "The address to listen on when gateway.bind is custom."),
+    Setting("gateway.auth.mode", "string", "token", "How clients prove who they are; unset, it is the kind of secret "
+            "that is set.", choices=("token", "password")),
+    Setting("gateway.auth.token", "string", "", "The token clients log in with; empty: a random one is made and kept "
+            "in the state directory.", secret=True, env=("CLAWDBOT_GATEWAY_TOKEN",)),
+    Setting("gateway.auth.password", "string", "", "The password clients log in with.", secret=True,
+            env=("CLAWDBOT_GATEWAY_PASSWORD",)),
+    Setting("gateway.tailscale.mode", "string", "off", "Offer the gateway through Tailscale.",
+            choices=("off", "serve", "funnel"), aliases={"disabled": "off"}),
+    Setting("gateway.remote.url", "string", "", "The gateway the command line talks to; empty: this machine's own.",
+            check=_check_url),
+    Setting("gateway.remote.token", "string", "", "The token for gateway.remote.url.", secret=True),
+    Setting("gateway.remote.password", "string", "", "The password for gateway.remote.url.", secret=True),
+    Setting("gateway.allowedOrigins", "strings", (), "Further web origins whose pages may talk to the gateway.",
+            check=_check_origin),
+    Setting("gateway.allowedHosts", "strings", (), "Further host names under which the gateway may be addressed.",
+            check=_check_host),
+    Setting("gateway.handshakeTimeoutMs", "integer", 10_000, "How long a client may take to log in.", "milliseconds",
+            minimum=100, maximum=120_000),
+    Setting("gateway.maxPayloadBytes", "integer", 1_048_576, "The largest frame a client may send.", "bytes",
+            minimum=65_536, maximum=64 * 1_048_576),
+    Setting("gateway.tickIntervalMs", "integer", 30_000, "How often clients hear that the gateway lives.",
+            "milliseconds", minimum=1_000, maximum=600_000),
+    Setting("gateway.maxBufferedBytes", "integer", 1_572_864, "How much may wait for a slow client before it is "
+            "disconnected.", "bytes", minimum=65_536, maximum=256 * 1_048_576),
+    Setting("gateway.loginAttemptsPerMinute", "integer", 10, "How many wrong logins one address may make.",
+            "attempts a minute", minimum=1, maximum=10_000),
+    Setting("session.mainKey", "string", "main", "The name of the session that every client opens with.",
+            check=_check_key),
+    Setting("session.maxQueued", "integer", 20, "How many messages may wait in one session.", "messages",
+            minimum=0, maximum=1_000),
+    Setting("agents.defaults.model", "string", "", "The model that answers, such as anthropic/claude-sonnet-4-5; "
+            "empty: chosen automatically."),
+    Setting("agents.defaults.thinking", "string", "off", "How much the model thinks before it answers.",
+            choices=("off", "minimal", "low", "medium", "high")),
+    Setting("agents.defaults.maxTokens", "integer", 16_384, "The longest reply; the model's own limit still holds.",
+            "tokens", minimum=1, maximum=1_000_000),
+    Setting("agents.defaults.systemPrompt", "string", "", "Text added to the system prompt."),
+    Setting("agents.defaults.timeoutSeconds", "integer", 600, "The longest one reply may take.", "seconds",
+            minimum=1, maximum=86_400),
+    Setting("models.providers.<name>.api", "string", "anthropic-messages", "The interface the provider speaks.",
+            choices=("anthropic-messages",)),
+    Setting("models.providers.<name>.baseUrl", "string", "", "The provider's address; empty: Anthropic's own.",
+            check=_check_base_url),
+    Setting("models.providers.<name>.apiKey", "string", "", "The key for the provider.", secret=True),
+    Setting("models.providers.<name>.models", "models", (), "The models to offer; empty: those the provider lists."),
+    Setting("logging.level", "string", "info", "How much is logged.", choices=("error", "warn", "info", "debug"),
+            aliases={"warning": "warn", "trace": "debug", "silent": "error", "fatal": "error"}),
+    Setting("ui.locale", "string", "", "The language of the page and of the gateway's texts; empty: each client's own.",
+            choices=("", "en", "ko")),
+)
+
+PROVIDER_ENV: Mapping[str, tuple[str, ...]] = {
+    "models.providers.anthropic.apiKey": ("ANTHROPIC_API_KEY",),
+    "models.providers.anthropic.baseUrl": ("ANTHROPIC_BASE_URL",),
+}
+"""The environment of the one provider that everybody has."""
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_PROVIDERS = "models.providers."
+
+
+def find(name: str) -> Setting | None:
+    """The row of a dotted name; ``models.providers.ollama.baseUrl`` finds the ``<name>`` row. ``None`` if unknown."""
+    if name.startswith(_PROVIDERS):
+        provider, _, leaf = name[len(_PROVIDERS):].rpartition(".")
+        return _BY_NAME.get(f"{_PROVIDERS}<name>.{leaf}") if PROVIDER_NAME.fullmatch(provider) else None
+    return _BY_NAME.get(name)
+
+
+def is_branch(name: str) -> bool:
+    """Is ``name`` the start of some setting's name, such as ``gateway.auth`` or ``models.providers.ollama``?"""
+    if name.startswith(_PROVIDERS):
+        return PROVIDER_NAME.fullmatch(name[len(_PROVIDERS):]) is not None
+    return any(row.startswith(f"{name}.") for row in _BY_NAME)
+
+
+def unknown(name: str) -> ConfigError:
+    """The refusal of a name that is no setting, with the nearest one."""
+    if '"' in name:
+        return ConfigError(name, "the parts of a name are nested objects, as in {gateway: {port: 18789}}")
+    provider = name.split(".")[2] if name.startswith(_PROVIDERS) else "<name>"
+    if provider != "<name>" and not PROVIDER_NAME.fullmatch(provider):
+        return ConfigError(name, "the name of a provider is made of letters, digits, - and _")
+    names = [row.replace("<name>", provider) for row in _BY_NAME]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
+    if not near:  # somebody who writes "port" or "auth.tokn" means the end of a name
+        ends = {".".join(full.split(".")[start:]): full for full in reversed(names) for start in range(3)}
+        near = [ends[end] for end in difflib.get_close_matches(name, ends, n=1, cutoff=0.7)]
+    return ConfigError(name, "there is no such setting", near[0] if near else None)
+
+
+def check(name: str, value: Any) -> Any:
+    """The value of the setting ``name`` as it is kept: aliases resolved, lists as tuples.
+
+    Raises:
+        ConfigError: no such setting, wrong type, out of range, or not one of the choices.
+    """
+    setting = find(name)
+    if setting is None:
+        raise unknown(name)
+    if setting.type == "integer":
+        return _integer(setting, name, value)
+    if setting.type == "string":
+        return _string(setting, name, value)
+    if not isinstance(value, list | tuple):
+        raise ConfigError(name, "must be a list such as [\"…\"]")
+    items = tuple(_model(name, item) if setting.type == "models" else _string(setting, name, item) for item in value)
+    return items
+
+
+def parse_text(name: str, text: str) -> Any:
+    """The value that ``text`` from the environment or a command-line flag stands for. Raises ``ConfigError``."""
+    setting = find(name)
+    if setting is not None and setting.type == "integer" and re.fullmatch(r"\s*[+-]?\d{1,18}\s*", text):
+        return check(name, int(text))
+    if setting is not None and setting.type in ("strings", "models"):
+        return check(name, [item.strip() for item in text.split(",") if item.strip()])
+    return check(name, text)
+
+
+def _integer(setting: Setting, name: str, value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        suggestion = value.strip() if isinstance(value, str) and value.strip().isdigit() else None
+        raise ConfigError(name, f"must be a whole number, not {_kind(value)}", suggestion)
+    low, high = setting.minimum, setting.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        unit = f" {setting.unit}" if setting.unit else ""
+        nearest = low if low is not None and value < low else high
+        raise ConfigError(name, f"{value} is not from {low} to {high}{unit}", str(nearest))
+    return value
+
+
+def _string(setting: Setting, name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(name, f"must be text, not {_kind(value)}")
+    if any(ord(character) < 32 and character not in "\r\n\t" for character in value):
+        raise ConfigError(name, "must not contain control characters")
+    if setting.secret and value != value.strip():
+        raise ConfigError(name, "begins or ends with a blank")
+    if setting.choices and value not in setting.choices:
+        value = setting.aliases.get(value.lower(), value.lower())
+        if value not in setting.choices:
+            named = [choice for choice in setting.choices if choice]
+            near = [choice for choice in named if value and choice.startswith(value)]
+            near = near or difflib.get_close_matches(value, named, n=1, cutoff=0.5)
+            raise ConfigError(name, f"{_shorten(value)} is not one of {', '.join(named)}", near[0] if near else None)
+    if problem := setting.check(value) if setting.check else None:
+        raise ConfigError(name, problem)
+    return value
+
+
+def _model(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value["id"]:
+        return dict(value)
+    raise ConfigError(name, "each model must be an id or an object with an id")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list | tuple) else "an object"
+
+
+def _shorten(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:39] + "…")
+
+
+# -- what other programs read -----------------------------------------------------------------------------------------
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 7) of the configuration file."""
+    root: dict[str, Any] = {"$schema": "http://json-schema.org/draft-07/schema#", **_object()}
+    for setting in SETTINGS:
+        *branches, leaf = setting.name.split(".")
+        node = root
+        for branch in branches:
+            if branch == "<name>":
+                if node["additionalProperties"] is False:
+                    node["additionalProperties"] = _object()
+                node = node["additionalProperties"]
+            else:
+                node = node["properties"].setdefault(branch, _object())
+        node["properties"][leaf] = _property(setting)
+    return root
+
+
+def _object() -> dict[str, Any]:
+    return {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    text = setting.help + (f" In {setting.unit}." if setting.unit else "")
+    schema: dict[str, Any] = {"description": text}
+    if setting.type == "models":
+        model = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+        return {**schema, "type": "array", "items": {"anyOf": [{"type": "string"}, model]}}
+    if setting.type == "strings":
+        return {**schema, "type": "array", "items": {"type": "string"}}
+    schema |= {"type": setting.type, "default": setting.default}
+    if setting.choices:
+        schema["enum"] = list(setting.choices)
+    bounds = {"minimum": setting.minimum, "maximum": setting.maximum}
+    return schema | {key: bound for key, bound in bounds.items() if bound is not None}
+
+
+def ui_hints() -> dict[str, Any]:
+    """What a form needs beside the schema, by dotted name (``*`` for a provider's), as Clawdbot's Control UI reads it."""
+    hints: dict[str, Any] = {}
+    for order, setting in enumerate(SETTINGS):
+        hint: dict[str, Any] = {"help": setting.help, "group": setting.name.split(".")[0], "order": order}
+        if setting.secret:
+            hint["sensitive"] = True
+        if setting.unit:
+            hint["placeholder"] = setting.unit
+        hints[setting.name.replace("<name>", "*")] = hint
+    return hints

@@ -1,0 +1,135 @@
+"""How processes of one user find the gateway of a state directory, and the secrets they share with it.
+
+    home/gateway.lock    flock'd for life by the process that owns the gateway (``gateway.lock`` takes it)
+    home/gateway.json    where that gateway answers; stale when the lock is free
+    home/secrets/        ``token``, ``cookie``: made at first need, never shown
+
+Everything is synchronous, small and local: safe before an event loop exists and cheap for every command-line call.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import private
+from .config import Config
+
+TOKEN_BYTES = 32
+_FIELDS = {"pid": "pid", "url": "url", "ws_url": "wsUrl", "started_at": "startedAt", "version": "version", "host": "host"}
+
+
+@dataclass(frozen=True)
+class GatewayInfo:
+    """Where a running gateway answers (``gateway.json``)."""
+
+    pid: int
+    url: str
+    """The page: ``http://127.0.0.1:18789/``."""
+    ws_url: str
+    """The socket: ``ws://127.0.0.1:18789/ws``."""
+    started_at: int
+    """Milliseconds since the epoch."""
+    version: str
+    host: str
+    """``standalone`` or ``jupyter`` (inside somebody's Lab)."""
+    server_url: str | None = None
+    """The address of the Jupyter server it lives in, where that is another."""
+
+
+def lock_path(config: Config) -> Path:
+    """The file whose flock says that a gateway runs."""
+    return config.home / "gateway.lock"
+
+
+def info_path(config: Config) -> Path:
+    """The file that says where it answers."""
+    return config.home / "gateway.json"
+
+
+def ensure_home(config: Config) -> None:
+    """Create the state directory and our directories in it, all 0700. Raises ``OSError``."""
+    private.make_directory(config.home)
+    for name in ("secrets", "logs"):
+        private.make_directory(config.home / name)
+
+
+def write_info(config: Config, info: GatewayInfo) -> None:
+    """Publish where the gateway answers. Only the holder of the lock may. Raises ``OSError``."""
+    record: dict[str, Any] = {key: getattr(info, field) for field, key in _FIELDS.items()}
+    if info.server_url is not None:
+        record["serverUrl"] = info.server_url
+    private.write(info_path(config), json.dumps(record).encode() + b"\n")
+
+
+def read_info(config: Config) -> GatewayInfo | None:
+    """What was last published, whether or not it still runs; ``None`` if nothing readable is there."""
+    try:
+        record = json.loads(info_path(config).read_bytes())
+        fields = {field: record[key] for field, key in _FIELDS.items()}
+        server_url = record.get("serverUrl")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    whole = all(isinstance(fields[name], str) for name in ("url", "ws_url", "version", "host"))
+    return GatewayInfo(**fields, server_url=server_url) if whole and isinstance(fields["pid"], int) else None
+
+
+def remove_info(config: Config) -> None:
+    """Take the publication back, if it is there."""
+    info_path(config).unlink(missing_ok=True)
+
+
+def lock_held(config: Config) -> bool:
+    """Does some process own this state directory's gateway?
+
+    The question takes a shared lock for a few microseconds; who wants the exclusive one should try for some 100 ms.
+    """
+    try:
+        descriptor = os.open(lock_path(config), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def running(config: Config) -> GatewayInfo | None:
+    """Where this state directory's gateway answers; ``None`` if none runs or it has not said so yet."""
+    return read_info(config) if lock_held(config) else None
+
+
+def secret(config: Config, name: str) -> str:
+    """The random secret ``name`` (URL-safe text) of this state directory, made at the first call. Raises ``OSError``."""
+    path = config.home / "secrets" / name
+    if (found := _read_secret(path)) is not None:
+        return found
+    ensure_home(config)
+    made = secrets.token_urlsafe(TOKEN_BYTES)
+    if private.create(path, made.encode() + b"\n"):
+        return made
+    found = _read_secret(path)  # another process was faster, or the file is empty
+    if found is None:
+        private.write(path, made.encode() + b"\n")
+        found = made
+    return found
+
+
+def local_token(config: Config, *, create: bool = False) -> str | None:
+    """The token that clients use while none is configured; ``None`` if it was never made and ``create`` is false."""
+    return secret(config, "token") if create else _read_secret(config.home / "secrets" / "token")
+
+
+def _read_secret(path: Path) -> str | None:
+    try:
+        return path.read_text("ascii").strip() or None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,76 @@
+"""Files that only their owner may read: atomic writes with mode 0600 in directories of mode 0700.
+
+Used by the configuration, the discovery files and the secrets; knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+
+def make_directory(path: Path) -> None:
+    """Create ``path`` and its missing parents with mode 0700; one of ours that is wider is narrowed.
+
+    Raises ``OSError`` (no permission, read-only or full disk, a file in the way).
+    """
+    for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
+        missing.mkdir(mode=DIRECTORY_MODE, exist_ok=True)  # parents=True would give the parents the umask's mode
+    if path.stat().st_mode & 0o077:
+        path.chmod(DIRECTORY_MODE)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` (0600): a reader sees the old content or the new, also after a power cut.
+
+    A symbolic link stays one: its target is replaced. The directory must exist. Raises ``OSError``.
+    """
+    path = Path(os.path.realpath(path))
+    temporary = _write_temporary(path, data)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Create ``path`` with ``data`` (0600) unless it exists; ``False`` when somebody else was first.
+
+    The file is never seen half written. Raises ``OSError``.
+    """
+    temporary = _write_temporary(path, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    _sync_directory(path.parent)
+    return True
+
+
+def _write_temporary(path: Path, data: bytes) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        os.unlink(name)
+        raise
+    return Path(name)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # some network file systems cannot sync a directory
+        os.fsync(descriptor)
+    os.close(descriptor)

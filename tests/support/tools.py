@@ -1,8 +1,8 @@
 """Outside programs that some tests need, and what happens where one is missing.
 
 A test asks for its tool by ``require("chromium")``. Missing, the test is skipped with the reason on a user's machine
-and fails where ``CI`` is set, so that a green CI run means that everything ran. CONTRIBUTING.md has the table for people;
-``test_docs`` compares the two.
+and fails where ``CI`` is set, so that a green CI run means that everything ran. CONTRIBUTING.md has the table for
+people; ``test_docs`` compares the two.
 """
 
 from __future__ import annotations

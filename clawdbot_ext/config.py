@@ -42,8 +42,8 @@ from .config_schema import (
 )
 
 __all__ = [
-    "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source", "find", "json_schema", "load",
-    "merge", "parse", "redact", "set_value", "snapshot", "state_dir", "ui_hints", "unset_value", "write_raw",
+    "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source", "find", "json_schema",
+    "load", "merge", "parse", "redact", "set_value", "snapshot", "state_dir", "ui_hints", "unset_value", "write_raw",
 ]
 
 Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
@@ -168,7 +168,7 @@ def _given(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, Any]:
-    variables = {setting.name: setting.env for setting in SETTINGS if setting.env} | PROVIDER_ENV
+    variables = {**{setting.name: setting.env for setting in SETTINGS if setting.env}, **PROVIDER_ENV}
     found = {}
     for name, candidates in variables.items():
         for variable in candidates:
@@ -182,7 +182,7 @@ def _environment(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _auth_mode(effective: Mapping[str, Any], sources: Mapping[str, Source]) -> str:
-    """The mode that is set, or the kind of the secret with the strongest source; a secret given as a flag says enough."""
+    """The mode that is set, else the kind of the secret with the strongest source; a secret as a flag says enough."""
 
     def rank(kind: str) -> int:
         name = f"gateway.auth.{kind}"

@@ -42,14 +42,13 @@ def read_defaults(path: Path, env: Mapping[str, str]) -> tuple[dict[str, Any], l
 
 
 def _candidates(tree: Mapping[str, Any]) -> dict[str, Any]:
-    names = _PLAIN
-    if _at(tree, "gateway.mode") == "remote":  # Clawdbot, too, looks at gateway.remote in this mode only
-        names += _REMOTE
-    found = {name: _at(tree, name) for name in names}
+    remote = _at(tree, "gateway.mode") == "remote"  # Clawdbot, too, looks at gateway.remote in this mode only
+    found = {name: _at(tree, name) for name in (_PLAIN + _REMOTE if remote else _PLAIN)}
     providers = _at(tree, "models.providers")
     for provider, entry in providers.items() if isinstance(providers, Mapping) else ():
         # Providers of other interfaces are Clawdbot's alone; without the field it means another one than ours.
-        if isinstance(entry, Mapping) and PROVIDER_NAME.fullmatch(provider) and entry.get("api") == "anthropic-messages":
+        ours = isinstance(entry, Mapping) and entry.get("api") == "anthropic-messages"
+        if ours and PROVIDER_NAME.fullmatch(provider):
             for leaf in ("api", "baseUrl", "apiKey", "models"):
                 found[f"models.providers.{provider}.{leaf}"] = entry.get(leaf)
     model = _at(tree, "agents.defaults.model")

@@ -52,7 +52,8 @@ def parse(text: str, name: str = "value") -> Any:
     try:
         return json5.loads(text, allow_duplicate_keys=False)
     except (ValueError, RecursionError) as exc:
-        raise ConfigError(name, f"is not JSON5: {str(exc) or 'nested too deeply'}".replace("<string>:", "line ")) from None
+        problem = str(exc).replace("<string>:", "line ") or "nested too deeply"
+        raise ConfigError(name, f"is not JSON5: {problem}") from None
 
 
 def read(path: Path) -> FileContent:
@@ -65,11 +66,12 @@ def read(path: Path) -> FileContent:
         return FileContent(False, "", {}, _hash(b""))
     except OSError as exc:
         return FileContent(True, "", None, "", ConfigError(str(path), f"cannot be read: {exc.strerror}"))
+    raw = ""
     try:
         raw = data.decode("utf-8-sig")
         return FileContent(True, raw, _tree(raw, str(path)), _hash(data))
     except UnicodeDecodeError:
-        return FileContent(True, "", None, _hash(data), ConfigError(str(path), "is not UTF-8 text"))
+        return FileContent(True, raw, None, _hash(data), ConfigError(str(path), "is not UTF-8 text"))
     except ConfigError as exc:
         return FileContent(True, raw, None, _hash(data), exc)
 
@@ -182,8 +184,13 @@ def write_raw(path: Path, raw_json5: str, *, base_hash: str | None) -> str:
     return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False)
 
 
-def merge(path: Path, patch: Mapping[str, Any], *, base_hash: str | None) -> str:
-    """Merge ``patch`` into the file: objects by key, ``None`` removes. Returns the new hash; raises as ``write_raw``."""
+def merge(path: Path, patch: Any, *, base_hash: str | None) -> str:
+    """Merge ``patch`` into the file: objects by key, ``None`` removes. Returns the new hash.
+
+    Raises as ``write_raw``, and ``ConfigError`` when the file cannot be read.
+    """
+    if not isinstance(patch, Mapping):  # it may come from a client's JSON5
+        raise ConfigError("config", "must be an object: {…}")
 
     def change(stored: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
         tree = _merged(stored, patch)

@@ -79,7 +79,7 @@ def _check_host(value: str) -> str | None:
 
 
 def _check_key(value: str) -> str | None:
-    return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "must be 1 to 64 characters without blanks, : or /"
+    return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "must be 1 to 64 characters, no blank, : or /"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -87,7 +87,7 @@ SETTINGS: tuple[Setting, ...] = (
             env=("CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT"), minimum=0, maximum=65535),
     Setting("gateway.bind", "string", "loopback", "The addresses it listens on: this machine, the local network, "
             "the Tailscale network, or gateway.customBindHost.", choices=("loopback", "lan", "tailnet", "custom"),
-            aliases={"auto": "loopback", "localhost": "loopback", "127.0.0.1": "loopback", "0.0.0.0": "lan"}),
+            aliases={"auto": "loopback", "localhost": "loopback"}),
     Setting("gateway.customBindHost", "string", "", "The address to listen on when gateway.bind is custom."),
     Setting("gateway.auth.mode", "string", "token", "How clients prove who they are; unset, it is the kind of secret "
             "that is set.", choices=("token", "password")),
@@ -195,8 +195,7 @@ def check(name: str, value: Any) -> Any:
         return _string(setting, name, value)
     if not isinstance(value, list | tuple):
         raise ConfigError(name, "must be a list such as [\"…\"]")
-    items = tuple(_model(name, item) if setting.type == "models" else _string(setting, name, item) for item in value)
-    return items
+    return tuple(_model(name, item) if setting.type == "models" else _string(setting, name, item) for item in value)
 
 
 def parse_text(name: str, text: str) -> Any:
@@ -223,9 +222,10 @@ def _integer(setting: Setting, name: str, value: Any) -> int:
     return value
 
 
-def _string(setting: Setting, name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(name, f"must be text, not {_kind(value)}")
+def _string(setting: Setting, name: str, given: Any) -> str:
+    if not isinstance(given, str):
+        raise ConfigError(name, f"must be text, not {_kind(given)}")
+    value: str = given
     if any(ord(character) < 32 and character not in "\r\n\t" for character in value):
         raise ConfigError(name, "must not contain control characters")
     if setting.secret and value != value.strip():
@@ -304,7 +304,7 @@ def _property(setting: Setting) -> dict[str, Any]:
 
 
 def ui_hints() -> dict[str, Any]:
-    """What a form needs beside the schema, by dotted name (``*`` for a provider's), as Clawdbot's Control UI reads it."""
+    """What a form needs beside the schema, by dotted name (``*`` for a provider's), as the Control UI reads it."""
     hints: dict[str, Any] = {}
     for order, setting in enumerate(SETTINGS):
         hint: dict[str, Any] = {"help": setting.help, "group": setting.name.split(".")[0], "order": order}

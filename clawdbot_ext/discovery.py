@@ -21,7 +21,10 @@ from . import private
 from .config import Config
 
 TOKEN_BYTES = 32
-_FIELDS = {"pid": "pid", "url": "url", "ws_url": "wsUrl", "started_at": "startedAt", "version": "version", "host": "host"}
+_FIELDS = {
+    "pid": "pid", "url": "url", "ws_url": "wsUrl", "started_at": "startedAt", "version": "version", "host": "host",
+}
+"""Field → key in the file."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def running(config: Config) -> GatewayInfo | None:
 
 
 def secret(config: Config, name: str) -> str:
-    """The random secret ``name`` (URL-safe text) of this state directory, made at the first call. Raises ``OSError``."""
+    """The random secret ``name`` (URL-safe text) of this state directory, made at first need. Raises ``OSError``."""
     path = config.home / "secrets" / name
     if (found := _read_secret(path)) is not None:
         return found

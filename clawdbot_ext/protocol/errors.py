@@ -70,10 +70,14 @@ class InvalidRequest(GatewayError):
 
 
 class UnknownMethod(InvalidRequest):
+    """There is no such method here."""
+
     reason = "UNKNOWN_METHOD"
 
 
 class NotFound(InvalidRequest):
+    """The session, transcript, run or model that the request names does not exist."""
+
     reason = "NOT_FOUND"
 
 
@@ -90,14 +94,20 @@ class Stale(InvalidRequest):
 
 
 class MissingScope(InvalidRequest):
+    """The caller's scopes do not include the one in ``details.scope``."""
+
     reason = "MISSING_SCOPE"
 
 
 class TooLarge(InvalidRequest):
+    """The frame, or a part of it, is larger than the gateway takes."""
+
     reason = "TOO_LARGE"
 
 
 class Unauthorized(InvalidRequest):
+    """No credential, or a wrong one."""
+
     reason = "UNAUTHORIZED"
 
 
@@ -109,16 +119,24 @@ class Unavailable(GatewayError):
 
 
 class RateLimited(Unavailable):
+    """Too many attempts: ``retryAfterMs`` says when the next one is looked at."""
+
     reason = "RATE_LIMITED"
 
 
 class QueueFull(Unavailable):
+    """The session already has ``session.maxQueued`` sends waiting."""
+
     reason = "QUEUE_FULL"
 
 
 class StorageFull(Unavailable):
+    """The disk is full: nothing was stored."""
+
     reason = "STORAGE_FULL"
 
 
 class ShuttingDown(Unavailable):
+    """The gateway is stopping and starts nothing new."""
+
     reason = "SHUTTING_DOWN"

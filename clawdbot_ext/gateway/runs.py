@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..agent.provider import Reply, TextDelta, ThinkingDelta
-from ..agent.turn import Retrying
+from ..agent.provider import Reply
+from ..agent.turn import Retrying, TurnEvent
+from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, QueueFull, ShuttingDown
 from ..protocol.schema import (
@@ -33,12 +34,13 @@ from ..protocol.schema import (
 from ..store.api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session
 from .broadcast import ReplyStream
 from .entries import text_of
-from .reply import Ending, final_message, take_turn
+from .reply import Ending, cancelled, final_message, take_turn
 
 if TYPE_CHECKING:
     from .core import Gateway
 
 log = logging.getLogger(__name__)
+t = catalogue("gateway")
 
 FLUSH_INTERVAL_S = 0.25
 """A crash loses at most this much of a reply (promise P5) …"""
@@ -144,7 +146,7 @@ class Runs:
         """After a start: mark what a crash cut off, take up what was still waiting."""
         lost = await self._gateway.store.recover(
             now=now_ms(), interrupted={"role": "assistant", "stopReason": "interrupted", "timestamp": now_ms(),
-                                       "errorMessage": "the gateway stopped while it was answering"})
+                                       "errorMessage": t(self._gateway.live()["ui.locale"], "run.crash")})
         for run in lost:
             log.warning("run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key,
                         len(run.text))
@@ -198,18 +200,18 @@ class Runs:
             self._tell_message(accepted.session, accepted.message)
         self._tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
         flusher = asyncio.create_task(self._flush(active))
-        ending = Ending("failed", error={"kind": "internal"}, message="internal error")  # stands if the turn has a bug
+        ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})  # if it has a bug
         try:
             ending = await take_turn(self._gateway, active, accepted.session, lambda event: self._emit(active, event))
         except asyncio.CancelledError:
-            ending = Ending("aborted" if active.stop_reason == "rpc" else "interrupted")
+            ending = cancelled(active)
         finally:
             flusher.cancel()
             await asyncio.shield(self._end(active, ending))
             self._active.pop(run.session_key, None)
             self._next(run.session_key)
 
-    def _emit(self, active: ActiveRun, event: TextDelta | ThinkingDelta | Retrying) -> None:
+    def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
         if isinstance(event, Retrying):
             self._tell_agent(active, "lifecycle", {
                 "phase": "retry", "attempt": event.attempt, "maxAttempts": event.max_attempts,
@@ -239,7 +241,8 @@ class Runs:
                 active.run.run_id, state=ending.state, message=message, result=result, now=now_ms())
         except GatewayError as exc:
             log.error("run %s: its end could not be stored: %s", active.run.run_id, exc)
-            ending = Ending("failed", error={"kind": "storage", "hint": str(exc)}, message=str(exc))
+            ending = Ending("failed", "error", t(active.run.options.get("locale"), "run.storage", why=exc.message),
+                            {"kind": "storage"})
         phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
         self._tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
         self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished and finished.message,

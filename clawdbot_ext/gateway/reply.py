@@ -1,0 +1,122 @@
+"""From an accepted message to the assistant's message: which model, what it is sent, what is kept of its answer.
+
+``runs`` decides when; ``agent.turn`` does the talking; this is what lies between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..agent import context, prompt
+from ..agent.models import Model, UnknownModel
+from ..agent.provider import ProviderError, TurnRequest
+from ..agent.turn import TurnEvent, run_turn
+from ..i18n import catalogue
+from ..protocol.clock import now_ms
+from ..store.api import RunState, Session
+from .entries import decode
+
+if TYPE_CHECKING:
+    from .core import Gateway
+    from .runs import ActiveRun
+
+t = catalogue("gateway")
+
+CONTEXT_MESSAGES = 2000
+"""How many stored messages are looked at for the context; what fits the window is decided by tokens."""
+BYTES_PER_TOKEN = 6
+"""An upper bound that decides how much is read from the store, not what is sent."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: the state in the store, the wire's stop reason, a text for people, facts for programs."""
+
+    state: RunState
+    stop_reason: str
+    message: str = ""
+    error: Mapping[str, Any] | None = None
+
+
+async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Callable[[TurnEvent], None]) -> Ending:
+    """Answer the newest message of ``session``; ``active.reply`` grows meanwhile."""
+    options = active.run.options
+    locale = str(options.get("locale") or "en")
+    config = gw.live()
+    try:
+        model = await gw.models.choose(session.settings.get("model"))
+        provider = await gw.providers.get(model.provider)
+    except (UnknownModel, ProviderError) as exc:
+        return Ending("failed", "error", str(exc), {"kind": "model", "hint": t(locale, "run.model")})
+    active.reply.provider, active.reply.model = model.provider, model.id
+    page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
+                                  max_bytes=model.context_window * BYTES_PER_TOKEN)
+    max_tokens = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
+    system = prompt.system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale)
+    fitted = context.build([decode(m) for m in page.messages], system=system, window=model.context_window,
+                           max_output=max_tokens, locale=locale)
+    request = TurnRequest(
+        model=model.id, system=system, messages=fitted.messages, max_tokens=max_tokens, locale=locale,
+        thinking=options.get("thinking") or gw.thinking_level(session))
+    seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
+    try:
+        outcome = await asyncio.wait_for(run_turn(provider, request, active.reply, emit), seconds or None)
+    except asyncio.TimeoutError:
+        return Ending("interrupted", "interrupted", t(locale, "run.timeout", seconds=round(seconds)),
+                      {"kind": "timeout"})
+    return Ending(outcome.state, outcome.stop_reason, outcome.message, outcome.error)
+
+
+def cancelled(active: ActiveRun) -> Ending:
+    """The ending of a run whose task was cancelled: by somebody's stop, or because the gateway stops."""
+    if active.stop_reason == "rpc":
+        return Ending("aborted", "aborted")
+    return Ending("interrupted", "interrupted", t(active.run.options.get("locale"), "run.shutdown"),
+                  {"kind": "shutdown"})
+
+
+def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, Any] | None:
+    """The assistant's message as it is stored, or ``None`` when there is nothing to keep (stopped before any text)."""
+    reply = active.reply
+    content = _content(active)
+    if ending.state == "aborted" and not content:
+        return None
+    usage = reply.usage
+    message: dict[str, Any] = {
+        "role": "assistant", "content": content, "api": "anthropic-messages", "provider": reply.provider,
+        "model": reply.model, "stopReason": ending.stop_reason, "timestamp": now_ms(),
+        "durationMs": now_ms() - active.started_at,
+        "usage": {"input": usage.input, "output": usage.output, "cacheRead": usage.cache_read,
+                  "cacheWrite": usage.cache_write,
+                  "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
+                  "cost": gw.models.cost(reply.provider, reply.model, usage)},
+    }
+    if ending.message:
+        message["errorMessage" if ending.state != "done" else "notice"] = ending.message
+    if ending.error:
+        message["error"] = dict(ending.error)
+    if reply.provider == "demo":
+        message["demo"] = True
+    return message
+
+
+def _content(active: ActiveRun) -> list[dict[str, Any]]:
+    """The provider's blocks in wire form once the reply is complete, else what was streamed."""
+    reply = active.reply
+    if not reply.content:
+        blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
+        return [*blocks, {"type": "text", "text": reply.text}] if reply.text else blocks
+    wire: list[dict[str, Any]] = []
+    for block in reply.content:
+        kind = block.get("type")
+        if kind == "text":
+            wire.append({"type": "text", "text": block["text"]})
+        elif kind == "thinking":
+            wire.append({"type": "thinking", "thinking": block.get("thinking", ""),
+                         "thinkingSignature": block.get("signature", "")})
+        elif kind == "tool_use":
+            wire.append({"type": "toolCall", "id": block["id"], "name": block["name"], "arguments": block["input"]})
+    return wire

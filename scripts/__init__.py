@@ -1,0 +1,1 @@
+"""What contributors run by hand: ``python -m scripts.generate``, ``python -m scripts.screenshots``."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 ThinkingLevel = Literal["off", "minimal", "low", "medium", "high"]
+THINKING_LEVELS: tuple[str, ...] = get_args(ThinkingLevel)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class ModelInfo:
     input: tuple[str, ...] = ("text",)
     created_at_ms: int = 0
     """Milliseconds since the epoch; 0 where the provider does not say."""
+    line: str = ""
+    """The model line (``sonnet``, ``opus`` …); empty where there is none or it is not known."""
+    deprecated: bool = False
+    """Still answers, but is headed for retirement; never chosen by itself."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""``config.*``, and what changes while the gateway runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.wire import WireError, run, text_of, wired
+
+
+def test_get_redacts_and_set_is_guarded_by_the_hash(gateway):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            await wire.call("config.patch", {"raw": json.dumps({"gateway": {"remote": {"token": "canary-secret"}}})})
+            got = await wire.call("config.get")
+            assert got["valid"] and "canary-secret" not in json.dumps(got)
+            with pytest.raises(WireError) as refused:
+                await wire.call("config.set", {"raw": "{}", "baseHash": "0" * 64})
+            assert refused.value.details["reason"] == "STALE"
+            await wire.call("config.set", {"raw": "{session: {maxQueued: 3}} // JSON5", "baseHash": got["hash"]})
+            assert (await wire.call("config.get"))["config"]["session"]["maxQueued"] == 3
+
+    run(main())
+
+
+@pytest.mark.parametrize("raw", ["{", "[]", '{"gateway":{"prot":1}}', '{"gateway":{"port":"high"}}'])
+def test_an_invalid_configuration_is_refused_and_nothing_changes(gateway, raw):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            before = await wire.call("config.get")
+            for method in ("config.set", "config.patch"):
+                with pytest.raises(WireError) as refused:
+                    await wire.call(method, {"raw": raw, "baseHash": before["hash"]} if before.get("hash")
+                                    else {"raw": raw})
+                assert refused.value.code == "INVALID_REQUEST"
+            assert (await wire.call("config.get"))["raw"] == before["raw"]
+
+    run(main())
+
+
+def test_the_schema_describes_the_settings(gateway):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            got = await wire.call("config.schema")
+            assert got["schema"]["properties"]["gateway"]["properties"]["port"] and got["uiHints"]
+
+    run(main())
+
+
+def test_a_key_that_is_set_switches_from_the_demo_without_a_restart(gateway, messages_api):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            assert wire.hello["snapshot"]["setup"] == {"provider": "demo", "needsKey": True}
+            assert (await wire.ask("[[tokens=1]]"))["message"]["demo"] is True
+            await wire.call("config.patch", {"raw": json.dumps({"models": {"providers": {"anthropic": {
+                "apiKey": "sk-canary-1", "baseUrl": messages_api.url}}}})})
+            await wire.wait("health", lambda p: p["setup"]["provider"] == "anthropic")
+            end = await wire.ask("[[text=the real thing]]")
+            assert text_of(end["message"]) == "the real thing" and "demo" not in end["message"]
+            assert "sk-canary-1" not in json.dumps(await wire.call("config.get"))
+
+    run(main())

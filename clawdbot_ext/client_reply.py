@@ -1,0 +1,223 @@
+"""One reply, from the message that asks for it to its end, over however many connections that takes.
+
+``chat`` deltas are put together here: with the capability ``chat.append`` they name the place (in UTF-16 code units)
+where their text goes, without it they repeat the whole text. ``chat.send`` is sent again after a lost connection: its
+run id makes the second one find the first, so that a message has one effect and its reply one end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .client_errors import ClientError, ConnectionLost
+
+if TYPE_CHECKING:
+    from .client import Event, GatewayClient
+
+Part = Literal["text", "thinking"]
+HISTORY_LIMIT = 200
+"""How far back the end of a run is looked for after a lost connection, in messages."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """More of the reply. ``replaces`` is true when ``text`` is the whole part so far instead of what follows it."""
+
+    part: Part
+    text: str
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What happens meanwhile: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``lost``
+    (code, reason): the client reconnects."""
+
+    kind: Literal["queued", "retry", "lost"]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended. ``message`` is what was stored, if anything; ``error`` the provider's, with its ``hint``."""
+
+    run_id: str
+    state: Literal["final", "aborted", "error"]
+    message: Mapping[str, Any] | None = None
+    error_message: str = ""
+    error: Mapping[str, Any] = field(default_factory=dict)
+    switch_to: str | None = None
+    """The session to show next, after ``/new`` by a client with the capability ``session.switch``."""
+
+    @property
+    def text(self) -> str:
+        """The text of the reply, empty where there is none."""
+        return message_text(self.message or {})
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """The text blocks of a wire message, joined."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(str(b.get("text", "")) for b in blocks if isinstance(b, Mapping) and b.get("type") == "text")
+
+
+class Gap(Exception):
+    """A delta begins beyond the end of what is known: some of the text is missing."""
+
+
+class Growing:
+    """A part of a reply that grows. ``text`` is all of it so far."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._units = 0
+
+    def append(self, offset: int, text: str) -> str:
+        """Put ``text`` at ``offset`` (UTF-16 code units); what of it is new. Raises ``Gap``."""
+        if offset > self._units:
+            raise Gap(f"offset {offset}, have {self._units}")
+        new = _skip_units(text, self._units - offset)
+        self.text += new
+        self._units += _units(new)
+        return new
+
+    def replace(self, text: str) -> Chunk | None:
+        """Take the whole text so far; what to show of it, or ``None`` if nothing changed."""
+        old, self.text, self._units = self.text, text, _units(text)
+        if text.startswith(old):
+            return Chunk("text", text[len(old):]) if len(text) > len(old) else None
+        return Chunk("text", text, replaces=True)
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _skip_units(text: str, units: int) -> str:
+    if units <= 0:
+        return text
+    return text.encode("utf-16-le", "surrogatepass")[2 * units:].decode("utf-16-le", "surrogatepass")
+
+
+class Reply:
+    """A reply as one client sees it grow."""
+
+    def __init__(self) -> None:
+        self.text, self.thinking = Growing(), Growing()
+
+    def take(self, delta: Mapping[str, Any]) -> Chunk | None:
+        """Apply the payload of a ``chat`` delta of either kind; what to show, if anything. Raises ``Gap``."""
+        if "offset" not in delta:
+            return self.text.replace(message_text(delta.get("message") or {}))
+        part: Part = "thinking" if delta.get("part") == "thinking" else "text"
+        growing = self.thinking if part == "thinking" else self.text
+        new = growing.append(int(delta["offset"]), str(delta.get("text", "")))
+        return Chunk(part, new) if new else None
+
+
+async def ask(
+    client: GatewayClient, text: str, *, session_key: str, thinking: str | None = None, run_id: str | None = None,
+) -> AsyncIterator[Chunk | Notice | End]:
+    """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
+
+    ``run_id`` (also the idempotency key) is made up where none is given. To stop the reply call ``chat.abort``; leaving
+    the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
+
+    Raises:
+        GatewayError: the gateway refused the message, or the client after a lost connection.
+    """
+    run_id = run_id or str(uuid.uuid4())
+    params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
+    if thinking is not None:
+        params["thinking"] = thinking
+    reply, events = Reply(), asyncio.Queue[Any]()
+
+    def put(event: Event) -> None:
+        if event.name == "client.lost" or event.payload.get("runId") == run_id:
+            events.put_nowait(event)
+
+    stop = client.subscribe(put)
+    try:
+        while True:
+            try:
+                ack = await client.request("chat.send", params)
+                if ended := await _ended(client, session_key, run_id, ack):
+                    yield ended
+                    return
+                if position := ack.get("queuePosition"):
+                    yield Notice("queued", {"position": position})
+                async for item in _follow(client, session_key, run_id, ack, reply, events):
+                    yield item
+                return
+            except ConnectionLost as exc:
+                yield Notice("lost", {"code": exc.code, "reason": exc.reason})
+            await client.reconnect()
+            while not events.empty():
+                events.get_nowait()
+    finally:
+        stop()
+
+
+async def _follow(
+    client: GatewayClient, session_key: str, run_id: str, ack: Mapping[str, Any], reply: Reply,
+    events: asyncio.Queue[Any],
+) -> AsyncIterator[Chunk | Notice | End]:
+    """The events of one run until its end. Raises ``ConnectionLost``."""
+    while True:
+        name, payload = await events.get()
+        if name == "client.lost":
+            raise ConnectionLost(payload["code"], payload["reason"])
+        data = payload.get("data")
+        if name == "agent" and isinstance(data, Mapping) and data.get("phase") == "retry":
+            yield Notice("retry", data)
+        elif name == "chat" and payload.get("state") == "delta":
+            try:
+                chunk = reply.take(payload)
+            except Gap:
+                chunk = await _caught_up(client, session_key, run_id, reply)
+            if chunk:
+                yield chunk
+        elif name == "chat":
+            yield _end(run_id, payload, ack.get("switchTo"))
+            return
+
+
+async def _caught_up(client: GatewayClient, session_key: str, run_id: str, reply: Reply) -> Chunk | None:
+    """Read the text so far from the gateway, which then goes on from there."""
+    history = await client.request("chat.history", {"sessionKey": session_key, "limit": 1})
+    in_flight = history.get("inFlight") or {}
+    if in_flight.get("runId") != run_id:
+        return None  # it has just ended: the last event has everything
+    reply.thinking.replace(str(in_flight.get("thinking", "")))
+    return reply.text.replace(str(in_flight.get("text", "")))
+
+
+def _end(run_id: str, payload: Mapping[str, Any], switch_to: str | None) -> End:
+    return End(run_id, payload["state"], payload.get("message"), str(payload.get("errorMessage") or ""),
+               payload.get("error") or {}, switch_to)
+
+
+async def _ended(client: GatewayClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> End | None:
+    """The end of a run that ``chat.send`` found already over, or of ``/stop``, which has no run; else ``None``."""
+    if "runIds" in ack:
+        return End(run_id, "final")
+    if ack.get("status") in ("started", "in_flight", "accepted"):
+        return None
+    history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
+    written = [m for m in history["messages"] if m.get("runId") == run_id and m.get("role") == "assistant"]
+    message = written[-1] if written else None
+    state: Literal["final", "aborted", "error"] = "final"
+    if ack.get("status") != "ok":
+        state = "aborted" if ack.get("status") == "aborted" else "error"
+    problem = str((message or {}).get("errorMessage") or (ack.get("summary") if state == "error" else "") or "")
+    return End(run_id, state, message, problem, (message or {}).get("error") or {}, ack.get("switchTo"))
+
+
+__all__ = ["Chunk", "ClientError", "End", "Gap", "Growing", "Notice", "Reply", "ask", "message_text"]

@@ -1,0 +1,112 @@
+"""The synchronous face of ``GatewayClient``: a loop of its own in a thread, for widgets, magics and scripts.
+
+Every method may be called from any thread except the loop's own; callbacks of ``subscribe`` run on the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .client import REQUEST_TIMEOUT_S, Chunk, End, Event, GatewayClient, Notice
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+JOIN_TIMEOUT_S = 5.0
+
+
+class SyncClient:
+    """A connected client. Use it as a context manager or call ``close``."""
+
+    def __init__(self, client: GatewayClient):
+        """Start the loop and connect. Raises as ``GatewayClient.connect``."""
+        self._client = client
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="clawdbot client", daemon=True)
+        self._thread.start()
+        try:
+            self._call(client.connect())
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def hello(self) -> Mapping[str, Any]:
+        """The payload of ``hello-ok``."""
+        return self._client.hello
+
+    def request(
+        self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> Any:
+        """As ``GatewayClient.request``."""
+        return self._call(self._client.request(method, params, timeout_s=timeout_s))
+
+    def ask(
+        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None
+    ) -> Iterator[Chunk | Notice | End]:
+        """As ``GatewayClient.ask``."""
+        items: queue.SimpleQueue[Chunk | Notice | End | BaseException] = queue.SimpleQueue()
+
+        async def pump() -> None:
+            async for item in self._client.ask(text, session_key=session_key, thinking=thinking, run_id=run_id):
+                items.put(item)
+
+        task = asyncio.run_coroutine_threadsafe(pump(), self._loop)
+        task.add_done_callback(lambda done: items.put(error) if (error := _error(done)) else None)
+        try:
+            while True:
+                item = items.get()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                if isinstance(item, End):
+                    return
+        finally:
+            task.cancel()
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """As ``GatewayClient.subscribe``; ``callback`` runs on the client's thread and must not call the client."""
+
+        async def register() -> Callable[[], None]:
+            return self._client.subscribe(callback)
+
+        stop = self._call(register())
+
+        def unsubscribe() -> None:
+            self._loop.call_soon_threadsafe(stop)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """End the connection and the thread. May be called twice."""
+        if self._loop.is_closed():
+            return
+        self._call(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(JOIN_TIMEOUT_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _error(done: Any) -> BaseException | None:
+    if done.cancelled():
+        return asyncio.CancelledError()
+    error: BaseException | None = done.exception()
+    return error

@@ -1,0 +1,108 @@
+"""Where a client finds its gateway, and what it may show there.
+
+A secret goes only to the address it belongs to: the local token to this state directory's own gateway,
+``gateway.remote.*`` to ``gateway.remote.url``, and what was given for this one call to any address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+from . import discovery
+from .config import Config, ConfigError, find
+
+_SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_PAGE_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+class NoGateway(Exception):
+    """Nothing is configured and no gateway of this state directory runs. ``home`` is the directory looked at."""
+
+    def __init__(self, home: str):
+        super().__init__(f"no gateway runs for {home}")
+        self.home = home
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One gateway: the socket's address, the page's, and the credentials for it."""
+
+    ws_url: str
+    page_url: str
+    """Ends with a slash; paths such as ``chat?code=…`` are relative to it."""
+    token: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+def locate(
+    config: Config, *, url: str | None = None, token: str | None = None, password: str | None = None
+) -> Endpoint:
+    """The gateway to talk to: ``url``, else ``gateway.remote.url``, else the one that runs in this state directory.
+
+    ``token`` and ``password``, where given, win over everything stored.
+
+    Raises:
+        ConfigError: ``url`` is no address.
+        NoGateway: there is none to talk to.
+    """
+    own = discovery.running(config)
+    remote = config["gateway.remote.url"]
+    if not url and not remote:
+        if own is None:
+            raise NoGateway(str(config.home))
+        return _with(own.ws_url, own.url, token, password, _own_credentials(config))
+    ws_url = socket_url(url or remote)
+    if remote and ws_url == socket_url(remote):
+        stored = (config["gateway.remote.token"] or None, config["gateway.remote.password"] or None)
+    elif own is not None and _same_host(ws_url, own.ws_url):
+        return _with(ws_url, own.url, token, password, _own_credentials(config))
+    else:
+        stored = (_from_environment(config, "token"), _from_environment(config, "password"))
+    return _with(ws_url, page_url(ws_url), token, password, stored)
+
+
+def socket_url(url: str) -> str:
+    """The socket's address for anything a person may paste: a page's address, ``ws://…`` or ``host:port``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    parts = urlsplit(url if "://" in url else f"ws://{url}")
+    if parts.scheme not in _SOCKET_SCHEMES or not parts.hostname or parts.username is not None:
+        setting = find("gateway.remote.url")
+        problem = setting.check(url) if setting and setting.check else None
+        raise ConfigError("--url", problem or "must be an address such as ws://host:18789/")
+    path = parts.path.removesuffix("/chat") if parts.path.endswith("/chat") else parts.path
+    return urlunsplit((_SOCKET_SCHEMES[parts.scheme], parts.netloc, path or "/", "", ""))
+
+
+def page_url(ws_url: str) -> str:
+    """The page's address that belongs to a socket's, with a slash at the end."""
+    parts = urlsplit(ws_url)
+    path = parts.path.removesuffix("ws") if parts.path.endswith("/ws") else parts.path
+    return urlunsplit((_PAGE_SCHEMES[parts.scheme], parts.netloc, path if path.endswith("/") else f"{path}/", "", ""))
+
+
+def _own_credentials(config: Config) -> tuple[str | None, str | None]:
+    if config["gateway.auth.mode"] == "password":
+        return None, config["gateway.auth.password"] or None
+    return config["gateway.auth.token"] or discovery.local_token(config), None
+
+
+def _from_environment(config: Config, kind: str) -> str | None:
+    """A secret in the environment was put there for whatever this call talks to."""
+    name = f"gateway.auth.{kind}"
+    return (config[name] or None) if config.source(name) == "env" else None
+
+
+def _same_host(one: str, other: str) -> bool:
+    return urlsplit(one).netloc == urlsplit(other).netloc
+
+
+def _with(
+    ws_url: str, page: str, token: str | None, password: str | None, stored: tuple[str | None, str | None]
+) -> Endpoint:
+    if token or password:
+        return Endpoint(ws_url, page, token or None, password or None)
+    return Endpoint(ws_url, page, *stored)

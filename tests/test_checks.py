@@ -1,0 +1,78 @@
+"""The checks that read the source, so that ``pytest`` alone is everything that CI runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hatch_build
+from tests.support.tools import require
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def run(*command: str) -> None:
+    """Run a program in the project's root; its output is the failure's text."""
+    env = {**os.environ, "PATH": os.pathsep.join((str(Path(command[0]).parent), os.environ["PATH"]))}
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}", pytrace=False)
+
+
+def test_ruff_finds_nothing() -> None:
+    run(sys.executable, "-m", "ruff", "check", "--no-fix", ".")
+
+
+def test_mypy_finds_nothing() -> None:
+    run(sys.executable, "-m", "mypy")
+
+
+@pytest.fixture(scope="module")
+def npm() -> str:
+    """npm, with what the workspaces need installed and the browser client built from the present sources."""
+    program = require("npm")
+    if not (ROOT / "node_modules").is_dir():
+        run(program, "ci", "--ignore-scripts")
+    if not hatch_build.is_built(ROOT):
+        run(program, "run", "build")
+        hatch_build.stamp(ROOT).touch()
+    return program
+
+
+@pytest.mark.parametrize("script", ["lint", "typecheck", "test", "size"])
+def test_the_browser_client_passes(script: str, npm: str) -> None:
+    run(npm, "run", script)
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    """An absolute path of somebody's machine is wrong everywhere; a registry's host would bypass a user's mirror."""
+    homes = "(^|[^A-Za-z0-9.~}/])/(home/[a-z]+|root|Users/[A-Za-z]+|work)/"
+    hosts = "(pypi|pythonhosted|npmjs)[.](org|com)"
+    found = subprocess.run([require("git"), "grep", "-nIE", f"{homes}|{hosts}", "--", ".", ":!tests/test_checks.py"],
+                           cwd=ROOT, capture_output=True, text=True)
+    if found.returncode == 128:
+        pytest.skip("not a git checkout")
+    assert found.stdout == ""
+
+
+def test_no_file_is_too_long_to_hold_in_the_head() -> None:
+    """500 lines is where the readable models differ from the others (docs/design/0001-architecture.md)."""
+    folders = ("clawdbot_ext", "scripts", "tests", "static/src")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".ts")]
+    written = [path for path in paths if ".gen." not in path.name]
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in written}
+    assert {path.relative_to(ROOT).as_posix(): lines for path, lines in lengths.items() if lines > 500} == {}
+
+
+def test_the_ci_script_is_valid_shell() -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("needs bash")
+    run(bash, "-n", ".ci/run")

@@ -1,0 +1,65 @@
+"""Every text of the gateway, the agent, the server and the CLI exists in every language, with the same facts."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from clawdbot_ext import i18n
+
+FOLDER = Path(i18n.__file__).parent / "locale"
+AREAS = sorted({path.name.split(".")[0] for path in FOLDER.glob("*.json")})
+OTHERS = [language for language in i18n.LANGUAGES if language != "en"]
+
+PARTICLES = ("을", "를", "이", "가", "은", "는", "와", "과", "으로", "로", "이라", "라", "아", "야", "이나", "나")
+"""Which of a pair is right depends on the last sound of the word before it, and that of a placeholder is unknown."""
+AFTER_PLACEHOLDER = re.compile(rf"\}}[`'\"*”’)\]]*({'|'.join(PARTICLES)})(?![가-힣])")
+
+
+def texts(area: str, language: str) -> dict[str, str]:
+    found = json.loads((FOLDER / f"{area}.{language}.json").read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("area", AREAS)
+def test_a_language_has_the_keys_of_english(area: str, language: str) -> None:
+    assert list(texts(area, language)) == list(texts(area, "en"))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("area", AREAS)
+def test_a_translation_tells_the_same_facts(area: str, language: str) -> None:
+    english, other = texts(area, "en"), texts(area, language)
+    assert {key: placeholders(text) for key, text in other.items()} == {
+        key: placeholders(text) for key, text in english.items()}
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("area", AREAS)
+def test_no_text_is_empty_or_has_blanks_around_it(area: str, language: str) -> None:
+    assert [key for key, text in texts(area, language).items() if not text or text != text.strip()] == []
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_no_korean_particle_follows_a_placeholder(area: str) -> None:
+    assert [text for text in texts(area, "ko").values() if AFTER_PLACEHOLDER.search(text)] == []
+
+
+@pytest.mark.parametrize("text", ["{name}을 엽니다", "`{name}`가 없어요", "**{name}**로 바꿨어요"])
+def test_the_particle_check_sees_particles(text: str) -> None:
+    assert AFTER_PLACEHOLDER.search(text)
+
+
+@pytest.mark.parametrize("text", ["{count}개", "{name} 모델을 써요", "{when}까지", "모델: {name}"])
+def test_the_particle_check_lets_counters_and_nouns_be(text: str) -> None:
+    assert not AFTER_PLACEHOLDER.search(text)

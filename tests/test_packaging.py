@@ -1,0 +1,145 @@
+"""What is in the wheel and in the sdist, and that the one can be made from the other without Node."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+import hatch_build
+from clawdbot_ext._version import __version__
+from tests.support.tools import require
+
+ROOT = Path(__file__).resolve().parent.parent
+WHEEL_LIMIT = 2_000_000
+"""Bytes. The wheel is about 0.5 MB; source maps or node_modules in it by accident would be far more."""
+
+
+def build(source: Path, output: Path, kind: str, path: str) -> Path:
+    """Make a ``wheel`` or an ``sdist`` of ``source`` in this environment, with ``path`` as PATH."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--skip-dependency-check", f"--{kind}", "--outdir",
+               str(output), str(source)]
+    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(output.glob("*.whl" if kind == "wheel" else "*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    node = str(Path(require("npm")).parent)
+    return build(ROOT, tmp_path_factory.mktemp("sdist"), "sdist", os.pathsep.join((node, os.environ["PATH"])))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that ``pip install`` makes of the sdist on a machine where nothing is on PATH."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    empty = tmp_path_factory.mktemp("empty")
+    return build(next(folder.iterdir()), tmp_path_factory.mktemp("wheel"), "wheel", str(empty))
+
+
+@pytest.mark.slow
+def test_the_sdist_has_the_sources_and_what_is_built_of_them(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    assert {"pyproject.toml", "hatch_build.py", "package.json", "package-lock.json", ".npmrc", "README.md", "LICENSE",
+            "CHANGELOG.md", "static/package.json", "static/vite.config.ts", "clawdbot_ext/_version.py",
+            "clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js"} <= names
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "static" / "src").rglob("*") if path.is_file()}
+    assert sources
+    assert sources - names == set()
+    assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_client_the_texts_and_the_server_extension(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    data = f"jupyter_clawdbot-{__version__}.data/data"
+    assert {"clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/py.typed",
+            "clawdbot_ext/locale/gateway.en.json", "clawdbot_ext/locale/gateway.ko.json",
+            f"{data}/etc/jupyter/jupyter_server_config.d/clawdbot_ext.json"} <= names
+    assert any(name.startswith("clawdbot_ext/_static/assets/") for name in names)
+    unwanted = ("tests/", "static/", "scripts/", "clawdbot_ext/_static/.stamp")
+    assert [name for name in names if name.startswith(unwanted)] == []
+    assert wheel.stat().st_size < WHEEL_LIMIT
+
+
+@pytest.mark.slow
+def test_the_wheel_says_what_it_is(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        info = f"jupyter_clawdbot-{__version__}.dist-info"
+        metadata = message_from_bytes(archive.read(f"{info}/METADATA"))
+        scripts = archive.read(f"{info}/entry_points.txt").decode()
+    assert (metadata["Name"], metadata["Version"]) == ("jupyter-clawdbot", __version__)
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert "clawdbot = clawdbot_ext.cli:main" in scripts
+    assert "jupyter-clawdbot = clawdbot_ext.app:main" in scripts
+
+
+@pytest.mark.slow
+def test_installing_the_wheel_enables_the_server_extension(wheel: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed",
+                    "--no-warn-script-location", "--prefix", str(prefix), str(wheel)], check=True, timeout=60)
+    packages = next(prefix.rglob("site-packages"))
+    env = {**os.environ, "PYTHONPATH": str(packages), "JUPYTER_CONFIG_PATH": str(prefix / "etc" / "jupyter"),
+           "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "NO_COLOR": "1"}
+    listed = subprocess.run([sys.executable, "-m", "jupyter", "server", "extension", "list"], cwd=tmp_path, env=env,
+                            capture_output=True, text=True, timeout=60, check=True)
+    printed = (listed.stdout + listed.stderr).split(str(prefix), 1)[1]
+    assert "clawdbot_ext" in printed
+    assert f"clawdbot_ext {__version__} " in printed
+    assert "OK" in printed.split(f"clawdbot_ext {__version__} ", 1)[1].splitlines()[0]
+
+
+def test_the_browser_client_has_the_version_of_the_package() -> None:
+    for workspace in json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["workspaces"]:
+        described = json.loads((ROOT / workspace / "package.json").read_text(encoding="utf-8"))
+        assert described["version"] == __version__, workspace
+
+
+def test_the_lock_file_names_no_host() -> None:
+    """``.npmrc`` leaves the addresses out, so that a mirror works; an npm that ignores it would bring them back."""
+    locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    fetched = [name for name, entry in locked.items() if str(entry.get("resolved", "")).startswith("http")]
+    assert fetched == []
+    assert [name for name, entry in locked.items()
+            if name.startswith("node_modules/") and not entry.get("link") and "integrity" not in entry] == []
+
+
+def test_node_is_asked_of_the_registry_only_where_the_machine_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not hatch_build.system_node_ok()
+    (tmp_path / "npm").write_text("#!/bin/sh\n")
+    expected = {"v20.20.2": False, "v22.11.9": False, "v22.12.0": True, "v24.19.0": True, "": False}
+    for version, enough in expected.items():
+        (tmp_path / "node").write_text(f"#!/bin/sh\necho {version}\n")
+        for program in ("node", "npm"):
+            (tmp_path / program).chmod(0o755)
+        assert hatch_build.system_node_ok() is enough, version
+
+
+def test_a_changed_source_is_built_again(tmp_path: Path) -> None:
+    for name in (*hatch_build.NEEDED, "assets/chat.js"):
+        file = tmp_path / hatch_build.OUTPUT / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    source = tmp_path / "static" / "src" / "page.ts"
+    source.parent.mkdir(parents=True)
+    source.write_text("1")
+    assert not hatch_build.is_built(tmp_path)
+    hatch_build.stamp(tmp_path).touch()
+    assert hatch_build.is_built(tmp_path)
+    source.write_text("2")
+    assert not hatch_build.is_built(tmp_path)

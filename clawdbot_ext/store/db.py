@@ -1,0 +1,116 @@
+"""Opening one SQLite connection as the store needs it, and SQLite's failures as ours.
+
+Above: ``workers`` (threads that own connections), ``sqlite`` (the store). Below: the ``sqlite3`` module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..protocol import errors
+from .api import StoreDamaged
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a connection waits for a lock. Only a foreign process can hold one: our writes come from one thread."""
+
+WAL_KEPT_BYTES = 16 * 1024 * 1024
+"""The write-ahead log is cut back to this size when a checkpoint empties it."""
+
+
+def create_file(path: Path) -> None:
+    """Make the database file (mode 0600) and its folder (0700) if they are missing.
+
+    An existing file is not opened here: closing any descriptor of it would drop the POSIX locks that SQLite holds on
+    it in this process (sqlite.org/howtocorrupt, section 2.2). Its mode is tightened, as far as we may.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        with contextlib.suppress(PermissionError):
+            if path.is_file() and path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode, to be used by the calling thread only. The file must exist."""
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None,
+        cached_statements=256,
+    )
+    conn.create_function("fold", 1, fold, deterministic=True)
+    return conn
+
+
+def prepare_writer(conn: sqlite3.Connection, *, max_pages: int | None) -> None:
+    """Settings of the writing connection; set after the schema was found to be ours, because WAL writes the header."""
+    conn.execute("PRAGMA journal_mode=WAL")
+    conn.execute("PRAGMA synchronous=FULL")
+    conn.execute("PRAGMA foreign_keys=ON")
+    conn.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")
+    if max_pages is not None:
+        conn.execute(f"PRAGMA max_page_count={max_pages}")
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    conn = connect(path)
+    conn.execute("PRAGMA query_only=ON")
+    return conn
+
+
+@contextlib.contextmanager
+def transaction(conn: sqlite3.Connection) -> Iterator[None]:
+    """``BEGIN IMMEDIATE`` … ``COMMIT``, or nothing at all.
+
+    Never a deferred transaction that writes later: its upgrade fails at once with SQLITE_BUSY_SNAPSHOT, whatever the
+    busy timeout.
+    """
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        conn.execute("COMMIT")
+    finally:
+        abandon(conn)
+
+
+def abandon(conn: sqlite3.Connection) -> None:
+    """Roll back what is open. SQLite may have done so itself (disk full, I/O error)."""
+    if conn.in_transaction:
+        conn.execute("ROLLBACK")
+
+
+def fold(text: str | None) -> str:
+    """The form in which texts are compared in a search: case and the two spellings of Hangul and accents ignored."""
+    return unicodedata.normalize("NFC", text or "").casefold()
+
+
+_DAMAGED = ("malformed", "not a database", "unsupported file format", "unable to open", "readonly database")
+"""Words of SQLite's own messages: ``sqlite_errorcode`` exists only from Python 3.11."""
+
+
+def explain(error: Exception, path: Path) -> Exception:
+    """What a failure under the store is called above it; an error that is not SQLite's, and a bug, stay as they are."""
+    text = str(error)
+    if isinstance(error, (UnicodeEncodeError, OverflowError)) or text.startswith("Error binding parameter"):
+        return errors.InvalidRequest(f"cannot be stored: {text}")
+    if isinstance(error, sqlite3.DataError):
+        return errors.TooLarge(f"cannot be stored: {text}")
+    if isinstance(error, OSError):
+        return StoreDamaged(str(path), error.strerror or text)
+    if not isinstance(error, sqlite3.DatabaseError):
+        return error
+    if "full" in text:
+        return errors.StorageFull("the disk is full")
+    if any(word in text for word in _DAMAGED):
+        return StoreDamaged(str(path), text)
+    if "locked" in text:
+        return errors.Unavailable("the database is locked by another program", reason="STORAGE_BUSY")
+    if "I/O error" in text:
+        return errors.Unavailable("the disk does not take writes", reason="STORAGE_ERROR")
+    return error

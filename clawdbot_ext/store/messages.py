@@ -1,0 +1,103 @@
+"""Messages: appending them and reading a page of them. All SQL of that noun.
+
+A message is kept as the JSON text that goes over the wire, so that a page of history is a row of bytes joined by
+commas, never decoded. Plain functions of a connection, to be called inside a transaction. Above: ``runs``, ``sqlite``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Raw
+
+from . import sessions, transcripts
+from .api import Finished, HistoryPage, Message
+from .wire import encode
+
+_FIELDS = ("session_id", "seq", "id", "parent_id", "run_id", "role", "created_at")
+# As a blob the body comes out as the bytes that are sent; as text it would be decoded, then encoded again.
+_SELECT = f"SELECT {', '.join(_FIELDS)}, CAST(body AS BLOB) FROM messages"
+_PAGE = f"{_SELECT} WHERE session_id = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+
+_NO_END = 2**63 - 1
+
+
+def _from_row(row: tuple[Any, ...]) -> Message:
+    session_id, seq, id_, parent_id, run_id, role, created_at, body = row
+    return Message(
+        session_id=session_id, seq=seq, id=id_, parent_id=parent_id, run_id=run_id, role=role, created_at=created_at,
+        body=Raw(body),
+    )
+
+
+def get(conn: sqlite3.Connection, session_id: str, seq: int) -> Message | None:
+    row = conn.execute(f"{_SELECT} WHERE session_id = ? AND seq = ?", (session_id, seq)).fetchone()
+    return _from_row(row) if row else None
+
+
+def add(
+    conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None
+) -> Message:
+    """Append to a transcript, archived or not, and count it there."""
+    last_seq, floor_seq = conn.execute(
+        "SELECT last_seq, floor_seq FROM transcripts WHERE session_id = ?", (session_id,)
+    ).fetchone()
+    parent = conn.execute(
+        "SELECT id FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq DESC LIMIT 1", (session_id, floor_seq)
+    ).fetchone()
+    place: dict[str, Any] = {"id": f"m_{uuid.uuid4().hex}", "seq": last_seq + 1}
+    if run_id is not None:
+        place["runId"] = run_id
+    body = encode({**message, **place})
+    added = Message(
+        session_id=session_id, seq=place["seq"], id=place["id"], parent_id=parent[0] if parent else None,
+        run_id=run_id, role=message["role"], created_at=now, body=Raw(body.encode()),
+    )
+    conn.execute(
+        f"INSERT INTO messages ({', '.join(_FIELDS)}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (session_id, added.seq, added.id, added.parent_id, run_id, added.role, now, body),
+    )
+    transcripts.count(conn, session_id, added.seq, message)
+    return added
+
+
+def append(
+    conn: sqlite3.Connection, key: str, message: Mapping[str, Any], now: int, run_id: str | None, create: bool
+) -> Finished:
+    """Append to the current transcript of ``key``. Raises ``NotFound`` unless ``create``."""
+    transcripts.purge_cleared(conn, now)
+    session_id = sessions.ensure(conn, key, now) if create else sessions.need(conn, key).session_id
+    added = add(conn, session_id, message, now, run_id)
+    sessions.touch(conn, key, now)
+    return Finished(session=sessions.need(conn, key), message=added)
+
+
+def history(
+    conn: sqlite3.Connection, key: str | None, session_id: str | None, limit: int, before_seq: int | None,
+    since_seq: int | None, max_bytes: int | None,
+) -> HistoryPage:
+    """A page of the transcript ``session_id``, or of the current one of ``key``."""
+    if session_id is None and key is not None:
+        session_id = sessions.current(conn, key)
+    row = conn.execute(
+        "SELECT session_id, session_key, floor_seq FROM transcripts WHERE session_id = ?", (session_id,)
+    ).fetchone()
+    if row is None:
+        return HistoryPage(session=None, session_id=None, messages=(), has_more=False)
+    session_id, key, floor_seq = row
+    start = max(floor_seq, since_seq or 0)
+    rows = conn.execute(_PAGE, (session_id, start, _NO_END if before_seq is None else before_seq, limit + 1))
+    page: list[Message] = []
+    has_more = False
+    size = 0
+    for row in rows:
+        size += len(row[-1])
+        if len(page) == limit or (page and max_bytes is not None and size > max_bytes):
+            has_more = True
+            break
+        page.append(_from_row(row))
+    page.reverse()
+    return HistoryPage(session=sessions.get(conn, key), session_id=session_id, messages=page, has_more=has_more)

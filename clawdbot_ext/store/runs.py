@@ -1,0 +1,188 @@
+"""Runs: accepted sends, from their acceptance to the end of their reply. All SQL of that noun.
+
+The run's key is the sender's idempotency key; its row outlives the session, so that a resend is recognised. It holds
+text of the conversation only while the run lives: afterwards that is in the transcript, and goes when the transcript
+goes. Plain functions of a connection, to be called inside a transaction. Below: ``messages``, ``sessions``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from ..protocol.errors import IdempotencyConflict, NotFound
+from . import messages, sessions, transcripts
+from .api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session
+from .wire import decode, encode
+
+KEPT_MS = 30 * 24 * 3600 * 1000
+"""How long the key of a run that has ended is still recognised. Purged when the store opens."""
+
+_FIELDS = (
+    "run_id", "session_key", "session_id", "state", "request_hash", "message", "options", "created_at", "started_at",
+    "ended_at", "text", "thinking", "result",
+)
+_SELECT = f"SELECT {', '.join(_FIELDS)} FROM runs"
+
+
+def _from_row(row: Sequence[Any]) -> Run:
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["message"] = Raw(fields["message"])
+    fields["options"] = decode(fields["options"])
+    fields["result"] = decode(fields["result"]) if fields["result"] else None
+    return Run(**fields)
+
+
+def get(conn: sqlite3.Connection, run_id: str) -> Run | None:
+    row = conn.execute(f"{_SELECT} WHERE run_id = ?", (run_id,)).fetchone()
+    return _from_row(row) if row else None
+
+
+def _need(conn: sqlite3.Connection, run_id: str) -> Run:
+    run = get(conn, run_id)
+    if run is None:
+        raise NotFound(f"no run {run_id}")
+    return run
+
+
+def _alive(conn: sqlite3.Connection, state: RunState, key: str | None) -> list[Run]:
+    """Oldest first."""
+    rows = conn.execute(
+        f"{_SELECT} WHERE ended_at IS NULL AND state = ? AND (?2 IS NULL OR session_key = ?2) ORDER BY position",
+        (state, key),
+    )
+    return [_from_row(row) for row in rows]
+
+
+def queued(conn: sqlite3.Connection, key: str | None) -> Sequence[Run]:
+    return _alive(conn, "queued", key)
+
+
+def accept(
+    conn: sqlite3.Connection, run_id: str, key: str, request_hash: str, message: Mapping[str, Any],
+    options: Mapping[str, Any], start: bool, now: int,
+) -> Accepted:
+    """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else."""
+    known = get(conn, run_id)
+    if known is not None:
+        if (known.request_hash, known.session_key) != (request_hash, key):
+            raise IdempotencyConflict(f"idempotency key {run_id} was used for another message")
+        return Accepted(run=known, existing=True, session=_session_of(conn, known, now))
+    transcripts.purge_cleared(conn, now)
+    session_id = sessions.ensure(conn, key, now)
+    conn.execute(
+        """INSERT INTO runs (run_id, session_key, session_id, state, request_hash, message, options, created_at)
+           VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)""",
+        (run_id, key, session_id, request_hash, encode(message), encode(options), now),
+    )
+    sessions.touch(conn, key, now)
+    added = _begin(conn, run_id, session_id, message, now) if start else None
+    return Accepted(run=_need(conn, run_id), existing=False, session=sessions.need(conn, key), message=added)
+
+
+def start(conn: sqlite3.Connection, run_id: str, now: int) -> Accepted | None:
+    """queued → running, in the transcript that is current now; ``None`` if the run does not wait."""
+    run = get(conn, run_id)
+    if run is None or run.state != "queued":
+        return None
+    session_id = sessions.ensure(conn, run.session_key, now)
+    added = _begin(conn, run_id, session_id, decode(run.message), now)
+    sessions.touch(conn, run.session_key, now)
+    session = sessions.need(conn, run.session_key)
+    return Accepted(run=_need(conn, run_id), existing=False, session=session, message=added)
+
+
+def _begin(conn: sqlite3.Connection, run_id: str, session_id: str, message: Mapping[str, Any], now: int) -> Message:
+    conn.execute(
+        "UPDATE runs SET state = 'running', session_id = ?, started_at = ? WHERE run_id = ?", (session_id, now, run_id)
+    )
+    return messages.add(conn, session_id, message, now, run_id)
+
+
+def save_partial(conn: sqlite3.Connection, run_id: str, text: str, thinking: str) -> None:
+    """Keep the reply so far; ignored unless the run is running."""
+    conn.execute(
+        "UPDATE runs SET text = ?, thinking = ? WHERE run_id = ? AND state = 'running'", (text, thinking, run_id)
+    )
+
+
+def finish(
+    conn: sqlite3.Connection, run_id: str, state: RunState, message: Mapping[str, Any] | None,
+    result: Mapping[str, Any], now: int,
+) -> Finished:
+    """End a run, with its reply in the transcript it started in. Again: nothing but the first one's reply.
+
+    The session is as it is now: with another transcript, perhaps, or gone (``sessions.gone``). Raises ``NotFound``.
+    """
+    if state not in FINAL_STATES:
+        raise ValueError(f"{state} is no end of a run")
+    run = _need(conn, run_id)
+    if run.state in FINAL_STATES:
+        return Finished(session=_session_of(conn, run, now), message=_reply(conn, run_id))
+    added = messages.add(conn, run.session_id, message, now, run_id) if message is not None else None
+    _end(conn, run_id, state, result, added, now)
+    if sessions.current(conn, run.session_key) == run.session_id:
+        sessions.touch(conn, run.session_key, now)
+    return Finished(session=_session_of(conn, run, now), message=added)
+
+
+def _end(
+    conn: sqlite3.Connection, run_id: str, state: RunState, result: Mapping[str, Any], reply: Message | None, now: int
+) -> None:
+    conn.execute(
+        """UPDATE runs SET state = ?, ended_at = ?, result = ?, reply_seq = ?, message = '{}', text = '', thinking = ''
+           WHERE run_id = ?""",
+        (state, now, encode(result), reply.seq if reply else None, run_id),
+    )
+
+
+def _reply(conn: sqlite3.Connection, run_id: str) -> Message | None:
+    session_id, seq = conn.execute("SELECT session_id, reply_seq FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    return messages.get(conn, session_id, seq) if seq is not None else None
+
+
+def _session_of(conn: sqlite3.Connection, run: Run, now: int) -> Session:
+    return sessions.get(conn, run.session_key) or sessions.gone(run.session_key, run.session_id, now)
+
+
+def recover(conn: sqlite3.Connection, now: int, interrupted: Mapping[str, Any]) -> Sequence[Run]:
+    """End what a crash left running; returns those runs as ended, with the text they had come to."""
+    ended = []
+    for run in _alive(conn, "running", None):
+        content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
+        content += [{"type": "text", "text": run.text}] if run.text else []
+        message = {"role": "assistant", "timestamp": now, **interrupted, "content": content}
+        result = {"runId": run.run_id, "status": "error"}
+        if "errorMessage" in interrupted:
+            result["summary"] = interrupted["errorMessage"]
+        finish(conn, run.run_id, "interrupted", message, result, now)
+        ended.append(_as_ended(run, result, now))
+    return ended
+
+
+def _as_ended(run: Run, result: Mapping[str, Any], now: int) -> Run:
+    return Run(
+        run_id=run.run_id, session_key=run.session_key, session_id=run.session_id, state="interrupted",
+        request_hash=run.request_hash, message=run.message, options=run.options, created_at=run.created_at,
+        started_at=run.started_at, ended_at=now, text=run.text, thinking=run.thinking, result=result,
+    )
+
+
+def abort_all(conn: sqlite3.Connection, key: str, now: int) -> None:
+    """End what waits or runs in a session that is being deleted, with nothing appended."""
+    for run in _alive(conn, "queued", key) + _alive(conn, "running", key):
+        _end(conn, run.run_id, "aborted", {"runId": run.run_id, "status": "aborted"}, None, now)
+
+
+def delete_session(conn: sqlite3.Connection, key: str, delete_transcript: bool, now: int) -> Sequence[str]:
+    """``sessions.delete`` with its runs ended first. Raises ``NotFound``."""
+    abort_all(conn, key, now)
+    return sessions.delete(conn, key, delete_transcript, now)
+
+
+def purge(conn: sqlite3.Connection, now: int) -> None:
+    """Forget the keys of runs that ended more than ``KEPT_MS`` ago."""
+    conn.execute("DELETE FROM runs WHERE ended_at < ?", (now - KEPT_MS,))

@@ -1,0 +1,170 @@
+"""The tables, as numbered migrations, and the rule for who may open which version.
+
+A database carries two numbers in ``meta``. ``schema_version`` counts the migrations that were applied.
+``compat_version`` is the oldest schema whose code may still use it: an added column leaves it alone, a changed meaning
+raises it. A release that meets a newer schema opens it if ``compat_version`` allows, and refuses otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from .api import SchemaTooNew, StoreDamaged
+from .db import transaction
+
+Migration = Callable[[sqlite3.Connection], None]
+
+COMPAT_VERSION = 1
+
+
+def m001_initial(conn: sqlite3.Connection) -> None:
+    """Sessions point at their current transcript; messages and clears belong to a transcript; runs outlive both."""
+    for statement in _M001:
+        conn.execute(statement)
+
+
+_COUNTERS = """
+    message_count INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    total_input INTEGER NOT NULL DEFAULT 0,
+    total_output INTEGER NOT NULL DEFAULT 0,
+    total_cost REAL NOT NULL DEFAULT 0,
+    title TEXT NOT NULL DEFAULT '',
+    preview TEXT NOT NULL DEFAULT ''
+"""
+
+_M001 = (
+    # Counters live with the transcript, not the session: an archived one keeps its own, and a restore finds them.
+    # floor_seq: messages up to it were cleared. Clearing moves this number and touches no message.
+    f"""CREATE TABLE transcripts (
+        session_id TEXT PRIMARY KEY,
+        session_key TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        archived_at INTEGER,
+        last_seq INTEGER NOT NULL DEFAULT 0,
+        floor_seq INTEGER NOT NULL DEFAULT 0,
+        {_COUNTERS}
+    )""",
+    "CREATE INDEX transcripts_of_key ON transcripts (session_key, created_at)",
+    # label repeats what settings says, so that an index keeps it unique.
+    """CREATE TABLE sessions (
+        key TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL UNIQUE REFERENCES transcripts (session_id),
+        epoch INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        label TEXT,
+        settings TEXT NOT NULL
+    )""",
+    "CREATE INDEX sessions_by_update ON sessions (updated_at)",
+    "CREATE UNIQUE INDEX sessions_by_label ON sessions (label) WHERE label IS NOT NULL",
+    """CREATE TABLE messages (
+        session_id TEXT NOT NULL REFERENCES transcripts (session_id) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        parent_id TEXT,
+        run_id TEXT,
+        role TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (session_id, seq)
+    )""",
+    # What a clear took: messages with from_seq < seq <= to_seq, and the counters they had added up to.
+    f"""CREATE TABLE clears (
+        batch INTEGER PRIMARY KEY AUTOINCREMENT,
+        session_id TEXT NOT NULL REFERENCES transcripts (session_id) ON DELETE CASCADE,
+        from_seq INTEGER NOT NULL,
+        to_seq INTEGER NOT NULL,
+        undo_until INTEGER NOT NULL,
+        {_COUNTERS}
+    )""",
+    "CREATE INDEX clears_of_transcript ON clears (session_id, batch)",
+    "CREATE INDEX clears_by_expiry ON clears (undo_until)",
+    # position: the order of acceptance. No foreign key: a run is known by its key after its session was deleted.
+    # reply_seq: where its reply stands in the transcript.
+    """CREATE TABLE runs (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        run_id TEXT NOT NULL UNIQUE,
+        session_key TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        request_hash TEXT NOT NULL,
+        message TEXT NOT NULL,
+        options TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        started_at INTEGER,
+        ended_at INTEGER,
+        text TEXT NOT NULL DEFAULT '',
+        thinking TEXT NOT NULL DEFAULT '',
+        result TEXT,
+        reply_seq INTEGER
+    )""",
+    "CREATE INDEX runs_alive ON runs (state, session_key, position) WHERE ended_at IS NULL",
+    "CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL",
+)
+
+MIGRATIONS: Sequence[Migration] = (m001_initial,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def migrate(
+    conn: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS, compat: int = COMPAT_VERSION
+) -> None:
+    """Bring the database to the newest schema: each migration is one transaction, an existing file is copied first.
+
+    Raises:
+        SchemaTooNew: written by a newer version, whose ``compat_version`` shuts this one out.
+        StoreDamaged: an SQLite database of something else.
+    """
+    found, needs = _versions(conn, path)
+    if found > len(migrations):
+        if needs > len(migrations):
+            raise SchemaTooNew(str(path), found, len(migrations))
+        return
+    if 0 < found < len(migrations):
+        back_up(conn, path.with_name(f"{path.name}.v{found}.backup"))
+    for number in range(found + 1, len(migrations) + 1):
+        with transaction(conn):
+            if number == 1:
+                conn.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL)")
+            migrations[number - 1](conn)
+            set_meta(conn, "schema_version", number)
+            set_meta(conn, "compat_version", min(number, compat))
+
+
+def _versions(conn: sqlite3.Connection, path: Path) -> tuple[int, int]:
+    """``(schema, compat)``; (0, 0) for an empty file."""
+    tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return 0, 0
+    found = get_meta(conn, "schema_version") if "meta" in tables else None
+    if not isinstance(found, int):
+        raise StoreDamaged(str(path), "an SQLite database, but not one of this gateway")
+    return found, int(get_meta(conn, "compat_version") or found)
+
+
+def back_up(conn: sqlite3.Connection, target: Path) -> None:
+    """Copy the database to ``target`` (mode 0600): whole, or not at all."""
+    partial = target.with_name(target.name + ".partial")
+    os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    with closing(sqlite3.connect(partial)) as copy:
+        conn.backup(copy)
+        # The copy says WAL in its header; without a log beside it, it is one plain file that can be moved about.
+        copy.execute("PRAGMA journal_mode=DELETE")
+    os.replace(partial, target)
+
+
+def get_meta(conn: sqlite3.Connection, name: str) -> Any:
+    """One fact about the database as a whole; ``None`` if it was never set."""
+    row = conn.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def set_meta(conn: sqlite3.Connection, name: str, value: int | str) -> None:
+    conn.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value))

@@ -1,0 +1,214 @@
+"""Sessions: a key, its settings, its current transcript. All SQL of that noun.
+
+Plain functions of a connection, to be called inside a transaction. Above: ``messages``, ``runs``, ``sqlite``.
+Below: ``transcripts``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..protocol.errors import InvalidRequest, NotFound
+from . import transcripts
+from .api import Session
+from .db import fold
+from .schema import get_meta, set_meta
+from .wire import decode, encode
+
+_OF_SESSION = ("key", "session_id", "epoch", "created_at", "updated_at", "settings")
+_OF_TRANSCRIPT = ("last_seq", *transcripts.COUNTERS)
+_FIELDS = (*_OF_SESSION, *_OF_TRANSCRIPT, "clear_undo_until")
+
+_COLUMNS = ", ".join([f"s.{name}" for name in _OF_SESSION] + [f"t.{name}" for name in _OF_TRANSCRIPT])
+
+_SELECT = f"""SELECT {_COLUMNS},
+    ifnull((SELECT undo_until FROM clears AS c WHERE c.session_id = s.session_id ORDER BY batch DESC LIMIT 1), 0)
+    FROM sessions AS s JOIN transcripts AS t ON t.session_id = s.session_id"""
+_BY_KEY = f"{_SELECT} WHERE s.key = ?"
+
+
+def _from_row(row: Sequence[Any]) -> Session:
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["settings"] = decode(fields["settings"])
+    return Session(**fields)
+
+
+def get(conn: sqlite3.Connection, key: str) -> Session | None:
+    row = conn.execute(_BY_KEY, (key,)).fetchone()
+    return _from_row(row) if row else None
+
+
+def need(conn: sqlite3.Connection, key: str) -> Session:
+    """Raises ``NotFound``."""
+    session = get(conn, key)
+    if session is None:
+        raise NotFound(f"no session {key}")
+    return session
+
+
+def gone(key: str, session_id: str, at: int) -> Session:
+    """What stands for a session that was deleted while something of it was still under way: epoch 0, no settings."""
+    return Session(key=key, session_id=session_id, epoch=0, created_at=at, updated_at=at, settings={})
+
+
+def find(conn: sqlite3.Connection, session_id: str | None, label: str | None) -> Session | None:
+    """The session whose current transcript and label are these; ``None`` stands for any, but not twice."""
+    if session_id is None and label is None:
+        return None
+    row = conn.execute(
+        f"{_SELECT} WHERE s.session_id = ifnull(?, s.session_id) AND (?2 IS NULL OR s.label = ?2)", (session_id, label)
+    ).fetchone()
+    return _from_row(row) if row else None
+
+
+def list_of(
+    conn: sqlite3.Connection, limit: int | None, active_since: int | None, search: str | None, label: str | None
+) -> Sequence[Session]:
+    """Newest first."""
+    wheres = ["1"]
+    values: list[int | str] = []
+    if active_since is not None:
+        wheres.append("s.updated_at >= ?")
+        values.append(active_since)
+    if label is not None:
+        wheres.append("s.label = ?")
+        values.append(label)
+    if search:
+        wheres.append("instr(fold(s.key || char(10) || ifnull(s.label, '') || char(10) || t.title), ?)")
+        values.append(fold(search))
+    rows = conn.execute(
+        f"{_SELECT} WHERE {' AND '.join(wheres)} ORDER BY s.updated_at DESC, s.rowid DESC LIMIT ?",
+        (*values, -1 if limit is None else limit),
+    )
+    return [_from_row(row) for row in rows]
+
+
+def count(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("SELECT count(*) FROM sessions").fetchone()[0])
+
+
+def create(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now: int) -> Session:
+    """Raises ``InvalidRequest`` (``EXISTS``, ``LABEL_TAKEN``)."""
+    if get(conn, key) is not None:
+        raise InvalidRequest(f"session {key} exists", reason="EXISTS")
+    _insert(conn, key, settings, now)
+    return need(conn, key)
+
+
+def ensure(conn: sqlite3.Connection, key: str, now: int) -> str:
+    """The id of the current transcript of ``key``; the session is created if there is none."""
+    return current(conn, key) or _insert(conn, key, {}, now)
+
+
+def current(conn: sqlite3.Connection, key: str) -> str | None:
+    """The id of the current transcript."""
+    row = conn.execute("SELECT session_id FROM sessions WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
+
+
+def _insert(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now: int) -> str:
+    session_id = transcripts.create(conn, key, now)
+    # Above every epoch of a deleted session: a client that still holds one must not take the new session for the old.
+    epoch = int(get_meta(conn, "deleted_epoch") or 0) + 1
+    conn.execute(
+        "INSERT INTO sessions (key, session_id, epoch, created_at, updated_at, settings) VALUES (?, ?, ?, ?, ?, '{}')",
+        (key, session_id, epoch, now, now),
+    )
+    if settings:
+        _change(conn, key, {}, settings)
+    return session_id
+
+
+def patch(conn: sqlite3.Connection, key: str, changes: Mapping[str, Any], now: int) -> Session:
+    """Merge into the settings, ``None`` removes; creates the session. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
+    ensure(conn, key, now)
+    _change(conn, key, need(conn, key).settings, changes)
+    touch(conn, key, now)
+    return need(conn, key)
+
+
+def _change(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    settings = {name: value for name, value in {**settings, **changes}.items() if value is not None}
+    label = settings.get("label")
+    if conn.execute("SELECT 1 FROM sessions WHERE label = ? AND key <> ?", (label, key)).fetchone():
+        raise InvalidRequest(f"another session is labelled {label}", reason="LABEL_TAKEN")
+    conn.execute("UPDATE sessions SET label = ?, settings = ? WHERE key = ?", (label, encode(settings), key))
+
+
+def touch(conn: sqlite3.Connection, key: str, now: int) -> None:
+    """Something happened in the session."""
+    conn.execute("UPDATE sessions SET updated_at = ? WHERE key = ?", (now, key))
+
+
+def _changed(conn: sqlite3.Connection, key: str, session_id: str, now: int) -> Session:
+    """The current transcript is another one, or another in content."""
+    conn.execute(
+        "UPDATE sessions SET session_id = ?, epoch = epoch + 1, updated_at = ? WHERE key = ?", (session_id, now, key)
+    )
+    return need(conn, key)
+
+
+def new_transcript(conn: sqlite3.Connection, key: str, now: int) -> Session:
+    """Archive the current transcript and start an empty one; creates the session."""
+    before = current(conn, key)
+    if before is None:
+        return create(conn, key, {}, now)
+    session = _changed(conn, key, transcripts.create(conn, key, now), now)
+    transcripts.archive(conn, before, now)
+    return session
+
+
+def restore(conn: sqlite3.Connection, session_id: str, now: int) -> Session:
+    """Make an archived transcript the current one of its key; one that is current stays so. Raises ``NotFound``.
+
+    The transcript of a deleted session brings the session back, with default settings.
+    """
+    row = conn.execute("SELECT session_key FROM transcripts WHERE session_id = ?", (session_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"no transcript {session_id}")
+    key: str = row[0]
+    before = ensure(conn, key, now)
+    if before == session_id:
+        return need(conn, key)
+    conn.execute("UPDATE transcripts SET archived_at = NULL WHERE session_id = ?", (session_id,))
+    session = _changed(conn, key, session_id, now)
+    transcripts.archive(conn, before, now)
+    return session
+
+
+def clear(conn: sqlite3.Connection, key: str, undo_until: int, now: int) -> Session:
+    """Empty the current transcript; an empty one is left as it is. Raises ``NotFound``."""
+    transcripts.purge_cleared(conn, now)
+    session = need(conn, key)
+    if not session.message_count:
+        return session
+    transcripts.clear(conn, session.session_id, undo_until)
+    return _changed(conn, key, session.session_id, now)
+
+
+def undo_clear(conn: sqlite3.Connection, key: str, now: int) -> Session:
+    """Put back what the newest clear took. Raises ``NotFound`` when there is nothing, or not any more."""
+    transcripts.purge_cleared(conn, now)
+    session = need(conn, key)
+    if not transcripts.undo_clear(conn, session.session_id):
+        raise NotFound(f"nothing to undo in {key}")
+    return _changed(conn, key, session.session_id, now)
+
+
+def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, now: int) -> Sequence[str]:
+    """Remove the session, and its transcripts or not; returns the ids of those kept. Raises ``NotFound``.
+
+    A key whose session is gone but whose transcripts were kept may be deleted again, with them.
+    """
+    session = get(conn, key)
+    if session is None and not transcripts.list_of(conn, key):
+        raise NotFound(f"no session {key}")
+    conn.execute("DELETE FROM sessions WHERE key = ?", (key,))
+    if session is not None:
+        set_meta(conn, "deleted_epoch", max(session.epoch, int(get_meta(conn, "deleted_epoch") or 0)))
+    if not delete_transcript:
+        return transcripts.archive_all(conn, key, now)
+    transcripts.delete_all(conn, key)
+    return ()

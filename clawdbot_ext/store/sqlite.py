@@ -1,0 +1,234 @@
+"""``SqliteStore``: the store in one SQLite file. It owns the threads; what they do is in the modules of the nouns.
+
+Above: the gateway, which knows only ``api.Store``. Below: ``workers``, ``runs``, ``messages``, ``sessions``,
+``transcripts``. Why it is built so: docs/design/0002-store.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from ..protocol.errors import ShuttingDown, StorageFull
+from . import db, messages, runs, schema, sessions, transcripts
+from .api import Accepted, Finished, HistoryPage, Run, RunState, Session, Store, Transcript
+from .workers import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
+
+log = logging.getLogger(__name__)
+
+READERS = 2
+"""Enough that a long read holds up no short one; SQLite itself would allow any number."""
+
+T = TypeVar("T")
+
+
+def open_store(path: Path) -> Store:
+    """The store in the file ``path``, not opened yet. The file is created by ``open()`` if there is none."""
+    return SqliteStore(path)
+
+
+class SqliteStore:
+    """``api.Store`` on SQLite: one writing thread with group commit, a few reading ones.
+
+    Args:
+        path: the database file; ``-wal`` and ``-shm`` lie beside it while it is open.
+        max_pages: SQLite's own bound on the size of the file, in pages of 4 KiB; ``None`` leaves it to the disk.
+    """
+
+    def __init__(self, path: Path, *, max_pages: int | None = None):
+        self.path = path
+        self._max_pages = max_pages
+        self._writes: SimpleQueue[Job | None] = SimpleQueue()
+        self._reads: SimpleQueue[Job | None] = SimpleQueue()
+        self._writer = Worker(
+            "store-writer", self._writes, self._open_writer, self._close_writer, write_group, self._explain, MAX_GROUP
+        )
+        self._readers = [self._reader(f"store-reader-{n}", self._reads) for n in range(READERS)]
+        self._checker = self._reader("store-check", SimpleQueue())
+        self._check: asyncio.Task[None] | None = None
+        self._unclean = False
+        self._is_open = False
+
+    # -- life -------------------------------------------------------------------------------------------------------
+    async def open(self) -> None:
+        await self._writer.start()
+        self._is_open = True
+        try:
+            for reader in self._readers:
+                await reader.start()
+        except BaseException:
+            await self.close()
+            raise
+        if self._unclean:
+            self._check = asyncio.create_task(self._check_file())
+
+    async def close(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        if self._check is not None:
+            self._checker.interrupt()
+            await self._check
+        await stop(self._readers)
+        await stop([self._writer])  # last: the connection that closes last puts the log away
+
+    def _reader(self, name: str, queue: SimpleQueue[Job | None]) -> Worker:
+        return Worker(
+            name, queue, partial(db.connect_reader, self.path), sqlite3.Connection.close, read_each, self._explain
+        )
+
+    def _explain(self, error: Exception) -> Exception:
+        return db.explain(error, self.path)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        db.create_file(self.path)
+        conn = db.connect(self.path)
+        try:
+            schema.migrate(conn, self.path)
+            db.prepare_writer(conn, max_pages=self._max_pages)
+            self._unclean = schema.get_meta(conn, "state") == "open"
+            self._on_open(conn)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _on_open(self, conn: sqlite3.Connection) -> None:
+        """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""
+        now = time.time_ns() // 1_000_000
+        try:
+            with db.transaction(conn):
+                schema.set_meta(conn, "state", "open")
+                transcripts.purge_cleared(conn, now)
+                runs.purge(conn, now)
+        except sqlite3.OperationalError as error:
+            if not isinstance(self._explain(error), StorageFull):
+                raise
+            log.warning("%s: the disk is full; conversations can be read, not continued", self.path)
+
+    def _close_writer(self, conn: sqlite3.Connection) -> None:
+        try:
+            with db.transaction(conn):
+                schema.set_meta(conn, "state", "closed")
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.DatabaseError as error:
+            log.warning("%s was not closed cleanly: %s", self.path, error)
+        finally:
+            conn.close()
+
+    async def _check_file(self) -> None:
+        """After an unclean stop: read the whole file once, in a thread of its own (1 s per 100 MB), and log it."""
+        await self._checker.start()
+        try:
+            rows = await submit(self._checker.queue, lambda conn: conn.execute("PRAGMA quick_check(5)").fetchall())
+        except sqlite3.OperationalError:  # interrupted by close()
+            return
+        finally:
+            await stop([self._checker])
+        found = "; ".join(row[0] for row in rows)
+        log.log(
+            logging.INFO if found == "ok" else logging.ERROR, "%s was not closed cleanly; check: %s", self.path, found
+        )
+
+    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._submit(self._writes, function)
+
+    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._submit(self._reads, function)
+
+    async def _submit(self, queue: SimpleQueue[Job | None], function: Callable[[sqlite3.Connection], T]) -> T:
+        if not self._is_open:
+            raise ShuttingDown("the store is not open")
+        value: T = await submit(queue, function)
+        return value
+
+    # -- runs -------------------------------------------------------------------------------------------------------
+    async def accept_run(
+        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
+        options: Mapping[str, Any], start: bool, now: int,
+    ) -> Accepted:
+        return await self._write(
+            lambda conn: runs.accept(conn, run_id, session_key, request_hash, message, options, start, now)
+        )
+
+    async def start_run(self, run_id: str, *, now: int) -> Accepted | None:
+        return await self._write(lambda conn: runs.start(conn, run_id, now))
+
+    async def save_partial(self, run_id: str, *, text: str, thinking: str) -> None:
+        await self._write(lambda conn: runs.save_partial(conn, run_id, text, thinking))
+
+    async def finish_run(
+        self, run_id: str, *, state: RunState, message: Mapping[str, Any] | None, result: Mapping[str, Any], now: int,
+    ) -> Finished:
+        return await self._write(lambda conn: runs.finish(conn, run_id, state, message, result, now))
+
+    async def get_run(self, run_id: str) -> Run | None:
+        return await self._read(lambda conn: runs.get(conn, run_id))
+
+    async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
+        return await self._read(lambda conn: runs.queued(conn, session_key))
+
+    async def recover(self, *, now: int, interrupted: Mapping[str, Any]) -> Sequence[Run]:
+        return await self._write(lambda conn: runs.recover(conn, now, interrupted))
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+    async def append(
+        self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
+        create: bool = False,
+    ) -> Finished:
+        return await self._write(lambda conn: messages.append(conn, session_key, message, now, run_id, create))
+
+    async def history(
+        self, *, session_key: str | None = None, session_id: str | None = None, limit: int,
+        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None,
+    ) -> HistoryPage:
+        return await self._read(
+            lambda conn: messages.history(conn, session_key, session_id, limit, before_seq, since_seq, max_bytes)
+        )
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+    async def get_session(self, key: str) -> Session | None:
+        return await self._read(lambda conn: sessions.get(conn, key))
+
+    async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None:
+        return await self._read(lambda conn: sessions.find(conn, session_id, label))
+
+    async def list_sessions(
+        self, *, limit: int | None = None, active_since: int | None = None, search: str | None = None,
+        label: str | None = None,
+    ) -> Sequence[Session]:
+        return await self._read(lambda conn: sessions.list_of(conn, limit, active_since, search, label))
+
+    async def count_sessions(self) -> int:
+        return await self._read(sessions.count)
+
+    async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
+        return await self._write(lambda conn: sessions.create(conn, key, settings, now))
+
+    async def patch_session(self, key: str, changes: Mapping[str, Any], *, now: int) -> Session:
+        return await self._write(lambda conn: sessions.patch(conn, key, changes, now))
+
+    async def new_transcript(self, key: str, *, now: int) -> Session:
+        return await self._write(lambda conn: sessions.new_transcript(conn, key, now))
+
+    async def clear(self, key: str, *, undo_until: int, now: int) -> Session:
+        return await self._write(lambda conn: sessions.clear(conn, key, undo_until, now))
+
+    async def undo_clear(self, key: str, *, now: int) -> Session:
+        return await self._write(lambda conn: sessions.undo_clear(conn, key, now))
+
+    async def transcripts(self, key: str) -> Sequence[Transcript]:
+        return await self._read(lambda conn: transcripts.list_of(conn, key))
+
+    async def restore(self, session_id: str, *, now: int) -> Session:
+        return await self._write(lambda conn: sessions.restore(conn, session_id, now))
+
+    async def delete_session(self, key: str, *, delete_transcript: bool, now: int) -> Sequence[str]:
+        return await self._write(lambda conn: runs.delete_session(conn, key, delete_transcript, now))

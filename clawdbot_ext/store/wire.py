@@ -1,0 +1,51 @@
+"""What the store reads in a wire message: its text, its usage. Everything else in a message is opaque to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+TITLE_CHARS = 120
+PREVIEW_CHARS = 200
+
+_encoder = msgspec.json.Encoder()
+decode = msgspec.json.Decoder().decode
+
+
+def encode(value: Any) -> str:
+    """JSON text. Raises ``UnicodeEncodeError`` for a lone surrogate."""
+    return _encoder.encode(value).decode()
+
+
+class Usage(NamedTuple):
+    """Tokens and US dollars of one reply."""
+
+    read: int
+    """Input, cache reads and cache writes together: what the model had before it."""
+    written: int
+    cost: float
+
+
+def usage_of(message: Mapping[str, Any]) -> Usage | None:
+    """``None`` for a message that cost nothing (a user's, an injected one, a reply cut before its usage came)."""
+    usage = message.get("usage")
+    if not usage:
+        return None
+    read = sum(int(usage.get(name) or 0) for name in ("input", "cacheRead", "cacheWrite"))
+    return Usage(read, int(usage.get("output") or 0), float((usage.get("cost") or {}).get("total") or 0.0))
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text blocks of a message, thinking left out."""
+    content = message.get("content") or ()
+    if isinstance(content, str):
+        return content
+    return "\n".join(block.get("text") or "" for block in content if block.get("type") == "text")
+
+
+def one_line(text: str, limit: int) -> str:
+    """The beginning of ``text`` on one line, at most ``limit`` characters, ``…`` at the end if there was more."""
+    line = " ".join(text.lstrip()[: limit * 8].split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

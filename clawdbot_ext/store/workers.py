@@ -1,0 +1,185 @@
+"""Threads that own SQLite connections: one that writes in groups, a few that read.
+
+A job is a plain function of a connection. Writing jobs that wait together share one transaction and so one ``fsync``;
+each has its own savepoint, so that a job that fails takes back only its own work. Nobody is told before the commit.
+Above: ``sqlite`` (the store). Below: ``db``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from .db import abandon
+
+MAX_GROUP = 512
+"""Most jobs in one transaction; bounds how long the first of them waits for the last."""
+
+Explain = Callable[[Exception], Exception]
+
+
+@dataclass
+class Job:
+    """One function on its way through a worker, and what became of it."""
+
+    function: Callable[[sqlite3.Connection], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass
+class Worker:
+    """A thread with a connection of its own. Several may share one queue.
+
+    ``opens`` and ``closes`` run in the thread, as does everything else that touches the connection. A cancelled wait
+    does not recall its job: what was submitted is carried out.
+    """
+
+    name: str
+    queue: SimpleQueue[Job | None]
+    opens: Callable[[], sqlite3.Connection]
+    closes: Callable[[sqlite3.Connection], None]
+    carry_out: Callable[[sqlite3.Connection, Sequence[Job], Explain], None]
+    explain: Explain
+    group: int = 1
+    thread: Thread | None = field(default=None, init=False)
+    _conn: sqlite3.Connection | None = field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Start the thread and wait for its connection. Raises what ``opens`` raised, explained."""
+        ready: Future[None] = Future()
+        # A daemon: a gateway that crashes must not hang on a thread that waits for work. SQLite survives that.
+        thread = Thread(target=self._main, args=(ready,), name=self.name, daemon=True)
+        thread.start()
+        await asyncio.wrap_future(ready)
+        self.thread = thread
+
+    def interrupt(self) -> None:
+        """Make the statement that runs now fail with "interrupted": the one call that another thread may make."""
+        if self._conn is not None:
+            self._conn.interrupt()
+
+    def _main(self, ready: Future[None]) -> None:
+        try:
+            conn = self._conn = self.opens()
+        except Exception as error:  # noqa: BLE001 - not handled here: the caller of start() gets it
+            ready.set_exception(self.explain(error))
+            return
+        ready.set_result(None)
+        stopping = False
+        while not stopping:
+            jobs, stopping = take(self.queue, self.group)
+            if jobs:
+                self.carry_out(conn, jobs, self.explain)
+                deliver(jobs)
+        self._conn = None
+        self.closes(conn)
+
+
+async def stop(workers: Sequence[Worker]) -> None:
+    """Let threads finish what was submitted, close their connections and end."""
+    running = [worker for worker in workers if worker.thread is not None]
+    for worker in running:  # all of them first: of those that share a queue, any may take any end mark
+        worker.queue.put(None)
+    for worker in running:
+        assert worker.thread is not None
+        await asyncio.to_thread(worker.thread.join)
+        worker.thread = None
+
+
+def submit(queue: SimpleQueue[Job | None], function: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
+    """Queue a job; the future is settled on the calling loop."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    queue.put(Job(function, loop, future))
+    return future
+
+
+def take(queue: SimpleQueue[Job | None], most: int) -> tuple[list[Job], bool]:
+    """Wait for a job and take what waits behind it; ``True`` when the end of the work was among it."""
+    jobs: list[Job] = []
+    item = queue.get()
+    with contextlib.suppress(Empty):
+        while item is not None:
+            jobs.append(item)
+            if len(jobs) == most:
+                return jobs, False
+            item = queue.get_nowait()
+        return jobs, True
+    return jobs, False
+
+
+def deliver(jobs: Sequence[Job]) -> None:
+    """Settle the futures of a group with one wake-up per event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in jobs:
+        by_loop.setdefault(job.loop, []).append(job)
+    for loop, group in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, group)
+
+
+def _settle(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if job.future.done():  # the caller was cancelled
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.value)
+
+
+def read_each(conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -> None:
+    """Carry out reading jobs, each on one snapshot of the database."""
+    for job in jobs:
+        try:
+            conn.execute("BEGIN")
+            job.value = job.function(conn)
+        except Exception as error:  # noqa: BLE001 - not handled here: the caller that waits gets it
+            job.error = explain(error)
+        finally:
+            abandon(conn)
+
+
+def write_group(conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -> None:
+    """Carry out writing jobs in one transaction; if that fails as a whole, each in one of its own."""
+    try:
+        conn.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        for job in jobs:
+            job.error = explain(error)
+        return
+    try:
+        for job in jobs:
+            _write_one(conn, job, explain)
+        conn.execute("COMMIT")
+    except sqlite3.Error as error:
+        abandon(conn)
+        if len(jobs) == 1:
+            jobs[0].error = explain(error)
+            return
+        for job in jobs:
+            job.value = job.error = None
+            write_group(conn, [job], explain)
+
+
+def _write_one(conn: sqlite3.Connection, job: Job, explain: Explain) -> None:
+    """Run one job inside its savepoint. Raises ``sqlite3.Error`` when the whole transaction is gone."""
+    conn.execute("SAVEPOINT job")
+    try:
+        job.value = job.function(conn)
+    except Exception as error:  # not handled here: the caller that waits gets it
+        if isinstance(error, sqlite3.Error) and not conn.in_transaction:
+            raise  # SQLite gave up the whole transaction (disk full, I/O error)
+        conn.execute("ROLLBACK TO job")
+        job.error = explain(error)
+    conn.execute("RELEASE job")

@@ -85,7 +85,8 @@ def split_command(text: str) -> tuple[Command, str] | Unknown | None:
 
 
 async def run_command(
-    gw: Gateway, client: Client, command: tuple[Command, str] | Unknown, *, session_key: str, run_id: str, request_hash: str,
+    gw: Gateway, client: Client, command: tuple[Command, str] | Unknown, *, session_key: str, run_id: str,
+    request_hash: str,
 ) -> ChatSendResult:
     """Do a command once for its run id and tell the answer to the session's watchers."""
     if not isinstance(command, Unknown) and command[0].name == "stop":  # harmless to repeat, so not recorded

@@ -48,7 +48,5 @@ async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -
 
 
 def _refused(exc: settings.ConfigError) -> InvalidRequest:
-    return InvalidRequest(str(exc), reason="INVALID_CONFIG", setting=exc.name,
-                          **({"suggestion": exc.suggestion} if exc.suggestion else {}))
-
-
+    facts = {"setting": exc.name, "suggestion": exc.suggestion}
+    return InvalidRequest(str(exc), reason="INVALID_CONFIG", **{k: v for k, v in facts.items() if v})

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .._version import __version__
+from ..agent.models import Model
+from ..agent.provider import ThinkingLevel
 from ..agent.registry import Providers
 from ..config import Config
 from ..protocol.clock import now_ms
@@ -25,14 +27,17 @@ from ..protocol.schema import (
     CAP_SWITCH,
     EVENTS,
     PROTOCOL_VERSION,
+    SessionChange,
+    SessionChangedEvent,
     ShutdownEvent,
     TickEvent,
 )
-from ..store.api import Store
+from ..store.api import Session, Store
 from . import chat, configuration, models, sessions, system  # noqa: F401  each registers its methods
 from .auth import Auth
 from .broadcast import Broadcast
 from .client import Client, Peer
+from .entries import session_entry
 from .live import LiveConfig
 from .methods import HANDLERS
 from .runs import Runs
@@ -49,6 +54,7 @@ class Gateway:
     def __init__(self, live: LiveConfig, store: Store, auth: Auth, providers: Providers | None = None):
         self.live, self.store, self.auth = live, store, auth
         self.providers = providers or Providers(live)
+        self.models = self.providers.models
         self.broadcast = Broadcast()
         self.runs = Runs(self)
         self.started_at = now_ms()
@@ -140,10 +146,10 @@ class Gateway:
     def main_key(self) -> str:
         return main_session_key(self.live()["session.mainKey"])
 
-    def thinking_level(self, session: Session | None) -> str:
+    def thinking_level(self, session: Session | None) -> ThinkingLevel:
         """The session's own level, else the default's."""
-        own = session.settings.get("thinkingLevel") if session else None
-        return str(own or self.live()["agents.defaults.thinking"])
+        own: ThinkingLevel | None = session.settings.get("thinkingLevel") if session else None
+        return own or self.live()["agents.defaults.thinking"]
 
     def session_model(self, session: Session | None) -> Model:
         """The model that would answer in a session now; the default when its own is gone."""
@@ -157,7 +163,7 @@ class Gateway:
                              running=self.runs.active(session.key) is not None,
                              queued=len(self.runs.queued(session.key)), titles=titles, last_message=last_message)
 
-    def tell_session(self, session: Session, reason: SessionReason) -> None:
+    def tell_session(self, session: Session, reason: SessionChange) -> None:
         """Tell clients with ``session.events`` what a session is now."""
         self.broadcast.emit("session.changed",
                             lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)))

@@ -34,7 +34,7 @@ class LiveConfig:
             callback(self._config)
 
     def poll(self) -> None:
-        """Reload when the file changed on disk (``clawdbot config set`` in another process); an invalid file is logged."""
+        """Reload when the file changed on disk (another process set something); an invalid file is logged."""
         if self._mtime() == self._stamp:
             return
         try:

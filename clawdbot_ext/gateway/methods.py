@@ -1,4 +1,4 @@
-"""The method table's other half: one function a method, and ``dispatch``, the only place where exceptions become wire errors."""
+"""The method table's other half: one function a method, and ``dispatch``, where exceptions become wire errors."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:
     try:
         if b"\\u0000" in data:
             _refuse_nul(msgspec.json.decode(data))
-        return _decoder(shape).decode(b"{}" if data == b"null" else data)
+        params: Params = _decoder(shape).decode(b"{}" if data == b"null" else data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
         raise InvalidRequest(f"invalid {name} params: {exc}") from None
+    return params
 
 
 @cache

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..agent import context, prompt
-from ..agent.models import Model, UnknownModel
+from ..agent.context import build
+from ..agent.models import UnknownModel
+from ..agent.prompt import system_prompt
 from ..agent.provider import ProviderError, TurnRequest
 from ..agent.turn import TurnEvent, run_turn
 from ..i18n import catalogue
@@ -55,9 +56,9 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
                                   max_bytes=model.context_window * BYTES_PER_TOKEN)
     max_tokens = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
-    system = prompt.system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale)
-    fitted = context.build([decode(m) for m in page.messages], system=system, window=model.context_window,
-                           max_output=max_tokens, locale=locale)
+    system = system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale)
+    fitted = build([decode(m) for m in page.messages], system=system, window=model.context_window,
+                   max_output=max_tokens, locale=locale)
     request = TurnRequest(
         model=model.id, system=system, messages=fitted.messages, max_tokens=max_tokens, locale=locale,
         thinking=options.get("thinking") or gw.thinking_level(session))

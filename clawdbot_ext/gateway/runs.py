@@ -103,7 +103,8 @@ class Runs:
 
     # -- accepting --------------------------------------------------------------------------------------------------
     async def submit(
-        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any], options: Mapping[str, Any],
+        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
+        options: Mapping[str, Any],
     ) -> tuple[Accepted, int]:
         """Record a send and start it, or put it in line. Returns what the store did and how many sends go first.
 
@@ -186,7 +187,7 @@ class Runs:
     async def _start_waiting(self, run: Run) -> None:
         try:
             accepted = await self._gateway.store.start_run(run.run_id, now=now_ms())
-        except GatewayError as exc:  # the disk is full: the send stays in the store, queued, and is tried at the next start
+        except GatewayError as exc:  # the disk is full: it stays queued in the store and is tried at the next start
             log.error("run %s cannot start: %s", run.run_id, exc)
             accepted = None
         if accepted is None:
@@ -200,7 +201,8 @@ class Runs:
             self._tell_message(accepted.session, accepted.message)
         self._tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
         flusher = asyncio.create_task(self._flush(active))
-        ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})  # if it has a bug
+        # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
+        ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
         try:
             ending = await take_turn(self._gateway, active, accepted.session, lambda event: self._emit(active, event))
         except asyncio.CancelledError:
@@ -245,7 +247,7 @@ class Runs:
                             {"kind": "storage"})
         phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
         self._tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
-        self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished and finished.message,
+        self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished.message if finished else None,
                       unstored=message, error=ending.error, error_message=ending.message)
         if finished is not None:
             self._gateway.tell_session(finished.session, "updated")
@@ -274,7 +276,7 @@ class Runs:
         return stopped
 
     async def drain(self) -> None:
-        """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay in the store."""
+        """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
         self._stopping = True
         tasks = {a.task for a in self._active.values() if a.task}
         if tasks:
@@ -288,8 +290,8 @@ class Runs:
 
     # -- telling ----------------------------------------------------------------------------------------------------
     def tell_end(
-        self, run: Run, seq: int, state: RunState, *, stored: Message | None = None, unstored: Mapping[str, Any] | None = None,
-        error: Mapping[str, Any] | None = None, error_message: str = "",
+        self, run: Run, seq: int, state: RunState, *, stored: Message | None = None,
+        unstored: Mapping[str, Any] | None = None, error: Mapping[str, Any] | None = None, error_message: str = "",
     ) -> None:
         """The last ``chat`` event of a run."""
         wire: dict[RunState, Any] = {"done": "final", "aborted": "aborted"}

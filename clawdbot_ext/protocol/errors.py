@@ -36,7 +36,7 @@ class ErrorCode(str, Enum):
 
 
 class GatewayError(Exception):
-    """A failure with its wire code. ``message`` is for people, in English; clients decide by ``code`` and ``reason``."""
+    """A failure with its wire code. ``message`` is for people, in English; programs go by ``code`` and ``reason``."""
 
     code: ClassVar[ErrorCode]
     reason: str | None = None

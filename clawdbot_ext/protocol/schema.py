@@ -34,7 +34,7 @@ Level = Annotated[str, Meta(min_length=1, max_length=32)]
 Text = Annotated[str, Meta(max_length=1_000_000)]
 
 
-class Params(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+class Params(msgspec.Struct, rename="camel", kw_only=True):
     """Base of all parameter shapes."""
 
 
@@ -433,11 +433,14 @@ class SessionMessageEvent(Result):
     message: msgspec.Raw
 
 
+SessionChange = Literal["created", "updated", "reset", "cleared", "restored", "deleted"]
+
+
 class SessionChangedEvent(Result):
     """`entry` is as in `sessions.list`; absent when `reason` is `deleted`."""
 
     key: str
-    reason: Literal["created", "updated", "reset", "cleared", "restored", "deleted"]
+    reason: SessionChange
     entry: Mapping[str, Any] | UnsetType = UNSET
 
 
@@ -469,7 +472,8 @@ _EVENTS = (
     Event("presence", AnyResult, "Who is connected."),
     Event("shutdown", ShutdownEvent, "The gateway stops; the socket closes with 1012."),
     Event("session.message", SessionMessageEvent, "A message was stored.", CAP_SESSION_EVENTS, ours=True),
-    Event("session.changed", SessionChangedEvent, "A session was made, changed or removed.", CAP_SESSION_EVENTS, ours=True),
+    Event("session.changed", SessionChangedEvent, "A session was made, changed or removed.", CAP_SESSION_EVENTS,
+          ours=True),
     Event("session.queue", SessionQueueEvent, "The sends that wait in a session.", CAP_SESSION_EVENTS, ours=True),
 )
 EVENTS: Mapping[str, Event] = {e.name: e for e in _EVENTS}

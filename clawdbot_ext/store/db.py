@@ -6,6 +6,7 @@ Above: ``workers`` (threads that own connections), ``sqlite`` (the store). Below
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import unicodedata
@@ -102,10 +103,12 @@ def explain(error: Exception, path: Path) -> Exception:
     if isinstance(error, sqlite3.DataError):
         return errors.TooLarge(f"cannot be stored: {text}")
     if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return errors.StorageFull("the disk is full")
         return StoreDamaged(str(path), error.strerror or text)
     if not isinstance(error, sqlite3.DatabaseError):
         return error
-    if "full" in text:
+    if "is full" in text:
         return errors.StorageFull("the disk is full")
     if any(word in text for word in _DAMAGED):
         return StoreDamaged(str(path), text)

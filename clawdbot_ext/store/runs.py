@@ -122,9 +122,11 @@ def finish(
     run = _need(conn, run_id)
     if run.state in FINAL_STATES:
         return Finished(session=_session_of(conn, run, now), message=_reply(conn, run_id))
-    added = messages.add(conn, run.session_id, message, now, run_id) if message is not None else None
+    # A run that never started has no place in a transcript yet.
+    session_id = run.session_id if run.state == "running" else sessions.ensure(conn, run.session_key, now)
+    added = messages.add(conn, session_id, message, now, run_id) if message is not None else None
     _end(conn, run_id, state, result, added, now)
-    if sessions.current(conn, run.session_key) == run.session_id:
+    if sessions.current(conn, run.session_key) == session_id:
         sessions.touch(conn, run.session_key, now)
     return Finished(session=_session_of(conn, run, now), message=added)
 
@@ -133,9 +135,9 @@ def _end(
     conn: sqlite3.Connection, run_id: str, state: RunState, result: Mapping[str, Any], reply: Message | None, now: int
 ) -> None:
     conn.execute(
-        """UPDATE runs SET state = ?, ended_at = ?, result = ?, reply_seq = ?, message = '{}', text = '', thinking = ''
-           WHERE run_id = ?""",
-        (state, now, encode(result), reply.seq if reply else None, run_id),
+        """UPDATE runs SET state = ?, ended_at = ?, result = ?, session_id = ifnull(?, session_id), reply_seq = ?,
+           message = '{}', text = '', thinking = '' WHERE run_id = ?""",
+        (state, now, encode(result), reply and reply.session_id, reply and reply.seq, run_id),
     )
 
 
@@ -183,6 +185,9 @@ def delete_session(conn: sqlite3.Connection, key: str, delete_transcript: bool, 
     return sessions.delete(conn, key, delete_transcript, now)
 
 
-def purge(conn: sqlite3.Connection, now: int) -> None:
-    """Forget the keys of runs that ended more than ``KEPT_MS`` ago."""
-    conn.execute("DELETE FROM runs WHERE ended_at < ?", (now - KEPT_MS,))
+def purge(conn: sqlite3.Connection) -> None:
+    """Forget the keys of runs that ended more than ``KEPT_MS`` before the newest was accepted.
+
+    Measured on the data, not on the clock: a machine that wakes up in the year 2038 must not forget them all.
+    """
+    conn.execute("DELETE FROM runs WHERE ended_at < (SELECT max(created_at) FROM runs) - ?", (KEPT_MS,))

@@ -55,11 +55,12 @@ def gone(key: str, session_id: str, at: int) -> Session:
 
 def find(conn: sqlite3.Connection, session_id: str | None, label: str | None) -> Session | None:
     """The session whose current transcript and label are these; ``None`` stands for any, but not twice."""
-    if session_id is None and label is None:
+    wanted = {"session_id": session_id, "label": label}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if not given:
         return None
-    row = conn.execute(
-        f"{_SELECT} WHERE s.session_id = ifnull(?, s.session_id) AND (?2 IS NULL OR s.label = ?2)", (session_id, label)
-    ).fetchone()
+    where = " AND ".join(f"s.{name} = :{name}" for name in given)
+    row = conn.execute(f"{_SELECT} WHERE {where}", given).fetchone()
     return _from_row(row) if row else None
 
 

@@ -102,12 +102,11 @@ class SqliteStore:
 
     def _on_open(self, conn: sqlite3.Connection) -> None:
         """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""
-        now = time.time_ns() // 1_000_000
         try:
             with db.transaction(conn):
                 schema.set_meta(conn, "state", "open")
-                transcripts.purge_cleared(conn, now)
-                runs.purge(conn, now)
+                transcripts.purge_cleared(conn, time.time_ns() // 1_000_000)
+                runs.purge(conn)
         except sqlite3.OperationalError as error:
             if not isinstance(self._explain(error), StorageFull):
                 raise

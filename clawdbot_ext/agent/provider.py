@@ -34,6 +34,11 @@ class ModelInfo:
     deprecated: bool = False
     """Still answers, but is headed for retirement; never chosen by itself."""
 
+    @property
+    def spec(self) -> str:
+        """The full name, ``provider/id``, which is what sessions store."""
+        return f"{self.provider}/{self.id}"
+
 
 @dataclass(frozen=True)
 class TurnRequest:

@@ -1,0 +1,134 @@
+"""The provider that needs nothing: scripted answers, streamed word by word, for a first look without an API key.
+
+It says what it is in every answer that is not a showcase, and how to get a real one. It makes no network call and does
+not import the SDK. Shipped and public, since it is also what tests and screenshots run on: see ``directives``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from ..i18n import catalogue
+from . import directives
+from .provider import Completed, ModelInfo, ProviderError, ProviderEvent, TextDelta, ThinkingDelta, TurnRequest, Usage
+from .tokens import estimate
+
+NAME = "demo"
+MODEL = "demo"
+DELAY_MS = 14.0
+"""Between two words: a pace that can be read, and seen to stream."""
+FIRST_MS = 180.0
+SLOW_DELAY_MS = 220.0
+LONG_SECTIONS = 12
+
+_t = catalogue("agent")
+_WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
+_KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern, re.IGNORECASE)) for name, pattern in (
+        ("key", r"\bapi[ _-]?key\b|\bset ?up\b|\bkey\b|api ?키|설정|키\b"),
+        ("thinking", r"\bthink(ing)?\b|\breason(ing)?\b|생각|추론"),
+        ("table", r"\btables?\b|표(?=[\s를로는가만.!?]|$)|테이블"),
+        ("math", r"\bmath\b|\bequations?\b|\bformulas?\b|\blatex\b|수식|수학"),
+        ("code", r"\bcode\b|\bpython\b|코드|파이썬"),
+        ("markdown", r"\bmarkdown\b|\bshowcase\b|\bformat(ting)?\b|마크다운|서식"),
+        ("long", r"\blong\b|길게|긴 "),
+        ("slow", r"\bslow(ly)?\b|천천히|느리게"),
+        ("hello", r"^\W*(hi|hello|hey|help)\b|^\W*(안녕|도움)|^\?+$"),
+    ))
+_ERROR = re.compile(r"\berror\s+(\d{3})\b|(?:오류|에러)\s*(\d{3})", re.IGNORECASE)
+_ERROR_KINDS = {400: "invalid", 401: "auth", 402: "billing", 403: "auth", 404: "not_found", 413: "too_large",
+                429: "rate_limit", 529: "overloaded"}
+
+
+class DemoProvider:
+    """Answers from a script. ``delay_ms`` between words and ``first_ms`` before the first are in milliseconds."""
+
+    name = NAME
+
+    def __init__(self, delay_ms: float = DELAY_MS, first_ms: float = FIRST_MS):
+        self._delay_ms, self._first_ms = delay_ms, first_ms
+        self._failed_once: set[str] = set()
+
+    async def stream(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
+        """See ``Provider.stream``. Thinks aloud when the request has a thinking level or the text asks for it."""
+        asked = directives.last_user_text(request.messages)
+        wishes = directives.parse(asked)
+        text = directives.strip(asked)
+        subject = _subject(text)
+        delay_s = directives.number(wishes, "delay_ms", SLOW_DELAY_MS if subject == "slow" else self._delay_ms) / 1000
+        await asyncio.sleep(directives.number(wishes, "first_ms", self._first_ms) / 1000)
+        self._fail_if_asked(wishes, text, asked)
+        thinking = ""
+        if subject == "thinking" or (request.thinking != "off" and not wishes):
+            thinking = _t(request.locale, "demo.thinking.aloud")
+            for word in _words(thinking):
+                yield ThinkingDelta(word)
+                await asyncio.sleep(delay_s)
+        answer = _scripted(wishes) or _answer(request.locale, subject, text)
+        cut_after = int(directives.number(wishes, "drop", -1))
+        for number, word in enumerate(_words(answer)):
+            if number == cut_after:
+                return
+            yield TextDelta(word)
+            await asyncio.sleep(delay_s)
+        yield Completed("end_turn", [{"type": "text", "text": answer}], Usage(
+            input=sum(estimate(str(m.get("content", ""))) for m in request.messages),
+            output=estimate(answer) + estimate(thinking)))
+
+    def _fail_if_asked(self, wishes: Mapping[str, str], text: str, asked: str) -> None:
+        match = _ERROR.search(text)
+        status = int(directives.number(wishes, "error", int(match[1] or match[2]) if match else 0))
+        once = int(directives.number(wishes, "error_once", 0))
+        if once and asked in self._failed_once:
+            self._failed_once.discard(asked)
+        elif once:
+            self._failed_once.add(asked)
+            status = once
+        if status:
+            raise ProviderError(_ERROR_KINDS.get(status, "server" if status >= 500 else "invalid"),
+                                "an error on request, from the demo", status=status, request_id="req_demo")
+
+    async def list_models(self) -> Sequence[ModelInfo]:
+        return (ModelInfo(id=MODEL, name="Demo", provider=NAME, context_window=200_000, max_output=64_000,
+                          reasoning=True),)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def _subject(text: str) -> str:
+    return next((name for name, pattern in _KEYWORDS if pattern.search(text)), "other")
+
+
+def _scripted(wishes: Mapping[str, str]) -> str:
+    """The answer that a test dictates, or ``""``."""
+    if "text" in wishes:
+        return wishes["text"]
+    return "".join(f"t{i} " for i in range(int(directives.number(wishes, "tokens", 0))))
+
+
+def _answer(locale: str, subject: str, text: str) -> str:
+    say: Callable[..., str] = _t
+    if subject == "long":
+        sections = (say(locale, f"demo.long.{n % 3}") for n in range(LONG_SECTIONS))
+        body = "\n\n".join(f"### {number}\n\n{section}" for number, section in enumerate(sections, 1))
+        return say(locale, "demo.long.intro") + "\n\n" + body
+    answer = say(locale, f"demo.{subject}")
+    if subject in ("hello", "key", "other"):
+        answer += "\n\n" + say(locale, "demo.setup")
+    if subject in ("hello", "other"):
+        answer += "\n\n" + say(locale, "demo.try")
+    return answer
+
+
+def _words(text: str) -> list[str]:
+    """The text in pieces that join to exactly it, a word each with the white space before it."""
+    return _WORD.findall(text) if text.strip() else [text] if text else []
+
+
+def is_demo(provider: Any) -> bool:
+    """Are answers of this provider (an object or its name) the demo's?"""
+    return bool(getattr(provider, "name", provider) == NAME)

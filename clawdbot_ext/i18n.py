@@ -38,7 +38,7 @@ def _load(area: str, lang: str) -> Mapping[str, str]:
 def catalogue(area: str) -> Callable[..., str]:
     """The function ``t(locale, key, **facts)`` of one area (``gateway``, ``agent``, ``server``, ``cli``)."""
 
-    def t(locale: str | None, key: str, **facts: Any) -> str:
+    def t(locale: str | None, key: str, /, **facts: Any) -> str:
         lang = language(locale)
         texts = _load(area, lang)
         template = texts[key] if key in texts else _load(area, "en")[key]

@@ -36,7 +36,7 @@ class Broadcast:
         self.clients: set[Client] = set()
 
     def emit(self, name: str, payload: Any, *, only: Callable[[Client], bool] | None = None) -> None:
-        """Send an event to every client that may see it (capability and scope, and ``only`` if given). A ``payload`` that
+        """Send an event to every client that may see it: by capability, scope, and ``only``. A ``payload`` that
         costs something to make may be a function: it is called only when somebody listens."""
         cap = EVENTS[name].cap
         receivers = [c for c in self.clients

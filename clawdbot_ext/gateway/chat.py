@@ -69,7 +69,7 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
     if position:
         result.queue_position = position
     elif session is None:
-        gw.tell_session(accepted.session, "created")
+        gw.after_answer(lambda: gw.tell_session(accepted.session, "created"))
     return result
 
 

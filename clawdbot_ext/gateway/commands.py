@@ -49,7 +49,7 @@ class Call(NamedTuple):
     key: str
     argument: str
 
-    def say(self, text_key: str, **facts: Any) -> str:
+    def say(self, text_key: str, /, **facts: Any) -> str:
         return t(self.client.locale, text_key, **facts)
 
 

@@ -199,6 +199,7 @@ class Runs:
         run = active.run
         if accepted.message is not None:
             self._tell_message(accepted.session, accepted.message)
+        self._gateway.tell_session(accepted.session, "updated")
         self._tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
         flusher = asyncio.create_task(self._flush(active))
         # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
@@ -210,7 +211,6 @@ class Runs:
         finally:
             flusher.cancel()
             await asyncio.shield(self._end(active, ending))
-            self._active.pop(run.session_key, None)
             self._next(run.session_key)
 
     def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
@@ -245,6 +245,7 @@ class Runs:
             log.error("run %s: its end could not be stored: %s", active.run.run_id, exc)
             ending = Ending("failed", "error", t(active.run.options.get("locale"), "run.storage", why=exc.message),
                             {"kind": "storage"})
+        self._active.pop(active.run.session_key, None)
         phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
         self._tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
         self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished.message if finished else None,

@@ -19,8 +19,8 @@ import itertools
 import json
 import platform
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,6 +88,8 @@ class GatewayClient:
                       **({"displayName": display_name} if display_name else {})}
         self._caps, self._locale = list(caps), locale
         self._socket: WebSocketClientConnection | None = None
+        self._over = False
+        """The end of ``_socket`` has been read: there is no goodbye to wait for."""
         self._reader: asyncio.Task[None] | None = None
         self._ids = itertools.count(1)
         self._pending: dict[str, asyncio.Future[Any]] = {}
@@ -132,7 +134,7 @@ class GatewayClient:
         # Tornado's own timeouts rather than wait_for: it does not clean up after a cancelled attempt.
         request = HTTPRequest(self.endpoint.ws_url, connect_timeout=timeout_s, request_timeout=timeout_s)
         try:
-            self._socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
+            self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
         except (OSError, HTTPClientError, ValueError) as exc:
             raise Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
 
@@ -149,6 +151,8 @@ class GatewayClient:
         if self._locale:
             params["locale"] = self._locale
         self.hello = await self.request("connect", params, timeout_s=timeout_s)
+        watchdog = asyncio.create_task(self._watch(), name="gateway watchdog")
+        self._reader.add_done_callback(lambda _: watchdog.cancel())
         return self.hello
 
     async def reconnect(self, on_failure: Callable[[ClientError, float], None] | None = None) -> Mapping[str, Any]:
@@ -178,6 +182,7 @@ class GatewayClient:
             await asyncio.gather(reader, return_exceptions=True)
         if socket is not None:
             socket.close()
+        if socket is not None and not self._over:
             with contextlib.suppress(asyncio.TimeoutError):  # let the peer say goodbye, so that no task is left behind
                 await asyncio.wait_for(_drain(socket), CLOSE_TIMEOUT_S)
 
@@ -240,7 +245,6 @@ class GatewayClient:
 
     async def _read(self) -> None:
         """Take frames until the connection ends, then tell everybody who waits."""
-        watchdog = asyncio.create_task(self._watch(), name="gateway watchdog")
         lost = ConnectionLost(None, "closed by this side")
         try:
             while True:
@@ -248,7 +252,6 @@ class GatewayClient:
         except ConnectionLost as exc:
             lost = exc
         finally:
-            watchdog.cancel()
             for waiter in self._pending.values():
                 if not waiter.done():
                     waiter.set_exception(lost)
@@ -261,8 +264,9 @@ class GatewayClient:
             raise ConnectionLost(None, "closed by this side")
         text = await socket.read_message()
         if text is None:
+            self._over = True
             raise ConnectionLost(socket.close_code, socket.close_reason or "")
-        self._heard_at = time.monotonic()
+        self._heard_at = monotonic()
         try:
             frame = json.loads(text)
         except ValueError:
@@ -299,11 +303,11 @@ class GatewayClient:
 
     async def _watch(self) -> None:
         """Close a connection on which nothing was heard for too long (a suspended machine, a dead network)."""
+        policy = self.hello.get("policy", {})
+        patience = DEAD_AFTER_TICKS * policy.get("tickIntervalMs", 30_000) / 1000 + 1
         while True:
-            policy = self.hello.get("policy", {})
-            patience = DEAD_AFTER_TICKS * policy.get("tickIntervalMs", 30_000) / 1000 + 1
             await asyncio.sleep(patience / 4)
-            if time.monotonic() - self._heard_at > patience and self._socket is not None:
+            if monotonic() - self._heard_at > patience and self._socket is not None:
                 self._socket.close(TICK_TIMEOUT_CODE, "tick timeout")  # Tornado cuts it 5 s later if nobody answers
                 return
 

@@ -134,7 +134,7 @@ async def wire_bytes(url: str, token: str) -> dict[str, Any]:
         for caps, label, budget in ((APPEND, "chat.append", append_budget), ((), "cumulative", 60)):
             async with wired(url, token, caps=caps) as wire:
                 result = await reply(wire, f"[[tokens={tokens}]] [[delay_ms=5]]", f"b{tokens}{label}")
-                text = len(" ".join(f"w{i}" for i in range(tokens))) + 1
+                text = len(" ".join(f"t{i}" for i in range(tokens))) + 1
                 out[f"bytes / text, {text} B, {label} (budget {budget}, real {real})"] = round(result["bytes"] / text, 1)
     return out
 

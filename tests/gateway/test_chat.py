@@ -25,7 +25,7 @@ def test_a_message_is_acknowledged_answered_and_kept(gateway):
             assert [m["role"] for m in history["messages"]] == ["user", "assistant"]
             assert history["messages"][0]["content"] == [{"type": "text", "text": "hello [[tokens=5]]"}]
             assert history["messages"][1] == end["message"]
-            assert end["message"]["stopReason"] == "stop" and text_of(end["message"]).split() == [f"w{i}" for i in range(5)]
+            assert end["message"]["stopReason"] == "stop" and text_of(end["message"]).split() == [f"t{i}" for i in range(5)]
             phases = [f["payload"]["data"]["phase"] for f in wire.events if f["event"] == "agent"]
             assert phases == ["start", "end"]
 

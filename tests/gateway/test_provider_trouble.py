@@ -20,7 +20,7 @@ def test_what_no_retry_cures_is_told_at_once_and_kept(scripted_gateway, status, 
             kept = (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
             assert [m["role"] for m in kept] == ["user", "assistant"]
             assert kept[1]["stopReason"] == "error" and kept[1]["errorMessage"] == end["errorMessage"]
-            assert len(api.messages_requests()) == 1
+            assert len(api.bodies) == 1
             assert (await wire.ask("[[text=fine again]]"))["state"] == "final"
 
     run(main())
@@ -36,12 +36,12 @@ def test_an_overloaded_provider_is_tried_again_visibly_and_the_user_sees_one_ans
             retries = [f["payload"]["data"] for f in wire.events if f["event"] == "agent"
                        and f["payload"]["data"].get("phase") == "retry"]
             assert [r["attempt"] for r in retries] == [2] and retries[0]["reason"] == "overloaded"
-            assert len(api.messages_requests()) == 2
+            assert len(api.bodies) == 2
 
     run(main())
 
 
-@pytest.mark.parametrize("directive", ["[[drop=5]]", "[[end=5]]"], ids=["connection cut", "ends without a stop reason"])
+@pytest.mark.parametrize("directive", ["[[drop=5]]", "[[cut=clean]] [[after=5]]"], ids=["connection cut", "ends without a stop reason"])
 def test_a_cut_reply_is_interrupted_never_done(scripted_gateway, directive):
     gateway, api = scripted_gateway
 
@@ -49,8 +49,8 @@ def test_a_cut_reply_is_interrupted_never_done(scripted_gateway, directive):
         async with wired(gateway.ws_url, gateway.token) as wire:
             end = await wire.ask(f"[[tokens=20]] {directive}")
             assert end["state"] == "error" and end["message"]["stopReason"] == "interrupted"
-            assert text_of(end["message"]).split() == ["w0", "w1", "w2", "w3", "w4"]
-            assert len(api.messages_requests()) == 1
+            assert text_of(end["message"]).split() == ["t0", "t1", "t2", "t3", "t4"]
+            assert len(api.bodies) == 1
 
     run(main())
 
@@ -75,7 +75,7 @@ def test_the_model_is_sent_the_conversation_and_no_key_shows_anywhere(scripted_g
         async with wired(gateway.ws_url, gateway.token) as wire:
             await wire.ask("my name is 민준 [[text=hello 민준]]")
             end = await wire.ask("who am I? [[tokens=3]]")
-            body = api.messages_requests()[-1].body
+            body = api.bodies[-1]
             texts = str(body["messages"])
             assert [m["role"] for m in body["messages"]] == ["user", "assistant", "user"]
             assert "민준" in texts and "who am I" in texts and body["stream"] is True and body["system"]

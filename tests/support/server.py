@@ -1,0 +1,130 @@
+"""A real gateway in a process of its own: started, asked, stopped, killed and started again by tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_S = 20.0
+STOP_S = 20.0
+_OURS = ("CLAWDBOT_", "ANTHROPIC_", "JUPYTER_", "OPENAI_")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(state: Path, **more: str) -> dict[str, str]:
+    """This environment without anything that configures a gateway, and with ``state`` as the state directory."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
+    return {**kept, "PYTHONPATH": str(ROOT), "CLAWDBOT_STATE_DIR": str(state), "HOME": str(state), "LANG": "C.UTF-8",
+            "JUPYTER_CONFIG_DIR": str(state / "jupyter-config"), "JUPYTER_DATA_DIR": str(state / "jupyter-data"),
+            "JUPYTER_RUNTIME_DIR": str(state / "jupyter-runtime"), **more}
+
+
+class GatewayProcess:
+    """``python -m clawdbot_ext.app`` on a free port with a state directory of its own."""
+
+    def __init__(
+        self, state: Path, *, env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None,
+        arguments: tuple[str, ...] = (),
+    ):
+        self.state, self.home = state, state / "jupyter"
+        self.port = free_port()
+        self.arguments = arguments
+        self.environment = clean_environment(state, **(env or {}))
+        self.api_key = self.environment.get("ANTHROPIC_API_KEY", "")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = state / "output.log"
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if config is not None:
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            (self.home / "config.json").write_text(json.dumps(config))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def token(self) -> str:
+        """The token it made at its first start."""
+        return (self.home / "secrets" / "token").read_text().strip()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """What it printed so far."""
+        return self._log.read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "clawdbot_ext.app", "--no-browser", f"--port={self.port}", *self.arguments],
+                cwd=self.state, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the gateway ended with {self._process.returncode}:\n{self.output}")
+            if (self.home / "gateway.json").exists() and self._answers():
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"the gateway did not answer within {START_S} s:\n{self.output}")
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:%d\r\n\r\n" % self.port)
+                return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self._signal(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> None:
+        """``SIGTERM``; it ends in its own time."""
+        self._signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """The exit code."""
+        assert self._process is not None
+        return self._process.wait(STOP_S)
+
+    def stop(self) -> None:
+        """End it, whatever state it is in."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self.terminate()
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)

@@ -1,0 +1,84 @@
+"""The way in to our own server: ``jupyter clawdbot``, ``clawdbot gateway run`` and ``python -m clawdbot_ext.app``.
+
+Light on purpose: what takes time is imported once the command line is known to be right and ``startup`` has prepared the
+process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._version import __version__
+from .i18n import catalogue, environment_language
+
+RESTARTED = "CLAWDBOT_RESTARTED"
+"""In the environment of a server that replaced itself: it opens no browser and prints no greeting."""
+
+t = catalogue("server")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, read. ``flags`` are settings by dotted name; ``rest`` is for Jupyter's own parser."""
+
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    force: bool = False
+    verbose: bool = False
+    browser: bool = True
+    allow_root: bool = False
+    rest: Sequence[str] = ()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the gateway until it is stopped; returns the exit code.
+
+    0 stopped, or this state directory's gateway runs already; 2 wrong command line; 78 wrong configuration; 98 the
+    address is in use; 1 anything else that kept it from starting.
+    """
+    options = parse(sys.argv[1:] if argv is None else argv)
+    from . import startup
+
+    startup.prepare()
+    from .server import run
+
+    return run(options)
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Read the command line. Prints help or what is wrong and raises ``SystemExit``, as ``argparse`` does."""
+    given, rest = _parser().parse_known_args(argv)
+    flags: dict[str, Any] = {"gateway.port": given.port, "gateway.bind": given.bind, "gateway.auth.token": given.token,
+                             "gateway.auth.password": given.password}
+    if given.ip is not None:
+        flags |= ({"gateway.bind": "loopback"} if given.ip == "localhost" else
+                  {"gateway.bind": "custom", "gateway.customBindHost": "0.0.0.0" if given.ip == "*" else given.ip})  # noqa: S104
+    return Options(flags={name: value for name, value in flags.items() if value is not None}, force=given.force,
+                   verbose=given.verbose, browser=not given.no_browser and RESTARTED not in os.environ,
+                   allow_root=given.allow_root, rest=tuple(rest))
+
+
+def _parser() -> argparse.ArgumentParser:
+    lang = environment_language()
+    parser = argparse.ArgumentParser(prog="jupyter clawdbot", allow_abbrev=False, description=t(lang, "help.description"),
+                                     epilog=t(lang, "help.epilog"))
+    add = parser.add_argument
+    add("--port", type=int, metavar="PORT", help=t(lang, "help.port"))
+    add("--bind", choices=("loopback", "lan", "tailnet", "custom"), help=t(lang, "help.bind"))
+    add("--ip", metavar="ADDR", help=t(lang, "help.ip"))
+    add("--token", help=t(lang, "help.token"))
+    add("--password", help=t(lang, "help.password"))
+    add("--no-browser", action="store_true", help=t(lang, "help.noBrowser"))
+    add("--force", action="store_true", help=t(lang, "help.force"))
+    add("--allow-root", action="store_true", help=t(lang, "help.allowRoot"))
+    add("--verbose", action="store_true", help=t(lang, "help.verbose"))
+    add("--version", action="version", version=__version__)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""What all handlers of one server share: the configuration, the authentication, and the gateway while this process has it.
+
+Above sit ``handlers`` (HTTP and sockets), ``server`` (our own process) and ``extension`` (a mount in somebody's Jupyter
+server); below the gateway, the store and the lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Literal
+
+from . import discovery
+from ._version import __version__
+from .agent import loader
+from .agent.demo import NAME as DEMO
+from .config import Config
+from .gateway.auth import Auth, Identity, client_key
+from .gateway.live import LiveConfig
+from .i18n import language
+from .lock import GatewayLock
+from .protocol.clock import now_ms
+from .protocol.errors import GatewayError
+from .protocol.frames import CloseCode
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+
+    from .gateway.core import Gateway
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 9.0
+"""The longest a stop of the gateway takes; the process has promised 10 s."""
+RESTART_EXPECTED_MS = 1500
+
+Mount = Literal["standalone", "jupyter"]
+
+
+class Edge:
+    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and for good in a server
+    whose state directory has its gateway in another process."""
+
+    def __init__(self, live: LiveConfig, mount: Mount):
+        self.live, self.mount = live, mount
+        self.auth = Auth(live)
+        self.gateway: Gateway | None = None
+        self._lock: GatewayLock | None = None
+        self._generation = self.auth.generation()
+        live.watch(self._config_changed)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+    async def start(self, lock: GatewayLock) -> Gateway:
+        """Make the gateway and start it; ``lock`` belongs to the edge from now on, also when this fails.
+
+        Raises what the store raises when it cannot be opened: ``StoreDamaged``, ``SchemaTooNew``, ``GatewayError``, ``OSError``.
+        """
+        from .gateway.core import Gateway  # with the agent and SQLite, which a server without the lock never needs
+        from .store.sqlite import open_store
+
+        self._lock = lock
+        gateway = Gateway(self.live, open_store(self.live().home / "gateway.sqlite3"), self.auth)
+        await gateway.start()
+        self.gateway = gateway
+        return gateway
+
+    def publish(self, url: str, server_url: str | None = None) -> None:
+        """Tell the user's other processes that the gateway answers at ``url`` (with its slash). After ``start``."""
+        assert self._lock is not None
+        self._lock.publish(discovery.GatewayInfo(
+            pid=os.getpid(), url=url, ws_url=f"ws{url.removeprefix('http')}ws", started_at=now_ms(),
+            version=__version__, host=self.mount, server_url=server_url))
+
+    async def warm_up(self) -> None:
+        """Import the provider's SDK in a thread, so that the first message need not wait for it. After the port answers."""
+        if self.gateway is not None and DEMO not in self.gateway.providers.current():
+            await loader.warm()
+
+    async def stop(self, reason: str, *, restarts: bool = False) -> None:
+        """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Calling it again does nothing."""
+        gateway, self.gateway = self.gateway, None
+        if gateway is not None:
+            stopping = gateway.stop(reason=reason, restart_expected_ms=RESTART_EXPECTED_MS if restarts else None)
+            try:
+                await asyncio.wait_for(stopping, STOP_SECONDS)
+            except asyncio.TimeoutError:
+                log.error("the gateway did not stop in %g s; what was acknowledged is stored", STOP_SECONDS)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def owner(self) -> discovery.GatewayInfo | None:
+        """Where the gateway of the state directory answers when it is another process; ``None`` if that is not known."""
+        return discovery.running(self.live())
+
+    def _config_changed(self, config: Config) -> None:
+        """Whoever logged in with a secret that is no longer the one is logged out."""
+        generation = self.auth.generation()
+        if generation == self._generation:
+            return
+        self._generation = generation
+        if self.gateway is not None:
+            for client in tuple(self.gateway.broadcast.clients):
+                client.close(CloseCode.POLICY, "credentials changed")
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+    def bearer(self, request: HTTPServerRequest) -> Identity | None:
+        """Who an ``Authorization`` header says it is; ``None`` without one. Raises ``Unauthorized``, ``RateLimited``."""
+        header = request.headers.get("Authorization")
+        return None if header is None else self.auth.check_bearer(header, client_key(request.remote_ip or ""))
+
+    def cookie(self, request: HTTPServerRequest) -> Identity | None:
+        """Who the login cookie of a request says it is."""
+        morsel = request.cookies.get(cookie_name(request))
+        return None if morsel is None else self.auth.read_cookie(morsel.value)
+
+    def known(self, request: HTTPServerRequest) -> bool:
+        """Has the sender logged in, by whatever means?"""
+        try:
+            return (self.bearer(request) or self.cookie(request)) is not None
+        except GatewayError:
+            return False
+
+    def locale(self, request: HTTPServerRequest) -> str:
+        """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""
+        configured: str = self.live()["ui.locale"]
+        return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
+
+
+def cookie_name(request: HTTPServerRequest) -> str:
+    """The login cookie's name: with the port as the browser sees it, since cookies of a host are shared by its ports."""
+    _, _, port = request.host.rpartition(":")
+    return f"clawdbot-{port}" if port.isdigit() else "clawdbot"

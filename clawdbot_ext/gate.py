@@ -1,0 +1,170 @@
+"""The gate in front of every route: which Host, then which Origin, then how much body without a credential.
+
+A page elsewhere can make the user's browser send requests here. What it cannot do is forge Host, Origin or the
+Sec-Fetch headers, so these three decide, exactly and before anything else, also for Jupyter's own routes. Tornado and
+Jupyter have checks of their own that are laxer (they skip token requests and ignore the scheme); nothing relies on them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher
+from tornado.web import RequestHandler, stream_request_body
+
+from .config import Config
+
+MAX_ANONYMOUS_BODY = 64 * 1024
+"""Bytes of a request body that is read before anybody has logged in. Jupyter's own limit is 512 MB, in memory."""
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
+_ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST.pattern}", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Origin(NamedTuple):
+    """A web origin; two are the same when all three parts are."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def parse_origin(text: str) -> Origin | None:
+    """The tuple of an ``Origin`` header; ``None`` for ``null``, other schemes, and anything that is not exactly one."""
+    found = _ORIGIN.fullmatch(text)
+    if found is None:
+        return None
+    scheme = found["scheme"].lower()
+    return Origin(scheme, found["name"].lower(), int(found["port"] or _DEFAULT_PORTS[scheme]))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a server answers to: made of the configuration and of what it listens on.
+
+    ``exposed`` is whether others than this machine reach it: then any IP address is a good Host (a rebound name never is
+    one), and so is the machine's own name.
+    """
+
+    config: Config
+    scheme: str
+    exposed: bool
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        names = {"localhost", "127.0.0.1", "[::1]", *(host.lower() for host in self.config["gateway.allowedHosts"])}
+        if self.exposed:
+            machine = socket.gethostname().lower()
+            names |= {machine, f"{machine}.local"}
+        return frozenset(names)
+
+    @cached_property
+    def _origins(self) -> frozenset[Origin | None]:
+        return frozenset(parse_origin(text) for text in self.config["gateway.allowedOrigins"]) - {None}
+
+    def _is_tailnet(self, name: str) -> bool:
+        return self.config["gateway.tailscale.mode"] != "off" and name.endswith(".ts.net")
+
+    def own_origins(self, host: str) -> frozenset[Origin]:
+        """The origins of pages that this server itself serves under the ``Host`` header ``host``; empty: no such host.
+
+        Tailscale takes TLS off before it passes a request on, so a ``.ts.net`` name stands for an https page.
+        """
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return frozenset()
+        name = found["name"].lower()
+        tailnet = self._is_tailnet(name)
+        if not (tailnet or name in self._names or host.lower() in self._names or (self.exposed and _is_address(name))):
+            return frozenset()
+        schemes = {self.scheme, "https"} if tailnet else {self.scheme}
+        return frozenset(Origin(scheme, name, int(found["port"] or _DEFAULT_PORTS[scheme])) for scheme in schemes)
+
+    def refusal(self, request: HTTPServerRequest) -> str | None:
+        """Why ``request`` must not go any further, or ``None``."""
+        own = self.own_origins(request.headers.get("Host", ""))
+        if not own:
+            return "host not allowed"
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            return None if parse_origin(origin) in own | self._origins else "origin not allowed"
+        if request.method not in _SAFE_METHODS and "Authorization" not in request.headers:
+            return "an Origin or Authorization header is needed"
+        return _foreign_fetch(request)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _foreign_fetch(request: HTTPServerRequest) -> str | None:
+    """A script, image or frame of another page (another port of localhost included, with which cookies are shared).
+
+    Such requests carry no Origin. Following a link to the page is fine.
+    """
+    headers = request.headers
+    if headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return None
+    if headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document":
+        return None
+    return "another site may only link here"
+
+
+class Foreign(Matcher):
+    """Matches what has to be refused. ``known`` says whether a request carries a right credential."""
+
+    def __init__(self, policy: Callable[[], Policy], known: Callable[[HTTPServerRequest], bool]):
+        self._policy, self._known = policy, known
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        if refusal := self._policy().refusal(request):
+            return {"target_kwargs": {"status": 403, "reason": refusal}}
+        if _has_large_body(request) and not self._known(request):
+            return {"target_kwargs": {"status": 401, "reason": "log in before sending that much"}}
+        return None
+
+
+def _has_large_body(request: HTTPServerRequest) -> bool:
+    length = request.headers.get("Content-Length", "0")
+    return "Transfer-Encoding" in request.headers or not length.isdigit() or int(length) > MAX_ANONYMOUS_BODY
+
+
+@stream_request_body
+class Refused(RequestHandler):
+    """Answers what the gate does not let through, before any of the body is read."""
+
+    def initialize(self, status: int, reason: str) -> None:
+        self._status, self._reason = status, reason
+
+    def set_default_headers(self) -> None:
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+    def check_xsrf_cookie(self) -> None:
+        """Everything is refused here anyway; the reason given should be ours."""
+
+    def prepare(self) -> None:
+        self.set_status(self._status)
+        self.set_header("Connection", "close")
+        self.finish({"error": self._reason})
+
+    def data_received(self, chunk: bytes) -> None:
+        """Not kept."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        """Never reached: ``prepare`` has answered."""

@@ -1,0 +1,367 @@
+"""The HTTP routes: page, built files, logging in, health, and the upgrade to the gateway's socket.
+
+Two sets of thin classes over the same functions. In our own server the gate stands in front (``gate``), the page is a
+public shell without data, and logging in sets our cookie. In somebody's Jupyter server the user is Jupyter's, so every
+route but ``healthz`` wants a login there, and unknown paths stay Jupyter's.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.utils import ensure_async
+from tornado import web
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import PathMatches, Rule
+
+from ._version import __version__
+from .edge import cookie_name
+from .gate import Origin, parse_origin
+from .gateway.auth import COOKIE_SECONDS, Identity, client_key
+from .i18n import catalogue
+from .peer import PeerSocket
+from .protocol.errors import RateLimited, Unauthorized
+from .protocol.schema import ConnectAuth
+
+if TYPE_CHECKING:
+    from .edge import Edge
+
+STATIC = Path(__file__).parent / "_static"
+"""What ``npm run build`` makes of ``static/``."""
+
+PAGE_CSP = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "style-src-attr 'unsafe-inline'",
+    "img-src 'self' data: blob:", "connect-src 'self'", "font-src 'self'", "media-src 'self' blob:",
+    "frame-src 'self' blob:", "worker-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'",
+    "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types lit-html dompurify clawdbot"))
+"""No inline script, no other origin, no string as HTML but by the named Trusted Types policies."""
+BARE_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_IMMUTABLE = 365 * 24 * 3600
+
+t = catalogue("server")
+_login_decoder = msgspec.json.Decoder(ConnectAuth)
+
+
+# -- what both sets do ----------------------------------------------------------------------------------------------
+class _Ours(web.RequestHandler):
+    """Headers and errors of every route of ours."""
+
+    edge: Edge
+
+    def initialize(self, edge: Edge, **kwargs: Any) -> None:
+        self.edge = edge
+        super().initialize(**kwargs)
+
+    def set_default_headers(self) -> None:
+        for name, value in SECURITY_HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("Content-Security-Policy", BARE_CSP)
+        self.set_header("Cache-Control", "no-store")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """An error as JSON, without what went wrong inside."""
+        self.finish({"error": self._reason})
+
+
+class _Plain(_Ours):
+    """A route of our own server."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing: the gate lets an unsafe method pass only with our exact Origin or an Authorization header."""
+
+
+def _page(handler: _Ours) -> None:
+    """The chat page; a plain one that says what to do when the gateway is elsewhere or the front end is not built."""
+    edge, lang = handler.edge, handler.edge.locale(handler.request)
+    if edge.gateway is None:
+        owner = edge.owner()
+        key = "page.elsewhere" if owner else "page.away"
+        _notice(handler, lang, key, owner.url if owner else "")
+        return
+    try:
+        html = (STATIC / "chat.html").read_bytes()
+    except FileNotFoundError:
+        _notice(handler, lang, "page.notBuilt", "")
+        return
+    handler.set_header("Content-Security-Policy", PAGE_CSP)
+    handler.set_header("Content-Type", "text/html; charset=utf-8")
+    handler.set_header("Cache-Control", "no-cache")
+    handler.finish(html)
+
+
+def _notice(handler: _Ours, lang: str, key: str, url: str) -> None:
+    link = f'<p><a href="{escape(url)}">{escape(url)}</a></p>' if url else ""
+    handler.set_status(503)
+    handler.set_header("Content-Type", "text/html; charset=utf-8")
+    handler.finish(f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
+                   f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p>{link}</html>")
+
+
+def _session(handler: _Ours, identity: Identity | None, modes: list[str]) -> None:
+    edge = handler.edge
+    facts = {"authenticated": identity is not None, "modes": modes, "mount": edge.mount, "version": __version__,
+             "locale": edge.locale(handler.request)}
+    if identity is not None:
+        facts["user"] = identity.user
+    handler.finish(facts)
+
+
+def _unavailable(handler: _Ours) -> None:
+    """503 for a client: the gateway is another process (``url`` says where), or stopped."""
+    owner = handler.edge.owner()
+    handler.set_status(503)
+    handler.finish({"error": "the gateway is not here", **({"url": owner.url} if owner else {})})
+
+
+class Health(_Plain):
+    """``healthz``: is the gateway up? Nothing else, since anybody may ask."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        up = self.edge.gateway is not None
+        self.set_status(200 if up else 503)
+        self.finish({"ok": up})
+
+
+# -- our own server -------------------------------------------------------------------------------------------------
+class Page(_Plain):
+    """The page; with ``?code=`` a one-time link: logs in and leads to the page without the code."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        code = self.get_query_argument("code", "")
+        if not code:
+            _page(self)
+            return
+        identity = self.edge.auth.redeem_link(code)
+        if identity is not None:
+            _set_cookie(self, identity)
+        self.redirect("chat" if identity else "chat?link=expired", status=303)
+
+
+class Session(_Plain):
+    @allow_unauthenticated
+    def get(self) -> None:
+        _session(self, self.edge.cookie(self.request), self.edge.auth.modes())
+
+
+class Login(_Plain):
+    """A token or password in, a cookie out."""
+
+    @allow_unauthenticated
+    def post(self) -> None:
+        try:
+            given = _login_decoder.decode(self.request.body)
+            identity = self.edge.auth.check_connect(given, client_key(self.request.remote_ip or ""))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            self.set_status(400)
+            self.finish({"error": "expected {\"token\": …} or {\"password\": …}"})
+        except (RateLimited, Unauthorized) as exc:
+            _refuse(self, exc)
+        else:
+            _set_cookie(self, identity)
+            self.set_status(204)
+
+
+class Logout(_Plain):
+    @allow_unauthenticated
+    def post(self) -> None:
+        self.clear_cookie(cookie_name(self.request), path=self.settings["base_url"])
+        self.set_status(204)
+
+
+class ToPage(_Plain):
+    """Jupyter's ``/login`` and ``/logout``: there is one way to log in, the page. Where it would lead to is ignored."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        self.redirect(self.settings["base_url"] + "chat")
+
+
+class NotFound(_Plain):
+    """Every path that nothing owns, for every method."""
+
+    @allow_unauthenticated
+    def get(self, *args: str) -> None:
+        self.set_status(404)
+        self.finish({"error": "not found"})
+
+    head = post = put = delete = patch = options = get
+
+
+class BuiltFile(_Ours, web.StaticFileHandler):
+    """Built files: under ``assets/`` their names change with their content, so they are kept for ever."""
+
+    def set_extra_headers(self, path: str) -> None:
+        forever = self.request.path.rpartition("/")[0].endswith("/assets")
+        self.set_header("Cache-Control", f"public, max-age={_IMMUTABLE}, immutable" if forever else "no-cache")
+
+    @allow_unauthenticated
+    async def get(self, path: str, include_body: bool = True) -> None:
+        await super().get(path, include_body)
+
+    @allow_unauthenticated
+    async def head(self, path: str) -> None:
+        await super().head(path)
+
+
+class Socket(PeerSocket, _Plain):
+    """The gateway's WebSocket. Who has not logged in yet says so in ``connect``."""
+
+    @allow_unauthenticated
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if self.edge.gateway is None:
+            _unavailable(self)
+            return
+        try:
+            self.identity = self.edge.bearer(self.request)
+        except (RateLimited, Unauthorized) as exc:
+            _refuse(self, exc)
+            return
+        if self.identity is None and "Origin" in self.request.headers:
+            # Without Origin it is no browser, so nobody but the user's own program has the cookie's secret to show.
+            self.identity = self.edge.cookie(self.request)
+        await super().get(*args, **kwargs)
+
+
+def _set_cookie(handler: _Ours, identity: Identity) -> None:
+    handler.set_cookie(
+        cookie_name(handler.request), handler.edge.auth.issue_cookie(identity), path=handler.settings["base_url"],
+        max_age=COOKIE_SECONDS, httponly=True, samesite="Strict", secure=handler.request.protocol == "https")
+
+
+def _refuse(handler: _Ours, error: RateLimited | Unauthorized) -> None:
+    body: dict[str, Any] = {"error": error.message}
+    if error.retry_after_ms is None:
+        handler.set_status(401)
+    else:
+        body["retryAfterMs"] = error.retry_after_ms
+        handler.set_status(429)
+        handler.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
+    handler.finish(body)
+
+
+# -- somebody's Jupyter server --------------------------------------------------------------------------------------
+class MountPage(_Ours, JupyterHandler):
+    @web.authenticated
+    def get(self) -> None:
+        _page(self)
+
+
+class MountSession(_Ours, APIHandler):
+    @web.authenticated
+    def get(self) -> None:
+        _session(self, Identity(self.current_user.username, "jupyter"), [])
+
+
+class MountFile(BuiltFile, JupyterHandler):
+    @web.authenticated
+    async def get(self, path: str, include_body: bool = True) -> None:
+        await web.StaticFileHandler.get(self, path, include_body)
+
+    @web.authenticated
+    async def head(self, path: str) -> None:
+        await web.StaticFileHandler.head(self, path)
+
+
+class MountSocket(PeerSocket, _Ours, JupyterHandler):
+    """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
+
+    async def prepare(self) -> None:
+        await JupyterHandler.prepare(self, _redirect_to_login=False)  # type: ignore[misc]  # it is a coroutine
+
+    @allow_unauthenticated  # not by Jupyter alone: see _identify
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if not _mount_origin_allowed(self):
+            raise web.HTTPError(403, reason="origin not allowed")
+        try:
+            self.identity = await self._identify()
+        except (RateLimited, Unauthorized) as exc:
+            _refuse(self, exc)
+            return
+        if self.identity is None:
+            raise web.HTTPError(403)
+        if self.edge.gateway is None:
+            _unavailable(self)
+            return
+        await super().get(*args, **kwargs)
+
+    async def _identify(self) -> Identity | None:
+        """Jupyter's user, but not by cookie alone from something that is no page; else the bearer of the token."""
+        user = self.current_user
+        if user is not None and ("Origin" in self.request.headers or self.token_authenticated):
+            allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
+            return Identity(user.username, "jupyter") if allowed else None
+        return self.edge.bearer(self.request)
+
+    def on_message(self, message: str | bytes) -> None:
+        self.settings["serverapp"].web_app.settings["clawdbot_last_activity"] = _utcnow()
+        super().on_message(message)
+
+
+def _mount_origin_allowed(handler: JupyterHandler) -> bool:
+    """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
+    text = handler.request.headers.get("Origin")
+    if text is None:
+        return True
+    origin = parse_origin(text)
+    own = parse_origin(f"{handler.request.protocol}://{handler.request.host}")
+    allowed = {parse_origin(other) for other in handler.edge.live()["gateway.allowedOrigins"]}  # type: ignore[attr-defined]
+    return origin is not None and (origin == own or origin in allowed)
+
+
+# -- routes ---------------------------------------------------------------------------------------------------------
+class Upgrade(PathMatches):
+    """Matches a path only when the request wants to become a WebSocket: the page and the socket share URLs."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return None
+        return None if super().match(request) is None else {}
+
+
+def standalone_routes(base: str, edge: Edge) -> list[Rule]:
+    """What our own server serves besides Jupyter's API. ``base`` is its base URL, ``/`` unless configured."""
+    root, facts = re.escape(base), {"edge": edge}
+    files = {**facts, "path": str(STATIC)}
+    return [
+        Rule(Upgrade(f"{root}(?:ws|chat)?"), Socket, facts),
+        Rule(PathMatches(f"{root}(?:chat)?"), Page, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), BuiltFile, files),
+        Rule(PathMatches(f"{root}auth/session"), Session, facts),
+        Rule(PathMatches(f"{root}auth/login"), Login, facts),
+        Rule(PathMatches(f"{root}auth/logout"), Logout, facts),
+        Rule(PathMatches(f"{root}healthz"), Health, facts),
+        Rule(PathMatches(f"{root}log(?:in|out)"), ToPage, facts),
+    ]
+
+
+def last_routes(edge: Edge) -> list[Rule]:
+    """What our own server does with a path that neither we nor Jupyter own."""
+    return [Rule(Upgrade(".*"), Socket, {"edge": edge}), Rule(PathMatches(".*"), NotFound, {"edge": edge})]
+
+
+def mount_routes(base: str, edge: Edge) -> list[Rule]:
+    """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
+    root, facts = re.escape(base), {"edge": edge}
+    files = {**facts, "path": str(STATIC)}
+    return [
+        Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),
+        Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, files),
+        Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
+        Rule(PathMatches(f"{root}healthz"), Health, facts),
+        Rule(PathMatches(root[:-1] if base.endswith("/") else root), web.RedirectHandler, {"url": base}),
+    ]

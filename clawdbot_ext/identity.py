@@ -1,0 +1,61 @@
+"""Jupyter's idea of who the user is, in our own server: whoever the gateway knows, by the same cookie or token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.identity import IdentityProvider, User
+from tornado import web
+from traitlets import Unicode
+
+from .handlers import ToPage
+from .protocol.errors import RateLimited, Unauthorized
+
+if TYPE_CHECKING:
+    from .edge import Edge
+
+
+class GatewayIdentity(IdentityProvider):
+    """One secret for the gateway and for Jupyter's API.
+
+    Not a ``PasswordIdentityProvider``: without token and password that one lets everybody in.
+    """
+
+    token = Unicode("", help="Always empty: the gateway's secret stays out of jpserver-*.json and of templates.")
+
+    @property
+    def edge(self) -> Edge:
+        edge: Edge = self.parent.edge
+        return edge
+
+    def get_user(self, handler: web.RequestHandler) -> User | None:
+        """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL."""
+        known: User | None = getattr(handler, "_jupyter_current_user", None)
+        if known is not None:
+            return known
+        try:
+            bearer = self.edge.bearer(handler.request)
+        except Unauthorized:
+            return None
+        except RateLimited as exc:
+            raise web.HTTPError(429, reason=exc.message) from None
+        identity = bearer or self.edge.cookie(handler.request)
+        if identity is None:
+            return None
+        handler.request.by_bearer = bearer is not None  # type: ignore[attr-defined]
+        return User(username=identity.user, name=identity.user, display_name=identity.user)
+
+    def is_token_authenticated(self, handler: web.RequestHandler) -> bool:
+        """A request with the token in its header needs no XSRF token: no page can make a browser send one."""
+        return bool(handler.current_user) and getattr(handler.request, "by_bearer", False)
+
+    def should_check_origin(self, handler: web.RequestHandler) -> bool:
+        """Always: a token is no proof that a page may read the answer."""
+        return True
+
+    def get_handlers(self) -> list[tuple[str, object]]:
+        """Jupyter's login and logout lead to our page."""
+        return [(r"/login", ToPage), (r"/logout", ToPage)]
+
+    def validate_security(self, app: Any, ssl_options: dict[str, Any] | None = None) -> None:
+        """Nothing: ``gateway.auth.check_secret`` has refused what is weak."""

@@ -1,0 +1,42 @@
+"""Where our own server logs: a file in the state directory at ``logging.level``, and what is serious in the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from .config import Config
+
+MAX_BYTES = 5_000_000
+BACKUPS = 2
+_LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+
+
+class _PrivateFile(RotatingFileHandler):
+    """A log that only its owner reads: it names sessions."""
+
+    def _open(self):  # type: ignore[no-untyped-def]  # the base's type is a text stream of the standard library's own
+        os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return super()._open()
+
+
+def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
+    """Send our log, and the Jupyter server's, to ``home/logs/gateway.log``; what is serious also to the terminal.
+
+    Returns the file. Call it once the state directory exists.
+    """
+    path = config.home / "logs" / "gateway.log"
+    file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
+    file.setLevel(_LEVELS[config["logging.level"]])
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.INFO if verbose else logging.WARNING)
+    terminal.setFormatter(next((handler.formatter for handler in server_log.handlers), None))
+    ours = logging.getLogger("clawdbot_ext")
+    ours.setLevel(file.level)
+    ours.propagate = False
+    ours.handlers = [file, terminal]
+    server_log.addHandler(file)
+    return path

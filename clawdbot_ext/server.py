@@ -1,0 +1,222 @@
+"""Our own server process: Jupyter Server with the gateway at its root, from settling the address to the exit code.
+
+``settling`` decides whether this process may be the gateway before anything heavy is built; this module is the life of
+the process that may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+from jupyter_core.application import JupyterApp
+from jupyter_server.auth.identity import IdentityProvider
+from jupyter_server.base.handlers import TrailingSlashHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado.httpserver import HTTPServer
+from tornado.routing import Rule
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Type, Unicode, default
+
+from . import logs, startup
+from .app import RESTARTED, Options
+from .config import Config
+from .console import greet, say
+from .edge import Edge
+from .extension import ClawdbotApp
+from .gate import Foreign, Policy, Refused
+from .gateway.live import LiveConfig
+from .handlers import BARE_CSP, SECURITY_HEADERS, last_routes
+from .identity import GatewayIdentity
+from .protocol.errors import GatewayError
+from .settling import Refusal, Settled, settle
+from .store.api import SchemaTooNew, StoreDamaged
+
+log = logging.getLogger(__name__)
+
+HEADER_SECONDS = 2.0
+"""How long a client may take for the head of a request, and how long an idle connection is kept. Tornado's is an hour."""
+STOP_SECONDS = 10.0
+EXIT_FAILED = 1
+EXIT_KILLED = 128 + signal.SIGTERM
+
+
+class ClawdbotServer(ServerApp):
+    """A Jupyter server whose address, login and front door are the gateway's. See ``run``."""
+
+    port_default_value = 18789
+    port_retries_default_value = 0
+    subcommands: dict[str, Any] = {}
+    identity_provider_class = Type(default_value=GatewayIdentity, klass=IdentityProvider)
+    """Not configurable: another provider would be another secret."""
+    allow_unauthenticated_access = Bool(False)
+    config_file_name = Unicode("jupyter_clawdbot_config")
+    """Not ``jupyter_server_config``: an address, a password or ``allow_origin`` meant for the user's Lab is not for us."""
+    options = AnyTrait(Options())
+
+    exit_code = 0
+    _restart = False
+    _settled: Settled
+
+    @default("log_level")
+    def _default_log_level(self) -> int:
+        return logging.INFO if self.options.verbose else logging.WARNING
+
+    # -- coming up --------------------------------------------------------------------------------------------------
+    def init_configurables(self) -> None:
+        """All configuration is read now, and nothing is built yet: the moment to find out whether we may run."""
+        try:
+            self._settled = settle(self.options, self._configured())
+        except Refusal as refusal:
+            say(refusal.text, error=refusal.exit_code != 0)
+            if refusal.open_url and self.options.browser and self.open_browser:
+                _open(refusal.open_url, self.browser)
+            self.exit(refusal.exit_code)
+        self.ip, self.port = self._settled.addresses.wanted, self._settled.port
+        self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
+        self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
+        self.edge = Edge(LiveConfig(lambda: self._settled.load()), "standalone")
+        logs.start(self._settled.config, self.log, verbose=self.options.verbose)
+        super().init_configurables()
+
+    def _configured(self) -> dict[str, Any]:
+        """What ``jupyter_clawdbot_config.py`` and Jupyter's own options (``--ServerApp.port``) say, by dotted name."""
+        found: dict[str, Any] = {}
+        given = {name for section in ("ServerApp", "ClawdbotServer") for name in self.config.get(section, {})}
+        if "port" in given:
+            found["gateway.port"] = self.port
+        if "ip" in given:
+            local = {"localhost": "loopback", "": "lan"}.get(self.ip)
+            found |= {"gateway.bind": local} if local else {"gateway.bind": "custom", "gateway.customBindHost": self.ip}
+        app = self.starter_app
+        return found | (dict(app.gateway_config) if isinstance(app, ClawdbotApp) else {})
+
+    def init_webapp(self) -> None:
+        """Put the gate in front of every route and our last words behind them."""
+        self.tornado_settings.setdefault("headers", {}).update(SECURITY_HEADERS, **{"Content-Security-Policy": BARE_CSP})
+        super().init_webapp()
+        rules = self.web_app.wildcard_router.rules
+        rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
+        rules += last_routes(self.edge)
+        self.web_app.default_router.rules.insert(0, Rule(Foreign(self._policy, self.edge.known), Refused))
+
+    def _policy(self) -> Policy:
+        config = self.edge.live()
+        if self._made_policy is None or self._made_policy.config is not config:
+            self._made_policy = Policy(config, "https" if self.ssl_options else "http", self._settled.addresses.exposed)
+        return self._made_policy
+
+    _made_policy: Policy | None = None
+
+    def init_httpserver(self) -> None:
+        """Make the server; its sockets listen already and are attached when the gateway is up."""
+        self._http_server = HTTPServer(self.web_app, ssl_options=self.ssl_options, max_body_size=self.max_body_size,
+                                       max_buffer_size=self.max_buffer_size)
+        self._http_server.conn_params.header_timeout = HEADER_SECONDS
+
+    def init_signal(self) -> None:
+        """SIGINT, SIGTERM and a closed terminal stop without a question; the second one at once."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, number: int, frame: Any) -> None:
+        if self._stopping:
+            os._exit(EXIT_KILLED)
+        self.stop(from_signal=True)
+
+    def start_app(self) -> None:
+        """Jupyter's, without its refusal of root (settled), its banner and its token."""
+        JupyterApp.start(self)
+        self.write_server_info_file()
+
+    async def _post_start(self) -> None:
+        await super()._post_start()
+        if self._stopping:
+            return
+        config = self._settled.config
+        try:
+            gateway = await self.edge.start(self._settled.lock)
+        except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
+            say(self._settled.text("start.store", path=config.home / "gateway.sqlite3", problem=exc), error=True)
+            self.exit_code = EXIT_FAILED
+            self.stop()
+            return
+        gateway.on_stop_requested = self._stop_requested
+        self._http_server.add_sockets(self._settled.sockets)
+        self.edge.publish(self.page_url)
+        if RESTARTED not in os.environ:
+            self._greet(config)
+        startup.settle()
+        await self.edge.warm_up()
+
+    def _greet(self, config: Config) -> None:
+        def link() -> str:
+            return f"{self.page_url}chat?code={self.edge.auth.create_link()[0]}"
+
+        greet(self._settled, self.page_url, link())
+        if self.options.browser and self.open_browser:
+            self._browser_url = link()
+            self.write_browser_open_file()
+            self.launch_browser()
+
+    @property
+    def page_url(self) -> str:
+        """Where this machine's browser finds the page, with a slash at the end."""
+        scheme = "https" if self.ssl_options else "http"
+        return f"{scheme}://{self._settled.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
+
+    def _write_browser_open_file(self, url: str, fh: Any) -> None:
+        """A file that leads to the one-time link, so that the code is in no process list (Jupyter's way with its token)."""
+        template = self.web_app.settings["jinja2_env"].get_template("browser-open.html")
+        fh.write(template.render(open_url=self._browser_url, base_url=self.base_url))
+
+    _browser_url = ""
+
+    # -- going down -------------------------------------------------------------------------------------------------
+    def _stop_requested(self, restart: bool) -> None:
+        self._restart = restart
+        self.stop()
+
+    async def _cleanup(self) -> None:
+        """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
+        started = asyncio.get_running_loop().time()
+        await self.edge.stop("restarting" if self._restart else "stopping", restarts=self._restart)
+        left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)
+        try:
+            await asyncio.wait_for(super()._cleanup(), max(left, 0.5))
+        except asyncio.TimeoutError:
+            log.warning("kernels did not stop in %g s", STOP_SECONDS)
+
+    def start_ioloop(self) -> None:
+        super().start_ioloop()
+        loop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]  # of every loop since Tornado 5
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+def _open(url: str, browser: str) -> None:
+    import webbrowser
+
+    try:
+        webbrowser.get(browser or None).open(url)
+    except webbrowser.Error as exc:
+        log.debug("no browser: %s", exc)
+
+
+def run(options: Options) -> int:
+    """Run the server until it is stopped; returns the exit code. A requested restart replaces the process."""
+    if {"--help-all", "--generate-config"} & set(options.rest):
+        ClawdbotApp.launch_instance(list(options.rest))  # prints or writes, and exits
+    server: ClawdbotServer = ClawdbotApp.initialize_server(list(options.rest), options=options)
+    server.start()
+    if server._restart:
+        os.environ[RESTARTED] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  ourselves, with the same arguments
+    return server.exit_code

@@ -1,0 +1,147 @@
+"""May this process be the gateway, and at which address? Answered before anything is built.
+
+The outcome is ``Settled`` (the configuration, the lock and listening sockets) or ``Refusal`` (what to tell the user and
+the exit code). Nothing here ever picks another port or address than the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import discovery, listener
+from .app import Options
+from .config import Config, ConfigError, load
+from .gateway.auth import check_secret
+from .i18n import catalogue, environment_language
+from .lock import GatewayLock, acquire
+
+EXIT_RUNNING_ALREADY = 0
+EXIT_FAILED = 1
+EXIT_CONFIG = 78
+EXIT_BUSY = 98
+TAKEOVER_SECONDS = 12.0
+"""How long ``--force`` waits for the former gateway: it has promised to stop within 10 s."""
+
+t = catalogue("server")
+
+
+class Refusal(Exception):
+    """Why this process does not become the gateway. ``text`` is for the terminal; ``open_url`` is where to go instead."""
+
+    def __init__(self, text: str, exit_code: int, open_url: str = ""):
+        super().__init__(text)
+        self.text, self.exit_code, self.open_url = text, exit_code, open_url
+
+
+@dataclass(frozen=True)
+class Settled:
+    """This process is the gateway of ``config``'s state directory and listens on ``port`` of ``addresses``."""
+
+    config: Config
+    load: Callable[[], Config]
+    """Reads the configuration again, with the same command line."""
+    lock: GatewayLock
+    addresses: listener.Addresses
+    sockets: list[socket.socket]
+    as_root: bool
+    lang: str
+
+    @property
+    def port(self) -> int:
+        port: int = self.sockets[0].getsockname()[1]
+        return port
+
+    def text(self, key: str, **facts: Any) -> str:
+        """A text of the area ``server`` in the terminal's language."""
+        return t(self.lang, key, **facts)
+
+
+def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
+    """Find out. ``traits`` are settings of Jupyter's configuration files by dotted name.
+
+    Raises:
+        Refusal: this process must not run; nothing is left locked or listening.
+    """
+    lang = environment_language()
+
+    def read() -> Config:
+        return load(flags=options.flags, traits=traits)
+
+    try:
+        config = read()
+        addresses = listener.addresses(config)
+        check_secret(config, exposed=addresses.exposed)
+    except ConfigError as exc:
+        raise Refusal(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
+    except listener.NoAddress as exc:
+        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    as_root = os.geteuid() == 0
+    if as_root and addresses.exposed and not options.allow_root:
+        raise Refusal(t(lang, "start.rootExposed"), EXIT_FAILED)
+    lock = _take(config, options, lang)
+    try:
+        sockets = listener.listen(addresses, config["gateway.port"])
+    except listener.NoAddress as exc:
+        lock.release()
+        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    except listener.Busy as exc:
+        lock.release()
+        raise Refusal(_who_holds(exc, lang), EXIT_BUSY) from None
+    except OSError as exc:
+        lock.release()
+        key = "start.privileged" if exc.errno == errno.EACCES else "start.listen"
+        raise Refusal(t(lang, key, port=config["gateway.port"], problem=exc), EXIT_FAILED) from None
+    return Settled(config, read, lock, addresses, sockets, as_root, lang)
+
+
+def _take(config: Config, options: Options, lang: str) -> GatewayLock:
+    """The lock of the state directory, with ``--force`` from a gateway of ours that has it."""
+    try:
+        lock = acquire(config)
+        if lock is None and options.force:
+            lock = _take_over(config, lang)
+    except OSError as exc:
+        raise Refusal(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
+    if lock is not None:
+        return lock
+    owner = discovery.running(config)
+    if owner is None:  # it starts, or stops, at this moment
+        raise Refusal(t(lang, "running.starting", path=config.state), EXIT_BUSY)
+    wanted = options.flags.get("gateway.port")
+    if wanted is not None and f":{wanted}/" not in owner.url:
+        raise Refusal(t(lang, "running.elsewhere", url=owner.url, pid=owner.pid), EXIT_BUSY)
+    raise Refusal(t(lang, "running.already", url=owner.url, pid=owner.pid), EXIT_RUNNING_ALREADY, owner.url)
+
+
+def _take_over(config: Config, lang: str) -> GatewayLock | None:
+    """Have the gateway that runs stop. Only a process of our own is signalled, never the Lab that one may live in.
+
+    That the lock is held proves that the process which published its id is alive: the next owner removes what a dead
+    one left before it does anything else.
+    """
+    owner = discovery.running(config)
+    if owner is None:
+        return None
+    if owner.host != "standalone":
+        raise Refusal(t(lang, "force.jupyter", url=owner.url, pid=owner.pid), EXIT_BUSY)
+    os.kill(owner.pid, signal.SIGTERM)
+    ends = time.monotonic() + TAKEOVER_SECONDS
+    while time.monotonic() < ends:
+        if (lock := acquire(config)) is not None:
+            return lock
+    raise Refusal(t(lang, "force.failed", pid=owner.pid), EXIT_BUSY)
+
+
+def _who_holds(busy: listener.Busy, lang: str) -> str:
+    from . import portholder  # needed on the way out only
+
+    holder = portholder.identify(busy.address, busy.port)
+    key = {"ours": "busy.ours", "clawdbot": "busy.clawdbot"}.get(holder.kind, "busy.unknown")
+    return t(lang, key, port=busy.port, pid=holder.pid, url=holder.url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -226,7 +227,7 @@ def _string(setting: Setting, name: str, given: Any) -> str:
     if not isinstance(given, str):
         raise ConfigError(name, f"must be text, not {_kind(given)}")
     value: str = given
-    if any(ord(character) < 32 and character not in "\r\n\t" for character in value):
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\r\n\t" for character in value):
         raise ConfigError(name, "must not contain control characters")
     if setting.secret and value != value.strip():
         raise ConfigError(name, "begins or ends with a blank")

@@ -77,12 +77,17 @@ class GatewayProcess:
         """What it printed so far."""
         return self._log.read_text(errors="replace")
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def spawn(self) -> None:
+        """Start it, without waiting for anything."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "clawdbot_ext.app", "--no-browser", f"--port={self.port}", *self.arguments],
                 cwd=self.state, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.spawn()
+        assert self._process is not None
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

@@ -1,4 +1,4 @@
-"""Every text of the gateway, the agent, the server and the CLI exists in every language, with the same facts."""
+"""Every text of gateway, agent, server, CLI and page exists in every language, with the same facts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ import pytest
 from clawdbot_ext import i18n
 
 FOLDER = Path(i18n.__file__).parent / "locale"
-AREAS = sorted({path.name.split(".")[0] for path in FOLDER.glob("*.json")})
+PAGE = Path(__file__).resolve().parent.parent / "static" / "src" / "i18n"
+AREAS = [*sorted({path.name.partition(".")[0] for path in FOLDER.glob("*.json")}), "page"]
 OTHERS = [language for language in i18n.LANGUAGES if language != "en"]
 
 PARTICLES = ("을", "를", "이", "가", "은", "는", "와", "과", "으로", "로", "이라", "라", "아", "야", "이나", "나")
-"""Which of a pair is right depends on the last sound of the word before it, and that of a placeholder is unknown."""
-AFTER_PLACEHOLDER = re.compile(rf"\}}[`'\"*”’)\]]*({'|'.join(PARTICLES)})(?![가-힣])")
+"""Which of a pair is right depends on the last sound of the word before it, and that of a placeholder is unknown. Behind
+a bracket the word before the bracket decides: ``저장소({path})가`` is right."""
+AFTER_PLACEHOLDER = re.compile(rf"\}}[`'\"*”’]*({'|'.join(PARTICLES)})(?![가-힣])")
 
 
 def texts(area: str, language: str) -> dict[str, str]:
-    found = json.loads((FOLDER / f"{area}.{language}.json").read_text(encoding="utf-8"))
+    file = PAGE / f"{language}.json" if area == "page" else FOLDER / f"{area}.{language}.json"
+    found = json.loads(file.read_text(encoding="utf-8"))
     assert isinstance(found, dict)
     return found
 
@@ -60,6 +63,6 @@ def test_the_particle_check_sees_particles(text: str) -> None:
     assert AFTER_PLACEHOLDER.search(text)
 
 
-@pytest.mark.parametrize("text", ["{count}개", "{name} 모델을 써요", "{when}까지", "모델: {name}"])
+@pytest.mark.parametrize("text", ["{count}개", "{name} 모델을 써요", "{when}까지", "저장소({path})가"])
 def test_the_particle_check_lets_counters_and_nouns_be(text: str) -> None:
     assert not AFTER_PLACEHOLDER.search(text)

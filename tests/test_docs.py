@@ -1,0 +1,126 @@
+"""The documentation says what the program does: generated pages are current, tables whole, links and commands right."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clawdbot_ext.config import SETTINGS
+from clawdbot_ext.protocol import schema
+from clawdbot_ext.protocol.errors import ErrorCode
+from clawdbot_ext.protocol.frames import CloseCode
+from scripts import generate
+from tests.support.tools import TOOLS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that headings make, as GitHub writes them."""
+    content = CODE.sub(lambda found: found[0] if "\n" not in found[0] else "", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.+)$", content, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def command_of(marker: str) -> str:
+    """The block of the README that follows an HTML comment."""
+    found = re.search(rf"<!-- {marker} -->\n```sh\n(.+?)\n```", text("README.md"), re.DOTALL)
+    assert found, f"README.md has no {marker}"
+    return found[1]
+
+
+def test_the_generated_files_are_current() -> None:
+    assert generate.drift() == "", "run `python -m scripts.generate` and commit what it writes"
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in SETTINGS])
+def test_a_setting_is_documented(name: str) -> None:
+    assert f"`{name}`" in text("docs/reference/settings.md")
+
+
+@pytest.mark.parametrize("name", ["connect", *schema.METHODS])
+def test_a_method_is_documented(name: str) -> None:
+    assert f"\n## {name}\n" in text("docs/reference/methods.md")
+
+
+@pytest.mark.parametrize("name", schema.EVENTS)
+def test_an_event_is_documented(name: str) -> None:
+    assert f"\n## {name}\n" in text("docs/reference/events.md")
+
+
+@pytest.mark.parametrize("name", [code.value for code in ErrorCode])
+def test_an_error_code_is_documented(name: str) -> None:
+    assert f"`{name}`" in text("docs/reference/errors.md")
+
+
+def test_every_row_of_the_errors_says_what_it_means() -> None:
+    assert not [line for line in text("docs/reference/errors.md").splitlines() if line.endswith("|  |")]
+
+
+def test_every_capability_close_code_and_variable_is_documented() -> None:
+    protocol, configuration = text("docs/protocol.md"), text("docs/configuration.md")
+    caps = [value for name, value in vars(schema).items() if name.startswith("CAP_")]
+    assert [cap for cap in caps if f"| `{cap}` |" not in protocol] == []
+    codes = [code for name, code in vars(CloseCode).items() if name.isupper()]
+    assert [code for code in codes if f"\n| {code} |" not in protocol] == []
+    variables = [name for setting in SETTINGS for name in setting.env]
+    assert [name for name in variables if f"`{name}`" not in configuration] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(CODE.sub("", page.read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, fragment = target.partition("#")
+        file = page.parent / name if name else page
+        if not file.exists() or (fragment and file.suffix == ".md" and fragment not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    found, queue = set(), [ROOT / "README.md", ROOT / "docs" / "index.md"]
+    while queue:
+        page = queue.pop().resolve()
+        if page in found or page.suffix != ".md" or not page.exists():
+            continue
+        found.add(page)
+        queue += [page.parent / target.partition("#")[0] for target in LINK.findall(page.read_text(encoding="utf-8"))
+                  if not re.match(r"[a-z]+:|#", target)]
+    assert [page.relative_to(ROOT).as_posix() for page in PAGES if page not in found] == []
+
+
+def test_the_outside_programs_are_listed_for_people_as_for_tests() -> None:
+    table = text("CONTRIBUTING.md").partition("### Outside programs")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(TOOLS)
+
+
+def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
+    start, test = command_of("start command"), command_of("test command")
+    assert start.splitlines() == [start]
+    assert test.splitlines() == [test]
+    assert "jupyter clawdbot" in start
+    assert "pytest" in test
+    assert test in text("CONTRIBUTING.md")
+    ci = text(".ci/run")
+    program = re.search(r"^command=\$\((awk .+)\)$", ci, re.MULTILINE)
+    assert program, "the CI script takes the command from the README"
+    read = subprocess.run(["bash", "-c", program[1]], cwd=ROOT, capture_output=True, text=True, check=True, timeout=10)
+    assert read.stdout.strip() == test
+
+
+def test_the_ci_script_can_be_run() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)

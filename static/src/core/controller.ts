@@ -1,0 +1,302 @@
+/**
+ * What a person can do, and what must happen by itself: the only writer of the state.
+ *
+ * Below are the client (requests, events) and the reducer; above is the element, which reads `state` and calls these
+ * methods. A method that asks the gateway rejects with the client's errors, and the caller shows them; `send` does not
+ * reject: its failures are told by `onSendFailed`, with the text to give back.
+ */
+import { GatewayClient, RequestRefused } from "./client.js";
+import { Drafts } from "./drafts.js";
+import type {
+  AgentEvent,
+  ChatEvent,
+  Hello,
+  History,
+  ResultOf,
+  SessionChangedEvent,
+  SessionMessageEvent,
+  SessionQueueEvent,
+  Transcript,
+} from "./protocol.js";
+import { reduce } from "./reduce.js";
+import type { Action } from "./reduce.js";
+import { canonicalKey, currentView, initialState } from "./state.js";
+import type { Pending, State } from "./state.js";
+
+export const PAGE = 100;
+
+export interface ControllerOptions {
+  client: GatewayClient;
+  drafts: Drafts;
+  sessionKey?: string;
+  newKey?: () => string;
+  now?: () => number;
+}
+
+/** 128 random bits as text; `crypto.randomUUID` is not there on plain http. */
+export function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export class Controller {
+  state: State;
+  readonly client: GatewayClient;
+  readonly drafts: Drafts;
+
+  /** Called after each change of `state`. */
+  onChange: () => void = () => undefined;
+  /** A send was refused for good; `text` goes back to whoever wrote it. */
+  onSendFailed: (key: string, text: string, error: RequestRefused) => void = () => undefined;
+  onSessionEvent: (event: SessionChangedEvent) => void = () => undefined;
+  /** A reply of any session ended. */
+  onReply: (event: ChatEvent) => void = () => undefined;
+
+  private readonly newKey: () => string;
+  private readonly now: () => number;
+  private refreshTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ControllerOptions) {
+    this.client = options.client;
+    this.drafts = options.drafts;
+    this.newKey = options.newKey ?? randomKey;
+    this.now = options.now ?? Date.now;
+    this.state = initialState(options.sessionKey ? canonicalKey(options.sessionKey, "agent:main:main") : undefined);
+    this.client.onState = (state) => {
+      this.dispatch({ type: "connection", state });
+    };
+    this.client.onHello = (hello) => void this.greet(hello);
+    this.client.onEvent = (name, payload) => {
+      this.receive(name, payload);
+    };
+    this.client.onGap = () => {
+      this.dispatch({ type: "gap" });
+      void this.loadSessions();
+    };
+  }
+
+  start(): void {
+    this.client.start();
+  }
+
+  stop(): void {
+    clearTimeout(this.refreshTimer);
+    this.client.stop();
+  }
+
+  // -- sessions -----------------------------------------------------------------------------------------------------
+  select(key: string): void {
+    const canonical = canonicalKey(key, this.state.mainKey);
+    if (canonical === this.state.current && this.state.views[canonical]) return;
+    this.dispatch({ type: "select", key: canonical });
+    void this.loadHistory(canonical);
+  }
+
+  async newSession(): Promise<string> {
+    const { key, entry } = await this.client.request("sessions.new", {});
+    this.dispatch({ type: "session.changed", event: { key, reason: "created", entry } });
+    this.select(key);
+    return key;
+  }
+
+  rename(key: string, label: string): Promise<unknown> {
+    const text = label.trim().normalize("NFC");
+    return this.client.request("sessions.patch", { key, label: text === "" ? null : text });
+  }
+
+  reset(key: string): Promise<unknown> {
+    return this.client.request("sessions.reset", { key });
+  }
+
+  clear(key: string): Promise<unknown> {
+    return this.client.request("sessions.clear", { key });
+  }
+
+  undoClear(key: string): Promise<unknown> {
+    return this.client.request("sessions.undo", { key });
+  }
+
+  remove(key: string): Promise<unknown> {
+    this.drafts.remove(key);
+    return this.client.request("sessions.delete", { key, deleteTranscript: true });
+  }
+
+  async transcripts(key: string): Promise<Transcript[]> {
+    return (await this.client.request("sessions.transcripts", { key })).transcripts;
+  }
+
+  restore(sessionId: string): Promise<unknown> {
+    return this.client.request("sessions.restore", { sessionId });
+  }
+
+  // -- messages -----------------------------------------------------------------------------------------------------
+  /**
+   * Send a message of the session on show. It is on screen at once; it is repeated with the same key until the gateway
+   * has answered, over any number of connections.
+   */
+  send(text: string): void {
+    const key = this.state.current;
+    const draft = this.drafts.get(key);
+    const sendKey = draft.text === text && draft.sendKey ? draft.sendKey : this.newKey();
+    this.drafts.set(key, { text, sendKey });
+    const pending: Pending = { runId: sendKey, text, createdAt: this.now(), status: "sending" };
+    this.dispatch({ type: "send", key, pending });
+    void this.deliver(key, pending);
+  }
+
+  private async deliver(key: string, pending: Pending): Promise<void> {
+    const { runId, text } = pending;
+    let result: ResultOf<"chat.send">;
+    try {
+      result = await this.client.request("chat.send", { sessionKey: key, message: text, idempotencyKey: runId });
+    } catch (error) {
+      if (error instanceof RequestRefused) {
+        this.dispatch({ type: "send.gone", key, runId });
+        this.onSendFailed(key, text, error);
+      }
+      return; // lost: repeated after the next handshake
+    }
+    this.drafts.sent(key, runId);
+    const starts = result.status === "started" && result.queuePosition === undefined && !text.startsWith("/");
+    this.dispatch({ type: "send.accepted", key, runId, now: this.now(), starts });
+    // Not a run (`/stop`), or one that is over already: no event will follow.
+    if (result.status !== "started" && result.status !== "in_flight" && result.status !== "queued") {
+      this.dispatch({ type: "send.gone", key, runId });
+      void this.loadHistory(key);
+    }
+    if (result.switchTo !== undefined && this.state.current === key) {
+      this.dispatch({ type: "send.gone", key, runId });
+      this.select(result.switchTo);
+    }
+  }
+
+  /** Stop the reply being written in the session on show, or take one queued send back. */
+  abort(runId?: string): Promise<unknown> {
+    const key = this.state.current;
+    const run = runId ?? currentView(this.state).live?.runId;
+    return this.client.request("chat.abort", { sessionKey: key, ...(run === undefined ? {} : { runId: run }) });
+  }
+
+  async loadOlder(): Promise<void> {
+    const view = currentView(this.state);
+    const first = view.messages[0];
+    if (!first || !view.hasMore || view.loadingOlder) return;
+    await this.askHistory(view.key, { limit: PAGE, beforeSeq: first.seq }, true);
+  }
+
+  loadHistory(key: string): Promise<void> {
+    return this.askHistory(key, { limit: PAGE }, false);
+  }
+
+  private async askHistory(key: string, params: { limit: number; beforeSeq?: number }, older: boolean): Promise<void> {
+    this.dispatch({ type: "history.asked", key, older });
+    try {
+      const history = await this.client.request("chat.history", { sessionKey: key, ...params });
+      this.dispatch({ type: "history.got", key, history, older });
+      this.settleDraft(key, history);
+    } catch {
+      this.dispatch({ type: "history.failed", key }); // the view says so and offers to try again
+    }
+  }
+
+  /** A reload may have cut off the acknowledgement: if the message is stored, its draft is done. */
+  private settleDraft(key: string, history: History): void {
+    const { sendKey } = this.drafts.get(key);
+    const open = this.state.views[key]?.pending.some((pending) => pending.runId === sendKey);
+    if (sendKey === undefined || open) return;
+    const stored = [...history.messages, ...(history.queued ?? [])].some((each) => each.runId === sendKey);
+    if (stored && this.drafts.sent(key, sendKey)) this.onChange();
+  }
+
+  // -- configuration ------------------------------------------------------------------------------------------------
+  /** Hand the gateway a provider key. It is kept there and never read back; the new handshake tells the new provider. */
+  async setApiKey(apiKey: string): Promise<void> {
+    const raw = JSON.stringify({ models: { providers: { anthropic: { apiKey } } } });
+    await this.client.request("config.patch", { raw });
+    this.client.reopen();
+  }
+
+  // -- news ---------------------------------------------------------------------------------------------------------
+  private async greet(hello: Hello): Promise<void> {
+    this.dispatch({ type: "hello", hello });
+    const current = this.state.current;
+    const unacknowledged = Object.values(this.state.views).flatMap((view) =>
+      view.pending.filter((pending) => pending.status === "sending").map((pending) => ({ key: view.key, pending })),
+    );
+    await Promise.all([
+      this.loadHistory(current),
+      this.loadSessions(),
+      this.loadCommands(),
+      ...unacknowledged.map(({ key, pending }) => this.deliver(key, pending)),
+    ]);
+  }
+
+  private async loadSessions(): Promise<void> {
+    try {
+      const result = await this.client.request("sessions.list", {
+        limit: 500,
+        includeDerivedTitles: true,
+        includeLastMessage: true,
+      });
+      this.dispatch({ type: "sessions", sessions: result.sessions });
+    } catch {
+      // Lost: asked again after the next handshake.
+    }
+  }
+
+  private async loadCommands(): Promise<void> {
+    try {
+      const result = await this.client.request("commands.list", {});
+      this.dispatch({ type: "commands", commands: result.commands });
+    } catch {
+      // A gateway without the method, or lost: no completion then.
+    }
+  }
+
+  private receive(name: string, payload: unknown): void {
+    const now = this.now();
+    switch (name) {
+      case "chat": {
+        const event = payload as ChatEvent;
+        this.dispatch({ type: "chat", event, now });
+        if (event.state !== "delta") this.onReply(event);
+        break;
+      }
+      case "agent":
+        this.dispatch({ type: "agent", event: payload as AgentEvent, now });
+        break;
+      case "session.message":
+        this.dispatch({ type: "session.message", event: payload as SessionMessageEvent, now });
+        break;
+      case "session.queue":
+        this.dispatch({ type: "session.queue", event: payload as SessionQueueEvent });
+        break;
+      case "session.changed": {
+        const event = payload as SessionChangedEvent;
+        this.dispatch({ type: "session.changed", event });
+        this.onSessionEvent(event);
+        break;
+      }
+    }
+  }
+
+  private dispatch(action: Action): void {
+    const before = this.state;
+    this.state = reduce(before, action);
+    if (this.state === before) return;
+    this.onChange();
+    const view = currentView(this.state);
+    const missing = !this.state.views[view.key] && this.state.hello !== null;
+    if ((view.stale && !view.asking) || missing) this.refresh();
+  }
+
+  /** Read the session on show again, once for any number of reasons that come together. */
+  private refresh(): void {
+    if (this.client.state.status !== "open") return;
+    clearTimeout(this.refreshTimer);
+    this.refreshTimer = setTimeout(() => {
+      const view = currentView(this.state);
+      if (view.stale || !this.state.views[view.key]) void this.loadHistory(view.key);
+    }, 0);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The wire as this client reads it: frames, and the shapes that the generated `protocol.gen.ts` leaves open (messages,
+ * session entries, commands) because the gateway keeps them as JSON.
+ *
+ * Only types and constants; nothing here runs. What comes from a server is optional wherever the client can do without
+ * it: an older or a foreign gateway may leave it out.
+ */
+import { PROTOCOL_VERSION } from "../protocol.gen.js";
+import type * as wire from "../protocol.gen.js";
+
+export type { InFlight, Queued, SessionQueueEvent } from "../protocol.gen.js";
+
+type Cap = (typeof wire.KNOWN_CAPS)[number];
+
+export const PROTOCOL = PROTOCOL_VERSION;
+
+/** What this client understands beyond the base protocol. */
+export const CAPS = ["chat.append", "session.events", "session.switch"] as const satisfies Cap[];
+
+export interface RequestFrame {
+  type: "req";
+  id: string;
+  method: string;
+  params: unknown;
+}
+
+export interface WireError {
+  code: string;
+  message: string;
+  details?: { reason?: string } & Record<string, unknown>;
+  retryable?: boolean;
+  retryAfterMs?: number;
+}
+
+export interface ResponseFrame {
+  type: "res";
+  id: string;
+  ok: boolean;
+  payload?: unknown;
+  error?: WireError;
+}
+
+export interface EventFrame {
+  type: "event";
+  event: string;
+  payload?: unknown;
+  /** Rises by one per connection; absent on `connect.challenge`. */
+  seq?: number;
+}
+
+export type Frame = RequestFrame | ResponseFrame | EventFrame;
+
+export interface Hello {
+  protocol: number;
+  server: { version: string; host?: string; connId: string };
+  features?: { methods?: string[]; events?: string[]; caps?: string[] };
+  snapshot?: {
+    sessionDefaults?: { mainKey?: string; mainSessionKey?: string };
+    setup?: Setup;
+    configPath?: string;
+  };
+  policy?: { maxPayload?: number; tickIntervalMs?: number };
+  auth?: { user?: string; via?: string; scopes?: string[] };
+}
+
+/** Which provider answers, and whether the person still has to give a key. */
+export interface Setup {
+  provider: string;
+  needsKey: boolean;
+}
+
+export interface ContentBlock {
+  type: string;
+  text?: string;
+  thinking?: string;
+}
+
+export interface Usage {
+  input?: number;
+  output?: number;
+  cacheRead?: number;
+  cacheWrite?: number;
+  totalTokens?: number;
+  cost?: { total?: number };
+}
+
+/** What a provider said when it failed: facts to show, never a stack. */
+export interface ProviderFault {
+  kind: string;
+  status?: number;
+  requestId?: string;
+  hint?: string;
+}
+
+export interface Message {
+  id: string;
+  seq: number;
+  runId?: string;
+  role: "user" | "assistant" | "toolResult";
+  content: ContentBlock[] | string;
+  timestamp: number;
+  provider?: string;
+  model?: string;
+  usage?: Usage;
+  stopReason?: string;
+  errorMessage?: string;
+  error?: ProviderFault;
+  command?: string;
+  label?: string;
+  demo?: boolean;
+}
+
+export interface SessionEntry {
+  key: string;
+  label?: string;
+  displayName?: string;
+  derivedTitle?: string;
+  lastMessagePreview?: string;
+  updatedAt: number | null;
+  sessionId?: string;
+  model?: string;
+  modelProvider?: string;
+  /** Size of the model's window in tokens. */
+  contextTokens?: number;
+  /** Tokens the newest reply read. */
+  inputTokens?: number;
+  outputTokens?: number;
+  totalTokens?: number;
+  thinkingLevel?: string;
+  messageCount?: number;
+  cost?: number;
+  running?: boolean;
+  queued?: number;
+  archivedCount?: number;
+}
+
+export type History = Partial<Omit<wire.ChatHistoryResult, "messages">> & { messages: Message[] };
+
+export type ChatEvent = Omit<wire.ChatEvent, "message" | "error"> & { message?: Message; error?: ProviderFault };
+
+export type AgentEvent = Omit<wire.AgentEvent, "data"> & {
+  data: { phase?: string; attempt?: number; maxAttempts?: number; waitMs?: number; reason?: string };
+};
+
+export type SessionMessageEvent = Omit<wire.SessionMessageEvent, "message"> & { message: Message };
+
+export type SessionChangedEvent = Omit<wire.SessionChangedEvent, "entry"> & { entry?: SessionEntry };
+
+export interface Command {
+  /** Without the slash. */
+  name: string;
+  aliases?: string[];
+  description?: string;
+  /** What may follow the name, e.g. `[model]`; empty when nothing does. */
+  argument?: string;
+  /** What the argument may be, if that is a list. */
+  choices?: string[];
+}
+
+export interface Transcript {
+  sessionId: string;
+  createdAt: number;
+  archivedAt: number | null;
+  messageCount: number;
+  derivedTitle?: string;
+  lastMessagePreview?: string;
+}
+
+type EntryResult = Omit<wire.SessionEntryResult, "entry"> & { entry: SessionEntry };
+
+/** Results that are known better here than in the generated table. */
+interface KnownResults {
+  "chat.history": History;
+  "sessions.list": Omit<wire.SessionsListResult, "sessions"> & { sessions: SessionEntry[] };
+  "sessions.new": EntryResult;
+  "sessions.transcripts": { key: string; transcripts: Transcript[] };
+  "commands.list": { commands: Command[] };
+}
+
+export type MethodName = keyof wire.Methods;
+export type ParamsOf<M extends MethodName> = wire.Methods[M]["params"];
+export type ResultOf<M extends MethodName> = M extends keyof KnownResults ? KnownResults[M] : wire.Methods[M]["result"];
+
+/** `GET auth/session`. */
+export interface AuthSession {
+  authenticated: boolean;
+  user?: string;
+  modes: ("token" | "password")[];
+  mount: "standalone" | "jupyter";
+  version?: string;
+  locale?: string;
+}

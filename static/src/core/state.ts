@@ -1,0 +1,128 @@
+/**
+ * All that is known, as one immutable value. `reduce.ts` makes the next one out of an action; `controller.ts` feeds it;
+ * the element draws it. Nothing here knows the network or the DOM.
+ */
+import type { ConnectionState } from "./client.js";
+import type { Command, Hello, Message, Queued, SessionEntry } from "./protocol.js";
+
+export interface Delta {
+  part: "text" | "thinking";
+  offset: number;
+  text: string;
+}
+
+/** A reply that is being written. */
+export interface Live {
+  runId: string;
+  text: string;
+  thinking: string;
+  startedAt: number;
+  /** When the first text came: thinking took until then. */
+  textAt?: number;
+  /** The provider failed and will be asked again at `at`. */
+  retry?: { attempt: number; maxAttempts: number; reason: string; at: number };
+  /** A history request was sent while this was known, and nothing was heard since: its answer is newer. */
+  doubted?: boolean;
+  /** Deltas beyond what is known, in order; used once the history has filled the hole. */
+  ahead?: Delta[];
+}
+
+/** A message of ours that the gateway has not yet shown to have stored. Keyed by idempotency key = run id. */
+export interface Pending {
+  runId: string;
+  text: string;
+  createdAt: number;
+  status: "sending" | "accepted";
+}
+
+/** One session as far as it was read. */
+export interface View {
+  key: string;
+  status: "loading" | "ready" | "failed";
+  sessionId?: string;
+  epoch: number;
+  messages: Message[];
+  hasMore: boolean;
+  loadingOlder: boolean;
+  /** The newest page is being asked for. */
+  asking: boolean;
+  live: Live | null;
+  pending: Pending[];
+  queued: Queued[];
+  /** What is shown may miss something: read the history again. */
+  stale: boolean;
+  /** Runs that have ended: late deltas of theirs mean nothing. Newest last, bounded. */
+  ended: string[];
+  /** Milliseconds of thinking by run, as seen by this page. */
+  thoughtMs: Record<string, number>;
+}
+
+export interface State {
+  connection: ConnectionState;
+  hello: Hello | null;
+  /** Newest first. */
+  sessions: SessionEntry[];
+  sessionsLoaded: boolean;
+  mainKey: string;
+  /** The key of the session on show. */
+  current: string;
+  views: Record<string, View>;
+  /** Sessions with an answer that was not looked at. */
+  unread: Record<string, true>;
+  commands: Command[];
+}
+
+export const MAIN_KEY = "agent:main:main";
+
+export function initialState(current = MAIN_KEY): State {
+  return {
+    connection: { status: "idle" },
+    hello: null,
+    sessions: [],
+    sessionsLoaded: false,
+    mainKey: MAIN_KEY,
+    current,
+    views: {},
+    unread: {},
+    commands: [],
+  };
+}
+
+export function emptyView(key: string): View {
+  return {
+    key,
+    status: "loading",
+    epoch: 0,
+    messages: [],
+    hasMore: false,
+    loadingOlder: false,
+    asking: false,
+    live: null,
+    pending: [],
+    queued: [],
+    stale: false,
+    ended: [],
+    thoughtMs: {},
+  };
+}
+
+/** The view on show. */
+export function currentView(state: State): View {
+  return state.views[state.current] ?? emptyView(state.current);
+}
+
+export function entryOf(state: State, key: string): SessionEntry | undefined {
+  return state.sessions.find((entry) => entry.key === key);
+}
+
+/** Is a reply of this session being written or about to be? */
+export function isBusy(view: View): boolean {
+  return view.live !== null || view.pending.some((pending) => pending.status === "sending");
+}
+
+/** The one spelling of a session key, as the gateway has it. */
+export function canonicalKey(key: string, mainKey: string): string {
+  const trimmed = key.trim().normalize("NFC");
+  if (trimmed === "" || trimmed === "main" || trimmed === MAIN_KEY) return mainKey;
+  return trimmed.startsWith("agent:") ? trimmed : `agent:main:${trimmed}`;
+}

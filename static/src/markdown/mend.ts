@@ -1,0 +1,141 @@
+/**
+ * What to show of a text that is still being written: never a marker whose meaning is not yet known.
+ *
+ * `mend` drops a last line that may become anything (`-`, `1.`, `|`, ```` `` ````), holds back a table head until its
+ * second row, closes open emphasis and code, and hides links, images and formulas until they are whole. It changes only
+ * what is drawn for a moment; the text itself is untouched.
+ */
+
+/** A last line of which one cannot tell what it will be: markers of lists, headings, rules, quotes, fences, setext. */
+const UNDECIDED = /^[ \t]*(?:[-*+=_>#~`|\s]+|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*)$/;
+
+export function mend(source: string): string {
+  const lineStart = source.lastIndexOf("\n") + 1;
+  let text = UNDECIDED.test(source.slice(lineStart)) ? source.slice(0, lineStart) : source;
+  text = withoutTableHead(text);
+  const paragraph = Math.max(text.lastIndexOf("\n\n") + 2, itemStart(text), 0);
+  return text.slice(0, paragraph) + mendInline(text.slice(paragraph));
+}
+
+/** In an open fence: a last line that may become the closing fence is not shown as code. */
+export function mendFence(code: string): string {
+  return code.replace(/(^|\n) {0,3}(?:`{1,}|~{1,})$/, "");
+}
+
+function itemStart(text: string): number {
+  const items = [...text.matchAll(/(?:^|\n)[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+/g)];
+  const last = items.at(-1);
+  return last ? last.index + last[0].length : 0;
+}
+
+/** `| a | b |` is a paragraph until `|---|---|` follows; wait for it. */
+function withoutTableHead(text: string): string {
+  const head = /(?:^|\n\n|\n)(\|[^\n]*(?:\n\|[ \t:|-]*)?)$/.exec(text);
+  if (!head?.[1]) return text;
+  const before = text.slice(0, text.length - head[1].length);
+  const inTable = /\n?\|[^\n]*\n\|[ \t:|-]*-[ \t:|-]*\n(?:\|[^\n]*\n)*$/.test(before);
+  const delimiterWhole = /\n\|(?:[ \t]*:?-+:?[ \t]*\|)+$/.test(head[1]);
+  return inTable || delimiterWhole ? text : before;
+}
+
+interface Open {
+  mark: string;
+  at: number;
+}
+
+function mendInline(text: string): string {
+  const open: Open[] = [];
+  let bracket = -1;
+  let at = 0;
+  while (at < text.length) {
+    const rest = text.slice(at);
+    if (rest.startsWith("\\(") || rest.startsWith("\\[")) {
+      const end = text.indexOf(rest.startsWith("\\(") ? "\\)" : "\\]", at + 2);
+      if (end < 0) return closeAll(text.slice(0, at), open);
+      at = end + 2;
+    } else if (text[at] === "\\") {
+      at += 2;
+    } else if (text[at] === "`") {
+      const run = /^`+/.exec(rest)?.[0] ?? "`";
+      const end = closingRun(text, at + run.length, run.length);
+      if (end < 0) return closeCode(text, at, run, open);
+      at = end + run.length;
+    } else if (text[at] === "$") {
+      const step = dollarStep(text, at);
+      if (step < 0) return closeAll(text.slice(0, at), open);
+      at += step;
+    } else if (text[at] === "[") {
+      bracket = bracket < 0 ? at : bracket;
+      at += 1;
+    } else if (text[at] === "]" && bracket >= 0) {
+      const address = /^\]\([^()\s]*(?:\([^()\s]*\))*[^()\n]*\)/.exec(rest);
+      if (!address && text[at + 1] === "(") return closeAll(unlinked(text, bracket, at), open);
+      if (!address && at === text.length - 1) return closeAll(unlinked(text, bracket, at), open);
+      bracket = -1;
+      at += address ? address[0].length : 1;
+    } else if (text[at] === "*" || text[at] === "~") {
+      at += toggle(text, at, open);
+    } else at += 1;
+  }
+  if (bracket >= 0 && text.length - bracket < 200) return closeAll(unlinked(text, bracket, text.length), open);
+  return closeAll(text, open);
+}
+
+/** How far to go on from a `$`; -1 when a formula has begun there and not ended. */
+function dollarStep(text: string, at: number): number {
+  if (text.startsWith("$$", at)) {
+    const end = text.indexOf("$$", at + 2);
+    return end < 0 ? -1 : end + 2 - at;
+  }
+  const rest = text.slice(at + 1);
+  const end = rest.search(/[$\n]/);
+  if (end >= 0) return end + 2;
+  const mathLike = /^[\\A-Za-z({|]/.test(rest) && rest.length < 80 && !/\p{L}{3,} \p{L}{3,}/u.test(rest);
+  return (mathLike || rest === "") && !/\w/.test(text.charAt(at - 1)) ? -1 : 1;
+}
+
+function closingRun(text: string, from: number, length: number): number {
+  const runs = /`+/g;
+  runs.lastIndex = from;
+  for (let run = runs.exec(text); run; run = runs.exec(text)) if (run[0].length === length) return run.index;
+  return -1;
+}
+
+function closeCode(text: string, at: number, run: string, open: Open[]): string {
+  const content = text.slice(at + run.length).replace(/`+$/, "");
+  if (content.trim() === "") return closeAll(text.slice(0, at), open);
+  return closeAll(text.slice(0, at) + run + content + run, open);
+}
+
+/** Enter or leave an emphasis at a run of `*` or `~`; how long the run is. */
+function toggle(text: string, at: number, open: Open[]): number {
+  const run = (text[at] === "*" ? /^\*+/ : /^~+/).exec(text.slice(at))?.[0] ?? "";
+  const before = text[at - 1] ?? " ";
+  const after = text[at + run.length] ?? "";
+  let left = run;
+  while (left !== "" && open.length > 0 && !/\s/.test(before)) {
+    const last = open.at(-1);
+    if (!last || !left.startsWith(last.mark)) break;
+    open.pop();
+    left = left.slice(last.mark.length);
+  }
+  if (left === "" || /\s/.test(after) || (run.startsWith("~") && left.length !== 2)) return run.length;
+  if (left.length <= 2) open.push({ mark: left, at });
+  else if (left.length === 3) open.push({ mark: "**", at }, { mark: "*", at: at + 2 });
+  return run.length;
+}
+
+function closeAll(text: string, open: readonly Open[]): string {
+  // A marker with nothing behind it is not shown; one at the very end may be half of a longer one.
+  let shown = text.replace(/(?:\s|^)(?:\*{1,3}|~{1,2}|!)$/, (match) => match.replace(/[*~!]+$/, ""));
+  const begun = open.filter((each) => each.at + each.mark.length < shown.length);
+  if (begun.length === 0) return shown;
+  shown = shown.replace(/(?<![*~])[*~]$/, "").trimEnd();
+  return shown + begun.map((each) => each.mark).reverse().join("");
+}
+
+/** `[text](addr` becomes `text`, `![alt` nothing, for as long as the end is missing. */
+function unlinked(text: string, bracket: number, end: number): string {
+  if (text[bracket - 1] === "!") return text.slice(0, bracket - 1);
+  return text.slice(0, bracket) + text.slice(bracket + 1, end);
+}

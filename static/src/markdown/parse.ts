@@ -1,0 +1,140 @@
+/**
+ * Markdown to tokens to HTML text, by marked with four changes: raw HTML is shown as text, emphasis works in front of
+ * Korean particles, math is recognised, and links and images are made harmless. The HTML still goes through
+ * `sanitize.ts` before it meets the DOM: two locks.
+ */
+import { Lexer, Marked } from "marked";
+import type { MarkedExtension, Token, Tokens, TokensList } from "marked";
+
+import { mathAt, mathBlockAt, mathStart } from "./math-rule.js";
+
+export type Links = TokensList["links"];
+
+export interface MathToken extends Tokens.Generic {
+  type: "math" | "mathBlock";
+  raw: string;
+  tex: string;
+  display?: boolean;
+  open?: boolean;
+}
+
+const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
+}
+
+const WEB_ADDRESS = /^(?:https?:|mailto:)/i;
+const INLINE_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
+
+/** The host of an address, to show where a link leads; empty if it is none. */
+function hostOf(href: string): string {
+  return /^https?:\/\/([^/?#]+)/i.exec(href)?.[1] ?? "";
+}
+
+const CJK = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
+const PUNCTUATION = /[\p{P}\p{S}]/u;
+
+/**
+ * `**중요(필수)**입니다`: CommonMark sees no end here, as the closing `**` stands between punctuation and a letter. Where
+ * that letter is written without spaces between words, the first matching run closes.
+ */
+function cjkEmphasis(lexer: Lexer, source: string, masked: string, before: string): Tokens.Em | Tokens.Strong | null {
+  const mark = /^\*{1,2}(?![*\s])/.exec(source)?.[0];
+  if (mark === undefined || before === "*") return null;
+  const inside = masked.slice(-source.length);
+  const closing = new RegExp(`(?<![*\\s\\\\])${mark === "**" ? "\\*\\*" : "\\*"}(?!\\*)`, "g");
+  closing.lastIndex = mark.length + 1;
+  const end = closing.exec(inside)?.index;
+  if (end === undefined) return null;
+  const after = source.charAt(end + mark.length);
+  const closesHard = PUNCTUATION.test(source.charAt(end - 1)) && CJK.test(after);
+  const opensHard = CJK.test(before) && PUNCTUATION.test(source.charAt(mark.length));
+  if (!closesHard && !opensHard) return null;
+  const text = source.slice(mark.length, end);
+  const raw = source.slice(0, end + mark.length);
+  return { type: mark === "**" ? "strong" : "em", raw, text, tokens: lexer.inlineTokens(text) };
+}
+
+function dialect(acceptOpenMath: boolean): MarkedExtension {
+  return {
+    gfm: true,
+    extensions: [
+      {
+        name: "mathBlock",
+        level: "block",
+        start: (source) => /(?:^|\n) {0,3}(?:\$\$|\\\[)/.exec(source)?.index,
+        tokenizer(source): MathToken | undefined {
+          const found = mathBlockAt(source, acceptOpenMath);
+          return found ? { type: "mathBlock", raw: found.raw, tex: found.tex, open: found.open } : undefined;
+        },
+        renderer: (token) =>
+          (token as MathToken).open ? "" : `<div class="math display">${escapeHtml((token as MathToken).tex)}</div>`,
+      },
+      {
+        name: "math",
+        level: "inline",
+        start: mathStart,
+        tokenizer(source, tokens): MathToken | undefined {
+          const found = mathAt(source, tokens.at(-1)?.raw.slice(-1) ?? "");
+          return found ? { type: "math", raw: found.raw, tex: found.tex, display: found.display } : undefined;
+        },
+        renderer: (token) =>
+          `<span class="math${(token as MathToken).display ? " display" : ""}">${escapeHtml((token as MathToken).tex)}</span>`,
+      },
+    ],
+    tokenizer: {
+      emStrong(source, masked, before = "") {
+        return cjkEmphasis(this.lexer, source, masked, before) ?? false;
+      },
+    },
+    renderer: {
+      html: ({ text }) => (/^<br\s*\/?>\s*$/i.test(text) ? "<br>" : escapeHtml(text)),
+      code: ({ text, lang }) => {
+        const language = /^[\w+#.-]{1,32}/.exec(lang ?? "")?.[0] ?? "";
+        return `<pre><code${language ? ` class="language-${language}"` : ""}>${escapeHtml(text)}</code></pre>`;
+      },
+      link({ href, title, tokens }) {
+        const inner = this.parser.parseInline(tokens);
+        if (!WEB_ADDRESS.test(href)) return inner;
+        const tip = title ? ` title="${escapeHtml(title)}"` : "";
+        return `<a href="${escapeHtml(href)}"${tip} target="_blank" rel="noopener noreferrer">${inner}</a>`;
+      },
+      image({ href, text }) {
+        if (INLINE_IMAGE.test(href)) return `<img src="${escapeHtml(href)}" alt="${escapeHtml(text)}">`;
+        const host = hostOf(href);
+        if (!host) return escapeHtml(text);
+        const name = escapeHtml(text || "image");
+        // Loading it would tell its host who reads what, and when: it is opened by hand or not at all.
+        return `<a class="image-link" href="${escapeHtml(href)}" target="_blank" rel="noopener noreferrer">${name} <span>${escapeHtml(host)}</span></a>`;
+      },
+      checkbox: ({ checked }) => `<span class="task">${checked ? "☑" : "☐"}</span> `,
+      table(token) {
+        const row = (cells: Tokens.TableCell[]): string =>
+          `<tr>${cells.map((cell) => this.tablecell(cell)).join("")}</tr>`;
+        const body = token.rows.map(row).join("");
+        return `<div class="table"><table><thead>${row(token.header)}</thead><tbody>${body}</tbody></table></div>`;
+      },
+    },
+  };
+}
+
+const whole = new Marked(dialect(false));
+const growing = new Marked(dialect(true));
+
+/**
+ * The block tokens of a text.
+ * @param links reference definitions known from earlier blocks; those of this text are added
+ * @param streaming whether the text may still go on (a formula without its end is then waited for)
+ */
+export function lexBlocks(source: string, links: Links, streaming: boolean): Token[] {
+  const lexer = new Lexer((streaming ? growing : whole).defaults);
+  Object.assign(lexer.tokens.links, links);
+  const tokens = lexer.lex(source);
+  Object.assign(links, tokens.links);
+  return [...tokens];
+}
+
+export function toHtml(tokens: Token[]): string {
+  return whole.parser(tokens);
+}

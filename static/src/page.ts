@@ -1,0 +1,44 @@
+/** The standalone page: one element that fills the window, its session in the address, its state in the title. */
+import { define } from "./define.js";
+import "./page.css";
+import type { ChatStatus } from "./ui/chat.js";
+
+const MARKS: Record<ChatStatus["status"], string> = { idle: "", answering: "… ", offline: "⚠ ", login: "" };
+
+function sessionInAddress(): string {
+  return new URLSearchParams(location.search).get("session") ?? "";
+}
+
+define();
+const chat = document.createElement("clawdbot-chat");
+chat.sessionKey = sessionInAddress();
+let answered = false;
+let status: ChatStatus = { title: "", status: "idle", locale: "en" };
+
+function showTitle(): void {
+  const mark = answered && document.hidden ? "✓ " : MARKS[status.status];
+  document.title = `${mark}${status.title ? `${status.title} · ` : ""}Clawdbot`;
+}
+
+chat.addEventListener("clawdbot-status", (event) => {
+  const next = (event as CustomEvent<ChatStatus>).detail;
+  if (status.status === "answering" && next.status === "idle" && document.hidden) answered = true;
+  status = next;
+  document.documentElement.lang = next.locale;
+  showTitle();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) answered = false;
+  showTitle();
+});
+chat.addEventListener("clawdbot-session", (event) => {
+  const { key } = (event as CustomEvent<{ key: string }>).detail;
+  if (key === sessionInAddress()) return;
+  const address = new URL(location.href);
+  address.searchParams.set("session", key);
+  history.pushState(null, "", address);
+});
+window.addEventListener("popstate", () => {
+  chat.sessionKey = sessionInAddress() || "main";
+});
+document.body.append(chat);

@@ -1,0 +1,37 @@
+/** What stands above a chat that is not connected: why, until when, and what one can do. */
+import { html, nothing } from "lit";
+import type { TemplateResult } from "lit";
+
+import type { ConnectionState } from "../core/client.js";
+import type { TextKey } from "../i18n/index.js";
+
+import type { Ui } from "./context.js";
+import { secondsUntil } from "./format.js";
+import { icon } from "./icons.js";
+
+const CAUSES: Record<string, TextKey> = {
+  offline: "banner.offline",
+  down: "banner.down",
+  restarting: "banner.restarting",
+  limited: "banner.limited",
+};
+
+export function banner(ui: Ui, connection: ConnectionState, now: number): TemplateResult | typeof nothing {
+  const { t, controller } = ui;
+  if (connection.status === "protocol-too-old") {
+    return html`<div class="banner" role="status">
+      ${icon("warn")}<span>${t("banner.protocol")}</span>
+      <button type="button" class="button" @click=${() => { location.reload(); }}>${t("banner.reload")}</button>
+    </div>`;
+  }
+  if (connection.status === "connecting" && connection.attempt > 0) {
+    return html`<div class="banner" role="status"><span class="spinner"></span><span>${t("banner.connecting")}</span></div>`;
+  }
+  if (connection.status !== "waiting") return nothing;
+  const seconds = secondsUntil(connection.retryAt, now);
+  return html`<div class="banner" role="status">
+    ${icon("warn")}<span>${t(CAUSES[connection.cause] ?? "banner.down")}</span>
+    <span class="countdown" aria-hidden="true">${t("banner.retryIn", { seconds })}</span>
+    <button type="button" class="button" @click=${() => { controller.client.wake(); }}>${t("banner.retryNow")}</button>
+  </div>`;
+}

@@ -1,0 +1,423 @@
+/**
+ * `<clawdbot-chat>`: the whole chat as one element, for a page, a notebook cell or a side panel.
+ *
+ * It owns a connection while it is in a document and keeps nothing outside itself but preferences and drafts in
+ * `localStorage`. All parts draw into its one open shadow root.
+ *
+ * @attr {string} base-url    folder of the gateway, e.g. `/clawdbot/`; default: the document's own folder
+ * @attr {string} session-key the session on show; default: the main one
+ * @attr {string} theme       `system`, `light` or `dark`: what the home around wants, where the person has not chosen
+ * @attr {string} locale      `en` or `ko`, likewise
+ * @attr {string} mode        `page` (fills the window) or `panel` (a guest in another page)
+ * @prop {Transport} transport how to reach the gateway; default: a WebSocket to `base-url`, with login where needed
+ * @fires clawdbot-session    `detail.key`: another session is on show
+ * @fires clawdbot-status     `detail`: `{title, status, locale}`, for a page's title
+ * @cssprop --clawdbot-accent, --clawdbot-bg, --clawdbot-text, --clawdbot-font, --clawdbot-mono …: see `styles/tokens.css`
+ */
+import { html, LitElement, nothing } from "lit";
+import type { PropertyValues, TemplateResult } from "lit";
+
+import { version } from "../../package.json";
+import { AuthApi } from "../core/auth.js";
+import { GatewayClient, RequestRefused } from "../core/client.js";
+import { Controller } from "../core/controller.js";
+import { Drafts } from "../core/drafts.js";
+import { isComposingKey } from "../core/ime.js";
+import type { AuthSession, SessionChangedEvent } from "../core/protocol.js";
+import { canonicalKey, currentView, entryOf, initialState } from "../core/state.js";
+import type { State } from "../core/state.js";
+import { DirectTransport } from "../core/transport.js";
+import type { Transport } from "../core/transport.js";
+import { pickLocale, translator } from "../i18n/index.js";
+
+import { banner } from "./banner.js";
+import type { Toast, Ui } from "./context.js";
+import { Flusher } from "./flush.js";
+import { greeting } from "./greeting.js";
+import { header } from "./header.js";
+import { browserStorage, DEFAULTS, loadPrefs, PREFS_KEY, savePrefs } from "./prefs.js";
+import type { Prefs } from "./prefs.js";
+import { titleOf } from "./sidebar.js";
+import type { SessionAction } from "./sidebar.js";
+import { styles } from "./styles/index.js";
+import { Toasts } from "./toasts.js";
+
+/** What a page may show in its title. */
+export interface ChatStatus {
+  title: string;
+  status: "idle" | "answering" | "offline" | "login";
+  locale: string;
+}
+
+const NARROW_PX = 760;
+const UNDO_MS = 10_000;
+
+export class ClawdbotChat extends LitElement {
+  static override styles = styles;
+  static override properties = {
+    baseUrl: { attribute: "base-url" },
+    sessionKey: { attribute: "session-key" },
+    theme: {},
+    locale: {},
+    mode: { reflect: true },
+    transport: { attribute: false },
+    prefs: { state: true },
+    state: { state: true },
+    login: { state: true },
+    booted: { state: true },
+    narrow: { state: true },
+    drawer: { state: true },
+    said: { state: true },
+  };
+
+  declare baseUrl: string;
+  declare sessionKey: string;
+  declare theme: string;
+  declare locale: string;
+  declare mode: "page" | "panel";
+  declare transport: Transport | undefined;
+  declare private prefs: Prefs;
+  declare private state: State;
+  /** Set while a login is needed. */
+  declare private login: AuthSession | null;
+  declare private booted: boolean;
+  declare private narrow: boolean;
+  declare private drawer: boolean;
+  /** What the hidden status region says. */
+  declare private said: string;
+
+  private controller: Controller | null = null;
+  private auth = new AuthApi(".");
+  private ui: Ui | null = null;
+  private readonly storage = browserStorage();
+  private readonly toasts = new Toasts(() => {
+    this.requestUpdate();
+  });
+  private readonly flusher = new Flusher(
+    () => {
+      this.draw();
+    },
+    {
+      frame: (run) => requestAnimationFrame(run),
+      cancelFrame: (id) => {
+        cancelAnimationFrame(id);
+      },
+      hidden: () => document.hidden,
+    },
+  );
+  private readonly resizing = new ResizeObserver(([entry]) => {
+    this.narrow = (entry?.contentRect.width ?? NARROW_PX) < NARROW_PX;
+  });
+  private ticker: ReturnType<typeof setInterval> | undefined;
+  /** Sessions cleared from this page: their undo is offered here even when they are not on show. */
+  private readonly clearing = new Set<string>();
+  private status = "";
+
+  constructor() {
+    super();
+    this.baseUrl = "";
+    this.sessionKey = "";
+    this.theme = "system";
+    this.locale = "";
+    this.mode = "page";
+    this.prefs = DEFAULTS;
+    this.state = initialState();
+    this.login = null;
+    this.booted = false;
+    this.narrow = false;
+    this.drawer = false;
+    this.said = "";
+  }
+
+  // -- life ---------------------------------------------------------------------------------------------------------
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // JupyterLab must not take keys typed here for its own; the attribute counts on the host only.
+    this.setAttribute("data-lm-suppress-shortcuts", "true");
+    this.prefs = loadPrefs(this.storage);
+    this.resizing.observe(this);
+    window.addEventListener("online", this.wake);
+    window.addEventListener("pageshow", this.wake);
+    window.addEventListener("storage", this.prefsElsewhere);
+    document.addEventListener("visibilitychange", this.wake);
+    void this.boot();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.resizing.disconnect();
+    window.removeEventListener("online", this.wake);
+    window.removeEventListener("pageshow", this.wake);
+    window.removeEventListener("storage", this.prefsElsewhere);
+    document.removeEventListener("visibilitychange", this.wake);
+    clearInterval(this.ticker);
+    this.flusher.stop();
+    this.toasts.stop();
+    this.controller?.stop();
+    this.controller = null;
+  }
+
+  private async boot(): Promise<void> {
+    const base = new URL(this.baseUrl || ".", document.baseURI).href;
+    const auth = (this.auth = new AuthApi(base));
+    const client = new GatewayClient({
+      transport: this.transport ?? new DirectTransport(base),
+      version,
+      locale: () => this.language(),
+      ...(this.transport ? {} : { probe: () => auth.probe() }),
+      online: () => navigator.onLine,
+    });
+    const controller = new Controller({ client, drafts: new Drafts(this.storage), sessionKey: this.sessionKey });
+    this.controller = controller;
+    this.state = controller.state;
+    controller.onChange = () => {
+      this.flusher.request();
+    };
+    controller.onSendFailed = (key, text, error) => {
+      this.sendFailed(key, text, error);
+    };
+    controller.onSessionEvent = (event) => {
+      this.sessionEvent(event);
+    };
+    const session = this.transport ? null : await auth.session();
+    if (this.controller !== controller) return; // taken out of the document meanwhile
+    this.booted = true;
+    if (session && !session.authenticated) this.login = session;
+    else controller.start();
+  }
+
+  private readonly wake = (): void => {
+    if (!document.hidden) this.controller?.client.wake();
+  };
+
+  private readonly prefsElsewhere = (event: StorageEvent): void => {
+    if (event.key === PREFS_KEY) this.prefs = loadPrefs(this.storage);
+  };
+
+  // -- state --------------------------------------------------------------------------------------------------------
+  private draw(): void {
+    const { controller } = this;
+    if (!controller) return;
+    const before = this.state;
+    const state = controller.state;
+    this.state = state;
+    if (state.connection.status === "unauthorized" && before.connection.status !== "unauthorized") void this.askLogin();
+    if (state.current !== before.current) this.dispatchEvent(new CustomEvent("clawdbot-session", { detail: { key: state.current } }));
+    this.speak(before, state);
+    const waiting = state.connection.status === "waiting";
+    if (waiting) this.ticker ??= setInterval(() => { this.requestUpdate(); }, 1_000);
+    else {
+      clearInterval(this.ticker);
+      this.ticker = undefined;
+    }
+  }
+
+  private async askLogin(): Promise<void> {
+    const session = await this.auth.session();
+    if (session?.authenticated) this.controller?.client.reopen();
+    else this.login = session ?? { authenticated: false, modes: ["token"], mount: "standalone" };
+  }
+
+  /** Tell a screen reader that an answer began or ended; never its words as they come. */
+  private speak(before: State, state: State): void {
+    if (!this.ui || before.current !== state.current) return;
+    const was = currentView(before).live;
+    const view = currentView(state);
+    if (!was && view.live) this.said = this.ui.t("status.answering");
+    if (!was || view.live?.runId === was.runId) return;
+    const reply = view.messages.findLast((message) => message.runId === was.runId && message.role === "assistant");
+    const failed = reply?.stopReason === "error" || reply?.stopReason === "interrupted";
+    this.said = this.ui.t(failed ? "status.failed" : reply?.stopReason === "aborted" ? "end.stopped" : "status.answered");
+  }
+
+  private sendFailed(key: string, text: string, error: RequestRefused): void {
+    const t = translator(this.language());
+    if (key === this.state.current) this.find("clawdbot-composer")?.giveBack(text);
+    const full = error.reason === "QUEUE_FULL";
+    this.toasts.add({ text: full ? t("send.queueFull") : t("send.failed", { reason: error.message }), kind: "error", lasts: 8_000 });
+  }
+
+  private sessionEvent({ key, reason }: SessionChangedEvent): void {
+    const mine = this.clearing.delete(key);
+    const t = translator(this.language());
+    if (reason === "cleared" && (mine || key === this.state.current)) {
+      const undo = (): void => void this.ui?.attempt(this.controller?.undoClear(key) ?? Promise.resolve());
+      this.toasts.add({ text: t("clear.done"), lasts: UNDO_MS, action: { label: t("action.undo"), run: undo } });
+    }
+    if (reason === "deleted") this.toasts.add({ text: t("remove.done") });
+    if (reason === "reset" && key === this.state.current) this.toasts.add({ text: t("reset.done") });
+  }
+
+  private language(): "en" | "ko" {
+    return pickLocale(this.prefs.locale || this.locale, navigator.languages);
+  }
+
+  // -- what the parts are given -------------------------------------------------------------------------------------
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!this.controller) return;
+    if (changed.has("sessionKey") && this.hasUpdated && this.sessionKey !== "") this.controller.select(this.sessionKey);
+    const locale = this.language();
+    const { ui, prefs, mode } = this;
+    if (ui?.locale !== locale || ui.prefs !== prefs || ui.mode !== mode || ui.controller !== this.controller) {
+      this.ui = this.makeUi(this.controller, locale);
+      if (ui && ui.locale !== locale && this.state.connection.status === "open") this.controller.client.reopen();
+    }
+  }
+
+  private makeUi(controller: Controller, locale: "en" | "ko"): Ui {
+    const t = translator(locale);
+    return {
+      controller,
+      t,
+      locale,
+      prefs: this.prefs,
+      mode: this.mode,
+      setPrefs: (change) => {
+        this.prefs = { ...this.prefs, ...change };
+        savePrefs(this.storage, this.prefs);
+      },
+      toast: (toast: Toast) => {
+        this.toasts.add(toast);
+      },
+      announce: (text) => (this.said = text),
+      attempt: async (work) => {
+        try {
+          await work;
+          return true;
+        } catch (error) {
+          const refused = error instanceof RequestRefused;
+          this.toasts.add({ text: refused ? t("action.refused", { reason: error.message }) : t("action.lost"), kind: "error" });
+          return false;
+        }
+      },
+      openSettings: () => {
+        this.drawer = false;
+        this.find("clawdbot-settings")?.open();
+      },
+      compose: (text) => {
+        this.find("clawdbot-composer")?.write(text);
+        this.find("clawdbot-composer")?.focus();
+      },
+    };
+  }
+
+  // -- drawing ------------------------------------------------------------------------------------------------------
+  protected override render(): TemplateResult {
+    const { ui } = this;
+    const scheme = this.prefs.theme === "system" ? this.theme : this.prefs.theme;
+    return html`<div class="app" lang=${this.language()} data-theme=${scheme} data-font=${this.prefs.fontSize} ?data-narrow=${this.narrow}
+      @keydown=${this.keydown}>
+      ${!ui || !this.booted ? nothing : this.login ? this.loginView(ui, this.login) : this.chatView(ui)}
+    </div>`;
+  }
+
+  private loginView(ui: Ui, session: AuthSession): TemplateResult {
+    return html`<main class="login">
+      <clawdbot-login .session=${session} .auth=${this.auth} .t=${ui.t} .onLoggedIn=${() => {
+        this.login = null;
+        this.controller?.client.reopen();
+      }}></clawdbot-login>
+    </main>`;
+  }
+
+  private chatView(ui: Ui): TemplateResult {
+    const { state, narrow, drawer } = this;
+    const { t, controller } = ui;
+    const view = currentView(state);
+    const online = state.connection.status === "open";
+    const modal = narrow && drawer;
+    return html`
+      <a class="skip" href="#composer" @click=${this.skip}>${t("skip")}</a>
+      <clawdbot-sidebar id="sidebar" .state=${state} .ui=${ui} ?data-open=${drawer} ?inert=${narrow && !drawer}
+        .onChosen=${() => { this.closeDrawer("composer"); }} .onAction=${this.sessionAction}></clawdbot-sidebar>
+      ${modal ? html`<div class="scrim" @click=${() => { this.closeDrawer("button"); }}></div>` : nothing}
+      <main class="main" ?inert=${modal}>
+        ${header(ui, state, { openDrawer: this.openDrawer, startNew: () => void ui.attempt(controller.newSession()) })}
+        ${banner(ui, state.connection, Date.now())}
+        <clawdbot-transcript .view=${view} .ui=${ui} .empty=${greeting(ui, state.hello, (prompt) => {
+          if (online) controller.send(prompt);
+          else ui.compose(prompt);
+        })}></clawdbot-transcript>
+        <div class="dock">
+          ${this.toasts.render(t("action.close"))}
+          <clawdbot-composer .view=${view} .ui=${ui} .commands=${state.commands} .online=${online}
+            .onSend=${() => { this.find("clawdbot-transcript")?.toEnd(); }}></clawdbot-composer>
+        </div>
+      </main>
+      <clawdbot-settings .ui=${ui} .hello=${state.hello} ?canLogOut=${this.transport === undefined && state.hello?.auth?.via !== "jupyter"}
+        .onLogout=${() => void this.logOut()}></clawdbot-settings>
+      <clawdbot-session-dialogs .ui=${ui}></clawdbot-session-dialogs>
+      <p class="sr" role="status">${this.said}</p>
+    `;
+  }
+
+  protected override updated(): void {
+    const { ui, state } = this;
+    if (!ui) return;
+    const status: ChatStatus = {
+      title: titleOf(entryOf(state, state.current), state.current, state.mainKey, ui.t),
+      status: this.login ? "login" : state.connection.status === "waiting" ? "offline" : currentView(state).live ? "answering" : "idle",
+      locale: ui.locale,
+    };
+    const told = JSON.stringify(status);
+    if (told === this.status) return;
+    this.status = told;
+    this.dispatchEvent(new CustomEvent<ChatStatus>("clawdbot-status", { detail: status }));
+  }
+
+  // -- acts ---------------------------------------------------------------------------------------------------------
+  private readonly sessionAction = (action: SessionAction, key: string): void => {
+    const { ui, controller } = this;
+    if (!ui || !controller) return;
+    const title = titleOf(entryOf(this.state, key), key, this.state.mainKey, ui.t);
+    const dialogs = this.find("clawdbot-session-dialogs");
+    if (action === "reset") void ui.attempt(controller.reset(key));
+    if (action === "clear") {
+      this.clearing.add(canonicalKey(key, this.state.mainKey));
+      void ui.attempt(controller.clear(key));
+    }
+    if (action === "archive") void dialogs?.showArchive(key, title);
+    if (action === "remove") dialogs?.confirmRemove(key, title);
+  };
+
+  private async logOut(): Promise<void> {
+    await this.ui?.attempt(this.auth.logout());
+    this.controller?.stop();
+    this.login = (await this.auth.session()) ?? { authenticated: false, modes: ["token"], mount: "standalone" };
+  }
+
+  private readonly openDrawer = (): void => {
+    this.drawer = true;
+    void this.updateComplete.then(() => {
+      this.renderRoot.querySelector<HTMLElement>("clawdbot-sidebar .new-chat")?.focus();
+    });
+  };
+
+  private closeDrawer(focus: "composer" | "button"): void {
+    const wasOpen = this.drawer && this.narrow;
+    this.drawer = false;
+    void this.updateComplete.then(() => {
+      if (focus === "composer") this.find("clawdbot-composer")?.focus();
+      else if (wasOpen) this.renderRoot.querySelector<HTMLElement>("#open-drawer")?.focus();
+    });
+  }
+
+  private skip(event: Event): void {
+    event.preventDefault();
+    this.find("clawdbot-composer")?.focus();
+  }
+
+  /** Esc closes what is open; if nothing is, it stops the reply. */
+  private keydown(event: KeyboardEvent): void {
+    if (event.key !== "Escape" || event.defaultPrevented || isComposingKey(event)) return;
+    if (this.renderRoot.querySelector("dialog[open], :popover-open")) return;
+    if (this.drawer && this.narrow) this.closeDrawer("button");
+    else if (this.ui && currentView(this.state).live) void this.ui.attempt(this.ui.controller.abort());
+    else return;
+    event.stopPropagation();
+  }
+
+  private find<K extends keyof HTMLElementTagNameMap>(name: K): HTMLElementTagNameMap[K] | null {
+    return this.renderRoot.querySelector(name);
+  }
+}

@@ -1,0 +1,30 @@
+/** What every part of the chat is given: who acts, in which language, how the person likes it. */
+import type { Controller } from "../core/controller.js";
+import type { Locale, Translate } from "../i18n/index.js";
+
+import type { Prefs } from "./prefs.js";
+
+export interface Toast {
+  text: string;
+  kind?: "info" | "error";
+  action?: { label: string; run: () => void };
+  /** Milliseconds on screen. */
+  lasts?: number;
+}
+
+export interface Ui {
+  controller: Controller;
+  t: Translate;
+  locale: Locale;
+  prefs: Prefs;
+  mode: "page" | "panel";
+  setPrefs(change: Partial<Prefs>): void;
+  toast(toast: Toast): void;
+  /** Say something to a screen reader, once. */
+  announce(text: string): void;
+  /** Run something that asks the gateway; a failure becomes a toast. */
+  attempt(work: Promise<unknown>): Promise<boolean>;
+  openSettings(): void;
+  /** Put text into the composer and the cursor behind it. */
+  compose(text: string): void;
+}

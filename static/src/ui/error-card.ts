@@ -1,0 +1,50 @@
+/** A reply that failed: what happened, what to do, and the raw facts folded away. */
+import { html, nothing } from "lit";
+import type { TemplateResult } from "lit";
+
+import type { Message } from "../core/protocol.js";
+import type { TextKey } from "../i18n/index.js";
+
+import type { Ui } from "./context.js";
+import { icon } from "./icons.js";
+
+const TITLES: Record<string, TextKey> = {
+  auth: "error.auth",
+  billing: "error.billing",
+  rate_limit: "error.rateLimit",
+  overloaded: "error.overloaded",
+  connect: "error.connect",
+  timeout: "error.timeout",
+  too_large: "error.tooLarge",
+  not_found: "error.notFound",
+};
+
+/** @param retryText what the Retry button sends; without it there is no button */
+export function errorCard(ui: Ui, message: Message, retryText: string | undefined): TemplateResult {
+  const { t } = ui;
+  const fault = message.error;
+  const kind = fault?.kind ?? "";
+  const facts = [
+    ...(fault?.status ? [`HTTP ${fault.status}`] : []),
+    ...(kind ? [kind] : []),
+    ...(fault?.requestId ? [fault.requestId] : []),
+  ].join(" · ");
+  const detail = message.errorMessage ?? "";
+  return html`<div class="card error-card" role="group" aria-label=${t("error.label")}>
+    <div class="card-title">${icon("warn")} ${t(TITLES[kind] ?? "error.generic")}</div>
+    ${fault?.hint ? html`<p>${fault.hint}</p>` : nothing}
+    ${detail || facts
+      ? html`<details><summary>${t("error.details")}</summary><pre tabindex="0">${[detail, facts].filter(Boolean).join("\n")}</pre></details>`
+      : nothing}
+    <div class="card-actions">
+      ${retryText === undefined
+        ? nothing
+        : html`<button type="button" class="button" @click=${() => { ui.controller.send(retryText); }}>
+            ${icon("retry")} ${t("action.retry")}
+          </button>`}
+      ${kind === "auth" || kind === "billing"
+        ? html`<button type="button" class="button" @click=${() => { ui.openSettings(); }}>${icon("key")} ${t("setup.change")}</button>`
+        : nothing}
+    </div>
+  </div>`;
+}

@@ -1,0 +1,123 @@
+/** `<clawdbot-login>`: who may come in. The credential is sent once and not kept; a cookie remembers. */
+import { html, nothing } from "lit";
+import type { TemplateResult } from "lit";
+
+import type { AuthApi } from "../core/auth.js";
+import { isComposingKey } from "../core/ime.js";
+import type { AuthSession } from "../core/protocol.js";
+import type { Translate } from "../i18n/index.js";
+
+import { secondsUntil } from "./format.js";
+import { logo } from "./icons.js";
+import { LightElement } from "./light.js";
+
+type Mode = "token" | "password";
+
+export class ClawdbotLogin extends LightElement {
+  static override properties = {
+    session: { attribute: false },
+    auth: { attribute: false },
+    t: { attribute: false },
+    mode: { state: true },
+    busy: { state: true },
+    problem: { state: true },
+    blockedUntil: { state: true },
+  };
+
+  declare session: AuthSession;
+  declare auth: AuthApi;
+  declare t: Translate;
+  declare private mode: Mode | null;
+  declare private busy: boolean;
+  declare private problem: "wrong" | "unreachable" | null;
+  declare private blockedUntil: number;
+  private ticker: ReturnType<typeof setInterval> | undefined;
+
+  onLoggedIn: () => void = () => undefined;
+
+  constructor() {
+    super();
+    this.mode = null;
+    this.busy = false;
+    this.problem = null;
+    this.blockedUntil = 0;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.ticker);
+  }
+
+  protected override firstUpdated(): void {
+    this.querySelector("input")?.focus();
+  }
+
+  protected override render(): TemplateResult {
+    const { t, session } = this;
+    if (session.mount === "jupyter") {
+      return html`<div class="login-card">${logo()}<h1>${t("login.title")}</h1><p>${t("login.jupyter")}</p></div>`;
+    }
+    const mode = this.chosen();
+    const other = session.modes.find((each) => each !== mode);
+    const wait = secondsUntil(this.blockedUntil, Date.now());
+    const label = mode === "token" ? t("login.token") : t("login.password");
+    return html`<form class="login-card" @submit=${this.submit} @keydown=${this.keydown}>
+      ${logo()}
+      <h1>${t("login.title")}</h1>
+      <p>${mode === "token" ? t("login.leadToken") : t("login.leadPassword")}</p>
+      <label for="secret">${label}</label>
+      <input id="secret" name="secret" type="password" autocomplete=${mode === "token" ? "off" : "current-password"} spellcheck="false"
+        aria-invalid=${this.problem === "wrong" ? "true" : "false"} aria-describedby="login-problem" required />
+      <p id="login-problem" class="problem" role="alert">${this.message(wait)}</p>
+      <button type="submit" class="button primary" ?disabled=${this.busy || wait > 0}>${wait > 0 ? t("login.wait", { seconds: wait }) : t("login.submit")}</button>
+      ${other
+        ? html`<button type="button" class="link" @click=${() => { this.mode = other; this.problem = null; }}>
+            ${other === "token" ? t("login.useToken") : t("login.usePassword")}
+          </button>`
+        : nothing}
+      <p class="login-help">${t("login.help")} <code>clawdbot web</code></p>
+    </form>`;
+  }
+
+  private message(wait: number): string {
+    if (wait > 0) return this.t("login.limited");
+    if (this.problem === "wrong") return this.chosen() === "token" ? this.t("login.wrongToken") : this.t("login.wrongPassword");
+    return this.problem === "unreachable" ? this.t("login.unreachable") : "";
+  }
+
+  private chosen(): Mode {
+    return this.mode ?? this.session.modes[0] ?? "token";
+  }
+
+  private keydown(event: KeyboardEvent): void {
+    if (event.key === "Enter" && isComposingKey(event)) event.preventDefault();
+  }
+
+  private async submit(event: Event): Promise<void> {
+    event.preventDefault();
+    const field = this.querySelector<HTMLInputElement>("#secret");
+    if (!field || this.busy || field.value === "") return;
+    this.busy = true;
+    this.problem = null;
+    const result = await this.auth.login(this.chosen(), this.chosen() === "token" ? field.value.trim() : field.value);
+    this.busy = false;
+    if (result.ok) {
+      field.value = "";
+      this.onLoggedIn();
+      return;
+    }
+    if (result.reason === "limited") this.block(result.retryAfterMs ?? 10_000);
+    else this.problem = result.reason;
+    field.focus();
+    field.select();
+  }
+
+  private block(ms: number): void {
+    this.blockedUntil = Date.now() + ms;
+    clearInterval(this.ticker);
+    this.ticker = setInterval(() => {
+      if (Date.now() >= this.blockedUntil) clearInterval(this.ticker);
+      this.requestUpdate();
+    }, 500);
+  }
+}

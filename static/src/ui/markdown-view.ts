@@ -1,0 +1,192 @@
+/**
+ * `<clawdbot-markdown>`: one message's Markdown, growing in place. Lives in the light DOM of the chat's shadow root.
+ *
+ * Set `text` and `streaming`; settled blocks are written to the DOM once. Code blocks get a bar with a copy button,
+ * highlighting and math are fetched when first needed; until then, and if they cannot be had, the source is shown.
+ */
+import { GrowingText } from "../markdown/blocks.js";
+import type { Block } from "../markdown/blocks.js";
+import { highlighter, mathRenderer } from "../markdown/lazy.js";
+import { sanitizeMath, sanitizeMessage } from "../markdown/sanitize.js";
+
+import { copyText } from "./copy.js";
+
+export interface MarkdownLabels {
+  copy: string;
+  copied: string;
+  code: string;
+}
+
+/** Longer code is shown plain: highlighting it would be felt. */
+const HIGHLIGHT_MAX_CHARS = 50_000;
+/** An open code block is highlighted again after so many milliseconds, if it is not longer than so much. */
+const REHIGHLIGHT_MS = 200;
+const REHIGHLIGHT_MAX_CHARS = 8_000;
+
+export class MarkdownView extends HTMLElement {
+  labels: MarkdownLabels = { copy: "Copy", copied: "Copied", code: "code" };
+
+  private readonly growing = new GrowingText();
+  private tail: HTMLElement | null = null;
+  private tailCode: { element: HTMLElement; lang: string; shown: string; highlightedAt: number } | null = null;
+  private shownText = "";
+  private shownStreaming: boolean | null = null;
+
+  /** Draw the text as it is now. Cheap when nothing changed. */
+  show(text: string, streaming: boolean): void {
+    if (text === this.shownText && streaming === this.shownStreaming) return;
+    this.shownText = text;
+    this.shownStreaming = streaming;
+    const growth = this.growing.update(text, !streaming);
+    if (growth.reset) {
+      this.replaceChildren();
+      this.dropTail();
+    }
+    for (const block of growth.settled) this.settle(block);
+    if (growth.tail) this.drawTail(growth.tail);
+    else this.removeTail();
+  }
+
+  private settle(block: Block): void {
+    const element = this.tail ?? this.newBlock();
+    if (block.code && this.tailCode?.lang === block.code.lang) this.growCode(block.code.text, true);
+    else this.fill(element, block);
+    this.dropTail();
+  }
+
+  private drawTail(block: Block): void {
+    this.tail ??= this.newBlock();
+    if (block.code && this.tailCode?.lang === block.code.lang && block.code.text.startsWith(this.tailCode.shown)) {
+      this.growCode(block.code.text, false);
+      return;
+    }
+    this.tailCode = null;
+    const code = this.fill(this.tail, block);
+    if (block.code && code) {
+      this.tailCode = { element: code, lang: block.code.lang, shown: block.code.text, highlightedAt: performance.now() };
+    }
+  }
+
+  /** Code that only got longer: add what is new; colour it now and then, and at the end. */
+  private growCode(text: string, whole: boolean): void {
+    const code = this.tailCode;
+    if (!code) return;
+    const now = performance.now();
+    const due = whole || (now - code.highlightedAt > REHIGHLIGHT_MS && text.length < REHIGHLIGHT_MAX_CHARS);
+    if (due && paint(code.element, text, code.lang)) code.highlightedAt = now;
+    else if (text.startsWith(code.shown)) code.element.append(text.slice(code.shown.length));
+    else code.element.textContent = text;
+    code.shown = text;
+  }
+
+  private newBlock(): HTMLElement {
+    const element = document.createElement("div");
+    element.className = "block";
+    element.dir = "auto";
+    this.append(element);
+    return element;
+  }
+
+  private dropTail(): void {
+    this.tail = null;
+    this.tailCode = null;
+  }
+
+  private removeTail(): void {
+    this.tail?.remove();
+    this.dropTail();
+  }
+
+  /** Put a block's content into its element; the `<code>` if it is a code block. */
+  private fill(element: HTMLElement, block: Block): HTMLElement | null {
+    if (block.code) {
+      const { frame, code } = this.codeFrame(block.code.lang, block.code.text);
+      element.replaceChildren(frame);
+      return code;
+    }
+    element.innerHTML = sanitizeMessage(block.html);
+    for (const pre of element.querySelectorAll("pre")) this.frameCode(pre);
+    for (const math of element.querySelectorAll<HTMLElement>(".math")) drawMath(math);
+    return null;
+  }
+
+  /** Code inside a list or a quotation came as plain `<pre>`. */
+  private frameCode(pre: HTMLPreElement): void {
+    const source = pre.querySelector("code");
+    const lang = /language-(\S+)/.exec(source?.className ?? "")?.[1] ?? "";
+    pre.replaceWith(this.codeFrame(lang, source?.textContent ?? "").frame);
+  }
+
+  private codeFrame(lang: string, text: string): { frame: HTMLElement; code: HTMLElement } {
+    const code = document.createElement("code");
+    code.textContent = text;
+    const pre = document.createElement("pre");
+    pre.tabIndex = 0; // a wide one can be scrolled by keyboard
+    pre.setAttribute("role", "region");
+    pre.setAttribute("aria-label", lang ? `${lang} ${this.labels.code}` : this.labels.code);
+    pre.append(code);
+    const name = document.createElement("span");
+    name.textContent = lang || this.labels.code;
+    const bar = document.createElement("div");
+    bar.className = "code-bar";
+    bar.append(name, this.copyButton(code));
+    const frame = document.createElement("div");
+    frame.className = "code";
+    frame.dir = "ltr";
+    frame.append(bar, pre);
+    void colour(code, lang);
+    return { frame, code };
+  }
+
+  private copyButton(code: HTMLElement): HTMLButtonElement {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = this.labels.copy;
+    button.addEventListener("click", async () => {
+      const done = await copyText(code.textContent);
+      button.textContent = done ? this.labels.copied : this.labels.copy;
+      setTimeout(() => (button.textContent = this.labels.copy), 1_500);
+    });
+    return button;
+  }
+}
+
+async function colour(code: HTMLElement, lang: string): Promise<void> {
+  if (!lang) return;
+  if (!highlighter.now()) await highlighter.load();
+  paint(code, code.textContent, lang);
+}
+
+/** Highlight `text` into `code`, if the highlighter is here and knows the language. */
+function paint(code: HTMLElement, text: string, lang: string): boolean {
+  const highlight = highlighter.now();
+  if (!highlight || !lang || text.length > HIGHLIGHT_MAX_CHARS) return false;
+  const html = highlight(text, lang);
+  if (html === null) return false;
+  code.innerHTML = sanitizeMessage(html);
+  return true;
+}
+
+const mathCache = new Map<string, string>();
+const MATH_CACHE_MAX = 500;
+
+function drawMath(element: HTMLElement): void {
+  const tex = element.textContent;
+  const display = element.classList.contains("display");
+  const render = mathRenderer.now();
+  if (!render) {
+    void mathRenderer.load().then((loaded) => {
+      if (loaded && element.textContent === tex) drawMath(element);
+    });
+    return;
+  }
+  const key = `${display ? "d" : "i"}${tex}`;
+  let markup = mathCache.get(key);
+  if (markup === undefined) {
+    markup = sanitizeMath(render(tex, display));
+    if (mathCache.size >= MATH_CACHE_MAX) mathCache.clear();
+    mathCache.set(key, markup);
+  }
+  element.innerHTML = markup;
+}

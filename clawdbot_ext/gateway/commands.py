@@ -80,7 +80,7 @@ def split_command(text: str) -> tuple[Command, str] | Unknown | None:
     name, argument = match[1].lower(), (match[2] or "").strip()
     if name in BY_NAME:
         return BY_NAME[name], argument
-    near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
     return Unknown(name, near[0]) if near and "\n" not in text and len(text) < 80 else None
 
 
@@ -127,7 +127,7 @@ async def _new(call: Call) -> Answer:
     session = await reset(gw, call.key)
     if settings:
         session = await gw.store.patch_session(call.key, settings, now=now_ms())
-    return Answer(call.say("new.transcript", model=gw.session_model(session).name), keep=False)
+    return Answer(call.say("new.transcript", name=gw.session_model(session).name), keep=False)
 
 
 async def _reset(call: Call) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.support.wire import run, text_of, wired
@@ -57,6 +59,7 @@ def test_a_send_that_was_waiting_when_the_gateway_died_is_answered_after_the_res
                 messages = (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
                 if messages[-1].get("runId") == waiting and messages[-1]["role"] == "assistant":
                     break
+                await asyncio.sleep(0.05)
             assert text_of(messages[-1]) == "not forgotten"
 
     run(after())

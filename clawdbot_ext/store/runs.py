@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from ..protocol.errors import IdempotencyConflict, NotFound
 from . import messages, sessions, transcripts
@@ -157,26 +157,16 @@ def recover(conn: sqlite3.Connection, now: int, interrupted: Mapping[str, Any]) 
         content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
         content += [{"type": "text", "text": run.text}] if run.text else []
         message = {"role": "assistant", "timestamp": now, **interrupted, "content": content}
-        result = {"runId": run.run_id, "status": "error"}
-        if "errorMessage" in interrupted:
-            result["summary"] = interrupted["errorMessage"]
+        result = {"status": "error", "summary": interrupted.get("errorMessage", "interrupted")}
         finish(conn, run.run_id, "interrupted", message, result, now)
-        ended.append(_as_ended(run, result, now))
+        ended.append(structs.replace(run, state="interrupted", ended_at=now, result=result))
     return ended
-
-
-def _as_ended(run: Run, result: Mapping[str, Any], now: int) -> Run:
-    return Run(
-        run_id=run.run_id, session_key=run.session_key, session_id=run.session_id, state="interrupted",
-        request_hash=run.request_hash, message=run.message, options=run.options, created_at=run.created_at,
-        started_at=run.started_at, ended_at=now, text=run.text, thinking=run.thinking, result=result,
-    )
 
 
 def abort_all(conn: sqlite3.Connection, key: str, now: int) -> None:
     """End what waits or runs in a session that is being deleted, with nothing appended."""
     for run in _alive(conn, "queued", key) + _alive(conn, "running", key):
-        _end(conn, run.run_id, "aborted", {"runId": run.run_id, "status": "aborted"}, None, now)
+        _end(conn, run.run_id, "aborted", {"status": "aborted", "summary": "aborted"}, None, now)
 
 
 def delete_session(conn: sqlite3.Connection, key: str, delete_transcript: bool, now: int) -> Sequence[str]:

@@ -16,9 +16,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from ..protocol.errors import ShuttingDown, StorageFull
+from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
 from . import db, messages, runs, schema, sessions, transcripts
-from .api import Accepted, Finished, HistoryPage, Run, RunState, Session, Store, Transcript
+from .api import Accepted, Finished, HistoryPage, Run, RunState, Session, Store, StoreDamaged, Transcript
 from .workers import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
@@ -73,9 +73,9 @@ class SqliteStore:
         if not self._is_open:
             return
         self._is_open = False
-        if self._check is not None:
-            self._checker.interrupt()
-            await self._check
+        while self._check is not None and not self._check.done():
+            self._checker.interrupt()  # without effect between two statements, hence again
+            await asyncio.wait([self._check], timeout=0.05)
         await stop(self._readers)
         await stop([self._writer])  # last: the connection that closes last puts the log away
 
@@ -123,15 +123,17 @@ class SqliteStore:
             conn.close()
 
     async def _check_file(self) -> None:
-        """After an unclean stop: read the whole file once, in a thread of its own (1 s per 100 MB), and log it."""
-        await self._checker.start()
+        """After an unclean stop: read the whole file once, in a thread of its own (a second for some 100 MB)."""
         try:
+            await self._checker.start()
             rows = await submit(self._checker.queue, lambda conn: conn.execute("PRAGMA quick_check(5)").fetchall())
+            found = "; ".join(row[0] for row in rows)
+        except (StoreDamaged, Unavailable) as error:
+            found = str(error)
         except sqlite3.OperationalError:  # interrupted by close()
             return
         finally:
             await stop([self._checker])
-        found = "; ".join(row[0] for row in rows)
         log.log(
             logging.INFO if found == "ok" else logging.ERROR, "%s was not closed cleanly; check: %s", self.path, found
         )

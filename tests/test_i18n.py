@@ -17,7 +17,7 @@ AREAS = [*sorted({path.name.partition(".")[0] for path in FOLDER.glob("*.json")}
 OTHERS = [language for language in i18n.LANGUAGES if language != "en"]
 
 PARTICLES = ("을", "를", "이", "가", "은", "는", "와", "과", "으로", "로", "이라", "라", "아", "야", "이나", "나")
-"""Which of a pair is right depends on the last sound of the word before it, and that of a placeholder is unknown. Behind
+"""Which of a pair is right depends on the last sound of the word before it; that of a placeholder is unknown. Behind
 a bracket the word before the bracket decides: ``저장소({path})가`` is right."""
 AFTER_PLACEHOLDER = re.compile(rf"\}}[`'\"*”’]*({'|'.join(PARTICLES)})(?![가-힣])")
 

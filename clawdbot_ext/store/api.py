@@ -45,7 +45,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     settings: Mapping[str, Any]
-    """What ``sessions.patch`` set: label, model, thinkingLevel, verboseLevel, reasoningLevel, sendPolicy, systemPrompt …"""
+    """What ``sessions.patch`` set: label, model, thinkingLevel, verboseLevel, sendPolicy, systemPrompt …"""
     message_count: int = 0
     last_seq: int = 0
     input_tokens: int = 0
@@ -83,7 +83,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState
     request_hash: str
     message: msgspec.Raw
-    """The user message as accepted (wire JSON without ``seq``); appended to the transcript when the run starts."""
+    """The user message as accepted (wire JSON without ``seq``); appended to the transcript when the run starts.
+    ``{}`` once the run has ended: the conversation is then in the transcript only, and goes when that goes."""
     options: Mapping[str, Any]
     """What the sender asked for besides: thinking, locale, client name."""
     created_at: int
@@ -108,6 +109,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     session: Session
+    """As it is now. Epoch 0: it was deleted meanwhile (so too in ``Accepted``, for a resend)."""
     message: Message | None
 
 
@@ -189,14 +191,15 @@ class Store(Protocol):
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(
-        self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None, create: bool = False,
+        self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
+        create: bool = False,
     ) -> Finished:
         """Append one message outside a run (inject, command result). Raises ``NotFound`` unless ``create``."""
         ...
 
     async def history(
-        self, *, session_key: str | None = None, session_id: str | None = None, limit: int, before_seq: int | None = None,
-        since_seq: int | None = None, max_bytes: int | None = None,
+        self, *, session_key: str | None = None, session_id: str | None = None, limit: int,
+        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None,
     ) -> HistoryPage:
         """The newest ``limit`` messages (before ``before_seq``, exclusive; after ``since_seq``, exclusive), oldest
         first; fewer when their bodies would exceed ``max_bytes`` (the newest one is always given). An unknown session

@@ -53,7 +53,7 @@ Answered by the gateway, for every client alike and without the model. With a sp
 def methods() -> str:
     """Every method with its parameters and its result."""
     shapes = definitions()
-    parts = [_head("clawdbot_ext/protocol/schema.py"), METHODS_INTRO, _contents(METHODS), "## connect\n",
+    parts = [_head("clawdbot_ext/protocol/schema/"), METHODS_INTRO, _contents(METHODS), "## connect\n",
              "The first request of a connection, and the only one that is answered before the log-in.\n",
              _fields(shapes[ConnectParams.__name__], "required")]
     for name, row in METHODS.items():
@@ -75,7 +75,7 @@ def methods() -> str:
 def events() -> str:
     """Every event with its payload."""
     shapes = definitions()
-    parts = [_head("clawdbot_ext/protocol/schema.py"), EVENTS_INTRO, _contents(EVENTS)]
+    parts = [_head("clawdbot_ext/protocol/schema/"), EVENTS_INTRO, _contents(EVENTS)]
     for name, row in EVENTS.items():
         ours = " *Ours.*" if row.ours else ""
         cap = f" Sent to clients that announced `{row.cap}`." if row.cap else ""

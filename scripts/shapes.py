@@ -71,8 +71,9 @@ def _reference(shape: Any) -> Schema:
 
 
 def _classes() -> Iterator[ast.ClassDef]:
-    tree = ast.parse(inspect.getsource(schema))
-    return (node for node in tree.body if isinstance(node, ast.ClassDef))
+    for module in schema.MODULES:
+        tree = ast.parse(inspect.getsource(module))
+        yield from (node for node in tree.body if isinstance(node, ast.ClassDef))
 
 
 def _documented() -> frozenset[str]:

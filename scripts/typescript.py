@@ -13,7 +13,7 @@ from clawdbot_ext.protocol.schema import EVENTS, METHODS
 from .shapes import REF, Schema, definitions, is_struct
 
 HEAD = """\
-// Written by `python -m scripts.generate` from clawdbot_ext/protocol/schema.py: edit that. tests/test_docs.py compares.
+// Written by `python -m scripts.generate` from clawdbot_ext/protocol/schema/: edit that. tests/test_docs.py compares.
 """
 
 

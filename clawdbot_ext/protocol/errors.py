@@ -6,6 +6,7 @@
     │   ├── NotFound             INVALID_REQUEST  NOT_FOUND
     │   ├── IdempotencyConflict  INVALID_REQUEST  IDEMPOTENCY_CONFLICT
     │   ├── Stale                INVALID_REQUEST  STALE            (base hash guard)
+    │   ├── SendDenied               INVALID_REQUEST  SEND_DENIED      (the session's sendPolicy)
     │   ├── MissingScope         INVALID_REQUEST  MISSING_SCOPE
     │   ├── TooLarge             INVALID_REQUEST  TOO_LARGE
     │   └── Unauthorized         INVALID_REQUEST  UNAUTHORIZED     (the socket closes with 1008)
@@ -91,6 +92,12 @@ class Stale(InvalidRequest):
     """The ``baseHash`` given is not that of the present state."""
 
     reason = "STALE"
+
+
+class SendDenied(InvalidRequest):
+    """The session's ``sendPolicy`` is ``deny``."""
+
+    reason = "SEND_DENIED"
 
 
 class MissingScope(InvalidRequest):

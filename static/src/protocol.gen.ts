@@ -1,4 +1,4 @@
-// Written by `python -m scripts.generate` from clawdbot_ext/protocol/schema.py: edit that. tests/test_docs.py compares.
+// Written by `python -m scripts.generate` from clawdbot_ext/protocol/schema/: edit that. tests/test_docs.py compares.
 
 export const PROTOCOL_VERSION = 3;
 
@@ -409,22 +409,22 @@ export interface Methods {
 export interface Events {
   /** The first frame of a connection. */
   "connect.challenge": ChallengeEvent;
+  /** The gateway lives; at least every `policy.tickIntervalMs`. */
+  "tick": TickEvent;
+  /** The gateway stops; the socket closes with 1012. */
+  "shutdown": ShutdownEvent;
   /** Progress and end of a run. */
   "chat": ChatEvent;
   /** What the agent does in a run. */
   "agent": AgentEvent;
-  /** The gateway lives; at least every `policy.tickIntervalMs`. */
-  "tick": TickEvent;
-  /** The same as the method `health`, after `hello-ok`. */
-  "health": Record<string, unknown>;
-  /** Who is connected. */
-  "presence": Record<string, unknown>;
-  /** The gateway stops; the socket closes with 1012. */
-  "shutdown": ShutdownEvent;
   /** A message was stored. */
   "session.message": SessionMessageEvent;
   /** A session was made, changed or removed. */
   "session.changed": SessionChangedEvent;
   /** The sends that wait in a session. */
   "session.queue": SessionQueueEvent;
+  /** The same as the method `health`, after `hello-ok`. */
+  "health": Record<string, unknown>;
+  /** Who is connected. */
+  "presence": Record<string, unknown>;
 }

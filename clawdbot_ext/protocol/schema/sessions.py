@@ -1,0 +1,182 @@
+"""``sessions.*``: lists, settings, transcripts, and the events that tell of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from .base import (
+    CAP_SESSION_EVENTS,
+    SCOPE_READ,
+    SCOPE_WRITE,
+    Event,
+    Key,
+    Level,
+    Method,
+    Params,
+    Result,
+)
+from .chat import Queued
+
+
+class SessionsListParams(Params):
+    limit: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    active_minutes: Annotated[int, Meta(ge=1)] | None = None
+    include_global: bool | None = None
+    include_unknown: bool | None = None
+    include_derived_titles: bool | None = None
+    include_last_message: bool | None = None
+    label: Annotated[str, Meta(max_length=256)] | None = None
+    spawned_by: str | None = None
+    agent_id: str | None = None
+    search: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class SessionKeyParams(Params):
+    key: Key
+
+
+class SessionsNewParams(Params):
+    key: Key | None = None
+    label: Annotated[str, Meta(max_length=256)] | None = None
+    model: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class SessionsPatchParams(Params):
+    key: Key
+    label: Annotated[str, Meta(max_length=256)] | None | UnsetType = UNSET
+    thinking_level: Level | None | UnsetType = UNSET
+    verbose_level: Level | None | UnsetType = UNSET
+    reasoning_level: Level | None | UnsetType = UNSET
+    response_usage: Level | None | UnsetType = UNSET
+    elevated_level: Level | None | UnsetType = UNSET
+    model: Annotated[str, Meta(min_length=1, max_length=256)] | None | UnsetType = UNSET
+    send_policy: Literal["allow", "deny"] | None | UnsetType = UNSET
+    group_activation: Literal["mention", "always"] | None | UnsetType = UNSET
+
+
+class SessionsDeleteParams(Params):
+    key: Key
+    delete_transcript: bool | None = None
+
+
+class SessionsResolveParams(Params):
+    key: Key | None = None
+    session_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    label: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    agent_id: str | None = None
+    include_global: bool | None = None
+    include_unknown: bool | None = None
+
+
+class SessionsPreviewParams(Params):
+    keys: Annotated[Sequence[Key], Meta(max_length=64)]
+    limit: Annotated[int, Meta(ge=1, le=50)] | None = None
+    max_chars: Annotated[int, Meta(ge=20, le=2000)] | None = None
+
+
+class SessionIdParams(Params):
+    session_id: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class SessionEntryResult(Result):
+    ok: bool
+    key: str
+    entry: Mapping[str, Any]
+
+
+class SessionsDeleteResult(Result):
+    ok: bool
+    key: str
+    deleted: bool
+    archived: Sequence[str]
+
+
+class SessionsClearResult(Result):
+    ok: bool
+    key: str
+    entry: Mapping[str, Any]
+    undo_until: int
+
+
+class SessionsListResult(Result):
+    ts: int
+    path: str
+    count: int
+    defaults: Mapping[str, Any]
+    sessions: Sequence[Mapping[str, Any]]
+
+
+class SessionsResolveResult(Result):
+    ok: bool
+    key: str
+
+
+class SessionsPreviewResult(Result):
+    ts: int
+    previews: Sequence[Mapping[str, Any]]
+
+
+class SessionsTranscriptsResult(Result):
+    key: str
+    transcripts: Sequence[Mapping[str, Any]]
+
+
+class SessionMessageEvent(Result):
+    """A message was stored in a session's current transcript."""
+
+    session_key: str
+    session_id: str
+    epoch: int
+    seq: int
+    message: msgspec.Raw
+
+
+SessionChange = Literal["created", "updated", "reset", "cleared", "restored", "deleted"]
+
+
+class SessionChangedEvent(Result):
+    """`entry` is as in `sessions.list`; absent when `reason` is `deleted`."""
+
+    key: str
+    reason: SessionChange
+    entry: Mapping[str, Any] | UnsetType = UNSET
+
+
+class SessionQueueEvent(Result):
+    session_key: str
+    queued: Sequence[Queued]
+
+
+METHODS = (
+    Method("sessions.list", SessionsListParams, SessionsListResult, SCOPE_READ, "Sessions, newest first."),
+    Method("sessions.new", SessionsNewParams, SessionEntryResult, SCOPE_WRITE, "Open a new session key.", ours=True),
+    Method("sessions.patch", SessionsPatchParams, SessionEntryResult, SCOPE_WRITE,
+           "Change a session's settings; `null` returns one to its default."),
+    Method("sessions.reset", SessionKeyParams, SessionEntryResult, SCOPE_WRITE,
+           "Start a new transcript under the same key; the old one is archived and restorable."),
+    Method("sessions.clear", SessionKeyParams, SessionsClearResult, SCOPE_WRITE,
+           "Empty the transcript; can be undone for 10 s.", ours=True),
+    Method("sessions.undo", SessionKeyParams, SessionEntryResult, SCOPE_WRITE,
+           "Take the last `sessions.clear` back.", ours=True),
+    Method("sessions.restore", SessionIdParams, SessionEntryResult, SCOPE_WRITE,
+           "Make an archived transcript the current one of its session.", ours=True),
+    Method("sessions.transcripts", SessionKeyParams, SessionsTranscriptsResult, SCOPE_READ,
+           "A session's transcripts, archived ones too.", ours=True),
+    Method("sessions.delete", SessionsDeleteParams, SessionsDeleteResult, SCOPE_WRITE,
+           "Remove a session; the main one cannot be removed."),
+    Method("sessions.resolve", SessionsResolveParams, SessionsResolveResult, SCOPE_READ,
+           "Find a session key by key, session id or label."),
+    Method("sessions.preview", SessionsPreviewParams, SessionsPreviewResult, SCOPE_READ,
+           "The last few messages of several sessions, shortened."),
+)
+
+EVENTS = (
+    Event("session.message", SessionMessageEvent, "A message was stored.", CAP_SESSION_EVENTS, ours=True),
+    Event("session.changed", SessionChangedEvent, "A session was made, changed or removed.", CAP_SESSION_EVENTS,
+          ours=True),
+    Event("session.queue", SessionQueueEvent, "The sends that wait in a session.", CAP_SESSION_EVENTS, ours=True),
+)

@@ -1,0 +1,199 @@
+"""Takes the pictures in ``docs/images`` of the real thing: ``python -m scripts.screenshots``.
+
+A gateway with the demo and an empty state directory is started and asked a few questions; Chromium opens the page, tmux
+runs ``clawdbot chat``. Needs the ``test`` extra and the programs ``chromium`` and ``tmux`` (CONTRIBUTING.md), and for the
+Korean picture a Korean font.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+from clawdbot_ext.client import connect
+from clawdbot_ext.endpoint import Endpoint
+from tests.support.server import GatewayProcess
+from tests.support.tools import TOOLS
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+COLUMNS, LINES = 100, 34
+WAIT_S = 15.0
+"""The longest that anything may take to appear."""
+
+QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "en": {
+        "Outliers in the sensor data": ("Some math please: which formula is the mean?",),
+        "Reading a large CSV file": ("How do I read it in chunks? Show me code",),
+        "main": ("Which of the three models is best? A table please", "And code that counts words"),
+    },
+    "ko": {
+        "센서 데이터의 이상값": ("평균 수식을 보여 주세요",),
+        "큰 CSV 파일 읽기": ("나눠서 읽는 코드를 보여 주세요",),
+        "main": ("세 모델을 표로 비교해 주세요", "단어를 세는 코드도 보여 주세요"),
+    },
+}
+TERMINAL = """<body style="margin:0;background:#16181d"><pre id="screen" style="display:inline-block;margin:0;
+padding:18px 22px;background:#16181d;color:#d6d9e0;font:15px/1.35 'DejaVu Sans Mono','NanumGothicCoding',monospace">{code}</pre>"""
+
+
+def main() -> int:
+    """Take all pictures. Returns the exit code."""
+    chromium = TOOLS["chromium"].find()
+    if chromium is None or TOOLS["tmux"].find() is None:
+        print("needs chromium and tmux, see CONTRIBUTING.md", file=sys.stderr)
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        with gateway("en") as english:
+            photograph_login(browser, english)
+            photograph_chat(browser, english, "chat-light", "light")
+            photograph_chat(browser, english, "chat-dark", "dark")
+            photograph_chat(browser, english, "chat-390", "light", viewport=PHONE)
+            photograph_terminal(browser, english)
+            photograph_offline(browser, english)
+        with gateway("ko") as korean:
+            photograph_chat(browser, korean, "chat-ko", "light", locale="ko-KR")
+        browser.close()
+    return 0
+
+
+@contextlib.contextmanager
+def gateway(language: str) -> Iterator[GatewayProcess]:
+    """A running gateway in which the questions of ``language`` have been asked."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = GatewayProcess(Path(folder, "state"))
+        process.start()
+        try:
+            with connect(Endpoint(process.ws_url, process.url, process.token), locale=language) as client:
+                for title, questions in QUESTIONS[language].items():
+                    key = title
+                    if title != "main":
+                        key = client.request("sessions.new", {"label": title})["key"]
+                    for question in questions:
+                        for _ in client.ask(question, session_key=key):
+                            pass  # until its end
+            yield process
+        finally:
+            process.stop()
+
+
+def photograph_login(browser: Browser, process: GatewayProcess) -> None:
+    """What somebody sees who has only the address."""
+    with window(browser) as context:
+        page = context.new_page()
+        page.goto(process.url)
+        expect(page.locator("input[name=secret]")).to_be_focused()
+        page.screenshot(path=IMAGES / "login.png")
+
+
+def photograph_chat(
+    browser: Browser, process: GatewayProcess, name: str, scheme: str, *, locale: str = "en-US",
+    viewport: Mapping[str, int] = WIDE,
+) -> None:
+    """The conversation, in the theme ``scheme``."""
+    with window(browser, scheme=scheme, locale=locale, viewport=viewport) as context:
+        open_chat(context, process).screenshot(path=IMAGES / f"{name}.png")
+
+
+def photograph_offline(browser: Browser, process: GatewayProcess) -> None:
+    """The conversation while the gateway is away. Stops ``process``."""
+    with window(browser) as context:
+        page = open_chat(context, process)
+        process.stop()
+        expect(page.locator(".banner .countdown")).to_be_visible()
+        page.screenshot(path=IMAGES / "offline.png")
+
+
+def photograph_terminal(browser: Browser, process: GatewayProcess) -> None:
+    """``clawdbot chat`` on the same conversation, in a real terminal."""
+    chat = [sys.executable, "-m", "clawdbot_ext", "chat"]
+    socket = f"clawdbot-screenshots-{process.pid}"
+    tmux = ["tmux", "-L", socket, "-f", "/dev/null"]
+    env = {**process.environment, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    subprocess.run([*tmux, "new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), shlex.join(chat)], check=True, env=env)
+    try:
+        screen_with(tmux, "main")
+        subprocess.run([*tmux, "send-keys", "-l", "A table again, please"], check=True)
+        subprocess.run([*tmux, "send-keys", "Enter"], check=True)
+        screen_with(tmux, "Gradient boosting", "0.887")
+        drawn = settled(tmux)
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+    with window(browser, viewport={"width": 1400, "height": 1000}) as context:
+        page = context.new_page()
+        page.set_content(TERMINAL.format(code=as_html(drawn)))
+        page.locator("#screen").screenshot(path=IMAGES / "cli.png")
+
+
+def screen_with(tmux: list[str], *texts: str) -> str:
+    """The terminal's screen once all of ``texts`` are on it. Raises ``TimeoutError``."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        screen = capture(tmux)
+        if all(text in Text.from_ansi(screen).plain for text in texts):
+            return screen
+        time.sleep(0.1)
+    raise TimeoutError(f"{texts} did not appear in:\n{screen}")
+
+
+def settled(tmux: list[str]) -> str:
+    """The terminal's screen once it has been the same for half a second."""
+    screen, since = capture(tmux), time.monotonic()
+    while time.monotonic() - since < 0.5:
+        time.sleep(0.1)
+        if (now := capture(tmux)) != screen:
+            screen, since = now, time.monotonic()
+    return screen
+
+
+def capture(tmux: list[str]) -> str:
+    return subprocess.run([*tmux, "capture-pane", "-p", "-e"], check=True, capture_output=True, text=True).stdout
+
+
+def as_html(screen: str) -> str:
+    """A captured screen with its colours as HTML."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(Text.from_ansi(screen.rstrip("\n"), no_wrap=True), soft_wrap=True)
+    return console.export_html(inline_styles=True, code_format="{code}")
+
+
+@contextlib.contextmanager
+def window(
+    browser: Browser, *, scheme: str = "light", locale: str = "en-US", viewport: Mapping[str, int] = WIDE
+) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    context = browser.new_context(color_scheme=scheme, locale=locale, viewport=viewport, reduced_motion="reduce")  # type: ignore[arg-type]
+    context.set_default_timeout(WAIT_S * 1000)
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+def open_chat(context: BrowserContext, process: GatewayProcess) -> Page:
+    """Log in as a person does; the page with the conversation drawn to its end."""
+    page = context.new_page()
+    page.goto(process.url)
+    page.locator("input[name=secret]").fill(process.token)
+    page.locator("button[type=submit]").click()
+    expect(page.locator("article.turn.assistant")).to_have_count(2, timeout=WAIT_S * 1000)
+    expect(page.locator("article.turn.assistant pre code span").first).to_be_visible()  # highlighted
+    page.evaluate("document.fonts.ready")
+    return page
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,7 +29,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 
 from ._version import __version__
 from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, from_wire
-from .client_reply import Chunk, End, Notice, ask
+from .client_reply import Chunk, End, Notice, ask, follow
 from .endpoint import Endpoint
 from .protocol.errors import RateLimited
 
@@ -91,6 +91,7 @@ class GatewayClient:
         self._over = False
         """The end of ``_socket`` has been read: there is no goodbye to wait for."""
         self._reader: asyncio.Task[None] | None = None
+        self._reconnecting = asyncio.Lock()
         self._ids = itertools.count(1)
         self._pending: dict[str, asyncio.Future[Any]] = {}
         self._subscribers: list[Callable[[Event], None]] = []
@@ -159,8 +160,13 @@ class GatewayClient:
         """Connect until it works: waits drawn from 0 to a limit that doubles from 0.5 s to 30 s (full jitter).
 
         ``on_failure`` hears of every failed attempt and the seconds until the next. Raises ``Unauthorized`` and every
-        other refusal except ``RateLimited``, whose wish is honoured: coming back would not help.
+        other refusal except ``RateLimited``, whose wish is honoured: coming back would not help. Several callers share
+        one attempt; who comes when the connection stands gets it at once.
         """
+        async with self._reconnecting:
+            return self.hello if self.connected else await self._reconnect(on_failure)
+
+    async def _reconnect(self, on_failure: Callable[[ClientError, float], None] | None) -> Mapping[str, Any]:
         for attempt in itertools.count():
             limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16))
             wait = random.uniform(0, limit)
@@ -216,6 +222,10 @@ class GatewayClient:
     ) -> AsyncIterator[Chunk | Notice | End]:
         """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``."""
         return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id)
+
+    def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | End]:
+        """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""
+        return follow(self, run_id, session_key=session_key)
 
     # -- listening --------------------------------------------------------------------------------------------------
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:

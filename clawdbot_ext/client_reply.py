@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,6 +111,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.text, self.thinking = Growing(), Growing()
+        self.switch_to: str | None = None
 
     def take(self, delta: Mapping[str, Any]) -> Chunk | None:
         """Apply the payload of a ``chat`` delta of either kind; what to show, if anything. Raises ``Gap``."""
@@ -120,6 +121,11 @@ class Reply:
         growing = self.thinking if part == "thinking" else self.text
         new = growing.append(int(delta["offset"]), str(delta.get("text", "")))
         return Chunk(part, new) if new else None
+
+    def catch_up(self, in_flight: Mapping[str, Any]) -> Chunk | None:
+        """Take ``inFlight`` of ``chat.history``: everything so far."""
+        self.thinking.replace(str(in_flight.get("thinking", "")))
+        return self.text.replace(str(in_flight.get("text", "")))
 
 
 async def ask(
@@ -137,6 +143,43 @@ async def ask(
     params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
     if thinking is not None:
         params["thinking"] = thinking
+
+    async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
+        ack = await client.request("chat.send", params)
+        reply.switch_to = ack.get("switchTo")
+        if ended := await _ended(client, session_key, run_id, ack):
+            yield ended
+        elif position := ack.get("queuePosition"):
+            yield Notice("queued", {"position": position})
+
+    async for item in _until_the_end(client, run_id, session_key, begin):
+        yield item
+
+
+async def follow(client: GatewayClient, run_id: str, *, session_key: str) -> AsyncIterator[Chunk | Notice | End]:
+    """Yield what there is of the reply of ``run_id``, then the rest; the last is the ``End``. Raises as ``ask``."""
+
+    async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
+        history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
+        in_flight = history.get("inFlight") or {}
+        if in_flight.get("runId") == run_id:
+            if chunk := reply.catch_up(in_flight):
+                yield chunk
+        elif run_id not in [queued.get("runId") for queued in history.get("queued") or ()]:
+            yield _end_in(history, run_id, {})
+
+    async for item in _until_the_end(client, run_id, session_key, begin):
+        yield item
+
+
+Begin = Callable[["Reply"], AsyncIterator["Chunk | Notice | End"]]
+"""Starts to listen on a connection: yields what there is already, an ``End`` if that is all."""
+
+
+async def _until_the_end(
+    client: GatewayClient, run_id: str, session_key: str, begin: Begin
+) -> AsyncIterator[Chunk | Notice | End]:
+    """One run on as many connections as it takes."""
     reply, events = Reply(), asyncio.Queue[Any]()
 
     def put(event: Event) -> None:
@@ -147,27 +190,24 @@ async def ask(
     try:
         while True:
             try:
-                ack = await client.request("chat.send", params)
-                if ended := await _ended(client, session_key, run_id, ack):
-                    yield ended
-                    return
-                if position := ack.get("queuePosition"):
-                    yield Notice("queued", {"position": position})
-                async for item in _follow(client, session_key, run_id, ack, reply, events):
+                async for item in begin(reply):
+                    yield item
+                    if isinstance(item, End):
+                        return
+                async for item in _follow(client, run_id, session_key, reply, events):
                     yield item
                 return
             except ConnectionLost as exc:
                 yield Notice("lost", {"code": exc.code, "reason": exc.reason})
             await client.reconnect()
-            while not events.empty():
-                events.get_nowait()
+            while not events.empty() and events.get_nowait().name != "client.lost":
+                pass  # of the connection that is gone
     finally:
         stop()
 
 
 async def _follow(
-    client: GatewayClient, session_key: str, run_id: str, ack: Mapping[str, Any], reply: Reply,
-    events: asyncio.Queue[Any],
+    client: GatewayClient, run_id: str, session_key: str, reply: Reply, events: asyncio.Queue[Any]
 ) -> AsyncIterator[Chunk | Notice | End]:
     """The events of one run until its end. Raises ``ConnectionLost``."""
     while True:
@@ -185,7 +225,8 @@ async def _follow(
             if chunk:
                 yield chunk
         elif name == "chat":
-            yield _end(run_id, payload, ack.get("switchTo"))
+            yield End(run_id, payload["state"], payload.get("message"), str(payload.get("errorMessage") or ""),
+                      payload.get("error") or {}, reply.switch_to)
             return
 
 
@@ -195,13 +236,7 @@ async def _caught_up(client: GatewayClient, session_key: str, run_id: str, reply
     in_flight = history.get("inFlight") or {}
     if in_flight.get("runId") != run_id:
         return None  # it has just ended: the last event has everything
-    reply.thinking.replace(str(in_flight.get("thinking", "")))
-    return reply.text.replace(str(in_flight.get("text", "")))
-
-
-def _end(run_id: str, payload: Mapping[str, Any], switch_to: str | None) -> End:
-    return End(run_id, payload["state"], payload.get("message"), str(payload.get("errorMessage") or ""),
-               payload.get("error") or {}, switch_to)
+    return reply.catch_up(in_flight)
 
 
 async def _ended(client: GatewayClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> End | None:
@@ -211,13 +246,18 @@ async def _ended(client: GatewayClient, session_key: str, run_id: str, ack: Mapp
     if ack.get("status") in ("started", "in_flight", "accepted"):
         return None
     history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
+    return _end_in(history, run_id, ack)
+
+
+def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> End:
+    """The end of a run as the transcript and the gateway's record of it tell."""
     written = [m for m in history["messages"] if m.get("runId") == run_id and m.get("role") == "assistant"]
-    message = written[-1] if written else None
-    state: Literal["final", "aborted", "error"] = "final"
-    if ack.get("status") != "ok":
-        state = "aborted" if ack.get("status") == "aborted" else "error"
-    problem = str((message or {}).get("errorMessage") or (ack.get("summary") if state == "error" else "") or "")
-    return End(run_id, state, message, problem, (message or {}).get("error") or {}, ack.get("switchTo"))
+    message: Mapping[str, Any] = written[-1] if written else {}
+    states: Mapping[str | None, Literal["final", "aborted", "error"]] = {
+        "aborted": "aborted", "error": "error", "interrupted": "error"}
+    state = states.get(ack.get("status")) or states.get(message.get("stopReason"), "final")
+    problem = message.get("errorMessage") or (ack.get("summary") if state == "error" else "")
+    return End(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
 
 
-__all__ = ["Chunk", "ClientError", "End", "Gap", "Growing", "Notice", "Reply", "ask", "message_text"]
+__all__ = ["Chunk", "ClientError", "End", "Gap", "Growing", "Notice", "Reply", "ask", "follow", "message_text"]

@@ -57,7 +57,7 @@ def measure(state: Path, kind: str) -> tuple[float, float, float]:
     try:
         accepted, challenged = handshake(gateway.port)
         time.sleep(4.0 if kind == "sdk" else 2.0)
-        rss = psutil.Process(gateway.pid).memory_info().rss / 1e6
+        rss = psutil.Process(gateway.pid).memory_info().rss / 2**20
     finally:
         gateway.stop()
     return accepted - started, challenged - started, rss

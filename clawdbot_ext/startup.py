@@ -45,6 +45,7 @@ def _stand_in_for_iri_checks() -> None:
         return
     stand_in = types.ModuleType(_IRI, "Loads the real module at the first use.")
     stand_in.__spec__, stand_in.__file__ = spec, spec.origin
+    stand_in.__path__ = spec.submodule_search_locations or []
 
     def real() -> types.ModuleType:
         if sys.modules.get(_IRI) is stand_in:
@@ -55,7 +56,7 @@ def _stand_in_for_iri_checks() -> None:
         return real().is_valid_syntax(*args, **kwargs)
 
     def module_getattr(name: str) -> Any:
-        if name.startswith("__") and name != "__path__":  # inspect asks every module for such names
+        if name.startswith("__"):  # the import system and inspect ask every module for such names
             raise AttributeError(name)
         return getattr(real(), name)
 

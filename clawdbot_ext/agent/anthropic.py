@@ -11,24 +11,21 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
+import msgspec
 
 from . import failures
+from .assembly import Assembly, decode
 from .known import Thinking, thinking_of
 from .listing import model_infos, next_page, thinking_modes
 from .provider import (
-    Completed,
     ModelInfo,
     ProviderError,
     ProviderEvent,
-    TextDelta,
-    ThinkingDelta,
     ThinkingLevel,
     TurnRequest,
-    Usage,
 )
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -42,9 +39,12 @@ DRAIN_S = 0.25
 
 _EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 _BUDGET = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
-_FAILURES = (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, ValueError)
-"""All that the SDK lets through (anchors/reliability.md §6): its own errors, raw transport errors of a stream that had
-begun, and ``ValueError`` for broken JSON or UTF-8."""
+_FAILURES = (
+    anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, msgspec.MsgspecError,
+    ValueError,
+)
+"""All that can come out of a call (anchors/reliability.md §6): the SDK's own errors, raw transport errors of a stream
+that had begun, and broken JSON or UTF-8."""
 
 
 class AnthropicProvider:
@@ -56,47 +56,61 @@ class AnthropicProvider:
             name: the name in ``models.providers.<name>``.
             api_key: empty for servers without authentication.
             base_url: without ``/v1``; empty for Anthropic's own.
+
+        Raises:
+            ProviderError: ``invalid``, when ``base_url`` is no address.
         """
         self.name = name
         self._key = api_key
         self._thinking: dict[str, Thinking] = {}
         base_url = _without_v1(base_url) or DEFAULT_BASE_URL
-        host = (urlsplit(base_url).hostname or "").lower()
+        host = httpx2.URL(base_url).host
         self._ours = host == "api.anthropic.com" or host.endswith(".anthropic.com")
         timeout = httpx2.Timeout(connect=5.0, read=STALL_S if self._ours else LOCAL_STALL_S, write=30.0, pool=5.0)
         # A redirect is not followed: it would carry the key to another host.
         options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
         if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
             options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False)
-        self._client = anthropic.AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,
-            timeout=timeout,
-            default_headers=_headers(api_key, self._ours),
-            http_client=anthropic.DefaultAsyncHttpxClient(**options),
-        )
+        try:
+            self._client = anthropic.AsyncAnthropic(
+                api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout,
+                default_headers=_headers(api_key, self._ours), open_telemetry=False,
+                http_client=anthropic.DefaultAsyncHttpxClient(**options))
+        except _FAILURES as exc:
+            raise failures.classify(exc, began=False, secret=api_key) from exc
         self._messages = self._client.messages  # imports the resource modules now, in this thread
+        self._streaming = 0
+        self._retired = False
 
     async def stream(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
         """See ``Provider.stream``."""
         began = False
+        self._streaming += 1
         try:
             async with await self._messages.create(stream=True, **self._params(request)) as stream:
-                _require_event_stream(stream.response)
+                response = stream.response
+                _require_event_stream(response)
                 began = True
-                reply = _Assembly()
-                async for event in stream:
-                    delta = reply.take(event)
+                assembly = Assembly()
+                # Not the SDK's typed events: a pydantic model for each of them is a third of the cost of a reply.
+                events = stream.raw_events(response)
+                async for sse in events:
+                    event = decode(sse.data) if sse.data else {}
+                    delta = assembly.take(event)
                     if delta is not None:
                         yield delta
-                    if event.type == "message_stop":
-                        await _drain(stream)
+                    elif event.get("type") == "error":
+                        raise failures.from_body(event, response.status_code, response.headers, self._key)
+                    elif event.get("type") == "message_stop":
+                        await _drain(events)
                         break
-                if reply.stop_reason:
-                    yield reply.completed()
+                if assembly.stop_reason:
+                    yield assembly.completed()
         except _FAILURES as exc:
             raise failures.classify(exc, began=began, secret=self._key) from exc
+        finally:
+            self._streaming -= 1
+            await self._close_if_retired()
 
     async def list_models(self) -> Sequence[ModelInfo]:
         """See ``Provider.list_models``. Limits a server does not give are taken from ``known`` or assumed."""
@@ -120,7 +134,13 @@ class AnthropicProvider:
         return model_infos(self.name, rows)
 
     async def aclose(self) -> None:
-        await self._client.close()
+        """Close the client, once the replies that are being written have ended."""
+        self._retired = True
+        await self._close_if_retired()
+
+    async def _close_if_retired(self) -> None:
+        if self._retired and not self._streaming:
+            await self._client.close()
 
     def _params(self, request: TurnRequest) -> dict[str, Any]:
         params: dict[str, Any] = {
@@ -152,76 +172,10 @@ def thinking_params(modes: Thinking, level: ThinkingLevel, max_tokens: int) -> d
     return {}
 
 
-class _Assembly:
-    """The reply of one stream: its blocks as the provider wants them back, its usage, its stop reason."""
-
-    def __init__(self) -> None:
-        self.stop_reason: str | None = None
-        self._blocks: dict[int, dict[str, Any]] = {}
-        self._parts: dict[int, list[str]] = {}
-        self._usage: dict[str, int] = {}
-
-    def take(self, event: Any) -> TextDelta | ThinkingDelta | None:
-        """Note one event; returns what is to be shown of it. Events and blocks of unknown types are passed over."""
-        kind = event.type
-        if kind == "content_block_delta":
-            return self._delta(event.index, event.delta)
-        if kind == "content_block_start":
-            return self._start(event.index, event.content_block)
-        if kind == "message_delta":
-            self.stop_reason = event.delta.stop_reason or self.stop_reason
-            self._count(event.usage)
-        elif kind == "message_start":
-            self._count(event.message.usage)
-        return None
-
-    def _start(self, index: int, block: Any) -> TextDelta | ThinkingDelta | None:
-        self._blocks[index] = block.to_dict(mode="json", exclude_none=True)
-        self._parts[index] = []
-        if block.type == "text":
-            return self._show(index, TextDelta, block.text)
-        return self._show(index, ThinkingDelta, block.thinking) if block.type == "thinking" else None
-
-    def _delta(self, index: int, delta: Any) -> TextDelta | ThinkingDelta | None:
-        if delta.type == "text_delta":
-            return self._show(index, TextDelta, delta.text)
-        if delta.type == "thinking_delta":
-            return self._show(index, ThinkingDelta, delta.thinking)
-        if delta.type == "signature_delta" and index in self._blocks:
-            self._blocks[index]["signature"] = delta.signature
-        return None
-
-    def _show(
-        self, index: int, kind: type[TextDelta | ThinkingDelta], text: str | None
-    ) -> TextDelta | ThinkingDelta | None:
-        if not text:
-            return None
-        self._parts.setdefault(index, []).append(text)
-        return kind(text)
-
-    def _count(self, usage: Any) -> None:
-        """Keep the newest figures: those of ``message_delta`` are cumulative, and some servers give all there."""
-        for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            value = getattr(usage, name, None)
-            if isinstance(value, int) and (value or name not in self._usage):
-                self._usage[name] = value
-
-    def completed(self) -> Completed:
-        content = []
-        for index, block in sorted(self._blocks.items()):
-            if block["type"] in ("text", "thinking"):
-                block[block["type"]] = "".join(self._parts[index])
-            content.append(block)
-        usage = self._usage.get
-        return Completed(self.stop_reason or "", content, Usage(
-            input=usage("input_tokens", 0), output=usage("output_tokens", 0),
-            cache_read=usage("cache_read_input_tokens", 0), cache_write=usage("cache_creation_input_tokens", 0)))
-
-
-async def _drain(stream: anthropic.AsyncStream[Any]) -> None:
+async def _drain(events: AsyncIterator[Any]) -> None:
     """Read to the end of the body, briefly: a connection with unread bytes is thrown away, and the next turn pays."""
     try:
-        await asyncio.wait_for(anext(stream, None), DRAIN_S)
+        await asyncio.wait_for(anext(events, None), DRAIN_S)
     except (asyncio.TimeoutError, *_FAILURES):
         pass  # the reply is complete; only the connection is lost
 

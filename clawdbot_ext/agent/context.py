@@ -1,15 +1,17 @@
 """What of a conversation is sent to the model: stored wire messages in, Messages API messages out.
 
-The Messages API wants a user message first and last, no empty text, and fewer tokens than the model's window. What is
-left out when a conversation outgrows the window is its oldest part, a quarter of the window at a time: were it one
-message at a time, every turn would begin differently and the provider's prompt cache would never hit.
+The Messages API wants a user message first and last, no empty text, and fewer tokens than the model's window. When a
+conversation outgrows the window its oldest part is left out, and a good deal at once: were it one message at a time,
+every turn would begin differently and the provider's prompt cache would never hit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from itertools import accumulate
 from typing import Any
 
 from ..i18n import catalogue
@@ -19,11 +21,12 @@ MESSAGE_TOKENS = 8
 """What the API adds to each message for its role."""
 MARGIN = 0.03
 """Part of the window left free, since the count is an estimate."""
-STEP = 0.25
-"""Part of the window by which the beginning is cut."""
-TIME_GAP_S = 1800
+SLACK = 0.3
+"""How much of the room may be given up so that the beginning stays the same for many turns."""
+TIME_GAP_MS = 30 * 60 * 1000
 """A user message gets a note of its time when it is the first, or this much later than the one before."""
-_RATIO_MIN, _RATIO_MAX = 0.6, 2.5
+RATIO_MIN, RATIO_MAX = 0.5, 3.0
+"""How far real token counts are believed to be from the estimate."""
 
 _UNFINISHED = frozenset({"aborted", "interrupted", "error"})
 """Stop reasons of replies that the model is told were not finished, by a note in the client's language."""
@@ -38,7 +41,7 @@ class Fitted:
     dropped: int
     """How many messages of the beginning were left out for lack of room."""
     tokens: int
-    """The estimate for ``messages`` and the system prompt, corrected by what the last reply really used."""
+    """The estimate for ``messages`` and the system prompt, corrected by what earlier replies really used."""
 
 
 @dataclass
@@ -46,10 +49,13 @@ class _Piece:
     """One stored message as it will be sent."""
 
     role: str
-    text: str
-    tokens: int
+    texts: list[str]
     prompt_tokens: int = 0
-    """Of an assistant's reply: how many tokens the provider counted in the request it answers."""
+    """Of a reply: how many tokens the provider counted in the request that it answers."""
+    tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = sum(map(estimate, self.texts)) + MESSAGE_TOKENS
 
 
 def build(
@@ -70,39 +76,40 @@ def build(
         zone: of the time notes; the machine's own where absent.
         locale: the language of the notes on unfinished replies.
     """
-    pieces = list(_pieces(stored, zone, locale))
+    pieces = _pieces(stored, zone, locale)
     _question_last(pieces)
     fixed = estimate(system) + MESSAGE_TOKENS
-    ratio = _ratio(pieces, fixed)
-    room = max(0, window - min(max_output, window // 2) - int(window * MARGIN))
-    start = _start(pieces, int(room / ratio) - fixed, int(window * STEP / ratio))
+    room = max(1, window - min(max_output, window // 2) - int(window * MARGIN))
+    ratio = _ratio(pieces, fixed, room)
+    start = _start(pieces, int(room / ratio) - fixed)
     kept = pieces[start:]
-    while kept and kept[0].role != "user":
-        kept.pop(0)
-    dropped = len(pieces) - len(kept)
-    return Fitted(_merged(kept), dropped, int((fixed + sum(p.tokens for p in kept)) * ratio))
+    if kept and kept[0].role != "user":  # injected before anybody wrote
+        kept.insert(0, _Piece("user", [_t(locale, "context.begin")]))
+    return Fitted(_merged(kept), start, int((fixed + sum(piece.tokens for piece in kept)) * ratio))
 
 
-def _pieces(stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: str) -> Iterator[_Piece]:
+def _pieces(stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: str) -> list[_Piece]:
+    """The messages that belong to the conversation: no command's answer, nothing empty, no other role.
+
+    What the demo was asked and said is not part of it either: a model must not take its script for its own words.
+    """
+    pieces: list[_Piece] = []
     last_ms = 0
     for message in stored:
-        role = message.get("role")
-        if message.get("command") or role not in ("user", "assistant"):
-            continue
-        text = _text(message)
-        if role == "assistant":
+        text = "" if message.get("command") else _text(message)
+        if message.get("demo"):
+            while pieces and pieces[-1].role == "user":
+                pieces.pop()
+        elif text and message.get("role") == "assistant":
             stop = str(message.get("stopReason"))
-            if text and stop in _UNFINISHED:
-                text += "\n\n" + _t(locale, f"context.{stop}")
-            if text:
-                yield _Piece("assistant", text, _tokens(text), _prompt_tokens(message))
-        elif text:
+            note = "\n\n" + _t(locale, f"context.{stop}") if stop in _UNFINISHED else ""
+            pieces.append(_Piece("assistant", [text + note], _prompt_tokens(message)))
+        elif text and message.get("role") == "user":
             sent_ms = int(message.get("timestamp") or 0)
-            if sent_ms and sent_ms - last_ms >= TIME_GAP_S * 1000:
-                at = datetime.fromtimestamp(sent_ms / 1000, zone).astimezone(zone)
-                yield _Piece("user", f"<time>{at:%Y-%m-%d %H:%M %z}</time>", 20)
+            notes = [_time_note(sent_ms, zone)] if sent_ms - last_ms >= TIME_GAP_MS else []
             last_ms = sent_ms or last_ms
-            yield _Piece("user", text, _tokens(text))
+            pieces.append(_Piece("user", [*notes, text]))
+    return pieces
 
 
 def _text(message: Mapping[str, Any]) -> str:
@@ -115,8 +122,9 @@ def _text(message: Mapping[str, Any]) -> str:
     return "\n\n".join(t.strip() for t in texts if t.strip())
 
 
-def _tokens(text: str) -> int:
-    return estimate(text) + MESSAGE_TOKENS
+def _time_note(sent_ms: int, zone: tzinfo | None) -> str:
+    at = datetime.fromtimestamp(sent_ms / 1000, zone).astimezone(zone)
+    return f"<time>{at:%Y-%m-%d %H:%M %z}</time>"
 
 
 def _prompt_tokens(message: Mapping[str, Any]) -> int:
@@ -127,50 +135,50 @@ def _prompt_tokens(message: Mapping[str, Any]) -> int:
 
 
 def _question_last(pieces: list[_Piece]) -> None:
-    """Move what was injected after the newest user message in front of it: the API takes no reply as the last word."""
-    last = next((i for i in range(len(pieces) - 1, -1, -1) if pieces[i].role == "user"), None)
-    if last is not None and last < len(pieces) - 1:
+    """Move what was injected after the newest user message in front of it: a request must not end with a reply."""
+    last = max((i for i, piece in enumerate(pieces) if piece.role == "user"), default=-1)
+    if 0 <= last < len(pieces) - 1:
         pieces.append(pieces.pop(last))
 
 
-def _ratio(pieces: Sequence[_Piece], fixed: int) -> float:
-    """Real tokens per estimated one, from the newest reply whose whole prompt is at hand.
+def _ratio(pieces: Sequence[_Piece], fixed: int, room: int) -> float:
+    """Real tokens per estimated one, from the newest reply that was given the whole conversation up to it.
 
-    A reply that was given to a shortened conversation says nothing: more is at hand than was sent. It shows in a ratio
-    that is too small to be true.
+    From the point on where the conversation no longer fitted, replies were given only a part of it, and their counts
+    say nothing about all of it.
     """
     estimated, ratio = fixed, 1.0
     for piece in pieces:
+        if estimated * ratio > room:
+            break
         if piece.prompt_tokens:
-            found = piece.prompt_tokens / estimated
-            if found < _RATIO_MIN:
-                break
-            ratio = min(found, _RATIO_MAX)
+            ratio = min(max(piece.prompt_tokens / estimated, RATIO_MIN), RATIO_MAX)
         estimated += piece.tokens
     return ratio
 
 
-def _start(pieces: Sequence[_Piece], room: int, step: int) -> int:
-    """The index of the first piece to send; the newest user message is sent however large it is."""
-    total = sum(piece.tokens for piece in pieces)
-    if total <= room:
+def _start(pieces: Sequence[_Piece], room: int) -> int:
+    """The index of the first piece to send: a user message; the newest one is sent however large it is.
+
+    Of all the user messages from which on the rest takes between ``1 - SLACK`` and all of ``room``, it is the one with
+    the smallest checksum: a choice that depends on the messages alone, so that the next turns make the same one until
+    it no longer fits (the trick of content-defined chunking).
+    """
+    after = [*accumulate(piece.tokens for piece in reversed(pieces))][::-1]  # tokens from each piece to the end
+    if not after or after[0] <= room:
         return 0
-    cut = step
-    while step and total - cut > room:
-        cut += step
-    passed, index = 0, 0
-    last = max((i for i, piece in enumerate(pieces) if piece.role == "user"), default=0)
-    while index < last and passed < cut:
-        passed += pieces[index].tokens
-        index += 1
-    return index
+    fitting = [i for i, piece in enumerate(pieces) if piece.role == "user" and after[i] <= room]
+    if not fitting:
+        return len(pieces) - 1
+    stable = [i for i in fitting if after[i] >= room * (1 - SLACK)] or fitting[:1]
+    return min(stable, key=lambda i: zlib.crc32(pieces[i].texts[-1].encode("utf-8", "surrogatepass")))
 
 
 def _merged(pieces: Sequence[_Piece]) -> list[dict[str, Any]]:
-    """One message for each run of pieces of one role, a text block for each piece."""
+    """One message for each run of pieces of one role, with a text block for each text."""
     messages: list[dict[str, Any]] = []
     for piece in pieces:
         if not messages or messages[-1]["role"] != piece.role:
             messages.append({"role": piece.role, "content": []})
-        messages[-1]["content"].append({"type": "text", "text": piece.text})
+        messages[-1]["content"] += [{"type": "text", "text": text} for text in piece.texts]
     return messages

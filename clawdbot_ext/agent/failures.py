@@ -42,7 +42,7 @@ def classify(exc: Exception, *, began: bool, secret: str) -> ProviderError:
     if isinstance(exc, ProviderError):
         return exc
     if isinstance(exc, anthropic.APIStatusError):
-        return _status(exc, secret)
+        return from_body(exc.body, exc.status_code, exc.response.headers, secret)
     cause = _root(exc)
     if isinstance(cause, httpx2.TimeoutException):
         connecting = isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
@@ -57,24 +57,23 @@ def classify(exc: Exception, *, began: bool, secret: str) -> ProviderError:
     return ProviderError("protocol", "the server sent something that is not the Messages API")
 
 
-def _status(exc: anthropic.APIStatusError, secret: str) -> ProviderError:
-    body = exc.body if isinstance(exc.body, Mapping) else {}
+def from_body(body: Any, status: int, headers: httpx2.Headers, secret: str) -> ProviderError:
+    """The ``ProviderError`` for an error answer, or for an error event in a stream (whose ``status`` is 200)."""
+    body = body if isinstance(body, Mapping) else {}
     error = body.get("error")
     error = error if isinstance(error, Mapping) else {"message": error if isinstance(error, str) else ""}
     message = str(error.get("message") or body.get("message") or "")
     details = error.get("details")
     code = str(details.get("error_code", "")) if isinstance(details, Mapping) else ""
-    status = exc.status_code
     kind = _BY_TYPE.get(str(error.get("type"))) or _BY_STATUS.get(status) or _by_class(status)
-    retry_after = _retry_after(exc.response.headers)
+    retry_after = _retry_after(headers)
     if kind in ("rate_limit", "invalid", "auth") and retry_after is None and _SPENT.search(f"{code} {message}".lower()):
         kind = "billing"
     elif kind == "invalid" and _TOO_LONG.search(message):
         kind = "too_large"
     return ProviderError(
-        kind, safe(message, secret) or exc.response.reason_phrase or f"status {status}",
-        status=status, retry_after_s=retry_after,
-        request_id=exc.request_id or _text(body.get("request_id")))
+        kind, safe(message, secret) or f"status {status}", status=status, retry_after_s=retry_after,
+        request_id=headers.get("request-id") or _text(body.get("request_id")))
 
 
 def _by_class(status: int) -> str:

@@ -51,46 +51,42 @@ class Known:
     long_price: Price | None = None
     """The price of every token of a request whose prompt exceeds ``long_prompt`` tokens, where that differs."""
     long_prompt: int = 0
-    released: str = ""
-    """ISO date, where known."""
 
 
 _ALWAYS = Thinking(adaptive=True, budget=False, off="always")
 _ADAPTIVE = Thinking(adaptive=True, budget=False, off="disabled")
 _BETWEEN = Thinking(adaptive=True, budget=False, off="between_tools")
-_BOTH = Thinking(adaptive=True, budget=True, off="disabled")
-_BUDGET = Thinking(adaptive=False, budget=True, off="disabled")
+_ON_REQUEST = Thinking(adaptive=True, budget=False, off="omit")
+_BUDGET = Thinking(adaptive=False, budget=True, off="omit")
 LOCAL_THINKING = Thinking(adaptive=False, budget=True, off="omit")
 """For models of other makers behind the Messages API: Ollama, LM Studio, vLLM and OpenRouter know the budget form."""
 
 _OPUS_4_PRICE = Price(5, 25, 0.50, 6.25)
+_FABLE_5_2_PRICE = Price(8, 40, 0.20, 10)
 _FABLE_5_1_PRICE = Price(10, 50, 0.25, 12.50)
 _FABLE_5_PRICE = Price(10, 50, 1.00, 12.50)
 _M = 1_000_000
 
-KNOWN: tuple[Known, ...] = (
+KNOWN: tuple[Known, ...] = (  # newest first
     Known("claude-sonnet-5-5", "Claude Sonnet 5.5", "sonnet", _M, 128_000, _BETWEEN, Price(2, 10, 0.10, 2.50)),
     Known("claude-opus-5-5", "Claude Opus 5.5", "opus", _M, 128_000, _ALWAYS, Price(4, 20, 0.20, 5)),
     Known("claude-haiku-5-5", "Claude Haiku 5.5", "haiku", _M, 128_000, _ADAPTIVE, Price(0.10, 0.50, 0.01, 0.125),
           long_price=Price(0.50, 2.50, 0.05, 0.625), long_prompt=100_000),
-    Known("claude-fable-5-2", "Claude Fable 5.2", "fable", _M, 128_000, _ALWAYS, None),
+    Known("claude-fable-5-2", "Claude Fable 5.2", "fable", _M, 128_000, _ALWAYS, _FABLE_5_2_PRICE),
     Known("claude-mythos-5-2", "Claude Mythos 5.2", "mythos", _M, 128_000, _ALWAYS, None),
     Known("claude-fable-5-1", "Claude Fable 5.1", "fable", _M, 128_000, _ALWAYS, _FABLE_5_1_PRICE),
     Known("claude-mythos-5-1", "Claude Mythos 5.1", "mythos", _M, 128_000, _ALWAYS, _FABLE_5_1_PRICE),
-    Known("claude-sonnet-5", "Claude Sonnet 5", "sonnet", _M, 128_000, _ADAPTIVE, Price(2, 10, 0.20, 2.50),
-          released="2026-06-30"),
-    Known("claude-opus-5", "Claude Opus 5", "opus", _M, 128_000, _ADAPTIVE, _OPUS_4_PRICE, released="2026-07-24"),
+    Known("claude-sonnet-5", "Claude Sonnet 5", "sonnet", _M, 128_000, _ADAPTIVE, Price(2, 10, 0.20, 2.50)),
+    Known("claude-opus-5", "Claude Opus 5", "opus", _M, 128_000, _ADAPTIVE, _OPUS_4_PRICE),
     Known("claude-fable-5", "Claude Fable 5", "fable", _M, 128_000, _ALWAYS, _FABLE_5_PRICE),
     Known("claude-mythos-5", "Claude Mythos 5", "mythos", _M, 128_000, _ALWAYS, _FABLE_5_PRICE),
-    Known("claude-opus-4-8", "Claude Opus 4.8", "opus", _M, 128_000, _ADAPTIVE, _OPUS_4_PRICE, released="2026-05-28"),
-    Known("claude-opus-4-7", "Claude Opus 4.7", "opus", _M, 128_000, _ADAPTIVE, _OPUS_4_PRICE),
-    Known("claude-opus-4-6", "Claude Opus 4.6", "opus", _M, 128_000, _BOTH, _OPUS_4_PRICE, released="2026-02-05"),
-    Known("claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet", _M, 64_000, _BOTH, Price(3, 15, 0.30, 3.75)),
-    Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET, Price(1, 5, 0.10, 1.25),
-          released="2025-10-01"),
-    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, released="2025-11-01"),
-    Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET, Price(3, 15, 0.30, 3.75),
-          released="2025-09-29"),
+    Known("claude-opus-4-8", "Claude Opus 4.8", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
+    Known("claude-opus-4-7", "Claude Opus 4.7", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
+    Known("claude-opus-4-6", "Claude Opus 4.6", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
+    Known("claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet", _M, 64_000, _ON_REQUEST, Price(3, 15, 0.30, 3.75)),
+    Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET, Price(1, 5, 0.10, 1.25)),
+    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE),
+    Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET, Price(3, 15, 0.30, 3.75)),
 )
 _BY_ID = {model.id: model for model in KNOWN}
 

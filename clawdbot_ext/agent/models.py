@@ -64,9 +64,10 @@ class _Listing:
     error: ProviderError | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
-    def due(self) -> bool:
-        age = time.monotonic() - self.asked_at
-        return not self.asked_at or age > (FRESH_S if self.error is None else RETRY_S)
+    def due(self, older_than_s: float) -> bool:
+        """Is it time to ask (again)? What failed is tried again sooner."""
+        limit = older_than_s if self.error is None else min(older_than_s, RETRY_S)
+        return not self.asked_at or time.monotonic() - self.asked_at > limit
 
 
 class ModelCatalogue:
@@ -146,26 +147,20 @@ class ModelCatalogue:
         Raises:
             UnknownModel: ``spec`` names no model, or none any more.
         """
-        if not spec or spec.startswith("demo/"):  # a session of the time before there was a key
-            spec = ""
+        if spec and spec.startswith("demo/"):  # a session from the time before there was a key
+            spec = None
+        tasks = [task for name in self._sources.current() if (task := self._ask(name)) and not self._asked(name)]
         model = self.find(spec)
-        if model is not None and (model in self._of(model.provider)):
-            self._ask(model.provider)
-            return model
-        tasks = [task for name in self._sources.current() if (task := self._ask(name))]
-        if tasks:
+        if tasks and model not in self.offered():
             await asyncio.wait(tasks, timeout=FIRST_WAIT_S)
+        if spec and self.find(spec) is None:
+            await asyncio.wait({asyncio.ensure_future(self.refresh())}, timeout=FIRST_WAIT_S)
         return self.resolve(spec) if spec else self.default()
 
     async def refresh(self) -> None:
         """Ask every provider again, unless that was done within the last minute."""
-        tasks = []
-        for name in self._sources.current():
-            listing = self._listing(name)
-            if time.monotonic() - listing.asked_at > RETRY_S or not listing.asked_at:
-                listing.asked_at = 0.0
-            if task := self._ask(name):
-                tasks.append(task)
+        names = tuple(self._sources.current())
+        tasks = [task for name in names if (task := self._ask(name, older_than_s=RETRY_S))]
         if tasks:
             await asyncio.wait(tasks)
 
@@ -192,10 +187,15 @@ class ModelCatalogue:
             self._listings[name] = _Listing(self._sources.current()[name])
         return self._listings[name]
 
-    def _ask(self, name: str) -> asyncio.Task[None] | None:
-        """Have a provider's models fetched if that is due; the task that does, if one is running."""
+    def _asked(self, name: str) -> bool:
+        """Has this provider ever said which models it has, or that it cannot?"""
+        listing = self._listings.get(name)
+        return listing is not None and bool(listing.asked_at)
+
+    def _ask(self, name: str, older_than_s: float = FRESH_S) -> asyncio.Task[None] | None:
+        """Have a provider's models fetched if what is known is older than that; the task that does so, if any."""
         listing = self._listing(name)
-        if listing.task is None and listing.due():
+        if listing.task is None and listing.due(older_than_s):
             listing.task = asyncio.create_task(self._fetch(name, listing), name=f"models of {name}")
         return listing.task
 
@@ -232,18 +232,14 @@ class ModelCatalogue:
         return _newest_of(DEFAULT_LINE, active) or (active[0] if active else bare(name, known.KNOWN[0].id))
 
     def _on_trust(self, provider: str, model_id: str) -> Model | None:
-        """A model of a provider that was not asked, or would not say: taken as named. Claude's names are checked."""
+        """A model of a provider that was not asked yet, or cannot say: taken as named, if the name can be right."""
         listing = self._listings.get(provider)
         if provider == "demo" or not model_id or (listing is not None and listing.models is not None):
             return None
-        if provider == "anthropic" and not model_id.startswith("claude-"):
-            return None
-        if provider != "anthropic" and listing is not None and listing.error is None and not listing.asked_at:
-            return None
-        return bare(provider, model_id)
+        return bare(provider, model_id) if provider != "anthropic" or model_id.startswith("claude-") else None
 
     def _near(self, spec: str) -> Sequence[str]:
-        names: dict[str, str] = {}
+        names = {model.line: model.line for model in self.offered() if model.line}
         for model in self.offered():
             names.update({model.spec.lower(): model.spec, model.id.lower(): model.id})
         wanted = spec.strip().lower()

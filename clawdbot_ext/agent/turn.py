@@ -195,11 +195,11 @@ def _unfinished(
 ) -> Outcome:
     """The verdict on a turn that did not end well, with a text for people and data for programs."""
     locale = request.locale
-    facts = {"provider": provider.name, "model": request.model, "detail": failure.detail,
-             "attempts": reply.attempts}
+    facts = {"provider": "Anthropic" if provider.name == "anthropic" else provider.name, "name": provider.name,
+             "model": request.model, "detail": failure.detail, "attempts": reply.attempts}
     if state == "interrupted":
-        key = "interrupted.stall" if failure.kind == "timeout" else "interrupted.cut"
-        message, hint = _t(locale, key, **facts), _t(locale, "interrupted.hint")
+        how = {"timeout": "stall", "cut": "cut", "connect": "cut"}.get(failure.kind, "error")
+        message, hint = _t(locale, f"interrupted.{how}", **facts), _t(locale, "interrupted.hint")
     else:
         message = _t(locale, f"error.{failure.kind}.message", **facts)
         hint = _t(locale, f"error.{failure.kind}.hint", **facts)

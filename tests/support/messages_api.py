@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
+from typing_extensions import Self
 
 from clawdbot_ext.agent import directives
 from clawdbot_ext.agent.tokens import estimate
@@ -123,7 +125,7 @@ class MessagesAPI:
         """The bodies of the requests for messages, in order."""
         return [r.body for r in self.requests if r.path == "/v1/messages"]
 
-    def __enter__(self) -> MessagesAPI:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(0)), name="messages api", daemon=True)
         self._thread.start()
         if not self._ready.wait(5):
@@ -135,15 +137,17 @@ class MessagesAPI:
         self._loop.call_soon_threadsafe(self._done.set)
         self._thread.join(5)
 
-    async def serve(self, port: int) -> None:
-        """Listen on loopback (``port`` 0: any) until ``__exit__``."""
+    async def serve(self, port: int, announce: Callable[[str], None] = lambda url: None) -> None:
+        """Listen on loopback (``port`` 0: any) until ``__exit__``; ``announce`` is told the base URL."""
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
         routes = [(r"/v1/messages", _Messages), (r"/v1/messages/count_tokens", _CountTokens), (r"/v1/models", _Models)]
-        server = HTTPServer(Application([(path, handler, {"api": self}) for path, handler in routes], log_function=lambda _: None))
+        rules = [(path, handler, {"api": self}) for path, handler in routes]
+        server = HTTPServer(Application(rules, log_function=lambda _: None))
         sockets = bind_sockets(port, "127.0.0.1", family=socket.AF_INET)
         server.add_sockets(sockets)
         self.port = sockets[0].getsockname()[1]
         self._ready.set()
+        announce(self.url)
         await self._done.wait()
         server.stop()
         await server.close_all_connections()
@@ -167,8 +171,9 @@ class _Handler(RequestHandler):
         if self.api.key is not None and self.api.key not in given:
             self.fail(401, message="invalid x-api-key")
 
-    def fail(self, status: int, *, type: str = "", message: str = "", code: str = "") -> None:
-        error: dict[str, Any] = {"type": type or ERROR_TYPES.get(status, "api_error"), "message": message or f"scripted {status}"}
+    def fail(self, status: int, *, kind: str = "", message: str = "", code: str = "") -> None:
+        error: dict[str, Any] = {"type": kind or ERROR_TYPES.get(status, "api_error"),
+                                 "message": message or f"scripted {status}"}
         if code:
             error["details"] = {"error_code": code}
         self.set_status(status, "Scripted")
@@ -206,7 +211,7 @@ class _Messages(_Handler):
             for header in ("retry_after", "retry_after_ms"):
                 if header in wishes:
                     self.set_header(header.replace("_", "-"), wishes[header])
-            return self.fail(status, type=wishes.get("type", ""), message=wishes.get("message", ""),
+            return self.fail(status, kind=wishes.get("type", ""), message=wishes.get("message", ""),
                              code=wishes.get("code", ""))
         cut = wishes.get("cut", "fin" if "drop" in wishes else "")
         if self.api.seen[text] > times:
@@ -252,7 +257,7 @@ class _Messages(_Handler):
             if kind != open_kind:
                 await out.close_block(index, open_kind)
                 index, open_kind = index + 1, kind
-                block = {"type": "text", "text": ""} if kind == "text" else {"type": kind, "thinking": "", "signature": ""}
+                block = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
                 await out.event("content_block_start", index=index, content_block=block)
             await out.event("content_block_delta", index=index, delta={"type": f"{kind}_delta", kind: token})
             if delay:
@@ -260,8 +265,8 @@ class _Messages(_Handler):
         if cut:
             return await self._cut(out, cut)
         await out.close_block(index, open_kind)
-        await out.event("message_delta", delta={"stop_reason": wishes.get("stop_reason", "end_turn"), "stop_sequence": None},
-                        usage={"output_tokens": len(parts)})
+        stop = {"stop_reason": wishes.get("stop_reason", "end_turn"), "stop_sequence": None}
+        await out.event("message_delta", delta=stop, usage={"output_tokens": len(parts)})
         await out.event("message_stop")
         return await out.end()
 
@@ -357,7 +362,5 @@ if __name__ == "__main__":
     parser.add_argument("port", type=int, nargs="?", default=0)
     parser.add_argument("--key", help="refuse other keys")
     arguments = parser.parse_args()
-    try:
-        asyncio.run(MessagesAPI(key=arguments.key).serve(arguments.port))
-    except KeyboardInterrupt:
-        pass
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(MessagesAPI(key=arguments.key).serve(arguments.port, lambda url: print(url, flush=True)))  # noqa: T201

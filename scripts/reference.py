@@ -15,7 +15,7 @@ from clawdbot_ext.config_schema import PROVIDER_ENV
 from clawdbot_ext.gateway.commands import rows as command_rows
 from clawdbot_ext.protocol import errors
 from clawdbot_ext.protocol.errors import ErrorCode, GatewayError
-from clawdbot_ext.protocol.schema import EVENTS, METHODS, ConnectParams
+from clawdbot_ext.protocol.schema import EVENTS, METHODS, ConnectParams, Method
 
 from .shapes import REF, Schema, definitions, is_struct
 
@@ -58,7 +58,7 @@ def methods() -> str:
              _fields(shapes[ConnectParams.__name__], "required")]
     for name, row in METHODS.items():
         ours = " *Ours.*" if row.ours else ""
-        parts += [f"## {name}\n", f"{row.help}{ours} Needs `{row.scope}`.\n"]
+        parts += [f"## {name}\n", f"{row.help}{ours} {_right(row)}\n"]
         parts += ["Parameters: none.\n"] if not shapes[row.params.__name__]["properties"] else [
             "Parameters:\n", _fields(shapes[row.params.__name__], "required")]
         parts += _outcome("Result", row.result, shapes)
@@ -70,6 +70,10 @@ def methods() -> str:
         if name not in named:
             parts += [f"### {name}\n", *_described(shape)]
     return "\n".join(parts)
+
+
+def _right(row: Method) -> str:
+    return f"Needs `{row.scope}`." if row.scope else "For nodes."
 
 
 def events() -> str:

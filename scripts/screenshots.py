@@ -1,8 +1,8 @@
 """Takes the pictures in ``docs/images`` of the real thing: ``python -m scripts.screenshots``.
 
 A gateway with the demo and an empty state directory is started and asked a few questions; Chromium opens the page, tmux
-runs ``clawdbot chat``. Needs the ``test`` extra and the programs ``chromium`` and ``tmux`` (CONTRIBUTING.md), and for the
-Korean picture a Korean font.
+runs ``clawdbot chat``. Needs the ``test`` extra and the programs ``chromium`` and ``tmux`` (CONTRIBUTING.md), and for
+the Korean picture a Korean font.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 TERMINAL = """<body style="margin:0;background:#16181d"><pre id="screen" style="display:inline-block;margin:0;
-padding:18px 22px;background:#16181d;color:#d6d9e0;font:15px/1.35 'DejaVu Sans Mono','NanumGothicCoding',monospace">{code}</pre>"""
+padding:18px 22px;background:#16181d;color:#d6d9e0;font:15px/1.35 monospace">{code}</pre>"""
 
 
 def main() -> int:
@@ -123,7 +123,8 @@ def photograph_terminal(browser: Browser, process: GatewayProcess) -> None:
     socket = f"clawdbot-screenshots-{process.pid}"
     tmux = ["tmux", "-L", socket, "-f", "/dev/null"]
     env = {**process.environment, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    subprocess.run([*tmux, "new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), shlex.join(chat)], check=True, env=env)
+    size = ["-x", str(COLUMNS), "-y", str(LINES)]
+    subprocess.run([*tmux, "new-session", "-d", *size, shlex.join(chat)], check=True, env=env)
     try:
         screen_with(tmux, "main")
         subprocess.run([*tmux, "send-keys", "-l", "A table again, please"], check=True)
@@ -140,7 +141,7 @@ def photograph_terminal(browser: Browser, process: GatewayProcess) -> None:
 
 def screen_with(tmux: list[str], *texts: str) -> str:
     """The terminal's screen once all of ``texts`` are on it. Raises ``TimeoutError``."""
-    deadline = time.monotonic() + WAIT_S
+    deadline, screen = time.monotonic() + WAIT_S, ""
     while time.monotonic() < deadline:
         screen = capture(tmux)
         if all(text in Text.from_ansi(screen).plain for text in texts):

@@ -16,8 +16,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
@@ -27,7 +28,10 @@ from tests.support.server import GatewayProcess
 from tests.support.tools import TOOLS
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
-WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+WIDE, PHONE = ViewportSize(width=1280, height=860), ViewportSize(width=390, height=844)
+PHONE_WIDTH = 600
+"""A window narrower than this is a phone's: touch, no mouse."""
+Scheme = Literal["light", "dark"]
 COLUMNS, LINES = 100, 34
 WAIT_S = 15.0
 """The longest that anything may take to appear."""
@@ -36,12 +40,12 @@ QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "en": {
         "Outliers in the sensor data": ("Some math please: which formula is the mean?",),
         "Reading a large CSV file": ("How do I read it in chunks? Show me code",),
-        "main": ("Which of the three models is best? A table please", "And code that counts words"),
+        "main": ("How do I count words? Code, please", "And which of three models is best? As a table"),
     },
     "ko": {
         "센서 데이터의 이상값": ("평균 수식을 보여 주세요",),
         "큰 CSV 파일 읽기": ("나눠서 읽는 코드를 보여 주세요",),
-        "main": ("세 모델을 표로 비교해 주세요", "단어를 세는 코드도 보여 주세요"),
+        "main": ("단어를 세는 코드를 보여 주세요", "세 모델을 표로 비교해 주세요"),
     },
 }
 TERMINAL = """<body style="margin:0;background:#16181d"><pre id="screen" style="display:inline-block;margin:0;
@@ -100,8 +104,8 @@ def photograph_login(browser: Browser, process: GatewayProcess) -> None:
 
 
 def photograph_chat(
-    browser: Browser, process: GatewayProcess, name: str, scheme: str, *, locale: str = "en-US",
-    viewport: Mapping[str, int] = WIDE,
+    browser: Browser, process: GatewayProcess, name: str, scheme: Scheme, *, locale: str = "en-US",
+    viewport: ViewportSize = WIDE,
 ) -> None:
     """The conversation, in the theme ``scheme``."""
     with window(browser, scheme=scheme, locale=locale, viewport=viewport) as context:
@@ -133,7 +137,7 @@ def photograph_terminal(browser: Browser, process: GatewayProcess) -> None:
         drawn = settled(tmux)
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
-    with window(browser, viewport={"width": 1400, "height": 1000}) as context:
+    with window(browser, viewport=ViewportSize(width=1400, height=1000)) as context:
         page = context.new_page()
         page.set_content(TERMINAL.format(code=as_html(drawn)))
         page.locator("#screen").screenshot(path=IMAGES / "cli.png")
@@ -173,10 +177,12 @@ def as_html(screen: str) -> str:
 
 @contextlib.contextmanager
 def window(
-    browser: Browser, *, scheme: str = "light", locale: str = "en-US", viewport: Mapping[str, int] = WIDE
+    browser: Browser, *, scheme: Scheme = "light", locale: str = "en-US", viewport: ViewportSize = WIDE
 ) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
-    context = browser.new_context(color_scheme=scheme, locale=locale, viewport=viewport, reduced_motion="reduce")  # type: ignore[arg-type]
+    touch = viewport["width"] < PHONE_WIDTH
+    context = browser.new_context(color_scheme=scheme, locale=locale, viewport=viewport, reduced_motion="reduce",
+                                  is_mobile=touch, has_touch=touch)
     context.set_default_timeout(WAIT_S * 1000)
     try:
         yield context

@@ -9,9 +9,19 @@ function sessionInAddress(): string {
   return new URLSearchParams(location.search).get("session") ?? "";
 }
 
+/** The gateway sends a used or old one-time link here; a reload should not say so again. */
+function cameByDeadLink(): boolean {
+  const address = new URL(location.href);
+  const dead = address.searchParams.get("link") === "expired";
+  address.searchParams.delete("link");
+  if (dead) history.replaceState(null, "", address);
+  return dead;
+}
+
 define();
 const chat = document.createElement("clawdbot-chat");
 chat.sessionKey = sessionInAddress();
+chat.linkExpired = cameByDeadLink();
 let answered = false;
 let status: ChatStatus = { title: "", status: "idle", locale: "en" };
 

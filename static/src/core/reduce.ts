@@ -239,8 +239,7 @@ function grown(live: Live, delta: Delta): Live {
 /** The run is over; `message` is what was stored of it, if anything. */
 function ended(view: View, runId: string, message: Message | undefined, now: number): View {
   const live = view.live?.runId === runId ? view.live : null;
-  const thoughtMs =
-    live && live.thinking !== "" ? { ...view.thoughtMs, [runId]: (live.textAt ?? now) - live.startedAt } : view.thoughtMs;
+  const thought = live?.thinking ? { text: live.thinking, ms: (live.textAt ?? now) - live.startedAt } : null;
   return {
     ...view,
     live: live ? null : view.live,
@@ -249,7 +248,7 @@ function ended(view: View, runId: string, message: Message | undefined, now: num
     pending: without(view.pending, runId),
     // What has no place (an older gateway's, or not kept) is left to the history.
     stale: view.stale || (message !== undefined && !isStored(message)),
-    thoughtMs,
+    thoughts: thought ? { ...view.thoughts, [runId]: thought } : view.thoughts,
   };
 }
 

@@ -27,6 +27,12 @@ export interface Live {
   ahead?: Delta[];
 }
 
+/** The thinking of a run, and how long it took in milliseconds. */
+export interface Thought {
+  text: string;
+  ms: number;
+}
+
 /** A message of ours that the gateway has not yet shown to have stored. Keyed by idempotency key = run id. */
 export interface Pending {
   runId: string;
@@ -53,8 +59,8 @@ export interface View {
   stale: boolean;
   /** Runs that have ended: late deltas of theirs mean nothing. Newest last, bounded. */
   ended: string[];
-  /** Milliseconds of thinking by run, as seen by this page. */
-  thoughtMs: Record<string, number>;
+  /** What this page saw of a run's thinking: the stored message may have left it out. */
+  thoughts: Record<string, Thought>;
 }
 
 export interface State {
@@ -102,7 +108,7 @@ export function emptyView(key: string): View {
     queued: [],
     stale: false,
     ended: [],
-    thoughtMs: {},
+    thoughts: {},
   };
 }
 

@@ -23,7 +23,7 @@ import { GatewayClient, RequestRefused } from "../core/client.js";
 import { Controller } from "../core/controller.js";
 import { Drafts } from "../core/drafts.js";
 import { isComposingKey } from "../core/ime.js";
-import type { AuthSession, SessionChangedEvent } from "../core/protocol.js";
+import type { AuthSession, ChatEvent, SessionChangedEvent } from "../core/protocol.js";
 import { canonicalKey, currentView, entryOf, initialState } from "../core/state.js";
 import type { State } from "../core/state.js";
 import { DirectTransport } from "../core/transport.js";
@@ -31,6 +31,7 @@ import type { Transport } from "../core/transport.js";
 import { pickLocale, translator } from "../i18n/index.js";
 
 import { banner } from "./banner.js";
+import { commandNote, sendFailedNote, sessionNote, spoken } from "./chat-news.js";
 import type { Toast, Ui } from "./context.js";
 import { Flusher } from "./flush.js";
 import { greeting } from "./greeting.js";
@@ -50,7 +51,8 @@ export interface ChatStatus {
 }
 
 const NARROW_PX = 760;
-const UNDO_MS = 10_000;
+/** News of one thing by two events come within this time. */
+const SAME_NEWS_MS = 1_000;
 
 export class ClawdbotChat extends LitElement {
   static override styles = styles;
@@ -61,6 +63,7 @@ export class ClawdbotChat extends LitElement {
     locale: {},
     mode: { reflect: true },
     transport: { attribute: false },
+    linkExpired: { type: Boolean },
     prefs: { state: true },
     state: { state: true },
     login: { state: true },
@@ -76,6 +79,8 @@ export class ClawdbotChat extends LitElement {
   declare locale: string;
   declare mode: "page" | "panel";
   declare transport: Transport | undefined;
+  /** The person came by a one-time link that no longer works: the login says so. */
+  declare linkExpired: boolean;
   declare private prefs: Prefs;
   declare private state: State;
   /** Set while a login is needed. */
@@ -112,6 +117,7 @@ export class ClawdbotChat extends LitElement {
   /** Sessions cleared from this page: their undo is offered here even when they are not on show. */
   private readonly clearing = new Set<string>();
   private status = "";
+  private sessionNoteAt = -Infinity;
 
   constructor() {
     super();
@@ -120,6 +126,7 @@ export class ClawdbotChat extends LitElement {
     this.theme = "system";
     this.locale = "";
     this.mode = "page";
+    this.linkExpired = false;
     this.prefs = DEFAULTS;
     this.state = initialState();
     this.login = null;
@@ -174,7 +181,11 @@ export class ClawdbotChat extends LitElement {
       this.flusher.request();
     };
     controller.onSendFailed = (key, text, error) => {
-      this.sendFailed(key, text, error);
+      if (key === this.state.current) this.find("clawdbot-composer")?.giveBack(text);
+      this.tell(sendFailedNote(translator(this.language()), error));
+    };
+    controller.onReply = (event) => {
+      this.replied(event);
     };
     controller.onSessionEvent = (event) => {
       this.sessionEvent(event);
@@ -203,7 +214,7 @@ export class ClawdbotChat extends LitElement {
     this.state = state;
     if (state.connection.status === "unauthorized" && before.connection.status !== "unauthorized") void this.askLogin();
     if (state.current !== before.current) this.dispatchEvent(new CustomEvent("clawdbot-session", { detail: { key: state.current } }));
-    this.speak(before, state);
+    this.said = (this.ui && spoken(this.ui.t, before, state)) ?? this.said;
     const waiting = state.connection.status === "waiting";
     if (waiting) this.ticker ??= setInterval(() => { this.requestUpdate(); }, 1_000);
     else {
@@ -218,34 +229,22 @@ export class ClawdbotChat extends LitElement {
     else this.login = session ?? { authenticated: false, modes: ["token"], mount: "standalone" };
   }
 
-  /** Tell a screen reader that an answer began or ended; never its words as they come. */
-  private speak(before: State, state: State): void {
-    if (!this.ui || before.current !== state.current) return;
-    const was = currentView(before).live;
-    const view = currentView(state);
-    if (!was && view.live) this.said = this.ui.t("status.answering");
-    if (!was || view.live?.runId === was.runId) return;
-    const reply = view.messages.findLast((message) => message.runId === was.runId && message.role === "assistant");
-    const failed = reply?.stopReason === "error" || reply?.stopReason === "interrupted";
-    this.said = this.ui.t(failed ? "status.failed" : reply?.stopReason === "aborted" ? "end.stopped" : "status.answered");
+  private tell(note: Toast | null): void {
+    if (note) this.toasts.add(note);
   }
 
-  private sendFailed(key: string, text: string, error: RequestRefused): void {
-    const t = translator(this.language());
-    if (key === this.state.current) this.find("clawdbot-composer")?.giveBack(text);
-    const full = error.reason === "QUEUE_FULL";
-    this.toasts.add({ text: full ? t("send.queueFull") : t("send.failed", { reason: error.message }), kind: "error", lasts: 8_000 });
+  private sessionEvent(event: SessionChangedEvent): void {
+    const mine = this.clearing.delete(event.key) || event.key === this.state.current;
+    const undo = (): void => void this.ui?.attempt(this.controller?.undoClear(event.key) ?? Promise.resolve());
+    const note = sessionNote(translator(this.language()), event, mine, undo);
+    if (note) this.sessionNoteAt = performance.now();
+    this.tell(note);
   }
 
-  private sessionEvent({ key, reason }: SessionChangedEvent): void {
-    const mine = this.clearing.delete(key);
-    const t = translator(this.language());
-    if (reason === "cleared" && (mine || key === this.state.current)) {
-      const undo = (): void => void this.ui?.attempt(this.controller?.undoClear(key) ?? Promise.resolve());
-      this.toasts.add({ text: t("clear.done"), lasts: UNDO_MS, action: { label: t("action.undo"), run: undo } });
-    }
-    if (reason === "deleted") this.toasts.add({ text: t("remove.done") });
-    if (reason === "reset" && key === this.state.current) this.toasts.add({ text: t("reset.done") });
+  private replied(event: ChatEvent): void {
+    // `/clear` and `/reset` are told by what they did to the session.
+    const told = performance.now() - this.sessionNoteAt < SAME_NEWS_MS;
+    if (event.sessionKey === this.state.current && !told) this.tell(commandNote(event));
   }
 
   private language(): "en" | "ko" {
@@ -313,7 +312,7 @@ export class ClawdbotChat extends LitElement {
 
   private loginView(ui: Ui, session: AuthSession): TemplateResult {
     return html`<main class="login">
-      <clawdbot-login .session=${session} .auth=${this.auth} .t=${ui.t} .onLoggedIn=${() => {
+      <clawdbot-login .session=${session} .auth=${this.auth} .t=${ui.t} ?linkExpired=${this.linkExpired} .onLoggedIn=${() => {
         this.login = null;
         this.controller?.client.reopen();
       }}></clawdbot-login>

@@ -29,6 +29,7 @@ export function errorCard(ui: Ui, message: Message, retryText: string | undefine
     ...(kind ? [kind] : []),
     ...(fault?.requestId ? [fault.requestId] : []),
   ].join(" · ");
+  const keyTrouble = kind === "auth" || kind === "billing";
   const detail = message.errorMessage ?? "";
   return html`<div class="card error-card" role="group" aria-label=${t("error.label")}>
     <div class="card-title">${icon("warn")} ${t(TITLES[kind] ?? "error.generic")}</div>
@@ -36,15 +37,15 @@ export function errorCard(ui: Ui, message: Message, retryText: string | undefine
     ${detail || facts
       ? html`<details><summary>${t("error.details")}</summary><pre tabindex="0">${[detail, facts].filter(Boolean).join("\n")}</pre></details>`
       : nothing}
-    <div class="card-actions">
+    ${retryText === undefined && !keyTrouble ? nothing : html`<div class="card-actions">
       ${retryText === undefined
         ? nothing
         : html`<button type="button" class="button" @click=${() => { ui.controller.send(retryText); }}>
             ${icon("retry")} ${t("action.retry")}
           </button>`}
-      ${kind === "auth" || kind === "billing"
+      ${keyTrouble
         ? html`<button type="button" class="button" @click=${() => { ui.openSettings(); }}>${icon("key")} ${t("setup.change")}</button>`
         : nothing}
-    </div>
+    </div>`}
   </div>`;
 }

@@ -15,10 +15,10 @@ export class Follow {
   private dragging = false;
   private readonly observer: ResizeObserver;
 
-  /** @param onChange called when `following` changes */
+  /** @param onChange called when `following` changes. While there is no turn in `content` the view stays at its top. */
   constructor(
     private readonly scroller: HTMLElement,
-    content: HTMLElement,
+    private readonly content: HTMLElement,
     private readonly onChange: () => void,
   ) {
     const on = <K extends keyof HTMLElementEventMap>(name: K, run: (event: HTMLElementEventMap[K]) => void): void => {
@@ -60,8 +60,8 @@ export class Follow {
     this.toEnd();
   }
 
-  toEnd(): void {
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+  private toEnd(): void {
+    this.scroller.scrollTop = this.content.querySelector("article") ? this.scroller.scrollHeight : 0;
     this.lastTop = this.scroller.scrollTop;
   }
 

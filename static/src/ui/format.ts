@@ -26,7 +26,10 @@ export function dayOf(ms: number): number {
 
 export function dayName(ms: number, now: number, locale: Locale): string {
   const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(ms).setHours(0, 0, 0, 0)) / 86_400_000);
-  if (days >= 0 && days < 2) return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-days, "day");
+  if (days >= 0 && days < 2) {
+    const name = new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-days, "day");
+    return name.charAt(0).toLocaleUpperCase(locale) + name.slice(1);
+  }
   const year = new Date(ms).getFullYear() === new Date(now).getFullYear() ? {} : { year: "numeric" as const };
   return dates(locale, { weekday: "long", month: "long", day: "numeric", ...year }).format(ms);
 }

@@ -18,6 +18,7 @@ export class ClawdbotLogin extends LightElement {
     session: { attribute: false },
     auth: { attribute: false },
     t: { attribute: false },
+    linkExpired: { type: Boolean },
     mode: { state: true },
     busy: { state: true },
     problem: { state: true },
@@ -27,6 +28,8 @@ export class ClawdbotLogin extends LightElement {
   declare session: AuthSession;
   declare auth: AuthApi;
   declare t: Translate;
+  /** The person came by a one-time link that was used or too old. */
+  declare linkExpired: boolean;
   declare private mode: Mode | null;
   declare private busy: boolean;
   declare private problem: "wrong" | "unreachable" | null;
@@ -37,6 +40,7 @@ export class ClawdbotLogin extends LightElement {
 
   constructor() {
     super();
+    this.linkExpired = false;
     this.mode = null;
     this.busy = false;
     this.problem = null;
@@ -64,6 +68,7 @@ export class ClawdbotLogin extends LightElement {
     return html`<form class="login-card" @submit=${this.submit} @keydown=${this.keydown}>
       ${logo()}
       <h1>${t("login.title")}</h1>
+      ${this.linkExpired ? html`<p class="expired">${t("login.expired")}</p>` : nothing}
       <p>${mode === "token" ? t("login.leadToken") : t("login.leadPassword")}</p>
       <label for="secret">${label}</label>
       <input id="secret" name="secret" type="password" autocomplete=${mode === "token" ? "off" : "current-password"} spellcheck="false"

@@ -4,7 +4,7 @@ import type { PropertyValues, TemplateResult } from "lit";
 
 import { textOf, thinkingOf } from "../core/messages.js";
 import type { Message } from "../core/protocol.js";
-import type { Live, Pending } from "../core/state.js";
+import type { Live, Pending, Thought } from "../core/state.js";
 
 import { copyText } from "./copy.js";
 import type { Ui } from "./context.js";
@@ -21,8 +21,8 @@ export interface Row {
   message?: Message;
   live?: Live;
   pending?: Pending;
-  /** Milliseconds of thinking, if this page saw it. */
-  thoughtMs?: number;
+  /** The thinking before the reply, if this page saw it. */
+  thought?: Thought;
   /** The text to send again when this (last) reply failed. */
   retryText?: string;
 }
@@ -64,7 +64,7 @@ export class ClawdbotMessage extends LightElement {
     const text = live ? live.text : message && message.role !== "user" ? textOf(message) : "";
     const view = this.querySelector<MarkdownView>(".reply > clawdbot-markdown");
     view?.show(text, live !== undefined);
-    const thinking = live ? live.thinking : message ? thinkingOf(message) : "";
+    const thinking = live ? live.thinking : this.thinkingText();
     this.querySelector<MarkdownView>(".thinking clawdbot-markdown")?.show(thinking, live !== undefined);
     const ticks = live !== undefined && (live.retry !== undefined || (live.thinking !== "" && live.text === ""));
     if (ticks) {
@@ -122,17 +122,21 @@ export class ClawdbotMessage extends LightElement {
           <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div></div>
       </article>`;
     }
-    const { thoughtMs } = this.row;
-    const summary =
-      thoughtMs === undefined ? t("thinking.was") : t("thinking.done", { seconds: Math.max(1, Math.round(thoughtMs / 1_000)) });
+    const { thought } = this.row;
+    const summary = thought ? t("thinking.done", { seconds: Math.max(1, Math.round(thought.ms / 1_000)) }) : t("thinking.was");
     return html`<article class="turn assistant">
       <h3 class="sr">${name}</h3>
       ${message.label ? html`<p class="label">${message.label}</p>` : nothing}
-      ${thinkingOf(message) === "" ? nothing : this.thinking(summary, false)}
+      ${this.thinkingText() === "" ? nothing : this.thinking(summary, false)}
       <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
       ${this.ending(message)}
       <div class="meta">${text ? this.copyButton(text) : nothing}${this.time(message.timestamp)}${this.usage(message)}</div>
     </article>`;
+  }
+
+  private thinkingText(): string {
+    const { message, thought } = this.row;
+    return (message ? thinkingOf(message) : "") || (thought?.text ?? "");
   }
 
   /** How it ended, if not well. */
@@ -210,7 +214,7 @@ function sameRow(a: Row, b: Row): boolean {
     a.message === b.message &&
     a.live === b.live &&
     a.pending === b.pending &&
-    a.thoughtMs === b.thoughtMs &&
+    a.thought === b.thought &&
     a.retryText === b.retryText
   );
 }

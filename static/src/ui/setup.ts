@@ -1,5 +1,5 @@
 /** `<clawdbot-setup>`: give the gateway a provider key. It goes there once and is never shown again. */
-import { html, nothing } from "lit";
+import { html } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { Setup } from "../core/protocol.js";
@@ -43,7 +43,6 @@ export class ClawdbotSetup extends LightElement {
         <button type="submit" class="button primary" ?disabled=${this.busy}>${t("setup.save")}</button>
       </div>
       <p class="fine">${this.saved ? t("setup.saved") : t("setup.fine")}</p>
-      ${this.plain ? nothing : html`<p class="fine">${t("setup.terminal")} <code>clawdbot config set models.providers.anthropic.apiKey</code></p>`}
     </form>`;
   }
 

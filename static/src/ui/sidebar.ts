@@ -16,9 +16,9 @@ import { LightElement } from "./light.js";
 
 /** What to call a session: the name it was given, else what it is about. */
 export function titleOf(entry: SessionEntry | undefined, key: string, mainKey: string, t: Translate): string {
-  const given = entry?.label ?? entry?.derivedTitle ?? entry?.displayName;
-  if (given && given !== key) return given;
-  return key === mainKey ? t("sessions.main") : t("sessions.untitled");
+  if (entry?.label) return entry.label;
+  if (key === mainKey) return t("sessions.main");
+  return entry?.derivedTitle ?? t("sessions.untitled");
 }
 
 export type SessionAction = "rename" | "reset" | "clear" | "archive" | "remove";

@@ -22,11 +22,11 @@ export function rowsOf(view: View): Row[] {
   turns.forEach((message, index) => {
     if (message.role === "user") asked = textOf(message);
     const last = index === turns.length - 1 && view.live === null;
-    const thoughtMs = message.runId === undefined ? undefined : view.thoughtMs[message.runId];
+    const thought = message.runId === undefined ? undefined : view.thoughts[message.runId];
     rows.push({
       key: rowKey(message.role, message.runId, message.id),
       message,
-      ...(thoughtMs === undefined ? {} : { thoughtMs }),
+      ...(thought && message.role === "assistant" ? { thought } : {}),
       ...(last && asked !== undefined && message.role === "assistant" ? { retryText: asked } : {}),
     });
   });

@@ -1,0 +1,44 @@
+/** What the chat says by itself: notes about sessions and failed sends, and words for a screen reader. */
+import type { RequestRefused } from "../core/client.js";
+import { textOf } from "../core/messages.js";
+import type { ChatEvent, SessionChangedEvent } from "../core/protocol.js";
+import { currentView } from "../core/state.js";
+import type { State } from "../core/state.js";
+import type { Translate } from "../i18n/index.js";
+
+import type { Toast } from "./context.js";
+
+const UNDO_MS = 10_000;
+
+/** The note about a change of a session, if it concerns the reader. `undo` takes a clear back. */
+export function sessionNote(t: Translate, event: SessionChangedEvent, concerned: boolean, undo: () => void): Toast | null {
+  if (event.reason === "deleted") return { text: t("remove.done") };
+  if (!concerned) return null;
+  if (event.reason === "reset") return { text: t("reset.done") };
+  if (event.reason !== "cleared") return null;
+  return { text: t("clear.done"), lasts: UNDO_MS, action: { label: t("action.undo"), run: undo } };
+}
+
+/** The answer of a command that is not kept in the transcript. */
+export function commandNote(event: ChatEvent): Toast | null {
+  const { message } = event;
+  const stored = (message as { seq?: number } | undefined)?.seq !== undefined;
+  return message?.command && !stored ? { text: textOf(message) } : null;
+}
+
+export function sendFailedNote(t: Translate, error: RequestRefused): Toast {
+  const text = error.reason === "QUEUE_FULL" ? t("send.queueFull") : t("send.failed", { reason: error.message });
+  return { text, kind: "error", lasts: 8_000 };
+}
+
+/** That an answer began or how it ended; never its words as they come. `null`: nothing new. */
+export function spoken(t: Translate, before: State, state: State): string | null {
+  if (before.current !== state.current) return null;
+  const was = currentView(before).live;
+  const view = currentView(state);
+  if (!was) return view.live ? t("status.answering") : null;
+  if (view.live?.runId === was.runId) return null;
+  const reply = view.messages.findLast((message) => message.runId === was.runId && message.role === "assistant");
+  if (reply?.stopReason === "aborted") return t("end.stopped");
+  return t(reply?.stopReason === "error" || reply?.stopReason === "interrupted" ? "status.failed" : "status.answered");
+}

@@ -1,8 +1,8 @@
 """How long a start takes and how much memory an idle gateway has: ``python -m benchmarks.bench_start [--runs 7]``.
 
-From ``exec`` of ``python -m clawdbot_ext.app`` to the ``101`` of a WebSocket handshake and to the challenge after it, and
-the resident memory 2 s later, with the demo provider and with the SDK loaded. Each run has a fresh state directory, so
-that the first start (secrets, database) is what is measured; ``--again`` measures the second start of one directory.
+From ``exec`` of ``python -m clawdbot_ext.app`` to the ``101`` of a WebSocket handshake and to the challenge after it,
+and the resident memory 2 s later, with the demo provider and with the SDK loaded. Each run has a fresh state directory,
+so that the first start (secrets, database) is what is measured; ``--again`` measures the second start of one directory.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def main() -> int:
                 if given.again:
                     measure(Path(folder), "demo")
                 rows.append(measure(Path(folder), kind))
-        starts, challenges, sizes = (sorted(column) for column in zip(*rows[1:], strict=True))  # the first warms the disk cache
+        # the first one only warms the disk cache
+        starts, challenges, sizes = (sorted(column) for column in zip(*rows[1:], strict=True))
         start, rss = statistics.median(starts), statistics.median(sizes)
         print(f"{kind}: 101 after {start:.3f} s (best {starts[0]:.3f}, worst {starts[-1]:.3f}), challenge after "
               f"{statistics.median(challenges):.3f} s; idle {rss:.1f} MB RSS")

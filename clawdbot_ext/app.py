@@ -1,7 +1,7 @@
 """The way in to our own server: ``jupyter clawdbot``, ``clawdbot gateway run`` and ``python -m clawdbot_ext.app``.
 
-Light on purpose: what takes time is imported once the command line is known to be right and ``startup`` has prepared the
-process.
+Light on purpose: what takes time is imported once the command line is known to be right and ``startup`` has prepared
+the process.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def parse(argv: Sequence[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     lang = environment_language()
-    parser = argparse.ArgumentParser(prog="jupyter clawdbot", allow_abbrev=False, description=t(lang, "help.description"),
-                                     epilog=t(lang, "help.epilog"))
+    parser = argparse.ArgumentParser(prog="jupyter clawdbot", allow_abbrev=False,
+                                     description=t(lang, "help.description"), epilog=t(lang, "help.epilog"))
     add = parser.add_argument
     add("--port", type=int, metavar="PORT", help=t(lang, "help.port"))
     add("--bind", choices=("loopback", "lan", "tailnet", "custom"), help=t(lang, "help.bind"))

@@ -1,4 +1,4 @@
-"""What all handlers of one server share: the configuration, the authentication, and the gateway while this process has it.
+"""What all handlers of one server share: configuration, authentication, and the gateway while this process has it.
 
 Above sit ``handlers`` (HTTP and sockets), ``server`` (our own process) and ``extension`` (a mount in somebody's Jupyter
 server); below the gateway, the store and the lock.
@@ -39,8 +39,8 @@ Mount = Literal["standalone", "jupyter"]
 
 
 class Edge:
-    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and for good in a server
-    whose state directory has its gateway in another process."""
+    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and for good in a
+    server whose state directory has its gateway in another process."""
 
     def __init__(self, live: LiveConfig, mount: Mount):
         self.live, self.mount = live, mount
@@ -54,7 +54,8 @@ class Edge:
     async def start(self, lock: GatewayLock) -> Gateway:
         """Make the gateway and start it; ``lock`` belongs to the edge from now on, also when this fails.
 
-        Raises what the store raises when it cannot be opened: ``StoreDamaged``, ``SchemaTooNew``, ``GatewayError``, ``OSError``.
+        Raises what the store raises when it cannot be opened: ``StoreDamaged``, ``SchemaTooNew``, ``GatewayError``,
+        ``OSError``.
         """
         from .gateway.core import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from .store.sqlite import open_store
@@ -73,7 +74,7 @@ class Edge:
             version=__version__, host=self.mount, server_url=server_url))
 
     async def warm_up(self) -> None:
-        """Import the provider's SDK in a thread, so that the first message need not wait for it. After the port answers."""
+        """Import the provider's SDK in a thread, once the port answers: the first message need not wait for it."""
         if self.gateway is not None and DEMO not in self.gateway.providers.current():
             await loader.warm()
 
@@ -91,7 +92,7 @@ class Edge:
             self._lock = None
 
     def owner(self) -> discovery.GatewayInfo | None:
-        """Where the gateway of the state directory answers when it is another process; ``None`` if that is not known."""
+        """Where the gateway of the state directory answers when it is another process; ``None`` if nobody knows."""
         return discovery.running(self.live())
 
     def _config_changed(self, config: Config) -> None:
@@ -106,7 +107,7 @@ class Edge:
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def bearer(self, request: HTTPServerRequest) -> Identity | None:
-        """Who an ``Authorization`` header says it is; ``None`` without one. Raises ``Unauthorized``, ``RateLimited``."""
+        """Who an ``Authorization`` header says it is; ``None`` without. Raises ``Unauthorized``, ``RateLimited``."""
         header = request.headers.get("Authorization")
         return None if header is None else self.auth.check_bearer(header, client_key(request.remote_ip or ""))
 
@@ -129,6 +130,6 @@ class Edge:
 
 
 def cookie_name(request: HTTPServerRequest) -> str:
-    """The login cookie's name: with the port as the browser sees it, since cookies of a host are shared by its ports."""
+    """The login cookie's name: with the port as the browser sees it, since the ports of a host share its cookies."""
     _, _, port = request.host.rpartition(":")
     return f"clawdbot-{port}" if port.isdigit() else "clawdbot"

@@ -26,8 +26,8 @@ class ClawdbotApp(ExtensionApp):
     extension_url = "/"
     load_other_extensions = False
 
-    gateway_config = Dict(help="Settings of the gateway by dotted name, for example {'gateway.bind': 'lan'}. The command "
-                          "line and the environment win over them, they win over config.json.").tag(config=True)
+    gateway_config = Dict(help="Settings of the gateway by dotted name, for example {'gateway.bind': 'lan'}. The "
+                          "command line and the environment win over them, they win over config.json.").tag(config=True)
 
     _edge: Edge | None = None
 
@@ -42,23 +42,25 @@ class ClawdbotApp(ExtensionApp):
         """Add the routes: all of the site in our own server, ``clawdbot/`` in another."""
         from . import handlers
 
+        assert self.serverapp is not None
         web_app = self.serverapp.web_app
         base = web_app.settings["base_url"]
         edge: Edge | None = getattr(self.serverapp, "edge", None)
         if edge is not None:
-            web_app.add_handlers(".*$", handlers.standalone_routes(base, edge))
-            return
-        self._edge = self._mounted_edge()
-        web_app.add_handlers(".*$", handlers.mount_routes(url_path_join(base, MOUNT), self._edge))
+            routes = handlers.standalone_routes(base, edge)
+        else:
+            self._edge = self._mounted_edge(self.serverapp.log)
+            routes = handlers.mount_routes(url_path_join(base, MOUNT), self._edge)
+        web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
 
-    def _mounted_edge(self) -> Edge:
+    def _mounted_edge(self, log: logging.Logger) -> Edge:
         from .config import load
         from .edge import Edge
         from .gateway.live import LiveConfig
 
         logger = logging.getLogger("clawdbot_ext")
-        logger.parent = self.serverapp.log  # as Jupyter does with Tornado's loggers
-        logger.setLevel(self.serverapp.log.level)
+        logger.parent = log  # as Jupyter does with Tornado's loggers
+        logger.setLevel(log.level)
         return Edge(LiveConfig(lambda: load(traits=self.gateway_config)), "jupyter")
 
     # -- living in somebody's server --------------------------------------------------------------------------------

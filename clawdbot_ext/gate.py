@@ -2,7 +2,7 @@
 
 A page elsewhere can make the user's browser send requests here. What it cannot do is forge Host, Origin or the
 Sec-Fetch headers, so these three decide, exactly and before anything else, also for Jupyter's own routes. Tornado and
-Jupyter have checks of their own that are laxer (they skip token requests and ignore the scheme); nothing relies on them.
+Jupyter have checks of their own that are laxer (they skip token requests, ignore the scheme); nothing relies on them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def parse_origin(text: str) -> Origin | None:
 class Policy:
     """What a server answers to: made of the configuration and of what it listens on.
 
-    ``exposed`` is whether others than this machine reach it: then any IP address is a good Host (a rebound name never is
-    one), and so is the machine's own name.
+    ``exposed`` is whether others than this machine reach it: then any IP address is a good Host (a rebound name never
+    is one), and so is the machine's own name.
     """
 
     config: Config

@@ -8,6 +8,8 @@ route but ``healthz`` wants a login there, and unknown paths stay Jupyter's.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
+from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ from tornado.routing import PathMatches, Rule
 
 from ._version import __version__
 from .edge import cookie_name
-from .gate import Origin, parse_origin
+from .gate import parse_origin
 from .gateway.auth import COOKIE_SECONDS, Identity, client_key
 from .i18n import catalogue
 from .peer import PeerSocket
@@ -35,11 +37,11 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "_static"
 """What ``npm run build`` makes of ``static/``."""
 
-PAGE_CSP = "; ".join((
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "style-src-attr 'unsafe-inline'",
-    "img-src 'self' data: blob:", "connect-src 'self'", "font-src 'self'", "media-src 'self' blob:",
-    "frame-src 'self' blob:", "worker-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'",
-    "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types lit-html dompurify clawdbot"))
+PAGE_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; media-src 'self' blob:; "
+    "frame-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types lit-html dompurify clawdbot")
 """No inline script, no other origin, no string as HTML but by the named Trusted Types policies."""
 BARE_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SECURITY_HEADERS = {
@@ -60,9 +62,8 @@ class _Ours(web.RequestHandler):
 
     edge: Edge
 
-    def initialize(self, edge: Edge, **kwargs: Any) -> None:
+    def initialize(self, edge: Edge, **facts: Any) -> None:
         self.edge = edge
-        super().initialize(**kwargs)
 
     def set_default_headers(self) -> None:
         for name, value in SECURITY_HEADERS.items():
@@ -123,6 +124,18 @@ def _unavailable(handler: _Ours) -> None:
     owner = handler.edge.owner()
     handler.set_status(503)
     handler.finish({"error": "the gateway is not here", **({"url": owner.url} if owner else {})})
+
+
+class _File(_Ours, web.StaticFileHandler):
+    """Built files: under ``assets/`` their names change with their content, so they are kept for ever."""
+
+    def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
+        super().initialize(edge)
+        web.StaticFileHandler.initialize(self, str(STATIC))
+
+    def set_extra_headers(self, path: str) -> None:
+        forever = self.request.path.rpartition("/")[0].endswith("/assets")
+        self.set_header("Cache-Control", f"public, max-age={_IMMUTABLE}, immutable" if forever else "no-cache")
 
 
 class Health(_Plain):
@@ -201,20 +214,9 @@ class NotFound(_Plain):
     head = post = put = delete = patch = options = get
 
 
-class BuiltFile(_Ours, web.StaticFileHandler):
-    """Built files: under ``assets/`` their names change with their content, so they are kept for ever."""
-
-    def set_extra_headers(self, path: str) -> None:
-        forever = self.request.path.rpartition("/")[0].endswith("/assets")
-        self.set_header("Cache-Control", f"public, max-age={_IMMUTABLE}, immutable" if forever else "no-cache")
-
-    @allow_unauthenticated
-    async def get(self, path: str, include_body: bool = True) -> None:
-        await super().get(path, include_body)
-
-    @allow_unauthenticated
-    async def head(self, path: str) -> None:
-        await super().head(path)
+class BuiltFile(_File):
+    get = allow_unauthenticated(_File.get)
+    head = allow_unauthenticated(_File.head)
 
 
 class Socket(PeerSocket, _Plain):
@@ -266,21 +268,20 @@ class MountSession(_Ours, APIHandler):
         _session(self, Identity(self.current_user.username, "jupyter"), [])
 
 
-class MountFile(BuiltFile, JupyterHandler):
-    @web.authenticated
-    async def get(self, path: str, include_body: bool = True) -> None:
-        await web.StaticFileHandler.get(self, path, include_body)
-
-    @web.authenticated
-    async def head(self, path: str) -> None:
-        await web.StaticFileHandler.head(self, path)
+class MountFile(_File, JupyterHandler):
+    get = web.authenticated(_File.get)  # type: ignore[assignment]  # Tornado's decorator forgets the parameters
+    head = web.authenticated(_File.head)  # type: ignore[assignment]
 
 
 class MountSocket(PeerSocket, _Ours, JupyterHandler):
     """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
 
-    async def prepare(self) -> None:
-        await JupyterHandler.prepare(self, _redirect_to_login=False)  # type: ignore[misc]  # it is a coroutine
+    async def prepare(self, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]  # as Jupyter's own
+        return await JupyterHandler.prepare(self, _redirect_to_login=False)
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """``get`` has decided, by exact origins."""
+        return True
 
     @allow_unauthenticated  # not by Jupyter alone: see _identify
     async def get(self, *args: str, **kwargs: str) -> None:
@@ -307,18 +308,18 @@ class MountSocket(PeerSocket, _Ours, JupyterHandler):
         return self.edge.bearer(self.request)
 
     def on_message(self, message: str | bytes) -> None:
-        self.settings["serverapp"].web_app.settings["clawdbot_last_activity"] = _utcnow()
+        self.settings["clawdbot_last_activity"] = datetime.now(timezone.utc)  # an idle Hub server is culled
         super().on_message(message)
 
 
-def _mount_origin_allowed(handler: JupyterHandler) -> bool:
+def _mount_origin_allowed(handler: MountSocket) -> bool:
     """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
     text = handler.request.headers.get("Origin")
     if text is None:
         return True
     origin = parse_origin(text)
     own = parse_origin(f"{handler.request.protocol}://{handler.request.host}")
-    allowed = {parse_origin(other) for other in handler.edge.live()["gateway.allowedOrigins"]}  # type: ignore[attr-defined]
+    allowed = {parse_origin(other) for other in handler.edge.live()["gateway.allowedOrigins"]}
     return origin is not None and (origin == own or origin in allowed)
 
 
@@ -335,11 +336,10 @@ class Upgrade(PathMatches):
 def standalone_routes(base: str, edge: Edge) -> list[Rule]:
     """What our own server serves besides Jupyter's API. ``base`` is its base URL, ``/`` unless configured."""
     root, facts = re.escape(base), {"edge": edge}
-    files = {**facts, "path": str(STATIC)}
     return [
         Rule(Upgrade(f"{root}(?:ws|chat)?"), Socket, facts),
         Rule(PathMatches(f"{root}(?:chat)?"), Page, facts),
-        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), BuiltFile, files),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), BuiltFile, facts),
         Rule(PathMatches(f"{root}auth/session"), Session, facts),
         Rule(PathMatches(f"{root}auth/login"), Login, facts),
         Rule(PathMatches(f"{root}auth/logout"), Logout, facts),
@@ -356,11 +356,10 @@ def last_routes(edge: Edge) -> list[Rule]:
 def mount_routes(base: str, edge: Edge) -> list[Rule]:
     """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
     root, facts = re.escape(base), {"edge": edge}
-    files = {**facts, "path": str(STATIC)}
     return [
         Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),
         Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
-        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, files),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
         Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
         Rule(PathMatches(f"{root}healthz"), Health, facts),
         Rule(PathMatches(root[:-1] if base.endswith("/") else root), web.RedirectHandler, {"url": base}),

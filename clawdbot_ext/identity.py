@@ -25,6 +25,7 @@ class GatewayIdentity(IdentityProvider):
 
     @property
     def edge(self) -> Edge:
+        assert self.parent is not None  # ServerApp makes it with itself as the parent
         edge: Edge = self.parent.edge
         return edge
 

@@ -18,7 +18,7 @@ PATIENCE_S = 0.1
 
 
 class GatewayLock:
-    """The right to be the gateway of one state directory. ``release`` gives it up and takes the published address back."""
+    """The right to be the gateway of one state directory. ``release`` ends it and takes the published address back."""
 
     def __init__(self, config: Config, descriptor: int):
         self._config, self._descriptor = config, descriptor

@@ -1,4 +1,4 @@
-"""Where our own server logs: a file in the state directory at ``logging.level``, and what is serious in the terminal."""
+"""Where our own server logs: a file in the state directory at ``logging.level``; what is serious, the terminal too."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PING_SECONDS = 30.0
 """Below the 60 s after which proxies cut what is silent; without a pong in the same time the socket is closed."""
 OVERSIZE_FACTOR = 4
-"""Tornado cuts a connection off at its limit without a word (the client sees a reset), so its limit lies above ours, which
-answers with a coded error."""
+"""Tornado's limit over ours: at its own it cuts the connection off (the client sees a reset), at ours there is an error
+with a code."""
 
 _TEXT_FIN = 0x81
 
@@ -45,7 +45,7 @@ class Protocol(WebSocketProtocol13):
 
 
 class PeerSocket(WebSocketHandler):
-    """The adapter. A subclass decides in ``get`` who may connect, sets ``identity`` and goes on to ``super().get()``."""
+    """The adapter. A subclass's ``get`` decides who may connect and sets ``identity``, then calls ``super().get()``."""
 
     edge: Edge
     identity: Identity | None = None
@@ -53,7 +53,7 @@ class PeerSocket(WebSocketHandler):
     _client: Client | None = None
     _unflushed = 0
 
-    def open(self, *args: str, **kwargs: str) -> None:  # type: ignore[override]  # an attribute in Tornado
+    def open(self, *args: str, **kwargs: str) -> None:
         assert self.ws_connection is not None
         self.set_nodelay(True)
         self.client_key = client_key(self.request.remote_ip or "")
@@ -111,7 +111,7 @@ class PeerSocket(WebSocketHandler):
         return None
 
     def get_websocket_protocol(self) -> Protocol | None:
-        made = super().get_websocket_protocol()
+        made = cast("WebSocketProtocol13 | None", super().get_websocket_protocol())
         return None if made is None else Protocol(self, mask_outgoing=False, params=made.params)
 
     @property

@@ -40,7 +40,7 @@ from .store.api import SchemaTooNew, StoreDamaged
 log = logging.getLogger(__name__)
 
 HEADER_SECONDS = 2.0
-"""How long a client may take for the head of a request, and how long an idle connection is kept. Tornado's is an hour."""
+"""How long a client may take for the head of a request, and how long an idle connection is kept. Tornado: an hour."""
 STOP_SECONDS = 10.0
 EXIT_FAILED = 1
 EXIT_KILLED = 128 + signal.SIGTERM
@@ -51,12 +51,12 @@ class ClawdbotServer(ServerApp):
 
     port_default_value = 18789
     port_retries_default_value = 0
-    subcommands: dict[str, Any] = {}
+    subcommands: dict[str, Any] = {}  # noqa: RUF012  as the base declares it; nobody changes it
     identity_provider_class = Type(default_value=GatewayIdentity, klass=IdentityProvider)
     """Not configurable: another provider would be another secret."""
     allow_unauthenticated_access = Bool(False)
     config_file_name = Unicode("jupyter_clawdbot_config")
-    """Not ``jupyter_server_config``: an address, a password or ``allow_origin`` meant for the user's Lab is not for us."""
+    """Not ``jupyter_server_config``: an address, a password or an ``allow_origin`` there is meant for the user's Lab."""
     options = AnyTrait(Options())
 
     exit_code = 0
@@ -80,7 +80,7 @@ class ClawdbotServer(ServerApp):
         self.ip, self.port = self._settled.addresses.wanted, self._settled.port
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
         self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
-        self.edge = Edge(LiveConfig(lambda: self._settled.load()), "standalone")
+        self.edge = Edge(LiveConfig(self._settled.load), "standalone")
         logs.start(self._settled.config, self.log, verbose=self.options.verbose)
         super().init_configurables()
 
@@ -98,7 +98,8 @@ class ClawdbotServer(ServerApp):
 
     def init_webapp(self) -> None:
         """Put the gate in front of every route and our last words behind them."""
-        self.tornado_settings.setdefault("headers", {}).update(SECURITY_HEADERS, **{"Content-Security-Policy": BARE_CSP})
+        headers = {**SECURITY_HEADERS, "Content-Security-Policy": BARE_CSP}
+        self.tornado_settings.setdefault("headers", {}).update(headers)
         super().init_webapp()
         rules = self.web_app.wildcard_router.rules
         rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
@@ -135,7 +136,7 @@ class ClawdbotServer(ServerApp):
         self.write_server_info_file()
 
     async def _post_start(self) -> None:
-        await super()._post_start()
+        await super()._post_start()  # type: ignore[no-untyped-call]
         if self._stopping:
             return
         config = self._settled.config
@@ -171,7 +172,7 @@ class ClawdbotServer(ServerApp):
         return f"{scheme}://{self._settled.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
 
     def _write_browser_open_file(self, url: str, fh: Any) -> None:
-        """A file that leads to the one-time link, so that the code is in no process list (Jupyter's way with its token)."""
+        """A file that leads to the one-time link, so that no process list shows it (Jupyter's way with its token)."""
         template = self.web_app.settings["jinja2_env"].get_template("browser-open.html")
         fh.write(template.render(open_url=self._browser_url, base_url=self.base_url))
 
@@ -213,8 +214,9 @@ def _open(url: str, browser: str) -> None:
 def run(options: Options) -> int:
     """Run the server until it is stopped; returns the exit code. A requested restart replaces the process."""
     if {"--help-all", "--generate-config"} & set(options.rest):
-        ClawdbotApp.launch_instance(list(options.rest))  # prints or writes, and exits
-    server: ClawdbotServer = ClawdbotApp.initialize_server(list(options.rest), options=options)
+        ClawdbotApp.launch_instance(list(options.rest))  # type: ignore[no-untyped-call]  # prints or writes, and exits
+    server: ClawdbotServer = ClawdbotApp.initialize_server(  # type: ignore[no-untyped-call]
+        list(options.rest), options=options)
     server.start()
     if server._restart:
         os.environ[RESTARTED] = "1"

@@ -33,7 +33,7 @@ t = catalogue("server")
 
 
 class Refusal(Exception):
-    """Why this process does not become the gateway. ``text`` is for the terminal; ``open_url`` is where to go instead."""
+    """Why this process does not become the gateway. ``text`` is for the terminal, ``open_url`` where to go instead."""
 
     def __init__(self, text: str, exit_code: int, open_url: str = ""):
         super().__init__(text)

@@ -142,7 +142,7 @@ class Auth:
         return self._check(auth.token, auth.password, client_key)
 
     def check_bearer(self, header: str, client_key: str) -> Identity:
-        """The identity behind an ``Authorization`` header: ``Bearer``, or Jupyter's ``token``. Raises as ``check_connect``."""
+        """The identity behind an ``Authorization`` header (``Bearer``, Jupyter's ``token``). As ``check_connect``."""
         given = _HEADER.fullmatch(header)
         if given is None:
             raise Unauthorized("unauthorized: no bearer token in the Authorization header")
@@ -221,7 +221,7 @@ class Auth:
         return code, int(ends * 1000)
 
     def redeem_link(self, code: str) -> Identity | None:
-        """Use a code up; ``None`` if it is unknown, used, late, or older than the secret. Its 192 bits need no limiter."""
+        """Use a code up; ``None`` if it is unknown, used, late, or older than the secret. 192 bits need no limiter."""
         ends, generation = self._links.pop(_digest(code), (0.0, ""))
         if ends < self._clock() or generation != self.generation():
             return None

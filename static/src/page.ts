@@ -48,7 +48,5 @@ chat.addEventListener("clawdbot-session", (event) => {
   address.searchParams.set("session", key);
   history.pushState(null, "", address);
 });
-window.addEventListener("popstate", () => {
-  chat.sessionKey = sessionInAddress() || "main";
-});
+window.addEventListener("popstate", () => (chat.sessionKey = sessionInAddress() || "main"));
 document.body.append(chat);

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 3;
 
 /** Capabilities that the gateway knows. */
-export const KNOWN_CAPS = ["chat.append", "session.events", "session.switch"] as const;
+export const KNOWN_CAPS = ["chat.append", "session.events", "session.switch", "sessions.subscribe"] as const;
 
 /**
  * `stream` `lifecycle` has `data.phase` `start`, `end`, `error` or (ours) `retry` with `attempt`, `maxAttempts`,
@@ -18,9 +18,143 @@ export interface AgentEvent {
   ts: number;
 }
 
+export interface AgentIdentityParams {
+  agentId?: string | null;
+  sessionKey?: string | null;
+}
+
+export interface AgentIdentityResult {
+  agentId: string;
+  name: string;
+  /** One character that stands for the agent. */
+  avatar: string;
+}
+
+export interface AgentParams {
+  message: string;
+  idempotencyKey: string;
+  agentId?: string | null;
+  sessionKey?: string | null;
+  /** Used when there is no `sessionKey`; without either the main session is meant. */
+  sessionId?: string | null;
+  thinking?: string | null;
+  /** Seconds; 0 stands for the configured limit. */
+  timeout?: number | null;
+  /** Added to the system prompt of this turn. */
+  extraSystemPrompt?: string | null;
+  attachments?: Record<string, unknown>[] | null;
+  /** Read and without effect: a reply goes to the session's watchers and nowhere else. */
+  deliver?: boolean | null;
+}
+
+/** Sent twice under one request id: `accepted` at once, then how the run ended. */
+export interface AgentResult {
+  runId: string;
+  /** `accepted`, then `ok`, `error` or `aborted`. */
+  status: string;
+  acceptedAt?: number;
+  summary?: string;
+  /** `payloads` with the texts, `meta` with duration, session, model and usage. */
+  result?: Record<string, unknown>;
+}
+
+export interface AgentWaitParams {
+  runId: string;
+  /** 30,000 if absent. */
+  timeoutMs?: number | null;
+}
+
+export interface AgentWaitResult {
+  runId: string;
+  /** `ok`, `error`, or `timeout` when the run goes on (or is not known). */
+  status: string;
+  startedAt?: number;
+  endedAt?: number;
+  error?: string;
+}
+
+export interface AgentsListResult {
+  defaultId: string;
+  mainKey: string;
+  scope: string;
+  agents: Record<string, unknown>[];
+}
+
+export interface ApprovalRequestParams {
+  command: string;
+  id?: string | null;
+  cwd?: string | null;
+  host?: string | null;
+  security?: string | null;
+  ask?: string | null;
+  agentId?: string | null;
+  resolvedPath?: string | null;
+  sessionKey?: string | null;
+  /** 120,000 if absent. */
+  timeoutMs?: number | null;
+}
+
+export interface ApprovalRequestedEvent {
+  id: string;
+  request: Record<string, unknown>;
+  createdAtMs: number;
+  expiresAtMs: number;
+}
+
+export interface ApprovalResolveParams {
+  id: string;
+  decision: "allow-always" | "allow-once" | "deny";
+}
+
+export interface ApprovalResolvedEvent {
+  id: string;
+  decision: string;
+  ts: number;
+  resolvedBy?: string;
+}
+
+/** `decision` is `null` when nobody decided in time, which is a no. */
+export interface ApprovalResult {
+  id: string;
+  decision: string | null;
+  createdAtMs: number;
+  expiresAtMs: number;
+}
+
+/** The rules by which commands are allowed without asking. */
+export interface ApprovalsFileResult {
+  path: string;
+  exists: boolean;
+  hash: string;
+  file: Record<string, unknown>;
+}
+
+export interface ApprovalsSetParams {
+  file: Record<string, unknown>;
+  /** The `hash` of `exec.approvals.get`; needed once there are rules. */
+  baseHash?: string | null;
+}
+
 export interface ChallengeEvent {
   nonce: string;
   ts: number;
+}
+
+export interface ChannelsStatusParams {
+  probe?: boolean | null;
+  timeoutMs?: number | null;
+}
+
+export interface ChannelsStatusResult {
+  ts: number;
+  channelOrder: string[];
+  channelLabels: Record<string, unknown>;
+  channelDetailLabels: Record<string, unknown>;
+  channelSystemImages: Record<string, unknown>;
+  channelMeta: Record<string, unknown>[];
+  channels: Record<string, unknown>;
+  channelAccounts: Record<string, unknown>;
+  channelDefaultAccountId: Record<string, unknown>;
 }
 
 export interface ChatAbortParams {
@@ -135,6 +269,15 @@ export interface CommandsListResult {
   commands: Record<string, unknown>[];
 }
 
+/** As `config.set`; settings take effect at once, so nothing restarts. */
+export interface ConfigApplyParams {
+  raw: string;
+  baseHash?: string | null;
+  sessionKey?: string | null;
+  note?: string | null;
+  restartDelayMs?: number | null;
+}
+
 export type ConfigGetParams = Record<string, never>;
 
 export interface ConfigPatchParams {
@@ -167,6 +310,26 @@ export interface ConnectParams {
   device?: DeviceIdentity | null;
   locale?: string | null;
   userAgent?: string | null;
+  /** Of a node: what `node.invoke` may ask of it. */
+  commands?: string[];
+  /** Of a node: what its operating system lets it do. */
+  permissions?: Record<string, unknown> | null;
+  pathEnv?: string | null;
+}
+
+export interface CronListParams {
+  includeDisabled?: boolean | null;
+}
+
+export interface CronListResult {
+  jobs: Record<string, unknown>[];
+}
+
+export interface CronStatusResult {
+  enabled: boolean;
+  storePath: string;
+  jobs: number;
+  nextWakeAtMs: number | null;
 }
 
 export interface DeviceIdentity {
@@ -177,9 +340,61 @@ export interface DeviceIdentity {
   nonce?: string | null;
 }
 
+export interface DevicePairApproveResult {
+  requestId: string;
+  device: PairedDevice;
+}
+
+export interface DevicePairListResult {
+  pending: PairingRequest[];
+  paired: PairedDevice[];
+}
+
+export interface DevicePairRejectResult {
+  requestId: string;
+  deviceId: string;
+}
+
+export interface DeviceTokenParams {
+  deviceId: string;
+  role: string;
+}
+
+export interface DeviceTokenRevokeResult {
+  deviceId: string;
+  role: string;
+  revokedAtMs: number;
+}
+
+export interface DeviceTokenRotateParams {
+  deviceId: string;
+  role: string;
+  /** The scopes from now on, at most those approved; absent: as they are. */
+  scopes?: string[] | null;
+}
+
+export interface DeviceTokenRotateResult {
+  deviceId: string;
+  role: string;
+  /** Shown this once; the old one is void. */
+  token: string;
+  scopes: string[];
+  rotatedAtMs: number;
+}
+
 export interface GatewayStopParams {
   restart?: boolean | null;
   reason?: string | null;
+}
+
+export interface HeartbeatsParams {
+  enabled: boolean;
+}
+
+export interface HeartbeatsResult {
+  ok: boolean;
+  /** Always false: this gateway has no heartbeats. */
+  enabled: boolean;
 }
 
 /** Ours: a reply that is being written, as far as it is. */
@@ -197,6 +412,25 @@ export interface LinkCreateResult {
   expiresAt: number;
 }
 
+export interface LogsTailParams {
+  /** Where the last answer ended; absent: the end of the file. */
+  cursor?: number | null;
+  limit?: number | null;
+  maxBytes?: number | null;
+}
+
+export interface LogsTailResult {
+  file: string;
+  cursor: number;
+  size: number;
+  /** JSON objects: `time`, `_meta` with `logLevelName` and `name`, and the message under `"0"`. */
+  lines: string[];
+  /** Lines in front were left out. */
+  truncated: boolean;
+  /** The cursor was of a file that was rotated away: read from the end of the new one. */
+  reset: boolean;
+}
+
 export interface ModelsListResult {
   models: Record<string, unknown>[];
 }
@@ -204,8 +438,154 @@ export interface ModelsListResult {
 /** Nothing is read. */
 export type NoParams = Record<string, never>;
 
+export interface NodeEventParams {
+  event: string;
+  payload?: unknown;
+  payloadJSON?: unknown;
+}
+
+export interface NodeIdParams {
+  nodeId: string;
+}
+
+export interface NodeInvokeAnswer {
+  ok: boolean;
+  /** The invocation had timed out or was never made. */
+  ignored?: boolean;
+}
+
+/** Sent to the node alone; it answers with `node.invoke.result`. */
+export interface NodeInvokeEvent {
+  id: string;
+  nodeId: string;
+  command: string;
+  paramsJSON: string | null;
+  timeoutMs: number;
+  idempotencyKey: string;
+}
+
+export interface NodeInvokeParams {
+  nodeId: string;
+  command: string;
+  idempotencyKey: string;
+  params?: unknown;
+  /** 30,000 if absent. */
+  timeoutMs?: number | null;
+}
+
+export interface NodeInvokeResult {
+  ok: boolean;
+  nodeId: string;
+  command: string;
+  payload: unknown;
+  payloadJSON: string | null;
+}
+
+/** What became of an invocation. A result after the timeout is taken and ignored. */
+export interface NodeInvokeResultParams {
+  nodeId: string;
+  id: string;
+  ok: boolean;
+  payload?: unknown;
+  /** The payload as JSON text. */
+  payloadJSON?: unknown;
+  error?: Record<string, unknown> | null;
+}
+
+export interface NodeListResult {
+  ts: number;
+  nodes: Record<string, unknown>[];
+}
+
+export interface NodePairListResult {
+  pending: Record<string, unknown>[];
+  paired: Record<string, unknown>[];
+}
+
+export interface NodePairRequestParams {
+  nodeId: string;
+  displayName?: string | null;
+  platform?: string | null;
+  version?: string | null;
+  deviceFamily?: string | null;
+  modelIdentifier?: string | null;
+  caps?: string[] | null;
+  commands?: string[] | null;
+  remoteIp?: string | null;
+  silent?: boolean | null;
+}
+
+export interface NodePairResolvedEvent {
+  requestId: string;
+  nodeId: string;
+  decision: "approved" | "rejected";
+  ts: number;
+}
+
+export interface NodePairVerifyParams {
+  nodeId: string;
+  token: string;
+}
+
+export interface NodeRenameParams {
+  nodeId: string;
+  displayName: string;
+}
+
+export interface NodeRenameResult {
+  nodeId: string;
+  displayName: string;
+}
+
 export interface OkResult {
   ok: boolean;
+}
+
+export interface PairResolvedEvent {
+  requestId: string;
+  deviceId: string;
+  decision: "approved" | "rejected";
+  ts: number;
+}
+
+export interface PairedDevice {
+  deviceId: string;
+  publicKey: string;
+  role: string;
+  roles: string[];
+  scopes: string[];
+  createdAtMs: number;
+  approvedAtMs: number;
+  /** `role`, `scopes`, `createdAtMs`, `rotatedAtMs`, `revokedAtMs`, `lastUsedAtMs`; never the token. */
+  tokens: Record<string, unknown>[];
+  displayName?: string;
+  platform?: string;
+  clientId?: string;
+  clientMode?: string;
+  remoteIp?: string;
+}
+
+/** A device that waits for somebody to let it in. Forgotten after 5 minutes. */
+export interface PairingRequest {
+  requestId: string;
+  deviceId: string;
+  publicKey: string;
+  role: string;
+  roles: string[];
+  scopes: string[];
+  silent: boolean;
+  /** The device was paired before and asks for more. */
+  isRepair: boolean;
+  ts: number;
+  displayName?: string;
+  platform?: string;
+  clientId?: string;
+  clientMode?: string;
+  remoteIp?: string;
+}
+
+export interface PresenceEvent {
+  presence: Record<string, unknown>[];
 }
 
 /** Ours: a send that waits its turn. */
@@ -213,6 +593,10 @@ export interface Queued {
   runId: string;
   text: string;
   createdAt: number;
+}
+
+export interface RequestIdParams {
+  requestId: string;
 }
 
 /** `entry` is as in `sessions.list`; absent when `reason` is `deleted`. */
@@ -237,6 +621,16 @@ export interface SessionKeyParams {
   key: string;
 }
 
+export interface SessionKeysParams {
+  keys: string[];
+}
+
+export interface SessionKeysResult {
+  ok: boolean;
+  /** What is subscribed now. */
+  keys: string[];
+}
+
 /** A message was stored in a session's current transcript. */
 export interface SessionMessageEvent {
   sessionKey: string;
@@ -256,6 +650,25 @@ export interface SessionsClearResult {
   key: string;
   entry: Record<string, unknown>;
   undoUntil: number;
+}
+
+export interface SessionsCompactParams {
+  /** A session key; `main` is an alias. */
+  key: string;
+  /** Ours: what the summary should keep above all. */
+  instructions?: string | null;
+  /** Read and without effect: Clawdbot cuts its transcript file to so many lines, ours stays whole. */
+  maxLines?: number | null;
+}
+
+export interface SessionsCompactResult {
+  ok: boolean;
+  key: string;
+  compacted: boolean;
+  /** Why not, when `compacted` is false. */
+  reason?: string;
+  tokensBefore?: number;
+  tokensAfter?: number;
 }
 
 export interface SessionsDeleteParams {
@@ -342,13 +755,83 @@ export interface SessionsTranscriptsResult {
   transcripts: Record<string, unknown>[];
 }
 
+export interface SessionsUsageParams {
+  /** One session; absent: all. */
+  key?: string | null;
+  limit?: number | null;
+  days?: number | null;
+}
+
+export interface SessionsUsageResult {
+  updatedAt: number;
+  sessions: Record<string, unknown>[];
+  totals: Record<string, unknown>;
+}
+
 export interface ShutdownEvent {
   reason: string;
   restartExpectedMs?: number;
 }
 
+export interface SkillsStatusResult {
+  workspaceDir: string;
+  managedSkillsDir: string;
+  skills: Record<string, unknown>[];
+}
+
+/** What a device tells of itself; a text that does not begin with `Node:` is a notice for the main session. */
+export interface SystemEventParams {
+  text: string;
+  deviceId?: string | null;
+  instanceId?: string | null;
+  host?: string | null;
+  ip?: string | null;
+  mode?: string | null;
+  version?: string | null;
+  platform?: string | null;
+  deviceFamily?: string | null;
+  modelIdentifier?: string | null;
+  lastInputSeconds?: number | null;
+  reason?: string | null;
+  roles?: string[] | null;
+  scopes?: string[] | null;
+  tags?: string[] | null;
+}
+
 export interface TickEvent {
   ts: number;
+}
+
+export interface UpdateRunParams {
+  sessionKey?: string | null;
+  note?: string | null;
+  restartDelayMs?: number | null;
+  timeoutMs?: number | null;
+}
+
+export interface UsageCostParams {
+  /** 30 if absent; today counts as one. */
+  days?: number | string | null;
+}
+
+export interface UsageCostResult {
+  updatedAt: number;
+  days: number;
+  /**
+   * `date` (of the gateway's time zone), `input`, `output`, `cacheRead`, `cacheWrite`, `totalTokens`, `totalCost`,
+   * `missingCostEntries`.
+   */
+  daily: Record<string, unknown>[];
+  totals: Record<string, unknown>;
+}
+
+export interface VoicewakeResult {
+  triggers: string[];
+}
+
+export interface WakeParams {
+  mode: "next-heartbeat" | "now";
+  text: string;
 }
 
 /** Parameters and result of every method. */
@@ -361,6 +844,14 @@ export interface Methods {
   "chat.abort": { params: ChatAbortParams; result: ChatAbortResult };
   /** Append an assistant message without a model call. */
   "chat.inject": { params: ChatInjectParams; result: ChatInjectResult };
+  /** Ask for a turn and wait: one response when it is accepted, a second when it has ended. */
+  "agent": { params: AgentParams; result: AgentResult };
+  /** Wait for a run to end. */
+  "agent.wait": { params: AgentWaitParams; result: AgentWaitResult };
+  /** Name and avatar of the agent of a session. */
+  "agent.identity.get": { params: AgentIdentityParams; result: AgentIdentityResult };
+  /** The agents: one. */
+  "agents.list": { params: NoParams; result: AgentsListResult };
   /** Sessions, newest first. */
   "sessions.list": { params: SessionsListParams; result: SessionsListResult };
   /** Open a new session key. */
@@ -381,6 +872,12 @@ export interface Methods {
   "sessions.delete": { params: SessionsDeleteParams; result: SessionsDeleteResult };
   /** Find a session key by key, session id or label. */
   "sessions.resolve": { params: SessionsResolveParams; result: SessionsResolveResult };
+  /** Have the model summarise the conversation so far; it goes on from the summary, the transcript stays. */
+  "sessions.compact": { params: SessionsCompactParams; result: SessionsCompactResult };
+  /** Get these sessions' events; for clients with the cap `sessions.subscribe`, who get no other's. */
+  "sessions.subscribe": { params: SessionKeysParams; result: SessionKeysResult };
+  /** Get these sessions' events no more. */
+  "sessions.unsubscribe": { params: SessionKeysParams; result: SessionKeysResult };
   /** The last few messages of several sessions, shortened. */
   "sessions.preview": { params: SessionsPreviewParams; result: SessionsPreviewResult };
   /** The models that can be chosen. */
@@ -397,12 +894,88 @@ export interface Methods {
   "config.set": { params: ConfigSetParams; result: Record<string, unknown> };
   /** Merge into the configuration file. */
   "config.patch": { params: ConfigPatchParams; result: Record<string, unknown> };
+  /** Replace the configuration file; what changed takes effect at once. */
+  "config.apply": { params: ConfigApplyParams; result: Record<string, unknown> };
   /** JSON Schema and UI hints of the configuration. */
   "config.schema": { params: NoParams; result: Record<string, unknown> };
   /** A login code for one use within 60 s (`clawdbot web`). */
   "auth.link": { params: NoParams; result: LinkCreateResult };
   /** Stop or restart this gateway. */
   "gateway.stop": { params: GatewayStopParams; result: OkResult };
+  /** Who is connected, and was lately. */
+  "system-presence": { params: NoParams; result: Record<string, unknown> };
+  /** Tell of a device, or leave a notice that the main session's next turn is told. */
+  "system-event": { params: SystemEventParams; result: OkResult };
+  /** The last heartbeat: `null`, there are none. */
+  "last-heartbeat": { params: NoParams; result: Record<string, unknown> };
+  /** Heartbeats on or off: they stay off. */
+  "set-heartbeats": { params: HeartbeatsParams; result: HeartbeatsResult };
+  /** Leave a notice that the main session's next turn is told. */
+  "wake": { params: WakeParams; result: OkResult };
+  /** The newest lines of the log. */
+  "logs.tail": { params: LogsTailParams; result: LogsTailResult };
+  /** The providers' quotas: not known to this gateway. */
+  "usage.status": { params: NoParams; result: Record<string, unknown> };
+  /** Tokens and dollars by day. */
+  "usage.cost": { params: UsageCostParams; result: UsageCostResult };
+  /** Tokens and dollars by session. */
+  "sessions.usage": { params: SessionsUsageParams; result: SessionsUsageResult };
+  /** Devices that wait, and paired ones. */
+  "device.pair.list": { params: NoParams; result: DevicePairListResult };
+  /** Let a device in. */
+  "device.pair.approve": { params: RequestIdParams; result: DevicePairApproveResult };
+  /** Turn a device away. */
+  "device.pair.reject": { params: RequestIdParams; result: DevicePairRejectResult };
+  /** Give a device a new token; sockets that came by the old one close. */
+  "device.token.rotate": { params: DeviceTokenRotateParams; result: DeviceTokenRotateResult };
+  /** Take a device's role back; its sockets close. */
+  "device.token.revoke": { params: DeviceTokenParams; result: DeviceTokenRevokeResult };
+  /** Nodes that are connected or paired. */
+  "node.list": { params: NoParams; result: NodeListResult };
+  /** One node with what it can do. */
+  "node.describe": { params: NodeIdParams; result: Record<string, unknown> };
+  /** Have a node do something; waits for it. */
+  "node.invoke": { params: NodeInvokeParams; result: NodeInvokeResult };
+  /** What became of an invocation. */
+  "node.invoke.result": { params: NodeInvokeResultParams; result: NodeInvokeAnswer };
+  /** Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`. */
+  "node.event": { params: NodeEventParams; result: OkResult };
+  /** Name a node. */
+  "node.rename": { params: NodeRenameParams; result: NodeRenameResult };
+  /** Ask for a node to be let in. */
+  "node.pair.request": { params: NodePairRequestParams; result: Record<string, unknown> };
+  /** Nodes that wait, and paired ones. */
+  "node.pair.list": { params: NoParams; result: NodePairListResult };
+  /** Let a node in; answers with its token. */
+  "node.pair.approve": { params: RequestIdParams; result: Record<string, unknown> };
+  /** Turn a node away. */
+  "node.pair.reject": { params: RequestIdParams; result: Record<string, unknown> };
+  /** Is this a paired node's token? */
+  "node.pair.verify": { params: NodePairVerifyParams; result: Record<string, unknown> };
+  /** Programs that skills need on a node: none. */
+  "skills.bins": { params: NoParams; result: Record<string, unknown> };
+  /** Ask whether a command may run; answered when somebody decides, or when time is up. */
+  "exec.approval.request": { params: ApprovalRequestParams; result: ApprovalResult };
+  /** Decide. */
+  "exec.approval.resolve": { params: ApprovalResolveParams; result: OkResult };
+  /** The rules for commands. */
+  "exec.approvals.get": { params: NoParams; result: ApprovalsFileResult };
+  /** Replace the rules for commands. */
+  "exec.approvals.set": { params: ApprovalsSetParams; result: ApprovalsFileResult };
+  /** Chat channels: none. */
+  "channels.status": { params: ChannelsStatusParams; result: ChannelsStatusResult };
+  /** The scheduler: there is none. */
+  "cron.status": { params: NoParams; result: CronStatusResult };
+  /** Scheduled jobs: none. */
+  "cron.list": { params: CronListParams; result: CronListResult };
+  /** Skills: none. */
+  "skills.status": { params: NoParams; result: SkillsStatusResult };
+  /** Speech: disabled. */
+  "tts.status": { params: NoParams; result: Record<string, unknown> };
+  /** Wake words: none. */
+  "voicewake.get": { params: NoParams; result: VoicewakeResult };
+  /** Nothing: this package is updated by whatever installed it; says how. */
+  "update.run": { params: UpdateRunParams; result: Record<string, unknown> };
 }
 
 /** Payload of every event. */
@@ -425,6 +998,20 @@ export interface Events {
   "session.queue": SessionQueueEvent;
   /** The same as the method `health`, after `hello-ok`. */
   "health": Record<string, unknown>;
-  /** Who is connected. */
-  "presence": Record<string, unknown>;
+  /** Somebody came or went; the frame carries `stateVersion`. */
+  "presence": PresenceEvent;
+  /** A device waits to be let in. */
+  "device.pair.requested": PairingRequest;
+  /** A device was let in or turned away. */
+  "device.pair.resolved": PairResolvedEvent;
+  /** Do something. */
+  "node.invoke.request": NodeInvokeEvent;
+  /** A node waits to be let in. */
+  "node.pair.requested": Record<string, unknown>;
+  /** A node was let in or turned away. */
+  "node.pair.resolved": NodePairResolvedEvent;
+  /** A command waits for a decision. */
+  "exec.approval.requested": ApprovalRequestedEvent;
+  /** Somebody decided. */
+  "exec.approval.resolved": ApprovalResolvedEvent;
 }

@@ -1,7 +1,8 @@
 /** Logging in over HTTP. The credential goes to the gateway once and comes back as a cookie that scripts cannot read. */
 import type { AuthSession } from "./protocol.js";
 
-export type LoginResult = { ok: true } | { ok: false; reason: "wrong" | "limited" | "unreachable"; retryAfterMs?: number };
+export type LoginResult =
+  { ok: true } | { ok: false; reason: "wrong" | "limited" | "unreachable"; retryAfterMs?: number };
 
 export class AuthApi {
   constructor(
@@ -18,7 +19,8 @@ export class AuthApi {
         signal: AbortSignal.timeout(10_000),
       });
       if (response.ok) return (await response.json()) as AuthSession;
-      if (response.status === 401 || response.status === 403) return { authenticated: false, modes: [], mount: "jupyter" };
+      if (response.status === 401 || response.status === 403)
+        return { authenticated: false, modes: [], mount: "jupyter" };
       return null;
     } catch {
       return null;

@@ -234,9 +234,7 @@ export class GatewayClient {
       this.hello = hello;
       this.lastSeq = null;
       this.restartUntil = 0;
-      this.stableTimer = setTimeout(() => {
-        this.attempt = 0;
-      }, STABLE_MS);
+      this.stableTimer = setTimeout(() => (this.attempt = 0), STABLE_MS);
       this.watch(2 * this.tickMs());
       this.setState({ status: "open" });
       this.onHello(hello);
@@ -276,9 +274,7 @@ export class GatewayClient {
 
   private retryIn(delayMs: number, cause: "offline" | "down" | "restarting" | "limited"): void {
     const attempt = ++this.attempt;
-    this.retryTimer = setTimeout(() => {
-      this.open();
-    }, delayMs);
+    this.retryTimer = setTimeout(() => this.open(), delayMs);
     this.setState({ status: "waiting", cause, attempt, retryAt: this.now() + delayMs });
   }
 
@@ -301,9 +297,7 @@ export class GatewayClient {
   /** Treat the connection as dead if nothing is heard for `ms`. */
   private watch(ms: number): void {
     clearTimeout(this.watchdog);
-    this.watchdog = setTimeout(() => {
-      void this.lost(1006, this.generation);
-    }, ms);
+    this.watchdog = setTimeout(() => void this.lost(1006, this.generation), ms);
   }
 
   private tickMs(): number {

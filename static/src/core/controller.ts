@@ -66,9 +66,7 @@ export class Controller {
       this.dispatch({ type: "connection", state });
     };
     this.client.onHello = (hello) => void this.greet(hello);
-    this.client.onEvent = (name, payload) => {
-      this.receive(name, payload);
-    };
+    this.client.onEvent = (name, payload) => this.receive(name, payload);
     this.client.onGap = () => {
       this.dispatch({ type: "gap" });
       void this.loadSessions();

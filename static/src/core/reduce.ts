@@ -262,7 +262,12 @@ function onAgent(view: View, event: AgentEvent, now: number): View {
   const live = view.live?.runId === event.runId ? view.live : null;
   if (phase === "start") return live ? view : { ...view, live: newLive(event.runId, now) };
   if (phase === "retry") {
-    const retry = { attempt: attempt ?? 1, maxAttempts: maxAttempts ?? 1, reason: reason ?? "", at: now + (waitMs ?? 0) };
+    const retry = {
+      attempt: attempt ?? 1,
+      maxAttempts: maxAttempts ?? 1,
+      reason: reason ?? "",
+      at: now + (waitMs ?? 0),
+    };
     return { ...view, live: { ...(live ?? newLive(event.runId, now)), retry } };
   }
   return view;

@@ -26,22 +26,14 @@ export class DirectTransport implements Transport {
     const url = new URL("ws", this.base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url);
-    socket.onopen = () => {
-      events.open();
-    };
+    socket.onopen = () => events.open();
     socket.onmessage = (event: MessageEvent) => {
       if (typeof event.data === "string") events.frame(event.data);
     };
-    socket.onclose = (event) => {
-      events.closed(event.code, event.reason);
-    };
+    socket.onclose = (event) => events.closed(event.code, event.reason);
     return {
-      send: (text) => {
-        socket.send(text);
-      },
-      close: (code = 1000, reason = "") => {
-        socket.close(code, reason);
-      },
+      send: (text) => socket.send(text),
+      close: (code = 1000, reason = "") => socket.close(code, reason),
     };
   }
 }

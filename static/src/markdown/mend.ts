@@ -131,7 +131,13 @@ function closeAll(text: string, open: readonly Open[]): string {
   const begun = open.filter((each) => each.at + each.mark.length < shown.length);
   if (begun.length === 0) return shown;
   shown = shown.replace(/(?<![*~])[*~]$/, "").trimEnd();
-  return shown + begun.map((each) => each.mark).reverse().join("");
+  return (
+    shown +
+    begun
+      .map((each) => each.mark)
+      .reverse()
+      .join("")
+  );
 }
 
 /** `[text](addr` becomes `text`, `![alt` nothing, for as long as the end is missing. */

@@ -4,8 +4,9 @@ import type { Config } from "dompurify";
 
 const MESSAGE: Config = {
   ALLOWED_TAGS: [
-    ..."a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img li ol p pre span strong table tbody td th thead tr ul"
-      .split(" "),
+    ..."a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img li ol p pre span strong table tbody td th thead tr ul".split(
+      " ",
+    ),
   ],
   ALLOWED_ATTR: ["align", "alt", "class", "href", "rel", "src", "start", "target", "title"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|data:image\/(?:png|jpeg|gif|webp);base64,)/i,

@@ -2,5 +2,11 @@
 import temml from "temml";
 
 export function texToMathml(tex: string, display: boolean): string {
-  return temml.renderToString(tex, { displayMode: display, throwOnError: false, trust: false, maxExpand: 200, maxSize: [20, 20] });
+  return temml.renderToString(tex, {
+    displayMode: display,
+    throwOnError: false,
+    trust: false,
+    maxExpand: 200,
+    maxSize: [20, 20],
+  });
 }

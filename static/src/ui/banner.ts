@@ -21,17 +21,19 @@ export function banner(ui: Ui, connection: ConnectionState, now: number): Templa
   if (connection.status === "protocol-too-old") {
     return html`<div class="banner" role="status">
       ${icon("warn")}<span>${t("banner.protocol")}</span>
-      <button type="button" class="button" @click=${() => { location.reload(); }}>${t("banner.reload")}</button>
+      <button type="button" class="button" @click=${() => location.reload()}>${t("banner.reload")}</button>
     </div>`;
   }
   if (connection.status === "connecting" && connection.attempt > 0) {
-    return html`<div class="banner" role="status"><span class="spinner"></span><span>${t("banner.connecting")}</span></div>`;
+    return html`<div class="banner" role="status">
+      <span class="spinner"></span><span>${t("banner.connecting")}</span>
+    </div>`;
   }
   if (connection.status !== "waiting") return nothing;
   const seconds = secondsUntil(connection.retryAt, now);
   return html`<div class="banner" role="status">
     ${icon("warn")}<span>${t(CAUSES[connection.cause] ?? "banner.down")}</span>
     <span class="countdown" aria-hidden="true">${t("banner.retryIn", { seconds })}</span>
-    <button type="button" class="button" @click=${() => { controller.client.wake(); }}>${t("banner.retryNow")}</button>
+    <button type="button" class="button" @click=${() => controller.client.wake()}>${t("banner.retryNow")}</button>
   </div>`;
 }

@@ -11,7 +11,12 @@ import type { Toast } from "./context.js";
 const UNDO_MS = 10_000;
 
 /** The note about a change of a session, if it concerns the reader. `undo` takes a clear back. */
-export function sessionNote(t: Translate, event: SessionChangedEvent, concerned: boolean, undo: () => void): Toast | null {
+export function sessionNote(
+  t: Translate,
+  event: SessionChangedEvent,
+  concerned: boolean,
+  undo: () => void,
+): Toast | null {
   if (event.reason === "deleted") return { text: t("remove.done") };
   if (!concerned) return null;
   if (event.reason === "reset") return { text: t("reset.done") };

@@ -17,22 +17,20 @@
 import { html, LitElement, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
-import { version } from "../../package.json";
 import { AuthApi } from "../core/auth.js";
-import { GatewayClient, RequestRefused } from "../core/client.js";
-import { Controller } from "../core/controller.js";
-import { Drafts } from "../core/drafts.js";
+import type { Controller } from "../core/controller.js";
 import { isComposingKey } from "../core/ime.js";
 import type { AuthSession, ChatEvent, SessionChangedEvent } from "../core/protocol.js";
 import { canonicalKey, currentView, entryOf, initialState } from "../core/state.js";
 import type { State } from "../core/state.js";
-import { DirectTransport } from "../core/transport.js";
 import type { Transport } from "../core/transport.js";
 import { pickLocale, translator } from "../i18n/index.js";
 
 import { banner } from "./banner.js";
 import { commandNote, sendFailedNote, sessionNote, spoken } from "./chat-news.js";
+import { attempt } from "./context.js";
 import type { Toast, Ui } from "./context.js";
+import { connect } from "./connect.js";
 import { Flusher } from "./flush.js";
 import { greeting } from "./greeting.js";
 import { header } from "./header.js";
@@ -95,24 +93,15 @@ export class ClawdbotChat extends LitElement {
   private auth = new AuthApi(".");
   private ui: Ui | null = null;
   private readonly storage = browserStorage();
-  private readonly toasts = new Toasts(() => {
-    this.requestUpdate();
+  private readonly toasts = new Toasts(() => this.requestUpdate());
+  private readonly flusher = new Flusher(() => this.draw(), {
+    frame: (run) => requestAnimationFrame(run),
+    cancelFrame: (id) => cancelAnimationFrame(id),
+    hidden: () => document.hidden,
   });
-  private readonly flusher = new Flusher(
-    () => {
-      this.draw();
-    },
-    {
-      frame: (run) => requestAnimationFrame(run),
-      cancelFrame: (id) => {
-        cancelAnimationFrame(id);
-      },
-      hidden: () => document.hidden,
-    },
+  private readonly resizing = new ResizeObserver(
+    ([entry]) => (this.narrow = (entry?.contentRect.width ?? NARROW_PX) < NARROW_PX),
   );
-  private readonly resizing = new ResizeObserver(([entry]) => {
-    this.narrow = (entry?.contentRect.width ?? NARROW_PX) < NARROW_PX;
-  });
   private ticker: ReturnType<typeof setInterval> | undefined;
   /** Sessions cleared from this page: their undo is offered here even when they are not on show. */
   private readonly clearing = new Set<string>();
@@ -165,31 +154,23 @@ export class ClawdbotChat extends LitElement {
   }
 
   private async boot(): Promise<void> {
-    const base = new URL(this.baseUrl || ".", document.baseURI).href;
-    const auth = (this.auth = new AuthApi(base));
-    const client = new GatewayClient({
-      transport: this.transport ?? new DirectTransport(base),
-      version,
+    const { controller, auth } = connect({
+      base: new URL(this.baseUrl || ".", document.baseURI).href,
+      transport: this.transport,
       locale: () => this.language(),
-      ...(this.transport ? {} : { probe: () => auth.probe() }),
-      online: () => navigator.onLine,
+      sessionKey: this.sessionKey,
+      storage: this.storage,
     });
-    const controller = new Controller({ client, drafts: new Drafts(this.storage), sessionKey: this.sessionKey });
+    this.auth = auth;
     this.controller = controller;
     this.state = controller.state;
-    controller.onChange = () => {
-      this.flusher.request();
-    };
+    controller.onChange = () => this.flusher.request();
     controller.onSendFailed = (key, text, error) => {
       if (key === this.state.current) this.find("clawdbot-composer")?.giveBack(text);
       this.tell(sendFailedNote(translator(this.language()), error));
     };
-    controller.onReply = (event) => {
-      this.replied(event);
-    };
-    controller.onSessionEvent = (event) => {
-      this.sessionEvent(event);
-    };
+    controller.onReply = (event) => this.replied(event);
+    controller.onSessionEvent = (event) => this.sessionEvent(event);
     const session = this.transport ? null : await auth.session();
     if (this.controller !== controller) return; // taken out of the document meanwhile
     this.booted = true;
@@ -213,10 +194,11 @@ export class ClawdbotChat extends LitElement {
     const state = controller.state;
     this.state = state;
     if (state.connection.status === "unauthorized" && before.connection.status !== "unauthorized") void this.askLogin();
-    if (state.current !== before.current) this.dispatchEvent(new CustomEvent("clawdbot-session", { detail: { key: state.current } }));
+    if (state.current !== before.current)
+      this.dispatchEvent(new CustomEvent("clawdbot-session", { detail: { key: state.current } }));
     this.said = (this.ui && spoken(this.ui.t, before, state)) ?? this.said;
     const waiting = state.connection.status === "waiting";
-    if (waiting) this.ticker ??= setInterval(() => { this.requestUpdate(); }, 1_000);
+    if (waiting) this.ticker ??= setInterval(() => this.requestUpdate(), 1_000);
     else {
       clearInterval(this.ticker);
       this.ticker = undefined;
@@ -275,20 +257,9 @@ export class ClawdbotChat extends LitElement {
         this.prefs = { ...this.prefs, ...change };
         savePrefs(this.storage, this.prefs);
       },
-      toast: (toast: Toast) => {
-        this.toasts.add(toast);
-      },
+      toast: (toast: Toast) => this.toasts.add(toast),
       announce: (text) => (this.said = text),
-      attempt: async (work) => {
-        try {
-          await work;
-          return true;
-        } catch (error) {
-          const refused = error instanceof RequestRefused;
-          this.toasts.add({ text: refused ? t("action.refused", { reason: error.message }) : t("action.lost"), kind: "error" });
-          return false;
-        }
-      },
+      attempt: (work) => attempt(work, t, (note) => this.toasts.add(note)),
       openSettings: () => {
         this.drawer = false;
         this.find("clawdbot-settings")?.open();
@@ -304,18 +275,30 @@ export class ClawdbotChat extends LitElement {
   protected override render(): TemplateResult {
     const { ui } = this;
     const scheme = this.prefs.theme === "system" ? this.theme : this.prefs.theme;
-    return html`<div class="app" lang=${this.language()} data-theme=${scheme} data-font=${this.prefs.fontSize} ?data-narrow=${this.narrow}
-      @keydown=${this.keydown}>
+    return html`<div
+      class="app"
+      lang=${this.language()}
+      data-theme=${scheme}
+      data-font=${this.prefs.fontSize}
+      ?data-narrow=${this.narrow}
+      @keydown=${this.keydown}
+    >
       ${!ui || !this.booted ? nothing : this.login ? this.loginView(ui, this.login) : this.chatView(ui)}
     </div>`;
   }
 
   private loginView(ui: Ui, session: AuthSession): TemplateResult {
     return html`<main class="login">
-      <clawdbot-login .session=${session} .auth=${this.auth} .t=${ui.t} ?linkExpired=${this.linkExpired} .onLoggedIn=${() => {
-        this.login = null;
-        this.controller?.client.reopen();
-      }}></clawdbot-login>
+      <clawdbot-login
+        .session=${session}
+        .auth=${this.auth}
+        .t=${ui.t}
+        ?linkExpired=${this.linkExpired}
+        .onLoggedIn=${() => {
+          this.login = null;
+          this.controller?.client.reopen();
+        }}
+      ></clawdbot-login>
     </main>`;
   }
 
@@ -327,24 +310,44 @@ export class ClawdbotChat extends LitElement {
     const modal = narrow && drawer;
     return html`
       <a class="skip" href="#composer" @click=${this.skip}>${t("skip")}</a>
-      <clawdbot-sidebar id="sidebar" .state=${state} .ui=${ui} ?data-open=${drawer} ?inert=${narrow && !drawer}
-        .onChosen=${() => { this.closeDrawer("composer"); }} .onAction=${this.sessionAction}></clawdbot-sidebar>
-      ${modal ? html`<div class="scrim" @click=${() => { this.closeDrawer("button"); }}></div>` : nothing}
+      <clawdbot-sidebar
+        id="sidebar"
+        .state=${state}
+        .ui=${ui}
+        ?data-open=${drawer}
+        ?inert=${narrow && !drawer}
+        .onChosen=${() => this.closeDrawer("composer")}
+        .onAction=${this.sessionAction}
+      ></clawdbot-sidebar>
+      ${modal ? html`<div class="scrim" @click=${() => this.closeDrawer("button")}></div>` : nothing}
       <main class="main" ?inert=${modal}>
         ${header(ui, state, { openDrawer: this.openDrawer, startNew: () => void ui.attempt(controller.newSession()) })}
         ${banner(ui, state.connection, Date.now())}
-        <clawdbot-transcript .view=${view} .ui=${ui} .empty=${greeting(ui, state.hello, (prompt) => {
-          if (online) controller.send(prompt);
-          else ui.compose(prompt);
-        })}></clawdbot-transcript>
+        <clawdbot-transcript
+          .view=${view}
+          .ui=${ui}
+          .empty=${greeting(ui, state.hello, (prompt) => {
+            if (online) controller.send(prompt);
+            else ui.compose(prompt);
+          })}
+        ></clawdbot-transcript>
         <div class="dock">
           ${this.toasts.render(t("action.close"))}
-          <clawdbot-composer .view=${view} .ui=${ui} .commands=${state.commands} .online=${online}
-            .onSend=${() => { this.find("clawdbot-transcript")?.toEnd(); }}></clawdbot-composer>
+          <clawdbot-composer
+            .view=${view}
+            .ui=${ui}
+            .commands=${state.commands}
+            .online=${online}
+            .onSend=${() => this.find("clawdbot-transcript")?.toEnd()}
+          ></clawdbot-composer>
         </div>
       </main>
-      <clawdbot-settings .ui=${ui} .hello=${state.hello} ?canLogOut=${this.transport === undefined && state.hello?.auth?.via !== "jupyter"}
-        .onLogout=${() => void this.logOut()}></clawdbot-settings>
+      <clawdbot-settings
+        .ui=${ui}
+        .hello=${state.hello}
+        ?canLogOut=${this.transport === undefined && state.hello?.auth?.via !== "jupyter"}
+        .onLogout=${() => void this.logOut()}
+      ></clawdbot-settings>
       <clawdbot-session-dialogs .ui=${ui}></clawdbot-session-dialogs>
       <p class="sr" role="status">${this.said}</p>
     `;
@@ -355,7 +358,13 @@ export class ClawdbotChat extends LitElement {
     if (!ui) return;
     const status: ChatStatus = {
       title: titleOf(entryOf(state, state.current), state.current, state.mainKey, ui.t),
-      status: this.login ? "login" : state.connection.status === "waiting" ? "offline" : currentView(state).live ? "answering" : "idle",
+      status: this.login
+        ? "login"
+        : state.connection.status === "waiting"
+          ? "offline"
+          : currentView(state).live
+            ? "answering"
+            : "idle",
       locale: ui.locale,
     };
     const told = JSON.stringify(status);
@@ -387,9 +396,9 @@ export class ClawdbotChat extends LitElement {
 
   private readonly openDrawer = (): void => {
     this.drawer = true;
-    void this.updateComplete.then(() => {
-      this.renderRoot.querySelector<HTMLElement>("clawdbot-sidebar .new-chat")?.focus();
-    });
+    void this.updateComplete.then(() =>
+      this.renderRoot.querySelector<HTMLElement>("clawdbot-sidebar .new-chat")?.focus(),
+    );
   };
 
   private closeDrawer(focus: "composer" | "button"): void {

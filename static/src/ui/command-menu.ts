@@ -57,7 +57,8 @@ export function suggestionList(
             choose(suggestion);
           }}
         >
-          <code>${suggestion.text}</code>${suggestion.argument ? html` <span class="args">${suggestion.argument}</span>` : ""}
+          <code>${suggestion.text}</code
+          >${suggestion.argument ? html` <span class="args">${suggestion.argument}</span>` : ""}
           <span class="what">${suggestion.description}</span>
         </li>`,
     )}

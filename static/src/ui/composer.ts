@@ -47,9 +47,7 @@ export class ClawdbotComposer extends LightElement {
   onSend: () => void = () => undefined;
 
   private readonly rule = new EnterRule(
-    () => {
-      this.submit();
-    },
+    () => this.submit(),
     () => this.ui.prefs.hangulSends,
   );
   private composing = false;
@@ -112,16 +110,19 @@ export class ClawdbotComposer extends LightElement {
     const open = fitting.length > 0;
     const placeholder = this.online ? t("composer.placeholder") : t("composer.placeholderOffline");
     return html`
-      ${open
-        ? suggestionList(fitting, this.active, t("commands.label"), (suggestion) => {
-            this.choose(suggestion);
-          })
-        : nothing}
+      ${
+        open
+          ? suggestionList(fitting, this.active, t("commands.label"), (suggestion) => this.choose(suggestion))
+          : nothing
+      }
       ${this.waiting()}
-      <form class="composer" @submit=${(event: Event) => {
-        event.preventDefault();
-        this.submit();
-      }}>
+      <form
+        class="composer"
+        @submit=${(event: Event) => {
+          event.preventDefault();
+          this.submit();
+        }}
+      >
         <textarea
           id="composer"
           rows="1"
@@ -136,9 +137,7 @@ export class ClawdbotComposer extends LightElement {
           @input=${this.edited}
           @keydown=${this.keydown}
           @compositionstart=${() => (this.composing = true)}
-          @compositionupdate=${(event: CompositionEvent) => {
-            this.rule.compositionUpdate(event.data);
-          }}
+          @compositionupdate=${(event: CompositionEvent) => this.rule.compositionUpdate(event.data)}
           @compositionend=${() => {
             this.composing = false;
             this.rule.compositionEnd();
@@ -149,16 +148,33 @@ export class ClawdbotComposer extends LightElement {
           }}
         ></textarea>
         <div class="composer-buttons">
-          ${busy
-            ? html`<button type="button" class="round stop" aria-label=${t("action.stop")} title=${t("action.stopKey")} @click=${this.stop} ?disabled=${!this.online}>
-                ${icon("stop")}
-              </button>`
-            : nothing}
-          ${busy && blank
-            ? nothing
-            : html`<button type="submit" class="round send" aria-label=${busy ? t("action.queue") : t("action.send")} title=${busy ? t("action.queue") : t("action.send")} ?disabled=${blank || !this.online}>
-                ${icon("up")}
-              </button>`}
+          ${
+            busy
+              ? html`<button
+                  type="button"
+                  class="round stop"
+                  aria-label=${t("action.stop")}
+                  title=${t("action.stopKey")}
+                  @click=${this.stop}
+                  ?disabled=${!this.online}
+                >
+                  ${icon("stop")}
+                </button>`
+              : nothing
+          }
+          ${
+            busy && blank
+              ? nothing
+              : html`<button
+                  type="submit"
+                  class="round send"
+                  aria-label=${busy ? t("action.queue") : t("action.send")}
+                  title=${busy ? t("action.queue") : t("action.send")}
+                  ?disabled=${blank || !this.online}
+                >
+                  ${icon("up")}
+                </button>`
+          }
         </div>
       </form>
       <p class="hint" id="composer-hint">${this.hint()}</p>
@@ -184,7 +200,13 @@ export class ClawdbotComposer extends LightElement {
         (each) =>
           html`<li>
             <span class="queue-text">${each.text}</span>
-            <button type="button" class="icon-button small" aria-label=${t("queue.cancel")} title=${t("queue.cancel")} @click=${() => void this.cancel(each)}>
+            <button
+              type="button"
+              class="icon-button small"
+              aria-label=${t("queue.cancel")}
+              title=${t("queue.cancel")}
+              @click=${() => void this.cancel(each)}
+            >
               ${icon("close")}
             </button>
           </li>`,
@@ -275,7 +297,7 @@ export class ClawdbotComposer extends LightElement {
     // A text that is on its way keeps its draft until it has arrived; writing the next one replaces it.
     if (this.text !== "" && this.text !== draft.text) controller.drafts.set(key, { text: this.text });
     else if (this.text === "" && draft.sendKey === undefined) controller.drafts.remove(key);
-    if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => { fit(field); });
+    if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
   }
 
   private submit(): void {

@@ -1,4 +1,5 @@
 /** What every part of the chat is given: who acts, in which language, how the person likes it. */
+import { RequestRefused } from "../core/client.js";
 import type { Controller } from "../core/controller.js";
 import type { Locale, Translate } from "../i18n/index.js";
 
@@ -27,4 +28,16 @@ export interface Ui {
   openSettings(): void;
   /** Put text into the composer and the cursor behind it. */
   compose(text: string): void;
+}
+
+/** Wait for something asked of the gateway; a failure becomes a note. True if it went well. */
+export async function attempt(work: Promise<unknown>, t: Translate, note: (toast: Toast) => void): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    const refused = error instanceof RequestRefused;
+    note({ text: refused ? t("action.refused", { reason: error.message }) : t("action.lost"), kind: "error" });
+    return false;
+  }
 }

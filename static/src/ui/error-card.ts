@@ -34,18 +34,33 @@ export function errorCard(ui: Ui, message: Message, retryText: string | undefine
   return html`<div class="card error-card" role="group" aria-label=${t("error.label")}>
     <div class="card-title">${icon("warn")} ${t(TITLES[kind] ?? "error.generic")}</div>
     ${fault?.hint ? html`<p>${fault.hint}</p>` : nothing}
-    ${detail || facts
-      ? html`<details><summary>${t("error.details")}</summary><pre tabindex="0">${[detail, facts].filter(Boolean).join("\n")}</pre></details>`
-      : nothing}
-    ${retryText === undefined && !keyTrouble ? nothing : html`<div class="card-actions">
-      ${retryText === undefined
+    ${
+      detail || facts
+        ? html`<details>
+            <summary>${t("error.details")}</summary>
+            <pre tabindex="0">${[detail, facts].filter(Boolean).join("\n")}</pre>
+          </details>`
+        : nothing
+    }
+    ${
+      retryText === undefined && !keyTrouble
         ? nothing
-        : html`<button type="button" class="button" @click=${() => { ui.controller.send(retryText); }}>
-            ${icon("retry")} ${t("action.retry")}
-          </button>`}
-      ${keyTrouble
-        ? html`<button type="button" class="button" @click=${() => { ui.openSettings(); }}>${icon("key")} ${t("setup.change")}</button>`
-        : nothing}
-    </div>`}
+        : html`<div class="card-actions">
+            ${
+              retryText === undefined
+                ? nothing
+                : html`<button type="button" class="button" @click=${() => ui.controller.send(retryText)}>
+                    ${icon("retry")} ${t("action.retry")}
+                  </button>`
+            }
+            ${
+              keyTrouble
+                ? html`<button type="button" class="button" @click=${() => ui.openSettings()}>
+                    ${icon("key")} ${t("setup.change")}
+                  </button>`
+                : nothing
+            }
+          </div>`
+    }
   </div>`;
 }

@@ -40,9 +40,7 @@ export class Follow {
     });
     on("pointerdown", (event) => (this.dragging = event.target === scroller));
     on("pointerup", () => (this.dragging = false));
-    on("scroll", () => {
-      this.scrolled();
-    });
+    on("scroll", () => this.scrolled());
     this.observer = new ResizeObserver(() => {
       if (this.following) this.toEnd();
     });
@@ -78,7 +76,11 @@ export class Follow {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     const down = scrollTop > this.lastTop;
     if (this.dragging && scrollTop < this.lastTop - 2) this.set(false);
-    if (down && scrollHeight - clientHeight - scrollTop <= NEAR_PX && (this.dragging || performance.now() < this.intentUntil)) {
+    if (
+      down &&
+      scrollHeight - clientHeight - scrollTop <= NEAR_PX &&
+      (this.dragging || performance.now() < this.intentUntil)
+    ) {
       this.set(true);
     }
     this.lastTop = scrollTop;

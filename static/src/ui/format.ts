@@ -52,7 +52,9 @@ export function count(value: number, locale: Locale): string {
 /** US dollars; small amounts keep two figures that mean something. */
 export function money(usd: number, locale: Locale): string {
   const digits = usd >= 0.1 || usd === 0 ? 2 : 4;
-  return new Intl.NumberFormat(locale, { style: "currency", currency: "USD", maximumFractionDigits: digits }).format(usd);
+  return new Intl.NumberFormat(locale, { style: "currency", currency: "USD", maximumFractionDigits: digits }).format(
+    usd,
+  );
 }
 
 /** Whole seconds, rounded up: a countdown shows 1 until it is over. */

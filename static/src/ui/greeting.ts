@@ -25,11 +25,12 @@ export function greeting(ui: Ui, hello: Hello | null, begin: (prompt: string) =>
     ${setup?.needsKey ? html`<clawdbot-setup .ui=${ui} .setup=${setup}></clawdbot-setup>` : nothing}
     <ul class="starters">
       ${STARTERS.map(
-        ({ title, prompt }) => html`<li>
-          <button type="button" @click=${() => { begin(t(prompt)); }}>
-            <strong>${t(title)}</strong><span>${t(prompt)}</span>
-          </button>
-        </li>`,
+        ({ title, prompt }) =>
+          html`<li>
+            <button type="button" @click=${() => begin(t(prompt))}>
+              <strong>${t(title)}</strong><span>${t(prompt)}</span>
+            </button>
+          </li>`,
       )}
     </ul>
   </div>`;

@@ -22,7 +22,15 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
   const open = state.connection.status === "open";
   const title = titleOf(entry, state.current, state.mainKey, t);
   return html`<header class="header">
-    <button type="button" class="icon-button only-narrow" id="open-drawer" aria-label=${t("sessions.open")} title=${t("sessions.open")} aria-controls="sidebar" @click=${actions.openDrawer}>
+    <button
+      type="button"
+      class="icon-button only-narrow"
+      id="open-drawer"
+      aria-label=${t("sessions.open")}
+      title=${t("sessions.open")}
+      aria-controls="sidebar"
+      @click=${actions.openDrawer}
+    >
       ${icon("menu")}
     </button>
     <div class="header-title">
@@ -30,10 +38,22 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
       ${entry?.model ? html`<span class="model">${entry.model}</span>` : nothing}
     </div>
     ${contextUse(ui, entry)}
-    <span class="connection" data-open=${open ? "true" : "false"} title=${open ? t("connection.open") : t("connection.closed")}>
-      <i aria-hidden="true"></i><span class=${open ? "sr" : ""}>${open ? t("connection.open") : t("connection.closed")}</span>
+    <span
+      class="connection"
+      data-open=${open ? "true" : "false"}
+      title=${open ? t("connection.open") : t("connection.closed")}
+    >
+      <i aria-hidden="true"></i
+      ><span class=${open ? "sr" : ""}>${open ? t("connection.open") : t("connection.closed")}</span>
     </span>
-    <button type="button" class="icon-button only-narrow" aria-label=${t("sessions.new")} title=${t("sessions.new")} ?disabled=${!open} @click=${actions.startNew}>
+    <button
+      type="button"
+      class="icon-button only-narrow"
+      aria-label=${t("sessions.new")}
+      title=${t("sessions.new")}
+      ?disabled=${!open}
+      @click=${actions.startNew}
+    >
       ${icon("compose")}
     </button>
   </header>`;
@@ -49,7 +69,13 @@ function contextUse(ui: Ui, entry: SessionEntry | undefined): TemplateResult | t
   const percent = share > 0 && share < 0.01 ? "<1" : String(Math.round(share * 100));
   const label = t("context.use", { percent, used: count(used, locale), size: count(size, locale) });
   const around = 2 * Math.PI * 8;
-  return html`<span class="context" role="img" aria-label=${label} title=${label} data-full=${share > 0.8 ? "true" : "false"}>
+  return html`<span
+    class="context"
+    role="img"
+    aria-label=${label}
+    title=${label}
+    data-full=${share > 0.8 ? "true" : "false"}
+  >
     ${svg`<svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="8"></circle><circle class="used" cx="10" cy="10" r="8" stroke-dasharray="${Math.max(share, 0.02) * around} ${around}"></circle></svg>`}
     <span aria-hidden="true">${percent}%</span>
   </span>`;

@@ -59,7 +59,11 @@ export class ClawdbotLogin extends LightElement {
   protected override render(): TemplateResult {
     const { t, session } = this;
     if (session.mount === "jupyter") {
-      return html`<div class="login-card">${logo()}<h1>${t("login.title")}</h1><p>${t("login.jupyter")}</p></div>`;
+      return html`<div class="login-card">
+        ${logo()}
+        <h1>${t("login.title")}</h1>
+        <p>${t("login.jupyter")}</p>
+      </div>`;
     }
     const mode = this.chosen();
     const other = session.modes.find((each) => each !== mode);
@@ -71,22 +75,42 @@ export class ClawdbotLogin extends LightElement {
       ${this.linkExpired ? html`<p class="expired">${t("login.expired")}</p>` : nothing}
       <p>${mode === "token" ? t("login.leadToken") : t("login.leadPassword")}</p>
       <label for="secret">${label}</label>
-      <input id="secret" name="secret" type="password" autocomplete=${mode === "token" ? "off" : "current-password"} spellcheck="false"
-        aria-invalid=${this.problem === "wrong" ? "true" : "false"} aria-describedby="login-problem" required />
+      <input
+        id="secret"
+        name="secret"
+        type="password"
+        autocomplete=${mode === "token" ? "off" : "current-password"}
+        spellcheck="false"
+        aria-invalid=${this.problem === "wrong" ? "true" : "false"}
+        aria-describedby="login-problem"
+        required
+      />
       <p id="login-problem" class="problem" role="alert">${this.message(wait)}</p>
-      <button type="submit" class="button primary" ?disabled=${this.busy || wait > 0}>${wait > 0 ? t("login.wait", { seconds: wait }) : t("login.submit")}</button>
-      ${other
-        ? html`<button type="button" class="link" @click=${() => { this.mode = other; this.problem = null; }}>
-            ${other === "token" ? t("login.useToken") : t("login.usePassword")}
-          </button>`
-        : nothing}
+      <button type="submit" class="button primary" ?disabled=${this.busy || wait > 0}>
+        ${wait > 0 ? t("login.wait", { seconds: wait }) : t("login.submit")}
+      </button>
+      ${
+        other
+          ? html`<button
+              type="button"
+              class="link"
+              @click=${() => {
+                this.mode = other;
+                this.problem = null;
+              }}
+            >
+              ${other === "token" ? t("login.useToken") : t("login.usePassword")}
+            </button>`
+          : nothing
+      }
       <p class="login-help">${t("login.help")} <code>clawdbot web</code></p>
     </form>`;
   }
 
   private message(wait: number): string {
     if (wait > 0) return this.t("login.limited");
-    if (this.problem === "wrong") return this.chosen() === "token" ? this.t("login.wrongToken") : this.t("login.wrongPassword");
+    if (this.problem === "wrong")
+      return this.chosen() === "token" ? this.t("login.wrongToken") : this.t("login.wrongPassword");
     return this.problem === "unreachable" ? this.t("login.unreachable") : "";
   }
 

@@ -63,7 +63,12 @@ export class MarkdownView extends HTMLElement {
     this.tailCode = null;
     const code = this.fill(this.tail, block);
     if (block.code && code) {
-      this.tailCode = { element: code, lang: block.code.lang, shown: block.code.text, highlightedAt: performance.now() };
+      this.tailCode = {
+        element: code,
+        lang: block.code.lang,
+        shown: block.code.text,
+        highlightedAt: performance.now(),
+      };
     }
   }
 

@@ -68,9 +68,7 @@ export class ClawdbotMessage extends LightElement {
     this.querySelector<MarkdownView>(".thinking clawdbot-markdown")?.show(thinking, live !== undefined);
     const ticks = live !== undefined && (live.retry !== undefined || (live.thinking !== "" && live.text === ""));
     if (ticks) {
-      this.ticker ??= setInterval(() => {
-        this.requestUpdate("copied", null);
-      }, 1_000);
+      this.ticker ??= setInterval(() => this.requestUpdate("copied", null), 1_000);
     } else {
       clearInterval(this.ticker);
       this.ticker = undefined;
@@ -98,16 +96,18 @@ export class ClawdbotMessage extends LightElement {
       ${live.thinking === "" ? nothing : this.thinking(summary, live.text === "")}
       <div class="reply streaming"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
       ${silent && !live.retry ? html`<div class="dots" role="img" aria-label=${t("status.answering")}><i></i><i></i><i></i></div>` : nothing}
-      ${live.retry
-        ? html`<p class="notice">
-            ${icon("retry")}
-            ${t("retry.notice", {
-              attempt: live.retry.attempt,
-              max: live.retry.maxAttempts,
-              seconds: secondsUntil(live.retry.at, Date.now()),
-            })}
-          </p>`
-        : nothing}
+      ${
+        live.retry
+          ? html`<p class="notice">
+              ${icon("retry")}
+              ${t("retry.notice", {
+                attempt: live.retry.attempt,
+                max: live.retry.maxAttempts,
+                seconds: secondsUntil(live.retry.at, Date.now()),
+              })}
+            </p>`
+          : nothing
+      }
     </article>`;
   }
 
@@ -118,19 +118,25 @@ export class ClawdbotMessage extends LightElement {
     if (message.command) {
       return html`<article class="turn command">
         <h3 class="sr">${name}</h3>
-        <div class="card"><div class="card-title"><code>${message.command}</code></div>
-          <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div></div>
+        <div class="card">
+          <div class="card-title"><code>${message.command}</code></div>
+          <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
+        </div>
       </article>`;
     }
     const { thought } = this.row;
-    const summary = thought ? t("thinking.done", { seconds: Math.max(1, Math.round(thought.ms / 1_000)) }) : t("thinking.was");
+    const summary = thought
+      ? t("thinking.done", { seconds: Math.max(1, Math.round(thought.ms / 1_000)) })
+      : t("thinking.was");
     return html`<article class="turn assistant">
       <h3 class="sr">${name}</h3>
       ${message.label ? html`<p class="label">${message.label}</p>` : nothing}
       ${this.thinkingText() === "" ? nothing : this.thinking(summary, false)}
       <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
       ${this.ending(message)}
-      <div class="meta">${text ? this.copyButton(text) : nothing}${this.time(message.timestamp)}${this.usage(message)}</div>
+      <div class="meta">
+        ${text ? this.copyButton(text) : nothing}${this.time(message.timestamp)}${this.usage(message)}
+      </div>
     </article>`;
   }
 
@@ -157,9 +163,11 @@ export class ClawdbotMessage extends LightElement {
   }
 
   private again(): TemplateResult | typeof nothing {
-    const { retryText, } = this.row;
+    const { retryText } = this.row;
     if (retryText === undefined) return nothing;
-    return html`<button type="button" class="link" @click=${() => { this.ui.controller.send(retryText); }}>${this.ui.t("action.retry")}</button>`;
+    return html`<button type="button" class="link" @click=${() => this.ui.controller.send(retryText)}>
+      ${this.ui.t("action.retry")}
+    </button>`;
   }
 
   private thinking(summary: string, running: boolean): TemplateResult {
@@ -199,7 +207,10 @@ export class ClawdbotMessage extends LightElement {
       t("usage.tokens", { input: count(input, locale), output: count(usage?.output ?? 0, locale) }),
       ...(cost > 0 ? [money(cost, locale)] : []),
     ];
-    return html`<details class="usage"><summary>${message.demo ? t("usage.demo") : model}</summary><span>${facts.join(" · ")}</span></details>`;
+    return html`<details class="usage">
+      <summary>${message.demo ? t("usage.demo") : model}</summary>
+      <span>${facts.join(" · ")}</span>
+    </details>`;
   }
 
   private labels(): MarkdownView["labels"] {

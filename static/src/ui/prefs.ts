@@ -34,7 +34,9 @@ export function loadPrefs(storage: KeyValue | null): Prefs {
   } catch {
     return DEFAULTS;
   }
-  const valid = Object.entries(CHOICES).filter(([name, choices]) => (choices as readonly unknown[]).includes(stored[name]));
+  const valid = Object.entries(CHOICES).filter(([name, choices]) =>
+    (choices as readonly unknown[]).includes(stored[name]),
+  );
   return { ...DEFAULTS, ...Object.fromEntries(valid.map(([name]) => [name, stored[name]])) };
 }
 

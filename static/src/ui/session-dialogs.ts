@@ -47,7 +47,14 @@ export class ClawdbotSessionDialogs extends LightElement {
   protected override render(): TemplateResult {
     const { t } = this.ui;
     return html`
-      <dialog id="remove-dialog" class="dialog small" role="alertdialog" aria-labelledby="remove-title" aria-describedby="remove-text" @click=${closeOnBackdrop}>
+      <dialog
+        id="remove-dialog"
+        class="dialog small"
+        role="alertdialog"
+        aria-labelledby="remove-title"
+        aria-describedby="remove-text"
+        @click=${closeOnBackdrop}
+      >
         <form method="dialog" class="dialog-body" @submit=${this.removed}>
           <h2 id="remove-title">${t("remove.title")}</h2>
           <p id="remove-text">${t("remove.text", { title: this.target.title })}</p>
@@ -60,7 +67,15 @@ export class ClawdbotSessionDialogs extends LightElement {
       <dialog id="archive-dialog" class="dialog" aria-labelledby="archive-title" @click=${closeOnBackdrop}>
         <div class="dialog-head">
           <h2 id="archive-title">${t("archive.title")}</h2>
-          <button type="button" class="icon-button" aria-label=${t("action.close")} title=${t("action.close")} @click=${() => { this.closeArchive(); }}>${icon("close")}</button>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label=${t("action.close")}
+            title=${t("action.close")}
+            @click=${() => this.closeArchive()}
+          >
+            ${icon("close")}
+          </button>
         </div>
         <div class="dialog-body">
           <p class="fine">${t("archive.lead", { title: this.target.title })}</p>
@@ -76,13 +91,19 @@ export class ClawdbotSessionDialogs extends LightElement {
     if (this.transcripts.length === 0) return html`<p class="none">${t("archive.none")}</p>`;
     return html`<ul class="archive">
       ${this.transcripts.map(
-        (each) => html`<li>
-          <div>
-            <strong>${each.derivedTitle ?? t("sessions.untitled")}</strong>
-            <small>${fullTime(each.archivedAt ?? each.createdAt, locale)} · ${t("archive.count", { count: each.messageCount })}</small>
-          </div>
-          <button type="button" class="button" @click=${() => void this.restore(each.sessionId)}>${t("archive.restore")}</button>
-        </li>`,
+        (each) =>
+          html`<li>
+            <div>
+              <strong>${each.derivedTitle ?? t("sessions.untitled")}</strong>
+              <small
+                >${fullTime(each.archivedAt ?? each.createdAt, locale)} ·
+                ${t("archive.count", { count: each.messageCount })}</small
+              >
+            </div>
+            <button type="button" class="button" @click=${() => void this.restore(each.sessionId)}>
+              ${t("archive.restore")}
+            </button>
+          </li>`,
       )}
     </ul>`;
   }

@@ -12,10 +12,25 @@ import type { Prefs } from "./prefs.js";
 
 type Choice = readonly [value: string, label: TextKey | { name: string }];
 
-const THEMES: Choice[] = [["system", "settings.system"], ["light", "settings.light"], ["dark", "settings.dark"]];
-const SIZES: Choice[] = [["small", "settings.small"], ["medium", "settings.medium"], ["large", "settings.large"]];
-const LANGUAGES: Choice[] = [["", "settings.browserLanguage"], ["en", { name: "English" }], ["ko", { name: "한국어" }]];
-const SEND_KEYS: Choice[] = [["enter", "settings.sendEnter"], ["ctrl-enter", "settings.sendCtrl"]];
+const THEMES: Choice[] = [
+  ["system", "settings.system"],
+  ["light", "settings.light"],
+  ["dark", "settings.dark"],
+];
+const SIZES: Choice[] = [
+  ["small", "settings.small"],
+  ["medium", "settings.medium"],
+  ["large", "settings.large"],
+];
+const LANGUAGES: Choice[] = [
+  ["", "settings.browserLanguage"],
+  ["en", { name: "English" }],
+  ["ko", { name: "한국어" }],
+];
+const SEND_KEYS: Choice[] = [
+  ["enter", "settings.sendEnter"],
+  ["ctrl-enter", "settings.sendCtrl"],
+];
 
 export class ClawdbotSettings extends LightElement {
   static override properties = { ui: { attribute: false }, hello: { attribute: false }, canLogOut: { type: Boolean } };
@@ -35,7 +50,15 @@ export class ClawdbotSettings extends LightElement {
     return html`<dialog class="dialog settings" aria-labelledby="settings-title" @click=${closeOnBackdrop}>
       <div class="dialog-head">
         <h2 id="settings-title">${t("settings.title")}</h2>
-        <button type="button" class="icon-button" aria-label=${t("action.close")} title=${t("action.close")} @click=${() => { this.close(); }}>${icon("close")}</button>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label=${t("action.close")}
+          title=${t("action.close")}
+          @click=${() => this.close()}
+        >
+          ${icon("close")}
+        </button>
       </div>
       <div class="dialog-body">
         <section>
@@ -47,9 +70,14 @@ export class ClawdbotSettings extends LightElement {
           <h3>${t("settings.writing")}</h3>
           ${this.choice("sendKey", "settings.sendKey", SEND_KEYS)}
           <label class="switch">
-            <input type="checkbox" role="switch" .checked=${prefs.hangulSends} @change=${(event: Event) => {
-              this.ui.setPrefs({ hangulSends: (event.target as HTMLInputElement).checked });
-            }} />
+            <input
+              type="checkbox"
+              role="switch"
+              .checked=${prefs.hangulSends}
+              @change=${(event: Event) => {
+                this.ui.setPrefs({ hangulSends: (event.target as HTMLInputElement).checked });
+              }}
+            />
             <span><span>${t("settings.hangul")}</span><small>${t("settings.hangulHint")}</small></span>
           </label>
         </section>
@@ -60,12 +88,20 @@ export class ClawdbotSettings extends LightElement {
         <section class="about">
           <h3>${t("settings.about")}</h3>
           <p>${t("settings.version", { version: this.hello?.server.version ?? "–" })}</p>
-          ${this.canLogOut
-            ? html`<button type="button" class="button" @click=${() => {
-                this.close();
-                this.onLogout();
-              }}>${icon("exit")} ${t("settings.logout")}</button>`
-            : nothing}
+          ${
+            this.canLogOut
+              ? html`<button
+                  type="button"
+                  class="button"
+                  @click=${() => {
+                    this.close();
+                    this.onLogout();
+                  }}
+                >
+                  ${icon("exit")} ${t("settings.logout")}
+                </button>`
+              : nothing
+          }
         </section>
       </div>
     </dialog>`;
@@ -77,11 +113,17 @@ export class ClawdbotSettings extends LightElement {
       <legend>${t(title)}</legend>
       <div class="segments">
         ${choices.map(
-          ([value, label]) => html`<label
-            ><input type="radio" name=${`pref-${name}`} .checked=${prefs[name] === value} @change=${() => {
-              this.ui.setPrefs({ [name]: value });
-            }} /><span>${typeof label === "string" ? t(label) : label.name}</span></label
-          >`,
+          ([value, label]) =>
+            html`<label
+              ><input
+                type="radio"
+                name=${`pref-${name}`}
+                .checked=${prefs[name] === value}
+                @change=${() => {
+                  this.ui.setPrefs({ [name]: value });
+                }}
+              /><span>${typeof label === "string" ? t(label) : label.name}</span></label
+            >`,
         )}
       </div>
     </fieldset>`;

@@ -34,7 +34,8 @@ export class ClawdbotSetup extends LightElement {
   protected override render(): TemplateResult {
     const { t } = this.ui;
     const id = this.plain ? "api-key-settings" : "api-key";
-    const lead = html`<div class="card-title">${icon("key")} ${t("setup.title")}</div><p>${t("setup.lead")}</p>`;
+    const lead = html`<div class="card-title">${icon("key")} ${t("setup.title")}</div>
+      <p>${t("setup.lead")}</p>`;
     return html`<form class=${this.plain ? "setup" : "setup card"} @submit=${this.submit}>
       ${this.plain ? html`<p>${this.present()}</p>` : lead}
       <label for=${id}>${t("setup.label")}</label>

@@ -55,22 +55,30 @@ export class ClawdbotSidebar extends LightElement {
     const online = this.state.connection.status === "open";
     return html`
       <div class="brand">${logo()}<span>Clawdbot</span></div>
-      <button type="button" class="new-chat" ?disabled=${!online} @click=${this.startNew}>${icon("compose")} ${t("sessions.new")}</button>
+      <button type="button" class="new-chat" ?disabled=${!online} @click=${this.startNew}>
+        ${icon("compose")} ${t("sessions.new")}
+      </button>
       <label class="search">
         ${icon("search")}<span class="sr">${t("sessions.search")}</span>
-        <input type="search" placeholder=${t("sessions.search")} .value=${this.filter} @input=${(event: Event) => {
-          this.filter = (event.target as HTMLInputElement).value;
-        }} @keydown=${(event: KeyboardEvent) => {
-          if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
-            event.stopPropagation();
-            this.filter = "";
-          }
-        }} />
+        <input
+          type="search"
+          placeholder=${t("sessions.search")}
+          .value=${this.filter}
+          @input=${(event: Event) => (this.filter = (event.target as HTMLInputElement).value)}
+          @keydown=${(event: KeyboardEvent) => {
+            if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
+              event.stopPropagation();
+              this.filter = "";
+            }
+          }}
+        />
       </label>
       <nav aria-label=${t("sessions.label")}>${this.list()}</nav>
       ${this.menu()}
       <div class="sidebar-foot">
-        <button type="button" class="foot-button" @click=${() => { this.ui.openSettings(); }}>${icon("gear")} ${t("settings.title")}</button>
+        <button type="button" class="foot-button" @click=${() => this.ui.openSettings()}>
+          ${icon("gear")} ${t("settings.title")}
+        </button>
       </div>
     `;
   }
@@ -78,7 +86,9 @@ export class ClawdbotSidebar extends LightElement {
   private entries(): SessionEntry[] {
     const { sessions, current, mainKey } = this.state;
     // The session on show is listed even before its first message.
-    const missing = [current, mainKey].filter((key, at, all) => all.indexOf(key) === at && !sessions.some((each) => each.key === key));
+    const missing = [current, mainKey].filter(
+      (key, at, all) => all.indexOf(key) === at && !sessions.some((each) => each.key === key),
+    );
     return [...missing.map((key) => ({ key, updatedAt: null })), ...sessions];
   }
 
@@ -89,7 +99,13 @@ export class ClawdbotSidebar extends LightElement {
       titleOf(entry, entry.key, this.state.mainKey, t).toLocaleLowerCase().includes(wanted),
     );
     if (shown.length === 0) return html`<p class="none">${t("sessions.none")}</p>`;
-    return html`<ul class="sessions">${repeat(shown, (entry) => entry.key, (entry) => this.row(entry))}</ul>`;
+    return html`<ul class="sessions">
+      ${repeat(
+        shown,
+        (entry) => entry.key,
+        (entry) => this.row(entry),
+      )}
+    </ul>`;
   }
 
   private row(entry: SessionEntry): TemplateResult {
@@ -101,16 +117,30 @@ export class ClawdbotSidebar extends LightElement {
     const running = entry.running === true || (this.state.views[key]?.live ?? null) !== null;
     const mark = running ? t("sessions.running") : unread[key] ? t("sessions.unread") : "";
     return html`<li>
-      <button type="button" class="session" aria-current=${key === current ? "page" : nothing} title=${title} @click=${() => {
-        this.ui.controller.select(key);
-        this.onChosen();
-      }}>
+      <button
+        type="button"
+        class="session"
+        aria-current=${key === current ? "page" : nothing}
+        title=${title}
+        @click=${() => {
+          this.ui.controller.select(key);
+          this.onChosen();
+        }}
+      >
         <span class="session-title">${title}</span>
         ${mark ? html`<span class="dot ${running ? "running" : "unread"}" role="img" aria-label=${mark} title=${mark}></span>` : nothing}
         ${entry.updatedAt === null ? nothing : html`<span class="session-time">${ago(entry.updatedAt, Date.now(), locale)}</span>`}
       </button>
-      <button type="button" class="icon-button small session-more" data-key=${key} aria-haspopup="menu" aria-label=${t("sessions.actions", { title })}
-        @click=${(event: Event) => { this.openMenu(key, event.currentTarget as HTMLElement); }}>${icon("more")}</button>
+      <button
+        type="button"
+        class="icon-button small session-more"
+        data-key=${key}
+        aria-haspopup="menu"
+        aria-label=${t("sessions.actions", { title })}
+        @click=${(event: Event) => this.openMenu(key, event.currentTarget as HTMLElement)}
+      >
+        ${icon("more")}
+      </button>
     </li>`;
   }
 
@@ -126,24 +156,32 @@ export class ClawdbotSidebar extends LightElement {
       this.renaming = null;
       const text = (event.target as HTMLInputElement).value;
       if (keep && text.trim() !== value) void this.ui.attempt(controller.rename(key, text));
-      if (event.type !== "blur") void this.updateComplete.then(() => this.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus());
+      if (event.type !== "blur")
+        void this.updateComplete.then(() =>
+          this.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus(),
+        );
     };
-    return html`<li><input class="rename" aria-label=${t("sessions.rename")} maxlength="200" .value=${value}
-      @blur=${(event: Event) => { end(event, true); }}
-      @keydown=${(event: KeyboardEvent) => {
-        if (isComposingKey(event)) return;
-        if (event.key !== "Enter" && event.key !== "Escape") return;
-        event.preventDefault();
-        event.stopPropagation();
-        end(event, event.key === "Enter");
-      }} /></li>`;
+    return html`<li>
+      <input
+        class="rename"
+        aria-label=${t("sessions.rename")}
+        maxlength="200"
+        .value=${value}
+        @blur=${(event: Event) => end(event, true)}
+        @keydown=${(event: KeyboardEvent) => {
+          if (isComposingKey(event)) return;
+          if (event.key !== "Enter" && event.key !== "Escape") return;
+          event.preventDefault();
+          event.stopPropagation();
+          end(event, event.key === "Enter");
+        }}
+      />
+    </li>`;
   }
 
   private startRename(key: string): void {
     this.renaming = key;
-    void this.updateComplete.then(() => {
-      this.querySelector<HTMLInputElement>("input.rename")?.select();
-    });
+    void this.updateComplete.then(() => this.querySelector<HTMLInputElement>("input.rename")?.select());
   }
 
   // -- menu ---------------------------------------------------------------------------------------------------------
@@ -152,12 +190,23 @@ export class ClawdbotSidebar extends LightElement {
     const key = this.menuKey ?? "";
     const entry = this.state.sessions.find((each) => each.key === key);
     const item = (name: IconName, text: string, action: SessionAction): TemplateResult =>
-      html`<button type="button" role="menuitem" tabindex="-1" class=${action === "remove" ? "danger" : ""} @click=${() => { this.act(action); }}>
+      html`<button
+        type="button"
+        role="menuitem"
+        tabindex="-1"
+        class=${action === "remove" ? "danger" : ""}
+        @click=${() => this.act(action)}
+      >
         ${icon(name)} ${text}
       </button>`;
-    return html`<div class="menu" role="menu" popover="auto" aria-label=${t("sessions.actionsShort")} @keydown=${this.menuKeydown}>
-      ${item("pencil", t("sessions.rename"), "rename")}
-      ${item("restart", t("sessions.reset"), "reset")}
+    return html`<div
+      class="menu"
+      role="menu"
+      popover="auto"
+      aria-label=${t("sessions.actionsShort")}
+      @keydown=${this.menuKeydown}
+    >
+      ${item("pencil", t("sessions.rename"), "rename")} ${item("restart", t("sessions.reset"), "reset")}
       ${item("eraser", t("sessions.clear"), "clear")}
       ${item("archive", (entry?.archivedCount ?? 0) > 0 ? t("sessions.archivedCount", { count: entry?.archivedCount ?? 0 }) : t("sessions.archived"), "archive")}
       ${key === this.state.mainKey ? nothing : item("trash", t("sessions.remove"), "remove")}

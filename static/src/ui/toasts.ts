@@ -21,7 +21,10 @@ export class Toasts {
   add(toast: Toast): void {
     const id = this.nextId++;
     this.list = [...this.list.filter((each) => each.text !== toast.text), { ...toast, id }].slice(-3);
-    this.timers.set(id, setTimeout(() => { this.remove(id); }, toast.lasts ?? LASTS_MS));
+    this.timers.set(
+      id,
+      setTimeout(() => this.remove(id), toast.lasts ?? LASTS_MS),
+    );
     this.onChange();
   }
 
@@ -41,16 +44,32 @@ export class Toasts {
   render(closeLabel: string): TemplateResult {
     return html`<div class="toasts" role="status" aria-live="polite">
       ${this.list.map(
-        (toast) => html`<div class="toast" data-kind=${toast.kind ?? "info"}>
-          <span>${toast.text}</span>
-          ${toast.action
-            ? html`<button type="button" class="link" @click=${() => {
-                this.remove(toast.id);
-                toast.action?.run();
-              }}>${toast.action.label}</button>`
-            : nothing}
-          <button type="button" class="icon-button small" aria-label=${closeLabel} @click=${() => { this.remove(toast.id); }}>${icon("close")}</button>
-        </div>`,
+        (toast) =>
+          html`<div class="toast" data-kind=${toast.kind ?? "info"}>
+            <span>${toast.text}</span>
+            ${
+              toast.action
+                ? html`<button
+                    type="button"
+                    class="link"
+                    @click=${() => {
+                      this.remove(toast.id);
+                      toast.action?.run();
+                    }}
+                  >
+                    ${toast.action.label}
+                  </button>`
+                : nothing
+            }
+            <button
+              type="button"
+              class="icon-button small"
+              aria-label=${closeLabel}
+              @click=${() => this.remove(toast.id)}
+            >
+              ${icon("close")}
+            </button>
+          </div>`,
       )}
     </div>`;
   }

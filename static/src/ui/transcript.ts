@@ -114,24 +114,43 @@ export class ClawdbotTranscript extends LightElement {
     const { view } = this;
     const blank = this.rows.length === 0 && view.status === "ready";
     return html`
-      <div class="scroller" tabindex="0" role="log" aria-live="off" aria-label=${t("transcript.label")} ?data-follow=${this.following}>
+      <div
+        class="scroller"
+        tabindex="0"
+        role="log"
+        aria-live="off"
+        aria-label=${t("transcript.label")}
+        ?data-follow=${this.following}
+      >
         <div class="column">
-          ${view.hasMore
-            ? html`<button type="button" class="older button" ?disabled=${view.loadingOlder} @click=${() => void this.ui.controller.loadOlder()}>
-                ${view.loadingOlder ? t("transcript.loading") : t("transcript.older")}
-              </button>`
-            : nothing}
+          ${
+            view.hasMore
+              ? html`<button
+                  type="button"
+                  class="older button"
+                  ?disabled=${view.loadingOlder}
+                  @click=${() => void this.ui.controller.loadOlder()}
+                >
+                  ${view.loadingOlder ? t("transcript.loading") : t("transcript.older")}
+                </button>`
+              : nothing
+          }
           ${view.status === "loading" && this.rows.length === 0 ? html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>` : nothing}
-          ${view.status === "failed" ? this.failed() : nothing}
-          ${blank ? this.empty : nothing}
-          ${repeat(this.rows, (row) => row.key, (row, index) => this.row(row, index))}
+          ${view.status === "failed" ? this.failed() : nothing} ${blank ? this.empty : nothing}
+          ${repeat(
+            this.rows,
+            (row) => row.key,
+            (row, index) => this.row(row, index),
+          )}
         </div>
       </div>
-      ${this.following
-        ? nothing
-        : html`<button type="button" class="to-end" @click=${() => { this.toEnd(); }}>
-            ${icon("down")} ${this.missed > 0 ? t("transcript.new", { count: this.missed }) : t("transcript.latest")}
-          </button>`}
+      ${
+        this.following
+          ? nothing
+          : html`<button type="button" class="to-end" @click=${() => this.toEnd()}>
+              ${icon("down")} ${this.missed > 0 ? t("transcript.new", { count: this.missed }) : t("transcript.latest")}
+            </button>`
+      }
     `;
   }
 
@@ -147,7 +166,9 @@ export class ClawdbotTranscript extends LightElement {
     const { t, controller } = this.ui;
     return html`<div class="card" role="alert">
       <p>${t("transcript.failed")}</p>
-      <button type="button" class="button" @click=${() => void controller.loadHistory(this.view.key)}>${t("action.retry")}</button>
+      <button type="button" class="button" @click=${() => void controller.loadHistory(this.view.key)}>
+        ${t("action.retry")}
+      </button>
     </div>`;
   }
 

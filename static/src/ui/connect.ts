@@ -1,0 +1,34 @@
+/** Puts the core together for a browser: transport, client, drafts, controller. Nothing is opened yet. */
+import { version } from "../../package.json";
+import { AuthApi } from "../core/auth.js";
+import { GatewayClient } from "../core/client.js";
+import { Controller } from "../core/controller.js";
+import { Drafts } from "../core/drafts.js";
+import type { KeyValue } from "../core/drafts.js";
+import { DirectTransport } from "../core/transport.js";
+import type { Transport } from "../core/transport.js";
+
+export interface Home {
+  /** The gateway's folder as an absolute URL. */
+  base: string;
+  /** A transport of the home's own; logging in is then the home's business too. */
+  transport: Transport | undefined;
+  locale: () => string;
+  sessionKey: string;
+  storage: KeyValue | null;
+}
+
+export function connect(home: Home): { controller: Controller; auth: AuthApi } {
+  const auth = new AuthApi(home.base);
+  const client = new GatewayClient({
+    transport: home.transport ?? new DirectTransport(home.base),
+    version,
+    locale: home.locale,
+    ...(home.transport ? {} : { probe: () => auth.probe() }),
+    online: () => navigator.onLine,
+  });
+  return {
+    controller: new Controller({ client, drafts: new Drafts(home.storage), sessionKey: home.sessionKey }),
+    auth,
+  };
+}

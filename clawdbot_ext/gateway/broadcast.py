@@ -18,8 +18,9 @@ from ..protocol.schema import CAP_APPEND, EVENTS, SCOPE_READ, ChatEvent
 if TYPE_CHECKING:
     from .client import Client
 
-APPEND_INTERVAL_S = 0.033
-"""Between two deltas for clients that append: a frame or two of a 60 Hz screen."""
+APPEND_INTERVAL_S = 0.040
+"""Between two deltas for clients that append: 25 a second look fluent, and their frames' overhead stays below the text's
+own size at an ordinary pace."""
 CUMULATIVE_INTERVAL_S = 0.150
 """Between two deltas that repeat the whole text (Clawdbot's own cadence)."""
 

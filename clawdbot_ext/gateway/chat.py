@@ -55,9 +55,6 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
     if command := split_command(params.message):
         return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
                                  request_hash=request_hash)
-    session = await gw.store.get_session(key)
-    if session is not None and session.settings.get("sendPolicy") == "deny":
-        raise InvalidRequest("send blocked by session policy", reason="SEND_DENIED")
     accepted, position = await gw.runs.submit(
         run_id=params.idempotency_key, session_key=key, request_hash=request_hash,
         message={"role": "user", "content": [{"type": "text", "text": params.message}], "timestamp": now_ms()},
@@ -68,7 +65,7 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
     result = ChatSendResult(run_id=params.idempotency_key, status="started")
     if position:
         result.queue_position = position
-    elif session is None:
+    elif accepted.session.created_at == accepted.run.created_at:
         gw.after_answer(lambda: gw.tell_session(accepted.session, "created"))
     return result
 

@@ -27,22 +27,27 @@ def assistant_message(text: str, **fields: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": now_ms(), **fields}
 
 
+CLAWDBOT_FIELDS: Mapping[str, Any] = {
+    "chatType": "direct", "abortedLastRun": False,
+    "origin": {"provider": "webchat", "surface": "webchat", "chatType": "direct"},
+    "deliveryContext": {"channel": "webchat"}, "lastChannel": "webchat",
+}
+"""What Clawdbot's clients find in a row of ``sessions.list`` and is the same for every session here."""
+
+
 def session_entry(
     session: Session, *, model: str, provider: str, context_window: int, running: bool, queued: int,
     titles: bool = True, last_message: bool = True,
 ) -> dict[str, Any]:
-    """One row of ``sessions.list``; settings appear under the names that ``sessions.patch`` takes."""
+    """One session for clients; settings appear under the names that ``sessions.patch`` takes."""
     entry: dict[str, Any] = {
-        "key": session.key, "kind": "direct", "chatType": "direct", "sessionId": session.session_id,
+        "key": session.key, "kind": "direct", "sessionId": session.session_id,
         "epoch": session.epoch, "updatedAt": session.updated_at, "createdAt": session.created_at,
-        "systemSent": session.message_count > 0, "abortedLastRun": False,
-        "modelProvider": provider, "model": model, "contextTokens": context_window,
+        "systemSent": session.message_count > 0, "modelProvider": provider, "model": model, "contextTokens": context_window,
         "inputTokens": session.input_tokens, "outputTokens": session.output_tokens,
         "totalTokens": session.input_tokens + session.output_tokens,
         "messageCount": session.message_count, "cost": session.total_cost,
         "running": running, "queued": queued,
-        "origin": {"provider": "webchat", "surface": "webchat", "chatType": "direct"},
-        "deliveryContext": {"channel": "webchat"}, "lastChannel": "webchat",
     }
     for name, value in session.settings.items():
         if name == "model":

@@ -199,7 +199,6 @@ class Runs:
         run = active.run
         if accepted.message is not None:
             self._tell_message(accepted.session, accepted.message)
-        self._gateway.tell_session(accepted.session, "updated")
         self._tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
         flusher = asyncio.create_task(self._flush(active))
         # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.

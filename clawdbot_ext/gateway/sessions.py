@@ -29,7 +29,7 @@ from ..protocol.schema import (
     SessionsTranscriptsResult,
 )
 from ..store.api import Session
-from .entries import preview_items
+from .entries import CLAWDBOT_FIELDS, preview_items
 from .methods import method
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def sessions_list(gw: Gateway, client: Client, params: SessionsListParams)
     return SessionsListResult(
         ts=now, path=str(gw.live().home), count=len(sessions),
         defaults={"modelProvider": model.provider, "model": model.id, "contextTokens": model.context_window},
-        sessions=[gw.entry(s, titles=titles, last_message=last) for s in sessions])
+        sessions=[{**gw.entry(s, titles=titles, last_message=last), **CLAWDBOT_FIELDS} for s in sessions])
 
 
 @method("sessions.new")

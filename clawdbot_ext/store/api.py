@@ -135,6 +135,20 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     preview: str
 
 
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """What one reply cost: tokens, and US dollars (``None`` where the model's price was not known)."""
+
+    at: int
+    session_key: str | None
+    provider: str
+    model: str
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cost: float | None
+
+
 class Store(Protocol):
     """What the gateway asks of its storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
 
@@ -157,6 +171,7 @@ class Store(Protocol):
 
         Raises:
             IdempotencyConflict: ``run_id`` is known with another ``request_hash`` or ``session_key``.
+            SendDenied: the session's ``sendPolicy`` is ``deny`` and the send is no command.
         """
         ...
 
@@ -254,4 +269,23 @@ class Store(Protocol):
     async def delete_session(self, key: str, *, delete_transcript: bool, now: int) -> Sequence[str]:
         """Remove the session row; its transcripts are purged, or kept archived when not ``delete_transcript``.
         Returns the ids of those kept. Raises ``NotFound``."""
+        ...
+
+    # -- the gateway's own records ------------------------------------------------------------------------------------
+    async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None: ...
+
+    async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        """Oldest first."""
+        ...
+
+    async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
+        """Write a small JSON document, in the place of one that is there."""
+        ...
+
+    async def delete_record(self, kind: str, id_: str) -> None:
+        """Remove a document, if it is there."""
+        ...
+
+    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[Spent]:
+        """What every reply since then cost, oldest first; kept when its conversation is deleted."""
         ...

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Raw, structs
 
-from ..protocol.errors import IdempotencyConflict, NotFound
+from ..protocol.errors import IdempotencyConflict, NotFound, SendDenied
 from . import messages, sessions, transcripts
 from .api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session
 from .wire import decode, encode
@@ -65,7 +65,7 @@ def accept(
     conn: sqlite3.Connection, run_id: str, key: str, request_hash: str, message: Mapping[str, Any],
     options: Mapping[str, Any], start: bool, now: int,
 ) -> Accepted:
-    """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else."""
+    """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else, ``SendDenied``."""
     known = get(conn, run_id)
     if known is not None:
         if (known.request_hash, known.session_key) != (request_hash, key):
@@ -80,7 +80,10 @@ def accept(
     )
     sessions.touch(conn, key, now)
     added = _begin(conn, run_id, session_id, message, now) if start else None
-    return Accepted(run=_need(conn, run_id), existing=False, session=sessions.need(conn, key), message=added)
+    session = sessions.need(conn, key)
+    if session.settings.get("sendPolicy") == "deny" and "command" not in options:
+        raise SendDenied(f"{key} takes no messages (sendPolicy is deny)")
+    return Accepted(run=_need(conn, run_id), existing=False, session=session, message=added)
 
 
 def start(conn: sqlite3.Connection, run_id: str, now: int) -> Accepted | None:

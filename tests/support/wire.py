@@ -46,6 +46,8 @@ class Wire:
         self.hello: dict[str, Any] = {}
         self.events: list[dict[str, Any]] = []
         self.bytes_in = 0
+        self.taps: list[Callable[[dict[str, Any]], None]] = []
+        """Called with every event frame as it arrives."""
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count(1)
         self._news = asyncio.Condition()
@@ -75,6 +77,9 @@ class Wire:
         async for raw in self.socket:
             self.bytes_in += len(raw)
             frame = json.loads(raw)
+            if frame["type"] == "event":
+                for tap in self.taps:
+                    tap(frame)
             if frame["type"] == "res":
                 waiter = self._pending.pop(frame["id"], None)
                 if waiter and not waiter.done():

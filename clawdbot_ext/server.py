@@ -56,7 +56,7 @@ class ClawdbotServer(ServerApp):
     """Not configurable: another provider would be another secret."""
     allow_unauthenticated_access = Bool(False)
     config_file_name = Unicode("jupyter_clawdbot_config")
-    """Not ``jupyter_server_config``: an address, a password or an ``allow_origin`` there is meant for the user's Lab."""
+    """Not ``jupyter_server_config``: an address, password or ``allow_origin`` there is meant for the user's Lab."""
     options = AnyTrait(Options())
 
     exit_code = 0

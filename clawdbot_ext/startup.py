@@ -37,8 +37,8 @@ def _stand_in_for_iri_checks() -> None:
 
     ``jsonschema`` imports it for the ``iri`` formats, which no schema of Jupyter uses; the import compiles 35 grammars
     and takes 0.94 s (jupyter_server issue 1559). The stand-in gives way to the real module at the first real check.
-    To be removed when ``jsonschema`` imports it lazily itself. ``importlib.util.LazyLoader`` does not work here, because
-    the ``from … import`` in ``jsonschema`` loads at once.
+    To be removed when ``jsonschema`` imports it lazily itself. ``importlib.util.LazyLoader`` does not work here,
+    because the ``from … import`` in ``jsonschema`` loads at once.
     """
     spec = importlib.util.find_spec(_IRI) if _IRI not in sys.modules else None
     if spec is None:

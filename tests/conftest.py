@@ -1,0 +1,61 @@
+"""Real gateways for every test that wants one, in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.messages_api import MessagesAPI
+from tests.support.server import GatewayProcess
+
+
+@pytest.fixture
+def make_gateway(tmp_path) -> Iterator[Callable[..., GatewayProcess]]:
+    """Start gateways; each gets a state directory of its own and is stopped at the end.
+
+    Options are those of ``GatewayProcess``; ``start=False`` leaves the start to the test.
+    """
+    made: list[GatewayProcess] = []
+
+    def make(*, start: bool = True, **options: Any) -> GatewayProcess:
+        options.setdefault("state", tmp_path / f"state{len(made)}")
+        gateway = GatewayProcess(options.pop("state"), **options)
+        made.append(gateway)
+        if start:
+            gateway.start()
+        return gateway
+
+    yield make
+    for gateway in made:
+        gateway.stop()
+
+
+@pytest.fixture
+def gateway(make_gateway) -> GatewayProcess:
+    """A gateway answered by the demo provider."""
+    return make_gateway()
+
+
+@pytest.fixture(scope="module")
+def standing_gateway(tmp_path_factory) -> Iterator[GatewayProcess]:
+    """One gateway for all tests of a module that only look, or that clean up behind them."""
+    gateway = GatewayProcess(tmp_path_factory.mktemp("standing") / "state")
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def messages_api() -> Iterator[MessagesAPI]:
+    """A scripted Messages API over real HTTP."""
+    with MessagesAPI() as api:
+        yield api
+
+
+@pytest.fixture
+def scripted_gateway(make_gateway, messages_api) -> tuple[GatewayProcess, MessagesAPI]:
+    """A gateway that talks to a scripted Messages API through the SDK."""
+    env = {"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": messages_api.url}
+    return make_gateway(env=env), messages_api

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from . import sessions, transcripts
+from . import sessions, transcripts, usage
 from .api import Finished, HistoryPage, Message
 from .wire import encode
 
@@ -61,6 +61,7 @@ def add(
         (session_id, added.seq, added.id, added.parent_id, run_id, added.role, now, body),
     )
     transcripts.count(conn, session_id, added.seq, message)
+    usage.record(conn, session_id, message, now)
     return added
 
 

@@ -109,7 +109,46 @@ _M001 = (
     "CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL",
 )
 
-MIGRATIONS: Sequence[Migration] = (m001_initial,)
+def m002_records_and_usage(conn: sqlite3.Connection) -> None:
+    """Documents of the gateway's own, and the cost of each reply apart from its message, which may be deleted."""
+    for statement in _M002:
+        conn.execute(statement)
+
+
+_M002 = (
+    """CREATE TABLE records (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID""",
+    # cost is NULL where the price of the model was not known, which is not the same as free.
+    """CREATE TABLE usage (
+        at INTEGER NOT NULL,
+        session_key TEXT,
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        input INTEGER NOT NULL,
+        output INTEGER NOT NULL,
+        cache_read INTEGER NOT NULL,
+        cache_write INTEGER NOT NULL,
+        cost REAL
+    )""",
+    "CREATE INDEX usage_by_time ON usage (at)",
+    "CREATE INDEX usage_of_session ON usage (session_key, at)",
+    """INSERT INTO usage
+        SELECT m.created_at, t.session_key,
+            ifnull(json_extract(m.body, '$.provider'), ''), ifnull(json_extract(m.body, '$.model'), ''),
+            ifnull(json_extract(m.body, '$.usage.input'), 0), ifnull(json_extract(m.body, '$.usage.output'), 0),
+            ifnull(json_extract(m.body, '$.usage.cacheRead'), 0), ifnull(json_extract(m.body, '$.usage.cacheWrite'), 0),
+            json_extract(m.body, '$.usage.cost.total')
+        FROM messages AS m JOIN transcripts AS t ON t.session_id = m.session_id
+        WHERE m.role = 'assistant' AND json_extract(m.body, '$.usage.totalTokens') > 0""",
+)
+
+MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -17,8 +17,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import db, messages, runs, schema, sessions, transcripts
-from .api import Accepted, Finished, HistoryPage, Run, RunState, Session, Store, StoreDamaged, Transcript
+from . import db, messages, records, runs, schema, sessions, transcripts, usage
+from .api import Accepted, Finished, HistoryPage, Run, RunState, Session, Spent, Store, StoreDamaged, Transcript
 from .workers import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
@@ -233,3 +233,19 @@ class SqliteStore:
 
     async def delete_session(self, key: str, *, delete_transcript: bool, now: int) -> Sequence[str]:
         return await self._write(lambda conn: runs.delete_session(conn, key, delete_transcript, now))
+
+    # -- the gateway's own records ------------------------------------------------------------------------------------
+    async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
+        return await self._read(lambda conn: records.get(conn, kind, id_))
+
+    async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        return await self._read(lambda conn: records.list_of(conn, kind))
+
+    async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
+        await self._write(lambda conn: records.put(conn, kind, id_, body, now))
+
+    async def delete_record(self, kind: str, id_: str) -> None:
+        await self._write(lambda conn: records.delete(conn, kind, id_))
+
+    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[Spent]:
+        return await self._read(lambda conn: usage.since(conn, since, session_key))

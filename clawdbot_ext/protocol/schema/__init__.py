@@ -11,15 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import base, chat, connect, sessions, system
-from .base import *  # noqa: F403  the shapes of every noun are exported here
+from . import agents, approvals, base, chat, connect, devices, nodes, operations, sessions, surface, system
+from .agents import *  # noqa: F403  the shapes of every noun are exported here
+from .approvals import *  # noqa: F403
+from .base import *  # noqa: F403
 from .base import Event, Method
 from .chat import *  # noqa: F403
 from .connect import *  # noqa: F403
+from .devices import *  # noqa: F403
+from .nodes import *  # noqa: F403
+from .operations import *  # noqa: F403
 from .sessions import *  # noqa: F403
+from .surface import *  # noqa: F403
 from .system import *  # noqa: F403
 
-MODULES = (base, connect, chat, sessions, system)
+_NOUNS = (connect, chat, agents, sessions, system, operations, devices, nodes, approvals, surface)
+MODULES = (base, *_NOUNS)
+"""Where the shapes are written down; `scripts.shapes` reads their notes."""
 
-METHODS: Mapping[str, Method] = {row.name: row for noun in (chat, sessions, system) for row in noun.METHODS}
-EVENTS: Mapping[str, Event] = {row.name: row for noun in (connect, chat, sessions, system) for row in noun.EVENTS}
+_ROWS = [row for noun in _NOUNS for row in noun.ROWS]
+METHODS: Mapping[str, Method] = {row.name: row for row in _ROWS if isinstance(row, Method)}
+EVENTS: Mapping[str, Event] = {row.name: row for row in _ROWS if isinstance(row, Event)}

@@ -17,6 +17,9 @@ CAP_SESSION_EVENTS = "session.events"
 CAP_SWITCH = "session.switch"
 """Ours: the client can follow ``switchTo``, so ``/new`` opens a new key instead of a new transcript."""
 
+CAP_SUBSCRIBE = "sessions.subscribe"
+"""Ours: the client gets events of the sessions that it named by ``sessions.subscribe``, and of no others."""
+
 SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN = "operator.read", "operator.write", "operator.admin"
 SCOPE_APPROVALS, SCOPE_PAIRING = "operator.approvals", "operator.pairing"
 OPERATOR_SCOPES = (SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN, SCOPE_APPROVALS, SCOPE_PAIRING)
@@ -71,3 +74,6 @@ class Event(msgspec.Struct, frozen=True):
     ours: bool = False
     scope: str = SCOPE_READ
     """What an operator needs to get it; empty for everybody, nodes included."""
+
+
+Rows = tuple[Method | Event, ...]

@@ -19,6 +19,7 @@ from .base import (
     Ms,
     Params,
     Result,
+    Rows,
     RunId,
     Text,
 )
@@ -142,7 +143,7 @@ class AgentEvent(Result):
     ts: int
 
 
-METHODS = (
+ROWS: Rows = (
     Method("chat.send", ChatSendParams, ChatSendResult, SCOPE_WRITE,
            "Send a message; acknowledged once it is stored, answered by `chat` events."),
     Method("chat.history", ChatHistoryParams, ChatHistoryResult, SCOPE_READ,
@@ -151,9 +152,6 @@ METHODS = (
            "Stop a run, or all runs and queued sends of a session; the text so far is kept."),
     Method("chat.inject", ChatInjectParams, ChatInjectResult, SCOPE_ADMIN,
            "Append an assistant message without a model call."),
-)
-
-EVENTS = (
     Event("chat", ChatEvent, "Progress and end of a run."),
     Event("agent", AgentEvent, "What the agent does in a run."),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from .base import Event, Params, Result
+from .base import Event, Params, Result, Rows
 
 
 class ClientInfo(Params):
@@ -45,6 +45,11 @@ class ConnectParams(Params):
     device: DeviceIdentity | None = None
     locale: Annotated[str, Meta(max_length=64)] | None = None
     user_agent: Annotated[str, Meta(max_length=1024)] | None = None
+    commands: Annotated[Sequence[Annotated[str, Meta(max_length=128)]], Meta(max_length=256)] = ()
+    """Of a node: what `node.invoke` may ask of it."""
+    permissions: Mapping[str, bool] | None = None
+    """Of a node: what its operating system lets it do."""
+    path_env: Annotated[str, Meta(max_length=32_768)] | None = None
 
 
 class ChallengeEvent(Result):
@@ -61,7 +66,7 @@ class ShutdownEvent(Result):
     restart_expected_ms: int | UnsetType = UNSET
 
 
-EVENTS = (
+ROWS: Rows = (
     Event("connect.challenge", ChallengeEvent, "The first frame of a connection.", scope=""),
     Event("tick", TickEvent, "The gateway lives; at least every `policy.tickIntervalMs`.", scope=""),
     Event("shutdown", ShutdownEvent, "The gateway stops; the socket closes with 1012.", scope=""),

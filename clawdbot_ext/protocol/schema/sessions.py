@@ -18,6 +18,7 @@ from .base import (
     Method,
     Params,
     Result,
+    Rows,
 )
 from .chat import Queued
 
@@ -80,6 +81,33 @@ class SessionsPreviewParams(Params):
 
 class SessionIdParams(Params):
     session_id: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class SessionsCompactParams(SessionKeyParams):
+    instructions: Annotated[str, Meta(max_length=10_000)] | None = None
+    """Ours: what the summary should keep above all."""
+    max_lines: Annotated[int, Meta(ge=1)] | None = None
+    """Read and without effect: Clawdbot cuts its transcript file to so many lines, ours stays whole."""
+
+
+class SessionsCompactResult(Result):
+    ok: bool
+    key: str
+    compacted: bool
+    reason: str | UnsetType = UNSET
+    """Why not, when `compacted` is false."""
+    tokens_before: int | UnsetType = UNSET
+    tokens_after: int | UnsetType = UNSET
+
+
+class SessionKeysParams(Params):
+    keys: Annotated[Sequence[Key], Meta(max_length=256)]
+
+
+class SessionKeysResult(Result):
+    ok: bool
+    keys: Sequence[str]
+    """What is subscribed now."""
 
 
 class SessionEntryResult(Result):
@@ -151,7 +179,7 @@ class SessionQueueEvent(Result):
     queued: Sequence[Queued]
 
 
-METHODS = (
+ROWS: Rows = (
     Method("sessions.list", SessionsListParams, SessionsListResult, SCOPE_READ, "Sessions, newest first."),
     Method("sessions.new", SessionsNewParams, SessionEntryResult, SCOPE_WRITE, "Open a new session key.", ours=True),
     Method("sessions.patch", SessionsPatchParams, SessionEntryResult, SCOPE_WRITE,
@@ -170,11 +198,14 @@ METHODS = (
            "Remove a session; the main one cannot be removed."),
     Method("sessions.resolve", SessionsResolveParams, SessionsResolveResult, SCOPE_READ,
            "Find a session key by key, session id or label."),
+    Method("sessions.compact", SessionsCompactParams, SessionsCompactResult, SCOPE_WRITE,
+           "Have the model summarise the conversation so far; it goes on from the summary, the transcript stays."),
+    Method("sessions.subscribe", SessionKeysParams, SessionKeysResult, SCOPE_READ,
+           "Get these sessions' events; for clients with the cap `sessions.subscribe`, who get no other's.", ours=True),
+    Method("sessions.unsubscribe", SessionKeysParams, SessionKeysResult, SCOPE_READ,
+           "Get these sessions' events no more.", ours=True),
     Method("sessions.preview", SessionsPreviewParams, SessionsPreviewResult, SCOPE_READ,
            "The last few messages of several sessions, shortened."),
-)
-
-EVENTS = (
     Event("session.message", SessionMessageEvent, "A message was stored.", CAP_SESSION_EVENTS, ours=True),
     Event("session.changed", SessionChangedEvent, "A session was made, changed or removed.", CAP_SESSION_EVENTS,
           ours=True),

@@ -19,6 +19,7 @@ from .base import (
     OkResult,
     Params,
     Result,
+    Rows,
 )
 
 
@@ -38,6 +39,10 @@ class ConfigPatchParams(Params):
     session_key: str | None = None
     note: str | None = None
     restart_delay_ms: Ms | None = None
+
+
+class ConfigApplyParams(ConfigPatchParams):
+    """As `config.set`; settings take effect at once, so nothing restarts."""
 
 
 class ModelsListResult(Result):
@@ -64,7 +69,7 @@ class GatewayStopParams(Params):
     reason: Annotated[str, Meta(max_length=200)] | None = None
 
 
-METHODS = (
+ROWS: Rows = (
     Method("models.list", NoParams, ModelsListResult, SCOPE_READ, "The models that can be chosen."),
     Method("commands.list", CommandsListParams, CommandsListResult, SCOPE_READ,
            "The slash commands, with descriptions in the client's language.", ours=True),
@@ -73,13 +78,11 @@ METHODS = (
     Method("config.get", ConfigGetParams, AnyResult, SCOPE_ADMIN, "The configuration, secrets redacted."),
     Method("config.set", ConfigSetParams, AnyResult, SCOPE_ADMIN, "Replace the configuration file."),
     Method("config.patch", ConfigPatchParams, AnyResult, SCOPE_ADMIN, "Merge into the configuration file."),
+    Method("config.apply", ConfigApplyParams, AnyResult, SCOPE_ADMIN,
+           "Replace the configuration file; what changed takes effect at once."),
     Method("config.schema", NoParams, AnyResult, SCOPE_READ, "JSON Schema and UI hints of the configuration."),
     Method("auth.link", NoParams, LinkCreateResult, SCOPE_ADMIN,
            "A login code for one use within 60 s (`clawdbot web`).", ours=True),
     Method("gateway.stop", GatewayStopParams, OkResult, SCOPE_ADMIN, "Stop or restart this gateway.", ours=True),
-)
-
-EVENTS = (
     Event("health", AnyResult, "The same as the method `health`, after `hello-ok`."),
-    Event("presence", AnyResult, "Who is connected."),
 )

@@ -1,0 +1,83 @@
+"""``exec.approval.*`` and ``exec.approvals.*``: a person decides whether a command may run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from .base import SCOPE_ADMIN, SCOPE_APPROVALS, Event, Method, NoParams, OkResult, Params, Result, Rows
+from .devices import Id
+
+Part = Annotated[str, Meta(max_length=4096)]
+Decision = Literal["allow-once", "allow-always", "deny"]
+
+
+class ApprovalRequestParams(Params):
+    command: Annotated[str, Meta(min_length=1, max_length=100_000)]
+    id: Id | None = None
+    cwd: Part | None = None
+    host: Part | None = None
+    security: Part | None = None
+    ask: Part | None = None
+    agent_id: Part | None = None
+    resolved_path: Part | None = None
+    session_key: Part | None = None
+    timeout_ms: Annotated[int, Meta(ge=1, le=3_600_000)] | None = None
+    """120,000 if absent."""
+
+
+class ApprovalResult(Result):
+    """`decision` is `null` when nobody decided in time, which is a no."""
+
+    id: str
+    decision: str | None
+    created_at_ms: int
+    expires_at_ms: int
+
+
+class ApprovalResolveParams(Params):
+    id: Id
+    decision: Decision
+
+
+class ApprovalsFileResult(Result):
+    """The rules by which commands are allowed without asking."""
+
+    path: str
+    exists: bool
+    hash: str
+    file: Mapping[str, Any]
+
+
+class ApprovalsSetParams(Params):
+    file: Mapping[str, Any]
+    base_hash: Annotated[str, Meta(max_length=128)] | None = None
+    """The `hash` of `exec.approvals.get`; needed once there are rules."""
+
+
+class ApprovalRequestedEvent(Result):
+    id: str
+    request: Mapping[str, Any]
+    created_at_ms: int
+    expires_at_ms: int
+
+
+class ApprovalResolvedEvent(Result):
+    id: str
+    decision: str
+    ts: int
+    resolved_by: str | UnsetType = UNSET
+
+
+ROWS: Rows = (
+    Method("exec.approval.request", ApprovalRequestParams, ApprovalResult, SCOPE_APPROVALS,
+           "Ask whether a command may run; answered when somebody decides, or when time is up."),
+    Method("exec.approval.resolve", ApprovalResolveParams, OkResult, SCOPE_APPROVALS, "Decide."),
+    Method("exec.approvals.get", NoParams, ApprovalsFileResult, SCOPE_ADMIN, "The rules for commands."),
+    Method("exec.approvals.set", ApprovalsSetParams, ApprovalsFileResult, SCOPE_ADMIN,
+           "Replace the rules for commands."),
+    Event("exec.approval.requested", ApprovalRequestedEvent, "A command waits for a decision.", scope=SCOPE_APPROVALS),
+    Event("exec.approval.resolved", ApprovalResolvedEvent, "Somebody decided.", scope=SCOPE_APPROVALS),
+)

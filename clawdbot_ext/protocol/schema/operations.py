@@ -1,0 +1,126 @@
+"""Presence, heartbeats, logs and usage: what an operator looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from .base import (
+    SCOPE_ADMIN,
+    SCOPE_READ,
+    SCOPE_WRITE,
+    AnyResult,
+    Event,
+    Key,
+    Method,
+    NoParams,
+    OkResult,
+    Params,
+    Result,
+    Rows,
+)
+
+Short = Annotated[str, Meta(max_length=256)]
+Tags = Annotated[Sequence[Short], Meta(max_length=64)]
+
+
+class SystemEventParams(Params):
+    """What a device tells of itself; a text that does not begin with `Node:` is a notice for the main session."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    device_id: Short | None = None
+    instance_id: Short | None = None
+    host: Short | None = None
+    ip: Short | None = None
+    mode: Short | None = None
+    version: Short | None = None
+    platform: Short | None = None
+    device_family: Short | None = None
+    model_identifier: Short | None = None
+    last_input_seconds: float | None = None
+    reason: Short | None = None
+    roles: Tags | None = None
+    scopes: Tags | None = None
+    tags: Tags | None = None
+
+
+class HeartbeatsParams(Params):
+    enabled: bool
+
+
+class HeartbeatsResult(Result):
+    ok: bool
+    enabled: bool
+    """Always false: this gateway has no heartbeats."""
+
+
+class WakeParams(Params):
+    mode: Literal["now", "next-heartbeat"]
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+
+
+class LogsTailParams(Params):
+    cursor: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    """Where the last answer ended; absent: the end of the file."""
+    limit: Annotated[int, Meta(ge=1, le=5000)] | None = None
+    max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+
+
+class LogsTailResult(Result):
+    file: str
+    cursor: int
+    size: int
+    lines: Sequence[str]
+    """JSON objects: `time`, `_meta` with `logLevelName` and `name`, and the message under `"0"`."""
+    truncated: bool
+    """Lines in front were left out."""
+    reset: bool
+    """The cursor was of a file that was rotated away: read from the end of the new one."""
+
+
+class UsageCostParams(Params):
+    days: Annotated[float, Meta(ge=0, le=3660)] | Annotated[str, Meta(max_length=16)] | None = None
+    """30 if absent; today counts as one."""
+
+
+class UsageCostResult(Result):
+    updated_at: int
+    days: int
+    daily: Sequence[Mapping[str, Any]]
+    """`date` (of the gateway's time zone), `input`, `output`, `cacheRead`, `cacheWrite`, `totalTokens`, `totalCost`,
+    `missingCostEntries`."""
+    totals: Mapping[str, Any]
+
+
+class SessionsUsageParams(Params):
+    key: Key | None = None
+    """One session; absent: all."""
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    days: Annotated[int, Meta(ge=1, le=3660)] | None = None
+
+
+class SessionsUsageResult(Result):
+    updated_at: int
+    sessions: Sequence[Mapping[str, Any]]
+    totals: Mapping[str, Any]
+
+
+class PresenceEvent(Result):
+    presence: Sequence[Mapping[str, Any]]
+
+
+ROWS: Rows = (
+    Method("system-presence", NoParams, Sequence[Mapping[str, Any]], SCOPE_READ, "Who is connected, and was lately."),
+    Method("system-event", SystemEventParams, OkResult, SCOPE_ADMIN,
+           "Tell of a device, or leave a notice that the main session's next turn is told."),
+    Method("last-heartbeat", NoParams, AnyResult, SCOPE_READ, "The last heartbeat: `null`, there are none."),
+    Method("set-heartbeats", HeartbeatsParams, HeartbeatsResult, SCOPE_ADMIN, "Heartbeats on or off: they stay off."),
+    Method("wake", WakeParams, OkResult, SCOPE_WRITE, "Leave a notice that the main session's next turn is told."),
+    Method("logs.tail", LogsTailParams, LogsTailResult, SCOPE_READ, "The newest lines of the log."),
+    Method("usage.status", NoParams, AnyResult, SCOPE_READ, "The providers' quotas: not known to this gateway."),
+    Method("usage.cost", UsageCostParams, UsageCostResult, SCOPE_READ, "Tokens and dollars by day."),
+    Method("sessions.usage", SessionsUsageParams, SessionsUsageResult, SCOPE_READ, "Tokens and dollars by session."),
+    Event("presence", PresenceEvent, "Somebody came or went; the frame carries `stateVersion`."),
+)

@@ -1,0 +1,40 @@
+"""Usage: what each reply cost, one row a reply, kept when its conversation is deleted. All SQL of that noun.
+
+Plain functions of a connection, to be called inside a transaction. Above: ``messages``, ``sqlite``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .api import Spent
+
+_FIELDS = ("at", "session_key", "provider", "model", "input", "output", "cache_read", "cache_write", "cost")
+_WIRE = ("input", "output", "cacheRead", "cacheWrite")
+
+
+def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int) -> None:
+    """Note what ``message`` cost, if it says so."""
+    usage = message.get("usage")
+    if message.get("role") != "assistant" or not usage:
+        return
+    tokens = [int(usage.get(name) or 0) for name in _WIRE]
+    if not any(tokens):
+        return
+    cost = (usage.get("cost") or {}).get("total")
+    conn.execute(
+        f"""INSERT INTO usage ({', '.join(_FIELDS)}) VALUES
+            (?, (SELECT session_key FROM transcripts WHERE session_id = ?), ?, ?, ?, ?, ?, ?, ?)""",
+        (now, session_id, str(message.get("provider") or ""), str(message.get("model") or ""), *tokens, cost),
+    )
+
+
+def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[Spent]:
+    """What replies cost from ``at`` on, oldest first."""
+    rows = conn.execute(
+        f"""SELECT {', '.join(_FIELDS)} FROM usage WHERE at >= ? AND (?2 IS NULL OR session_key = ?2) ORDER BY at""",
+        (at, session_key),
+    )
+    return [Spent(**dict(zip(_FIELDS, row, strict=True))) for row in rows]

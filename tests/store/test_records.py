@@ -1,0 +1,64 @@
+"""Records and usage: the gateway's own documents, and what replies cost."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from clawdbot_ext.store import db, schema
+from clawdbot_ext.store.sqlite import open_store
+from tests.support.wire import run
+
+REPLY = {"role": "assistant", "content": [], "timestamp": 1, "provider": "anthropic", "model": "m",
+         "usage": {"input": 3, "output": 4, "cacheRead": 5, "cacheWrite": 6, "totalTokens": 18,
+                   "cost": {"total": 0.25}}}
+
+
+def test_a_record_is_replaced_listed_and_removed(tmp_path) -> None:
+    async def main() -> None:
+        store = open_store(tmp_path / "s.sqlite3")
+        await store.open()
+        await store.put_record("device", "b", {"n": 1}, now=2)
+        await store.put_record("device", "a", {"n": 2}, now=1)
+        await store.put_record("device", "b", {"n": 3}, now=9)
+        await store.put_record("node", "b", {"n": 4}, now=1)
+        assert await store.list_records("device") == [{"n": 2}, {"n": 3}]
+        assert await store.get_record("device", "b") == {"n": 3}
+        await store.delete_record("device", "b")
+        await store.delete_record("device", "b")
+        assert await store.get_record("device", "b") is None
+        assert await store.get_record("node", "b") == {"n": 4}
+        await store.close()
+
+    run(main())
+
+
+def test_what_a_reply_cost_is_kept_when_its_session_is_deleted(tmp_path) -> None:
+    async def main() -> None:
+        store = open_store(tmp_path / "s.sqlite3")
+        await store.open()
+        await store.append(session_key="agent:main:a", message=REPLY, now=10, create=True)
+        await store.append(session_key="agent:main:a", message={**REPLY, "usage": None}, now=11)
+        await store.delete_session("agent:main:a", delete_transcript=True, now=12)
+        (spent,) = await store.spent(since=0)
+        assert (spent.at, spent.session_key, spent.model) == (10, "agent:main:a", "m")
+        assert (spent.input, spent.output, spent.cache_read, spent.cache_write, spent.cost) == (3, 4, 5, 6, 0.25)
+        assert await store.spent(since=11) == []
+        assert await store.spent(since=0, session_key="agent:main:b") == []
+        await store.close()
+
+    run(main())
+
+
+def test_the_second_migration_counts_the_replies_that_are_there(tmp_path) -> None:
+    path = tmp_path / "s.sqlite3"
+    db.create_file(path)
+    with closing(db.connect(path)) as conn:
+        schema.migrate(conn, path, schema.MIGRATIONS[:1])
+        conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('t', 'k', 1)")
+        body = ('{"provider":"p","model":"m","usage":'
+                '{"input":1,"output":2,"cacheRead":3,"cacheWrite":4,"totalTokens":10,"cost":{"total":0.5}}}')
+        conn.execute("INSERT INTO messages VALUES ('t', 1, 'i', NULL, NULL, 'assistant', 7, ?)", (body,))
+        schema.migrate(conn, path, schema.MIGRATIONS[:2])
+        rows: list[sqlite3.Row] = conn.execute("SELECT * FROM usage").fetchall()
+    assert rows == [(7, "k", "p", "m", 1, 2, 3, 4, 0.5)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from . import discovery
@@ -27,6 +28,7 @@ from .protocol.frames import CloseCode
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
 
+    from .gateway.client import Client
     from .gateway.core import Gateway
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 9.0
 """The longest a stop of the gateway takes; the process has promised 10 s."""
 RESTART_EXPECTED_MS = 1500
+LOG_OUT_AFTER_S = 0.1
 
 Mount = Literal["standalone", "jupyter"]
 
@@ -96,14 +99,12 @@ class Edge:
         return discovery.running(self.live())
 
     def _config_changed(self, config: Config) -> None:
-        """Whoever logged in with a secret that is no longer the one is logged out."""
+        """Whoever logged in with a secret that is no longer the one is logged out, when whoever changed it has an answer."""
         generation = self.auth.generation()
-        if generation == self._generation:
-            return
+        if generation != self._generation and self.gateway is not None:
+            clients = tuple(self.gateway.broadcast.clients)
+            asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, _log_out, clients)
         self._generation = generation
-        if self.gateway is not None:
-            for client in tuple(self.gateway.broadcast.clients):
-                client.close(CloseCode.POLICY, "credentials changed")
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def bearer(self, request: HTTPServerRequest) -> Identity | None:
@@ -127,6 +128,11 @@ class Edge:
         """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""
         configured: str = self.live()["ui.locale"]
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
+
+
+def _log_out(clients: Iterable[Client]) -> None:
+    for client in clients:
+        client.close(CloseCode.POLICY, "credentials changed")
 
 
 def cookie_name(request: HTTPServerRequest) -> str:

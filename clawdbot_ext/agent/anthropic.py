@@ -50,12 +50,13 @@ that had begun, and broken JSON or UTF-8."""
 class AnthropicProvider:
     """One client of one server. Made in a thread by ``loader.build``; used on one event loop."""
 
-    def __init__(self, name: str, api_key: str, base_url: str = ""):
+    def __init__(self, name: str, api_key: str, base_url: str = "", *, stall_s: float | None = None):
         """
         Args:
             name: the name in ``models.providers.<name>``.
             api_key: empty for servers without authentication.
             base_url: without ``/v1``; empty for Anthropic's own.
+            stall_s: how long the server may be silent; by default ``STALL_S`` of Anthropic, else ``LOCAL_STALL_S``.
 
         Raises:
             ProviderError: ``invalid``, when ``base_url`` is no address.
@@ -64,14 +65,15 @@ class AnthropicProvider:
         self._key = api_key
         self._thinking: dict[str, Thinking] = {}
         base_url = _without_v1(base_url) or DEFAULT_BASE_URL
-        host = httpx2.URL(base_url).host
-        self._ours = host == "api.anthropic.com" or host.endswith(".anthropic.com")
-        timeout = httpx2.Timeout(connect=5.0, read=STALL_S if self._ours else LOCAL_STALL_S, write=30.0, pool=5.0)
-        # A redirect is not followed: it would carry the key to another host.
-        options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
-        if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
-            options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False)
         try:
+            host = httpx2.URL(base_url).host
+            self._ours = host == "anthropic.com" or host.endswith(".anthropic.com")
+            timeout = httpx2.Timeout(
+                connect=5.0, read=stall_s or (STALL_S if self._ours else LOCAL_STALL_S), write=30.0, pool=5.0)
+            # A redirect is not followed: it would carry the key to another host.
+            options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
+            if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
+                options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False)
             self._client = anthropic.AsyncAnthropic(
                 api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout,
                 default_headers=_headers(api_key, self._ours), open_telemetry=False,

@@ -28,7 +28,7 @@ _BY_STATUS = {
 }
 _SPENT = re.compile(r"spend_limit|credit balance|billing|quota")
 _TOO_LONG = re.compile(r"prompt is too long|context (length|window|size)|too many tokens|exceed\w* .*context", re.I)
-_SECRET = re.compile(r"(?i)\b(sk-[\w-]{6,}|bearer\s+\S+|(?:x-api-key|authorization)\s*[:=]\s*\S+)")
+_SECRET = re.compile(r"(?i)\b(sk-[\w-]{6,}|(?:x-api-key|authorization)\s*[:=]\s*(?:\w+\s+)?\S+|bearer\s+\S+)")
 DETAIL_CHARS = 300
 
 

@@ -95,10 +95,10 @@ _DECORATION = re.compile(r"(^.*/)|(^anthropic\.)|([@-]\d{8}$)|(-latest$)|(-v\d+:
 
 def lookup(model_id: str) -> Known | None:
     """The row of a model id as any server spells it: ``anthropic/claude-opus-5.5``, ``claude-haiku-4-5-20251001`` …"""
-    name = model_id.lower().replace(".", "-") if "/" in model_id else model_id.lower()
+    name = model_id.lower()
     while (shorter := _DECORATION.sub("", name)) != name:
         name = shorter
-    return _BY_ID.get(name)
+    return _BY_ID.get(name.replace(".", "-"))
 
 
 def thinking_of(model_id: str) -> Thinking:

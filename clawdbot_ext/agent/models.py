@@ -266,9 +266,9 @@ class ModelCatalogue:
 def _named(name: str, models: Sequence[Model]) -> Model | None:
     """The model of that id, else of that id without its date, else of that name, else the newest of that line."""
     wanted = name.lower()
-    for names in ([(m.id, m) for m in models], [(_undated(m.id), m) for m in models], [(m.name, m) for m in models]):
-        for candidate, model in names:
-            if candidate.lower() == wanted:
+    for key in (lambda m: m.id, lambda m: _undated(m.id), lambda m: m.name):
+        for model in models:
+            if key(model).lower() in (wanted, _undated(wanted)):
                 return model
     active = [model for model in models if not model.deprecated]
     return _newest_of(wanted, active) or _newest_of(wanted.removeprefix("claude-").removesuffix("-latest"), active)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
@@ -37,12 +37,12 @@ Timing = tuple[float, float]
 """Seconds to the first text and to the end."""
 
 
-async def api_process() -> tuple[subprocess.Popen[bytes], str]:
+async def api_process() -> tuple[Process, str]:
     """The scripted API, listening."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.support.messages_api"], cwd=ROOT,
-                               stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.messages_api", cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 10)
+    line = await asyncio.wait_for(process.stdout.readline(), 10)
     return process, line.decode().strip()
 
 
@@ -123,7 +123,7 @@ async def main(count: int) -> int:
         await sdk.close()
         await ours.aclose()
         process.terminate()
-        process.wait(5)
+        await asyncio.wait_for(process.wait(), 5)
     first, whole = (own[0] - raw[0]) * 1000, (own[1] - raw[1]) * 1000
     print(f"SDK import in a thread {import_s:.2f} s, event loop stood still at most {lag_s * 1000:.0f} ms")
     print(f"200 tokens, {count} rounds, median ms       first token      whole")

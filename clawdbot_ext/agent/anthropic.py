@@ -191,17 +191,16 @@ def _require_event_stream(response: httpx2.Response) -> None:
 
 
 def _headers(api_key: str, ours: bool) -> dict[str, Any]:
-    """Headers beside the SDK's own bearer token."""
+    """What differs from the SDK's own headers: nothing for Anthropic."""
     if ours:
         return {}
     # Set for Anthropic, possibly with credentials in them: not for other servers.
     custom = (line.partition(":")[0].strip() for line in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines())
     headers: dict[str, Any] = {name: anthropic.Omit() for name in custom if name}
-    if api_key:
-        headers["X-Api-Key"] = api_key  # some servers look only here
-    else:
-        headers["Authorization"] = anthropic.Omit()
-    return headers
+    if not api_key:
+        return {**headers, "Authorization": anthropic.Omit()}
+    # Some servers look only at the one, some only at the other.
+    return {**headers, "Authorization": f"Bearer {api_key}", "X-Api-Key": api_key}
 
 
 def _without_v1(base_url: str) -> str:

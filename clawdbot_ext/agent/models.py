@@ -133,8 +133,8 @@ class ModelCatalogue:
     # -- with I/O ---------------------------------------------------------------------------------------------------
     async def list(self) -> Sequence[Model]:
         """Every model that can be chosen. Waits for providers that were never asked; serves old news while fetching."""
-        names = tuple(self._sources.current())
-        tasks = [task for name in names if (task := self._ask(name)) and self._listings[name].models is None]
+        self._ask_all(FRESH_S)
+        tasks = [entry.task for entry in self._listings.values() if entry.task and entry.models is None]
         if tasks:
             await asyncio.wait(tasks)
         return self.offered()
@@ -149,19 +149,17 @@ class ModelCatalogue:
         """
         if spec and spec.startswith("demo/"):  # a session from the time before there was a key
             spec = None
-        tasks = [task for name in self._sources.current() if (task := self._ask(name)) and not self._asked(name)]
-        model = self.find(spec)
-        if tasks and model not in self.offered():
-            await asyncio.wait(tasks, timeout=FIRST_WAIT_S)
-        if spec and self.find(spec) is None:
-            await asyncio.wait({asyncio.ensure_future(self.refresh())}, timeout=FIRST_WAIT_S)
+        self._ask_all(FRESH_S)
+        first = [entry.task for entry in self._listings.values() if entry.task and not entry.asked_at]
+        if first and self.find(spec) not in self.offered():
+            await asyncio.wait(first, timeout=FIRST_WAIT_S)
+        if spec and self.find(spec) is None and (again := self._ask_all(RETRY_S)):
+            await asyncio.wait(again, timeout=FIRST_WAIT_S)
         return self.resolve(spec) if spec else self.default()
 
     async def refresh(self) -> None:
         """Ask every provider again, unless that was done within the last minute."""
-        names = tuple(self._sources.current())
-        tasks = [task for name in names if (task := self._ask(name, older_than_s=RETRY_S))]
-        if tasks:
+        if tasks := self._ask_all(RETRY_S):
             await asyncio.wait(tasks)
 
     async def aclose(self) -> None:
@@ -187,17 +185,13 @@ class ModelCatalogue:
             self._listings[name] = _Listing(self._sources.current()[name])
         return self._listings[name]
 
-    def _asked(self, name: str) -> bool:
-        """Has this provider ever said which models it has, or that it cannot?"""
-        listing = self._listings.get(name)
-        return listing is not None and bool(listing.asked_at)
-
-    def _ask(self, name: str, older_than_s: float = FRESH_S) -> asyncio.Task[None] | None:
-        """Have a provider's models fetched if what is known is older than that; the task that does so, if any."""
-        listing = self._listing(name)
-        if listing.task is None and listing.due(older_than_s):
-            listing.task = asyncio.create_task(self._fetch(name, listing), name=f"models of {name}")
-        return listing.task
+    def _ask_all(self, older_than_s: float) -> Sequence[asyncio.Task[None]]:
+        """Have the models fetched of which is known what is older than that; the tasks that fetch now."""
+        listings = {name: self._listing(name) for name in self._sources.current()}
+        for name, listing in listings.items():
+            if listing.task is None and listing.due(older_than_s):
+                listing.task = asyncio.create_task(self._fetch(name, listing), name=f"models of {name}")
+        return tuple(listing.task for listing in listings.values() if listing.task)
 
     async def _fetch(self, name: str, listing: _Listing) -> None:
         try:

@@ -57,7 +57,9 @@ class RetryPolicy:
     max_retry_after_s: float = 60.0
     """A provider that asks for more patience than this is reported at once."""
     budget_s: float = 120.0
-    """No try begins later than this after the turn began."""
+    """Tries after the first get their first output within this since the turn began …"""
+    least_s: float = 5.0
+    """… and none begins with less than this left of it."""
     first_token_s: float = 120.0
     """How long one try may take to its first output."""
 
@@ -113,7 +115,7 @@ async def run_turn(
         if reply.text or reply.thinking:
             return _unfinished("interrupted", failure, provider, request, reply)
         wait = _wait_s(failure, attempt, policy, random)
-        if wait is None or clock() + wait > started + policy.budget_s:
+        if wait is None or clock() + wait > started + policy.budget_s - policy.least_s:
             return _unfinished("failed", failure, provider, request, reply)
         emit(Retrying(attempt + 1, policy.max_attempts, round(wait * 1000), failure.kind))
         await sleep(wait)

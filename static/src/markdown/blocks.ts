@@ -28,6 +28,7 @@ export interface Growth {
 export class GrowingText {
   private source = "";
   private settledEnd = 0;
+  /** Definitions in settled text; one that is still being written has no address yet. */
   private links: Links = {};
   private finished = false;
 
@@ -41,13 +42,14 @@ export class GrowingText {
     if (reset) this.forget();
     else if (this.finished) return { reset: false, settled: [], tail: null };
     this.source = source;
-    const tokens = lexBlocks(source.slice(this.settledEnd), this.links, !done);
+    const tokens = lexBlocks(source.slice(this.settledEnd), { ...this.links }, !done);
     if (done) return this.finish(reset, tokens);
     const fixed = settledCount(tokens);
     const settled: Block[] = [];
     for (const token of tokens.slice(0, fixed)) {
       this.settledEnd += token.raw.length;
       if (draws(token)) settled.push(this.block([token]));
+      if (token.type === "def") this.define(token as Tokens.Def);
     }
     const open = tokens.slice(fixed).filter(draws);
     return { reset, settled, tail: open.length > 0 ? this.tail(open) : null };
@@ -55,11 +57,16 @@ export class GrowingText {
 
   private finish(reset: boolean, tokens: Token[]): Growth {
     this.finished = true;
-    // A definition at the end may give meaning to references in blocks that were rendered without it.
-    const late = this.settledEnd > 0 && tokens.some((token) => token.type === "def");
-    const all = late ? lexBlocks(this.source, this.links, false) : tokens;
+    // A definition may give meaning to references in blocks that were rendered before it came.
+    const defined = Object.keys(this.links).length > 0 || tokens.some((token) => token.type === "def");
+    const late = this.settledEnd > 0 && defined;
+    const all = late ? lexBlocks(this.source, {}, false) : tokens;
     const settled = all.filter(draws).map((token) => this.block([token]));
     return { reset: reset || late, settled, tail: null };
+  }
+
+  private define({ tag, href, title }: Tokens.Def): void {
+    this.links[tag] ??= { href, title };
   }
 
   private tail(tokens: Token[]): Block {

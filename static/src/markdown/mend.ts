@@ -10,11 +10,16 @@
 const UNDECIDED = /^[ \t]*(?:[-*+=_>#~`|\s]+|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*)$/;
 
 export function mend(source: string): string {
-  const lineStart = source.lastIndexOf("\n") + 1;
-  let text = UNDECIDED.test(source.slice(lineStart)) ? source.slice(0, lineStart) : source;
-  text = withoutTableHead(text);
-  const paragraph = Math.max(text.lastIndexOf("\n\n") + 2, itemStart(text), 0);
+  const text = withoutTableHead(withoutUndecidedLine(source));
+  const paragraph = Math.max(text.lastIndexOf("\n\n") < 0 ? 0 : text.lastIndexOf("\n\n") + 2, itemStart(text));
   return text.slice(0, paragraph) + mendInline(text.slice(paragraph));
+}
+
+function withoutUndecidedLine(source: string): string {
+  const start = source.lastIndexOf("\n") + 1;
+  const line = source.slice(start);
+  const undecided = line.startsWith("|") ? /^\|\s*$/.test(line) && start > 0 : UNDECIDED.test(line);
+  return undecided ? source.slice(0, start) : source;
 }
 
 /** In an open fence: a last line that may become the closing fence is not shown as code. */
@@ -30,12 +35,17 @@ function itemStart(text: string): number {
 
 /** `| a | b |` is a paragraph until `|---|---|` follows; wait for it. */
 function withoutTableHead(text: string): string {
-  const head = /(?:^|\n\n|\n)(\|[^\n]*(?:\n\|[ \t:|-]*)?)$/.exec(text);
-  if (!head?.[1]) return text;
-  const before = text.slice(0, text.length - head[1].length);
-  const inTable = /\n?\|[^\n]*\n\|[ \t:|-]*-[ \t:|-]*\n(?:\|[^\n]*\n)*$/.test(before);
-  const delimiterWhole = /\n\|(?:[ \t]*:?-+:?[ \t]*\|)+$/.test(head[1]);
-  return inTable || delimiterWhole ? text : before;
+  const rows = /(?:^|\n)((?:\|[^\n]*(?:\n|$))+)$/.exec(text)?.[1];
+  if (rows === undefined) return text;
+  const [head = "", second = "", third] = rows.split("\n");
+  const whole = /^\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$/.test(second) && columns(second) >= columns(head);
+  const possible = /^\|?[ \t:|-]*$/.test(second);
+  if (whole || third !== undefined || !possible) return text;
+  return text.slice(0, text.length - rows.length);
+}
+
+function columns(row: string): number {
+  return row.trim().split(/(?<!\\)\|/).length;
 }
 
 interface Open {

@@ -25,7 +25,8 @@ export function escapeHtml(text: string): string {
 }
 
 const WEB_ADDRESS = /^(?:https?:|mailto:)/i;
-const INLINE_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
+/** The only images that a message shows: pixels that came with it. */
+export const INLINE_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
 
 /** The host of an address, to show where a link leads; empty if it is none. */
 function hostOf(href: string): string {
@@ -124,15 +125,13 @@ const growing = new Marked(dialect(true));
 
 /**
  * The block tokens of a text.
- * @param links reference definitions known from earlier blocks; those of this text are added
+ * @param links reference definitions known from earlier blocks
  * @param streaming whether the text may still go on (a formula without its end is then waited for)
  */
 export function lexBlocks(source: string, links: Links, streaming: boolean): Token[] {
   const lexer = new Lexer((streaming ? growing : whole).defaults);
   Object.assign(lexer.tokens.links, links);
-  const tokens = lexer.lex(source);
-  Object.assign(links, tokens.links);
-  return [...tokens];
+  return [...lexer.lex(source)];
 }
 
 export function toHtml(tokens: Token[]): string {

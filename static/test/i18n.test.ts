@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+
+import { pickLocale, translator } from "../src/i18n/index.js";
+import en from "../src/i18n/en.json" with { type: "json" };
+import ko from "../src/i18n/ko.json" with { type: "json" };
+
+const placeholders = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
+
+describe("the catalogues", () => {
+  test("have the same keys, in the same order", () => {
+    expect(Object.keys(ko)).toEqual(Object.keys(en));
+  });
+
+  test("have the same placeholders", () => {
+    for (const key of Object.keys(en) as (keyof typeof en)[])
+      expect([key, placeholders(ko[key])]).toEqual([key, placeholders(en[key])]);
+  });
+
+  test("have no text that is used nowhere", () => {
+    const root = join(import.meta.dirname, "../src");
+    const sources = readdirSync(root, { recursive: true })
+      .map(String)
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => readFileSync(join(root, file), "utf8"))
+      .join("\n");
+    expect(Object.keys(en).filter((key) => !sources.includes(`"${key}"`))).toEqual([]);
+  });
+
+  test("the Korean one never puts a particle that depends on the word behind a placeholder", () => {
+    for (const text of Object.values(ko))
+      expect(text).not.toMatch(/\}[’'”"]?(?:을|를|은|는|이|가|과|와|으로|로)(?=[\s.,]|$)/);
+  });
+
+  test("the Korean one speaks one way: 해요", () => {
+    for (const text of Object.values(ko)) expect(text).not.toMatch(/(?:니다|습니까|하라|한다)[.?]/);
+  });
+});
+
+test("texts are filled, and unknown facts are left visible", () => {
+  expect(translator("en")("transcript.new", { count: 3 })).toBe("3 new");
+  expect(translator("ko")("transcript.new")).toBe("새 메시지 {count}개");
+});
+
+test("the language is the chosen one, else the browser's first that we speak, else English", () => {
+  expect(pickLocale("ko", ["en-US"])).toBe("ko");
+  expect(pickLocale("", ["fr", "ko-KR", "en"])).toBe("ko");
+  expect(pickLocale("", ["fr"])).toBe("en");
+});

@@ -1,0 +1,201 @@
+import { describe, expect, test, vi } from "vitest";
+
+import { Drafts } from "../src/core/drafts.js";
+import { AuthApi } from "../src/core/auth.js";
+import { emptyView } from "../src/core/state.js";
+import type { View } from "../src/core/state.js";
+import { suggestions } from "../src/ui/command-menu.js";
+import { Flusher } from "../src/ui/flush.js";
+import { ago, dayName, money, secondsUntil } from "../src/ui/format.js";
+import { DEFAULTS, loadPrefs, savePrefs } from "../src/ui/prefs.js";
+import { rowsOf } from "../src/ui/transcript.js";
+import { memoryStorage } from "./support/storage.js";
+
+describe("drawing", () => {
+  interface Box {
+    hidden: boolean;
+    draws: number;
+    tick: () => void;
+    flusher: Flusher;
+  }
+
+  function clockwork(): Box {
+    const frames: (() => void)[] = [];
+    const draw = (): void => {
+      box.draws++;
+    };
+    const flusher = new Flusher(draw, {
+      frame: (run) => frames.push(run),
+      cancelFrame: () => void frames.splice(0),
+      hidden: () => box.hidden,
+    });
+    const tick = (): void => {
+      for (const frame of frames.splice(0)) frame();
+    };
+    const box: Box = { hidden: false, draws: 0, tick, flusher };
+    return box;
+  }
+
+  test("the first change is drawn at once, the rest of a frame together", () => {
+    const box = clockwork();
+    for (let n = 0; n < 10; n++) box.flusher.request();
+    expect(box.draws).toBe(1);
+    box.tick();
+    expect(box.draws).toBe(2);
+    box.tick();
+    box.tick();
+    expect(box.draws).toBe(2);
+  });
+
+  test("a hidden page draws by timer, also when it was hidden in the middle of a frame", () => {
+    vi.useFakeTimers();
+    const box = clockwork();
+    box.flusher.request();
+    box.hidden = true;
+    box.flusher.request();
+    box.tick();
+    expect(box.draws).toBe(1);
+    vi.advanceTimersByTime(250);
+    expect(box.draws).toBe(2);
+    vi.useRealTimers();
+  });
+});
+
+describe("rows", () => {
+  const view = (change: Partial<View>): View => ({ ...emptyView("k"), status: "ready", ...change });
+  const user = { id: "m1", seq: 1, role: "user" as const, runId: "r", content: "hi", timestamp: 1 };
+  const answer = { id: "m2", seq: 2, role: "assistant" as const, runId: "r", content: "yes", timestamp: 2 };
+  const live = { runId: "r", text: "y", thinking: "", startedAt: 1 };
+  const pending = { runId: "r", text: "hi", createdAt: 1, status: "sending" as const };
+
+  test("keep their key from unsent to stored and from first token to final reply", () => {
+    const before = rowsOf(view({ pending: [pending], live })).map((row) => row.key);
+    const after = rowsOf(view({ messages: [user, answer] })).map((row) => row.key);
+    expect(before).toEqual(after);
+  });
+
+  test("leave a send that waits behind another reply to the queue", () => {
+    expect(rowsOf(view({ live: { ...live, runId: "other" }, pending: [pending] })).map((row) => row.key)).toEqual([
+      "assistant:other",
+    ]);
+  });
+
+  test("offer to try the question again at the last answer only", () => {
+    const more = [user, answer, { ...user, id: "m3", seq: 3, runId: "s" }, { ...answer, id: "m4", seq: 4, runId: "s" }];
+    expect(rowsOf(view({ messages: more })).map((row) => row.retryText)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      "hi",
+    ]);
+  });
+});
+
+describe("slash commands", () => {
+  const commands = [
+    { name: "model", argument: "[model]", choices: ["anthropic/claude-a", "demo/demo"] },
+    { name: "models" },
+    { name: "new" },
+  ];
+  const texts = (typed: string): string[] => suggestions(commands, typed).map((each) => each.text);
+
+  test("are completed by their beginning, and only as the whole message", () => {
+    expect(texts("/")).toEqual(["/model", "/models", "/new"]);
+    expect(texts("/MOD")).toEqual(["/model", "/models"]);
+    expect(texts("say /new")).toEqual([]);
+    expect(texts("/usr/bin")).toEqual([]);
+  });
+
+  test("complete an argument that is one of a list", () => {
+    expect(texts("/model cla")).toEqual(["/model anthropic/claude-a"]);
+    expect(texts("/model demo/demo")).toEqual([]);
+  });
+});
+
+describe("drafts", () => {
+  test("survive a reload, per session", () => {
+    const storage = memoryStorage();
+    new Drafts(storage).set("a", { text: "half a tho" });
+    expect(new Drafts(storage).get("a").text).toBe("half a tho");
+    expect(new Drafts(storage).get("b").text).toBe("");
+  });
+
+  test("live on in memory where storage is blocked", () => {
+    const blocked = {
+      getItem: () => null,
+      removeItem: () => undefined,
+      setItem: () => {
+        throw new Error("blocked");
+      },
+    };
+    const drafts = new Drafts(blocked);
+    drafts.set("a", { text: "x" });
+    expect(drafts.get("a").text).toBe("x");
+  });
+
+  test("unreadable ones count as none", () => {
+    const storage = memoryStorage();
+    storage.setItem("clawdbot.draft.a", "{");
+    expect(new Drafts(storage).get("a").text).toBe("");
+  });
+});
+
+describe("preferences", () => {
+  test("are kept, and what is not one of the choices is ignored", () => {
+    const storage = memoryStorage();
+    savePrefs(storage, { ...DEFAULTS, theme: "dark" });
+    expect(loadPrefs(storage).theme).toBe("dark");
+    storage.setItem("clawdbot.prefs", JSON.stringify({ theme: "pink", sendKey: "ctrl-enter", token: "x" }));
+    expect(loadPrefs(storage)).toEqual({ ...DEFAULTS, sendKey: "ctrl-enter" });
+    storage.setItem("clawdbot.prefs", "[");
+    expect(loadPrefs(storage)).toEqual(DEFAULTS);
+  });
+});
+
+describe("times and sums", () => {
+  test("read as people write them", () => {
+    const now = new Date(2026, 10, 22, 12).getTime();
+    expect(ago(now - 3 * 60_000, now, "ko")).toBe("3분 전");
+    expect(dayName(now, now, "en")).toBe("Today");
+    expect(dayName(now - 86_400_000, now, "ko")).toBe("어제");
+    expect(dayName(now - 10 * 86_400_000, now, "en")).toBe("Thursday, November 12");
+    expect(money(0.0123, "en")).toBe("$0.0123");
+    expect(money(2.5, "en")).toBe("$2.50");
+  });
+
+  test("a countdown shows 1 until it is over", () => {
+    expect([secondsUntil(1_000, 1), secondsUntil(1_000, 1_000), secondsUntil(1_000, 5_000)]).toEqual([1, 0, 0]);
+  });
+});
+
+describe("logging in", () => {
+  const api = (status: number, body?: object): AuthApi =>
+    new AuthApi("http://127.0.0.1:1/x/", () =>
+      Promise.resolve(new Response(body ? JSON.stringify(body) : null, { status })),
+    );
+
+  test("tells a wrong secret from too many and from nobody there", async () => {
+    await expect(api(204).login("token", "t")).resolves.toEqual({ ok: true });
+    await expect(api(401).login("token", "t")).resolves.toEqual({ ok: false, reason: "wrong" });
+    await expect(api(429, { retryAfterMs: 9 }).login("token", "t")).resolves.toEqual({
+      ok: false,
+      reason: "limited",
+      retryAfterMs: 9,
+    });
+    const away = new AuthApi("http://127.0.0.1:1/", () => Promise.reject(new TypeError("refused")));
+    await expect(away.login("token", "t")).resolves.toEqual({ ok: false, reason: "unreachable" });
+  });
+
+  test("sends the secret in the body, to an address below the page's", async () => {
+    const http = vi.fn((_url: URL, _request: RequestInit) => Promise.resolve(new Response(null, { status: 204 })));
+    await new AuthApi("http://127.0.0.1:1/x/", http as unknown as typeof fetch).login("password", "p");
+    const [url, request] = http.mock.calls[0] ?? [];
+    expect(url?.href).toBe("http://127.0.0.1:1/x/auth/login");
+    expect(request?.body).toBe('{"password":"p"}');
+  });
+
+  test("under Jupyter a refused session means Jupyter's login", async () => {
+    await expect(api(403).session()).resolves.toMatchObject({ authenticated: false, mount: "jupyter" });
+    await expect(api(503).probe()).resolves.toBe("unreachable");
+  });
+});

@@ -153,7 +153,7 @@ class Store(Protocol):
     """What the gateway asks of its storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
 
     async def open(self) -> None:
-        """Open and migrate. Raises ``SchemaTooNew``, ``StoreDamaged``."""
+        """Open and migrate. Raises ``SchemaTooNew``, ``StoreDamaged``, ``StorageFull`` (no room even to read)."""
         ...
 
     async def close(self) -> None:

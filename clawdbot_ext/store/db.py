@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from .api import StoreDamaged
 
 BUSY_TIMEOUT_S = 5.0
 """How long a connection waits for a lock. Only a foreign process can hold one: our writes come from one thread."""
+
+SHM_BYTES = 64 * 1024
+"""With less room than this on the disk, an index of the write-ahead log (32 KiB to begin with) may not fit."""
 
 WAL_KEPT_BYTES = 16 * 1024 * 1024
 """The write-ahead log is cut back to this size when a checkpoint empties it."""
@@ -115,5 +119,8 @@ def explain(error: Exception, path: Path) -> Exception:
     if "locked" in text:
         return errors.Unavailable("the database is locked by another program", reason="STORAGE_BUSY")
     if "I/O error" in text:
+        # SQLite's word when there is no room for the index of the log (-shm).
+        if shutil.disk_usage(path.parent).free < SHM_BYTES:
+            return errors.StorageFull("the disk is full")
         return errors.Unavailable("the disk does not take writes", reason="STORAGE_ERROR")
     return error

@@ -213,10 +213,11 @@ def test_a_file_in_the_place_of_the_folder_is_named(drive_sqlite, path):
         drive_sqlite(nothing)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write any file")
 def test_a_write_protected_file_is_named(drive_sqlite, path):
     drive_sqlite(three)
     path.chmod(0o400)
+    if os.access(path, os.W_OK):
+        pytest.skip("root may write any file")
     with pytest.raises(StoreDamaged):
         drive_sqlite(nothing)
 

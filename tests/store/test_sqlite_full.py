@@ -112,6 +112,7 @@ def test_on_a_file_system_that_is_really_full(tmp_path):
         pytest.skip("unshare is not installed")
     if "mounted" not in done.stdout:
         pytest.skip(f"no mount namespaces here: {done.stderr.strip()}")
-    assert done.stdout.split() == ["mounted", "refused", "read", "reopened", "written"], done.stderr
+    told = ["mounted", "refused", "read", "reopened", "written", "read-only", "told"]
+    assert done.stdout.split() == told, done.stderr
 
 

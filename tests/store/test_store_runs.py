@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawdbot_ext.protocol.errors import IdempotencyConflict, NotFound
+from clawdbot_ext.protocol.errors import IdempotencyConflict, NotFound, SendDenied
 
 from .kit import MAIN, OTHER, body, finish, read, reply, say, send, text_of, texts, user
 
@@ -94,6 +94,17 @@ def test_a_key_used_for_something_else_is_refused(drive, other):
         with pytest.raises(IdempotencyConflict):
             await send(store, "r1", **other)
         assert await store.count_sessions() == 1 and await read(store) == ["question"]
+
+    drive(scenario)
+
+
+def test_a_session_that_denies_sends_takes_none_and_writes_nothing(drive):
+    async def scenario(store):
+        await store.patch_session(MAIN, {"sendPolicy": "deny"}, now=1)
+        with pytest.raises(SendDenied):
+            await send(store, "r1", now=5)
+        assert await store.get_run("r1") is None and await read(store) == []
+        assert (await store.get_session(MAIN)).updated_at == 1
 
     drive(scenario)
 

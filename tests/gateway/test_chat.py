@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -168,13 +169,19 @@ def test_the_line_is_bounded_and_the_refusal_has_a_code(gateway):
     run(main())
 
 
-def test_sessions_answer_at_the_same_time(gateway):
+def test_thirty_two_sessions_answer_at_the_same_time_and_none_fails(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
-            loop = asyncio.get_running_loop()
-            started = loop.time()
-            await asyncio.gather(*(wire.ask("[[tokens=50]] [[delay_ms=10]]", key=f"s{i}") for i in range(8)))
-            assert loop.time() - started < 8 * 0.5
+            ends = await asyncio.gather(*(
+                wire.ask("[[tokens=50]] [[delay_ms=10]]", key=f"s{i}") for i in range(32)))
+            assert [e["state"] for e in ends] == ["final"] * 32
+            order = [f["payload"]["runId"] for f in wire.events if f["event"] == "chat"]
+            first_end = next(i for i, f in enumerate(wire.events) if f["event"] == "chat"
+                             and f["payload"]["state"] == "final")
+            before = {f["payload"]["runId"] for f in wire.events[:first_end] if f["event"] == "chat"}
+            assert len(set(order)) == 32 and len(before) > 16  # they overlapped: one after the other it would be 1
+
+
 
     run(main())
 
@@ -299,8 +306,37 @@ def test_an_unknown_method_and_a_missing_scope_keep_the_socket(gateway):
 def test_invalid_json_is_answered_and_keeps_the_socket(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
+            answer = wire.expect("invalid")
             await wire.socket.send("{nonsense")
+            error = (await asyncio.wait_for(answer, 10))["error"]
+            assert (error["code"], error["details"]["reason"]) == ("INVALID_REQUEST", "INVALID_JSON")
             assert (await wire.call("health"))["ok"] is True
+
+
+def test_a_long_history_is_read_without_holding_up_other_clients(gateway):
+    async def main():
+        async with (wired(gateway.ws_url, gateway.token) as reader, wired(gateway.ws_url, gateway.token) as other):
+            await reader.ask("[[tokens=1]]")
+            for i in range(300):
+                await reader.call("chat.inject", {"sessionKey": "main", "message": f"note {i} " + "x" * 3000})
+            done = []
+            reads = [asyncio.ensure_future(reader.call("chat.history", {"sessionKey": "main", "limit": 1000}))
+                     for _ in range(30)]
+            for task in reads:
+                task.add_done_callback(lambda task: done.append(task))
+            await reads[0]
+            await other.call("health")
+            assert len(done) < len(reads)
+            assert all(len((await task)["messages"]) == 302 for task in reads)
+
+
+def test_clients_that_come_cost_those_who_are_there_next_to_nothing(gateway):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as first, AsyncExitStack() as stack:
+            for _ in range(40):
+                await stack.enter_async_context(wired(gateway.ws_url, gateway.token))
+            assert (await first.call("status"))["gateway"]["clients"] == 41
+            assert len(first.events) < 12
 
     run(main())
 

@@ -94,13 +94,18 @@ class Wire:
     async def call(self, method: str, params: dict[str, Any] | None = None, *, timeout: float = WAIT_S) -> Any:
         """Send a request; its payload, or ``WireError``."""
         request_id = str(next(self._ids))
-        waiter: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._pending[request_id] = waiter
+        waiter = self.expect(request_id)
         await self.socket.send(json.dumps({"type": "req", "id": request_id, "method": method, "params": params or {}}))
         frame = await asyncio.wait_for(waiter, timeout)
         if not frame["ok"]:
             raise WireError(frame["error"])
         return frame["payload"]
+
+    def expect(self, request_id: str) -> asyncio.Future[dict[str, Any]]:
+        """The response frame that will come under ``request_id``."""
+        waiter: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._pending[request_id] = waiter
+        return waiter
 
     async def send(
         self, text: str, *, key: str = "main", run_id: str | None = None, **fields: Any

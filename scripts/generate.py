@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import reference, shapes, typescript
+from . import cli_reference, reference, shapes, typescript
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +26,7 @@ def outputs() -> Mapping[str, str]:
         "docs/reference/errors.md": reference.error_page(),
         "docs/reference/settings.md": reference.settings(),
         "docs/reference/commands.md": reference.commands(),
+        "docs/reference/cli.md": cli_reference.page(),
         "docs/reference/protocol.schema.json": shapes.document(),
         "static/src/protocol.gen.ts": typescript.module(),
     }

@@ -62,14 +62,23 @@ def methods() -> str:
         parts += ["Parameters: none.\n"] if not shapes[row.params.__name__]["properties"] else [
             "Parameters:\n", _fields(shapes[row.params.__name__], "required")]
         parts += _outcome("Result", row.result, shapes)
-    named = {ConnectParams.__name__, *(row.params.__name__ for row in METHODS.values()),
-             *(row.result.__name__ for row in METHODS.values() if is_struct(row.result)),
-             *(row.payload.__name__ for row in EVENTS.values() if is_struct(row.payload))}
     parts.append("## Shapes inside others\n")
+    inside = {name for shape in shapes.values() for name in _referenced(shape)}
     for name, shape in shapes.items():
-        if name not in named:
+        if name in inside:
             parts += [f"### {name}\n", *_described(shape)]
     return "\n".join(parts)
+
+
+def _referenced(kind: Any) -> Iterator[str]:
+    """The names of the shapes that a schema refers to."""
+    if isinstance(kind, dict):
+        if "$ref" in kind:
+            yield str(kind["$ref"]).removeprefix(REF)
+        kind = list(kind.values())
+    if isinstance(kind, list):
+        for inner in kind:
+            yield from _referenced(inner)
 
 
 def _right(row: Method) -> str:
@@ -151,9 +160,11 @@ def error_page() -> str:
 
 
 def _subclasses(cls: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    """Those of the protocol, in the order of the tree; other modules may have loaded some of their own."""
     for sub in cls.__subclasses__():
-        yield sub
-        yield from _subclasses(sub)
+        if sub.__module__ == errors.__name__:
+            yield sub
+            yield from _subclasses(sub)
 
 
 def _code(text: str | None) -> str:

@@ -7,8 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from clawdbot_ext.cli import exits
+from clawdbot_ext.cli.root import program
 from clawdbot_ext.config import SETTINGS
 from clawdbot_ext.protocol import schema
 from clawdbot_ext.protocol.errors import ErrorCode
@@ -124,3 +127,44 @@ def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
 
 def test_the_ci_script_can_be_run() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = text("docs/cli.md")
+    codes = [value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)]
+    assert [code for code in codes if f"\n| {code} |" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_in_a_page_exist(page: Path) -> None:
+    """Each ``clawdbot …`` in code: the words up to the first argument are a command, the ``--flags`` its options."""
+    assert [line for line in command_lines(page) if not is_command(line)] == []
+
+
+def command_lines(page: Path) -> list[str]:
+    """What follows ``clawdbot`` in the page's code, up to a pipe or the end of the line; synopses are left out."""
+    code = "\n".join(CODE.findall(page.read_text(encoding="utf-8")))
+    found = [match[1] for match in re.finditer(r"(?:^|[/`|] ?|\$ )clawdbot((?: +[^\s|`&<>…]+)+)", code, re.MULTILINE)]
+    return [line for line in found if "[OPTIONS]" not in line]
+
+
+def is_command(line: str) -> bool:
+    """Whether the command line knows these words and flags."""
+    words = line.partition(" #")[0].split()
+    command: click.Command = program
+    flags = {flag for word in words if (flag := word.partition("=")[0]).startswith("--")}
+    for word in (word for word in words if not word.startswith("-")):
+        if not isinstance(command, click.Group):
+            break
+        inner = command.get_command(click.Context(command), word)
+        if inner is None:
+            return False
+        command = inner
+    known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    return flags <= known | {"--help"}
+
+
+def test_the_check_of_commands_sees_what_is_wrong() -> None:
+    assert is_command("sessions list --json # as JSON")
+    assert not is_command("session list")
+    assert not is_command("sessions list --jsn")

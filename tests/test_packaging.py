@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import venv
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -22,12 +25,18 @@ WHEEL_LIMIT = 2_000_000
 """Bytes. The wheel is about 0.5 MB; source maps or node_modules in it by accident would be far more."""
 
 
+def run(*command: object, **environment: str) -> str:
+    """What a program printed; it must succeed within a minute."""
+    done = subprocess.run([str(word) for word in command], env={**os.environ, **environment}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 def build(source: Path, output: Path, kind: str, path: str) -> Path:
     """Make a ``wheel`` or an ``sdist`` of ``source`` in this environment, with ``path`` as PATH."""
-    command = [sys.executable, "-m", "build", "--no-isolation", "--skip-dependency-check", f"--{kind}", "--outdir",
-               str(output), str(source)]
-    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(sys.executable, "-m", "build", "--no-isolation", "--skip-dependency-check", f"--{kind}", "--outdir", output,
+        source, PATH=path)
     return next(output.glob("*.whl" if kind == "wheel" else "*.tar.gz"))
 
 
@@ -85,20 +94,32 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert "jupyter-clawdbot = clawdbot_ext.app:main" in scripts
 
 
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Path:
+    """``bin`` of an environment into which the wheel was installed; what it depends on is borrowed from this one."""
+    environment = tmp_path / "venv"
+    venv.create(environment, symlinks=True)
+    python = environment / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    packages = next(environment.rglob("site-packages"))
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python.parent
+
+
 @pytest.mark.slow
-def test_installing_the_wheel_enables_the_server_extension(wheel: Path, tmp_path: Path) -> None:
-    prefix = tmp_path / "prefix"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed",
-                    "--no-warn-script-location", "--prefix", str(prefix), str(wheel)], check=True, timeout=60)
-    packages = next(prefix.rglob("site-packages"))
-    env = {**os.environ, "PYTHONPATH": str(packages), "JUPYTER_CONFIG_PATH": str(prefix / "etc" / "jupyter"),
-           "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "NO_COLOR": "1"}
-    listed = subprocess.run([sys.executable, "-m", "jupyter", "server", "extension", "list"], cwd=tmp_path, env=env,
-                            capture_output=True, text=True, timeout=60, check=True)
-    printed = (listed.stdout + listed.stderr).split(str(prefix), 1)[1]
-    assert "clawdbot_ext" in printed
-    assert f"clawdbot_ext {__version__} " in printed
-    assert "OK" in printed.split(f"clawdbot_ext {__version__} ", 1)[1].splitlines()[0]
+def test_installing_the_wheel_enables_the_server_extension(installed: Path, tmp_path: Path) -> None:
+    module = "jupyter_server.extension.serverextension"  # what `jupyter server extension` runs
+    listed = run(installed / "python", "-m", module, "list", JUPYTER_CONFIG_DIR=str(tmp_path))
+    printed = re.sub("\x1b\\[[0-9;]*m", "", listed)
+    ours = printed.split(f"Config dir: {installed.parent}", 1)[1].split("Config dir:", 1)[0]
+    assert "clawdbot_ext enabled" in ours
+    assert f"clawdbot_ext {__version__} OK" in ours
+
+
+@pytest.mark.slow
+def test_installing_the_wheel_brings_both_programs(installed: Path) -> None:
+    for program in ("jupyter-clawdbot", "clawdbot"):
+        assert __version__ in run(installed / program, "--version")
 
 
 def test_the_browser_client_has_the_version_of_the_package() -> None:

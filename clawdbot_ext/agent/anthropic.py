@@ -33,6 +33,9 @@ STALL_S = 60.0
 """Claude's API sends a ping every few seconds, so a silence this long means that the connection is dead."""
 LOCAL_STALL_S = 120.0
 """Local servers send nothing while they read the prompt, which takes a slow machine a minute or two."""
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=55.0)
+"""An idle connection is kept for most of a minute, not the library's 5 s: people read before they answer, and a new
+connection costs the next reply a TCP and TLS handshake."""
 LIST_TIMEOUT_S = 10.0
 DRAIN_S = 0.25
 """How long the end of a finished stream is waited for, so that the connection can be used again."""
@@ -71,9 +74,9 @@ class AnthropicProvider:
             timeout = httpx2.Timeout(
                 connect=5.0, read=stall_s or (STALL_S if self._ours else LOCAL_STALL_S), write=30.0, pool=5.0)
             # A redirect is not followed: it would carry the key to another host.
-            options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
+            options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False, "limits": LIMITS}
             if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
-                options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False)
+                options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False, limits=LIMITS)
             self._client = anthropic.AsyncAnthropic(
                 api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout,
                 default_headers=_headers(api_key, self._ours), open_telemetry=False,

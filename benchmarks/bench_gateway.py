@@ -151,7 +151,8 @@ async def wire_bytes(url: str, token: str) -> dict[str, Any]:
                 await reply(wire, "[[tokens=5]]", f"b{tokens}{label}")  # the session exists, as in a conversation
                 result = await reply(wire, f"[[tokens={tokens}]] [[delay_ms=5]]", f"b{tokens}{label}")
                 text = len(" ".join(f"t{i}" for i in range(tokens))) + 1
-                out[f"bytes / text, {text} B, {label} (budget {budget}, real {real})"] = round(result["bytes"] / text, 1)
+                name = f"bytes / text, {text} B, {label} (budget {budget}, real {real})"
+                out[name] = round(result["bytes"] / text, 1)
     return out
 
 

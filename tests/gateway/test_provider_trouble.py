@@ -41,7 +41,8 @@ def test_an_overloaded_provider_is_tried_again_visibly_and_the_user_sees_one_ans
     run(main())
 
 
-@pytest.mark.parametrize("directive", ["[[drop=5]]", "[[cut=clean]] [[after=5]]"], ids=["connection cut", "ends without a stop reason"])
+@pytest.mark.parametrize("directive", ["[[drop=5]]", "[[cut=clean]] [[after=5]]"],
+                         ids=["connection cut", "ends without a stop reason"])
 def test_a_cut_reply_is_interrupted_never_done(scripted_gateway, directive):
     gateway, api = scripted_gateway
 
@@ -80,7 +81,7 @@ def test_the_model_is_sent_the_conversation_and_no_key_shows_anywhere(scripted_g
             assert [m["role"] for m in body["messages"]] == ["user", "assistant", "user"]
             assert "민준" in texts and "who am I" in texts and body["stream"] is True and body["system"]
             assert end["message"]["usage"]["output"] == 3 and end["message"]["model"] == body["model"]
-            everything = str(wire.events) + str(await wire.call("config.get")) + str(await wire.call("status"))
+            everything = f"{wire.events} {await wire.call('config.get')} {await wire.call('status')}"
             assert gateway.api_key not in everything and gateway.token not in everything
 
     run(main())

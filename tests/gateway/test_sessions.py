@@ -17,7 +17,8 @@ def test_a_session_is_listed_with_title_preview_and_counters(gateway):
             assert listed["count"] == 1 and {"modelProvider", "model", "contextTokens"} <= set(listed["defaults"])
             entry = listed["sessions"][0]
             assert (entry["key"], entry["kind"], entry["messageCount"]) == ("agent:main:work", "direct", 2)
-            assert entry["derivedTitle"].startswith("plot the 매출 data") and entry["lastMessagePreview"].startswith("t0")
+            assert entry["derivedTitle"].startswith("plot the 매출 data")
+            assert entry["lastMessagePreview"].startswith("t0")
             assert entry["totalTokens"] > 0 and entry["running"] is False
 
     run(main())

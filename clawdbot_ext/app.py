@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str]) -> Options:
     """Read the command line. Prints help or what is wrong and raises ``SystemExit``, as ``argparse`` does."""
-    given, rest = _parser().parse_known_args(argv)
+    parser = _parser()
+    given, rest = parser.parse_known_args(argv)
+    if "" in (given.token, given.password, given.ip):
+        parser.error(t(environment_language(), "help.empty"))
     flags: dict[str, Any] = {"gateway.port": given.port, "gateway.bind": given.bind, "gateway.auth.token": given.token,
                              "gateway.auth.password": given.password}
     if given.ip is not None:

@@ -99,7 +99,7 @@ class Edge:
         return discovery.running(self.live())
 
     def _config_changed(self, config: Config) -> None:
-        """Whoever logged in with a secret that is no longer the one is logged out, when whoever changed it has an answer."""
+        """Log out who logged in with a secret that is no longer the one, once whoever changed it has an answer."""
         generation = self.auth.generation()
         if generation != self._generation and self.gateway is not None:
             clients = tuple(self.gateway.broadcast.clients)

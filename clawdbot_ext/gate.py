@@ -52,17 +52,19 @@ def parse_origin(text: str) -> Origin | None:
 class Policy:
     """What a server answers to: made of the configuration and of what it listens on.
 
-    ``exposed`` is whether others than this machine reach it: then any IP address is a good Host (a rebound name never
-    is one), and so is the machine's own name.
+    ``address`` is the one for URLs on this machine (``[…]`` in IPv6). ``exposed`` is whether others than this machine
+    reach it: then any IP address is a good Host (a rebound name never is one), and so is the machine's own name.
     """
 
     config: Config
     scheme: str
+    address: str
     exposed: bool
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        names = {"localhost", "127.0.0.1", "[::1]", *(host.lower() for host in self.config["gateway.allowedHosts"])}
+        names = {"localhost", "127.0.0.1", "[::1]", self.address}
+        names |= {host.lower() for host in self.config["gateway.allowedHosts"]}
         if self.exposed:
             machine = socket.gethostname().lower()
             names |= {machine, f"{machine}.local"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -11,7 +12,20 @@ from .config import Config
 
 MAX_BYTES = 5_000_000
 BACKUPS = 2
+_SECRET_ARGUMENT = re.compile(
+    r"([?&][^=&\s]*(?:token|password|code|auth|key|secret)[^=&\s]*=)[^&\s\"']+", re.IGNORECASE)
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+
+
+class Scrub(logging.Filter):
+    """Takes secrets out of the URLs in messages: Tornado logs the whole URL of a failed request, and people who know
+    Jupyter paste ``?token=…``."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if (clean := _SECRET_ARGUMENT.sub(r"\1[secret]", message)) != message:
+            record.msg, record.args = clean, None
+        return True
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -39,4 +53,6 @@ def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
     ours.propagate = False
     ours.handlers = [file, terminal]
     server_log.addHandler(file)
+    for handler in {*ours.handlers, *server_log.handlers}:
+        handler.addFilter(Scrub())
     return path

@@ -109,7 +109,8 @@ class ClawdbotServer(ServerApp):
     def _policy(self) -> Policy:
         config = self.edge.live()
         if self._made_policy is None or self._made_policy.config is not config:
-            self._made_policy = Policy(config, "https" if self.ssl_options else "http", self._settled.addresses.exposed)
+            on = self._settled.addresses
+            self._made_policy = Policy(config, "https" if self.ssl_options else "http", on.reachable, on.exposed)
         return self._made_policy
 
     _made_policy: Policy | None = None

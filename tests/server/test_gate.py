@@ -52,8 +52,8 @@ def test_no_other_spelling_of_a_host_gets_in(port, cookie, host):
     assert upgrade(port, headers=matching).status in (400, 403)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "[::1]:{port}", "localhost",
-                                  "localhost:8080"])
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "[::1]:{port}",
+                                  "localhost", "localhost:8080"])
 def test_the_names_of_this_machine_get_in_with_their_own_origin(port, host):
     """Another port is a tunnel: ``ssh -L 8080:localhost:18789``."""
     host = host.format(port=port)
@@ -93,7 +93,7 @@ def test_an_unsafe_method_needs_an_origin_or_an_authorization_header(port, cooki
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize(("mode", "destination"), [("no-cors", "script"), ("no-cors", "image"), ("navigate", "iframe"),
                                                    ("cors", "empty"), ("navigate", "embed")])
-def test_a_page_of_another_port_cannot_embed_anything_although_it_shares_the_cookies(port, cookie, site, mode, destination):
+def test_a_page_of_another_port_embeds_nothing_although_it_shares_cookies(port, cookie, site, mode, destination):
     headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", destination), ("Cookie", cookie)]
     assert ask(port, path="/chat", headers=headers).status == 403
     assert ask(port, path="/api/contents", headers=headers).status == 403
@@ -128,8 +128,9 @@ def test_configured_hosts_and_origins_get_in_exactly(make_gateway):
     assert status("other.example:8443", "http://other.example:8443") == 101
     assert status(f"127.0.0.1:{port}", "https://dev.example:3000") == 101
     assert status("other.example", "http://other.example") == 403
-    for origin in ("https://box.example.evil.com", "https://xbox.example", "https://box.example.", "https://dev.example",
-                   "http://dev.example:3000", "https://dev.example:30000", "https://box.example:8443", "http://box.example"):
+    for origin in ("https://box.example.evil.com", "https://xbox.example", "https://box.example.",
+                   "https://dev.example", "http://dev.example:3000", "https://dev.example:30000", "https://box.example:8443",
+                   "http://box.example"):
         assert status(f"127.0.0.1:{port}", origin) == 403
 
 

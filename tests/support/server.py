@@ -47,6 +47,8 @@ class GatewayProcess:
         self.arguments = arguments
         self.environment = clean_environment(state, **(env or {}))
         self.api_key = self.environment.get("ANTHROPIC_API_KEY", "")
+        self.browser = False
+        """Whether it may open one."""
         self._process: subprocess.Popen[bytes] | None = None
         self._log = state / "output.log"
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +83,8 @@ class GatewayProcess:
         """Start it, without waiting for anything."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "clawdbot_ext.app", "--no-browser", f"--port={self.port}", *self.arguments],
+                [sys.executable, "-m", "clawdbot_ext.app", f"--port={self.port}", *self.arguments,
+                 *(() if self.browser else ("--no-browser",))],
                 cwd=self.state, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
     def start(self) -> None:

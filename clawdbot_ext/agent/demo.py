@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
 
 from ..i18n import catalogue
 from . import directives
@@ -127,8 +126,3 @@ def _answer(locale: str, subject: str, text: str) -> str:
 def _words(text: str) -> list[str]:
     """The text in pieces that join to exactly it, a word each with the white space before it."""
     return _WORD.findall(text) if text.strip() else [text] if text else []
-
-
-def is_demo(provider: Any) -> bool:
-    """Are answers of this provider (an object or its name) the demo's?"""
-    return bool(getattr(provider, "name", provider) == NAME)

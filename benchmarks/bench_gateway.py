@@ -105,8 +105,10 @@ async def overhead(wire: Wire, api: str) -> dict[str, Any]:
         ours.append(await reply(wire, text, "over"))
     return {"raw first ms": ms([r[0] for r in raw]), "raw end ms": ms([r[1] for r in raw]),
             "gateway first ms": ms([o["first"] for o in ours]), "gateway end ms": ms([o["end"] for o in ours]),
-            "overhead first ms (budget 10, real 40)": round(ms([o["first"] for o in ours]) - ms([r[0] for r in raw]), 2),
-            "overhead end ms (budget 25, real 60)": round(ms([o["end"] for o in ours]) - ms([r[1] for r in raw]), 2),
+            "overhead first ms (budget 10, real 40)":
+                round(ms([o["first"] for o in ours]) - ms([r[0] for r in raw]), 2),
+            "overhead end ms (budget 25, real 60)":
+                round(ms([o["end"] for o in ours]) - ms([r[1] for r in raw]), 2),
             "ack p50 ms, 1,000 sessions stored (budget 5, real 92)": ms([o["ack"] for o in ours])}
 
 

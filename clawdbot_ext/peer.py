@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import struct
 from typing import TYPE_CHECKING, Any, cast
 
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
@@ -44,12 +46,28 @@ class Protocol(WebSocketProtocol13):
         return super()._handle_message(opcode, data)
 
 
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via",
+              "Cf-Connecting-Ip", "Tailscale-User-Login")
+"""Headers by which a proxy gives itself away: behind one, every client seems to come from loopback."""
+
+
+def is_direct(request: HTTPServerRequest) -> bool:
+    """Does a request come from a program on this machine, without a proxy in between?"""
+    try:
+        local = ipaddress.ip_address((request.remote_ip or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = local.ipv4_mapped if isinstance(local, ipaddress.IPv6Address) else None
+    return (mapped or local).is_loopback and not any(name in request.headers for name in _FORWARDED)
+
+
 class PeerSocket(WebSocketHandler):
     """The adapter. A subclass's ``get`` decides who may connect and sets ``identity``, then calls ``super().get()``."""
 
     edge: Edge
     identity: Identity | None = None
     client_key = ""
+    direct = False
     _client: Client | None = None
     _unflushed = 0
 
@@ -57,6 +75,7 @@ class PeerSocket(WebSocketHandler):
         assert self.ws_connection is not None
         self.set_nodelay(True)
         self.client_key = client_key(self.request.remote_ip or "")
+        self.direct = is_direct(self.request)
         if self.edge.gateway is None:  # stopped while the upgrade was under way
             self.close(CloseCode.RESTART, "the gateway is not running")
         else:

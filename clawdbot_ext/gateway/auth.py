@@ -49,7 +49,7 @@ SCRYPT_LOG2_N, SCRYPT_R, SCRYPT_P = 14, 8, 1
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "password", "secret", "token", "your-token-here"})
 _HEADER = re.compile(r"(?:bearer|token)\s+(\S+)\s*", re.IGNORECASE)
 
-Via = Literal["token", "password", "cookie", "link", "jupyter"]
+Via = Literal["token", "password", "cookie", "link", "jupyter", "device"]
 
 
 @dataclass(frozen=True)

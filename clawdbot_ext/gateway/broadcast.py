@@ -8,21 +8,25 @@ gets fewer and longer ones and a client that is full gets none until it has drai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..protocol.clock import now_ms
 from ..protocol.frames import encode
-from ..protocol.schema import CAP_APPEND, EVENTS, SCOPE_READ, ChatEvent
+from ..protocol.schema import EVENTS, AgentEvent, ChatEvent
 
 if TYPE_CHECKING:
     from .client import Client
 
 APPEND_INTERVAL_S = 0.040
-"""Between two deltas for clients that append: 25 a second look fluent, and their frames' overhead stays below the text's
-own size at an ordinary pace."""
+"""Between two deltas for clients that append: 25 a second look fluent, and their frames' overhead stays below the
+text's own size at an ordinary pace."""
 CUMULATIVE_INTERVAL_S = 0.150
 """Between two deltas that repeat the whole text (Clawdbot's own cadence)."""
+
+
+DeltaKind = Literal["append", "message", "assistant"]
+"""How a client is told of a growing reply: what is new (ours), or the whole text in ``chat`` or in ``agent`` events."""
 
 
 def utf16_length(text: str) -> int:
@@ -36,16 +40,22 @@ class Broadcast:
     def __init__(self) -> None:
         self.clients: set[Client] = set()
 
-    def emit(self, name: str, payload: Any, *, only: Callable[[Client], bool] | None = None) -> None:
-        """Send an event to every client that may see it: by capability, scope, and ``only``. A ``payload`` that
-        costs something to make may be a function: it is called only when somebody listens."""
-        cap = EVENTS[name].cap
-        receivers = [c for c in self.clients
-                     if (cap is None or cap in c.caps) and SCOPE_READ in c.scopes and (only is None or only(c))]
+    def emit(
+        self, name: str, payload: Any, *, session: str | None = None, state_version: Mapping[str, int] | None = None
+    ) -> None:
+        """Send an event to every client that may see it (``Client.sees``).
+
+        Args:
+            payload: what msgspec encodes; if it costs something to make, a function, called only when somebody listens.
+            session: the key of the session that it is about.
+            state_version: ``stateVersion`` of the frame.
+        """
+        row = EVENTS[name]
+        receivers = [client for client in self.clients if client.sees(row, session)]
         if receivers:
             data = encode(payload() if callable(payload) else payload)
             for client in receivers:
-                client.send_event(name, data)
+                client.send_event(name, data, state_version)
 
 
 class _Place:
@@ -63,9 +73,9 @@ class ReplyStream:
     def __init__(self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float]):
         self._broadcast, self._run_id, self._key, self._clock = broadcast, run_id, session_key, clock
         self._places: dict[Client, _Place] = {}
-        self._sent_at = {True: float("-inf"), False: float("-inf")}
-        self._timers: dict[bool, asyncio.TimerHandle] = {}
-        self._cumulative_sent = 0
+        self._sent_at: dict[str, float] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._message_sent = self._assistant_sent = 0
         self.text = self.thinking = ""
         self.seq = 0
 
@@ -77,15 +87,17 @@ class ReplyStream:
     def feed(self, text: str, thinking: str) -> None:
         """Take the reply as it is now; send it now or soon."""
         self.text, self.thinking = text, thinking
-        self._schedule(True, APPEND_INTERVAL_S, self._flush_append)
-        self._schedule(False, CUMULATIVE_INTERVAL_S, self._flush_cumulative)
+        self._schedule("append", APPEND_INTERVAL_S, self._flush_append)
+        self._schedule("cumulative", CUMULATIVE_INTERVAL_S, self._flush_cumulative)
 
     def finish(self) -> None:
-        """Send what is left to the clients that append (the others get the whole message in the last event)."""
+        """Send what is left to the clients that append, and to those that have no other way to see the end of the text
+        (the rest gets the whole message in the last event)."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._flush_append()
+        self._flush_assistant()
 
     def caught_up(self, client: Client) -> None:
         """``client`` has just been told the whole text so far (``chat.history``): go on from there."""
@@ -93,24 +105,26 @@ class ReplyStream:
         place.text, place.text16 = len(self.text), utf16_length(self.text)
         place.thinking, place.thinking16 = len(self.thinking), utf16_length(self.thinking)
 
-    def _schedule(self, append: bool, interval: float, flush: Callable[[], None]) -> None:
-        if append in self._timers:
+    def _schedule(self, kind: str, interval: float, flush: Callable[[], None]) -> None:
+        if kind in self._timers:
             return
-        wait = self._sent_at[append] + interval - self._clock()
+        wait = self._sent_at.get(kind, float("-inf")) + interval - self._clock()
         if wait <= 0:
             flush()
         else:
-            self._timers[append] = asyncio.get_running_loop().call_later(wait, flush)
+            self._timers[kind] = asyncio.get_running_loop().call_later(wait, flush)
 
-    def _receivers(self, append: bool) -> Iterable[Client]:
-        return [c for c in self._broadcast.clients
-                if (CAP_APPEND in c.caps) is append and SCOPE_READ in c.scopes and not c.congested()]
+    def _receivers(self, deltas: DeltaKind) -> list[Client]:
+        """Those who take deltas of this kind and can take one now."""
+        row = EVENTS["agent" if deltas == "assistant" else "chat"]
+        return [client for client in self._broadcast.clients
+                if client.deltas == deltas and client.sees(row, self._key) and not client.congested()]
 
     def _flush_append(self) -> None:
-        self._timers.pop(True, None)
-        self._sent_at[True] = self._clock()
+        self._timers.pop("append", None)
+        self._sent_at["append"] = self._clock()
         frames: dict[tuple[str, int], bytes] = {}
-        for client in self._receivers(True):
+        for client in self._receivers("append"):
             place = self._places.setdefault(client, _Place())
             if place.thinking < len(self.thinking):
                 chunk = self.thinking[place.thinking:]
@@ -132,12 +146,13 @@ class ReplyStream:
         return data
 
     def _flush_cumulative(self) -> None:
-        self._timers.pop(False, None)
-        self._sent_at[False] = self._clock()
-        if self._cumulative_sent == len(self.text):
+        self._timers.pop("cumulative", None)
+        self._sent_at["cumulative"] = self._clock()
+        self._flush_assistant()
+        if self._message_sent == len(self.text):
             return
-        self._cumulative_sent = len(self.text)
-        receivers = self._receivers(False)
+        self._message_sent = len(self.text)
+        receivers = self._receivers("message")
         if not receivers:
             return
         message = {"role": "assistant", "content": [{"type": "text", "text": self.text}],
@@ -146,3 +161,16 @@ class ReplyStream:
                                 message=message))
         for client in receivers:
             client.send_event("chat", data)
+
+    def _flush_assistant(self) -> None:
+        """``agent`` events of the stream ``assistant``, for Clawdbot's native apps and for nodes that subscribed."""
+        new = self.text[self._assistant_sent:]
+        if not new:
+            return
+        self._assistant_sent = len(self.text)
+        if receivers := self._receivers("assistant"):
+            data = encode(AgentEvent(
+                run_id=self._run_id, stream="assistant", data={"text": self.text, "delta": new},
+                session_key=self._key, seq=self.next_seq(), ts=now_ms()))
+            for client in receivers:
+                client.send_event("agent", data)

@@ -44,7 +44,19 @@ MAX_HISTORY_BYTES = 6 * 1024 * 1024
 @method("chat.send")
 async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> ChatSendResult:
     """Accept a message. When this returns it is on disk; the answer comes as ``chat`` events with the key as run id."""
+    return await accept_message(gw, client, params)
+
+
+async def accept_message(
+    gw: Gateway, client: Client, params: ChatSendParams, *, system: str | None = None
+) -> ChatSendResult:
+    """What ``chat.send``, ``agent`` and a node's request have in common. ``system`` is added to this turn's prompt.
+
+    The run carries the channel ``webchat``: its reply goes to the session's watchers and nowhere else, whatever
+    ``deliver`` says.
+    """
     key = gw.canonical(params.session_key)
+    client.subscribed.add(key)
     if params.attachments:
         raise InvalidRequest("attachments are not understood yet; nothing was sent", reason="ATTACHMENTS_UNSUPPORTED")
     if not params.message.strip():
@@ -59,7 +71,7 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
         run_id=params.idempotency_key, session_key=key, request_hash=request_hash,
         message={"role": "user", "content": [{"type": "text", "text": params.message}], "timestamp": now_ms()},
         options={"thinking": params.thinking, "locale": client.locale, "client": client.info["id"],
-                 "timeoutMs": params.timeout_ms})
+                 "timeoutMs": params.timeout_ms, "channel": "webchat", **({"system": system} if system else {})})
     if accepted.existing:
         return recorded(accepted.run)
     result = ChatSendResult(run_id=params.idempotency_key, status="started")
@@ -116,10 +128,10 @@ async def chat_inject(gw: Gateway, client: Client, params: ChatInjectParams) -> 
     stored = finished.message
     assert stored is not None  # append returns what it appended
     gw.broadcast.emit("chat", ChatEvent(run_id=f"inject-{stored.id}", session_key=key, seq=0, state="final",
-                                        message=stored.body))
+                                        message=stored.body), session=key)
     gw.broadcast.emit("session.message", SessionMessageEvent(
         session_key=key, session_id=stored.session_id, epoch=finished.session.epoch, seq=stored.seq,
-        message=stored.body))
+        message=stored.body), session=key)
     gw.tell_session(finished.session, "updated")
     return ChatInjectResult(ok=True, message_id=stored.id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..i18n import language
@@ -15,18 +16,25 @@ from ..protocol import frames
 from ..protocol.clock import now_ms
 from ..protocol.connection import Handshake, Reject, ServerConnection
 from ..protocol.errors import GatewayError, RateLimited
-from ..protocol.frames import CloseCode, Request
-from ..protocol.schema import SCOPE_ADMIN, SCOPE_READ, SCOPE_WRITE, ConnectParams
+from ..protocol.frames import CloseCode
+from ..protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, Event, Role
+from .admission import Admission, admit, admit_device
 from .methods import dispatch
 
 if TYPE_CHECKING:
     from .auth import Identity
+    from .broadcast import DeltaKind
     from .core import Gateway
 
 log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 64
 """Requests of one connection that may wait for an answer at the same time."""
+NATIVE_APPS = frozenset(
+    f"{name}-{system}" for name in ("clawdbot", "moltbot") for system in ("macos", "ios", "android"))
+"""Client ids that, in mode ``ui``, show a growing reply from ``agent`` events rather than ``chat`` deltas."""
+NODE_EVENTS = frozenset({"chat", "agent"})
+"""What a node gets of a session that it subscribed to."""
 
 
 class Peer(Protocol):
@@ -34,6 +42,8 @@ class Peer(Protocol):
 
     client_key: str
     """Who is counted together by the limits: the address, normalised."""
+    direct: bool
+    """The socket comes from this very machine, with no proxy in between."""
     identity: Identity | None
     """Known since the upgrade (cookie, bearer token, Jupyter), or ``None``: then ``connect`` must say."""
 
@@ -53,8 +63,16 @@ class Client:
         self.gateway, self.peer = gateway, peer
         self.conn_id = uuid.uuid4().hex
         self.identity: Identity | None = None
+        self.role: Role = "operator"
         self.scopes: frozenset[str] = frozenset()
         self.caps: frozenset[str] = frozenset()
+        self.device_id: str | None = None
+        self.commands: frozenset[str] = frozenset()
+        """Of a node: what it may be asked to do."""
+        self.permissions: Mapping[str, bool] = {}
+        self.subscribed: set[str] = set()
+        """Session keys; what they mean is ``sees``'s business."""
+        self.deltas: DeltaKind = "message"
         self.locale = "en"
         self.info: dict[str, Any] = {}
         self.connected_at = 0
@@ -62,6 +80,7 @@ class Client:
         self._protocol = ServerConnection(config["gateway.maxPayloadBytes"])
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone = False
+        self._joining: list[str | bytes] | None = None
         self._timeout = asyncio.get_running_loop().call_later(
             config["gateway.handshakeTimeoutMs"] / 1000, self.close, CloseCode.POLICY, "handshake timeout")
         peer.send(self._protocol.challenge(str(uuid.uuid4()), now_ms()))
@@ -74,6 +93,12 @@ class Client:
         if isinstance(text, bytes):
             self.close(CloseCode.UNSUPPORTED, "binary frames are not part of the protocol")
             return
+        if self._joining is not None:  # a device is being looked up; nobody need send before the answer
+            if len(self._joining) >= MAX_IN_FLIGHT:
+                self.close(CloseCode.POLICY, "too many frames before the handshake was answered")
+            else:
+                self._joining.append(text)
+            return
         got = self._protocol.receive(text)
         if isinstance(got, Reject):
             self._reject(got)
@@ -83,35 +108,75 @@ class Client:
             busy = RateLimited(f"more than {MAX_IN_FLIGHT} requests in flight", retry_after_ms=250)
             self.peer.send(frames.failure(got.id, busy.to_wire()))
         else:
-            task = asyncio.create_task(self._answer(got), name=f"{got.method} {self.conn_id[:8]}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._task(dispatch(self.gateway, self, got, self._answer), got.method)
 
-    async def _answer(self, request: Request) -> None:
-        frame = await dispatch(self.gateway, self, request)
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=f"{name} {self.conn_id[:8]}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _answer(self, frame: bytes) -> None:
         if not self._gone:
             self.peer.send(frame)
 
     def _connect(self, handshake: Handshake) -> None:
-        params = handshake.params
-        try:
-            identity = self.peer.identity or self.gateway.auth.check_connect(params.auth, self.peer.client_key)
-        except GatewayError as exc:
-            log.info("connect refused (%s) for %s %s", exc.reason, params.client.id[:64], self.peer.client_key)
-            self._reject(self._protocol.refuse(handshake.request_id, exc))
+        """Answer a ``connect``: at once, unless a device has to be looked up or written down."""
+        if handshake.params.device is not None:
+            self._joining = []
+            self._task(self._connect_device(handshake), "connect")
             return
+        try:
+            admission = admit(self.gateway, self.peer, handshake.params)
+        except GatewayError as exc:
+            self._refuse(handshake, exc)
+        else:
+            self._welcome(handshake, admission)
+
+    async def _connect_device(self, handshake: Handshake) -> None:
+        try:
+            admission = await admit_device(self.gateway, self.peer, handshake.params, self._protocol.nonce)
+        except GatewayError as exc:
+            self._refuse(handshake, exc)
+            return
+        early, self._joining = self._joining or [], None
+        if self._gone:
+            return
+        self._welcome(handshake, admission)
+        for text in early:
+            self.receive(text)
+
+    def _refuse(self, handshake: Handshake, error: GatewayError) -> None:
+        client = handshake.params.client.id[:64]
+        log.info("connect refused (%s) for %s %s", error.reason, client, self.peer.client_key)
+        if not self._gone:
+            self._reject(self._protocol.refuse(handshake.request_id, error))
+
+    def _welcome(self, handshake: Handshake, admission: Admission) -> None:
+        params = handshake.params
         self._timeout.cancel()
-        self.identity = identity
-        self.scopes = _granted(params, identity)
+        self.identity, self.role, self.scopes = admission.identity, admission.role, admission.scopes
+        self.device_id = admission.device_id
         self.caps = frozenset(params.caps)
+        self.commands = frozenset(params.commands)
+        self.permissions = params.permissions or {}
         self.locale = language(params.locale)
         self.info = {"id": params.client.id, "version": params.client.version, "platform": params.client.platform,
                      "mode": params.client.mode, "displayName": params.client.display_name or params.client.id,
-                     "instanceId": params.client.instance_id or self.conn_id}
+                     "deviceFamily": params.client.device_family, "modelIdentifier": params.client.model_identifier,
+                     "instanceId": params.client.instance_id or self.device_id or self.conn_id}
+        self.deltas = self._delta_kind()
         self.connected_at = now_ms()
         self._protocol.welcome()
-        self.peer.send(frames.response(handshake.request_id, self.gateway.hello(self)))
+        hello = self.gateway.hello(self)
+        if admission.issued is not None:
+            hello["auth"] = admission.issued
+        self.peer.send(frames.response(handshake.request_id, hello))
         self.gateway.joined(self)
+
+    def _delta_kind(self) -> DeltaKind:
+        if self.role == "node" or (self.info["mode"] == "ui" and self.info["id"] in NATIVE_APPS):
+            return "assistant"
+        return "append" if CAP_APPEND in self.caps else "message"
 
     def lost(self) -> None:
         """The socket is closed. Requests under way go on: what was asked still takes effect."""
@@ -120,7 +185,19 @@ class Client:
         self.gateway.left(self)
 
     # -- out --------------------------------------------------------------------------------------------------------
-    def send_event(self, name: str, payload: bytes) -> None:
+    def sees(self, event: Event, session: str | None = None) -> bool:
+        """May this client get that event (of that session)?
+
+        A node gets what is for everybody, and ``NODE_EVENTS`` of the sessions it subscribed to. An operator gets what
+        its scopes and caps allow; with the cap ``sessions.subscribe``, of its own sessions only.
+        """
+        if self.role == "node":
+            return (not event.scope and event.cap is None) or (event.name in NODE_EVENTS and session in self.subscribed)
+        if (event.cap is not None and event.cap not in self.caps) or (event.scope and event.scope not in self.scopes):
+            return False
+        return session is None or CAP_SUBSCRIBE not in self.caps or session in self.subscribed
+
+    def send_event(self, name: str, payload: bytes, state_version: Mapping[str, int] | None = None) -> None:
         """Send an encoded event payload; a client that does not read is closed with 1013 and may resume."""
         if self._gone:
             return
@@ -128,7 +205,7 @@ class Client:
             log.warning("client %s does not read, closing", self.info.get("id"))
             self.close(CloseCode.SLOW, "slow consumer")
             return
-        self.peer.send(self._protocol.event(name, payload))
+        self.peer.send(self._protocol.event(name, payload, state_version))
 
     def congested(self) -> bool:
         """Too much is waiting to be read: deltas are held back and joined until it has drained."""
@@ -145,9 +222,3 @@ class Client:
         self.peer.send(reject.frame)
         if reject.close is not None:
             self.close(reject.close, reject.reason)
-
-
-def _granted(params: ConnectParams, identity: Identity) -> frozenset[str]:
-    """Requested ∩ allowed; nothing requested means all that is allowed; admin includes reading and writing."""
-    scopes = identity.scopes if params.scopes is None else identity.scopes & frozenset(params.scopes)
-    return scopes | {SCOPE_READ, SCOPE_WRITE} if SCOPE_ADMIN in scopes else scopes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import config as settings
 from ..protocol.errors import InvalidRequest
-from ..protocol.schema import ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
+from ..protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
 from .methods import method
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> di
     except settings.ConfigError as exc:
         raise _refused(exc) from exc
     return {"ok": True, **settings.snapshot(gw.live())}
+
+
+@method("config.apply")
+async def config_apply(gw: Gateway, client: Client, params: ConfigApplyParams) -> dict[str, Any]:
+    """As ``config.set``. What changed takes effect at once, so nothing restarts and the answer says so."""
+    given = ConfigSetParams(raw=params.raw, base_hash=params.base_hash)
+    return {**await config_set(gw, client, given), "restart": None, "sentinel": None}
 
 
 @method("config.patch")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 import socket
 from collections.abc import Callable
 from typing import Any
 
+from .. import discovery
 from .._version import __version__
 from ..agent.models import Model
 from ..agent.provider import ThinkingLevel
@@ -24,6 +24,7 @@ from ..protocol.keys import AGENT_ID, canonical, main_session_key
 from ..protocol.schema import (
     CAP_APPEND,
     CAP_SESSION_EVENTS,
+    CAP_SUBSCRIBE,
     CAP_SWITCH,
     EVENTS,
     PROTOCOL_VERSION,
@@ -33,13 +34,31 @@ from ..protocol.schema import (
     TickEvent,
 )
 from ..store.api import Session, Store
-from . import chat, configuration, models, sessions, system  # noqa: F401  each registers its methods
+from . import (  # noqa: F401  each registers its methods
+    agents,
+    approvals,
+    chat,
+    configuration,
+    devices,
+    models,
+    nodes,
+    presence,
+    sessions,
+    surface,
+    system,
+    tail,
+    usage,
+)
+from .approvals import Approvals
 from .auth import Auth
 from .broadcast import Broadcast
 from .client import Client, Peer
+from .devices import Devices
 from .entries import session_entry
 from .live import LiveConfig
 from .methods import HANDLERS
+from .nodes import Nodes
+from .presence import Presence
 from .runs import Runs
 
 log = logging.getLogger(__name__)
@@ -57,6 +76,10 @@ class Gateway:
         self.models = self.providers.models
         self.broadcast = Broadcast()
         self.runs = Runs(self)
+        self.presence = Presence(self)
+        self.devices = Devices(self, lambda: discovery.secret(live(), "devices"))
+        self.nodes = Nodes(self)
+        self.approvals = Approvals()
         self.started_at = now_ms()
         self.on_stop_requested: Callable[[bool], None] = lambda restart: None
         """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""
@@ -68,6 +91,7 @@ class Gateway:
     async def start(self) -> None:
         """Open the store, end what a crash cut off, take up what was still waiting. Raises the store's errors."""
         await self.store.open()
+        await self.devices.load()
         await self.runs.recover()
         self._ticker = asyncio.create_task(self._tick(), name="tick")
 
@@ -75,6 +99,7 @@ class Gateway:
         """Say goodbye, let runs end or mark them interrupted (≤ 8 s), close sockets, close the store."""
         if self._ticker:
             self._ticker.cancel()
+        self.presence.close()
         event = ShutdownEvent(reason=reason)
         if restart_expected_ms is not None:
             event.restart_expected_ms = restart_expected_ms
@@ -109,11 +134,16 @@ class Gateway:
     def joined(self, client: Client) -> None:
         self._pending.discard(client)
         self.broadcast.clients.add(client)
-        client.send_event("health", encode(self.health()))
+        if client.sees(EVENTS["health"]):
+            client.send_event("health", encode(self.health()))
+        self.presence.joined(client)
 
     def left(self, client: Client) -> None:
         self._pending.discard(client)
-        self.broadcast.clients.discard(client)
+        if client in self.broadcast.clients:
+            self.broadcast.clients.discard(client)
+            self.nodes.left(client)
+            self.presence.left(client)
 
     def hello(self, client: Client) -> dict[str, Any]:
         """The payload of ``hello-ok``."""
@@ -124,9 +154,10 @@ class Gateway:
             "type": "hello-ok", "protocol": PROTOCOL_VERSION,
             "server": {"version": __version__, "host": socket.gethostname(), "connId": client.conn_id},
             "features": {"methods": sorted(HANDLERS), "events": list(EVENTS),
-                         "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH]},
+                         "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE]},
             "snapshot": {
-                "presence": self.presence(), "health": self.health(), "stateVersion": {"presence": 1, "health": 1},
+                "presence": self.presence.rows(), "health": self.health(),
+                "stateVersion": {"presence": self.presence.version, "health": 1},
                 "uptimeMs": now_ms() - self.started_at, "configPath": str(config.path), "stateDir": str(config.state),
                 "sessionDefaults": {"defaultAgentId": AGENT_ID, "mainKey": config["session.mainKey"],
                                     "mainSessionKey": main_session_key(config["session.mainKey"]),
@@ -166,10 +197,11 @@ class Gateway:
     def tell_session(self, session: Session, reason: SessionChange) -> None:
         """Tell clients with ``session.events`` what a session is now."""
         self.broadcast.emit("session.changed",
-                            lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)))
+                            lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)),
+                            session=session.key)
 
     def tell_deleted(self, key: str) -> None:
-        self.broadcast.emit("session.changed", lambda: SessionChangedEvent(key=key, reason="deleted"))
+        self.broadcast.emit("session.changed", lambda: SessionChangedEvent(key=key, reason="deleted"), session=key)
 
     @staticmethod
     def after_answer(call: Callable[[], None]) -> None:
@@ -191,18 +223,3 @@ class Gateway:
                             "sessions": {"path": str(self.live().home), "count": 0, "recent": []}}],
                 "sessions": {"path": str(self.live().home), "count": 0, "recent": []},
                 "uptimeMs": now_ms() - self.started_at, "runs": self.runs.counts(), "setup": self.setup()}
-
-    def presence(self) -> list[dict[str, Any]]:
-        """Who is connected, this gateway first."""
-        host = socket.gethostname()
-        rows: list[dict[str, Any]] = [{
-            "host": host, "version": __version__, "platform": f"{platform.system().lower()} {platform.release()}",
-            "deviceFamily": platform.system(), "mode": "gateway", "reason": "self", "ts": now_ms(),
-            "text": f"Gateway: {host} · app {__version__} · mode gateway · reason self"}]
-        for client in self.broadcast.clients:
-            rows.append({"host": client.info["displayName"], "version": client.info["version"],
-                         "platform": client.info["platform"], "mode": client.info["mode"], "roles": ["operator"],
-                         "scopes": sorted(client.scopes), "instanceId": client.info["instanceId"], "reason": "connect",
-                         "ts": client.connected_at, "text": f"Node: {client.info['displayName']}"})
-        return rows
-

@@ -43,7 +43,8 @@ def session_entry(
     entry: dict[str, Any] = {
         "key": session.key, "kind": "direct", "sessionId": session.session_id,
         "epoch": session.epoch, "updatedAt": session.updated_at, "createdAt": session.created_at,
-        "systemSent": session.message_count > 0, "modelProvider": provider, "model": model, "contextTokens": context_window,
+        "systemSent": session.message_count > 0, "modelProvider": provider, "model": model,
+        "contextTokens": context_window,
         "inputTokens": session.input_tokens, "outputTokens": session.output_tokens,
         "totalTokens": session.input_tokens + session.output_tokens,
         "messageCount": session.message_count, "cost": session.total_cost,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from ..protocol import frames
 from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, Unavailable, UnknownMethod
-from ..protocol.schema import METHODS, Params
+from ..protocol.schema import METHODS, Method, Params
 
 if TYPE_CHECKING:
     from .client import Client
@@ -22,6 +22,13 @@ log = logging.getLogger(__name__)
 Handler = Callable[["Gateway", "Client", Any], Awaitable[Any]]
 F = TypeVar("F", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
+
+
+class Twice(NamedTuple):
+    """Two responses under one request id: ``first`` at once, and what ``then`` comes to (the method ``agent``)."""
+
+    first: Any
+    then: Awaitable[Any]
 
 
 def method(name: str) -> Callable[[F], F]:
@@ -36,21 +43,34 @@ def method(name: str) -> Callable[[F], F]:
     return register
 
 
-async def dispatch(gateway: Gateway, client: Client, request: frames.Request) -> bytes:
-    """Answer one request: look up, check the scope, read the parameters, call. Returns the response frame."""
+async def dispatch(
+    gateway: Gateway, client: Client, request: frames.Request, send: Callable[[bytes], None]
+) -> None:
+    """Answer one request: look up, check role and scope, read the parameters, call. ``send`` takes response frames."""
     try:
         row = METHODS.get(request.method)
         if row is None or request.method not in HANDLERS:
             raise UnknownMethod(f"unknown method: {request.method}")
-        if row.scope not in client.scopes:
-            raise MissingScope(f"missing scope: {row.scope}", scope=row.scope)
+        authorize(row, client)
         params = read_params(request.method, row.params, request.params)
-        return frames.response(request.id, await HANDLERS[request.method](gateway, client, params))
+        answer = await HANDLERS[request.method](gateway, client, params)
+        if isinstance(answer, Twice):
+            send(frames.response(request.id, answer.first))
+            answer = await answer.then
+        send(frames.response(request.id, answer))
     except GatewayError as exc:
-        return frames.failure(request.id, exc.to_wire())
+        send(frames.failure(request.id, exc.to_wire()))
     except Exception:  # the one broad except: a bug must reach the log, not the client, and must not kill the socket
         log.exception("method %s failed", request.method)
-        return frames.failure(request.id, Unavailable("internal error", reason="INTERNAL").to_wire())
+        send(frames.failure(request.id, Unavailable("internal error", reason="INTERNAL").to_wire()))
+
+
+def authorize(row: Method, client: Client) -> None:
+    """May ``client`` call this method? Raises ``MissingScope``, or ``InvalidRequest`` for the wrong role."""
+    if row.role != client.role:
+        raise InvalidRequest(f"unauthorized role: {client.role}", reason="WRONG_ROLE", role=row.role)
+    if row.scope and row.scope not in client.scopes:
+        raise MissingScope(f"missing scope: {row.scope}", scope=row.scope)
 
 
 def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:

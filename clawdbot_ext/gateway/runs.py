@@ -85,6 +85,7 @@ class Runs:
         self._reserved: set[str] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
 
     # -- what is going on -------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, int]:
@@ -306,21 +307,41 @@ class Runs:
             event.error_message = error_message
         if error:
             event.error = error
-        self._gateway.broadcast.emit("chat", event)
+        self._gateway.broadcast.emit("chat", event, session=run.session_key)
+        for waiter in self._waiters.pop(run.run_id, ()):
+            if not waiter.done():
+                waiter.set_result(None if event.message is msgspec.UNSET else event.message)
+
+    async def wait(self, run_id: str, timeout_s: float | None) -> tuple[Run | None, Any]:
+        """Wait for a run to end, seconds or as long as it takes: the run as it is then (``None`` if it was never
+        accepted), and the message of its last event (``None`` if that was before, or there was none)."""
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(run_id, []).append(waiter)
+        try:
+            run = await self._gateway.store.get_run(run_id)
+            if run is None or run.state not in FINAL_STATES:
+                await asyncio.wait({waiter}, timeout=timeout_s)
+                run = await self._gateway.store.get_run(run_id)
+        finally:
+            if waiter in self._waiters.get(run_id, ()):
+                self._waiters[run_id].remove(waiter)
+                if not self._waiters[run_id]:
+                    del self._waiters[run_id]
+        return run, waiter.result() if waiter.done() else None
 
     def _tell_agent(self, active: ActiveRun, stream: str, data: Mapping[str, Any]) -> None:
         self._gateway.broadcast.emit("agent", AgentEvent(
             run_id=active.run.run_id, stream=stream, data=data, session_key=active.run.session_key,
-            seq=active.stream.next_seq(), ts=now_ms()))
+            seq=active.stream.next_seq(), ts=now_ms()), session=active.run.session_key)
 
     def _tell_message(self, session: Session, message: Message) -> None:
         self._gateway.broadcast.emit("session.message", SessionMessageEvent(
             session_key=session.key, session_id=message.session_id, epoch=session.epoch, seq=message.seq,
-            message=message.body))
+            message=message.body), session=session.key)
 
     def _tell_queue(self, session_key: str) -> None:
         self._gateway.broadcast.emit("session.queue", lambda: SessionQueueEvent(
-            session_key=session_key, queued=self.queue_view(session_key)))
+            session_key=session_key, queued=self.queue_view(session_key)), session=session_key)
 
 
 def recorded(run: Run) -> ChatSendResult:

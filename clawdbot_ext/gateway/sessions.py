@@ -15,6 +15,8 @@ from ..protocol.schema import (
     SessionEntryResult,
     SessionIdParams,
     SessionKeyParams,
+    SessionKeysParams,
+    SessionKeysResult,
     SessionsClearResult,
     SessionsDeleteParams,
     SessionsDeleteResult,
@@ -194,3 +196,16 @@ async def sessions_preview(gw: Gateway, client: Client, params: SessionsPreviewP
         status = "missing" if page.session is None else "ok" if items else "empty"
         previews.append({"key": asked, "status": status, "items": items})
     return SessionsPreviewResult(ts=now_ms(), previews=previews)
+
+
+@method("sessions.subscribe")
+async def sessions_subscribe(gw: Gateway, client: Client, params: SessionKeysParams) -> SessionKeysResult:
+    """Sending into a session subscribes to it, too."""
+    client.subscribed.update(gw.canonical(key) for key in params.keys)
+    return SessionKeysResult(ok=True, keys=sorted(client.subscribed))
+
+
+@method("sessions.unsubscribe")
+async def sessions_unsubscribe(gw: Gateway, client: Client, params: SessionKeysParams) -> SessionKeysResult:
+    client.subscribed.difference_update(gw.canonical(key) for key in params.keys)
+    return SessionKeysResult(ok=True, keys=sorted(client.subscribed))

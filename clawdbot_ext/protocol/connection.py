@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -101,10 +102,10 @@ class ServerConnection:
         """The credentials were right: requests are taken from now on."""
         self.state = State.CONNECTED
 
-    def event(self, name: str, payload: bytes) -> bytes:
+    def event(self, name: str, payload: bytes, state_version: Mapping[str, int] | None = None) -> bytes:
         """The next event frame of this connection; ``seq`` rises by one each time, as clients check."""
         self._seq += 1
-        return event(name, payload, self._seq)
+        return event(name, payload, self._seq, state_version)
 
     def _close(self, frame: bytes, code: int, reason: str) -> Reject:
         self.state = State.CLOSED

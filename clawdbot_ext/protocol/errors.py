@@ -10,6 +10,7 @@
     │   ├── MissingScope         INVALID_REQUEST  MISSING_SCOPE
     │   ├── TooLarge             INVALID_REQUEST  TOO_LARGE
     │   └── Unauthorized         INVALID_REQUEST  UNAUTHORIZED     (the socket closes with 1008)
+    ├── NotPaired                NOT_PAIRED       PAIRING_REQUIRED (carries requestId; the socket closes with 1008)
     └── Unavailable              UNAVAILABLE      (given by the raiser)
         ├── RateLimited          UNAVAILABLE      RATE_LIMITED     (carries retryAfterMs)
         ├── QueueFull            UNAVAILABLE      QUEUE_FULL
@@ -116,6 +117,13 @@ class Unauthorized(InvalidRequest):
     """No credential, or a wrong one."""
 
     reason = "UNAUTHORIZED"
+
+
+class NotPaired(GatewayError):
+    """The device has to be let in first, by somebody with the scope for it: ``details.requestId`` names the request."""
+
+    code = ErrorCode.NOT_PAIRED
+    reason = "PAIRING_REQUIRED"
 
 
 class Unavailable(GatewayError):

@@ -6,6 +6,7 @@ Top-level keys are exactly Clawdbot's, because its Node client drops frames that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -105,8 +106,11 @@ def failure(request_id: str, error: dict[str, Any]) -> bytes:
     return b'{"type":"res","id":%b,"ok":false,"error":%b}' % (encode(request_id), encode(error))
 
 
-def event(name: str, payload: bytes, seq: int | None) -> bytes:
+def event(name: str, payload: bytes, seq: int | None, state_version: Mapping[str, int] | None = None) -> bytes:
     """An event frame around an already encoded payload. ``seq`` is absent on ``connect.challenge`` alone."""
     if seq is None:
         return b'{"type":"event","event":%b,"payload":%b}' % (encode(name), payload)
+    if state_version is not None:
+        return b'{"type":"event","event":%b,"payload":%b,"seq":%d,"stateVersion":%b}' % (
+            encode(name), payload, seq, encode(state_version))
     return b'{"type":"event","event":%b,"payload":%b,"seq":%d}' % (encode(name), payload, seq)

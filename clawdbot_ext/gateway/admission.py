@@ -1,0 +1,163 @@
+"""Who comes in, as what, with which rights: everything that a ``connect`` is judged by.
+
+A shared credential (``auth``) proves the user. A device signs what it sends with its own key, so that it can be known
+again: paired once, it gets a token of its own and needs the shared one no more (``devices``). Facts of the signed text
+and of the order of checks: the recordings of Clawdbot 2026.1.24-3.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ..protocol.clock import now_ms
+from ..protocol.errors import InvalidRequest, NotPaired
+from ..protocol.schema import (
+    OPERATOR_SCOPES,
+    SCOPE_ADMIN,
+    SCOPE_READ,
+    SCOPE_WRITE,
+    ConnectParams,
+    DeviceIdentity,
+    Role,
+)
+from .auth import Identity, owner
+
+if TYPE_CHECKING:
+    from .client import Peer
+    from .core import Gateway
+
+CLOCK_SKEW_MS = 10 * 60 * 1000
+"""How far a device's clock may be from ours, as with Clawdbot. Replays are kept out by the nonce."""
+PUBLIC_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A ``connect`` that was found good."""
+
+    identity: Identity
+    role: Role
+    scopes: frozenset[str]
+    device_id: str | None = None
+    issued: Mapping[str, Any] | None = None
+    """``auth`` of ``hello-ok``: the device's token."""
+
+
+def expand(scopes: Iterable[str]) -> frozenset[str]:
+    """What ``scopes`` amount to: admin includes everything, writing includes reading; unknown names mean nothing."""
+    known = frozenset(scopes) & frozenset(OPERATOR_SCOPES)
+    if SCOPE_ADMIN in known:
+        return frozenset(OPERATOR_SCOPES)
+    return known | {SCOPE_READ} if SCOPE_WRITE in known else known
+
+
+def granted(params: ConnectParams, role: Role, allowed: frozenset[str]) -> frozenset[str]:
+    """Requested ∩ allowed; nothing requested means all that is allowed. A node has its role and no scopes."""
+    if role == "node":
+        return frozenset()
+    return expand(allowed) if params.scopes is None else expand(params.scopes) & expand(allowed)
+
+
+def role_of(params: ConnectParams) -> Role:
+    """Raises ``InvalidRequest`` for a role that is none."""
+    role = params.role or "operator"
+    if role not in ("operator", "node"):
+        raise InvalidRequest(f"invalid role: {role}", reason="WRONG_ROLE")
+    return cast("Role", role)
+
+
+def admit(gw: Gateway, peer: Peer, params: ConnectParams) -> Admission:
+    """Judge a client without a device of its own.
+
+    Raises:
+        Unauthorized, RateLimited: no good credential.
+        InvalidRequest: no such role.
+    """
+    role = role_of(params)
+    identity = peer.identity or gw.auth.check_connect(params.auth, peer.client_key)
+    return Admission(identity, role, granted(params, role, identity.scopes))
+
+
+async def admit_device(gw: Gateway, peer: Peer, params: ConnectParams, nonce: str) -> Admission:
+    """Judge a client that presents a device.
+
+    Raises:
+        Unauthorized, RateLimited: no good credential.
+        InvalidRequest: the device's identity does not hold.
+        NotPaired: somebody has to let the device in first (``details.requestId``).
+    """
+    role, device = role_of(params), params.device
+    assert device is not None
+    verify(device, params, role, nonce, direct=peer.direct)
+    token = params.auth.token if params.auth else None
+    if token and gw.devices.is_token(device.id, role, token):
+        identity = Identity(owner(), "device", gw.devices.scopes(device.id, role))
+    else:
+        identity = peer.identity or gw.auth.check_connect(params.auth, peer.client_key)
+        wanted = granted(params, role, identity.scopes)
+        if not gw.devices.allows(device.id, role, wanted):
+            silent = peer.direct or identity.via == "jupyter"
+            request = gw.devices.request(params, role, wanted, peer.client_key, silent=silent)
+            if not silent:
+                raise NotPaired("pairing required", requestId=request.request_id)
+            await gw.devices.approve(request.request_id)
+    issued = await gw.devices.issue(device.id, role)
+    return Admission(identity, role, granted(params, role, identity.scopes), device.id, issued)
+
+
+def verify(
+    device: DeviceIdentity, params: ConnectParams, role: Role, nonce: str, *, direct: bool, now: int | None = None
+) -> None:
+    """Check that the device holds the key that it is named for, and signed this very connection.
+
+    Args:
+        nonce: ours, of ``connect.challenge``.
+        direct: a loopback socket without a proxy; there alone may the older text without a nonce be signed.
+
+    Raises:
+        InvalidRequest: with a reason for each way to be wrong.
+    """
+    key = _decoded(device.public_key)
+    if len(key) != PUBLIC_KEY_BYTES or hashlib.sha256(key).hexdigest() != device.id.lower():
+        raise InvalidRequest("device identity mismatch", reason="DEVICE_IDENTITY")
+    now = now_ms() if now is None else now
+    if abs(now - device.signed_at) > CLOCK_SKEW_MS:
+        raise InvalidRequest("device signature expired", reason="DEVICE_CLOCK", serverTimeMs=now)
+    if not device.nonce and not direct:
+        raise InvalidRequest("device nonce required", reason="DEVICE_NONCE")
+    if device.nonce and device.nonce != nonce:
+        raise InvalidRequest("device nonce mismatch", reason="DEVICE_NONCE")
+    if not _signed(key, device.signature, signed_text(device, params, role)):
+        raise InvalidRequest("device signature invalid", reason="DEVICE_SIGNATURE")
+
+
+def signed_text(device: DeviceIdentity, params: ConnectParams, role: Role) -> str:
+    """What the device signed: version 2 with the nonce, version 1 without. The scopes stand in the request's order."""
+    token = params.auth.token if params.auth and params.auth.token else ""
+    parts = ["v2" if device.nonce else "v1", device.id, params.client.id, params.client.mode, role,
+             ",".join(params.scopes or ()), str(device.signed_at), token]
+    return "|".join([*parts, device.nonce] if device.nonce else parts)
+
+
+def _signed(key: bytes, signature: str, text: str) -> bool:
+    from cryptography.exceptions import InvalidSignature  # 30 ms that a start without devices has no use for
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(_decoded(signature), text.encode("utf-8", "surrogatepass"))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 in either alphabet, padded or not; ``b""`` for anything else."""
+    plain = text.strip().replace("+", "-").replace("/", "_").rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""

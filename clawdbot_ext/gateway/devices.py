@@ -1,0 +1,305 @@
+"""Paired devices: who was let in, as what, and the tokens that stand for it.
+
+A token is derived from a secret of the state directory, the device, the role and a number that rotating and revoking
+raise: nothing in the store is worth stealing, and a device that lost its token is given the same one again. What is
+paired is kept in memory beside the store, so that a ``connect`` waits for no read.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from ..protocol.clock import now_ms
+from ..protocol.errors import NotFound
+from ..protocol.frames import CloseCode
+from ..protocol.schema import (
+    ConnectParams,
+    DevicePairApproveResult,
+    DevicePairListResult,
+    DevicePairRejectResult,
+    DeviceTokenParams,
+    DeviceTokenRevokeResult,
+    DeviceTokenRotateParams,
+    DeviceTokenRotateResult,
+    NoParams,
+    PairedDevice,
+    PairingRequest,
+    PairResolvedEvent,
+    RequestIdParams,
+    Role,
+)
+from .admission import expand
+from .methods import method
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+KIND = "device"
+PENDING_MS = 5 * 60 * 1000
+"""How long a device waits to be let in, as with Clawdbot."""
+MAX_PENDING = 32
+"""Waiting devices kept; the oldest goes first."""
+SEEN_MS = 60 * 60 * 1000
+"""How exactly a token's last use is written down."""
+
+
+class Grant(msgspec.Struct, kw_only=True):
+    """One role of a device, and its token's number."""
+
+    scopes: list[str]
+    created_at: int
+    generation: int = 1
+    rotated_at: int | None = None
+    revoked_at: int | None = None
+    used_at: int | None = None
+
+
+class Device(msgspec.Struct, kw_only=True):
+    """A device that was let in, as it is stored."""
+
+    device_id: str
+    public_key: str
+    created_at: int
+    approved_at: int
+    grants: dict[str, Grant]
+    display_name: str | None = None
+    platform: str | None = None
+    client_id: str | None = None
+    client_mode: str | None = None
+    remote_ip: str | None = None
+
+
+class Devices:
+    """The devices of one gateway. ``load`` before the first ``connect``."""
+
+    def __init__(self, gateway: Gateway, secret: Callable[[], str]):
+        """``secret`` gives the state directory's secret that tokens are derived from; it is asked at first need."""
+        self._gateway, self._secret = gateway, secret
+        self._key = b""
+        self._paired: dict[str, Device] = {}
+        self._pending: dict[str, PairingRequest] = {}
+
+    async def load(self) -> None:
+        """Read what is paired. Raises the store's errors."""
+        for record in await self._gateway.store.list_records(KIND):
+            device = msgspec.convert(record, Device)
+            self._paired[device.device_id] = device
+
+    # -- questions of a connect -------------------------------------------------------------------------------------
+    def is_token(self, device_id: str, role: Role, token: str) -> bool:
+        """Is this the device's token for that role?"""
+        grant = self._grant(device_id, role)
+        return grant is not None and hmac.compare_digest(
+            self._token(device_id, role, grant).encode(), token.encode("utf-8", "surrogatepass"))
+
+    def allows(self, device_id: str, role: Role, scopes: frozenset[str]) -> bool:
+        """Was the device let in as ``role`` with at least these scopes?"""
+        grant = self._grant(device_id, role)
+        return grant is not None and scopes <= expand(grant.scopes)
+
+    def scopes(self, device_id: str, role: Role) -> frozenset[str]:
+        """What the device's token allows."""
+        grant = self._grant(device_id, role)
+        return expand(grant.scopes) if grant else frozenset()
+
+    async def issue(self, device_id: str, role: Role) -> Mapping[str, Any]:
+        """The ``auth`` of ``hello-ok`` for a device that was let in."""
+        device = self._paired[device_id]
+        grant, now = device.grants[role], now_ms()
+        if now - (grant.used_at or 0) > SEEN_MS:
+            grant.used_at = now
+            await self._save(device)
+        return {"deviceToken": self._token(device_id, role, grant), "role": role, "scopes": grant.scopes,
+                "issuedAtMs": grant.rotated_at or grant.created_at}
+
+    # -- letting in -------------------------------------------------------------------------------------------------
+    def request(
+        self, params: ConnectParams, role: Role, scopes: frozenset[str], remote_ip: str, *, silent: bool
+    ) -> PairingRequest:
+        """Note that a device asks to be let in. Asking again changes nothing but the scopes asked for."""
+        assert params.device is not None
+        self._forget_old()
+        device_id = params.device.id.lower()
+        waiting = next((r for r in self._pending.values() if (r.device_id, r.role) == (device_id, role)), None)
+        if waiting is not None:
+            waiting.scopes = sorted({*waiting.scopes, *scopes})
+            return waiting
+        asked = PairingRequest(
+            request_id=str(uuid.uuid4()), device_id=device_id, public_key=params.device.public_key, role=role,
+            roles=[role], scopes=sorted(scopes), silent=silent, is_repair=device_id in self._paired, ts=now_ms(),
+            display_name=params.client.display_name or UNSET, platform=params.client.platform,
+            client_id=params.client.id, client_mode=params.client.mode, remote_ip=remote_ip)
+        self._pending[asked.request_id] = asked
+        if not silent:
+            self._gateway.broadcast.emit("device.pair.requested", asked)
+        return asked
+
+    async def approve(self, request_id: str) -> Device:
+        """Let a waiting device in. Raises ``NotFound``."""
+        asked = self._take(request_id)
+        now = now_ms()
+        device = self._paired.get(asked.device_id)
+        if device is None:
+            device = Device(device_id=asked.device_id, public_key=asked.public_key, created_at=now, approved_at=now,
+                            grants={})
+        grant = device.grants.get(asked.role)
+        if grant is None:
+            device.grants[asked.role] = Grant(scopes=list(asked.scopes), created_at=now)
+        else:
+            grant.scopes = sorted({*asked.scopes, *(() if grant.revoked_at else grant.scopes)})
+            grant.revoked_at = None
+        device.approved_at = now
+        for name in ("display_name", "platform", "client_id", "client_mode", "remote_ip"):
+            if (value := getattr(asked, name)) is not UNSET:
+                setattr(device, name, value)
+        await self._save(device)
+        self._paired[device.device_id] = device
+        self._resolved(asked, approved=True)
+        return device
+
+    def reject(self, request_id: str) -> PairingRequest:
+        """Turn a waiting device away. Raises ``NotFound``."""
+        asked = self._take(request_id)
+        self._resolved(asked, approved=False)
+        return asked
+
+    # -- taking back ------------------------------------------------------------------------------------------------
+    async def rotate(self, device_id: str, role: str, scopes: Sequence[str] | None) -> tuple[str, Grant]:
+        """Give a device another token, perhaps with fewer scopes. Raises ``NotFound``."""
+        device, grant = self._need(device_id, role)
+        if scopes is not None:
+            grant.scopes = sorted(expand(grant.scopes) & frozenset(scopes))
+        grant.generation += 1
+        grant.rotated_at = now_ms()
+        await self._save(device)
+        return self._token(device_id, role, grant), grant
+
+    async def revoke(self, device_id: str, role: str) -> Grant:
+        """Take a role back from a device: its token is void, and it has to be let in again. Raises ``NotFound``."""
+        device, grant = self._need(device_id, role)
+        grant.generation += 1
+        grant.revoked_at = now_ms()
+        await self._save(device)
+        return grant
+
+    async def rename(self, device_id: str, display_name: str) -> bool:
+        """Name a device; ``False`` if it is not paired."""
+        device = self._paired.get(device_id)
+        if device is None:
+            return False
+        device.display_name = display_name
+        await self._save(device)
+        return True
+
+    # -- lists ------------------------------------------------------------------------------------------------------
+    def pending(self) -> list[PairingRequest]:
+        """Devices that wait, newest first."""
+        self._forget_old()
+        return sorted((r for r in self._pending.values() if not r.silent), key=lambda r: -r.ts)
+
+    def paired(self) -> list[Device]:
+        """Devices that have a role, newest first."""
+        have = [d for d in self._paired.values() if any(g.revoked_at is None for g in d.grants.values())]
+        return sorted(have, key=lambda d: -d.approved_at)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+    def _grant(self, device_id: str, role: str) -> Grant | None:
+        device = self._paired.get(device_id.lower())
+        grant = device.grants.get(role) if device else None
+        return grant if grant is not None and grant.revoked_at is None else None
+
+    def _need(self, device_id: str, role: str) -> tuple[Device, Grant]:
+        grant = self._grant(device_id, role)
+        if grant is None:
+            raise NotFound("unknown deviceId/role", deviceId=device_id, role=role)
+        return self._paired[device_id.lower()], grant
+
+    def _token(self, device_id: str, role: str, grant: Grant) -> str:
+        self._key = self._key or self._secret().encode()
+        mark = hmac.digest(self._key, f"device\0{device_id.lower()}\0{role}\0{grant.generation}".encode(), "sha256")
+        return base64.urlsafe_b64encode(mark).rstrip(b"=").decode()
+
+    def _take(self, request_id: str) -> PairingRequest:
+        self._forget_old()
+        asked = self._pending.pop(request_id, None)
+        if asked is None:
+            raise NotFound("unknown requestId")
+        return asked
+
+    def _forget_old(self) -> None:
+        oldest = now_ms() - PENDING_MS
+        kept = [r for r in self._pending.values() if r.ts > oldest][-MAX_PENDING:]
+        self._pending = {r.request_id: r for r in kept}
+
+    def _resolved(self, asked: PairingRequest, *, approved: bool) -> None:
+        self._gateway.broadcast.emit("device.pair.resolved", PairResolvedEvent(
+            request_id=asked.request_id, device_id=asked.device_id,
+            decision="approved" if approved else "rejected", ts=now_ms()))
+
+    async def _save(self, device: Device) -> None:
+        await self._gateway.store.put_record(KIND, device.device_id, msgspec.to_builtins(device), now=now_ms())
+
+
+def view(device: Device) -> PairedDevice:
+    """A device for clients: no token."""
+    live = {role: grant for role, grant in device.grants.items() if grant.revoked_at is None}
+    tokens = []
+    for role, grant in device.grants.items():
+        times = {"rotatedAtMs": grant.rotated_at, "revokedAtMs": grant.revoked_at, "lastUsedAtMs": grant.used_at}
+        tokens.append({"role": role, "scopes": grant.scopes, "createdAtMs": grant.created_at,
+                       **{name: at for name, at in times.items() if at is not None}})
+    roles = list(live) or list(device.grants)
+    return PairedDevice(
+        device_id=device.device_id, public_key=device.public_key, role=roles[0], roles=roles,
+        scopes=sorted({scope for grant in live.values() for scope in grant.scopes}), created_at_ms=device.created_at,
+        approved_at_ms=device.approved_at, tokens=tokens, display_name=device.display_name or UNSET,
+        platform=device.platform or UNSET, client_id=device.client_id or UNSET,
+        client_mode=device.client_mode or UNSET, remote_ip=device.remote_ip or UNSET)
+
+
+@method("device.pair.list")
+async def device_pair_list(gw: Gateway, client: Client, params: NoParams) -> DevicePairListResult:
+    return DevicePairListResult(pending=gw.devices.pending(), paired=[view(d) for d in gw.devices.paired()])
+
+
+@method("device.pair.approve")
+async def device_pair_approve(gw: Gateway, client: Client, params: RequestIdParams) -> DevicePairApproveResult:
+    device = await gw.devices.approve(params.request_id)
+    return DevicePairApproveResult(request_id=params.request_id, device=view(device))
+
+
+@method("device.pair.reject")
+async def device_pair_reject(gw: Gateway, client: Client, params: RequestIdParams) -> DevicePairRejectResult:
+    asked = gw.devices.reject(params.request_id)
+    return DevicePairRejectResult(request_id=asked.request_id, device_id=asked.device_id)
+
+
+@method("device.token.rotate")
+async def device_token_rotate(gw: Gateway, client: Client, params: DeviceTokenRotateParams) -> DeviceTokenRotateResult:
+    """Rotate a token. Sockets that came by the old one close, but for the caller's own."""
+    token, grant = await gw.devices.rotate(params.device_id, params.role, params.scopes)
+    gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token rotated", spare=client))
+    return DeviceTokenRotateResult(device_id=params.device_id, role=params.role, token=token, scopes=grant.scopes,
+                                   rotated_at_ms=grant.rotated_at or grant.created_at)
+
+
+@method("device.token.revoke")
+async def device_token_revoke(gw: Gateway, client: Client, params: DeviceTokenParams) -> DeviceTokenRevokeResult:
+    """Revoke a role. Every socket of the device in that role closes, the caller's own too."""
+    grant = await gw.devices.revoke(params.device_id, params.role)
+    gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token revoked"))
+    return DeviceTokenRevokeResult(device_id=params.device_id, role=params.role, revoked_at_ms=grant.revoked_at or 0)
+
+
+def _disconnect(gw: Gateway, device_id: str, role: str, reason: str, spare: Client | None = None) -> None:
+    for client in tuple(gw.broadcast.clients):
+        if client is not spare and client.device_id == device_id.lower() and client.role == role:
+            client.close(CloseCode.POLICY, reason)

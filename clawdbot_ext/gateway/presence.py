@@ -1,0 +1,150 @@
+"""Who is connected and was lately, and the heartbeats that this gateway has none of."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .._version import __version__
+from ..protocol.clock import now_ms
+from ..protocol.schema import (
+    HeartbeatsParams,
+    HeartbeatsResult,
+    NoParams,
+    OkResult,
+    PresenceEvent,
+    SystemEventParams,
+    WakeParams,
+)
+from .methods import method
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+KEPT_MS = 5 * 60 * 1000
+"""How long somebody who left is still shown, and a device that told of itself without being connected."""
+MAX_ROWS = 200
+JOIN_S = 0.2
+"""Changes within this time are told as one: a hundred clients that come back at once are not ten thousand frames."""
+MAX_NOTICES = 20
+"""Notices that wait for the main session's next turn; the oldest goes first."""
+
+
+class Presence:
+    """The people and programs around one gateway."""
+
+    def __init__(self, gateway: Gateway):
+        self._gateway = gateway
+        self._others: dict[str, dict[str, Any]] = {}
+        self._telling: asyncio.TimerHandle | None = None
+        self.version = 1
+        """Rises with every change; ``stateVersion.presence`` of the wire."""
+        self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
+        """What ``system-event`` and ``wake`` left for the main session."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """This gateway, those who are connected, and those who were, newest first."""
+        now = now_ms()
+        self._others = {key: row for key, row in self._others.items() if now - row["ts"] < KEPT_MS}
+        rows = {_key(client): _row(client, "connect", client.connected_at)
+                for client in self._gateway.broadcast.clients if _shown(client)}
+        others = sorted({**self._others, **rows}.values(), key=lambda row: -row["ts"])
+        return [_self(now), *others[:MAX_ROWS]]
+
+    def joined(self, client: Client) -> None:
+        if _shown(client):
+            self._others.pop(_key(client), None)
+            self._changed()
+
+    def left(self, client: Client) -> None:
+        if client.connected_at and _shown(client):
+            self._others[_key(client)] = _row(client, "disconnect", now_ms())
+            self._changed()
+
+    def beacon(self, key: str, row: dict[str, Any]) -> None:
+        """A device tells of itself, connected or not."""
+        self._others[key] = row
+        self._changed()
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _changed(self) -> None:
+        self.version += 1
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(JOIN_S, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._gateway.broadcast.emit("presence", lambda: PresenceEvent(presence=self.rows()),
+                                     state_version={"presence": self.version, "health": 1})
+
+
+def _shown(client: Client) -> bool:
+    """A command line's call comes and goes; it is nobody's presence (Clawdbot leaves those out too)."""
+    return client.info.get("mode") not in ("cli", "probe")
+
+
+def _key(client: Client) -> str:
+    return client.device_id or str(client.info["instanceId"])
+
+
+def _row(client: Client, reason: str, ts: int) -> dict[str, Any]:
+    info = client.info
+    row = {"host": info["displayName"], "version": info["version"], "platform": info["platform"],
+           "deviceFamily": info.get("deviceFamily"), "modelIdentifier": info.get("modelIdentifier"),
+           "mode": info["mode"], "deviceId": client.device_id, "roles": [client.role], "scopes": sorted(client.scopes),
+           "instanceId": info["instanceId"], "reason": reason, "ts": ts,
+           "text": f"Node: {info['displayName']} · mode {info['mode']}"}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _self(now: int) -> dict[str, Any]:
+    host = socket.gethostname()
+    return {"host": host, "version": __version__, "platform": f"{platform.system().lower()} {platform.release()}",
+            "deviceFamily": platform.system(), "modelIdentifier": platform.machine() or "unknown", "mode": "gateway",
+            "reason": "self", "ts": now, "text": f"Gateway: {host} · app {__version__} · mode gateway · reason self"}
+
+
+@method("system-presence")
+async def system_presence(gw: Gateway, client: Client, params: NoParams) -> Sequence[dict[str, Any]]:
+    return gw.presence.rows()
+
+
+@method("system-event")
+async def system_event(gw: Gateway, client: Client, params: SystemEventParams) -> OkResult:
+    """A ``Node:`` line is somebody's presence; any other text is a notice for the main session."""
+    if params.text.startswith("Node:"):
+        told = {name: value for name, value in msgspec.to_builtins(params).items() if value is not None}
+        key = params.device_id or params.instance_id or params.host or params.text[:128]
+        gw.presence.beacon(key, {**told, "ts": now_ms()})
+    else:
+        gw.presence.notices.append(params.text.strip())
+    return OkResult(ok=True)
+
+
+@method("wake")
+async def wake(gw: Gateway, client: Client, params: WakeParams) -> OkResult:
+    """Leave a notice. Without heartbeats nothing is woken: the next turn of the main session is told."""
+    gw.presence.notices.append(params.text.strip())
+    return OkResult(ok=True)
+
+
+@method("last-heartbeat")
+async def last_heartbeat(gw: Gateway, client: Client, params: NoParams) -> None:
+    """There was none."""
+
+
+@method("set-heartbeats")
+async def set_heartbeats(gw: Gateway, client: Client, params: HeartbeatsParams) -> HeartbeatsResult:
+    """They stay off: the answer says so rather than repeating the wish."""
+    return HeartbeatsResult(ok=True, enabled=False)

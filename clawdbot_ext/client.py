@@ -156,17 +156,25 @@ class GatewayClient:
         self._reader.add_done_callback(lambda _: watchdog.cancel())
         return self.hello
 
-    async def reconnect(self, on_failure: Callable[[ClientError, float], None] | None = None) -> Mapping[str, Any]:
+    async def reconnect(
+        self, on_failure: Callable[[ClientError, float], None] | None = None, *, patience_s: float | None = None
+    ) -> Mapping[str, Any]:
         """Connect until it works: waits drawn from 0 to a limit that doubles from 0.5 s to 30 s (full jitter).
 
-        ``on_failure`` hears of every failed attempt and the seconds until the next. Raises ``Unauthorized`` and every
-        other refusal except ``RateLimited``, whose wish is honoured: coming back would not help. Several callers share
-        one attempt; who comes when the connection stands gets it at once.
+        ``on_failure`` hears of every failed attempt and the seconds until the next. Several callers share one attempt;
+        who comes when the connection stands gets it at once.
+
+        Raises:
+            Unauthorized, GatewayError: refused, so that coming back would not help. ``RateLimited`` is waited for.
+            Unreachable: it has not worked for ``patience_s`` seconds (``None``: try for ever).
         """
         async with self._reconnecting:
-            return self.hello if self.connected else await self._reconnect(on_failure)
+            return self.hello if self.connected else await self._reconnect(on_failure, patience_s)
 
-    async def _reconnect(self, on_failure: Callable[[ClientError, float], None] | None) -> Mapping[str, Any]:
+    async def _reconnect(
+        self, on_failure: Callable[[ClientError, float], None] | None, patience_s: float | None
+    ) -> Mapping[str, Any]:
+        ends = None if patience_s is None else asyncio.get_running_loop().time() + patience_s
         for attempt in itertools.count():
             limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16))
             wait = random.uniform(0, limit)
@@ -175,6 +183,8 @@ class GatewayClient:
             except RateLimited as exc:
                 wait += (exc.retry_after_ms or 1000) / 1000
             except Unreachable as exc:
+                if ends is not None and asyncio.get_running_loop().time() + wait > ends:
+                    raise
                 if on_failure:
                     on_failure(exc, wait)
             await asyncio.sleep(wait)
@@ -218,10 +228,11 @@ class GatewayClient:
             self._pending.pop(request_id, None)
 
     def ask(
-        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None
+        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
+        patience_s: float | None = None,
     ) -> AsyncIterator[Chunk | Notice | End]:
         """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``."""
-        return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id)
+        return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id, patience_s=patience_s)
 
     def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | End]:
         """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""

@@ -130,6 +130,7 @@ class Reply:
 
 async def ask(
     client: GatewayClient, text: str, *, session_key: str, thinking: str | None = None, run_id: str | None = None,
+    patience_s: float | None = None,
 ) -> AsyncIterator[Chunk | Notice | End]:
     """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
 
@@ -138,6 +139,7 @@ async def ask(
 
     Raises:
         GatewayError: the gateway refused the message, or the client after a lost connection.
+        Unreachable: the connection was lost and did not come back within ``patience_s`` seconds (``None``: for ever).
     """
     run_id = run_id or str(uuid.uuid4())
     params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
@@ -152,7 +154,7 @@ async def ask(
         elif position := ack.get("queuePosition"):
             yield Notice("queued", {"position": position})
 
-    async for item in _until_the_end(client, run_id, session_key, begin):
+    async for item in _until_the_end(client, run_id, session_key, begin, patience_s):
         yield item
 
 
@@ -168,7 +170,7 @@ async def follow(client: GatewayClient, run_id: str, *, session_key: str) -> Asy
         elif run_id not in [queued.get("runId") for queued in history.get("queued") or ()]:
             yield _end_in(history, run_id, {})
 
-    async for item in _until_the_end(client, run_id, session_key, begin):
+    async for item in _until_the_end(client, run_id, session_key, begin, None):
         yield item
 
 
@@ -177,7 +179,7 @@ Begin = Callable[["Reply"], AsyncIterator["Chunk | Notice | End"]]
 
 
 async def _until_the_end(
-    client: GatewayClient, run_id: str, session_key: str, begin: Begin
+    client: GatewayClient, run_id: str, session_key: str, begin: Begin, patience_s: float | None
 ) -> AsyncIterator[Chunk | Notice | End]:
     """One run on as many connections as it takes."""
     reply, events = Reply(), asyncio.Queue[Any]()
@@ -199,7 +201,7 @@ async def _until_the_end(
                 return
             except ConnectionLost as exc:
                 yield Notice("lost", {"code": exc.code, "reason": exc.reason})
-            await client.reconnect()
+            await client.reconnect(patience_s=patience_s)
             while not events.empty() and events.get_nowait().name != "client.lost":
                 pass  # of the connection that is gone
     finally:

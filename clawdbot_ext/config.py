@@ -42,8 +42,9 @@ from .config_schema import (
 )
 
 __all__ = [
-    "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source", "find", "json_schema",
-    "load", "merge", "parse", "redact", "set_value", "snapshot", "state_dir", "ui_hints", "unset_value", "write_raw",
+    "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source",
+    "config_path", "find", "json_schema", "load", "merge", "parse", "redact", "set_value", "snapshot", "state_dir",
+    "ui_hints", "unset_value", "variables", "write_raw",
 ]
 
 Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
@@ -120,6 +121,18 @@ def state_dir(env: Mapping[str, str] | None = None) -> Path:
     return Path(os.path.abspath(Path(given).expanduser())) if given else home / ".clawdbot"
 
 
+def config_path(env: Mapping[str, str] | None = None) -> Path:
+    """Our configuration file, whether or not it is there and right."""
+    env = os.environ if env is None else env
+    return _paths(env, state_dir(env))[0]
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables that set ``name``, the strongest first."""
+    setting = find(name)
+    return PROVIDER_ENV.get(name) or (setting.env if setting is not None else ())
+
+
 def load(
     env: Mapping[str, str] | None = None, *, flags: Mapping[str, Any] = {}, traits: Mapping[str, Any] = {}
 ) -> Config:
@@ -176,7 +189,7 @@ def _environment(env: Mapping[str, str]) -> dict[str, Any]:
                 try:
                     found[name] = parse_text(name, text)
                 except ConfigError as exc:
-                    raise ConfigError(f"${variable}", exc.problem, exc.suggestion) from None
+                    raise exc.renamed(f"${variable}") from None
                 break
     return found
 

@@ -37,7 +37,7 @@ def read_defaults(path: Path, env: Mapping[str, str]) -> tuple[dict[str, Any], l
             if expanded not in ("", None):
                 found[name] = check(name, expanded)
         except ConfigError as exc:
-            notes.append(ConfigError(f"{path.name}: {exc.name}", exc.problem, exc.suggestion))
+            notes.append(exc.renamed(f"{path.name}: {exc.name}"))
     return found, notes
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import private
-from .config_schema import ConfigError, check, find, is_branch, unknown
+from .config_schema import ConfigError, check, find, is_branch, unknown, wrong
 from .protocol.errors import Stale
 
 REDACTED = "__REDACTED__"
@@ -52,26 +52,25 @@ def parse(text: str, name: str = "value") -> Any:
     try:
         return json5.loads(text, allow_duplicate_keys=False)
     except (ValueError, RecursionError) as exc:
-        problem = str(exc).replace("<string>:", "line ") or "nested too deeply"
-        raise ConfigError(name, f"is not JSON5: {problem}") from None
+        raise wrong(name, "json5", detail=str(exc).replace("<string>:", "line ") or "nested too deeply") from None
 
 
 def read(path: Path) -> FileContent:
     """The file at ``path``. One that is absent is empty; one that is broken has a ``problem``."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            return FileContent(True, "", None, "", ConfigError(str(path), f"is larger than {MAX_BYTES} bytes"))
+            return FileContent(True, "", None, "", wrong(str(path), "fileSize", most=MAX_BYTES))
         data = path.read_bytes()
     except FileNotFoundError:
         return FileContent(False, "", {}, _hash(b""))
     except OSError as exc:
-        return FileContent(True, "", None, "", ConfigError(str(path), f"cannot be read: {exc.strerror}"))
+        return FileContent(True, "", None, "", wrong(str(path), "unreadable", detail=exc.strerror))
     raw = ""
     try:
         raw = data.decode("utf-8-sig")
         return FileContent(True, raw, _tree(raw, str(path)), _hash(data))
     except UnicodeDecodeError:
-        return FileContent(True, raw, None, _hash(data), ConfigError(str(path), "is not UTF-8 text"))
+        return FileContent(True, raw, None, _hash(data), wrong(str(path), "utf8"))
     except ConfigError as exc:
         return FileContent(True, raw, None, _hash(data), exc)
 
@@ -79,7 +78,7 @@ def read(path: Path) -> FileContent:
 def _tree(raw: str, name: str) -> Mapping[str, Any]:
     tree = parse(raw, name) if raw.strip() else {}
     if not isinstance(tree, dict):
-        raise ConfigError(name, "must be an object: {…}")
+        raise wrong(name, "object")
     return tree
 
 
@@ -103,7 +102,7 @@ def issues(tree: Mapping[str, Any]) -> list[ConfigError]:
     for name, value in leaves(tree):
         try:
             if is_branch(name):
-                raise ConfigError(name, "must be an object: {…}")
+                raise wrong(name, "object")
             check(name, value)
         except ConfigError as exc:
             found.append(exc)
@@ -190,7 +189,7 @@ def merge(path: Path, patch: Any, *, base_hash: str | None) -> str:
     Raises as ``write_raw``, and ``ConfigError`` when the file cannot be read.
     """
     if not isinstance(patch, Mapping):  # it may come from a client's JSON5
-        raise ConfigError("config", "must be an object: {…}")
+        raise wrong("config", "object")
 
     def change(stored: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
         tree = _merged(stored, patch)
@@ -210,7 +209,7 @@ def set_value(path: Path, name: str, value: Any) -> str:
     if find(name) is not None:
         value = check(name, value)
     elif not isinstance(value, Mapping):
-        raise ConfigError(name, "is an object of settings: give {…}, or name one of them")
+        raise wrong(name, "branch")
     nested: Any = list(value) if isinstance(value, tuple) else value
     for part in reversed(name.split(".")):
         nested = {part: nested}

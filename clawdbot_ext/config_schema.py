@@ -14,8 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from .i18n import catalogue
+
 SettingType = Literal["string", "integer", "strings", "models"]
 """``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``."""
+
+_t = catalogue("config")
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -24,19 +28,34 @@ class ConfigError(ValueError):
     """A setting, or a whole file, that is not right.
 
     ``name`` is the dotted name (or the file's path), ``problem`` says what is wrong in English, ``suggestion`` is the
-    nearest right name or value, or ``None`` where nothing is near.
+    nearest right name or value, or ``None`` where nothing is near. ``key`` and ``facts`` are the problem's text in the
+    catalogue ``config``, where it has one.
     """
 
-    def __init__(self, name: str, problem: str, suggestion: str | None = None):
+    def __init__(self, name: str, problem: str, suggestion: str | None = None, key: str | None = None, **facts: Any):
         text = f"{name}: {problem}" + (f" (did you mean {suggestion}?)" if suggestion else "")
         super().__init__(text)
         self.name, self.problem, self.suggestion = name, problem, suggestion
+        self.key, self.facts = key, facts
+
+    def problem_in(self, locale: str | None) -> str:
+        """The problem in the language of ``locale``."""
+        return _t(locale, self.key, **self.facts) if self.key else self.problem
+
+    def renamed(self, name: str) -> ConfigError:
+        """The same problem of something else, such as the environment variable that gave the value."""
+        return ConfigError(name, self.problem, self.suggestion, self.key, **self.facts)
+
+
+def wrong(name: str, key: str, suggestion: str | None = None, **facts: Any) -> ConfigError:
+    """The ``ConfigError`` with the text ``key`` of the catalogue ``config``."""
+    return ConfigError(name, _t("en", key, **facts), suggestion, key, **facts)
 
 
 @dataclass(frozen=True)
 class Setting:
     """One row. ``aliases`` maps other spellings of a value to ours; ``minimum`` and ``maximum`` are inclusive;
-    ``check`` returns what is wrong with a string, or ``None``."""
+    ``check`` returns the catalogue key of what is wrong with a string, or ``None``."""
 
     name: str
     type: SettingType
@@ -55,32 +74,32 @@ class Setting:
 def _check_url(value: str) -> str | None:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname):
-        return "must be an address such as ws://host:18789/ or https://host/"
+        return "url"
     return None
 
 
 def _check_base_url(value: str) -> str | None:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-        return "must be an http:// or https:// address"
+        return "baseUrl"
     return None
 
 
 def _check_origin(value: str) -> str | None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
-        return f"{value!r} is not an origin such as https://host or http://localhost:8080"
+        return "origin"
     return None
 
 
 def _check_host(value: str) -> str | None:
     if not value or "/" in value or "@" in value or value != value.strip():
-        return f"{value!r} is not a host name such as box.example or box.example:8443"
+        return "host"
     return None
 
 
 def _check_key(value: str) -> str | None:
-    return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "must be 1 to 64 characters, no blank, : or /"
+    return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "mainKey"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -169,16 +188,16 @@ def is_branch(name: str) -> bool:
 def unknown(name: str) -> ConfigError:
     """The refusal of a name that is no setting, with the nearest one."""
     if '"' in name:
-        return ConfigError(name, "the parts of a name are nested objects, as in {gateway: {port: 18789}}")
+        return wrong(name, "dotted")
     provider = name.split(".")[2] if name.startswith(_PROVIDERS) else "<name>"
     if provider != "<name>" and not PROVIDER_NAME.fullmatch(provider):
-        return ConfigError(name, "the name of a provider is made of letters, digits, - and _")
+        return wrong(name, "providerName")
     names = [row.replace("<name>", provider) for row in _BY_NAME]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     if not near:  # somebody who writes "port" or "auth.tokn" means the end of a name
         ends = {".".join(full.split(".")[start:]): full for full in reversed(names) for start in range(3)}
         near = [ends[end] for end in difflib.get_close_matches(name, ends, n=1, cutoff=0.7)]
-    return ConfigError(name, "there is no such setting", near[0] if near else None)
+    return wrong(name, "unknown", near[0] if near else None)
 
 
 def check(name: str, value: Any) -> Any:
@@ -195,7 +214,7 @@ def check(name: str, value: Any) -> Any:
     if setting.type == "string":
         return _string(setting, name, value)
     if not isinstance(value, list | tuple):
-        raise ConfigError(name, "must be a list such as [\"…\"]")
+        raise wrong(name, "list")
     return tuple(_model(name, item) if setting.type == "models" else _string(setting, name, item) for item in value)
 
 
@@ -214,32 +233,31 @@ def _integer(setting: Setting, name: str, value: Any) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         suggestion = value.strip() if isinstance(value, str) and value.strip().isdigit() else None
-        raise ConfigError(name, f"must be a whole number, not {_kind(value)}", suggestion)
+        raise wrong(name, "integer", suggestion)
     low, high = setting.minimum, setting.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        unit = f" {setting.unit}" if setting.unit else ""
         nearest = low if low is not None and value < low else high
-        raise ConfigError(name, f"{value} is not from {low} to {high}{unit}", str(nearest))
+        raise wrong(name, "range", str(nearest), value=value, low=low, high=high)
     return value
 
 
 def _string(setting: Setting, name: str, given: Any) -> str:
     if not isinstance(given, str):
-        raise ConfigError(name, f"must be text, not {_kind(given)}")
+        raise wrong(name, "text")
     value: str = given
     if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\r\n\t" for character in value):
-        raise ConfigError(name, "must not contain control characters")
+        raise wrong(name, "control")
     if setting.secret and value != value.strip():
-        raise ConfigError(name, "begins or ends with a blank")
+        raise wrong(name, "blank")
     if setting.choices and value not in setting.choices:
         value = setting.aliases.get(value.lower(), value.lower())
         if value not in setting.choices:
             named = [choice for choice in setting.choices if choice]
             near = [choice for choice in named if value and choice.startswith(value)]
             near = near or difflib.get_close_matches(value, named, n=1, cutoff=0.5)
-            raise ConfigError(name, f"{_shorten(value)} is not one of {', '.join(named)}", near[0] if near else None)
+            raise wrong(name, "choice", near[0] if near else None, value=_shorten(value), choices=", ".join(named))
     if problem := setting.check(value) if setting.check else None:
-        raise ConfigError(name, problem)
+        raise wrong(name, problem, value=_shorten(value))
     return value
 
 
@@ -248,19 +266,7 @@ def _model(name: str, value: Any) -> Any:
         return value
     if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value["id"]:
         return dict(value)
-    raise ConfigError(name, "each model must be an id or an object with an id")
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, int | float):
-        return "a number"
-    return "a list" if isinstance(value, list | tuple) else "an object"
+    raise wrong(name, "model")
 
 
 def _shorten(value: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 from . import discovery
-from .config import Config, ConfigError, find
+from .config import Config
+from .config_schema import wrong
 
 _SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PAGE_SCHEMES = {"ws": "http", "wss": "https"}
@@ -70,9 +71,7 @@ def socket_url(url: str) -> str:
     """
     parts = urlsplit(url if "://" in url else f"ws://{url}")
     if parts.scheme not in _SOCKET_SCHEMES or not parts.hostname or parts.username is not None:
-        setting = find("gateway.remote.url")
-        problem = setting.check(url) if setting and setting.check else None
-        raise ConfigError("--url", problem or "must be an address such as ws://host:18789/")
+        raise wrong("--url", "url", value=url)
     path = parts.path.removesuffix("/chat") if parts.path.endswith("/chat") else parts.path
     return urlunsplit((_SOCKET_SCHEMES[parts.scheme], parts.netloc, path or "/", "", ""))
 

@@ -1,0 +1,16 @@
+"""The command line ``clawdbot``: a module a command, each imported when it is used.
+
+``main`` is the program. Client commands talk to the gateway through ``clawdbot_ext.client`` and never import the server
+or the SDK; what they print from outside goes through ``output.clean``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (``exits`` has the list)."""
+    from .root import run
+
+    return run(argv)

@@ -1,0 +1,160 @@
+"""``clawdbot agent``: one question, one answer, for scripts and pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..client_errors import ClientError
+from ..protocol.errors import GatewayError
+from . import exits
+from .connection import Target, gateway_options, json_option, with_client
+from .output import Cleaner, clean, fail, note, print_json, say
+
+if TYPE_CHECKING:
+    from ..client import End, GatewayClient, Notice
+
+ABORT_TIMEOUT_S = 5.0
+PATIENCE_S = 60.0
+"""How long a gateway may be away in the middle of a reply: longer than a restart takes."""
+
+
+@click.command("agent", help=say("help.agent"), short_help=say("short.agent"))
+@click.option("-m", "--message", help=say("help.agent.message"))
+@click.option("--session", default="main", show_default=True, metavar="KEY", help=say("help.session"))
+@click.option("--thinking", type=click.Choice(["off", "minimal", "low", "medium", "high"]), help=say("help.thinking"))
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
+              metavar="SECONDS", help=say("help.agent.timeout"))
+@json_option
+@gateway_options
+def command(
+    target: Target, message: str | None, session: str, thinking: str | None, timeout: float, as_json: bool
+) -> None:
+    """Ask once, print the reply, exit with how it went."""
+    text = _with_input(message)
+    run_id = str(uuid.uuid4())
+
+    async def work(client: GatewayClient) -> tuple[End | None, str]:
+        printer = Printer(quiet=as_json)
+        try:
+            asking = _ask(client, text, session, thinking, run_id, printer)
+            return await asyncio.wait_for(asking, timeout), printer.text
+        except asyncio.TimeoutError:
+            await _abort(client, session, run_id)
+            return None, printer.text
+        except asyncio.CancelledError:  # Ctrl+C
+            await _abort(client, session, run_id)
+            raise
+        finally:
+            printer.finish()
+
+    end, streamed = with_client(target, work)
+    code = _exit_code(end)
+    if as_json:
+        print_json(_report(end, streamed, session, run_id))
+    elif end is None:
+        fail(say("agent.timeout", seconds=f"{timeout:g}"))
+    elif end.state == "error":
+        hint = end.error.get("hint") or ""
+        fail(clean(f"{end.error_message or say('agent.failed')} {hint}".strip()))
+    elif end.state == "aborted":
+        note(say("agent.stopped"))
+    raise click.exceptions.Exit(code)
+
+
+def _with_input(message: str | None) -> str:
+    """The message, with what is piped in after it."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    parts = [part.encode("utf-8", "replace").decode() for part in (message or "", piped.rstrip("\n")) if part.strip()]
+    if not parts:
+        raise click.UsageError(say("agent.noMessage"))
+    return "\n\n".join(parts)
+
+
+class Printer:
+    """Prints the reply as it comes, unless ``quiet``; ``text`` is all of it."""
+
+    def __init__(self, *, quiet: bool):
+        self.text = ""
+        self._quiet = quiet
+        self._cleaner = Cleaner()
+        self._open_line = False
+
+    def take(self, text: str, *, replaces: bool) -> None:
+        self.text = text if replaces else self.text + text
+        if not self._quiet:
+            self._write(("\n" if replaces else "") + self._cleaner.feed(text))
+
+    def finish(self) -> None:
+        """End the line that is open."""
+        if not self._quiet:
+            self._write(self._cleaner.finish())
+            if self._open_line:
+                self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            click.echo(text, nl=False)
+            self._open_line = not text.endswith("\n")
+
+
+async def _ask(
+    client: GatewayClient, text: str, session: str, thinking: str | None, run_id: str, printer: Printer
+) -> End | None:
+    from ..client import Chunk, End
+
+    async for item in client.ask(text, session_key=session, thinking=thinking, run_id=run_id,
+                                 patience_s=PATIENCE_S):
+        if isinstance(item, End):
+            rest = item.text
+            if rest and rest != printer.text:  # a command's answer, or what a lost connection kept from us
+                known = rest.startswith(printer.text)
+                printer.take(rest[len(printer.text):] if known else rest, replaces=not known)
+            return item
+        if isinstance(item, Chunk):
+            if item.part == "text":
+                printer.take(item.text, replaces=item.replaces)
+        else:
+            _tell(item)
+    return None
+
+
+def _tell(notice: Notice) -> None:
+    facts = notice.facts
+    if notice.kind == "queued":
+        note(say("notice.queued", position=facts["position"]))
+    elif notice.kind == "lost":
+        note(say("notice.lost"))
+    else:
+        note(say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
+                 most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}"))
+
+
+async def _abort(client: GatewayClient, session: str, run_id: str) -> None:
+    """Ask the gateway to stop; if it cannot be asked, it goes on without us."""
+    with contextlib.suppress(ClientError, GatewayError):
+        await client.request("chat.abort", {"sessionKey": session, "runId": run_id}, timeout_s=ABORT_TIMEOUT_S)
+
+
+def _exit_code(end: End | None) -> int:
+    if end is None or end.state == "aborted" or (end.message or {}).get("stopReason") == "interrupted":
+        return exits.INTERRUPTED
+    return exits.FAILED if end.state == "error" else exits.OK
+
+
+def _report(end: End | None, streamed: str, session: str, run_id: str) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    message = dict((end and end.message) or {})
+    interrupted = message.get("stopReason") == "interrupted"
+    states = {"final": "ok", "aborted": "aborted", "error": "interrupted" if interrupted else "error"}
+    report: dict[str, Any] = {"status": states[end.state] if end else "timeout", "runId": run_id, "session": session,
+                              "text": (end.text if end else "") or streamed}
+    if end is not None and end.error_message:
+        report["error"] = {"message": end.error_message, **end.error}
+    kept = ("model", "provider", "usage", "stopReason", "command", "demo")
+    return report | {name: message[name] for name in kept if name in message}

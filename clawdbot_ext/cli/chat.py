@@ -1,0 +1,334 @@
+"""``clawdbot chat``: a conversation in the terminal.
+
+Three states follow each other: the line is edited (``chat_input``; what happens elsewhere is printed above it), the
+message is sent, the reply grows (``markdown.GrowingReply``; keys stop it). The connection is taken up again whenever it
+is lost, and what was missed is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..client_errors import ClientError
+from ..config import load
+from ..protocol.errors import GatewayError
+from ..protocol.keys import canonical
+from . import exits
+from .connection import Target, gateway_options
+from .output import clean, is_terminal, language, out, say
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ..client import Chunk, End, Event, GatewayClient, Notice
+    from .markdown import GrowingReply
+
+FRAME_S = 1 / 15
+"""Between two drawings of a growing reply."""
+HISTORY_LIMIT = 50
+LEAVE = ("/quit", "/exit")
+
+
+@click.command("chat", help=say("help.chat"), short_help=say("short.chat"))
+@click.option("--session", default="main", show_default=True, metavar="KEY", help=say("help.session"))
+@gateway_options
+def command(target: Target, session: str) -> None:
+    """Talk until Ctrl+D."""
+    if not is_terminal():
+        raise click.UsageError(say("chat.needsTerminal"))
+    from ..client import CAPS, GatewayClient
+    from ..config import Config
+
+    config: Config = load()
+    endpoint = target.locate()
+
+    async def main() -> None:
+        client = GatewayClient(endpoint, caps=(*CAPS, "session.switch"), locale=language(), mode="ui",
+                               display_name="clawdbot chat")
+        async with client:
+            await Chat(client, session, config.home).run()
+
+    asyncio.run(main())
+    out(say("chat.bye"))
+
+
+class Chat:
+    """One conversation and where it stands."""
+
+    def __init__(self, client: GatewayClient, session: str, home: Any):
+        from .chat_input import Commands, prompt_session
+        from .markdown import console
+
+        self._client, self._key = client, session
+        self._console = console(sys.stdout)
+        self._commands = Commands()
+        self._editor = prompt_session(home, self._commands, self._toolbar)
+        self._shown: set[str] = set()
+        """Ids of the messages that are on the screen."""
+        self._own: set[str] = set()
+        """Runs that were started here."""
+        self._busy = False
+        """Somebody else's run is being answered in this session."""
+        self._typed = ""
+        """What was typed while a reply was written."""
+        self._failed: GatewayError | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        client.subscribe(self._heard)
+
+    async def run(self) -> None:
+        """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
+        try:
+            await self._open()
+            while (text := await self._edit()) is not None:
+                if text:
+                    await self._send(text)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    # -- showing ----------------------------------------------------------------------------------------------------
+    async def _open(self) -> None:
+        """Show where we are and what was said; take up a reply that is being written."""
+        from . import chat_view as view
+
+        self._key = canonical(self._key, self._main_key())
+        listed = await self._client.request("commands.list", {"sessionKey": self._key})
+        self._commands.rows = [*listed["commands"], {"name": "quit", "description": say("chat.quit")}]
+        history = await self._history()
+        self._print(view.header(self._key, self._client.hello))
+        self._print(view.tail(history))
+        self._remember(history["messages"])
+        self._print(view.queued_lines(history.get("queued") or ()))
+        if in_flight := history.get("inFlight"):
+            self._own.add(in_flight["runId"])
+            await self._show_reply(in_flight["runId"], self._client.follow(in_flight["runId"], session_key=self._key))
+
+    def _main_key(self) -> str:
+        defaults = self._client.hello.get("snapshot", {}).get("sessionDefaults", {})
+        return str(defaults.get("mainKey") or "main")
+
+    async def _history(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = await self._client.request(
+            "chat.history", {"sessionKey": self._key, "limit": HISTORY_LIMIT})
+        return found
+
+    def _remember(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        self._shown.update(str(message["id"]) for message in messages if "id" in message)
+
+    def _print(self, lines: Sequence[RenderableType]) -> None:
+        """Print above the line that is edited or the reply that grows, whichever there is."""
+        from prompt_toolkit.application import run_in_terminal
+
+        from .chat_view import print_all
+
+        if not lines:
+            return
+        if self._editor.app.is_running:
+            self._start(_done(run_in_terminal(lambda: print_all(self._console, lines))))
+        else:
+            print_all(self._console, lines)
+
+    def _say(self, text: str, style: str = "dim") -> None:
+        from .chat_view import notice
+
+        self._print([notice(text, style)])
+
+    def _toolbar(self) -> str:
+        state = say("chat.lost") if not self._client.connected else say("chat.busy") if self._busy else say("chat.keys")
+        return f" {clean(self._key.removeprefix('agent:main:'))} · {state}"
+
+    # -- editing ----------------------------------------------------------------------------------------------------
+    async def _edit(self) -> str | None:
+        """The next message; empty if there is none after all, ``None`` to leave."""
+        from .chat_input import PROMPT, leave_hint
+
+        typed, self._typed = self._typed, ""
+        hinted = False
+        while True:
+            if self._failed:
+                raise self._failed
+            try:
+                text = (await self._editor.prompt_async(PROMPT, default=typed)).strip()
+            except EOFError:
+                if self._failed:
+                    raise self._failed from None
+                return None
+            except KeyboardInterrupt:
+                if not self._editor.default_buffer.text and hinted:
+                    return None
+                hinted, typed = True, ""
+                self._say(leave_hint())
+                continue
+            self._console.print()
+            return None if text in LEAVE else text
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+    async def _send(self, text: str) -> None:
+        run_id = str(uuid.uuid4())
+        self._own.add(run_id)
+        try:
+            end = await self._show_reply(run_id, self._client.ask(text, session_key=self._key, run_id=run_id))
+        except (GatewayError, ClientError) as exc:
+            code, line = exits.explain(exc)
+            if code == exits.UNAUTHORIZED:
+                raise
+            self._say(line, "red")
+            return
+        if end is not None and end.switch_to:
+            self._key, self._busy = end.switch_to, False
+            self._say(say("chat.switched", session=self._key))
+
+    async def _show_reply(self, run_id: str, items: AsyncIterator[Chunk | Notice | End]) -> End | None:
+        """Draw a reply until its end, or until Ctrl+C or Esc was pressed twice."""
+        from . import chat_view as view
+        from .chat_input import watch_keys
+        from .markdown import GrowingReply
+
+        left = asyncio.Event()
+        presses = 0
+
+        def stop() -> None:
+            nonlocal presses
+            presses += 1
+            if presses == 1:
+                self._start(self._abort(run_id))
+            else:
+                left.set()
+
+        with watch_keys(stop) as typed, GrowingReply(self._console) as reply:
+            reading = asyncio.ensure_future(self._read_reply(items, reply, lambda: presses > 0))
+            leaving = asyncio.ensure_future(left.wait())
+            await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+            if not reading.done():
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+            self._typed = "".join(typed).strip("\n")
+            end = None if reading.cancelled() else reading.result()
+        if end is None:
+            self._say(say("chat.left"))
+            return None
+        self._remember([end.message] if end.message else [])
+        self._print(view.end_lines(end))
+        return end
+
+    async def _read_reply(
+        self, items: AsyncIterator[Chunk | Notice | End], reply: GrowingReply, stopping: Any
+    ) -> End | None:
+        """Feed ``reply`` from the gateway; drawn at a steady pace, however the text comes."""
+        from ..client import Chunk, End
+
+        text = ""
+        reply.status = say("chat.asking")
+        reply.show()
+        frames = asyncio.ensure_future(_every(FRAME_S, lambda: reply.show(text)))
+        try:
+            async for item in items:
+                if isinstance(item, End):
+                    frames.cancel()
+                    known = item.text if item.message else text
+                    reply.end(known or text)
+                    return item
+                if not isinstance(item, Chunk):
+                    reply.status = _status(item)
+                    continue
+                reply.status = say("chat.stopping") if stopping() else say("chat.stop")
+                if item.part == "text":
+                    text = item.text if item.replaces else text + item.text
+                else:
+                    reply.thinking += item.text
+            return None
+        finally:
+            frames.cancel()
+
+    async def _abort(self, run_id: str) -> None:
+        with contextlib.suppress(ClientError, GatewayError):
+            await self._client.request("chat.abort", {"sessionKey": self._key, "runId": run_id})
+
+    # -- hearing ----------------------------------------------------------------------------------------------------
+    def _heard(self, event: Event) -> None:
+        """Something happened at the gateway; what concerns this session and is not ours is shown."""
+        name, payload = event
+        if name == "client.lost":
+            self._busy = False
+            self._start(self._come_back())
+        elif name == "shutdown":
+            self._say(say("chat.shutdown"), "yellow")
+        elif payload.get("sessionKey", payload.get("key")) != self._key or payload.get("runId") in self._own:
+            return
+        elif name == "session.message":
+            self._show_message(payload.get("message") or {})
+        elif name == "session.changed" and payload.get("reason") in ("reset", "cleared", "restored", "deleted"):
+            self._say(say(f"chat.{payload['reason']}"))
+        elif name == "agent" and (payload.get("data") or {}).get("phase") == "start":
+            self._busy = True
+            self._editor.app.invalidate()
+        elif name == "chat" and payload.get("state") != "delta":
+            self._busy = False
+            self._editor.app.invalidate()
+            self._show_end(payload)
+
+    def _show_message(self, message: Mapping[str, Any]) -> None:
+        from .chat_view import message_lines
+
+        if message.get("runId") not in self._own and message.get("id") not in self._shown:
+            self._remember([message])
+            self._print(message_lines(message, who=True))
+
+    def _show_end(self, payload: Mapping[str, Any]) -> None:
+        """The end of somebody else's run: its message was shown as such, unless it is no part of the transcript."""
+        message = payload.get("message")
+        if isinstance(message, dict):
+            self._show_message(message)
+        elif payload.get("state") == "error":
+            self._say(f"{say('ended.error')} {payload.get('errorMessage') or ''}".strip(), "red")
+
+    async def _come_back(self) -> None:
+        """Reconnect, and show what was missed."""
+        self._say(say("chat.lostLine"), "yellow")
+        try:
+            await self._client.reconnect()
+            history = await self._history()
+        except ClientError:
+            return  # lost again: that has its own task
+        except GatewayError as exc:
+            self._failed = exc
+            if self._editor.app.is_running:
+                self._editor.app.exit(exception=EOFError())
+            return
+        self._say(say("chat.back"), "green")
+        for message in history["messages"]:
+            self._show_message(message)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _done(work: Any) -> None:
+    await work
+
+
+async def _every(seconds: float, draw: Any) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        draw()
+
+
+def _status(notice: Notice) -> str:
+    """What goes on while nothing is written."""
+    facts = notice.facts
+    if notice.kind == "queued":
+        return say("notice.queued", position=facts["position"])
+    if notice.kind == "lost":
+        return say("notice.lost")
+    return say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
+               most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}")

@@ -1,0 +1,110 @@
+"""What ``clawdbot chat`` shows of a conversation besides the reply that grows: messages, notices, endings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from ..client_reply import End, message_text
+from ..protocol.clock import now_ms
+from .chat_input import PROMPT
+from .markdown import rendered
+from .output import ago, clean, say
+from .sessions import speaker
+
+TAIL_MESSAGES = 8
+"""How much of the history is shown at the start."""
+TAIL_LINES = 12
+"""How much of each of those, but of the last."""
+
+Print = Callable[[RenderableType], None]
+
+
+def header(session_key: str, hello: Mapping[str, Any]) -> list[RenderableType]:
+    """Where this is, and how to get out."""
+    setup = hello.get("snapshot", {}).get("setup", {})
+    lines: list[RenderableType] = [Text(clean(say("chat.header", session=session_key)), style="bold"),
+                                   Text(say("chat.keys"), style="dim")]
+    if setup.get("needsKey"):
+        lines.append(Text(say("status.needsKey"), style="yellow"))
+    return [*lines, Text()]
+
+
+def tail(history: Mapping[str, Any]) -> list[RenderableType]:
+    """The last messages of the history, the older of them shortened."""
+    messages = history["messages"]
+    shown: list[RenderableType] = []
+    if history.get("hasMore") or len(messages) > TAIL_MESSAGES:
+        shown.append(Text(say("chat.earlier", session=history.get("sessionKey", "")), style="dim"))
+    last = messages[-TAIL_MESSAGES:]
+    for number, message in enumerate(last):
+        shown += message_lines(message, TAIL_LINES if number < len(last) - 1 else None)
+    return shown
+
+
+def message_lines(message: Mapping[str, Any], most: int | None = None, *, who: bool = False) -> list[RenderableType]:
+    """One stored message; ``who`` names its author (it came from another client)."""
+    lines = message_text(message).splitlines()
+    text = "\n".join(lines[:most] + (["…"] if most is not None and len(lines) > most else []))
+    shown: list[RenderableType] = []
+    if message.get("role") == "user":
+        name = f"{say('chat.elsewhere')} " if who else ""
+        shown.append(Text.assemble((PROMPT, "bold cyan"), (name, "dim"), clean(text)))
+    elif text:
+        if who and message.get("command"):
+            shown.append(Text(speaker(message), style="dim"))
+        shown.append(rendered(text))
+    if ending := _ending(str(message.get("stopReason")), str(message.get("errorMessage") or ""),
+                         message.get("error") or {}):
+        shown.append(ending)
+    return [*shown, Text()] if shown else []
+
+
+def end_lines(end: End) -> list[RenderableType]:
+    """How a reply ended, if not simply at its end; and what it cost, if anything."""
+    message = end.message or {}
+    reason = str(message.get("stopReason"))
+    if end.state != "final" and reason not in ("error", "interrupted", "aborted"):
+        reason = end.state
+    if ending := _ending(reason, end.error_message, end.error):
+        return [ending, Text()]
+    return [*_usage(message)]
+
+
+def _ending(reason: str, problem: str, error: Mapping[str, Any]) -> Text | None:
+    if reason not in ("error", "interrupted", "aborted"):
+        return None
+    parts = [say(f"ended.{reason}"), clean(problem), clean(str(error.get("hint") or ""))]
+    colour = {"error": "red", "interrupted": "yellow", "aborted": "dim"}[reason]
+    return Text(" ".join(part for part in parts if part), style=colour)
+
+
+def _usage(message: Mapping[str, Any]) -> Sequence[Text]:
+    usage = message.get("usage") or {}
+    cost = (usage.get("cost") or {}).get("total") or 0
+    if message.get("demo") or not usage.get("totalTokens") or not message.get("model"):
+        return ()
+    text = say("chat.usage", model=message["model"], tokens=f"{usage['totalTokens']:,}")
+    return [Text(f"{text} · ${cost:.4f}" if cost else text, style="dim"), Text()]
+
+
+def queued_lines(queued: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Messages that wait their turn."""
+    now = now_ms()
+    return [Text.assemble((PROMPT, "dim cyan"), (clean(str(each.get("text", ""))), "dim"),
+                          (f"  {say('chat.waiting')} · {ago(each.get('createdAt') or now, now)}", "dim"))
+            for each in queued]
+
+
+def notice(text: str, style: str = "dim") -> Text:
+    """A line about the conversation rather than of it."""
+    return Text(clean(text), style=style)
+
+
+def print_all(console: Console, lines: Sequence[RenderableType]) -> None:
+    """Print renderables one below the other."""
+    for line in lines:
+        console.print(line)

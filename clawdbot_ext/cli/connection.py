@@ -1,0 +1,71 @@
+"""What every client command shares: ``--url``, ``--token``, ``--password`` and ``--json``, and a connected client."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from ..config import load
+from ..endpoint import Endpoint, locate
+from .output import language, say
+
+if TYPE_CHECKING:
+    from ..client import GatewayClient
+
+T = TypeVar("T")
+Command = Callable[..., Any]
+
+
+class Target(NamedTuple):
+    """The gateway as the command line names it; ``None`` where it does not."""
+
+    url: str | None = None
+    token: str | None = None
+    password: str | None = None
+
+    def locate(self) -> Endpoint:
+        """Raises as ``endpoint.locate``, and ``ConfigError``."""
+        return locate(load(), url=self.url, token=self.token, password=self.password)
+
+
+def gateway_options(command: Command) -> Command:
+    """Give ``command`` the options that say which gateway, as its argument ``target``."""
+
+    @functools.wraps(command)
+    def with_target(*args: Any, url: str | None, token: str | None, password: str | None, **more: Any) -> Any:
+        return command(*args, target=Target(url, token, password), **more)
+
+    options = (click.option("--url", metavar="URL", help=say("help.url")),
+               click.option("--token", metavar="TOKEN", help=say("help.token")),
+               click.option("--password", metavar="PASSWORD", help=say("help.password")))
+    for option in reversed(options):
+        with_target = option(with_target)
+    return with_target
+
+
+def json_option(command: Command) -> Command:
+    """Give ``command`` the option ``--json``, as its argument ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help=say("help.json"))(command)
+
+
+def with_client(target: Target, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+    """Connect, do ``work``, disconnect. Raises what connecting, the gateway and ``work`` raise."""
+    from ..client import GatewayClient
+
+    endpoint = target.locate()
+
+    async def main() -> T:
+        async with GatewayClient(endpoint, locale=language()) as client:
+            return await work(client)
+
+    return asyncio.run(main())
+
+
+def call(target: Target, method: str, **params: Any) -> Any:
+    """One request on a connection of its own; parameters that are ``None`` are left out."""
+    given = {name: value for name, value in params.items() if value is not None}
+    return with_client(target, lambda client: client.request(method, given))

@@ -1,0 +1,177 @@
+"""``clawdbot doctor``: what is wrong on this machine, and what to do about it.
+
+A check is a function that yields findings: a ``problem`` makes the exit code 1, a ``hint`` is worth knowing, what is
+``ok`` was looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import click
+
+from .. import config as settings
+from .. import discovery
+from ..config import Config, ConfigError
+from ..config_file import issues, read
+from ..portholder import identify
+from . import exits
+from .connection import Target, gateway_options, json_option, with_client
+from .output import out, print_json, say
+
+Level = Literal["ok", "hint", "problem"]
+COLORS = {"ok": "green", "hint": "yellow", "problem": "red"}
+MARKS = {"ok": "✓", "hint": "!", "problem": "✗"}
+
+
+class Finding(NamedTuple):
+    """One line of the report; ``fix`` is what to do, if anything."""
+
+    check: str
+    level: Level
+    text: str
+    fix: str | None = None
+
+
+@click.command("doctor", help=say("help.doctor"))
+@json_option
+@gateway_options
+def command(target: Target, as_json: bool) -> None:
+    """Run all checks."""
+    found = list(examine(target))
+    if as_json:
+        fine = all(each.level != "problem" for each in found)
+        print_json({"ok": fine, "findings": [each._asdict() for each in found]})
+    else:
+        for each in found:
+            out(f"{click.style(MARKS[each.level], fg=COLORS[each.level])} {each.text}")
+            if each.fix:
+                out(click.style(f"  → {each.fix}", dim=True))
+    if any(each.level == "problem" for each in found):
+        raise click.exceptions.Exit(exits.FAILED)
+
+
+def examine(target: Target) -> Iterator[Finding]:
+    """All findings. What needs a configuration is left out while there is no right one."""
+    yield from check_path()
+    try:
+        config = settings.load()
+    except ConfigError as exc:
+        yield from _config_findings(exc)
+        return
+    yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
+    for note in config.notes:
+        yield Finding("config", "hint", say("config.note", problem=exits.describe(note)))
+    checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (check_modes, check_key, check_exposure, check_port)
+    for check in checks:
+        yield from check(config)
+    yield from check_gateway(config, target)
+
+
+def _config_findings(first: ConfigError) -> Iterator[Finding]:
+    content = read(settings.config_path())
+    found = [content.problem] if content.problem else issues(content.tree or {})
+    for issue in found or [first]:
+        yield Finding("config", "problem", exits.describe(issue), say("doctor.config.fix"))
+
+
+# -- the checks -------------------------------------------------------------------------------------------------------
+def check_path() -> Iterator[Finding]:
+    """Which ``clawdbot`` starts when both this package and Clawdbot itself are installed."""
+    found = [path for folder in os.get_exec_path() if os.access(path := Path(folder, "clawdbot"), os.X_OK)]
+    distinct = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    for number, path in enumerate(distinct):
+        who = say("doctor.path.ours") if _is_ours(path) else say("doctor.path.other")
+        if number == 0:
+            yield Finding("path", "ok", say("doctor.path.first", path=path, who=who))
+        else:
+            yield Finding("path", "hint", say("doctor.path.hidden", path=path, who=who, first=distinct[0]),
+                          say("doctor.path.fix"))
+    if not distinct:
+        yield Finding("path", "hint", say("doctor.path.none"), say("doctor.path.noneFix"))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"clawdbot_ext" in file.read(4096)
+    except OSError:
+        return False
+
+
+def check_modes(config: Config) -> Iterator[Finding]:
+    """Files with secrets and conversations that others on this machine can read."""
+    private = [config.home, config.path, *(config.home.rglob("*") if config.home.is_dir() else ())]
+    wide = []
+    for path in private:
+        try:
+            mode = path.lstat().st_mode
+        except OSError:
+            continue
+        if mode & 0o077 and not stat.S_ISLNK(mode) and not stat.S_ISSOCK(mode):
+            wide.append(path)
+    for path in wide:
+        right = "700" if path.is_dir() else "600"
+        yield Finding("modes", "problem", say("doctor.modes.wide", path=path),
+                      f"chmod {right} {shlex.quote(str(path))}")
+    if not wide:
+        yield Finding("modes", "ok", say("doctor.modes.ok", path=config.home))
+
+
+def check_key(config: Config) -> Iterator[Finding]:
+    """Is there a provider to ask? A provider at an address of its own may need no key."""
+    ready = [p.name for p in config.providers().values() if p.api_key or p.base_url]
+    if ready:
+        yield Finding("key", "ok", say("doctor.key.ok", names=", ".join(ready)))
+    else:
+        yield Finding("key", "hint", say("doctor.key.none"), "clawdbot config set models.providers.anthropic.apiKey")
+
+
+def check_exposure(config: Config) -> Iterator[Finding]:
+    """A gateway that other machines reach over plain HTTP."""
+    if config["gateway.bind"] in ("lan", "custom"):
+        yield Finding("bind", "hint", say("doctor.bind", bind=config["gateway.bind"]))
+
+
+def check_port(config: Config) -> Iterator[Finding]:
+    """Who has the port, when it is not this state directory's gateway."""
+    port = config["gateway.port"]
+    own = discovery.running(config)
+    if own is not None or not port:
+        return
+    holder = identify("127.0.0.1", port, 0.5)
+    if holder.kind == "unknown" and holder.pid is None and not _answers(port):
+        yield Finding("port", "ok", say("doctor.port.free", port=port))
+    else:
+        yield Finding("port", "problem", say(f"port.{holder.kind}", port=port, pid=holder.pid or "?",
+                                             program=holder.program or "?"), say("doctor.port.fix"))
+
+
+def _answers(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def check_gateway(config: Config, target: Target) -> Iterator[Finding]:
+    """Does the gateway answer, with these credentials?"""
+    remote = target.url or config["gateway.remote.url"]
+    if not remote and discovery.running(config) is None:
+        held = discovery.lock_held(config)
+        text = say("doctor.gateway.starting") if held else say("doctor.gateway.off")
+        yield Finding("gateway", "hint", text, None if held else "jupyter clawdbot")
+        return
+    try:
+        health = with_client(target, lambda client: client.request("health", timeout_s=5))
+        yield Finding("gateway", "ok", say("doctor.gateway.ok", url=target.locate().page_url))
+        if health.get("setup", {}).get("needsKey"):
+            yield Finding("gateway", "hint", say("status.needsKey"))
+    except exits.EXPECTED as exc:
+        yield Finding("gateway", "problem", exits.explain(exc)[1])

@@ -1,0 +1,207 @@
+"""``clawdbot gateway``: run it here, or ask about, stop and restart the one that runs.
+
+A running gateway is only ever asked, never signalled: it may live inside somebody's Jupyter server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import discovery
+from ..config import Config, load
+from ..endpoint import NoGateway
+from ..protocol.clock import now_ms
+from . import exits
+from .connection import Target, gateway_options, json_option, with_client
+from .output import duration, facts, note, out, print_json, say
+
+if TYPE_CHECKING:
+    from ..client import GatewayClient
+
+STOP_TIMEOUT_S = 20.0
+"""A gateway takes up to 10 s to let replies end, and its kernels some more."""
+RESTART_TIMEOUT_S = 40.0
+
+_OPTIONS = (
+    click.option("--port", type=click.IntRange(0, 65535), help=say("help.run.port")),
+    click.option("--bind", type=click.Choice(["loopback", "lan", "tailnet", "custom"]), help=say("help.run.bind")),
+    click.option("--ip", metavar="ADDR", help=say("help.run.ip")),
+    click.option("--token", help=say("help.run.token")),
+    click.option("--password", help=say("help.run.password")),
+    click.option("--no-browser", is_flag=True, help=say("help.run.noBrowser")),
+    click.option("--force", is_flag=True, help=say("help.run.force")),
+    click.option("--allow-root", is_flag=True, help=say("help.run.allowRoot")),
+    click.option("--verbose", is_flag=True, help=say("help.run.verbose")),
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``command`` the options of ``app.main``, as its argument ``argv``."""
+
+    @functools.wraps(command)
+    def with_argv(*args: Any, **options: Any) -> Any:
+        own = {name: options.pop(name) for name in list(options) if name in _NAMES}
+        return command(*args, argv=_argv(own), **options)
+
+    for option in reversed(_OPTIONS):
+        with_argv = option(with_argv)
+    return with_argv
+
+
+_NAMES = ("port", "bind", "ip", "token", "password", "no_browser", "force", "allow_root", "verbose")
+
+
+def _argv(options: dict[str, Any]) -> list[str]:
+    argv = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            argv.append(flag)
+        elif value not in (None, False):
+            argv.append(f"{flag}={value}")
+    return argv
+
+
+@click.group("gateway", invoke_without_command=True, help=say("help.gateway"), short_help=say("short.gateway"))
+@run_options
+@click.pass_context
+def group(ctx: click.Context, argv: list[str]) -> None:
+    """Without a subcommand: run."""
+    if ctx.invoked_subcommand is None:
+        _start(argv)
+    elif argv:
+        raise click.UsageError(say("gateway.optionsAfter", command=ctx.invoked_subcommand), ctx)
+
+
+@group.command("run", help=say("help.gateway.run"))
+@run_options
+@click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
+def run(argv: list[str], jupyter_options: tuple[str, ...]) -> None:
+    """Run the gateway here until it is stopped."""
+    _start([*argv, *jupyter_options])
+
+
+def _start(argv: list[str]) -> None:
+    from ..app import main
+
+    raise click.exceptions.Exit(main(argv))
+
+
+@group.command("status", help=say("help.gateway.status"))
+@json_option
+@gateway_options
+def status(target: Target, as_json: bool) -> None:
+    """Where it runs and whether it answers."""
+    config = load()
+    own = discovery.running(config) if target.url is None and not config["gateway.remote.url"] else None
+    found: dict[str, Any] = {"running": False}
+    if own is not None:
+        found |= {"pid": own.pid, "url": own.url, "version": own.version, "host": own.host, "startedAt": own.started_at,
+                  **({"serverUrl": own.server_url} if own.server_url else {})}
+    code = exits.OK
+    try:
+        found |= {"url": target.locate().page_url, "health": with_client(target, _health), "running": True}
+    except exits.EXPECTED as exc:
+        code, found["problem"] = exits.explain(exc)
+    if as_json:
+        print_json(found)
+    else:
+        _print_status(config, found)
+    raise click.exceptions.Exit(code)
+
+
+async def _health(client: GatewayClient) -> Any:
+    return await client.request("health", timeout_s=5)
+
+
+def _print_status(config: Config, found: dict[str, Any]) -> None:
+    if "url" in found:
+        where = found.get("host", "")
+        rows = [(say("status.url"), found["url"])]
+        if "pid" in found:
+            place = say("gateway.inJupyter", url=found.get("serverUrl", "?")) if where == "jupyter" else ""
+            rows += [(say("gateway.process"), f"{found['pid']} {place}".strip()),
+                     (say("status.version"), f"{found['version']}, {duration(now_ms() - found['startedAt'])}")]
+        if runs := found.get("health", {}).get("runs"):
+            rows.append((say("status.runs"), say("status.runs.value", **runs)))
+        facts(rows)
+    if "problem" in found:
+        note(found["problem"])
+        if "url" not in found:
+            _say_who_holds_the_port(config)
+
+
+def _say_who_holds_the_port(config: Config) -> None:
+    from ..portholder import identify
+
+    holder = identify("127.0.0.1", config["gateway.port"], 0.5)
+    if holder.pid is not None or holder.url is not None:
+        note(say(f"port.{holder.kind}", port=config["gateway.port"], pid=holder.pid or "?",
+                 program=holder.program or "?"))
+
+
+@group.command("stop", help=say("help.gateway.stop"))
+@gateway_options
+def stop(target: Target) -> None:
+    """Ask the gateway to stop and wait until it has."""
+    try:
+        page = target.locate().page_url
+    except NoGateway:
+        out(say("gateway.notRunning"))
+        return
+    config = load()
+    mine = discovery.running(config)
+    with_client(target, functools.partial(_stop, restart=False))
+    if mine is not None and mine.url == page:
+        _wait_for_the_lock(config, mine)
+    out(say("gateway.stopped", url=page))
+
+
+def _wait_for_the_lock(config: Config, before: discovery.GatewayInfo) -> None:
+    """Wait until the process has let go of the state directory, or another gateway has it."""
+    import time
+
+    ends = time.monotonic() + STOP_TIMEOUT_S
+    while discovery.lock_held(config) and discovery.read_info(config) in (before, None):
+        if time.monotonic() > ends:
+            raise click.ClickException(say("gateway.notStopped", pid=before.pid))
+        time.sleep(0.05)
+
+
+async def _stop(client: GatewayClient, *, restart: bool) -> None:
+    """Ask, and wait for the goodbye."""
+    from ..client import LOST, ConnectionLost, TimedOut
+
+    lost = asyncio.Event()
+    client.subscribe(lambda event: lost.set() if event.name == LOST else None)
+    try:
+        await client.request("gateway.stop", {"restart": restart, "reason": "clawdbot gateway"})
+        await asyncio.wait_for(lost.wait(), STOP_TIMEOUT_S)
+    except ConnectionLost:
+        return  # it was faster than its answer
+    except asyncio.TimeoutError:
+        raise TimedOut("gateway.stop", STOP_TIMEOUT_S) from None
+
+
+@group.command("restart", help=say("help.gateway.restart"))
+@gateway_options
+def restart(target: Target) -> None:
+    """Ask the gateway to start anew and wait until it answers again."""
+    page = target.locate().page_url
+
+    async def work(client: GatewayClient) -> None:
+        from ..client import TimedOut
+
+        await _stop(client, restart=True)
+        try:
+            await asyncio.wait_for(client.reconnect(), RESTART_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            raise TimedOut("connect", RESTART_TIMEOUT_S) from None
+
+    with_client(target, work)
+    out(say("gateway.restarted", url=page))

@@ -1,0 +1,157 @@
+"""What the command line prints: texts in the user's language, tables, JSON, and nothing that steers the terminal.
+
+Texts of the model, of other clients and of the gateway are cleaned of control characters and ANSI sequences: a reply
+must not be able to clear the screen, set the title or write a line that looks like ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import click
+
+from ..i18n import catalogue, environment_language
+
+_t = catalogue("cli")
+
+_STRING = "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,4096}"
+"""The beginning of OSC, DCS and their like: window titles, links, pasting into the clipboard."""
+_CSI = "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}"
+"""The beginning of colours, cursor movements and modes."""
+_SEQUENCES = re.compile(f"{_CSI}[@-~]|{_STRING}(?:\x07|\x1b\\\\|\x9c)|\x1b[ -/]{{0,8}}[0-~]")
+_UNFINISHED = re.compile(f"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]{{0,8}}|\r)\\Z")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""C0 but tab and newline, DEL, C1, and the marks that change the order in which a line is read."""
+
+
+@cache
+def _language() -> str:
+    return environment_language()
+
+
+def language() -> str:
+    """The language of this terminal, as the gateway is told it."""
+    return _language()
+
+
+def say(key: str, /, **facts: Any) -> str:
+    """The text ``key`` of the catalogue ``cli``; facts from outside are cleaned."""
+    return _t(_language(), key, **{name: clean(str(value)) for name, value in facts.items()})
+
+
+def clean(text: str) -> str:
+    """``text`` without ANSI sequences and control characters (tab and newline stay)."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROLS.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
+
+
+class Cleaner:
+    """``clean`` for text that comes in pieces: a sequence that is cut in two is still one."""
+
+    def __init__(self) -> None:
+        self._pending = ""
+
+    def feed(self, text: str) -> str:
+        """What can be printed now."""
+        text = self._pending + text
+        self._pending = ""
+        if unfinished := _UNFINISHED.search(text):
+            self._pending, text = unfinished[0], text[: unfinished.start()]
+        return clean(text)
+
+    def finish(self) -> str:
+        """The rest, at the end of the text."""
+        rest, self._pending = self._pending, ""
+        return clean(rest)
+
+
+# -- printing ---------------------------------------------------------------------------------------------------------
+def out(text: str = "") -> None:
+    """A line on standard output."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """A line for people, on standard error: it is no part of the result."""
+    click.echo(text, err=True)
+
+
+def fail(text: str) -> None:
+    """An error, on standard error."""
+    click.echo(f"{click.style('clawdbot:', fg='red')} {text}", err=True)
+
+
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def print_json(value: Any) -> None:
+    """``value`` as JSON: readable in any script, with everything escaped that could act on a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    click.echo(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def width(text: str) -> int:
+    """The columns of ``text`` in a terminal: Korean and other wide characters take two, combining ones none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def pad(text: str, columns: int) -> str:
+    """``text`` with blanks up to ``columns``."""
+    return text + " " * max(0, columns - width(text))
+
+
+def shorten(text: str, columns: int) -> str:
+    """``text`` on one line of at most ``columns``."""
+    text = " ".join(clean(text).split())
+    if width(text) <= columns:
+        return text
+    while text and width(text) > columns - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns under their titles; the last one is not padded."""
+    cells = [list(head), *([clean(cell) for cell in row] for row in rows)]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(head))]
+    for number, row in enumerate(cells):
+        line = "  ".join(pad(cell, columns) for cell, columns in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """``name  value`` lines, aligned."""
+    columns = max((width(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        click.echo(f"{click.style(pad(name, columns), dim=True)}  {clean(value)}")
+
+
+def ago(ms: int, now_ms: int) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = max(0, (now_ms - ms) // 1000)
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= size:
+            return say(f"ago.{unit}", count=seconds // size)
+    return say("ago.now")
+
+
+def duration(ms: int) -> str:
+    """A length of time in its two largest units."""
+    minutes, seconds = divmod(max(0, ms) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")]
+    shown = [f"{number}{unit}" for number, unit in parts if number][:2]
+    return " ".join(shown) or "0s"
+
+
+def is_terminal() -> bool:
+    """Is somebody sitting there: are both input and output a terminal?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,183 @@
+"""``clawdbot sessions``: list, read, open, empty, archive, restore, remove."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..client_reply import message_text
+from ..protocol.clock import now_ms
+from .connection import Target, call, gateway_options, json_option, with_client
+from .output import ago, clean, note, out, print_json, say, shorten, table
+
+if TYPE_CHECKING:
+    from ..client import GatewayClient
+
+key_argument = click.argument("key", default="main")
+
+
+@click.group("sessions", help=say("help.sessions"))
+def group() -> None:
+    """See ``help``."""
+
+
+@group.command("list", help=say("help.sessions.list"))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help=say("help.sessions.limit"))
+@click.option("--search", metavar="TEXT", help=say("help.sessions.search"))
+@json_option
+@gateway_options
+def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None:
+    """The sessions, newest first."""
+    found = call(target, "sessions.list", limit=limit, search=search, includeDerivedTitles=True,
+                 includeLastMessage=True)
+    if as_json:
+        print_json(found["sessions"])
+        return
+    if not found["sessions"]:
+        note(say("sessions.none"))
+        return
+    now = now_ms()
+    rows = [[entry["key"], shorten(_title(entry), 40), str(entry.get("messageCount", "")),
+             str(entry.get("model", "")), ago(entry.get("updatedAt") or 0, now) + _state(entry)]
+            for entry in found["sessions"]]
+    table([say(f"sessions.{name}") for name in ("key", "title", "messages", "model", "updated")], rows)
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("displayName") or entry.get("derivedTitle") or entry.get("lastMessagePreview") or "")
+
+
+def _state(entry: Mapping[str, Any]) -> str:
+    return f" · {say('sessions.running')}" if entry.get("running") else ""
+
+
+@group.command("show", help=say("help.sessions.show"))
+@key_argument
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help=say("help.sessions.last"))
+@click.option("--transcript", metavar="ID", help=say("help.sessions.transcript"))
+@click.option("--archived", is_flag=True, help=say("help.sessions.archived"))
+@json_option
+@gateway_options
+def show(target: Target, key: str, limit: int, transcript: str | None, archived: bool, as_json: bool) -> None:
+    """The messages of a session, or what is archived under its key."""
+    if archived:
+        _show_archived(target, key, as_json=as_json)
+        return
+    which = {"sessionId": transcript} if transcript else {"sessionKey": key}
+    history = call(target, "chat.history", limit=limit, **which)
+    if as_json:
+        print_json(history)
+        return
+    if not history["messages"]:
+        note(say("sessions.empty", key=key))
+    if history.get("hasMore"):
+        note(say("sessions.more", limit=limit))
+    now = now_ms()
+    for message in history["messages"]:
+        out(click.style(f"{speaker(message)} · {ago(message.get('timestamp') or 0, now)}", bold=True))
+        out(_body(message) + "\n")
+    if in_flight := history.get("inFlight"):
+        out(click.style(say("sessions.writing"), bold=True))
+        out(clean(str(in_flight.get("text", ""))))
+
+
+def speaker(message: Mapping[str, Any]) -> str:
+    """Who a message is from, as the terminal says it."""
+    if message.get("role") == "user":
+        return say("chat.you")
+    return clean(str(message.get("command") or message.get("model") or say("chat.assistant")))
+
+
+def _body(message: Mapping[str, Any]) -> str:
+    lines = [clean(message_text(message))]
+    if message.get("stopReason") in ("error", "interrupted", "aborted"):
+        why = clean(str(message.get("errorMessage") or ""))
+        lines.append(click.style(f"[{say('ended.' + message['stopReason'])}{': ' + why if why else ''}]", fg="yellow"))
+    return "\n".join(line for line in lines if line)
+
+
+def _show_archived(target: Target, key: str, *, as_json: bool) -> None:
+    found = call(target, "sessions.transcripts", key=key)["transcripts"]
+    if as_json:
+        print_json(found)
+        return
+    now = now_ms()
+    table([say(f"sessions.{name}") for name in ("id", "messages", "updated")],
+          [[str(t.get("sessionId", "")), str(t.get("messageCount", "")), _when(t, now)] for t in found])
+
+
+def _when(transcript: Mapping[str, Any], now: int) -> str:
+    at = transcript.get("archivedAt") or transcript.get("updatedAt") or transcript.get("createdAt") or 0
+    return ago(at, now) + (f" · {say('sessions.current')}" if transcript.get("current") else "")
+
+
+@group.command("new", help=say("help.sessions.new"))
+@click.argument("key", required=False)
+@click.option("--label", metavar="TEXT", help=say("help.sessions.label"))
+@click.option("--model", metavar="MODEL", help=say("help.sessions.model"))
+@json_option
+@gateway_options
+def new(target: Target, key: str | None, label: str | None, model: str | None, as_json: bool) -> None:
+    """Open a session."""
+    answer = call(target, "sessions.new", key=key, label=label, model=model)
+    _tell(answer, "sessions.opened", as_json=as_json)
+
+
+@group.command("reset", help=say("help.sessions.reset"))
+@key_argument
+@json_option
+@gateway_options
+def reset(target: Target, key: str, as_json: bool) -> None:
+    """A new transcript under the same key."""
+    _tell(call(target, "sessions.reset", key=key), "sessions.reset", as_json=as_json)
+
+
+@group.command("clear", help=say("help.sessions.clear"))
+@key_argument
+@click.option("--undo", is_flag=True, help=say("help.sessions.undo"))
+@json_option
+@gateway_options
+def clear(target: Target, key: str, undo: bool, as_json: bool) -> None:
+    """Empty the transcript; ``--undo`` within 10 s takes it back."""
+    if undo:
+        _tell(call(target, "sessions.undo", key=key), "sessions.undone", as_json=as_json)
+    else:
+        _tell(call(target, "sessions.clear", key=key), "sessions.cleared", as_json=as_json)
+
+
+@group.command("restore", help=say("help.sessions.restore"))
+@click.argument("session_id", metavar="ID")
+@json_option
+@gateway_options
+def restore(target: Target, session_id: str, as_json: bool) -> None:
+    """Make an archived transcript the current one of its session."""
+    _tell(call(target, "sessions.restore", sessionId=session_id), "sessions.restored", as_json=as_json)
+
+
+@group.command("delete", help=say("help.sessions.delete"))
+@click.argument("key")
+@click.option("--yes", "-y", is_flag=True, help=say("help.yes"))
+@json_option
+@gateway_options
+def delete(target: Target, key: str, yes: bool, as_json: bool) -> None:
+    """Remove a session."""
+
+    async def work(client: GatewayClient) -> Any:
+        found = await client.request("sessions.resolve", {"key": key})
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError(say("sessions.needsYes"))
+            click.confirm(say("sessions.confirm", key=found["key"]), abort=True)
+        return await client.request("sessions.delete", {"key": found["key"]})
+
+    _tell(with_client(target, work), "sessions.deleted", as_json=as_json)
+
+
+def _tell(answer: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        out(say(text, key=answer["key"]))

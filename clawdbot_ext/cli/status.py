@@ -1,0 +1,72 @@
+"""``clawdbot status`` and ``clawdbot health``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..protocol.clock import now_ms
+from . import exits
+from .connection import Target, gateway_options, json_option, with_client
+from .output import ago, clean, duration, facts, out, print_json, say, shorten, table
+
+if TYPE_CHECKING:
+    from ..client import GatewayClient
+
+RECENT = 5
+
+
+@click.command("status", help=say("help.status"))
+@json_option
+@gateway_options
+def status(target: Target, as_json: bool) -> None:
+    """Sessions, model and provider at a glance."""
+    url = target.locate().page_url
+
+    async def ask(client: GatewayClient) -> Any:
+        return await client.request("status")
+
+    found = with_client(target, ask)
+    if as_json:
+        print_json({"url": url, **found})
+        return
+    gateway, model, setup = found.get("gateway", {}), found.get("model", {}), found.get("setup", {})
+    runs = gateway.get("runs", {})
+    rows = [
+        (say("status.url"), url),
+        (say("status.version"), f"{gateway.get('version', '?')}, {duration(gateway.get('uptimeMs', 0))}"),
+        (say("status.model"), f"{model.get('name', '?')} ({model.get('provider', '?')})"),
+        (say("status.clients"), str(gateway.get("clients", 0))),
+        (say("status.runs"), say("status.runs.value", running=runs.get("running", 0), queued=runs.get("queued", 0))),
+        (say("status.sessions"), str(found["sessions"].get("count", 0))),
+    ]
+    facts(rows)
+    if setup.get("needsKey"):
+        out(f"\n{say('status.needsKey')}")
+    if recent := found["sessions"].get("recent", [])[:RECENT]:
+        out()
+        table([say("sessions.key"), say("sessions.title"), say("sessions.updated")],
+              [[entry["key"], shorten(str(entry.get("displayName") or entry.get("derivedTitle") or ""), 40),
+                ago(entry.get("updatedAt") or 0, now_ms())] for entry in recent])
+
+
+@click.command("health", help=say("help.health"))
+@json_option
+@gateway_options
+def health(target: Target, as_json: bool) -> None:
+    """Is the gateway well? Exit code 0 says so."""
+
+    async def ask(client: GatewayClient) -> tuple[Any, float]:
+        started = time.perf_counter()
+        return await client.request("health", timeout_s=5), (time.perf_counter() - started) * 1000
+
+    found, elapsed = with_client(target, ask)
+    if as_json:
+        print_json(found)
+    else:
+        key = "health.ok" if found.get("ok") else "health.notOk"
+        out(clean(say(key, ms=f"{elapsed:.0f}")))
+    if not found.get("ok"):
+        raise click.exceptions.Exit(exits.FAILED)

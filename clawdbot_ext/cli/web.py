@@ -1,0 +1,31 @@
+"""``clawdbot web``: open the page, logged in."""
+
+from __future__ import annotations
+
+import click
+
+from .connection import Target, call, gateway_options, json_option
+from .output import note, out, print_json, say
+
+
+@click.command("web", help=say("help.web"), short_help=say("short.web"))
+@click.option("--print", "print_only", is_flag=True, help=say("help.web.print"))
+@json_option
+@gateway_options
+def command(target: Target, print_only: bool, as_json: bool) -> None:
+    """Mint a login link for one use and open it."""
+    link = call(target, "auth.link")
+    url = target.locate().page_url + link["path"]
+    if as_json:
+        print_json({"url": url, "expiresAt": link["expiresAt"]})
+        return
+    out(url)
+    if print_only:
+        return
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(url)
+    except webbrowser.Error:
+        opened = False
+    note(say("web.opened") if opened else say("web.noBrowser"))

@@ -20,6 +20,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from rich.console import Console
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from clawdbot_ext.client import connect
@@ -32,7 +33,7 @@ WIDE, PHONE = ViewportSize(width=1280, height=860), ViewportSize(width=390, heig
 PHONE_WIDTH = 600
 """A window narrower than this is a phone's: touch, no mouse."""
 Scheme = Literal["light", "dark"]
-COLUMNS, LINES = 100, 34
+COLUMNS, LINES = 100, 46
 WAIT_S = 15.0
 """The longest that anything may take to appear."""
 
@@ -48,8 +49,12 @@ QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "main": ("단어를 세는 코드를 보여 주세요", "세 모델을 표로 비교해 주세요"),
     },
 }
-TERMINAL = """<body style="margin:0;background:#16181d"><pre id="screen" style="display:inline-block;margin:0;
-padding:18px 22px;background:#16181d;color:#d6d9e0;font:15px/1.35 monospace">{code}</pre>"""
+COLOURS = TerminalTheme(
+    (22, 24, 29), (214, 217, 224),
+    [(58, 62, 72), (240, 113, 120), (143, 203, 126), (235, 191, 107), (110, 168, 240), (199, 146, 234), (94, 198, 196),
+     (214, 217, 224)])
+TERMINAL = """<body style="margin:0"><pre id="screen" style="display:inline-block;margin:0;padding:18px 22px;
+background:rgb(22,24,29);color:rgb(214,217,224);font:15px/1.35 monospace">{code}</pre>"""
 
 
 def main() -> int:
@@ -130,10 +135,11 @@ def photograph_terminal(browser: Browser, process: GatewayProcess) -> None:
     size = ["-x", str(COLUMNS), "-y", str(LINES)]
     subprocess.run([*tmux, "new-session", "-d", *size, shlex.join(chat)], check=True, env=env)
     try:
-        screen_with(tmux, "main")
-        subprocess.run([*tmux, "send-keys", "-l", "A table again, please"], check=True)
+        screen_with(tmux, "Ctrl+D leaves")  # the status line: the prompt is ready
+        subprocess.run([*tmux, "send-keys", "-l", "And that code again, please"], check=True)
+        screen_with(tmux, "And that code")
         subprocess.run([*tmux, "send-keys", "Enter"], check=True)
-        screen_with(tmux, "Gradient boosting", "0.887")
+        screen_with(tmux, "And that code", "uniq -c")
         drawn = settled(tmux)
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
@@ -172,7 +178,7 @@ def as_html(screen: str) -> str:
     """A captured screen with its colours as HTML."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(screen.rstrip("\n"), no_wrap=True), soft_wrap=True)
-    return console.export_html(inline_styles=True, code_format="{code}")
+    return console.export_html(theme=COLOURS, inline_styles=True, code_format="{code}")
 
 
 @contextlib.contextmanager
@@ -196,8 +202,8 @@ def open_chat(context: BrowserContext, process: GatewayProcess) -> Page:
     page.goto(process.url)
     page.locator("input[name=secret]").fill(process.token)
     page.locator("button[type=submit]").click()
-    expect(page.locator("article.turn.assistant")).to_have_count(2, timeout=WAIT_S * 1000)
-    expect(page.locator("article.turn.assistant pre code span").first).to_be_visible()  # highlighted
+    expect(page.locator("article.turn.assistant pre code span").first).to_be_attached()  # loaded and highlighted
+    expect(page.locator("article.turn.assistant").last).to_be_in_viewport()
     page.evaluate("document.fonts.ready")
     return page
 

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 from . import discovery
 from ._version import __version__
-from .agent import loader
-from .agent.demo import NAME as DEMO
 from .config import Config
 from .gateway.auth import Auth, Identity, client_key
 from .gateway.live import LiveConfig
@@ -54,17 +52,21 @@ class Edge:
         live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
-    async def start(self, lock: GatewayLock) -> Gateway:
+    async def start(self, lock: GatewayLock, server_root: str) -> Gateway:
         """Make the gateway and start it; ``lock`` belongs to the edge from now on, also when this fails.
+
+        ``server_root`` is the directory that notebooks are served from, as the assistant is told.
 
         Raises what the store raises when it cannot be opened: ``StoreDamaged``, ``SchemaTooNew``, ``GatewayError``,
         ``OSError``.
         """
+        from .agent.prompt import Environment
         from .gateway.core import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from .store.sqlite import open_store
 
         self._lock = lock
-        gateway = Gateway(self.live, open_store(self.live().home / "gateway.sqlite3"), self.auth)
+        gateway = Gateway(self.live, open_store(self.live().home / "gateway.sqlite3"), self.auth,
+                          environment=Environment(server_root=server_root))
         await gateway.start()
         self.gateway = gateway
         return gateway
@@ -75,11 +77,6 @@ class Edge:
         self._lock.publish(discovery.GatewayInfo(
             pid=os.getpid(), url=url, ws_url=f"ws{url.removeprefix('http')}ws", started_at=now_ms(),
             version=__version__, host=self.mount, server_url=server_url))
-
-    async def warm_up(self) -> None:
-        """Import the provider's SDK in a thread, once the port answers: the first message need not wait for it."""
-        if self.gateway is not None and DEMO not in self.gateway.providers.current():
-            await loader.warm()
 
     async def stop(self, reason: str, *, restarts: bool = False) -> None:
         """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Calling it again does nothing."""

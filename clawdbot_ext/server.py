@@ -142,7 +142,7 @@ class ClawdbotServer(ServerApp):
             return
         config = self._settled.config
         try:
-            gateway = await self.edge.start(self._settled.lock)
+            gateway = await self.edge.start(self._settled.lock, self.root_dir)
         except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
             say(self._settled.text("start.store", path=config.home / "gateway.sqlite3", problem=exc), error=True)
             self.exit_code = EXIT_FAILED
@@ -154,7 +154,7 @@ class ClawdbotServer(ServerApp):
         if RESTARTED not in os.environ:
             self._greet(config)
         startup.settle()
-        await self.edge.warm_up()
+        gateway.warm_up()
 
     def _greet(self, config: Config) -> None:
         def link() -> str:

@@ -89,7 +89,7 @@ class AnthropicProvider:
 
     async def stream(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
         """See ``Provider.stream``."""
-        began = False
+        began = shown = False
         self._streaming += 1
         try:
             async with await self._messages.create(stream=True, **self._params(request)) as stream:
@@ -103,6 +103,9 @@ class AnthropicProvider:
                     event = decode(sse.data) if sse.data else {}
                     delta = assembly.take(event)
                     if delta is not None:
+                        if not shown:
+                            shown = True
+                            yield assembly.usage()
                         yield delta
                     elif event.get("type") == "error":
                         raise failures.from_body(event, response.status_code, response.headers, self._key)

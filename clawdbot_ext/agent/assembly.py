@@ -52,8 +52,11 @@ class Assembly:
             if block.get("type") in ("text", "thinking"):
                 block[block["type"]] = "".join(self._parts[index])
             content.append(block)
-        fields = (self._usage.get(name, 0) for name in _USAGE)
-        return Completed(self.stop_reason or "", content, Usage(*fields))
+        return Completed(self.stop_reason or "", content, self.usage())
+
+    def usage(self) -> Usage:
+        """The tokens counted so far; before the end, those of the prompt."""
+        return Usage(*(self._usage.get(name, 0) for name in _USAGE))
 
     def _start(self, index: int, block: Mapping[str, Any]) -> TextDelta | ThinkingDelta | None:
         self._blocks[index] = dict(block)

@@ -85,7 +85,8 @@ class Usage:
     cache_write: int = 0
 
 
-ProviderEvent = TextDelta | ThinkingDelta | Completed
+ProviderEvent = TextDelta | ThinkingDelta | Usage | Completed
+"""``Usage`` is what the provider has counted before the first delta: all that is known of a reply that gets cut."""
 
 
 class ProviderError(Exception):

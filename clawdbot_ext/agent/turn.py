@@ -16,7 +16,17 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from ..i18n import catalogue
-from .provider import Completed, Provider, ProviderError, ProviderEvent, Reply, TextDelta, ThinkingDelta, TurnRequest
+from .provider import (
+    Completed,
+    Provider,
+    ProviderError,
+    ProviderEvent,
+    Reply,
+    TextDelta,
+    ThinkingDelta,
+    TurnRequest,
+    Usage,
+)
 
 _t = catalogue("agent")
 
@@ -132,11 +142,14 @@ async def _attempt(
             if isinstance(event, Completed):
                 reply.content, reply.usage = event.content, event.usage
                 return event
-            if isinstance(event, TextDelta):
-                reply.text += event.text
+            if isinstance(event, Usage):
+                reply.usage = event
             else:
-                reply.thinking += event.text
-            emit(event)
+                if isinstance(event, TextDelta):
+                    reply.text += event.text
+                else:
+                    reply.thinking += event.text
+                emit(event)
             event = await anext(events, None)
         return None
     finally:

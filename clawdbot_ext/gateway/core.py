@@ -15,6 +15,7 @@ from typing import Any
 from .. import discovery
 from .._version import __version__
 from ..agent.models import Model
+from ..agent.prompt import Environment
 from ..agent.provider import ThinkingLevel
 from ..agent.registry import Providers
 from ..config import Config
@@ -70,10 +71,12 @@ POLL_INTERVAL_S = 1.0
 class Gateway:
     """The parts and the clients of one running gateway."""
 
-    def __init__(self, live: LiveConfig, store: Store, auth: Auth, providers: Providers | None = None):
+    def __init__(self, live: LiveConfig, store: Store, auth: Auth, providers: Providers | None = None,
+                 environment: Environment | None = None):
         self.live, self.store, self.auth = live, store, auth
         self.providers = providers or Providers(live)
         self.models = self.providers.models
+        self.environment = environment or Environment()
         self.broadcast = Broadcast()
         self.runs = Runs(self)
         self.presence = Presence(self)
@@ -83,8 +86,11 @@ class Gateway:
         self.started_at = now_ms()
         self.on_stop_requested: Callable[[bool], None] = lambda restart: None
         """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""
+        self.known_sessions: dict[str, Any] = {"count": 0, "recent": []}
+        """How many sessions there are and the newest, as ``health`` tells; looked up by the method."""
         self._pending: set[Client] = set()
         self._ticker: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
         live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -115,6 +121,7 @@ class Gateway:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             self.live.poll()
+            await self.runs.store_late_ends()
             elapsed += POLL_INTERVAL_S
             if elapsed * 1000 >= self.live()["gateway.tickIntervalMs"]:
                 elapsed = 0.0
@@ -122,7 +129,16 @@ class Gateway:
 
     def _config_changed(self, config: Config) -> None:
         self.providers.reload()
+        self.warm_up()
         self.broadcast.emit("health", self.health())
+
+    def warm_up(self) -> None:
+        """Import the provider's SDK and list its models in the background, so that no message waits for it.
+
+        Done when the first client comes, if not before: a server that nobody talks to stays light. The demo needs
+        neither."""
+        if not self.setup()["needsKey"]:
+            self._warming = asyncio.create_task(self.providers.warm(), name="warm up")
 
     # -- clients ----------------------------------------------------------------------------------------------------
     def accept(self, peer: Peer) -> Client:
@@ -137,6 +153,8 @@ class Gateway:
         if client.sees(EVENTS["health"]):
             client.send_event("health", encode(self.health()))
         self.presence.joined(client)
+        if self._warming is None:
+            self.warm_up()
 
     def left(self, client: Client) -> None:
         self._pending.discard(client)
@@ -195,7 +213,9 @@ class Gateway:
                              queued=len(self.runs.queued(session.key)), titles=titles, last_message=last_message)
 
     def tell_session(self, session: Session, reason: SessionChange) -> None:
-        """Tell clients with ``session.events`` what a session is now."""
+        """Tell clients with ``session.events`` what a session is now; nothing of one that is deleted (epoch 0)."""
+        if session.epoch == 0:
+            return
         self.broadcast.emit("session.changed",
                             lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)),
                             session=session.key)
@@ -215,11 +235,12 @@ class Gateway:
         return {"provider": name, "needsKey": name == "demo"}
 
     def health(self) -> dict[str, Any]:
-        """The payload of ``health`` (method and event): cheap, no I/O."""
+        """The payload of ``health`` (method and event): no I/O; ``sessions`` is what was last looked up."""
+        sessions = {"path": str(self.live().home), **self.known_sessions}
         return {"ok": True, "ts": now_ms(), "durationMs": 0, "channels": {}, "channelOrder": [], "channelLabels": {},
                 "heartbeatSeconds": 0, "defaultAgentId": AGENT_ID,
                 "agents": [{"agentId": AGENT_ID, "isDefault": True,
                             "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
-                            "sessions": {"path": str(self.live().home), "count": 0, "recent": []}}],
-                "sessions": {"path": str(self.live().home), "count": 0, "recent": []},
+                            "sessions": sessions}],
+                "sessions": sessions,
                 "uptimeMs": now_ms() - self.started_at, "runs": self.runs.counts(), "setup": self.setup()}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..agent.context import build
 from ..agent.models import UnknownModel
 from ..agent.prompt import system_prompt
 from ..agent.provider import ProviderError, TurnRequest
+from ..agent.tokens import estimate
 from ..agent.turn import TurnEvent, run_turn
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
@@ -56,7 +57,8 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
                                   max_bytes=model.context_window * BYTES_PER_TOKEN)
     max_tokens = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
-    system = system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale)
+    system = system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale,
+                           environment=gw.environment)
     fitted = build([decode(m) for m in page.messages], system=system, window=model.context_window,
                    max_output=max_tokens, locale=locale)
     request = TurnRequest(
@@ -85,7 +87,9 @@ def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, A
     content = _content(active)
     if ending.state == "aborted" and not content:
         return None
-    usage = reply.usage
+    usage, estimated = reply.usage, not reply.content and bool(content)
+    if estimated:  # the provider counts a reply only at its end, and this one has none
+        usage = replace(usage, output=max(usage.output, estimate(reply.text) + estimate(reply.thinking)))
     message: dict[str, Any] = {
         "role": "assistant", "content": content, "api": "anthropic-messages", "provider": reply.provider,
         "model": reply.model, "stopReason": ending.stop_reason, "timestamp": now_ms(),
@@ -95,6 +99,8 @@ def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, A
                   "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
                   "cost": gw.models.cost(reply.provider, reply.model, usage)},
     }
+    if estimated:
+        message["usage"]["estimated"] = True
     if ending.message:
         message["errorMessage" if ending.state != "done" else "notice"] = ending.message
     if ending.error:

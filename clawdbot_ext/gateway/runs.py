@@ -84,6 +84,7 @@ class Runs:
         self._waiting: dict[str, deque[Run]] = {}
         self._reserved: set[str] = set()
         self._background: set[asyncio.Task[Any]] = set()
+        self._late: list[tuple[str, RunState, Mapping[str, Any] | None, Mapping[str, Any]]] = []
         self._stopping = False
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
 
@@ -153,7 +154,11 @@ class Runs:
             log.warning("run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key,
                         len(run.text))
         for run in await self._gateway.store.queued_runs():
-            self._waiting.setdefault(run.session_key, deque()).append(run)
+            if "command" in run.options:  # it died between being accepted and being done: never text for the model
+                await self._gateway.store.finish_run(run.run_id, state="aborted", message=None, now=now_ms(),
+                                                     result={"status": "error", "summary": "interrupted"})
+            else:
+                self._waiting.setdefault(run.session_key, deque()).append(run)
         for key in list(self._waiting):
             self._next(key)
 
@@ -242,7 +247,8 @@ class Runs:
             finished = await self._gateway.store.finish_run(
                 active.run.run_id, state=ending.state, message=message, result=result, now=now_ms())
         except GatewayError as exc:
-            log.error("run %s: its end could not be stored: %s", active.run.run_id, exc)
+            log.error("run %s: its end could not be stored yet: %s", active.run.run_id, exc)
+            self._late.append((active.run.run_id, ending.state, message, result))
             ending = Ending("failed", "error", t(active.run.options.get("locale"), "run.storage", why=exc.message),
                             {"kind": "storage"})
         self._active.pop(active.run.session_key, None)
@@ -252,6 +258,19 @@ class Runs:
                       unstored=message, error=ending.error, error_message=ending.message)
         if finished is not None:
             self._gateway.tell_session(finished.session, "updated")
+
+    async def store_late_ends(self) -> None:
+        """Try again to store the ends that the disk had no room for; called every second while there are any."""
+        while self._late:
+            run_id, state, message, result = self._late[0]
+            try:
+                finished = await self._gateway.store.finish_run(run_id, state=state, message=message, result=result,
+                                                                now=now_ms())
+            except GatewayError:
+                return
+            self._late.pop(0)
+            log.info("run %s: its end is stored now", run_id)
+            self._gateway.tell_session(finished.session, "restored")
 
     # -- ending early -----------------------------------------------------------------------------------------------
     async def abort(self, session_key: str, run_id: str | None) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
+from datetime import datetime, timezone
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -14,6 +16,9 @@ MAX_BYTES = 5_000_000
 BACKUPS = 2
 _SECRET_ARGUMENT = re.compile(
     r"([?&][^=&\s]*(?:token|password|code|auth|key|secret)[^=&\s]*=)[^&\s\"']+", re.IGNORECASE)
+_NAMES = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
+_KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}|(?<=earer )[A-Za-z0-9._~+/=-]{12,}")
+"""A provider's key, and what follows ``Bearer``."""
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
@@ -36,6 +41,21 @@ class _PrivateFile(RotatingFileHandler):
         return super()._open()
 
 
+class JsonLine(logging.Formatter):
+    """One JSON object a line, in the form that Clawdbot's log viewers read; secrets are left out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        at = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        at = at.replace("+00:00", "Z")
+        name = record.name.removeprefix("clawdbot_ext.")
+        meta = {"name": name, "logLevelName": _NAMES.get(record.levelno, record.levelname), "date": at}
+        line = {"0": _KEY.sub("[redacted]", text), "_meta": meta, "time": at}
+        return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
 def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
     """Send our log, and the Jupyter server's, to ``home/logs/gateway.log``; what is serious also to the terminal.
 
@@ -44,7 +64,7 @@ def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
     path = config.home / "logs" / "gateway.log"
     file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
     file.setLevel(_LEVELS[config["logging.level"]])
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    file.setFormatter(JsonLine())
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO if verbose else logging.WARNING)
     terminal.setFormatter(next((handler.formatter for handler in server_log.handlers), None))

@@ -172,6 +172,8 @@ class Client:
             hello["auth"] = admission.issued
         self.peer.send(frames.response(handshake.request_id, hello))
         self.gateway.joined(self)
+        log.info("%s %s connected from %s by %s", self.role, self.info["displayName"], self.peer.client_key,
+                 admission.identity.via)
 
     def _delta_kind(self) -> DeltaKind:
         if self.role == "node" or (self.info["mode"] == "ui" and self.info["id"] in NATIVE_APPS):

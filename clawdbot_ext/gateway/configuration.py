@@ -55,5 +55,5 @@ async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -
 
 
 def _refused(exc: settings.ConfigError) -> InvalidRequest:
-    facts = {"setting": exc.name, "suggestion": exc.suggestion}
+    facts: dict[str, Any] = {"setting": exc.name, "suggestion": exc.suggestion}
     return InvalidRequest(str(exc), reason="INVALID_CONFIG", **{k: v for k, v in facts.items() if v})

@@ -236,11 +236,11 @@ class Gateway:
 
     def health(self) -> dict[str, Any]:
         """The payload of ``health`` (method and event): no I/O; ``sessions`` is what was last looked up."""
-        sessions = {"path": str(self.live().home), **self.known_sessions}
+        known = {"path": str(self.live().home), **self.known_sessions}
         return {"ok": True, "ts": now_ms(), "durationMs": 0, "channels": {}, "channelOrder": [], "channelLabels": {},
                 "heartbeatSeconds": 0, "defaultAgentId": AGENT_ID,
                 "agents": [{"agentId": AGENT_ID, "isDefault": True,
                             "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
-                            "sessions": sessions}],
-                "sessions": sessions,
+                            "sessions": known}],
+                "sessions": known,
                 "uptimeMs": now_ms() - self.started_at, "runs": self.runs.counts(), "setup": self.setup()}

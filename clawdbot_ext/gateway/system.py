@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from .client import Client
     from .core import Gateway
 
-RECENT = 10
+RECENT, HEALTH_RECENT = 10, 5
 
 
 @method("health")
 async def health(gw: Gateway, client: Client, params: NoParams) -> dict[str, Any]:
+    now = now_ms()
+    recent = [{"key": s.key, "updatedAt": s.updated_at, "age": now - s.updated_at}
+              for s in await gw.store.list_sessions(limit=HEALTH_RECENT)]
+    gw.known_sessions = {"count": await gw.store.count_sessions(), "recent": recent}
     return gw.health()
 
 
@@ -40,7 +44,7 @@ async def status(gw: Gateway, client: Client, params: NoParams) -> dict[str, Any
     return {
         "heartbeat": {"defaultAgentId": AGENT_ID,
                       "agents": [{"agentId": AGENT_ID, "enabled": False, "every": "0m", "everyMs": None}]},
-        "channelSummary": [], "queuedSystemEvents": [],
+        "channelSummary": [], "queuedSystemEvents": list(gw.presence.notices),
         "sessions": {"paths": [home], "count": count,
                      "defaults": {"model": model.id, "contextTokens": model.context_window}, "recent": recent,
                      "byAgent": [{"agentId": AGENT_ID, "path": home, "count": count, "recent": recent}]},

@@ -1,0 +1,111 @@
+"""Runs when the ground gives way: a disk that fills up in mid-reply, a crash between a command and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from clawdbot_ext import config, discovery
+from clawdbot_ext.agent.demo import DemoProvider
+from clawdbot_ext.agent.registry import Providers
+from clawdbot_ext.gateway.auth import Auth, Identity
+from clawdbot_ext.gateway.core import Gateway
+from clawdbot_ext.gateway.live import LiveConfig
+from clawdbot_ext.protocol.errors import StorageFull
+from clawdbot_ext.store.sqlite import SqliteStore
+from tests.support.wire import run
+
+MESSAGE = {"role": "user", "content": [{"type": "text", "text": "/reset"}], "timestamp": 1}
+
+
+class Peer:
+    """A transport in memory; ``events`` are the frames the gateway sent."""
+
+    client_key = "127.0.0.1"
+    identity = Identity("tester", "token")
+
+    def __init__(self) -> None:
+        self.frames: list[dict[str, Any]] = []
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(json.loads(frame))
+
+    def chat(self, state: str) -> list[dict[str, Any]]:
+        """The payloads of the ``chat`` events in that state."""
+        return [f["payload"] for f in self.frames if f.get("event") == "chat" and f["payload"]["state"] == state]
+
+    def buffered(self) -> int:
+        return 0
+
+    def close(self, code: int, reason: str) -> None:
+        self.frames.append({"closed": code})
+
+
+class FillingDisk(SqliteStore):
+    """A store that has no room for the end of a run for a while."""
+
+    full = True
+
+    async def finish_run(self, run_id: str, **end: Any) -> Any:
+        if self.full:
+            raise StorageFull("no space left on the disk")
+        return await super().finish_run(run_id, **end)
+
+
+def gateway_on(tmp_path: Path, store: SqliteStore) -> Gateway:
+    live = LiveConfig(lambda: config.load({"CLAWDBOT_STATE_DIR": str(tmp_path)}))
+    discovery.ensure_home(live())
+    return Gateway(live, store, Auth(live), Providers(live, demo=lambda: DemoProvider(delay_ms=0, first_ms=0)))
+
+
+async def until(condition: Any) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not come about within 5 s")
+
+
+def test_a_reply_whose_end_found_no_room_is_shown_with_the_cause_and_stored_when_there_is_room(tmp_path):
+    async def main():
+        store = FillingDisk(tmp_path / "g.sqlite3")
+        gateway = gateway_on(tmp_path, store)
+        await gateway.start()
+        peer = Peer()
+        client = gateway.accept(peer)
+        client.receive(json.dumps({"type": "req", "id": "1", "method": "connect", "params": {
+            "minProtocol": 3, "maxProtocol": 3, "client": {"id": "t", "version": "1", "platform": "x", "mode": "ui"}}}))
+        client.receive(json.dumps({"type": "req", "id": "2", "method": "chat.send", "params": {
+            "sessionKey": "main", "message": "[[text=kept all the same]]", "idempotencyKey": "r"}}))
+        await until(lambda: peer.chat("error"))
+        end = peer.chat("error")[0]
+        assert end["error"] == {"kind": "storage"} and end["message"]["content"][0]["text"] == "kept all the same"
+        store.full = False
+        await gateway.runs.store_late_ends()
+        page = await store.history(session_key="agent:main:main", limit=10)
+        assert [m.role for m in page.messages] == ["user", "assistant"]
+        assert b"kept all the same" in bytes(page.messages[1].body)
+        await gateway.stop()
+
+    run(main())
+
+
+def test_a_command_that_a_crash_cut_off_is_ended_and_never_sent_to_the_model(tmp_path):
+    async def main():
+        store = SqliteStore(tmp_path / "g.sqlite3")
+        await store.open()
+        await store.accept_run(run_id="c", session_key="agent:main:main", request_hash="h", message=MESSAGE,
+                               options={"command": "reset"}, start=False, now=1)
+        await store.close()
+        store = SqliteStore(tmp_path / "g.sqlite3")
+        gateway = gateway_on(tmp_path, store)
+        await gateway.start()
+        assert gateway.runs.counts() == {"running": 0, "queued": 0}
+        ended = await store.get_run("c")
+        assert ended is not None and ended.state == "aborted"
+        assert not (await store.history(session_key="agent:main:main", limit=10)).messages
+        await gateway.stop()
+
+    run(main())

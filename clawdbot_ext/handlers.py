@@ -196,12 +196,17 @@ class Logout(_Plain):
         self.set_status(204)
 
 
-class ToPage(_Plain):
-    """Jupyter's ``/login`` and ``/logout``: there is one way to log in, the page. Where it would lead to is ignored."""
+class Leads(_Plain):
+    """Leads to the page: Jupyter's ``/login`` and ``/logout``, since there is one way to log in, and the mount without
+    its slash. Where the request wants to go from there (``?next=``) is ignored."""
+
+    def initialize(self, edge: Edge, **facts: Any) -> None:
+        super().initialize(edge)
+        self._to: str = facts["to"]
 
     @allow_unauthenticated
     def get(self) -> None:
-        self.redirect(self.settings["base_url"] + "chat")
+        self.redirect(self._to)
 
 
 class NotFound(_Plain):
@@ -345,7 +350,7 @@ def standalone_routes(base: str, edge: Edge) -> list[Rule]:
         Rule(PathMatches(f"{root}auth/login"), Login, facts),
         Rule(PathMatches(f"{root}auth/logout"), Logout, facts),
         Rule(PathMatches(f"{root}healthz"), Health, facts),
-        Rule(PathMatches(f"{root}log(?:in|out)"), ToPage, facts),
+        Rule(PathMatches(f"{root}log(?:in|out)"), Leads, {**facts, "to": f"{base}chat"}),
     ]
 
 
@@ -363,5 +368,5 @@ def mount_routes(base: str, edge: Edge) -> list[Rule]:
         Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
         Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
         Rule(PathMatches(f"{root}healthz"), Health, facts),
-        Rule(PathMatches(root[:-1] if base.endswith("/") else root), web.RedirectHandler, {"url": base}),
+        Rule(PathMatches(re.escape(base.rstrip("/"))), Leads, {**facts, "to": base}),
     ]

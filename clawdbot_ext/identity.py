@@ -8,7 +8,6 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from tornado import web
 from traitlets import Unicode
 
-from .handlers import ToPage
 from .protocol.errors import RateLimited, Unauthorized
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ class GatewayIdentity(IdentityProvider):
         return True
 
     def get_handlers(self) -> list[tuple[str, object]]:
-        """Jupyter's login and logout lead to our page."""
-        return [(r"/login", ToPage), (r"/logout", ToPage)]
+        """None: ``/login`` and ``/logout`` are routes of ours, which lead to the page."""
+        return []
 
     def validate_security(self, app: Any, ssl_options: dict[str, Any] | None = None) -> None:
         """Nothing: ``gateway.auth.check_secret`` has refused what is weak."""

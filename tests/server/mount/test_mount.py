@@ -1,0 +1,218 @@
+"""In somebody's Jupyter server: everything of ours under ``{base_url}clawdbot/``, with Jupyter's user."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
+
+from clawdbot_ext import config, discovery, handlers
+from clawdbot_ext.lock import acquire
+from tests.support.http import ask, upgrade
+
+BASE = "/a%40b/clawdbot/"
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    folder = tmp_path / "state"
+    monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(folder))
+    for name in ("ANTHROPIC_API_KEY", "CLAWDBOT_GATEWAY_TOKEN", "CLAWDBOT_GATEWAY_PASSWORD", "JUPYTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def jp_server_config(state):
+    return {"ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}}}
+
+
+@pytest.fixture
+def server(jp_serverapp, http_server, jp_http_port):
+    """The server, answering; its start hooks have not run."""
+    jp_serverapp.port = jp_http_port
+    return jp_serverapp
+
+
+@pytest.fixture
+def mounted(server, jp_asyncio_loop):
+    """The server with its start hooks run, as ``jupyter lab`` runs them."""
+    jp_asyncio_loop.run_until_complete(server._post_start())
+    yield server
+    jp_asyncio_loop.run_until_complete(server.cleanup_extensions())
+
+
+@pytest.fixture
+def get(jp_fetch):
+    """Fetch a path below the mount; every status is an answer."""
+
+    async def get(path="chat", **options):
+        try:
+            return await jp_fetch("clawdbot", *path.split("/"), follow_redirects=False, **options)
+        except HTTPClientError as exc:
+            return exc.response
+
+    return get
+
+
+@pytest.fixture
+def connect(jp_http_port, jp_auth_header, jp_asyncio_loop):
+    """Open a socket below the mount with Jupyter's token, or with ``headers``."""
+    opened = []
+
+    async def connect(path="ws", headers=None):
+        url = f"ws://127.0.0.1:{jp_http_port}{BASE}{path}"
+        socket = await websocket_connect(HTTPRequest(url, headers=jp_auth_header if headers is None else headers))
+        opened.append(socket)
+        return socket
+
+    async def close_all():
+        for socket in opened:
+            socket.close()
+            while socket.close_code is None and await socket.read_message() is not None:
+                pass
+
+    yield connect
+    jp_asyncio_loop.run_until_complete(close_all())
+
+
+async def say_hello(socket, **auth):
+    """Challenge, connect; the answer."""
+    assert json.loads(await socket.read_message())["event"] == "connect.challenge"
+    params = {"minProtocol": 3, "maxProtocol": 3, "auth": auth,
+              "client": {"id": "test", "version": "1", "platform": "linux", "mode": "backend"}}
+    await socket.write_message(json.dumps({"type": "req", "id": "1", "method": "connect", "params": params}))
+    while (frame := json.loads(await socket.read_message()))["type"] != "res":
+        pass
+    return frame
+
+
+async def test_every_route_but_health_wants_jupyters_login(mounted, get):
+    if not (handlers.STATIC / "chat.html").exists():
+        pytest.skip("needs the built page: npm run build")
+    for path in ("chat", "auth/session", "embed.js", "favicon.svg"):
+        assert (await get(path)).code == 200, path
+        assert (await get(path, headers={"Authorization": ""})).code in (302, 403), path
+    assert (await get("healthz", headers={"Authorization": ""})).code == 200
+    assert (await get("nothing")).code == 404
+    root = await get("")
+    assert root.code == 302 and root.headers["Location"] == BASE
+    assert (await get("auth/login", method="POST", body="{}")).code == 404
+
+
+async def test_the_page_has_our_headers_and_the_session_is_jupyters(mounted, get):
+    facts = json.loads((await get("auth/session")).body)
+    assert facts["authenticated"] is True and facts["mount"] == "jupyter" and facts["user"] and facts["modes"] == []
+    headers = (await get()).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_jupyters_token_opens_the_socket_with_jupyters_user(mounted, connect):
+    for path in ("ws", "", "chat"):
+        socket = await connect(path)
+        hello = await say_hello(socket)
+        assert hello["ok"] and hello["payload"]["user"]["via"] == "jupyter"
+
+
+
+async def test_the_users_own_programs_get_in_with_the_gateways_token(mounted, connect, jp_http_port):
+    info = discovery.running(config.load())
+    assert info.ws_url.endswith(f":{jp_http_port}{BASE}ws") and info.url.endswith(BASE) and info.host == "jupyter"
+    assert info.server_url and info.url.startswith(info.server_url)
+    socket = await connect(headers={"Authorization": f"Bearer {discovery.local_token(config.load())}"})
+    hello = await say_hello(socket)
+    assert hello["ok"] and hello["payload"]["user"]["via"] == "token"
+    for headers, code in (({"Authorization": "Bearer wrong"}, 401), ({}, 403)):
+        with pytest.raises(HTTPClientError) as refused:
+            await connect(headers=headers)
+        assert refused.value.code == code
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:1",
+                                    "https://127.0.0.1:{port}", "http://127.0.0.1:{port}.evil.example"])
+async def test_a_foreign_origin_opens_nothing_even_with_a_token(mounted, connect, jp_http_port, jp_auth_header, origin):
+    with pytest.raises(HTTPClientError) as refused:
+        await connect(headers={**jp_auth_header, "Origin": origin.format(port=jp_http_port)})
+    assert refused.value.code == 403
+
+
+async def test_our_own_origin_may(mounted, connect, jp_http_port, jp_auth_header):
+    socket = await connect(headers={**jp_auth_header, "Origin": f"http://127.0.0.1:{jp_http_port}"})
+    assert (await say_hello(socket))["ok"]
+
+
+@pytest.mark.parametrize("path", ["", "chat", "auth/session", "embed.js", "ws"])
+async def test_a_foreign_host_is_refused_by_jupyter(mounted, jp_asyncio_loop, jp_http_port, path):
+    asked = upgrade if path == "ws" else ask
+
+    def main():
+        return asked(jp_http_port, path=BASE + path, headers=[("Host", "evil.example")]).status
+
+    assert await jp_asyncio_loop.run_in_executor(None, main) == 403
+
+
+async def test_with_the_gateway_elsewhere_nothing_is_opened_and_everything_says_where_it_is(
+    state, server, get, connect,
+):
+    lock = acquire(config.load())
+    lock.publish(discovery.GatewayInfo(1, "http://127.0.0.1:9/", "ws://127.0.0.1:9/ws", 1, "0", "standalone"))
+    await server._post_start()
+    page = await get()
+    assert page.code == 503 and b'href="http://127.0.0.1:9/"' in page.body
+    assert "script" not in page.headers["Content-Security-Policy"]
+    assert (await get("healthz")).code == 503
+    with pytest.raises(HTTPClientError) as refused:
+        await connect()
+    assert refused.value.code == 503
+    assert json.loads(refused.value.response.body)["url"] == "http://127.0.0.1:9/"
+    assert not list(state.rglob("*.sqlite3*"))
+    await server.cleanup_extensions()
+    assert discovery.running(config.load()).pid == 1  # not ours to take back
+    lock.release()
+
+
+async def test_stopping_the_gateway_leaves_the_server_and_gives_the_lock_back(mounted, connect, get, jp_fetch):
+    socket = await connect()
+    await say_hello(socket)
+    await socket.write_message(json.dumps({"type": "req", "id": "2", "method": "gateway.stop", "params": {}}))
+    while await socket.read_message() is not None:
+        pass
+    assert socket.close_code == 1012
+    while discovery.lock_held(config.load()):
+        await get("healthz")
+    assert (await jp_fetch("api", "contents")).code == 200
+    assert (await get()).code == 503
+    lock = acquire(config.load())
+    assert lock is not None and discovery.read_info(config.load()) is None
+    lock.release()
+
+
+async def test_the_gateway_in_a_server_can_be_restarted(mounted, connect, get):
+    socket = await connect()
+    await say_hello(socket)
+    request = {"type": "req", "id": "2", "method": "gateway.stop", "params": {"restart": True}}
+    await socket.write_message(json.dumps(request))
+    while await socket.read_message() is not None:
+        pass
+    while (await get("healthz")).code != 200:
+        pass
+    socket = await connect()
+    assert (await say_hello(socket))["ok"]
+
+
+async def test_an_unbuilt_page_says_how_to_build_it(mounted, get, monkeypatch, tmp_path):
+    monkeypatch.setattr(handlers, "STATIC", tmp_path)
+    page = await get("chat", headers={"Accept-Language": "ko"})
+    assert page.code == 503 and b"npm run build" in page.body and "빌드".encode() in page.body
+    assert (await get("embed.js")).code == 404
+
+
+async def test_traits_of_the_host_server_configure_the_gateway(state, jp_configurable_serverapp):
+    app = jp_configurable_serverapp(config={
+        "ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
+        "ClawdbotApp": {"gateway_config": {"session.mainKey": "mine"}}})
+    extension = app.extension_manager.extension_apps["clawdbot_ext"].pop()
+    assert extension._edge.live()["session.mainKey"] == "mine"

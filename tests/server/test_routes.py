@@ -1,0 +1,145 @@
+"""Every route has a rule, and the pages and files come with the headers that protect them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from clawdbot_ext.handlers import STATIC
+from tests.support.http import UPGRADE, ask, upgrade
+from tests.support.server import ROOT, clean_environment
+
+PUBLIC = {
+    "Refused", "Page", "BuiltFile", "Session", "Login", "Logout", "Health", "Leads", "Socket", "NotFound",  # ours
+    "APIVersionHandler",  # Jupyter's version
+    "PublicStaticFileHandler", "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files
+    "NotebooksRedirectHandler",  # to api/contents, which wants a login
+    "PrometheusMetricsHandler",  # decides itself: 403, as the live test below sees
+    "MainHandler",  # never reached: our page has its path
+}
+"""What answers without a credential, by handler. Growing this list is a decision."""
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory):
+    environment = clean_environment(tmp_path_factory.mktemp("routes"))
+    done = subprocess.run([sys.executable, "-m", "tests.server.route_table"], cwd=ROOT, env=environment, timeout=30,
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_every_route_has_a_rule(routes):
+    assert [route for route in routes if route[3] == "OPEN"] == []
+    assert len(routes) > 80
+
+
+def test_what_is_public_is_on_the_list_and_the_list_has_nothing_else(routes):
+    # OPTIONS says which methods there are, to anybody; what those do is another matter
+    assert {handler for _, handler, verb, rule in routes if rule == "public" and verb != "OPTIONS"} == PUBLIC
+
+
+def test_the_gate_comes_first_and_unknown_paths_last(routes):
+    assert routes[0][:2] == ["Foreign", "Refused"]
+    assert {handler for _, handler, _, _ in routes[-7:]} == {"NotFound"}
+    assert "TrailingSlashHandler" not in {handler for _, handler, _, _ in routes}
+
+
+@pytest.mark.parametrize("path", ["/api/contents", "/api/contents/x/checkpoints", "/api/kernels", "/api/sessions", "/api/me",
+                                  "/api/kernelspecs", "/api/status", "/api/config/notebook", "/api/terminals", "/metrics",
+                                  "/files/x", "/view/x", "/nbconvert/html/x", "/api/kernels/1/channels", "/kernelspecs/x/y",
+                                  "/api/events/subscribe", "/%61pi/contents", "/api/contents/", "//api/contents"])
+def test_nothing_of_jupyter_answers_a_stranger(standing_gateway, path):
+    """Logging in, being refused and there being no such path are all right; an answer is not."""
+    port = standing_gateway.port
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = ask(port, method, path, [("Origin", f"http://127.0.0.1:{port}")])
+        if answer.status == 302:
+            assert answer.headers["Location"].startswith("/login?"), (method, answer.headers["Location"])
+        else:
+            assert answer.status in (401, 403, 404, 405) or (method == "OPTIONS" and not answer.body), (method, answer)
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout", "/login?next=//evil.example", "/login?next=https:evil.example",
+                                  "/login?next=/%5cevil.example", "/logout?next=%09//evil.example"])
+def test_jupyters_login_leads_to_the_page_and_nowhere_else(standing_gateway, path):
+    answer = ask(standing_gateway.port, path=path)
+    assert (answer.status, answer.headers["Location"]) == (302, "/chat")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/nothing/", "/API", "/api/nothing", "/chat/x", "/assets/", "/assets/../chat",
+                                  "/assets/..%2f..%2fapp.py", "/auth", "/auth/", "/healthz/", "/tree", "/lab", "/%00"])
+def test_what_nobody_owns_is_not_found(standing_gateway, path):
+    answer = ask(standing_gateway.port, path=path)
+    assert answer.status in ((403, 404) if ".." in path else (404,))
+    assert b"Traceback" not in answer.body and b"<script" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/chat", "/nothing", "/deep/nothing/", "/gateway?x=y"])
+def test_an_upgrade_on_a_path_that_nothing_else_owns_is_the_gateways_socket(standing_gateway, path):
+    answer = upgrade(standing_gateway.port, path)
+    assert answer.status == 101
+    assert "Sec-WebSocket-Extensions" not in answer.headers
+
+
+def test_an_upgrade_on_jupyters_own_path_is_not(standing_gateway):
+    assert upgrade(standing_gateway.port, f"/api/kernels/{uuid.uuid4()}/channels").status == 403
+
+
+def test_an_upgrade_to_something_else_is_none(standing_gateway):
+    headers = [("Upgrade", "h2c"), ("Connection", "Upgrade")]
+    assert ask(standing_gateway.port, path="/ws", headers=headers).status == 404
+    old = [(name, "8" if name == "Sec-WebSocket-Version" else value) for name, value in UPGRADE]
+    assert ask(standing_gateway.port, path="/ws", headers=old).status == 426
+
+
+# -- headers --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["/", "/chat", "/healthz", "/auth/session", "/nothing", "/api/contents", "/login", "/api"])
+def test_every_answer_has_the_security_headers(standing_gateway, path):
+    headers = ask(standing_gateway.port, path=path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.fixture
+def built():
+    if not (STATIC / "chat.html").exists():
+        pytest.skip("needs the built page: npm run build")
+
+
+def test_the_page_allows_no_inline_script_and_no_other_origin(standing_gateway, built):
+    for path in ("/", "/chat"):
+        page = ask(standing_gateway.port, path=path)
+        assert page.status == 200 and page.headers["Content-Type"] == "text/html; charset=utf-8"
+        policy = dict(part.strip().split(" ", 1) for part in page.headers["Content-Security-Policy"].split(";"))
+        assert policy["script-src"] == policy["connect-src"] == "'self'" and policy["require-trusted-types-for"] == "'script'"
+        assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == "'none'"
+        assert "unsafe-inline" not in policy["style-src"] and "unsafe-eval" not in str(policy)
+        assert not re.search(rb"<script(?![^>]*\bsrc=)|\son\w+=|https?://(?!www\.w3\.org)", page.body)
+        assert page.headers["Cache-Control"] == "no-cache"
+
+
+def test_built_files_are_kept_for_ever_and_the_element_is_asked_for_again(standing_gateway, built):
+    port = standing_gateway.port
+    page = ask(port, path="/chat").body.decode()
+    assets = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)
+    assert assets
+    for path in assets:
+        answer = ask(port, path=f"/{path}")
+        assert answer.status == 200 and answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["Content-Type"].split(";")[0] in ("text/javascript", "application/javascript", "text/css")
+    for path in ("/embed.js", "/chat", "/favicon.svg"):
+        answer = ask(port, path=path)
+        assert answer.headers["Cache-Control"] == "no-cache" and answer.headers["Etag"]
+        again = ask(port, path=path, headers=[("If-None-Match", answer.headers["Etag"])])
+        assert again.status == 304 and again.body == b""
+
+
+def test_health_tells_nothing_else(standing_gateway):
+    assert ask(standing_gateway.port, path="/healthz").json() == {"ok": True}

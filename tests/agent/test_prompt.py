@@ -8,12 +8,12 @@ from clawdbot_ext.agent.prompt import Environment, system_prompt
 
 KST = timezone(timedelta(hours=9), "KST")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=KST)
-LAB = Environment(host="lab-7", system="Linux 6.1 (x86_64)", python="3.12.1", server_root="/home/ada/notebooks")
+LAB = Environment(host="lab-7", system="Linux 6.1 (x86_64)", python="3.12.1", server_root="/srv/notebooks")
 
 
 def test_it_names_date_zone_host_and_notebook_root() -> None:
     prompt = system_prompt(environment=LAB, now=NOON)
-    for fact in ("Sunday, 2026-11-22", "KST (UTC+09:00)", "lab-7", "Linux 6.1", "3.12.1", "/home/ada/notebooks"):
+    for fact in ("Sunday, 2026-11-22", "KST (UTC+09:00)", "lab-7", "Linux 6.1", "3.12.1", "/srv/notebooks"):
         assert fact in prompt
 
 

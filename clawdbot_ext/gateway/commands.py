@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, NotFound
 from ..protocol.schema import CAP_SWITCH, ChatSendResult, CommandsListParams, CommandsListResult
+from .command import Answer, Call, Command
+from .command_insight import compact, context, export, whoami
+from .command_levels import reasoning, think, usage, verbose
 from .entries import assistant_message
 from .methods import method
 from .runs import recorded
-from .sessions import UNDO_MS, clear, new_key, reset
+from .sessions import LEVELS, UNDO_MS, clear, new_key, reset
 
 if TYPE_CHECKING:
     from .client import Client
@@ -29,38 +32,6 @@ t = catalogue("gateway")
 STOP_WORDS = frozenset({"stop", "esc", "abort", "wait", "exit", "interrupt"})
 """A message that is only one of these stops the run, as in Clawdbot."""
 _WORD = re.compile(r"/([a-z][a-z-]*)(?:[ \t:]+(.*))?\Z", re.DOTALL | re.IGNORECASE)
-
-
-class Answer(NamedTuple):
-    """What a command says. ``keep``: as a message of the transcript. ``switch_to``: the key to show next. ``stopped``:
-    the answer is in the response alone."""
-
-    text: str
-    keep: bool = True
-    switch_to: str | None = None
-    stopped: list[str] | None = None
-
-
-class Call(NamedTuple):
-    """One use of a command."""
-
-    gateway: Gateway
-    client: Client
-    key: str
-    argument: str
-
-    def say(self, text_key: str, /, **facts: Any) -> str:
-        return t(self.client.locale, text_key, **facts)
-
-
-class Command(NamedTuple):
-    name: str
-    run: Callable[[Call], Awaitable[Answer]]
-    argument: str = ""
-    """Catalogue key of the argument's name, or empty when there is none."""
-    choices: str = ""
-    """What completes the argument: ``models`` or nothing."""
-    aliases: tuple[str, ...] = ()
 
 
 class Unknown(NamedTuple):
@@ -105,7 +76,7 @@ async def run_command(
                   if isinstance(command, Unknown) else await command[0].run(call))
     except GatewayError as exc:
         answer = Answer(call.say("command.failed", name=name, why=exc.message))
-    message = assistant_message(answer.text, stopReason="command", command=f"/{name}")
+    message = assistant_message(answer.text, stopReason="command", command=f"/{name}", **answer.fields)
     result = {"status": "ok", "summary": "completed"} | ({"switchTo": answer.switch_to} if answer.switch_to else {})
     finished = await gw.store.finish_run(run_id, state="done", message=message if answer.keep else None, result=result,
                                          now=now_ms())
@@ -208,6 +179,14 @@ COMMANDS = (
     Command("status", _status),
     Command("models", _models),
     Command("model", _model, argument="argument.model", choices="models"),
+    Command("think", think, argument="argument.level", choices=LEVELS["thinkingLevel"], aliases=("thinking", "t")),
+    Command("verbose", verbose, argument="argument.level", choices=LEVELS["verboseLevel"], aliases=("v",)),
+    Command("reasoning", reasoning, argument="argument.level", choices=LEVELS["reasoningLevel"], aliases=("reason",)),
+    Command("usage", usage, argument="argument.level", choices=LEVELS["responseUsage"]),
+    Command("compact", compact, argument="argument.instructions"),
+    Command("context", context),
+    Command("export", export),
+    Command("whoami", whoami, aliases=("id",)),
     Command("help", _help, aliases=("commands",)),
 )
 BY_NAME: Mapping[str, Command] = {name: c for c in COMMANDS for name in (c.name, *c.aliases)}
@@ -225,6 +204,6 @@ async def commands_list(gw: Gateway, client: Client, params: CommandsListParams)
     listed = rows(client.locale)
     models = [m.spec for m in await gw.models.list()] if any(r["choices"] == "models" for r in listed) else []
     for row in listed:
-        row["choices"] = models if row["choices"] == "models" else []
+        row["choices"] = models if row["choices"] == "models" else list(row["choices"])
     return CommandsListResult(commands=listed)
 

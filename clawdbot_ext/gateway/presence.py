@@ -73,6 +73,14 @@ class Presence:
         self._others[key] = row
         self._changed()
 
+    def take_notices(self, session_key: str) -> list[str]:
+        """What waits for the main session, told once; nothing for any other."""
+        if session_key != self._gateway.main_key():
+            return []
+        taken = list(self.notices)
+        self.notices.clear()
+        return taken
+
     def close(self) -> None:
         """Tell nothing more."""
         if self._telling is not None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..agent.context import build
+from ..agent.compaction import AT_PART, effective
+from ..agent.context import Fitted, build
 from ..agent.models import UnknownModel
 from ..agent.prompt import system_prompt
 from ..agent.provider import ProviderError, TurnRequest
@@ -19,6 +20,7 @@ from ..agent.turn import TurnEvent, run_turn
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..store.api import RunState, Session
+from .compaction import relieve
 from .entries import decode
 
 if TYPE_CHECKING:
@@ -54,13 +56,24 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     except (UnknownModel, ProviderError) as exc:
         return Ending("failed", "error", str(exc), {"kind": "model", "hint": t(locale, "run.model")})
     active.reply.provider, active.reply.model = model.provider, model.id
-    page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
-                                  max_bytes=model.context_window * BYTES_PER_TOKEN)
     max_tokens = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
     system = system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale,
                            environment=gw.environment)
-    fitted = build([decode(m) for m in page.messages], system=system, window=model.context_window,
-                   max_output=max_tokens, locale=locale)
+    if options.get("system"):
+        system += "\n\n" + str(options["system"])
+    if notices := gw.presence.take_notices(session.key):
+        system += "\n\n<notices>\n" + "\n".join(notices) + "\n</notices>"
+
+    async def fit() -> Fitted:
+        page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
+                                      max_bytes=model.context_window * BYTES_PER_TOKEN)
+        return build(effective([decode(m) for m in page.messages]), system=system, window=model.context_window,
+                     max_output=max_tokens, locale=locale)
+
+    fitted = await fit()
+    full = fitted.tokens > AT_PART * (model.context_window - max_tokens)
+    if (full or fitted.dropped) and await relieve(gw, active, session, model, locale):
+        fitted = await fit()
     request = TurnRequest(
         model=model.id, system=system, messages=fitted.messages, max_tokens=max_tokens, locale=locale,
         thinking=options.get("thinking") or gw.thinking_level(session))

@@ -71,6 +71,13 @@ def count(conn: sqlite3.Connection, session_id: str, seq: int, message: Mapping[
                total_output = total_output + ?, total_cost = total_cost + ? WHERE session_id = ?""",
             (usage.read, usage.written, usage.read, usage.written, usage.cost, session_id),
         )
+    if compaction := message.get("compaction"):  # what fills the window from now on, and what the summary cost
+        spent = usage_of(compaction)
+        conn.execute(
+            """UPDATE transcripts SET input_tokens = ?, output_tokens = 0, total_cost = total_cost + ?
+               WHERE session_id = ?""",
+            (int(compaction.get("tokensAfter") or 0), spent.cost if spent else 0.0, session_id),
+        )
 
 
 def archive(conn: sqlite3.Connection, session_id: str, now: int) -> None:

@@ -16,8 +16,9 @@ _WIRE = ("input", "output", "cacheRead", "cacheWrite")
 
 
 def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int) -> None:
-    """Note what ``message`` cost, if it says so."""
-    usage = message.get("usage")
+    """Note what ``message``, or the summary that it brings (``compaction``), cost, if it says so."""
+    paid = message.get("compaction") or message
+    usage = paid.get("usage")
     if message.get("role") != "assistant" or not usage:
         return
     tokens = [int(usage.get(name) or 0) for name in _WIRE]
@@ -27,7 +28,7 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
     conn.execute(
         f"""INSERT INTO usage ({', '.join(_FIELDS)}) VALUES
             (?, (SELECT session_key FROM transcripts WHERE session_id = ?), ?, ?, ?, ?, ?, ?, ?)""",
-        (now, session_id, str(message.get("provider") or ""), str(message.get("model") or ""), *tokens, cost),
+        (now, session_id, str(paid.get("provider") or ""), str(paid.get("model") or ""), *tokens, cost),
     )
 
 

@@ -1,0 +1,96 @@
+"""``/compact``, ``/context``, ``/whoami``, ``/export``: what a conversation is made of, made smaller, made a file."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import private
+from ..agent.compaction import effective
+from ..agent.context import build
+from ..agent.prompt import system_prompt
+from ..agent.tokens import estimate
+from .command import Answer, Call
+from .compaction import compact as compact_session
+from .entries import decode, text_of
+
+MESSAGES = 2000
+EXPORT_MESSAGES = 100_000
+
+
+async def compact(call: Call) -> Answer:
+    """Have the conversation summarised; the argument says what the summary should keep above all."""
+    session = await call.gateway.store.get_session(call.key)
+    if session is None:
+        return Answer(call.say("compact.nothing"))
+    made = await compact_session(call.gateway, session, locale=call.client.locale, instructions=call.argument)
+    if made is None:
+        return Answer(call.say("compact.nothing"))
+    return Answer(made.text, fields={"compaction": made.facts})
+
+
+async def context(call: Call) -> Answer:
+    """What the next message would be sent with, in tokens (estimated)."""
+    gw = call.gateway
+    session = await gw.store.get_session(call.key)
+    model, config = gw.session_model(session), gw.live()
+    stored = [] if session is None else [
+        decode(m) for m in (await gw.store.history(session_id=session.session_id, limit=MESSAGES)).messages]
+    system = system_prompt(config["agents.defaults.systemPrompt"],
+                           session.settings.get("systemPrompt") if session else None, call.client.locale)
+    reserve = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
+    fitted = build(effective(stored), system=system, window=model.context_window, max_output=reserve,
+                   locale=call.client.locale)
+    prompt = estimate(system)
+    rows = [("context.system", prompt), ("context.messages", max(0, fitted.tokens - prompt)),
+            ("context.reply", reserve), ("context.window", model.context_window)]
+    lines = [f"| {call.say(key)} | {tokens:,} |" for key, tokens in rows]
+    notes = [call.say("context.dropped", count=fitted.dropped)] if fitted.dropped else []
+    if any(m.get("compaction") for m in stored):
+        notes.append(call.say("context.compacted"))
+    head = f"| {call.say('context.part')} | {call.say('context.tokens')} |\n|---|---:|"
+    tail = ["", *notes] if notes else []
+    return Answer("\n".join([call.say("context.title", name=model.name), "", head, *lines, *tail]))
+
+
+async def whoami(call: Call) -> Answer:
+    client = call.client
+    assert client.identity is not None
+    rows = [("whoami.user", f"{client.identity.user} ({client.identity.via})"),
+            ("whoami.client", client.info["displayName"]), ("whoami.role", client.role),
+            ("whoami.scopes", ", ".join(sorted(client.scopes)) or "–"), ("whoami.session", f"`{call.key}`")]
+    if client.device_id:
+        rows.insert(2, ("whoami.device", f"`{client.device_id[:16]}…`"))
+    return Answer("\n".join(f"- {call.say(key)}: {value}" for key, value in rows))
+
+
+async def export(call: Call) -> Answer:
+    """Write the transcript to a Markdown file of the state directory."""
+    gw = call.gateway
+    session = await gw.store.get_session(call.key)
+    if session is None or not session.message_count:
+        return Answer(call.say("export.empty"))
+    page = await gw.store.history(session_id=session.session_id, limit=EXPORT_MESSAGES)
+    messages = [decode(m) for m in page.messages]
+    name = re.sub(r"[^\w.-]+", "-", session.settings.get("label") or session.title or session.key)[:60].strip("-")
+    path = gw.live().home / "exports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name or 'session'}.md"
+    await asyncio.to_thread(_write, path, _markdown(call.key, messages))
+    return Answer(call.say("export.done", count=len(messages), path=path))
+
+
+def _markdown(key: str, messages: Sequence[dict[str, Any]]) -> str:
+    parts = [f"# {key}"]
+    for message in messages:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.get("timestamp", 0) / 1000))
+        who = str(message.get("model") or message["role"])
+        parts.append(f"## {who} · {at}\n\n{text_of(message)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    private.make_directory(path.parent)
+    private.write(path, text.encode("utf-8", "replace"))

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_S = 20.0
 STOP_S = 20.0
-_OURS = ("CLAWDBOT_", "ANTHROPIC_", "JUPYTER_", "OPENAI_")
+_OURS = ("CLAWDBOT_", "ANTHROPIC_", "JUPYTER_", "OPENAI_", "LC_")
 
 
 def free_port() -> int:

@@ -125,11 +125,14 @@ def check_modes(config: Config) -> Iterator[Finding]:
 
 def check_key(config: Config) -> Iterator[Finding]:
     """Is there a provider to ask? A provider at an address of its own may need no key."""
-    ready = [p.name for p in config.providers().values() if p.api_key or p.base_url]
-    if ready:
+    if ready := _ready(config):
         yield Finding("key", "ok", say("doctor.key.ok", names=", ".join(ready)))
     else:
         yield Finding("key", "hint", say("doctor.key.none"), "clawdbot config set models.providers.anthropic.apiKey")
+
+
+def _ready(config: Config) -> list[str]:
+    return [provider.name for provider in config.providers().values() if provider.api_key or provider.base_url]
 
 
 def check_exposure(config: Config) -> Iterator[Finding]:
@@ -171,7 +174,7 @@ def check_gateway(config: Config, target: Target) -> Iterator[Finding]:
     try:
         health = with_client(target, lambda client: client.request("health", timeout_s=5))
         yield Finding("gateway", "ok", say("doctor.gateway.ok", url=target.locate().page_url))
-        if health.get("setup", {}).get("needsKey"):
+        if health.get("setup", {}).get("needsKey") and _ready(config):
             yield Finding("gateway", "hint", say("status.needsKey"))
     except exits.EXPECTED as exc:
         yield Finding("gateway", "problem", exits.explain(exc)[1])

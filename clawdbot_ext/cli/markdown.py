@@ -8,11 +8,11 @@ flickering.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
-from rich.markdown import Markdown
+from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.segment import Segment
 from rich.text import Text
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+THINKING_LINES = 3
+"""How much of the model's thinking is seen while it has not begun to answer."""
 MARGIN_LINES = 4
 """What the tail leaves free of the screen: the status line and what was there before."""
 
@@ -49,9 +51,61 @@ def finished(text: str, start: int = 0) -> int:
     return end
 
 
-def rendered(text: str) -> Markdown:
+class PlainHeading(Heading):
+    """A heading at the left, as it was written, instead of in a box in the middle."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self.text.justify = "left"
+        if self.tag == "h1":
+            self.text.stylize("underline")
+        yield self.text
+
+
+class ReplyMarkdown(Markdown):
+    """Markdown for a conversation in a terminal."""
+
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": PlainHeading}
+
+
+class Trimmed:
+    """A renderable without the blanks that rich puts around and behind its lines: what is copied is what was said.
+
+    With ``screen`` only the last lines, as many as there is room for.
+    """
+
+    def __init__(self, content: RenderableType, *, screen: bool = False):
+        self._content, self._screen = content, screen
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._content, options, pad=False)
+        while lines and _blank(lines[0]):
+            del lines[0]
+        while lines and _blank(lines[-1]):
+            del lines[-1]
+        if self._screen:
+            lines = lines[-max(1, console.size.height - MARGIN_LINES):]
+        for line in lines:
+            yield from _without_end_blanks(line)
+            yield Segment.line()
+
+
+def _blank(line: list[Segment]) -> bool:
+    return not any(segment.text.strip() for segment in line)
+
+
+def _without_end_blanks(line: list[Segment]) -> list[Segment]:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        last = kept.pop()
+        kept.append(Segment(last.text.rstrip(" "), last.style, last.control))
+    return kept
+
+
+def rendered(text: str, *, screen: bool = False) -> Trimmed:
     """Markdown of a text from outside. Links show their address: what is clicked is what is read."""
-    return Markdown(clean(text), hyperlinks=False, code_theme="ansi_dark")
+    return Trimmed(ReplyMarkdown(clean(text), hyperlinks=False, code_theme="ansi_dark"), screen=screen)
 
 
 class Synchronized:
@@ -81,21 +135,6 @@ def console(stream: TextIO) -> Console:
     """A console for conversations: nothing in a text is markup, an emoji name or a number to colour."""
     target = Synchronized(stream) if stream.isatty() else stream
     return Console(file=target, markup=False, emoji=False, highlight=False)  # type: ignore[arg-type]  # as much as it uses
-
-
-class LastLines:
-    """The last lines of a renderable, as many as the screen has room for."""
-
-    def __init__(self, content: RenderableType):
-        self._content = content
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        room = max(1, console.size.height - MARGIN_LINES)
-        lines = console.render_lines(self._content, options, pad=False)[-room:]
-        for number, line in enumerate(lines):
-            yield from line
-            if number < len(lines) - 1:
-                yield Segment.line()
 
 
 class GrowingReply:
@@ -129,9 +168,10 @@ class GrowingReply:
                 self._printed = end
         parts: list[RenderableType] = []
         if tail := self._text[self._printed:]:
-            parts.append(LastLines(rendered(tail)))
+            parts.append(rendered(tail, screen=True))
         elif self.thinking:
-            parts.append(LastLines(Text("\n".join(clean(self.thinking).splitlines()[-3:]), style="dim italic")))
+            thought = "\n".join(clean(self.thinking).splitlines()[-THINKING_LINES:])
+            parts.append(Trimmed(Text(thought, style="dim italic"), screen=True))
         if self.status:
             parts.append(Text(clean(self.status), style="dim"))
         self._live.update(Group(*parts), refresh=True)

@@ -105,13 +105,14 @@ def _show_archived(target: Target, key: str, *, as_json: bool) -> None:
         print_json(found)
         return
     now = now_ms()
-    table([say(f"sessions.{name}") for name in ("id", "messages", "updated")],
+    table([say(f"sessions.{name}") for name in ("id", "messages", "archived")],
           [[str(t.get("sessionId", "")), str(t.get("messageCount", "")), _when(t, now)] for t in found])
 
 
 def _when(transcript: Mapping[str, Any], now: int) -> str:
-    at = transcript.get("archivedAt") or transcript.get("updatedAt") or transcript.get("createdAt") or 0
-    return ago(at, now) + (f" · {say('sessions.current')}" if transcript.get("current") else "")
+    if transcript.get("archivedAt") is None:
+        return say("sessions.current")
+    return ago(int(transcript["archivedAt"]), now)
 
 
 @group.command("new", help=say("help.sessions.new"))

@@ -1,0 +1,85 @@
+"""A real gateway for the command line's tests, and the command line: in this process, or in one of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import pytest
+
+from clawdbot_ext.cli import main, output
+from tests.support.server import GatewayProcess, clean_environment, free_port
+
+TIMEOUT_S = 30.0
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+def run_cli(environment: Mapping[str, str], *arguments: str, stdin: str | None = None) -> Done:
+    """``clawdbot ARGUMENTS`` in this process, as in a pipe. Without ``stdin`` there is nothing to read."""
+    out, err = io.StringIO(), io.StringIO()
+    piped = io.TextIOWrapper(io.BytesIO((stdin or "").encode()), encoding="utf-8")
+    output._language.cache_clear()
+    with mock.patch.dict(os.environ, environment, clear=True), mock.patch.object(sys, "stdin", piped), \
+            redirect_stdout(out), redirect_stderr(err):
+        code = main(arguments)
+    output._language.cache_clear()
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def run_process(environment: Mapping[str, str], *arguments: str) -> Done:
+    """``clawdbot ARGUMENTS`` as a process."""
+    done = subprocess.run([sys.executable, "-m", "clawdbot_ext", *arguments], env=dict(environment), text=True,
+                          capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, encoding="utf-8")
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A running gateway with the demo provider."""
+    process = GatewayProcess(tmp_path_factory.mktemp("state"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def cli(gateway: GatewayProcess) -> Run:
+    """The command line of somebody whose gateway runs."""
+
+    def run(*arguments: str, stdin: str | None = None, **environment: str) -> Done:
+        return run_cli({**gateway.environment, **environment}, *arguments, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody without a gateway."""
+    return clean_environment(tmp_path, CLAWDBOT_GATEWAY_PORT=str(free_port()))
+
+
+@pytest.fixture
+def alone(own: dict[str, str]) -> Run:
+    """The command line of somebody without a gateway."""
+
+    def run(*arguments: str, stdin: str | None = None, **environment: str) -> Done:
+        return run_cli({**own, **environment}, *arguments, stdin=stdin)
+
+    return run

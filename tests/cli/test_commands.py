@@ -1,0 +1,319 @@
+"""The client commands against a real gateway, as processes: what they print and how they exit."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import TIMEOUT_S, Run, run_cli
+from tests.support.server import GatewayProcess
+
+NOBODY = "ws://127.0.0.1:1/"
+
+
+# -- agent ------------------------------------------------------------------------------------------------------------
+def test_agent_prints_the_reply(cli: Run) -> None:
+    done = cli("agent", "-m", "hello", "--session", "plain")
+    assert done.returncode == 0
+    assert "demo" in done.stdout
+    assert done.stdout.endswith("\n")
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_agent_appends_what_is_piped_in(cli: Run) -> None:
+    assert cli("agent", "-m", "hello there", "--session", "piped", stdin="from a pipe\n안녕\n").returncode == 0
+    history = json.loads(cli("sessions", "show", "piped", "--json").stdout)
+    assert history["messages"][0]["content"] == [{"type": "text", "text": "hello there\n\nfrom a pipe\n안녕"}]
+
+
+def test_agent_takes_the_message_from_a_pipe_alone_and_refuses_none(cli: Run) -> None:
+    assert cli("agent", "--session", "piped", stdin="hello\n").returncode == 0
+    done = cli("agent", "--session", "piped", stdin="\n")
+    assert done.returncode == 2
+    assert "-m" in done.stderr
+
+
+def test_agent_as_json_has_all_a_script_wants(cli: Run) -> None:
+    done = cli("agent", "--json", "-m", "code", "--session", "json", "--thinking", "low")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["status"], report["session"]) == (0, "ok", "json")
+    assert "```python" in report["text"]
+    assert report["model"] == "demo"
+    assert report["usage"]["totalTokens"] > 0
+    assert report["runId"]
+
+
+def test_agent_answers_commands_too(cli: Run) -> None:
+    assert "Demo" in cli("agent", "-m", "/status", "--session", "plain").stdout
+
+
+def test_a_failed_run_is_exit_code_1_with_the_reason_on_standard_error(cli: Run) -> None:
+    done = cli("agent", "-m", "error 401", "--session", "failing")
+    assert done.returncode == 1
+    assert done.stderr.startswith("clawdbot: ")
+    report = json.loads(cli("agent", "--json", "-m", "error 401", "--session", "failing").stdout)
+    assert (report["status"], report["error"]["kind"]) == ("error", "auth")
+
+
+def test_a_reply_that_takes_too_long_is_stopped_with_exit_code_5(cli: Run) -> None:
+    done = cli("agent", "-m", "slow", "--session", "late", "--timeout", "1")
+    assert done.returncode == 5
+    assert "1 s" in done.stderr
+    last = json.loads(cli("sessions", "show", "late", "--json").stdout)["messages"][-1]
+    assert last["stopReason"] == "aborted"
+
+
+def answering(gateway: GatewayProcess, session: str) -> subprocess.Popen[bytes]:
+    """``clawdbot agent`` in the middle of a slow reply."""
+    process = subprocess.Popen([sys.executable, "-m", "clawdbot_ext", "agent", "-m", "slow", "--session", session],
+                               env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.read(1)
+    return process
+
+
+def test_ctrl_c_stops_the_reply_and_exits_with_130(gateway: GatewayProcess, cli: Run) -> None:
+    process = answering(gateway, "interrupted")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    last = json.loads(cli("sessions", "show", "interrupted", "--json").stdout)["messages"][-1]
+    assert last["stopReason"] == "aborted"
+
+
+def test_a_reply_that_is_stopped_elsewhere_is_exit_code_5(gateway: GatewayProcess, cli: Run) -> None:
+    process = answering(gateway, "stopped")
+    assert cli("agent", "-m", "/stop", "--session", "stopped").returncode == 0
+    process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 5
+
+
+# -- where it goes ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("arguments", [["status"], ["health"], ["agent", "-m", "x"], ["sessions", "list"], ["web"],
+                                       ["models", "list"], ["gateway", "status"], ["gateway", "restart"]])
+def test_without_a_gateway_the_exit_code_is_3_and_the_way_out_is_named(alone: Run, arguments: list[str]) -> None:
+    done = alone(*arguments)
+    assert done.returncode == 3
+    assert "jupyter clawdbot" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = alone(*arguments, "--url", NOBODY)
+    assert done.returncode == 3
+    assert "127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["agent", "-m", "x"], ["web", "--print"]])
+def test_wrong_credentials_are_exit_code_4(cli: Run, arguments: list[str]) -> None:
+    done = cli(*arguments, "--token", "wrong")
+    assert done.returncode == 4
+    assert "--token" in done.stderr
+    assert "wrong" not in done.stderr.replace("wrong usage", "")
+
+
+def test_another_gateway_is_reached_by_address_and_token(gateway: GatewayProcess, alone: Run) -> None:
+    done = alone("health", "--url", gateway.url, "--token", gateway.token)
+    assert done.returncode == 0
+    assert alone("health", "--url", gateway.url).returncode == 4
+    assert alone("config", "set", "gateway.remote.url", gateway.url).returncode == 0
+    assert alone("config", "set", "gateway.remote.token", gateway.token).returncode == 0
+    assert alone("health").returncode == 0
+    assert json.loads(alone("status", "--json").stdout)["url"] == gateway.url
+
+
+def test_a_wrong_command_or_option_is_exit_code_2_with_the_nearest(alone: Run) -> None:
+    done = alone("sesions", "list")
+    assert (done.returncode, "clawdbot sessions" in done.stderr) == (2, True)
+    assert alone("agent", "--mesage", "x").returncode == 2
+    assert alone("health", "--url", "ftp://x").returncode == 2
+
+
+def test_the_version_and_the_help_need_no_gateway(alone: Run) -> None:
+    assert re.fullmatch(r"clawdbot \d+\.\d+\.\d+ \(Clawdbot for Jupyter\)\n", alone("--version").stdout)
+    assert "130 Ctrl+C" in " ".join(alone("--help").stdout.split())
+
+
+# -- web --------------------------------------------------------------------------------------------------------------
+def test_web_prints_a_link_that_logs_in_once(cli: Run) -> None:
+    link = cli("web", "--print").stdout.strip()
+    opener = urllib.request.build_opener(_NoRedirect())
+    with opener.open(link) as first, opener.open(link) as second:
+        assert first.status == 303
+        assert first.headers["Set-Cookie"].startswith("clawdbot")
+        assert second.headers["Set-Cookie"] is None
+    found = json.loads(cli("web", "--json").stdout)
+    assert found["url"] != link
+    assert found["expiresAt"] > time.time() * 1000
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def http_error_303(self, req, fp, code, msg, headers):  # type: ignore[no-untyped-def]
+        return fp
+
+
+# -- sessions ---------------------------------------------------------------------------------------------------------
+def test_a_session_is_opened_listed_read_reset_restored_and_removed(cli: Run) -> None:
+    assert cli("sessions", "new", "notes", "--label", "My notes").stdout == "Opened: agent:main:notes\n"
+    assert cli("agent", "-m", "hello", "--session", "notes").returncode == 0
+    listed = cli("sessions", "list").stdout
+    assert "agent:main:notes" in listed
+    assert "My notes" in listed
+    shown = cli("sessions", "show", "notes").stdout
+    assert shown.startswith("you · just now\nhello\n")
+
+    assert cli("sessions", "reset", "notes").returncode == 0
+    assert "No messages" in cli("sessions", "show", "notes").stderr
+    transcripts = json.loads(cli("sessions", "show", "notes", "--archived", "--json").stdout)
+    old = next(t["sessionId"] for t in transcripts if t["messageCount"])
+    assert "hello" in cli("sessions", "show", "--transcript", old).stdout
+    assert cli("sessions", "restore", old).returncode == 0
+    assert "hello" in cli("sessions", "show", "notes").stdout
+
+    assert cli("sessions", "clear", "notes").returncode == 0
+    assert "No messages" in cli("sessions", "show", "notes").stderr
+    assert cli("sessions", "clear", "notes", "--undo").returncode == 0
+    assert "hello" in cli("sessions", "show", "notes").stdout
+
+    assert cli("sessions", "delete", "notes").returncode == 2, "nobody to ask"
+    assert cli("sessions", "delete", "notes", "--yes").returncode == 0
+    assert "agent:main:notes" not in cli("sessions", "list").stdout
+
+
+def test_a_session_that_does_not_exist_is_exit_code_1(cli: Run) -> None:
+    done = cli("sessions", "delete", "nosuch", "--yes")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert cli("sessions", "show", "--transcript", "nosuch").returncode == 1
+
+
+# -- models, status, health, doctor -----------------------------------------------------------------------------------
+def test_models_are_listed_and_chosen(cli: Run) -> None:
+    assert "demo/demo" in cli("models", "list").stdout
+    assert json.loads(cli("models", "list", "--json").stdout)[0]["provider"] == "demo"
+    done = cli("models", "set", "dem/demo")
+    assert done.returncode == 2
+    assert "demo/demo" in done.stderr
+    assert cli("models", "set", "demo/demo").returncode == 0
+    assert cli("config", "get", "agents.defaults.model").stdout == "demo/demo\n"
+    assert cli("models", "set", "auto").returncode == 0
+    assert cli("config", "get", "agents.defaults.model").stdout == "\n"
+    assert cli("models", "set", "demo/demo", "--session", "main").returncode == 0
+    assert cli("models", "set", "auto", "--session", "main").returncode == 0
+    assert json.loads(cli("models", "status", "--json").stdout)["model"]["provider"] == "demo"
+
+
+def test_status_and_health_say_how_it_is(gateway: GatewayProcess, cli: Run) -> None:
+    shown = cli("status").stdout
+    assert gateway.url in shown
+    assert "Demo (demo)" in shown
+    assert json.loads(cli("status", "--json").stdout)["setup"] == {"provider": "demo", "needsKey": True}
+    assert cli("health").stdout.startswith("ok (")
+    assert json.loads(cli("health", "--json").stdout)["ok"] is True
+
+
+def test_doctor_is_content_with_a_good_installation(cli: Run) -> None:
+    done = cli("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert [f for f in report["findings"] if f["level"] == "problem"] == []
+    assert done.returncode == 0
+    assert {f["check"] for f in report["findings"]} >= {"config", "modes", "key", "gateway"}
+
+
+def test_doctor_finds_what_is_wrong(alone: Run, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, text in ((theirs, "#!/usr/bin/env node\n"), (ours, "#!/usr/bin/python\nimport clawdbot_ext.cli")):
+        folder.mkdir()
+        (folder / "clawdbot").write_text(text)
+        (folder / "clawdbot").chmod(0o755)
+    assert alone("config", "set", "gateway.bind", "lan").returncode == 0
+    path = tmp_path / "jupyter" / "config.json"
+    path.chmod(0o644)
+    done = alone("doctor", PATH=f"{theirs}:{ours}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert f"chmod 600 {path}" in done.stdout
+    assert f"clawdbot is {theirs / 'clawdbot'} (Clawdbot)" in done.stdout
+    assert f"{ours / 'clawdbot'} (Clawdbot for Jupyter) is hidden" in done.stdout
+    assert "gateway.bind is lan" in done.stdout
+    path.write_text("{gateway: {prot: 1}}")
+    done = alone("doctor")
+    assert (done.returncode, "gateway.port" in done.stdout) == (1, True)
+
+
+def test_doctor_names_who_holds_the_port(gateway: GatewayProcess, alone: Run) -> None:
+    done = alone("doctor", CLAWDBOT_GATEWAY_PORT=str(gateway.port))
+    assert done.returncode == 1
+    assert f"Port {gateway.port} is held by another gateway of Clawdbot for Jupyter" in done.stdout
+
+
+# -- what is promised of all of them ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("arguments", [
+    ["--help"], ["status"], ["health"], ["doctor"], ["agent", "-m", "/help"], ["sessions", "list"],
+    ["sessions", "show"], ["models", "list"], ["models", "status"], ["config", "get"], ["web", "--print"],
+    ["gateway", "status"], ["chat", "--help"]])
+def test_a_client_command_never_loads_the_server_or_the_sdk(gateway: GatewayProcess, arguments: list[str]) -> None:
+    code = ("import sys\nfrom clawdbot_ext.cli import main\ncode = main(sys.argv[1:])\n"
+            "loaded = {'jupyter_server', 'anthropic', 'msgspec', 'json5', 'prompt_toolkit', 'traitlets', 'sqlite3'}\n"
+            "print('LOADED', sorted(loaded & set(sys.modules)), code)")
+    done = subprocess.run([sys.executable, "-c", code, *arguments], env=gateway.environment, capture_output=True,
+                          text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+    assert "LOADED [] 0" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_pipe_that_closes_early_is_no_error(gateway: GatewayProcess) -> None:
+    program = f"{sys.executable} -m clawdbot_ext config get | head -1"
+    done = subprocess.run(["/bin/sh", "-c", program], env=gateway.environment, capture_output=True, text=True,
+                          timeout=TIMEOUT_S)
+    assert done.stderr == ""
+
+
+def test_texts_are_korean_where_the_terminal_is(alone: Run, cli: Run) -> None:
+    done = alone("status", LANG="ko_KR.UTF-8")
+    assert "실행 중인 게이트웨이가 없어요" in done.stderr
+    assert "내장 데모" in cli("status", LANG="ko_KR.UTF-8").stdout
+    assert "데모" in cli("agent", "-m", "안녕", "--session", "korean", LC_ALL="ko_KR.UTF-8").stdout
+
+
+# -- gateway ----------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
+def test_a_gateway_is_run_asked_restarted_and_stopped(tmp_path: Path) -> None:
+    process = GatewayProcess(tmp_path)
+    environment = process.environment
+    log = (tmp_path / "output.log").open("wb")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "clawdbot_ext", "gateway", "--no-browser", f"--port={process.port}"], env=environment,
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        ends = time.monotonic() + TIMEOUT_S
+        while run_cli(environment, "health").returncode != 0:
+            assert time.monotonic() < ends
+            assert running.poll() is None, process.output
+        before = json.loads(run_cli(environment, "gateway", "status", "--json").stdout)
+        assert (before["running"], before["pid"], before["host"]) == (True, running.pid, "standalone")
+
+        assert run_cli(environment, "gateway", "restart").stdout == f"Restarted: {process.url}\n"
+        after = json.loads(run_cli(environment, "gateway", "status", "--json").stdout)
+        assert after["startedAt"] > before["startedAt"]
+        assert after["pid"] == running.pid
+
+        assert run_cli(environment, "gateway", "stop").stdout == f"Stopped: {process.url}\n"
+        assert running.wait(TIMEOUT_S) == 0
+        assert run_cli(environment, "gateway", "status").returncode == 3
+        assert run_cli(environment, "gateway", "stop").returncode == 0, "there is nothing to stop: that is no failure"
+    finally:
+        running.kill()
+        running.wait()
+        log.close()
+
+
+def test_options_before_a_subcommand_are_refused_rather_than_ignored(alone: Run) -> None:
+    done = alone("gateway", "--port", "1", "status")
+    assert done.returncode == 2
+    assert "status" in done.stderr

@@ -31,7 +31,7 @@ from ._version import __version__
 from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, from_wire
 from .client_reply import Chunk, End, Notice, ask, follow
 from .endpoint import Endpoint
-from .protocol.errors import RateLimited
+from .protocol.errors import GatewayError, RateLimited, Unauthorized
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,6 +64,9 @@ DEAD_AFTER_TICKS = 2
 """A gateway that is silent for this many tick intervals is gone, as Clawdbot's own clients see it."""
 
 
+Handshake = Callable[[dict[str, Any], str], None]
+
+
 class Event(NamedTuple):
     """One event of the gateway, or ``LOST`` with ``{code, reason}``."""
 
@@ -79,14 +82,15 @@ class GatewayClient:
 
     def __init__(
         self, endpoint: Endpoint, *, caps: Sequence[str] = CAPS, locale: str | None = None, client_id: str = "cli",
-        mode: str = "cli", display_name: str | None = None,
+        mode: str = "cli", display_name: str | None = None, handshake: Handshake | None = None,
     ):
+        """``handshake`` may change the parameters of ``connect`` (role, device), given them and the gateway's nonce."""
         self.endpoint = endpoint
         self.hello: Mapping[str, Any] = {}
         """The payload of the last ``hello-ok``."""
         self._info = {"id": client_id, "version": __version__, "platform": platform.system().lower(), "mode": mode,
                       **({"displayName": display_name} if display_name else {})}
-        self._caps, self._locale = list(caps), locale
+        self._caps, self._locale, self._handshake = list(caps), locale, handshake
         self._socket: WebSocketClientConnection | None = None
         self._over = False
         """The end of ``_socket`` has been read: there is no goodbye to wait for."""
@@ -94,6 +98,7 @@ class GatewayClient:
         self._reconnecting = asyncio.Lock()
         self._ids = itertools.count(1)
         self._pending: dict[str, asyncio.Future[Any]] = {}
+        self._final: set[str] = set()
         self._subscribers: list[Callable[[Event], None]] = []
         self._heard_at = 0.0
         self._seq: int | None = None
@@ -133,10 +138,13 @@ class GatewayClient:
 
     async def _open(self, timeout_s: float) -> None:
         # Tornado's own timeouts rather than wait_for: it does not clean up after a cancelled attempt.
-        request = HTTPRequest(self.endpoint.ws_url, connect_timeout=timeout_s, request_timeout=timeout_s)
+        request = HTTPRequest(self.endpoint.ws_url, headers=_bearer(self.endpoint.token), connect_timeout=timeout_s,
+                              request_timeout=timeout_s)
         try:
             self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
-        except (OSError, HTTPClientError, ValueError) as exc:
+        except HTTPClientError as exc:
+            raise _refusal(exc) or Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
+        except (OSError, ValueError) as exc:
             raise Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
 
     async def _log_in(self, timeout_s: float) -> Mapping[str, Any]:
@@ -151,6 +159,8 @@ class GatewayClient:
             "scopes": SCOPES, "caps": self._caps, "auth": {kind: given for kind, given in auth.items() if given}}
         if self._locale:
             params["locale"] = self._locale
+        if self._handshake is not None:
+            self._handshake(params, str(challenge.get("payload", {}).get("nonce", "")))
         self.hello = await self.request("connect", params, timeout_s=timeout_s)
         watchdog = asyncio.create_task(self._watch(), name="gateway watchdog")
         self._reader.add_done_callback(lambda _: watchdog.cancel())
@@ -204,9 +214,10 @@ class GatewayClient:
 
     # -- asking -----------------------------------------------------------------------------------------------------
     async def request(
-        self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S
+        self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S,
+        final: bool = False,
     ) -> Any:
-        """Call ``method`` and return its payload.
+        """Call ``method`` and return its payload. ``final``: of two responses (``agent``), wait for the second.
 
         Raises:
             GatewayError: the gateway refused; the class says why.
@@ -217,6 +228,8 @@ class GatewayClient:
         request_id = str(next(self._ids))
         waiter = self._pending[request_id] = asyncio.get_running_loop().create_future()
         frame = {"type": "req", "id": request_id, "method": method, "params": params or {}}
+        if final:
+            self._final.add(request_id)
         try:
             await self._socket.write_message(json.dumps(frame))
             return await asyncio.wait_for(waiter, timeout_s)
@@ -226,6 +239,7 @@ class GatewayClient:
             raise TimedOut(method, timeout_s) from None
         finally:
             self._pending.pop(request_id, None)
+            self._final.discard(request_id)
 
     def ask(
         self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
@@ -303,7 +317,10 @@ class GatewayClient:
             if waiter is None or waiter.done():
                 return
             if frame.get("ok"):
-                waiter.set_result(frame.get("payload"))
+                payload = frame.get("payload")
+                first = isinstance(payload, dict) and payload.get("status") == "accepted"
+                if not (first and frame["id"] in self._final):
+                    waiter.set_result(payload)
             else:
                 waiter.set_exception(from_wire(frame.get("error")))
         elif frame.get("type") == "event":
@@ -343,6 +360,22 @@ def connect(endpoint: Endpoint, *, locale: str | None = None, caps: Sequence[str
     from .client_sync import SyncClient
 
     return SyncClient(GatewayClient(endpoint, caps=caps, locale=locale))
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    """The token in the head of the upgrade: a gateway inside somebody's Jupyter server opens no socket to strangers."""
+    return {"Authorization": f"Bearer {token}"} if token and token.isascii() and len(token.split()) == 1 else {}
+
+
+def _refusal(exc: HTTPClientError) -> GatewayError | None:
+    """What a gateway means by refusing the upgrade; ``None`` where it is no refusal of the credential."""
+    if exc.code in (401, 403):
+        return Unauthorized(f"unauthorized: HTTP {exc.code}")
+    if exc.code == 429 and exc.response is not None:
+        seconds = exc.response.headers.get("Retry-After", "")
+        return RateLimited("too many failed logins, try again later",
+                           retry_after_ms=1000 * int(seconds) if seconds.isdigit() else None)
+    return None
 
 
 def _problem(exc: BaseException) -> str:

@@ -84,8 +84,9 @@ def page_url(ws_url: str) -> str:
 
 
 def _own_credentials(config: Config) -> tuple[str | None, str | None]:
-    if config["gateway.auth.mode"] == "password":
-        return None, config["gateway.auth.password"] or None
+    if config["gateway.auth.mode"] == "password":  # then the local token is good too; a hash is no password
+        password: str = config["gateway.auth.password"]
+        return discovery.local_token(config), None if password.startswith("scrypt:") else password or None
     return config["gateway.auth.token"] or discovery.local_token(config), None
 
 

@@ -214,6 +214,11 @@ describe("a text that grows", () => {
     }
   });
 
+  test("headings fit into the page: the first is the top, none is more than a step down", () => {
+    const html = show(new GrowingText().update("## A\n\n#### B\n\n### C\n\n# D", true).settled);
+    expect(html.match(/<h\d/g)).toEqual(["<h3", "<h4", "<h4", "<h3"]);
+  });
+
   test("another text starts over", () => {
     const growing = new GrowingText();
     growing.update("One.\n\nTwo", false);

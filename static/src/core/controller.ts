@@ -90,10 +90,11 @@ export class Controller {
     void this.loadHistory(canonical);
   }
 
-  async newSession(): Promise<string> {
-    const { key, entry } = await this.client.request("sessions.new", {});
-    this.dispatch({ type: "session.changed", event: { key, reason: "created", entry } });
-    this.select(key);
+  /** Show a session that nobody knows yet; the gateway makes it with its first message. So nothing is waited for. */
+  newSession(): string {
+    const key = `agent:main:webchat:${this.newKey().slice(0, 12)}`;
+    this.dispatch({ type: "history.got", key, history: { messages: [] } });
+    this.dispatch({ type: "select", key });
     return key;
   }
 

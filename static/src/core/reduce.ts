@@ -276,7 +276,8 @@ function onAgent(view: View, event: AgentEvent, now: number): View {
 function onSessionMessage(state: State, event: SessionMessageEvent, now: number): State {
   const { message, sessionKey } = event;
   const next = inView(state, sessionKey, (view) => {
-    if (view.status === "ready" && event.epoch !== view.epoch) return { ...view, stale: true };
+    // Epoch 0: the session had no transcript when it was read; this message begins it.
+    if (view.epoch !== 0 && event.epoch !== view.epoch) return { ...view, stale: true };
     const { runId } = message;
     if (message.role === "assistant" && runId !== undefined) return ended(view, runId, message, now);
     return {

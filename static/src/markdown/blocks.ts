@@ -31,6 +31,7 @@ export class GrowingText {
   /** Definitions in settled text; one that is still being written has no address yet. */
   private links: Links = {};
   private finished = false;
+  private outline = new Outline();
 
   /**
    * Take the text as it is now.
@@ -61,6 +62,7 @@ export class GrowingText {
     const defined = Object.keys(this.links).length > 0 || tokens.some((token) => token.type === "def");
     const late = this.settledEnd > 0 && defined;
     const all = late ? lexBlocks(this.source, {}, false) : tokens;
+    if (late) this.outline = new Outline();
     const settled = all.filter(draws).map((token) => this.block([token]));
     return { reset: reset || late, settled, tail: null };
   }
@@ -76,7 +78,10 @@ export class GrowingText {
       return { html: "", code: { lang: languageOf(only as Tokens.Code), text } };
     }
     const raw = mend(this.source.slice(this.settledEnd));
-    return { html: toHtml(lexBlocks(raw, { ...this.links }, true)) };
+    const shown = lexBlocks(raw, { ...this.links }, true);
+    const outline = this.outline.copy();
+    for (const token of shown) if (token.type === "heading") outline.place(token as Tokens.Heading);
+    return { html: toHtml(shown) };
   }
 
   private block(tokens: Token[]): Block {
@@ -84,6 +89,7 @@ export class GrowingText {
     if (token?.type === "code") {
       return { html: "", code: { lang: languageOf(token as Tokens.Code), text: (token as Tokens.Code).text } };
     }
+    if (token?.type === "heading") this.outline.place(token as Tokens.Heading);
     return { html: toHtml(tokens) };
   }
 
@@ -91,6 +97,27 @@ export class GrowingText {
     this.settledEnd = 0;
     this.links = {};
     this.finished = false;
+    this.outline = new Outline();
+  }
+}
+
+/** The level of a message's first heading: the page has the session at 1 and the turn at 2. */
+const TOP_LEVEL = 3;
+
+/** Fits a message's headings into the page's outline: its first becomes the top, and none is more than one step down. */
+class Outline {
+  private first = 0;
+  private last = TOP_LEVEL - 1;
+
+  place(heading: Tokens.Heading): void {
+    this.first ||= heading.depth;
+    const wanted = TOP_LEVEL + Math.max(0, heading.depth - this.first);
+    this.last = Math.min(wanted, this.last + 1, 6);
+    heading.depth = this.last;
+  }
+
+  copy(): Outline {
+    return Object.assign(new Outline(), this);
   }
 }
 

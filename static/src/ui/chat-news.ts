@@ -36,9 +36,9 @@ export function sendFailedNote(t: Translate, error: RequestRefused): Toast {
   return { text, kind: "error", lasts: 8_000 };
 }
 
-/** That an answer began or how it ended; never its words as they come. `null`: nothing new. */
+/** That an answer began or how it ended; never its words as they come. `null`: nothing new; empty: no longer true. */
 export function spoken(t: Translate, before: State, state: State): string | null {
-  if (before.current !== state.current) return null;
+  if (before.current !== state.current) return "";
   const was = currentView(before).live;
   const view = currentView(state);
   if (!was) return view.live ? t("status.answering") : null;

@@ -309,9 +309,11 @@ export class ClawdbotChat extends LitElement {
     const online = state.connection.status === "open";
     const modal = narrow && drawer;
     return html`
-      <a class="skip" href="#composer" @click=${this.skip}>${t("skip")}</a>
       <clawdbot-sidebar
         id="sidebar"
+        role="navigation"
+        aria-label=${t("sessions.label")}
+        .onSkip=${() => this.find("clawdbot-composer")?.focus()}
         .state=${state}
         .ui=${ui}
         ?data-open=${drawer}
@@ -321,7 +323,7 @@ export class ClawdbotChat extends LitElement {
       ></clawdbot-sidebar>
       ${modal ? html`<div class="scrim" @click=${() => this.closeDrawer("button")}></div>` : nothing}
       <main class="main" ?inert=${modal}>
-        ${header(ui, state, { openDrawer: this.openDrawer, startNew: () => void ui.attempt(controller.newSession()) })}
+        ${header(ui, state, { openDrawer: this.openDrawer, startNew: () => void controller.newSession() })}
         ${banner(ui, state.connection, Date.now())}
         <clawdbot-transcript
           .view=${view}
@@ -331,6 +333,7 @@ export class ClawdbotChat extends LitElement {
             else ui.compose(prompt);
           })}
         ></clawdbot-transcript>
+        <p class="sr" role="status">${this.said}</p>
         <div class="dock">
           ${this.toasts.render(t("action.close"))}
           <clawdbot-composer
@@ -349,7 +352,6 @@ export class ClawdbotChat extends LitElement {
         .onLogout=${() => void this.logOut()}
       ></clawdbot-settings>
       <clawdbot-session-dialogs .ui=${ui}></clawdbot-session-dialogs>
-      <p class="sr" role="status">${this.said}</p>
     `;
   }
 
@@ -408,11 +410,6 @@ export class ClawdbotChat extends LitElement {
       if (focus === "composer") this.find("clawdbot-composer")?.focus();
       else if (wasOpen) this.renderRoot.querySelector<HTMLElement>("#open-drawer")?.focus();
     });
-  }
-
-  private skip(event: Event): void {
-    event.preventDefault();
-    this.find("clawdbot-composer")?.focus();
   }
 
   /** Esc closes what is open; if nothing is, it stops the reply. */

@@ -84,6 +84,7 @@ export class ClawdbotComposer extends LightElement {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
+    this.querySelector("[role=option][aria-selected=true]")?.scrollIntoView({ block: "nearest" });
     const before = changed.get("view");
     if (changed.has("view") && before?.key !== this.view.key) this.loadDraft();
     else if (changed.has("view") && this.text !== "" && this.acknowledged()) this.write("");

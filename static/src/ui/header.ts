@@ -51,7 +51,6 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
       class="icon-button only-narrow"
       aria-label=${t("sessions.new")}
       title=${t("sessions.new")}
-      ?disabled=${!open}
       @click=${actions.startNew}
     >
       ${icon("compose")}

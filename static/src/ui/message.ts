@@ -78,7 +78,7 @@ export class ClawdbotMessage extends LightElement {
   private user(text: string, at: number, unsent: boolean): TemplateResult {
     const { t, locale } = this.ui;
     return html`<article class="turn user" ?data-unsent=${unsent}>
-      <h3 class="sr">${t("turn.you", { time: clock(at, locale) })}</h3>
+      <h2 class="sr">${t("turn.you", { time: clock(at, locale) })}</h2>
       <div class="bubble" dir="auto">${text}</div>
       <div class="meta">
         ${unsent ? html`<span>${t("turn.sending")}</span>` : html`${this.time(at)}${this.copyButton(text)}`}
@@ -92,7 +92,7 @@ export class ClawdbotMessage extends LightElement {
     const seconds = Math.max(1, Math.round(((live.textAt ?? Date.now()) - live.startedAt) / 1_000));
     const summary = live.text === "" ? t("thinking.now", { seconds }) : t("thinking.done", { seconds });
     return html`<article class="turn assistant" aria-busy="true">
-      <h3 class="sr">${t("turn.assistantNow")}</h3>
+      <h2 class="sr">${t("turn.assistantNow")}</h2>
       ${live.thinking === "" ? nothing : this.thinking(summary, live.text === "")}
       <div class="reply streaming"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
       ${silent && !live.retry ? html`<div class="dots" role="img" aria-label=${t("status.answering")}><i></i><i></i><i></i></div>` : nothing}
@@ -117,7 +117,7 @@ export class ClawdbotMessage extends LightElement {
     const name = t("turn.assistant", { time: clock(message.timestamp, locale) });
     if (message.command) {
       return html`<article class="turn command">
-        <h3 class="sr">${name}</h3>
+        <h2 class="sr">${name}</h2>
         <div class="card">
           <div class="card-title"><code>${message.command}</code></div>
           <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
@@ -129,7 +129,7 @@ export class ClawdbotMessage extends LightElement {
       ? t("thinking.done", { seconds: Math.max(1, Math.round(thought.ms / 1_000)) })
       : t("thinking.was");
     return html`<article class="turn assistant">
-      <h3 class="sr">${name}</h3>
+      <h2 class="sr">${name}</h2>
       ${message.label ? html`<p class="label">${message.label}</p>` : nothing}
       ${this.thinkingText() === "" ? nothing : this.thinking(summary, false)}
       <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>

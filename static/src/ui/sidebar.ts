@@ -38,6 +38,7 @@ export class ClawdbotSidebar extends LightElement {
   declare private renaming: string | null;
   declare private menuKey: string | null;
 
+  onSkip: () => void = () => undefined;
   /** A session was chosen, or a new one opened. */
   onChosen: () => void = () => undefined;
   /** An action that needs a dialog. */
@@ -52,12 +53,10 @@ export class ClawdbotSidebar extends LightElement {
 
   protected override render(): TemplateResult {
     const { t } = this.ui;
-    const online = this.state.connection.status === "open";
     return html`
+      <button type="button" class="skip" @click=${() => this.onSkip()}>${t("skip")}</button>
       <div class="brand">${logo()}<span>Clawdbot</span></div>
-      <button type="button" class="new-chat" ?disabled=${!online} @click=${this.startNew}>
-        ${icon("compose")} ${t("sessions.new")}
-      </button>
+      <button type="button" class="new-chat" @click=${this.startNew}>${icon("compose")} ${t("sessions.new")}</button>
       <label class="search">
         ${icon("search")}<span class="sr">${t("sessions.search")}</span>
         <input
@@ -73,7 +72,7 @@ export class ClawdbotSidebar extends LightElement {
           }}
         />
       </label>
-      <nav aria-label=${t("sessions.label")}>${this.list()}</nav>
+      <div class="session-list">${this.list()}</div>
       ${this.menu()}
       <div class="sidebar-foot">
         <button type="button" class="foot-button" @click=${() => this.ui.openSettings()}>
@@ -131,21 +130,27 @@ export class ClawdbotSidebar extends LightElement {
         ${mark ? html`<span class="dot ${running ? "running" : "unread"}" role="img" aria-label=${mark} title=${mark}></span>` : nothing}
         ${entry.updatedAt === null ? nothing : html`<span class="session-time">${ago(entry.updatedAt, Date.now(), locale)}</span>`}
       </button>
-      <button
-        type="button"
-        class="icon-button small session-more"
-        data-key=${key}
-        aria-haspopup="menu"
-        aria-label=${t("sessions.actions", { title })}
-        @click=${(event: Event) => this.openMenu(key, event.currentTarget as HTMLElement)}
-      >
-        ${icon("more")}
-      </button>
+      ${entry.updatedAt === null ? nothing : this.moreButton(key, title)}
     </li>`;
   }
 
-  private async startNew(): Promise<void> {
-    if (await this.ui.attempt(this.ui.controller.newSession())) this.onChosen();
+  private moreButton(key: string, title: string): TemplateResult {
+    const { t } = this.ui;
+    return html`<button
+      type="button"
+      class="icon-button small session-more"
+      data-key=${key}
+      aria-haspopup="menu"
+      aria-label=${t("sessions.actions", { title })}
+      @click=${(event: Event) => this.openMenu(key, event.currentTarget as HTMLElement)}
+    >
+      ${icon("more")}
+    </button>`;
+  }
+
+  private startNew(): void {
+    this.ui.controller.newSession();
+    this.onChosen();
   }
 
   // -- rename -------------------------------------------------------------------------------------------------------

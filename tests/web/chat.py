@@ -1,0 +1,108 @@
+"""The page as a person uses it: what one sees and does, in words."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.server import GatewayProcess
+
+REPLY_MS = 20_000
+_LOST = re.compile(r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)")
+
+
+class Chat:
+    """One tab. Locators look through the element's open shadow root."""
+
+    def __init__(self, page: Page, gateway: GatewayProcess):
+        self.page, self.gateway = page, gateway
+        self.complaints: list[str] = []
+        """Errors of the console, without those of a connection that a test cut on purpose."""
+        self.requests: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self._console(message.type, message.text))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind == "error" and not _LOST.search(text):
+            self.complaints.append(text)
+
+    def open(self, path: str = "chat") -> None:
+        self.page.goto(self.gateway.url + path)
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+    @property
+    def composer(self) -> Locator:
+        return self.page.locator("#composer")
+
+    @property
+    def turns(self) -> Locator:
+        return self.page.locator("article")
+
+    @property
+    def mine(self) -> Locator:
+        return self.page.locator("article.user .bubble")
+
+    @property
+    def replies(self) -> Locator:
+        return self.page.locator("article.assistant .reply")
+
+    @property
+    def streaming(self) -> Locator:
+        """The reply that is being written."""
+        return self.page.locator("article[aria-busy]")
+
+    @property
+    def sessions(self) -> Locator:
+        return self.page.locator(".session")
+
+    @property
+    def toast(self) -> Locator:
+        return self.page.locator(".toast")
+
+    @property
+    def banner(self) -> Locator:
+        return self.page.locator(".banner")
+
+    @property
+    def status(self) -> Locator:
+        """What a screen reader is told."""
+        return self.page.locator("p.sr[role=status]")
+
+    # -- what one does ------------------------------------------------------------------------------------------------
+    def ready(self) -> Chat:
+        """Wait until one can send."""
+        expect(self.page.locator(".connection[data-open=true]")).to_be_visible()
+        expect(self.page.locator(".skeleton")).to_have_count(0)
+        return self
+
+    def write(self, text: str) -> None:
+        self.composer.fill(text)
+
+    def send(self, text: str) -> None:
+        """Write and press Enter."""
+        self.write(text)
+        self.composer.press("Enter")
+
+    def ask(self, text: str) -> None:
+        """Send, and wait for the whole answer."""
+        before = self.replies.count()
+        self.send(text)
+        expect(self.replies).to_have_count(before + 1)
+        self.answered()
+
+    def answered(self) -> None:
+        expect(self.streaming).to_have_count(0, timeout=REPLY_MS)
+
+    def new(self) -> None:
+        """Open a new session."""
+        self.page.get_by_role("button", name="New session").first.click()
+        expect(self.page.locator(".greeting")).to_be_visible()
+
+    def act(self, title: str, action: str) -> None:
+        """Choose an action of a session's menu."""
+        row = self.page.locator(".sessions li", has_text=title)
+        row.hover()
+        row.locator(".session-more").click()
+        self.page.get_by_role("menuitem", name=action).click()

@@ -1,0 +1,81 @@
+"""A real browser at a real gateway. Without Chromium these tests are skipped with a reason; in CI that is a failure.
+
+The browser is found as ``$CHROMIUM``, as ``chromium`` on PATH, or as Playwright's own. It lives as long as a module:
+Playwright's loop would stand in the way of other tests that run one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tests.support.server import ROOT, GatewayProcess
+
+from .chat import Chat
+
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+PATIENCE_MS = 5_000
+
+
+def missing(what: str) -> None:
+    """Skip on somebody's machine, fail in CI: there it would be a test that silently never runs."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def chromium(playwright: Playwright) -> str | None:
+    """The path of a Chromium, or ``None``."""
+    candidates = (os.environ.get("CHROMIUM"), shutil.which("chromium"), playwright.chromium.executable_path)
+    return next((path for path in candidates if path and Path(path).exists()), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not (ROOT / "clawdbot_ext" / "_static" / "chat.html").exists():
+        missing("the page is not built: npm ci && npm run build")
+    with sync_playwright() as playwright:
+        path = chromium(playwright)
+        if path is None:
+            missing("no Chromium: set CHROMIUM, or install chromium")
+        opened = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Chat]]:
+    """Open the page of a gateway: ``visit(gateway, session="notes", login=True, **context_options)``.
+
+    Each visit is a person of its own (another cookie jar). At the end of the test no page may have logged an error:
+    a violated Content-Security-Policy is one.
+    """
+    visits: list[Chat] = []
+
+    def open_page(
+        gateway: GatewayProcess, *, session: str = "", login: bool = True, path: str = "", **options: Any,
+    ) -> Chat:
+        options = {"viewport": {"width": 1100, "height": 760}, "locale": "en-US", "reduced_motion": "reduce", **options}
+        context = browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
+        if login:
+            answer = context.request.post(
+                gateway.url + "auth/login", data={"token": gateway.token},
+                headers={"Origin": gateway.url.rstrip("/")})
+            assert answer.status == 204
+        chat = Chat(context.new_page(), gateway)
+        visits.append(chat)
+        chat.open(path or (f"chat?session={session}" if session else "chat"))
+        return chat
+
+    yield open_page
+    complaints = [complaint for chat in visits for complaint in chat.complaints]
+    for chat in visits:
+        chat.page.context.close()
+    assert complaints == []

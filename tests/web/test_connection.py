@@ -1,0 +1,74 @@
+"""Losing the gateway and finding it again: nothing goes blank, nothing is sent twice."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+BACK_MS = 25_000
+
+
+def test_away_and_back(visit, make_gateway):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    chat.ask("[[text=Before.]]")
+    gateway.kill()
+    expect(chat.banner).to_contain_text("The gateway is not answering.")
+    expect(chat.replies).to_have_text("Before.")
+    chat.write("while away")
+    expect(chat.page.get_by_role("button", name="Send")).to_be_disabled()
+    chat.composer.press("Enter")
+    expect(chat.mine).to_have_count(1)
+    expect(chat.page).to_have_title(re.compile("^⚠"))
+    gateway.start()
+    chat.page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(chat.banner).to_have_count(0, timeout=BACK_MS)
+    expect(chat.composer).to_have_value("while away")
+    chat.composer.press("Enter")
+    expect(chat.mine).to_have_count(2)
+    chat.answered()
+
+
+def test_the_button_tries_at_once(visit, make_gateway):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    gateway.kill()
+    expect(chat.banner).to_be_visible()
+    gateway.start()
+    chat.page.evaluate("document.querySelector('clawdbot-chat').shadowRoot.querySelector('.banner button')?.click()")
+    expect(chat.banner).to_have_count(0, timeout=BACK_MS)
+
+
+def test_a_kill_in_mid_reply_shows_the_cut_reply_after_the_restart(visit, make_gateway):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    chat.send("[[tokens=400]] [[delay_ms=20]]")
+    expect(chat.streaming).to_contain_text("t30")
+    gateway.kill()
+    expect(chat.banner).to_be_visible()
+    expect(chat.streaming).to_contain_text("t30")
+    gateway.start()
+    expect(chat.page.locator(".mark")).to_contain_text("The answer was cut off.", timeout=BACK_MS)
+    expect(chat.streaming).to_have_count(0)
+    expect(chat.mine).to_have_count(1)
+    expect(chat.replies).to_contain_text("t10")
+
+
+def test_an_announced_stop_says_so(visit, make_gateway):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    gateway.stop()
+    expect(chat.banner).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Try now")).to_be_visible()
+
+
+def test_a_page_that_is_opened_without_a_gateway_waits_for_it(visit, make_gateway):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    gateway.kill()
+    expect(chat.banner).to_be_visible()
+    gateway.start()
+    expect(chat.banner).to_have_count(0, timeout=BACK_MS)
+    chat.ask("[[text=Here again.]]")
+    expect(chat.replies).to_have_text("Here again.")

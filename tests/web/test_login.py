@@ -1,0 +1,82 @@
+"""Coming in: token, password, one-time link, and what is said when it does not work."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+
+def test_a_token_lets_in_and_a_reload_remembers(visit, standing_gateway):
+    chat = visit(standing_gateway, login=False)
+    chat.page.get_by_label("Token").fill(f"  {standing_gateway.token}\n")
+    chat.page.get_by_role("button", name="Log in").click()
+    chat.ready()
+    chat.page.reload()
+    chat.ready()
+    cookie = next(c for c in chat.page.context.cookies() if c["name"].startswith("clawdbot"))
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+    stored = chat.page.evaluate("JSON.stringify({...localStorage}) + JSON.stringify({...sessionStorage}) + location.href")
+    assert standing_gateway.token not in stored
+
+
+def test_a_wrong_token_says_so_and_what_to_do(visit, make_gateway):
+    chat = visit(make_gateway(), login=False)
+    chat.page.get_by_label("Token").fill("wrong")
+    chat.page.keyboard.press("Enter")
+    expect(chat.page.get_by_role("alert")).to_have_text("That is not the token of this gateway.")
+    expect(chat.page.get_by_label("Token")).to_be_focused()
+    expect(chat.page.get_by_text("clawdbot web")).to_be_visible()
+
+
+def test_too_many_attempts_are_counted_down(visit, make_gateway):
+    gateway = make_gateway(config={"gateway": {"loginAttemptsPerMinute": 1}})
+    chat = visit(gateway, login=False)
+    for _ in range(2):
+        chat.page.get_by_label("Token").fill("wrong")
+        chat.page.keyboard.press("Enter")
+        expect(chat.page.get_by_role("alert")).not_to_have_text("")
+    expect(chat.page.get_by_role("button", name=re.compile(r"Wait \d+ s"))).to_be_disabled()
+    expect(chat.page.get_by_role("alert")).to_have_text("Too many attempts. Please wait a moment.")
+
+
+def test_a_one_time_link_lets_in_once(visit, make_gateway):
+    gateway = make_gateway()
+    link = re.search(r"chat\?code=\S+", gateway.output)
+    assert link, gateway.output
+    chat = visit(gateway, login=False, path=link[0])
+    chat.ready()
+    assert "code" not in chat.page.url
+    other = visit(gateway, login=False, path=link[0])
+    expect(other.page.get_by_text("That link was used already or is older than a minute.")).to_be_visible()
+    assert "link" not in other.page.url
+
+
+def test_a_password_where_the_gateway_wants_one(visit, make_gateway):
+    gateway = make_gateway(config={"gateway": {"auth": {"mode": "password", "password": "correct horse"}}})
+    chat = visit(gateway, login=False)
+    chat.page.get_by_label("Password").fill("wrong horse")
+    chat.page.keyboard.press("Enter")
+    expect(chat.page.get_by_role("alert")).to_have_text("That is not the password.")
+    chat.page.get_by_label("Password").fill("correct horse")
+    chat.page.keyboard.press("Enter")
+    chat.ready()
+
+
+def test_logging_out_leads_back_to_the_login(visit, standing_gateway):
+    chat = visit(standing_gateway).ready()
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.get_by_role("button", name="Log out").click()
+    expect(chat.page.get_by_label("Token")).to_be_visible()
+    chat.page.reload()
+    expect(chat.page.get_by_label("Token")).to_be_visible()
+
+
+def test_a_secret_that_was_changed_asks_again(visit, make_gateway):
+    """The cookie is bound to the token that it was given for."""
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    gateway.stop()
+    (gateway.home / "secrets" / "token").write_text("another-token-altogether")
+    gateway.start()
+    expect(chat.page.get_by_label("Token")).to_be_visible(timeout=20_000)

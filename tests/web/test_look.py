@@ -1,0 +1,140 @@
+"""How it stands on the screen: narrow windows, two languages, two lights, and for those who listen."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.server import ROOT
+
+from .conftest import missing
+
+LANGUAGES = {"en": "en-US", "ko": "ko-KR"}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def problems(chat) -> list[str]:
+    """What axe-core finds, one line each."""
+    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.exists():
+        missing("no axe-core: npm ci")
+    if not chat.page.evaluate("'axe' in window"):
+        chat.page.evaluate(axe.read_text(encoding="utf-8"))
+    found = chat.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    return [f"{v['id']}: {node['html'][:120]} {node['failureSummary']}" for v in found["violations"] for node in v["nodes"]]
+
+
+def overflow(chat) -> list[str]:
+    """What reaches beyond the right edge without scrolling inside itself."""
+    found: list[str] = chat.page.evaluate("""() => {
+        const root = document.querySelector("clawdbot-chat").shadowRoot;
+        const scrolls = (e) => e.closest(".table, pre, .math.display, clawdbot-sidebar, .sr");
+        return [...root.querySelectorAll("*")]
+            .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e))
+            .map((e) => e.localName + "." + e.className);
+    }""")
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_nothing(visit, standing_gateway, language, scheme):
+    chat = visit(standing_gateway, login=False, locale=LANGUAGES[language], color_scheme=scheme, bypass_csp=True)
+    expect(chat.page.locator("#secret")).to_be_visible()
+    assert problems(chat) == []
+    chat = visit(standing_gateway, session=f"axe-{language}-{scheme}", locale=LANGUAGES[language], color_scheme=scheme,
+                 bypass_csp=True).ready()
+    assert problems(chat) == []
+    chat.ask("markdown")
+    chat.send("error 529 [[first_ms=0]]")
+    chat.send("/status")
+    expect(chat.page.locator(".turn.command")).to_be_visible()
+    chat.composer.press_sequentially("/")
+    expect(chat.page.get_by_role("listbox")).to_be_visible()
+    assert problems(chat) == []
+    chat.write("")
+    chat.page.locator(".foot-button").click()
+    expect(chat.page.locator("dialog.settings")).to_be_visible()
+    assert problems(chat) == []
+    chat.page.keyboard.press("Escape")
+    chat.page.locator(".sessions li:has([aria-current]) .session-more").click(force=True)
+    expect(chat.page.get_by_role("menu")).to_be_visible()
+    assert problems(chat) == []
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_has_everything_and_nothing_sticks_out(visit, standing_gateway, width):
+    chat = visit(standing_gateway, session=f"phone-{width}", viewport={"width": width, "height": 740}, has_touch=True,
+                 is_mobile=True, locale="ko-KR").ready()
+    assert overflow(chat) == []
+    chat.write("표 table and a-very-long-word-" + "x" * 120)
+    chat.page.locator(".send").tap()
+    expect(chat.replies.locator("table")).to_be_visible()
+    chat.answered()
+    assert overflow(chat) == []
+    field = chat.composer.bounding_box()
+    assert field is not None
+    assert field["y"] + field["height"] <= 740
+    chat.page.get_by_role("button", name="세션 목록 열기").tap()
+    expect(chat.page.get_by_role("button", name="새 세션").first).to_be_focused()
+    expect(chat.page.locator("main")).to_have_attribute("inert", "")
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.get_by_role("button", name="세션 목록 열기")).to_be_focused()
+    chat.composer.press("Enter")
+    expect(chat.mine).to_have_count(1)
+
+
+def test_targets_on_a_phone_are_large_enough_for_a_finger(visit, standing_gateway):
+    chat = visit(standing_gateway, session="targets", viewport={"width": 390, "height": 740}, has_touch=True,
+                 is_mobile=True).ready()
+    chat.write("x")
+    for name in ("Show sessions", "New session", "Send"):
+        box = chat.page.get_by_role("button", name=name, exact=True).last.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44, name
+
+
+def test_settings_take_effect_at_once_and_stay(visit, standing_gateway):
+    chat = visit(standing_gateway, session="settings").ready()
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.get_by_role("radio", name="Dark").check()
+    expect(chat.page.locator(".app")).to_have_css("color-scheme", "dark")
+    chat.page.get_by_role("radio", name="한국어").check()
+    expect(chat.page.get_by_role("dialog", name="설정")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.locator("html")).to_have_attribute("lang", "ko")
+    chat.send("/status")
+    expect(chat.page.locator(".turn.command")).to_contain_text("세션")
+    chat.page.reload()
+    expect(chat.page.get_by_role("button", name="새 세션").first).to_be_visible()
+    expect(chat.page.locator(".app")).to_have_css("color-scheme", "dark")
+
+
+def test_the_demo_says_how_to_get_a_real_model_and_a_key_is_never_shown_again(visit, make_gateway, messages_api):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    base = {"models": {"providers": {"anthropic": {"baseUrl": messages_api.url}}}}
+    (gateway.home / "config.json").write_text(json.dumps(base))
+    chat.page.locator("#api-key").fill("sk-ant-canary")
+    chat.page.get_by_role("button", name="Save").click()
+    expect(chat.page.locator(".greeting .setup")).to_have_count(0)
+    chat.ask("[[text=A real model.]]")
+    expect(chat.replies).to_have_text("A real model.")
+    chat.page.get_by_role("button", name="Settings").click()
+    expect(chat.page.get_by_role("dialog", name="Settings")).to_contain_text("anthropic")
+    assert "canary" not in chat.page.locator("clawdbot-chat").inner_html()
+    assert "canary" not in chat.page.evaluate("JSON.stringify({...localStorage})")
+
+
+def test_turns_are_articles_with_headings_and_the_log_is_silent(visit, standing_gateway):
+    chat = visit(standing_gateway, session="aria").ready()
+    chat.ask("[[text=Fine.]]")
+    log = chat.page.get_by_role("log", name="Conversation")
+    expect(log).to_have_attribute("aria-live", "off")
+    expect(log.get_by_role("article")).to_have_count(2)
+    headings = log.locator("article h2")
+    expect(headings.first).to_have_text(re.compile(r"^You said, "))
+    expect(headings.last).to_have_text(re.compile(r"^Clawdbot said, "))

@@ -1,0 +1,127 @@
+"""Several conversations: new, switch, rename, start over, clear, delete, restore."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def chat(visit, make_gateway):
+    chat = visit(make_gateway()).ready()
+    chat.ask("[[text=In main.]] about cats")
+    return chat
+
+
+def test_new_switch_and_back_by_the_browser(chat):
+    chat.new()
+    expect(chat.composer).to_be_focused()
+    chat.ask("[[text=In the other.]] about dogs")
+    expect(chat.sessions).to_have_count(2)
+    chat.sessions.filter(has_text="Main session").click()
+    expect(chat.replies).to_have_text("In main.")
+    chat.page.go_back()
+    expect(chat.replies).to_have_text("In the other.")
+    chat.page.reload()
+    expect(chat.replies).to_have_text("In the other.")
+
+
+def test_the_command_new_switches(chat):
+    chat.send("/new")
+    expect(chat.page.locator(".greeting")).to_be_visible()
+    expect(chat.sessions).to_have_count(2)
+    assert "session=" in chat.page.url
+
+
+def test_rename(chat):
+    chat.act("Main session", "Rename")
+    field = chat.page.get_by_label("Rename")
+    expect(field).to_be_focused()
+    field.fill("고양이 이야기")
+    field.press("Enter")
+    expect(chat.sessions).to_have_text(re.compile("고양이 이야기"))
+    expect(chat.page.get_by_role("heading", level=1)).to_have_text("고양이 이야기")
+    chat.act("고양이 이야기", "Rename")
+    field.fill("no")
+    field.press("Escape")
+    expect(chat.sessions).to_have_text(re.compile("고양이 이야기"))
+
+
+def test_find_by_title(chat):
+    chat.new()
+    chat.ask("[[text=x]] about dogs")
+    chat.page.get_by_placeholder("Find a session").fill("DOGS")
+    expect(chat.sessions).to_have_count(1)
+    chat.page.get_by_placeholder("Find a session").fill("nothing like it")
+    expect(chat.page.get_by_text("No session has that name.")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(chat.sessions).to_have_count(2)
+
+
+def test_start_over_and_restore_the_archived_conversation(chat):
+    chat.act("Main session", "Start over")
+    expect(chat.page.locator(".greeting")).to_be_visible()
+    expect(chat.toast).to_contain_text("archived")
+    chat.ask("[[text=New start.]]")
+    chat.act("Main session", "Archived")
+    dialog = chat.page.get_by_role("dialog", name="Archived conversations")
+    expect(dialog.get_by_role("listitem")).to_have_count(1)
+    dialog.get_by_role("button", name="Restore").click()
+    expect(chat.replies).to_have_text("In main.")
+
+
+def test_clear_and_undo(chat):
+    chat.act("Main session", "Clear")
+    expect(chat.turns).to_have_count(0)
+    chat.toast.get_by_role("button", name="Undo").click()
+    expect(chat.replies).to_have_text("In main.")
+    expect(chat.mine).to_have_count(1)
+
+
+def test_the_command_clear_can_be_undone_as_well(chat):
+    chat.send("/clear")
+    expect(chat.turns).to_have_count(0)
+    expect(chat.toast).to_have_count(1)
+    chat.toast.get_by_role("button", name="Undo").click()
+    expect(chat.replies).to_have_text("In main.")
+
+
+def test_delete_asks_first_and_the_main_session_cannot_be(chat):
+    chat.new()
+    chat.ask("[[text=x]] about dogs")
+    chat.act("about dogs", "Delete")
+    dialog = chat.page.get_by_role("alertdialog")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    chat.page.keyboard.press("Escape")
+    expect(chat.sessions).to_have_count(2)
+    chat.act("about dogs", "Delete")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(chat.sessions).to_have_count(1)
+    expect(chat.replies).to_have_text("In main.")
+    chat.page.locator(".session-more").click()
+    expect(chat.page.get_by_role("menuitem", name="Delete")).to_have_count(0)
+
+
+def test_an_answer_elsewhere_is_marked_until_it_is_read(chat):
+    chat.new()
+    chat.send("[[tokens=60]] [[delay_ms=50]] about dogs")
+    expect(chat.streaming).to_contain_text("t1")
+    chat.sessions.filter(has_text="Main session").click()
+    dogs = chat.sessions.filter(has_text="about dogs")
+    expect(dogs.get_by_role("img", name="Answering")).to_be_visible()
+    expect(dogs.get_by_role("img", name="New answer")).to_be_visible(timeout=10_000)
+    dogs.click()
+    expect(dogs.locator(".dot")).to_have_count(0)
+    expect(chat.replies).to_contain_text("t59")
+
+
+def test_a_change_in_one_tab_shows_in_the_other(chat, visit):
+    other = visit(chat.gateway).ready()
+    chat.act("Main session", "Rename")
+    chat.page.get_by_label("Rename").fill("Ours")
+    chat.page.keyboard.press("Enter")
+    expect(other.sessions).to_have_text(re.compile("Ours"))
+    chat.act("Ours", "Clear")
+    expect(other.turns).to_have_count(0)

@@ -18,7 +18,8 @@ from .output import fail, say
 COMMANDS = {
     "gateway": "gateway:group", "web": "web:command", "chat": "chat:command", "agent": "agent:command",
     "sessions": "sessions:group", "models": "models:group", "config": "config:group", "status": "status:status",
-    "health": "status:health", "doctor": "doctor:command",
+    "health": "status:health", "doctor": "doctor:command", "call": "call:command", "events": "call:events",
+    "devices": "devices:group", "node": "node:command",
 }
 """Name → module and attribute, imported when the command is used."""
 

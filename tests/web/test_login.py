@@ -16,7 +16,7 @@ def test_a_token_lets_in_and_a_reload_remembers(visit, standing_gateway):
     chat.ready()
     cookie = next(c for c in chat.page.context.cookies() if c["name"].startswith("clawdbot"))
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
-    stored = chat.page.evaluate("JSON.stringify({...localStorage}) + JSON.stringify({...sessionStorage}) + location.href")
+    stored = chat.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, location.href])")
     assert standing_gateway.token not in stored
 
 

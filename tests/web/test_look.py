@@ -24,7 +24,8 @@ def problems(chat) -> list[str]:
     if not chat.page.evaluate("'axe' in window"):
         chat.page.evaluate(axe.read_text(encoding="utf-8"))
     found = chat.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    return [f"{v['id']}: {node['html'][:120]} {node['failureSummary']}" for v in found["violations"] for node in v["nodes"]]
+    return [f"{violation['id']}: {node['html'][:120]} {node['failureSummary']}"
+            for violation in found["violations"] for node in violation["nodes"]]
 
 
 def overflow(chat) -> list[str]:

@@ -45,7 +45,7 @@ export function suggestionList(
   label: string,
   choose: (suggestion: Suggestion) => void,
 ): TemplateResult {
-  return html`<ul class="commands" id="commands" role="listbox" tabindex="-1" aria-label=${label}>
+  return html`<ul class="commands" id="commands" role="listbox" tabindex="0" aria-label=${label}>
     ${list.map(
       (suggestion, index) =>
         html`<li

@@ -143,5 +143,5 @@ def _who_holds(busy: listener.Busy, lang: str) -> str:
     from . import portholder  # needed on the way out only
 
     holder = portholder.identify(busy.address, busy.port)
-    key = {"ours": "busy.ours", "clawdbot": "busy.clawdbot"}.get(holder.kind, "busy.unknown")
-    return t(lang, key, port=busy.port, pid=holder.pid, url=holder.url)
+    key = f"busy.{holder.kind}" if holder.kind != "unknown" or holder.program is None else "busy.program"
+    return t(lang, key, port=busy.port, pid=holder.pid or "?", url=holder.url, program=holder.program)

@@ -21,6 +21,7 @@ from tests.support.http import ask, login, upgrade
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.wire import opened, run, wired
 
+pytestmark = pytest.mark.slow  # each starts a process
 BUSY, CONFIG = 98, 78
 
 
@@ -174,7 +175,8 @@ CLAWDBOT = (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnecti
 
 
 @pytest.mark.parametrize(("answer", "words"), [
-    (b"", "another program"), (b"HTTP/1.1 200 OK\r\n\r\nhi", "another program"), (CLAWDBOT, "a Clawdbot gateway"),
+    (b"", f"process {os.getpid()}"), (b"HTTP/1.1 200 OK\r\n\r\nhi", "another program"),
+    (CLAWDBOT, "a Clawdbot gateway"),
 ], ids=["silent", "web server", "clawdbot"])
 def test_a_busy_port_is_named_with_its_holder_who_is_sent_nothing_secret(tmp_path, answer, words):
     with answering(answer) as (port, received):
@@ -199,6 +201,22 @@ def test_a_port_that_is_free_on_one_loopback_address_only_is_busy(tmp_path):
         held.bind(("::1", 0))
         held.listen()
         assert start(tmp_path, port=held.getsockname()[1]).returncode == BUSY
+
+
+def test_a_damaged_store_is_named_and_left_as_it_is(tmp_path):
+    (tmp_path / "jupyter").mkdir(mode=0o700)
+    database = tmp_path / "jupyter" / "gateway.sqlite3"
+    database.write_bytes(b"this is no database " * 1000)
+    done = start(tmp_path, port=free_port())
+    assert done.returncode == 1 and str(database) in done.stderr and "Traceback" not in done.stderr
+    assert database.read_bytes().startswith(b"this is no database")
+    assert "chat?code" not in done.stdout and not (tmp_path / "jupyter" / "gateway.json").exists()
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = start(tmp_path, port=free_port(), env={"CLAWDBOT_STATE_DIR": str(tmp_path / "file" / "state")})
+    assert done.returncode == CONFIG and str(tmp_path / "file") in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 # -- one gateway a state directory ----------------------------------------------------------------------------------

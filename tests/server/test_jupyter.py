@@ -1,0 +1,98 @@
+"""The extension in a real Jupyter server of somebody: processes, lock, signals."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from clawdbot_ext import config, discovery
+from tests.server.test_process import BUSY, start, wait_for
+from tests.support.http import ask, upgrade
+from tests.support.server import ROOT, clean_environment, free_port
+
+pytestmark = pytest.mark.slow  # each starts a process
+TOKEN = "the-token-of-the-lab"
+BASE = "/lab%20here/clawdbot/"
+
+
+@contextlib.contextmanager
+def jupyter(state, port):
+    """``jupyter server`` with the package's own configuration file, as after an installation."""
+    environment = clean_environment(state, JUPYTER_TOKEN=TOKEN)
+    environment["JUPYTER_CONFIG_PATH"] = str(ROOT / "jupyter-config")
+    state.mkdir(exist_ok=True)
+    with open(state / "jupyter.log", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyter_server", f"--port={port}", "--ServerApp.port_retries=0", "--no-browser",
+             "--ServerApp.base_url=/lab%20here/", "--allow-root"],
+            cwd=state, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: process.poll() is not None or _status(port, f"{BASE}healthz"), timeout=20)
+        assert process.poll() is None, (state / "jupyter.log").read_text()
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(20)
+
+
+def _status(port, path):
+    try:
+        return ask(port, path=path).status
+    except OSError:
+        return 0
+
+
+def loaded(state):
+    return config.load({"CLAWDBOT_STATE_DIR": str(state)})
+
+
+def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at_its_end(tmp_path):
+    port = free_port()
+    with jupyter(tmp_path, port) as process:
+        wait_for(lambda: _status(port, f"{BASE}healthz") == 200)
+        info = discovery.running(loaded(tmp_path))
+        assert (info.pid, info.host) == (process.pid, "jupyter") and info.url.endswith(f":{port}{BASE}")
+        token = discovery.local_token(loaded(tmp_path))
+        assert upgrade(port, f"{BASE}ws", [("Authorization", f"Bearer {token}")]).status == 101
+        assert upgrade(port, f"{BASE}ws", [("Authorization", f"token {TOKEN}")]).status == 101
+        assert upgrade(port, f"{BASE}ws").status == 403
+        assert ask(port, path=f"{BASE}chat").status == 302
+
+        second = start(tmp_path)  # prints the Lab's page and succeeds
+        assert second.returncode == 0 and info.url in second.stdout
+        forced = start(tmp_path, "--force")
+        assert forced.returncode == BUSY and info.url in forced.stderr
+        assert process.poll() is None and _status(port, f"{BASE}healthz") == 200
+
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0 and time.monotonic() - began < 5
+    assert discovery.running(loaded(tmp_path)) is None and not discovery.info_path(loaded(tmp_path)).exists()
+    assert TOKEN not in "".join(p.read_text(errors="replace") for p in (tmp_path / "jupyter").rglob("*") if p.is_file())
+
+
+def test_a_server_beside_the_gateway_points_to_it(gateway):
+    port = free_port()
+    with jupyter(gateway.state, port):
+        page = ask(port, path=f"{BASE}chat", headers=[("Authorization", f"token {TOKEN}")])
+        assert page.status == 503 and gateway.url.encode() in page.body
+        assert upgrade(port, f"{BASE}ws", [("Authorization", f"token {TOKEN}")]).json()["url"] == gateway.url
+        assert ask(gateway.port, path="/healthz").status == 200
+
+
+def test_jupyter_lists_the_extension_as_good(tmp_path):
+    environment = clean_environment(tmp_path)
+    shutil.copytree(ROOT / "jupyter-config", environment["JUPYTER_CONFIG_DIR"])
+    done = subprocess.run([sys.executable, "-m", "jupyter", "server", "extension", "list"], env=environment, timeout=30,
+                          capture_output=True, text=True)
+    shown = re.sub(r"\x1b\[\d+m", "", done.stdout + done.stderr)
+    assert re.search(r"clawdbot_ext\s+enabled", shown), shown
+    assert re.search(r"clawdbot_ext \d\S+ OK", shown), shown

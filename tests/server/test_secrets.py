@@ -1,0 +1,174 @@
+"""``gateway.auth`` by itself: what time and changes do to cookies, links and the count of failures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from clawdbot_ext import config
+from clawdbot_ext.gateway import auth
+from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
+from clawdbot_ext.protocol.schema import ConnectAuth
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Case:
+    """An ``Auth`` on a state directory of its own, with a configuration and a clock that the test turns."""
+
+    def __init__(self, folder, **settings):
+        self.folder, self.settings, self.clock = folder, settings, Clock()
+        self.auth = auth.Auth(self.config, self.clock)
+
+    def config(self):
+        names = {name.replace("__", "."): value for name, value in self.settings.items()}
+        return config.load({"CLAWDBOT_STATE_DIR": str(self.folder)}, flags=names)
+
+
+@pytest.fixture
+def case(tmp_path):
+    return Case(tmp_path, gateway__auth__token="the-token")
+
+
+def test_a_cookie_ends_after_30_days_and_no_earlier(case):
+    value = case.auth.issue_cookie(auth.Identity("ann", "token"))
+    case.clock.now += auth.COOKIE_SECONDS - 1
+    assert case.auth.read_cookie(value) == auth.Identity("ann", "cookie")
+    case.clock.now += 2
+    assert case.auth.read_cookie(value) is None
+
+
+def test_a_link_ends_after_60_seconds(case):
+    code, ends = case.auth.create_link()
+    assert ends == int((case.clock.now + 60) * 1000)
+    case.clock.now += 61
+    assert case.auth.redeem_link(code) is None
+    code, _ = case.auth.create_link()
+    case.clock.now += 59
+    assert case.auth.redeem_link(code) == auth.Identity(auth.owner(), "link")
+
+
+def test_unused_links_are_bounded(case):
+    codes = [case.auth.create_link()[0] for _ in range(auth.MAX_LINKS + 1)]
+    assert case.auth.redeem_link(codes[0]) is None and case.auth.redeem_link(codes[1]) is not None
+    assert len(case.auth._links) < auth.MAX_LINKS
+
+
+@pytest.mark.parametrize("change", [{"gateway__auth__token": "another"},
+                                    {"gateway__auth__mode": "password", "gateway__auth__password": "pw"}])
+def test_a_changed_secret_voids_cookies_and_links(case, change):
+    value, code = case.auth.issue_cookie(auth.Identity("ann", "token")), case.auth.create_link()[0]
+    before = case.auth.generation()
+    case.settings.update(change)
+    assert case.auth.generation() != before
+    assert case.auth.read_cookie(value) is None and case.auth.redeem_link(code) is None
+
+
+def test_a_cookie_of_another_gateway_or_of_nobody_is_none(case, tmp_path_factory):
+    other = Case(tmp_path_factory.mktemp("other"), **case.settings)
+    value = other.auth.issue_cookie(auth.Identity("ann", "token"))
+    for forged in (value, "", ".", "x", "x.y", value[:-1], value + "x", "é.ü", "\udc80.x", "." + value.split(".")[1]):
+        assert case.auth.read_cookie(forged) is None, forged
+
+
+def test_a_cookie_survives_a_new_process_but_not_a_new_signing_key(case):
+    value = case.auth.issue_cookie(auth.Identity("ann", "token"))
+    assert auth.Auth(case.config, case.clock).read_cookie(value) is not None
+    (case.config().home / "secrets" / "cookie").unlink()
+    assert auth.Auth(case.config, case.clock).read_cookie(value) is None
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ("127.0.0.1", "::ffff:127.0.0.1", True), ("::ffff:9.9.9.9", "9.9.9.9", True), ("::1", "::1%lo", True),
+    ("2001:db8::1", "2001:db8::ffff:1", True), ("2001:db8::1", "2001:db8:0:1::1", False), ("9.9.9.9", "9.9.9.8", False),
+    ("", "", True), ("/run/x.sock", "/run/y.sock", False),
+])
+def test_one_client_is_counted_once_however_its_address_is_written(one, other, same):
+    assert (auth.client_key(one) == auth.client_key(other)) is same
+
+
+def fail(case, client, times=1):
+    for _ in range(times):
+        with pytest.raises((Unauthorized, RateLimited)) as refused:
+            case.auth.check_connect(ConnectAuth(token="wrong"), client)
+    return refused.value
+
+
+def test_all_clients_together_are_limited_too_and_memory_is_bounded(case):
+    case.settings["gateway__loginAttemptsPerMinute"] = 3
+    results = [fail(case, f"10.0.{n // 256}.{n % 256}") for n in range(1000)]
+    tried = [r for r in results if isinstance(r, Unauthorized)]
+    assert len(tried) == 3 * auth.GLOBAL_FACTOR
+    assert all(0 < r.retry_after_ms <= 60_000 for r in results if isinstance(r, RateLimited))
+    assert len(case.auth._failures._limiter.storage.events) <= len(tried) + 1
+
+
+def test_while_it_is_limited_nothing_is_compared_so_that_a_right_guess_shows_nothing(case):
+    case.settings["gateway__loginAttemptsPerMinute"] = 2
+    assert isinstance(fail(case, "1.1.1.1", 3), RateLimited)
+    with pytest.raises(RateLimited):
+        case.auth.check_connect(ConnectAuth(token="the-token"), "1.1.1.1")
+    with pytest.raises(RateLimited):
+        case.auth.check_bearer("Bearer the-token", "1.1.1.1")
+    assert case.auth.check_connect(ConnectAuth(token="the-token"), "1.1.1.2").via == "token"
+
+
+def test_asking_without_a_credential_is_no_guess(case):
+    for nothing in (None, ConnectAuth(), ConnectAuth(token="", password="")):
+        with pytest.raises(Unauthorized):
+            case.auth.check_connect(nothing, "1.1.1.1")
+    for header in ("", "Bearer", "Bearer ", "Basic dGhlLXRva2Vu", "the-token", "Bearer a b", "Bearerthe-token"):
+        with pytest.raises(Unauthorized):
+            case.auth.check_bearer(header, "1.1.1.1")
+    assert case.auth._failures is None
+
+
+def test_an_empty_secret_never_matches(tmp_path):
+    case = Case(tmp_path, gateway__auth__mode="password")
+    for given in ("", " ", "\0"):
+        with pytest.raises(Unauthorized):
+            case.auth.check_connect(ConnectAuth(token=given, password=given), "1.1.1.1")
+
+
+def test_a_hashed_password_is_proved_once_and_then_quickly(tmp_path, monkeypatch):
+    case = Case(tmp_path, gateway__auth__password=auth.hash_password("비밀번호 하나"))
+    assert case.auth.check_connect(ConnectAuth(password="비밀번호 하나"), "1.1.1.1").via == "password"
+    monkeypatch.setattr(auth, "_scrypt", None)  # would be called for anything not proved
+    assert case.auth.check_connect(ConnectAuth(password="비밀번호 하나"), "1.1.1.1").via == "password"
+
+
+@pytest.mark.parametrize("stored", ["scrypt:", "scrypt:14:8:1:x", "scrypt:30:8:1:AAAA:AAAA",
+                                    "scrypt:14:8:1:AAAA:AAAA", "scrypt:a:b:c:d:e"])
+def test_a_hash_that_is_none_is_refused_at_the_start_and_lets_nobody_in_later(tmp_path, stored):
+    case = Case(tmp_path, gateway__auth__password=stored)
+    with pytest.raises(config.ConfigError):
+        auth.check_secret(case.config(), exposed=False)
+    with pytest.raises(Unauthorized):
+        case.auth.check_connect(ConnectAuth(password=stored), "1.1.1.1")
+
+
+@pytest.mark.parametrize(("settings", "exposed", "good"), [
+    ({}, True, True),
+    ({"gateway__auth__token": "short"}, False, True), ({"gateway__auth__token": "short"}, True, False),
+    ({"gateway__auth__token": "sixteen-bytes-ok"}, True, True), ({"gateway__auth__password": "password"}, True, False),
+    ({"gateway__auth__password": "password"}, False, True), ({"gateway__auth__password": "long enough"}, True, True),
+    ({"gateway__auth__mode": "password"}, False, False),
+])
+def test_how_good_a_secret_must_be_depends_on_who_can_reach_it(tmp_path, settings, exposed, good):
+    given = Case(tmp_path, **settings).config()
+    if good:
+        auth.check_secret(given, exposed=exposed)
+    else:
+        with pytest.raises(config.ConfigError):
+            auth.check_secret(given, exposed=exposed)
+
+
+def test_an_identity_shows_no_secret(case):
+    identity = case.auth.check_connect(ConnectAuth(token="the-token"), "1.1.1.1")
+    assert "the-token" not in repr(dataclasses.asdict(identity))

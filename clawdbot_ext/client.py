@@ -17,8 +17,8 @@ import asyncio
 import contextlib
 import itertools
 import json
-import platform
 import random
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 from types import TracebackType
@@ -88,7 +88,7 @@ class GatewayClient:
         self.endpoint = endpoint
         self.hello: Mapping[str, Any] = {}
         """The payload of the last ``hello-ok``."""
-        self._info = {"id": client_id, "version": __version__, "platform": platform.system().lower(), "mode": mode,
+        self._info = {"id": client_id, "version": __version__, "platform": sys.platform, "mode": mode,
                       **({"displayName": display_name} if display_name else {})}
         self._caps, self._locale, self._handshake = list(caps), locale, handshake
         self._socket: WebSocketClientConnection | None = None

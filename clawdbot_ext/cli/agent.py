@@ -112,7 +112,7 @@ async def _ask(
                                  patience_s=PATIENCE_S):
         if isinstance(item, End):
             rest = item.text
-            if rest and rest != printer.text:  # a command's answer, or what a lost connection kept from us
+            if not printer.text.startswith(rest):  # a command's answer, or what a lost connection kept from us
                 known = rest.startswith(printer.text)
                 printer.take(rest[len(printer.text):] if known else rest, replaces=not known)
             return item

@@ -233,8 +233,7 @@ class Chat:
             async for item in items:
                 if isinstance(item, End):
                     frames.cancel()
-                    known = item.text if item.message else text
-                    reply.end(known or text)
+                    reply.end(text if text.startswith(item.text) else item.text)  # what was seen stays
                     return item
                 if not isinstance(item, Chunk):
                     reply.status = _status(item)

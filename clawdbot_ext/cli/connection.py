@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -54,6 +53,8 @@ def json_option(command: Command) -> Command:
 
 def with_client(target: Target, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
     """Connect, do ``work``, disconnect. Raises what connecting, the gateway and ``work`` raise."""
+    import asyncio  # with the client, a third of a start: commands that do not connect do without
+
     from ..client import GatewayClient
 
     endpoint = target.locate()

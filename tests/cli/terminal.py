@@ -1,12 +1,12 @@
-"""A program in a pseudo-terminal, as a person sees it: send keys, wait for text."""
+"""A program in a pseudo-terminal, as a person sees it: press keys, wait for what is on the screen."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import os
 import pty
-import re
 import signal
 import struct
 import subprocess
@@ -14,73 +14,71 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.cli.screen import Screen
+
 WAIT_S = 15.0
-ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\r")
-CURSOR_QUERY = b"\x1b[6n"
+PROMPT = "›"
 
 
 class Terminal:
-    """``python -m clawdbot_ext ARGUMENTS`` in a terminal of 100 × 30."""
+    """``python -m clawdbot_ext ARGUMENTS`` in a terminal of 100 × 40."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], *, columns: int = 100, lines: int = 30):
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], *, columns: int = 100, lines: int = 40):
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        environment = {**environment, "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"}
+        self.screen = Screen(columns, lines)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "clawdbot_ext", *arguments], stdin=slave, stdout=slave, stderr=slave,
-            env=environment, cwd=Path(environment["CLAWDBOT_STATE_DIR"]), start_new_session=True)
+            env={**environment, "TERM": "xterm-256color"}, cwd=Path(environment["CLAWDBOT_STATE_DIR"]),
+            start_new_session=True)
         os.close(slave)
         self.raw = ""
+        """Everything that was written, as it was."""
         self._news = threading.Condition()
         self._ended = False
-        self._seen = 0
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        data = b""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             try:
-                more = os.read(self._master, 65_536)
-            except OSError:
-                more = b""
-            if not more:
-                break
-            data += more
-            for _ in range(more.count(CURSOR_QUERY)):  # answer as a terminal does
-                os.write(self._master, b"\x1b[1;1R")
+                data = os.read(self._master, 65_536)
+            except OSError:  # the other end is closed
+                data = b""
             with self._news:
-                self.raw = data.decode("utf-8", "replace")
+                text = decoder.decode(data)
+                self.raw += text
+                self.screen.feed(text)
+                self._ended = not data
                 self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-
-    @property
-    def text(self) -> str:
-        """Everything printed so far, without what moves the cursor or colours."""
-        return ESCAPES.sub("", self.raw)
+            while self.screen.answers:
+                os.write(self._master, self.screen.answers.pop(0).encode())
+            if not data:
+                return
 
     def send(self, keys: str) -> None:
         """Press keys."""
         os.write(self._master, keys.encode())
 
-    def expect(self, wanted: str, timeout_s: float = WAIT_S) -> str:
-        """Wait until ``wanted`` is printed after what was expected last; what was printed up to it."""
+    def expect(self, text: str, *, times: int = 1, timeout_s: float = WAIT_S) -> None:
+        """Wait until ``text`` is on the screen or above it, at least ``times`` times."""
+        self._wait(lambda: self.screen.text.count(text) >= times, repr(text), timeout_s)
+
+    def ready(self, typed: str = "", *, timeout_s: float = WAIT_S) -> None:
+        """Wait until the line that is edited is the prompt and ``typed``."""
+        self._wait(lambda: self.screen.current == f"{PROMPT} {typed}".rstrip(), f"prompt with {typed!r}", timeout_s)
+
+    def _wait(self, condition: Callable[[], bool], wanted: str, timeout_s: float) -> None:
         ends = time.monotonic() + timeout_s
         with self._news:
-            while True:
-                text = self.text
-                found = text.find(wanted, self._seen)
-                if found >= 0:
-                    before, self._seen = text[self._seen:found], found + len(wanted)
-                    return before
+            while not condition():
                 left = ends - time.monotonic()
                 if left <= 0 or self._ended:
-                    raise AssertionError(f"no {wanted!r} in:\n{text[self._seen:]}\n--- raw: {self.raw[-500:]!r}")
+                    raise AssertionError(f"no {wanted} on the screen:\n{self.screen.text}")
                 self._news.wait(left)
 
     def wait(self, timeout_s: float = WAIT_S) -> int:

@@ -78,7 +78,7 @@ def answering(gateway: GatewayProcess, session: str) -> subprocess.Popen[bytes]:
                                env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                stdin=subprocess.DEVNULL)
     assert process.stdout is not None
-    assert process.stdout.read(1)
+    assert process.stdout.read(9) == b"One word "
     return process
 
 
@@ -97,6 +97,24 @@ def test_a_reply_that_is_stopped_elsewhere_is_exit_code_5(gateway: GatewayProces
     assert cli("agent", "-m", "/stop", "--session", "stopped").returncode == 0
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 5
+
+
+@pytest.mark.slow
+def test_a_gateway_that_is_killed_in_mid_reply_leaves_exit_code_5_and_the_text(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path)
+    gateway.start()
+    try:
+        process = answering(gateway, "main")
+        gateway.kill()
+        gateway.start()
+        out, errors = process.communicate(timeout=60)
+        stored = run_cli(gateway.environment, "sessions", "show").stdout
+    finally:
+        gateway.stop()
+    assert process.returncode == 5
+    assert b"reconnecting" in errors
+    assert b"word" not in out, "what was printed is not printed again"
+    assert "[The reply was interrupted." in stored
 
 
 # -- where it goes ----------------------------------------------------------------------------------------------------

@@ -341,6 +341,78 @@ def test_ask_tells_of_the_queue_and_of_retries() -> None:
     run(main())
 
 
+def test_ask_gives_up_when_the_gateway_does_not_come_back_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
+
+    async def main() -> None:
+        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+            gateway.answers["chat.send"] = started
+            asking = asyncio.create_task(collect(client, patience_s=0.05))
+            await until(lambda: bool(gateway.requests))
+            await gateway.stop()
+            with pytest.raises(Unreachable):
+                await asyncio.wait_for(asking, 5)
+
+    run(main())
+
+
+def test_several_who_wait_for_the_gateway_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
+
+    async def main() -> None:
+        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+            await gateway.cut()
+            await until(lambda: not client.connected)
+            hellos = await asyncio.gather(*(client.reconnect() for _ in range(3)))
+            assert len(gateway.connects) == 2
+            assert all(hello is client.hello for hello in hellos)
+
+    run(main())
+
+
+def test_a_run_of_somebody_else_is_followed_from_the_middle() -> None:
+    async def main() -> None:
+        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+            gateway.answers["chat.history"] = lambda params: {
+                "messages": [], "inFlight": {"runId": "r1", "text": "so far", "thinking": "", "startedAt": 1}}
+
+            async def follow() -> list[Any]:
+                return [item async for item in client.follow("r1")]
+
+            following = asyncio.create_task(follow())
+            await until(lambda: bool(gateway.requests))
+            await gateway.push("chat", delta("r1", " and on", 6))
+            await gateway.push("chat", {"runId": "r1", "state": "final", "message": message("r1", "so far and on")})
+            items = await asyncio.wait_for(following, 5)
+            assert text_of(items) == "so far and on"
+            assert items[-1].state == "final"
+
+    run(main())
+
+
+def test_following_a_run_that_is_over_gives_its_end() -> None:
+    async def main() -> None:
+        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+            cut = message("r1", "half", stopReason="interrupted", errorMessage="the connection was cut")
+            gateway.answers["chat.history"] = lambda params: {"messages": [cut]}
+            assert [item async for item in client.follow("r1")] == [
+                End("r1", "error", cut, "the connection was cut")]
+
+    run(main())
+
+
+def test_new_by_a_client_that_can_switch_says_where_to() -> None:
+    async def main() -> None:
+        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+            gateway.answers["chat.send"] = lambda params: started(params) | {"switchTo": "agent:main:fresh"}
+            asking = asyncio.create_task(collect(client, "/new"))
+            await until(lambda: bool(gateway.requests))
+            await gateway.push("chat", {"runId": "r1", "state": "final", "message": message("r1", "opened")})
+            assert (await asyncio.wait_for(asking, 5))[-1].switch_to == "agent:main:fresh"
+
+    run(main())
+
+
 def test_stop_as_a_message_ends_at_once() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:

@@ -66,6 +66,10 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
         assert upgrade(port, f"{BASE}ws").status == 403
         assert ask(port, path=f"{BASE}chat").status == 302
 
+        asked = subprocess.run([sys.executable, "-m", "clawdbot_ext", "agent", "-m", "[[text=from the lab]]"], cwd=ROOT,
+                               env=clean_environment(tmp_path), capture_output=True, text=True, timeout=20)
+        assert "from the lab" in asked.stdout, asked.stderr
+
         second = start(tmp_path)  # prints the Lab's page and succeeds
         assert second.returncode == 0 and info.url in second.stdout
         forced = start(tmp_path, "--force")

@@ -1,7 +1,7 @@
 /** The standalone page: one element that fills the window, its session in the address, its state in the title. */
 import { define } from "./define.js";
 import "./page.css";
-import type { ChatStatus } from "./ui/chat.js";
+import type { ChatStatus } from "./ui/chat-news.js";
 
 const MARKS: Record<ChatStatus["status"], string> = { idle: "", answering: "… ", offline: "⚠ ", login: "" };
 

@@ -2,11 +2,26 @@
 import type { RequestRefused } from "../core/client.js";
 import { textOf } from "../core/messages.js";
 import type { ChatEvent, SessionChangedEvent } from "../core/protocol.js";
-import { currentView } from "../core/state.js";
+import { currentView, entryOf } from "../core/state.js";
 import type { State } from "../core/state.js";
 import type { Translate } from "../i18n/index.js";
 
-import type { Toast } from "./context.js";
+import type { Toast, Ui } from "./context.js";
+import { titleOf } from "./sidebar.js";
+
+/** What a page may show in its title. */
+export interface ChatStatus {
+  title: string;
+  status: "idle" | "answering" | "offline" | "login";
+  locale: string;
+}
+
+export function statusOf({ t, locale }: Ui, state: State, login: boolean): ChatStatus {
+  const title = titleOf(entryOf(state, state.current), state.current, state.mainKey, t);
+  const away = state.connection.status === "waiting";
+  const status = login ? "login" : away ? "offline" : currentView(state).live ? "answering" : "idle";
+  return { title, status, locale };
+}
 
 const UNDO_MS = 10_000;
 

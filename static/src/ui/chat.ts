@@ -27,7 +27,8 @@ import type { Transport } from "../core/transport.js";
 import { pickLocale, translator } from "../i18n/index.js";
 
 import { banner } from "./banner.js";
-import { commandNote, sendFailedNote, sessionNote, spoken } from "./chat-news.js";
+import { commandNote, sendFailedNote, sessionNote, spoken, statusOf } from "./chat-news.js";
+import type { ChatStatus } from "./chat-news.js";
 import { attempt } from "./context.js";
 import type { Toast, Ui } from "./context.js";
 import { connect } from "./connect.js";
@@ -41,14 +42,8 @@ import type { SessionAction } from "./sidebar.js";
 import { styles } from "./styles/index.js";
 import { Toasts } from "./toasts.js";
 
-/** What a page may show in its title. */
-export interface ChatStatus {
-  title: string;
-  status: "idle" | "answering" | "offline" | "login";
-  locale: string;
-}
-
 const NARROW_PX = 760;
+const ASK_AGAIN_MS = 5_000;
 /** News of one thing by two events come within this time. */
 const SAME_NEWS_MS = 1_000;
 
@@ -102,6 +97,7 @@ export class ClawdbotChat extends LitElement {
   private readonly resizing = new ResizeObserver(
     ([entry]) => (this.narrow = (entry?.contentRect.width ?? NARROW_PX) < NARROW_PX),
   );
+  private askAgain: ReturnType<typeof setTimeout> | undefined;
   private ticker: ReturnType<typeof setInterval> | undefined;
   /** Sessions cleared from this page: their undo is offered here even when they are not on show. */
   private readonly clearing = new Set<string>();
@@ -147,6 +143,7 @@ export class ClawdbotChat extends LitElement {
     window.removeEventListener("storage", this.prefsElsewhere);
     document.removeEventListener("visibilitychange", this.wake);
     clearInterval(this.ticker);
+    clearTimeout(this.askAgain);
     this.flusher.stop();
     this.toasts.stop();
     this.controller?.stop();
@@ -158,7 +155,8 @@ export class ClawdbotChat extends LitElement {
       base: new URL(this.baseUrl || ".", document.baseURI).href,
       transport: this.transport,
       locale: () => this.language(),
-      sessionKey: this.sessionKey,
+      // Moved to another place in the document, it stays where the reader was.
+      sessionKey: this.hasUpdated ? this.state.current : this.sessionKey,
       storage: this.storage,
     });
     this.auth = auth;
@@ -207,7 +205,8 @@ export class ClawdbotChat extends LitElement {
 
   private async askLogin(): Promise<void> {
     const session = await this.auth.session();
-    if (session?.authenticated) this.controller?.client.reopen();
+    // The page is let in and the socket is not: a contradiction that time may solve, but no reason to hurry.
+    if (session?.authenticated) this.askAgain = setTimeout(() => this.controller?.client.start(), ASK_AGAIN_MS);
     else this.login = session ?? { authenticated: false, modes: ["token"], mount: "standalone" };
   }
 
@@ -358,17 +357,7 @@ export class ClawdbotChat extends LitElement {
   protected override updated(): void {
     const { ui, state } = this;
     if (!ui) return;
-    const status: ChatStatus = {
-      title: titleOf(entryOf(state, state.current), state.current, state.mainKey, ui.t),
-      status: this.login
-        ? "login"
-        : state.connection.status === "waiting"
-          ? "offline"
-          : currentView(state).live
-            ? "answering"
-            : "idle",
-      locale: ui.locale,
-    };
+    const status = statusOf(ui, state, this.login !== null);
     const told = JSON.stringify(status);
     if (told === this.status) return;
     this.status = told;

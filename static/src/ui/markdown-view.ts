@@ -20,7 +20,7 @@ export interface MarkdownLabels {
 /** Longer code is shown plain: highlighting it would be felt. */
 const HIGHLIGHT_MAX_CHARS = 50_000;
 /** An open code block is highlighted again after so many milliseconds, if it is not longer than so much. */
-const REHIGHLIGHT_MS = 200;
+const REHIGHLIGHT_MS = 100;
 const REHIGHLIGHT_MAX_CHARS = 8_000;
 
 export class MarkdownView extends HTMLElement {

@@ -48,17 +48,22 @@ class Wire:
         self.bytes_in = 0
         self.taps: list[Callable[[dict[str, Any]], None]] = []
         """Called with every event frame as it arrives."""
+        self.on_response: Callable[[dict[str, Any]], None] = lambda frame: None
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count(1)
         self._news = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Take frames from now on."""
+        self._reader = asyncio.create_task(self._read())
 
     async def handshake(
         self, *, token: str | None = None, password: str | None = None, caps: Sequence[str] = (),
         scopes: Sequence[str] | None = tuple(SCOPES), locale: str | None = None, minimum: int = 3, maximum: int = 3,
     ) -> dict[str, Any]:
         """Challenge, connect, hello. Raises ``WireError`` when refused."""
-        self._reader = asyncio.create_task(self._read())
+        self.start()
         await self.wait("connect.challenge")
         auth = {k: v for k, v in (("token", token), ("password", password)) if v is not None}
         params: dict[str, Any] = {
@@ -81,6 +86,7 @@ class Wire:
                 for tap in self.taps:
                     tap(frame)
             if frame["type"] == "res":
+                self.on_response(frame)
                 waiter = self._pending.pop(frame["id"], None)
                 if waiter and not waiter.done():
                     waiter.set_result(frame)

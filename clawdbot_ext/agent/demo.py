@@ -61,6 +61,7 @@ class DemoProvider:
         await asyncio.sleep(directives.number(wishes, "first_ms", self._first_ms) / 1000)
         self._fail_if_asked(wishes, text, asked)
         thinking = ""
+        thinking = ""
         if subject == "thinking" or (request.thinking != "off" and not wishes):
             thinking = _t(request.locale, "demo.thinking.aloud")
             for word in _words(thinking):
@@ -73,7 +74,8 @@ class DemoProvider:
                 return
             yield TextDelta(word)
             await asyncio.sleep(delay_s)
-        yield Completed("end_turn", [{"type": "text", "text": answer}], Usage(
+        thought = [{"type": "thinking", "thinking": thinking}] if thinking else []
+        yield Completed("end_turn", [*thought, {"type": "text", "text": answer}], Usage(
             input=sum(estimate(str(m.get("content", ""))) for m in request.messages),
             output=estimate(answer) + estimate(thinking)))
 

@@ -151,6 +151,7 @@ async def wire_bytes(url: str, token: str) -> dict[str, Any]:
         for caps, label, budget in ((APPEND, "chat.append", append_budget), ((), "cumulative", 60)):
             async with wired(url, token, caps=caps) as wire:
                 await reply(wire, "[[tokens=5]]", f"b{tokens}{label}")  # the session exists, as in a conversation
+                await asyncio.sleep(0.5)  # and the news that this client has come is out
                 result = await reply(wire, f"[[tokens={tokens}]] [[delay_ms=5]]", f"b{tokens}{label}")
                 text = len(" ".join(f"t{i}" for i in range(tokens))) + 1
                 name = f"bytes / text, {text} B, {label} (budget {budget}, real {real})"

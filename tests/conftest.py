@@ -29,7 +29,7 @@ def make_gateway(tmp_path) -> Iterator[Callable[..., GatewayProcess]]:
 
     yield make
     for gateway in made:
-        gateway.stop()
+        gateway.kill()  # how it stops is a test of its own; here a reply that still runs must not hold up the next test
 
 
 @pytest.fixture

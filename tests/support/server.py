@@ -109,9 +109,10 @@ class GatewayProcess:
             return False
 
     def kill(self) -> None:
-        """``kill -9``."""
-        self._signal(signal.SIGKILL)
-        self.wait()
+        """``kill -9``, if it was ever started."""
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self.wait()
 
     def terminate(self) -> None:
         """``SIGTERM``; it ends in its own time."""

@@ -13,7 +13,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +23,7 @@ from ..agent.provider import Reply
 from ..agent.turn import Retrying, TurnEvent
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
-from ..protocol.errors import GatewayError, QueueFull, ShuttingDown
+from ..protocol.errors import GatewayError, QueueFull, ShuttingDown, Unavailable
 from ..protocol.schema import (
     AgentEvent,
     ChatEvent,
@@ -31,7 +32,7 @@ from ..protocol.schema import (
     SessionMessageEvent,
     SessionQueueEvent,
 )
-from ..store.api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session
+from ..store.api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session, StoreDamaged
 from .broadcast import ReplyStream
 from .entries import text_of
 from .reply import Ending, cancelled, final_message, take_turn
@@ -46,6 +47,8 @@ FLUSH_INTERVAL_S = 0.25
 """A crash loses at most this much of a reply (promise P5) …"""
 FLUSH_CHARS = 2048
 """… or this many characters."""
+STOP_S = 5.0
+"""How long ``abort`` waits for what it stopped to have ended."""
 DRAIN_S = 8.0
 """How long a stopping gateway lets replies end before it marks them interrupted."""
 
@@ -57,11 +60,22 @@ class ActiveRun:
         self.run, self.stream = run, stream
         self.reply = Reply()
         self.stop_reason = ""
-        """Why it was cancelled: ``rpc`` (somebody pressed stop) or ``shutdown``; empty while nobody did."""
+        """Why it stops: ``rpc`` (somebody pressed stop), ``shutdown``, or ``ended`` by itself; empty before that."""
         self.task: asyncio.Task[None] | None = None
+        self.in_turn = False
+        """The provider is at work; before and after that, cancelling the task would lose the run's end."""
         self.started_at = now_ms()
         self._flushed_at = time.monotonic()
         self._flushed_chars = 0
+
+    def stop(self, reason: str) -> bool:
+        """Have the reply end early; ``False`` when that was asked before. One that has not begun sees it by itself."""
+        if self.stop_reason:
+            return False
+        self.stop_reason = reason
+        if self.in_turn and self.task:
+            self.task.cancel()
+        return True
 
     def due(self) -> bool:
         """Is it time to put the text so far on disk?"""
@@ -83,6 +97,9 @@ class Runs:
         self._active: dict[str, ActiveRun] = {}
         self._waiting: dict[str, deque[Run]] = {}
         self._reserved: set[str] = set()
+        """Sessions in which nothing may start: a send is being started, or the transcript is being replaced."""
+        self._under_way: dict[str, set[asyncio.Future[None]]] = {}
+        """Sends between two states, by session."""
         self._background: set[asyncio.Task[Any]] = set()
         self._late: list[tuple[str, RunState, Mapping[str, Any] | None, Mapping[str, Any]]] = []
         self._stopping = False
@@ -116,16 +133,22 @@ class Runs:
         if self._stopping:
             raise ShuttingDown("the gateway is stopping")
         busy = session_key in self._active or session_key in self._reserved
-        if not busy:
-            self._reserved.add(session_key)
-        elif len(self._waiting.get(session_key, ())) >= self._gateway.live()["session.maxQueued"] and (
-            await self._gateway.store.get_run(run_id) is None
-        ):
-            raise QueueFull(f"{len(self._waiting[session_key])} messages are waiting already", retry_after_ms=1000)
+        ahead = len(self._waiting.get(session_key, ())) + len(self._under_way.get(session_key, ())) - (
+            session_key in self._reserved)
+        with self._moving(session_key):
+            if not busy:
+                self._reserved.add(session_key)
+            elif ahead >= self._gateway.live()["session.maxQueued"] and (
+                await self._gateway.store.get_run(run_id) is None
+            ):
+                raise QueueFull(f"{ahead} messages are waiting already", retry_after_ms=1000)
+            return await self._accept(busy, run_id=run_id, session_key=session_key, request_hash=request_hash,
+                                      message=message, options=options)
+
+    async def _accept(self, busy: bool, *, run_id: str, session_key: str, **send: Any) -> tuple[Accepted, int]:
         try:
             accepted = await self._gateway.store.accept_run(
-                run_id=run_id, session_key=session_key, request_hash=request_hash, message=message, options=options,
-                start=not busy, now=now_ms())
+                run_id=run_id, session_key=session_key, start=not busy, now=now_ms(), **send)
         except BaseException:
             if not busy:
                 self._release(session_key)
@@ -162,6 +185,20 @@ class Runs:
         for key in list(self._waiting):
             self._next(key)
 
+    @contextmanager
+    def _moving(self, session_key: str) -> Iterator[None]:
+        """A send is between two states: ``abort`` waits for it, ``submit`` counts it."""
+        arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        moving = self._under_way.setdefault(session_key, set())
+        moving.add(arrived)
+        try:
+            yield
+        finally:
+            arrived.set_result(None)
+            moving.remove(arrived)
+            if not moving:
+                del self._under_way[session_key]
+
     # -- running ----------------------------------------------------------------------------------------------------
     def _begin(self, accepted: Accepted) -> None:
         run = accepted.run
@@ -191,15 +228,16 @@ class Runs:
         task.add_done_callback(self._background.discard)
 
     async def _start_waiting(self, run: Run) -> None:
-        try:
-            accepted = await self._gateway.store.start_run(run.run_id, now=now_ms())
-        except GatewayError as exc:  # the disk is full: it stays queued in the store and is tried at the next start
-            log.error("run %s cannot start: %s", run.run_id, exc)
-            accepted = None
-        if accepted is None:
-            self._release(run.session_key)
-        else:
-            self._begin(accepted)
+        with self._moving(run.session_key):
+            try:
+                accepted = await self._gateway.store.start_run(run.run_id, now=now_ms())
+            except (GatewayError, StoreDamaged) as exc:  # a full disk: it stays queued, to be tried at the next start
+                log.error("run %s cannot start: %s", run.run_id, exc)
+                accepted = None
+            if accepted is None:
+                self._release(run.session_key)
+            else:
+                self._begin(accepted)
 
     async def _run(self, active: ActiveRun, accepted: Accepted) -> None:
         run = active.run
@@ -210,13 +248,23 @@ class Runs:
         # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
         ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
         try:
-            ending = await take_turn(self._gateway, active, accepted.session, lambda event: self._emit(active, event))
+            if active.stop_reason:
+                ending = cancelled(active)
+            else:
+                active.in_turn = True
+                ending = await take_turn(self._gateway, active, accepted.session,
+                                         lambda event: self._emit(active, event))
         except asyncio.CancelledError:
             ending = cancelled(active)
         finally:
+            active.in_turn = False
+            active.stop_reason = active.stop_reason or "ended"
             flusher.cancel()
-            await asyncio.shield(self._end(active, ending))
-            self._next(run.session_key)
+            try:
+                await asyncio.shield(self._end(active, ending))
+            finally:
+                self._active.pop(run.session_key, None)
+                self._next(run.session_key)
 
     def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
         if isinstance(event, Retrying):
@@ -246,10 +294,12 @@ class Runs:
         try:
             finished = await self._gateway.store.finish_run(
                 active.run.run_id, state=ending.state, message=message, result=result, now=now_ms())
-        except GatewayError as exc:
+        except (GatewayError, StoreDamaged) as exc:
             log.error("run %s: its end could not be stored yet: %s", active.run.run_id, exc)
-            self._late.append((active.run.run_id, ending.state, message, result))
-            ending = Ending("failed", "error", t(active.run.options.get("locale"), "run.storage", why=exc.message),
+            if isinstance(exc, Unavailable):
+                self._late.append((active.run.run_id, ending.state, message, result))
+            why = exc.message if isinstance(exc, GatewayError) else exc.detail
+            ending = Ending("failed", "error", t(active.run.options.get("locale"), "run.storage", why=why),
                             {"kind": "storage"})
         self._active.pop(active.run.session_key, None)
         phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
@@ -278,22 +328,51 @@ class Runs:
 
         A running reply keeps its text; a waiting send is taken out of the line.
         """
+        if moving := self._under_way.get(session_key):  # sent before, so stopped too
+            await asyncio.wait(moving, timeout=STOP_S)
+        return await self._abort(session_key, run_id)
+
+    async def _abort(self, session_key: str, run_id: str | None) -> list[str]:
         stopped = []
-        for run in [r for r in self.queued(session_key) if run_id in (None, r.run_id)]:
-            self._waiting[session_key].remove(run)
-            await self._gateway.store.finish_run(run.run_id, state="aborted", message=None,
-                                                 result={"status": "aborted", "summary": "aborted"}, now=now_ms())
-            self.tell_end(run, 1, "aborted")
-            stopped.append(run.run_id)
-        if stopped:
-            self._tell_queue(session_key)
         active = self._active.get(session_key)
-        if active and active.task and run_id in (None, active.run.run_id) and not active.stop_reason:
-            active.stop_reason = "rpc"
-            active.task.cancel()
-            await asyncio.wait([active.task], timeout=5)
-            stopped.insert(0, active.run.run_id)
+        if active and run_id in (None, active.run.run_id) and active.stop("rpc"):
+            stopped.append(active.run.run_id)
+        stopped += await self._take_out([r for r in self.queued(session_key) if run_id in (None, r.run_id)])
+        if active and active.task and run_id in (None, active.run.run_id):
+            await asyncio.wait([active.task], timeout=STOP_S)
         return stopped
+
+    async def _take_out(self, runs: Sequence[Run]) -> list[str]:
+        """End waiting sends of one session; returns their ids. Raises ``StorageFull``: the rest waits as before."""
+        if not runs:
+            return []
+        key, left = runs[0].session_key, deque(runs)
+        line = self._waiting[key]
+        for run in runs:  # all at once: none may start, or be taken by somebody else, while the store writes
+            line.remove(run)
+        try:
+            while left:
+                await self._gateway.store.finish_run(left[0].run_id, state="aborted", message=None, now=now_ms(),
+                                                     result={"status": "aborted", "summary": "aborted"})
+                self.tell_end(left.popleft(), 1, "aborted")
+        finally:
+            self._waiting.setdefault(key, deque()).extendleft(reversed(left))
+            self._tell_queue(key)
+            self._next(key)
+        return [run.run_id for run in runs]
+
+    @asynccontextmanager
+    async def stopped(self, session_key: str) -> AsyncIterator[None]:
+        """Everything in a session is stopped, and what is sent meanwhile waits until the block is left."""
+        while moving := self._under_way.get(session_key):
+            await asyncio.wait(moving)
+        with self._moving(session_key):
+            self._reserved.add(session_key)
+            try:
+                await self._abort(session_key, None)
+                yield
+            finally:
+                self._release(session_key)
 
     async def drain(self) -> None:
         """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
@@ -303,8 +382,7 @@ class Runs:
             await asyncio.wait(tasks, timeout=DRAIN_S)
         left = [a for a in self._active.values() if a.task and not a.task.done()]
         for active in left:
-            active.stop_reason = "shutdown"
-            active.task.cancel()  # type: ignore[union-attr]  # filtered above
+            active.stop("shutdown")
         if left:
             await asyncio.wait({a.task for a in left if a.task}, timeout=2)
 

@@ -109,8 +109,8 @@ async def sessions_reset(gw: Gateway, client: Client, params: SessionKeyParams) 
 
 async def reset(gw: Gateway, key: str) -> Session:
     """Stop what runs, archive the transcript, start an empty one; settings stay."""
-    await gw.runs.abort(key, None)
-    session = await gw.store.new_transcript(key, now=now_ms())
+    async with gw.runs.stopped(key):
+        session = await gw.store.new_transcript(key, now=now_ms())
     gw.tell_session(session, "reset")
     return session
 
@@ -123,9 +123,9 @@ async def sessions_clear(gw: Gateway, client: Client, params: SessionKeyParams) 
 
 async def clear(gw: Gateway, key: str) -> Session:
     """Stop what runs and empty the transcript, for good after ``UNDO_MS``."""
-    await gw.runs.abort(key, None)
-    now = now_ms()
-    session = await gw.store.clear(key, undo_until=now + UNDO_MS, now=now)
+    async with gw.runs.stopped(key):
+        now = now_ms()
+        session = await gw.store.clear(key, undo_until=now + UNDO_MS, now=now)
     gw.tell_session(session, "cleared")
     return session
 

@@ -109,3 +109,57 @@ def test_a_command_that_a_crash_cut_off_is_ended_and_never_sent_to_the_model(tmp
         await gateway.stop()
 
     run(main())
+
+
+async def submit(gateway: Gateway, run_id: str, text: str = "[[tokens=3]]") -> None:
+    await gateway.runs.submit(run_id=run_id, session_key="agent:main:main", request_hash=run_id, options={}, message={
+        "role": "user", "content": [{"type": "text", "text": text}], "timestamp": 1})
+
+
+def test_a_run_that_is_stopped_before_its_first_step_ends_and_leaves_the_session_free(tmp_path):
+    """A task that is cancelled before it has begun never comes to its ``finally``."""
+
+    async def main():
+        gateway = gateway_on(tmp_path, SqliteStore(tmp_path / "g.sqlite3"))
+        await gateway.start()
+        await submit(gateway, "r")
+        assert await gateway.runs.abort("agent:main:main", None) == ["r"]
+        assert gateway.runs.counts() == {"running": 0, "queued": 0}
+        stopped = await gateway.store.get_run("r")
+        assert stopped is not None and stopped.state == "aborted"
+        await gateway.stop()
+
+    run(main())
+
+
+class SlowEnd(SqliteStore):
+    """A store in which the first end of a run takes as long as the test wants."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.ending, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def finish_run(self, run_id: str, **end: Any) -> Any:
+        self.ending.set()
+        await self.go_on.wait()
+        return await super().finish_run(run_id, **end)
+
+
+def test_a_stop_that_comes_while_a_run_ends_changes_nothing_and_the_next_one_starts(tmp_path):
+    async def main():
+        store = SlowEnd(tmp_path / "g.sqlite3")
+        gateway = gateway_on(tmp_path, store)
+        await gateway.start()
+        await submit(gateway, "first")
+        await submit(gateway, "second")
+        await store.ending.wait()
+        stop = asyncio.create_task(gateway.runs.abort("agent:main:main", "first"))
+        await asyncio.sleep(0)
+        store.go_on.set()
+        assert await stop == []
+        for run_id in ("first", "second"):
+            ended, _ = await gateway.runs.wait(run_id, 5)
+            assert ended is not None and ended.state == "done"
+        await gateway.stop()
+
+    run(main())

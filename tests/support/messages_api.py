@@ -287,7 +287,8 @@ class _Messages(_Handler):
         if shape == "stall":
             closed = asyncio.Event()
             stream.set_close_callback(closed.set)
-            await asyncio.wait_for(closed.wait(), STALL_S)
+            if not stream.closed():  # Tornado never calls back for a stream that is closed already
+                await asyncio.wait_for(closed.wait(), STALL_S)
         elif shape == "rst":
             _reset(stream)
         else:

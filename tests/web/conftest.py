@@ -1,49 +1,39 @@
 """A real browser at a real gateway. Without Chromium these tests are skipped with a reason; in CI that is a failure.
 
-The browser is found as ``$CHROMIUM``, as ``chromium`` on PATH, or as Playwright's own. It lives as long as a module:
-Playwright's loop would stand in the way of other tests that run one.
+The browser lives as long as a module: Playwright's loop would stand in the way of other tests that run one.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.server import ROOT, GatewayProcess
+from tests.support.tools import require
 
 from .chat import Chat
 
+HERE = Path(__file__).parent
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 PATIENCE_MS = 5_000
 
 
-def missing(what: str) -> None:
-    """Skip on somebody's machine, fail in CI: there it would be a test that silently never runs."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-def chromium(playwright: Playwright) -> str | None:
-    """The path of a Chromium, or ``None``."""
-    candidates = (os.environ.get("CHROMIUM"), shutil.which("chromium"), playwright.chromium.executable_path)
-    return next((path for path in candidates if path and Path(path).exists()), None)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not (ROOT / "clawdbot_ext" / "_static" / "chat.html").exists():
-        missing("the page is not built: npm ci && npm run build")
+    path = require("chromium")
+    assert (ROOT / "clawdbot_ext" / "_static" / "chat.html").exists(), "the page is not built: pip install -e ."
     with sync_playwright() as playwright:
-        path = chromium(playwright)
-        if path is None:
-            missing("no Chromium: set CHROMIUM, or install chromium")
         opened = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield opened
         opened.close()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.server import ROOT
-
-from .conftest import missing
+from tests.support.tools import require
 
 LANGUAGES = {"en": "en-US", "ko": "ko-KR"}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -18,9 +17,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 def problems(chat) -> list[str]:
     """What axe-core finds, one line each."""
-    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.exists():
-        missing("no axe-core: npm ci")
+    axe = Path(require("axe-core"))
     if not chat.page.evaluate("'axe' in window"):
         chat.page.evaluate(axe.read_text(encoding="utf-8"))
     found = chat.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)

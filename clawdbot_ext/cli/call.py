@@ -49,6 +49,7 @@ def events(target: Target, names: tuple[str, ...], keys: tuple[str, ...], count:
     async def work(client: GatewayClient) -> int:
         known = {(await client.request("sessions.resolve", {"key": key}))["key"] for key in keys}
         seen = 0
+        note(say("events.listening", url=client.endpoint.ws_url))
         async for event in client.events():
             if event.name == LOST:
                 note(say("error.lost", reason=event.payload.get("reason") or event.payload.get("code") or "-"))

@@ -84,7 +84,7 @@ def control_ui(package: Path, port: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_request(self, *args: object) -> None:
             """Nothing."""
 
     server = http.server.ThreadingHTTPServer(

@@ -1,4 +1,4 @@
-"""Clawdbot's real clients against a real gateway of ours. Skipped unless they are installed; see ``tests/README.md``."""
+"""Clawdbot's real clients against a real gateway of ours; skipped unless installed (``tests/README.md``)."""
 
 from __future__ import annotations
 

@@ -35,8 +35,10 @@ def test_the_same_session_is_live_in_all_four_clients(browser, page_url, tui, ou
     assert opened.returncode == 0, opened.stderr
     theirs = Page(browser, page_url)
     with closing(theirs.page):
-        cli = subprocess.Popen(command, env=dict(running.environment), stdout=subprocess.PIPE, text=True)
+        cli = subprocess.Popen(command, env=dict(running.environment), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
         try:
+            assert running.ws_url.rpartition("/")[0] in cli.stderr.readline()
             ours.get_by_text("opened").last.wait_for()
             theirs.shows("opened")
             tui.shows("opened")
@@ -61,3 +63,4 @@ def test_the_same_session_is_live_in_all_four_clients(browser, page_url, tui, ou
             cli.terminate()
             cli.wait(10)
             cli.stdout.close()
+            cli.stderr.close()

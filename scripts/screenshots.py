@@ -135,7 +135,7 @@ def photograph_terminal(browser: Browser, process: GatewayProcess) -> None:
     size = ["-x", str(COLUMNS), "-y", str(LINES)]
     subprocess.run([*tmux, "new-session", "-d", *size, shlex.join(chat)], check=True, env=env)
     try:
-        screen_with(tmux, "Ctrl+D leaves")  # the status line: the prompt is ready
+        screen_with(tmux, "\n›\n")  # an empty prompt: what is typed earlier is not the prompt's
         subprocess.run([*tmux, "send-keys", "-l", "And that code again, please"], check=True)
         screen_with(tmux, "And that code")
         subprocess.run([*tmux, "send-keys", "Enter"], check=True)
@@ -154,7 +154,8 @@ def screen_with(tmux: list[str], *texts: str) -> str:
     deadline, screen = time.monotonic() + WAIT_S, ""
     while time.monotonic() < deadline:
         screen = capture(tmux)
-        if all(text in Text.from_ansi(screen).plain for text in texts):
+        plain = "\n".join(line.rstrip() for line in Text.from_ansi(screen).plain.splitlines())
+        if all(text in plain for text in texts):
             return screen
         time.sleep(0.1)
     raise TimeoutError(f"{texts} did not appear in:\n{screen}")

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 64
 """Requests of one connection that may wait for an answer at the same time."""
+MAX_UNREAD = 32 * 1024 * 1024
+"""Bytes of answers, some of 6 MB, that a client may leave unread: more than anybody asks for who reads."""
 NATIVE_APPS = frozenset(
     f"{name}-{system}" for name in ("clawdbot", "moltbot") for system in ("macos", "ios", "android"))
 """Client ids that, in mode ``ui``, show a growing reply from ``agent`` events rather than ``chat`` deltas."""
@@ -77,6 +79,8 @@ class Client:
         self.info: dict[str, Any] = {}
         self.connected_at = 0
         self._max_buffered: int = config["gateway.maxBufferedBytes"]
+        self._asked_for = 0
+        """What was unread after the last answer: a long history on a slow line is no sign of a client that is gone."""
         self._protocol = ServerConnection(config["gateway.maxPayloadBytes"])
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone = False
@@ -116,8 +120,13 @@ class Client:
         task.add_done_callback(self._tasks.discard)
 
     def _answer(self, frame: bytes) -> None:
-        if not self._gone:
-            self.peer.send(frame)
+        if self._gone:
+            return
+        if self.peer.buffered() + len(frame) > MAX_UNREAD:
+            self._close_slow()
+            return
+        self.peer.send(frame)
+        self._asked_for = self.peer.buffered()
 
     def _connect(self, handshake: Handshake) -> None:
         """Answer a ``connect``: at once, unless a device has to be looked up or written down."""
@@ -203,9 +212,10 @@ class Client:
         """Send an encoded event payload; a client that does not read is closed with 1013 and may resume."""
         if self._gone:
             return
-        if self.peer.buffered() + len(payload) > self._max_buffered:
-            log.warning("client %s does not read, closing", self.info.get("id"))
-            self.close(CloseCode.SLOW, "slow consumer")
+        unread = self.peer.buffered()
+        self._asked_for = min(self._asked_for, unread)
+        if unread > self._asked_for + self._max_buffered:  # not counting this one, which may be long by itself
+            self._close_slow()
             return
         self.peer.send(self._protocol.event(name, payload, state_version))
 
@@ -219,6 +229,10 @@ class Client:
             self._timeout.cancel()
             self.gateway.left(self)
             self.peer.close(code, reason[:120])
+
+    def _close_slow(self) -> None:
+        log.warning("client %s does not read, closing", self.info.get("id"))
+        self.close(CloseCode.SLOW, "slow consumer")
 
     def _reject(self, reject: Reject) -> None:
         self.peer.send(reject.frame)

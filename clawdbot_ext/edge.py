@@ -48,6 +48,7 @@ class Edge:
         self.auth = Auth(live)
         self.gateway: Gateway | None = None
         self._lock: GatewayLock | None = None
+        self._stopping = asyncio.Lock()
         self._generation = self.auth.generation()
         live.watch(self._config_changed)
 
@@ -79,7 +80,11 @@ class Edge:
             version=__version__, host=self.mount, server_url=server_url))
 
     async def stop(self, reason: str, *, restarts: bool = False) -> None:
-        """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Calling it again does nothing."""
+        """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Called again, it waits for the same end."""
+        async with self._stopping:  # the lock of the state directory is kept until the store is closed
+            await self._stop(reason, restarts)
+
+    async def _stop(self, reason: str, restarts: bool) -> None:
         gateway, self.gateway = self.gateway, None
         if gateway is not None:
             stopping = gateway.stop(reason=reason, restart_expected_ms=RESTART_EXPECTED_MS if restarts else None)

@@ -91,20 +91,26 @@ class Gateway:
         self._pending: set[Client] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
-        live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Open the store, end what a crash cut off, take up what was still waiting. Raises the store's errors."""
         await self.store.open()
-        await self.devices.load()
-        await self.runs.recover()
+        try:
+            await self.devices.load()
+            await self.runs.recover()
+        except BaseException:
+            await self.store.close()
+            raise
+        self.live.watch(self._config_changed)
         self._ticker = asyncio.create_task(self._tick(), name="tick")
 
     async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
         """Say goodbye, let runs end or mark them interrupted (≤ 8 s), close sockets, close the store."""
         if self._ticker:
             self._ticker.cancel()
+            self._ticker = None
+            self.live.unwatch(self._config_changed)
         self.presence.close()
         event = ShutdownEvent(reason=reason)
         if restart_expected_ms is not None:

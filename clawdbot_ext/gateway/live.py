@@ -26,6 +26,10 @@ class LiveConfig:
         """Have ``callback`` called after every change, on the loop that called ``reload`` or ``poll``."""
         self._watchers.append(callback)
 
+    def unwatch(self, callback: Callable[[Config], None]) -> None:
+        """Call ``callback`` no more."""
+        self._watchers.remove(callback)
+
     def reload(self) -> None:
         """Read everything again. Raises ``ConfigError`` and keeps the present configuration when it is invalid."""
         self._stamp = self._mtime()

@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from clawdbot_ext import config, discovery
 from clawdbot_ext.agent.demo import DemoProvider
 from clawdbot_ext.agent.registry import Providers
 from clawdbot_ext.gateway.auth import Auth, Identity
 from clawdbot_ext.gateway.core import Gateway
 from clawdbot_ext.gateway.live import LiveConfig
-from clawdbot_ext.protocol.errors import StorageFull
+from clawdbot_ext.protocol.errors import ShuttingDown, StorageFull
 from clawdbot_ext.store.sqlite import SqliteStore
 from tests.support.wire import run
 
@@ -161,5 +163,21 @@ def test_a_stop_that_comes_while_a_run_ends_changes_nothing_and_the_next_one_sta
             ended, _ = await gateway.runs.wait(run_id, 5)
             assert ended is not None and ended.state == "done"
         await gateway.stop()
+
+    run(main())
+
+
+class NoRoomToRecover(SqliteStore):
+    async def recover(self, **end: Any) -> Any:
+        raise StorageFull("no space left on the disk")
+
+
+def test_a_start_that_fails_leaves_the_store_closed(tmp_path):
+    async def main():
+        store = NoRoomToRecover(tmp_path / "g.sqlite3")
+        with pytest.raises(StorageFull):
+            await gateway_on(tmp_path, store).start()
+        with pytest.raises(ShuttingDown):
+            await store.count_sessions()
 
     run(main())

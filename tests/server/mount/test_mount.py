@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -201,6 +202,22 @@ async def test_the_gateway_in_a_server_can_be_restarted(mounted, connect, get):
         pass
     socket = await connect()
     assert (await say_hello(socket))["ok"]
+
+
+async def test_the_lock_is_kept_until_the_store_is_closed_however_often_it_is_stopped(mounted):
+    edge = mounted.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._edge
+    first = asyncio.create_task(edge.stop("one"))
+    await asyncio.sleep(0)
+    await edge.stop("two")
+    assert first.done() and not discovery.lock_held(config.load())
+
+
+async def test_a_gateway_that_was_stopped_hears_no_more_of_the_configuration(mounted, monkeypatch):
+    edge = mounted.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._edge
+    former = edge.gateway
+    await edge.stop("restarting", restarts=True)
+    monkeypatch.setattr(former.providers, "reload", lambda: pytest.fail("it is still told"))
+    edge.live.reload()
 
 
 async def test_an_unbuilt_page_says_how_to_build_it(mounted, get, monkeypatch, tmp_path):

@@ -179,7 +179,7 @@ class Login(_Plain):
         try:
             given = _login_decoder.decode(self.request.body)
             identity = self.edge.auth.check_connect(given, client_key(self.request.remote_ip or ""))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.set_status(400)
             self.finish({"error": "expected {\"token\": …} or {\"password\": …}"})
         except (RateLimited, Unauthorized) as exc:

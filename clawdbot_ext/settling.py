@@ -98,7 +98,13 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         lock.release()
         key = "start.privileged" if exc.errno == errno.EACCES else "start.listen"
         raise Refusal(t(lang, key, port=config["gateway.port"], problem=exc), EXIT_FAILED) from None
-    return Settled(config, read, lock, addresses, sockets, as_root, lang)
+
+    def read_again() -> Config:
+        changed = read()
+        check_secret(changed, exposed=addresses.exposed)  # nor may a weak one come in while we run
+        return changed
+
+    return Settled(config, read_again, lock, addresses, sockets, as_root, lang)
 
 
 def _take(config: Config, options: Options, lang: str) -> GatewayLock:

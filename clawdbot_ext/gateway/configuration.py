@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import config as settings
+from .. import private
 from ..protocol.errors import InvalidRequest
 from ..protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
 from .methods import method
@@ -27,11 +30,7 @@ async def config_schema(gw: Gateway, client: Client, params: NoParams) -> dict[s
 @method("config.set")
 async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> dict[str, Any]:
     """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
-    try:
-        settings.write_raw(gw.live().path, params.raw, base_hash=params.base_hash)
-        gw.live.reload()
-    except settings.ConfigError as exc:
-        raise _refused(exc) from exc
+    _change(gw, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
@@ -45,13 +44,26 @@ async def config_apply(gw: Gateway, client: Client, params: ConfigApplyParams) -
 @method("config.patch")
 async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -> dict[str, Any]:
     """Merge an object into the file."""
+    _change(gw, lambda path: settings.merge(path, settings.parse(params.raw), base_hash=params.base_hash))
+    return {"ok": True, **settings.snapshot(gw.live())}
+
+
+def _change(gw: Gateway, write: Callable[[Path], object]) -> None:
+    """Change the file and take it up; what cannot be taken up (a secret that is too weak) is put back."""
+    path = gw.live().path
+    before = path.read_bytes() if path.exists() else None
     try:
-        patch = settings.parse(params.raw)
-        settings.merge(gw.live().path, patch, base_hash=params.base_hash)
-        gw.live.reload()
+        write(path)
+        try:
+            gw.live.reload()
+        except settings.ConfigError:
+            if before is None:
+                path.unlink()
+            else:
+                private.write(path, before)
+            raise
     except settings.ConfigError as exc:
         raise _refused(exc) from exc
-    return {"ok": True, **settings.snapshot(gw.live())}
 
 
 def _refused(exc: settings.ConfigError) -> InvalidRequest:

@@ -24,6 +24,23 @@ def test_get_redacts_and_set_is_guarded_by_the_hash(gateway):
     run(main())
 
 
+@pytest.mark.parametrize("auth", [{"token": "short"}, {"mode": "password"}], ids=["short token", "no password"])
+def test_a_secret_that_protects_nothing_is_refused_while_others_can_connect(make_gateway, auth):
+    gateway = make_gateway(arguments=("--bind=lan", "--allow-root"))
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            before = await wire.call("config.get")
+            with pytest.raises(WireError) as refused:
+                await wire.call("config.patch", {"raw": json.dumps({"gateway": {"auth": auth}})})
+            assert refused.value.details["reason"] == "INVALID_CONFIG"
+            assert (await wire.call("config.get"))["raw"] == before["raw"]
+        async with wired(gateway.ws_url, gateway.token):
+            pass
+
+    run(main())
+
+
 @pytest.mark.parametrize("raw", ["{", "[]", '{"gateway":{"prot":1}}', '{"gateway":{"port":"high"}}'])
 def test_an_invalid_configuration_is_refused_and_nothing_changes(gateway, raw):
     async def main():

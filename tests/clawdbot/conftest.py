@@ -12,6 +12,8 @@ from tests.clawdbot.clients import CommandLine, control_ui, installed
 from tests.support.server import GatewayProcess, free_port
 
 HERE = Path(__file__).parent
+PAGE = HERE.parent.parent / "docs" / "clawdbot-clients.md"
+BEGIN, END = "<!-- table: written by the suite -->", "<!-- end of table -->"
 ROWS: list[tuple[str, str, str]] = []
 """Client, what was done, and what came of it: printed at the end, and what the documentation shows."""
 
@@ -29,15 +31,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     report = (yield).get_result()
     if HERE in item.path.parents and report.when == "call" and not report.skipped:
         client = item.path.stem.removeprefix("test_").replace("_", " ")
-        what = item.name.removeprefix("test_").replace("_", " ")
+        name = item.name.removeprefix("test_").partition("[")[0].replace("_", " ")
+        case = next((str(value) for key, value in _parameters(item).items() if key in ("command", "tab")), "")
+        what = f"{name}: `{case}`" if case else name
         ROWS.append((client, what, "works" if report.passed else "FAILS"))
 
 
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    callspec = getattr(item, "callspec", None)
+    return dict(callspec.params) if callspec else {}
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
-    if ROWS:
-        terminalreporter.section("Clawdbot's clients")
-        for client, what, came in ROWS:
-            terminalreporter.write_line(f"| {client} | {what} | {came} |")
+    if not ROWS:
+        return
+    lines = ["| client | what | |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in ROWS)]
+    terminalreporter.section("Clawdbot's clients")
+    for line in lines:
+        terminalreporter.write_line(line)
+    if "CLAWDBOT_REPORT" in os.environ:
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.partition(END)[2]}")
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +92,9 @@ def page_url(clients, running, page_port) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def pictures() -> Path | None:
-    """Where screenshots go, if anybody wants them: the folder that ``CLAWDBOT_SCREENSHOTS`` names."""
-    folder = os.environ.get("CLAWDBOT_SCREENSHOTS")
-    if folder is None:
+    """Where pictures go when the documentation is to be renewed (``CLAWDBOT_REPORT=1``); it shows some of them."""
+    if "CLAWDBOT_REPORT" not in os.environ:
         return None
-    path = Path(folder)
+    path = PAGE.parent / "images" / "clawdbot"
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -6,6 +6,7 @@ the exit code). Nothing here ever picks another port or address than the one tha
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -13,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from . import discovery, listener
@@ -137,12 +139,29 @@ def _take_over(config: Config, lang: str) -> GatewayLock | None:
         return None
     if owner.host != "standalone":
         raise Refusal(t(lang, "force.jupyter", url=owner.url, pid=owner.pid), EXIT_BUSY)
+    if not _holds(owner.pid, discovery.lock_path(config)):
+        raise Refusal(t(lang, "force.foreign", url=owner.url, pid=owner.pid), EXIT_BUSY)
     os.kill(owner.pid, signal.SIGTERM)
     ends = time.monotonic() + TAKEOVER_SECONDS
     while time.monotonic() < ends:
         if (lock := acquire(config)) is not None:
             return lock
     raise Refusal(t(lang, "force.failed", pid=owner.pid), EXIT_BUSY)
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    """Has that process the lock file open? In a container a process id means another process than it does outside.
+
+    Where there is no ``/proc`` to look at, what was published is believed.
+    """
+    if not Path("/proc/self/fd").is_dir():
+        return True
+    with contextlib.suppress(OSError):  # it is gone, or somebody else's
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if os.path.samefile(descriptor, lock):
+                    return True
+    return False
 
 
 def _who_holds(busy: listener.Busy, lang: str) -> str:

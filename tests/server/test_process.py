@@ -241,6 +241,16 @@ def test_force_takes_over_from_the_running_gateway(make_gateway):
     assert login(second.port, token=second.token).status == 204
 
 
+def test_force_signals_no_process_but_the_one_that_holds_the_lock(gateway, tmp_path):
+    """In a container a gateway publishes a process id that means another program outside."""
+    with subprocess.Popen(["sleep", "30"]) as bystander:
+        published = gateway.home / "gateway.json"
+        published.write_text(json.dumps(json.loads(published.read_text()) | {"pid": bystander.pid}))
+        done = start(gateway.state, "--force", port=free_port())
+        assert (done.returncode, bystander.poll()) == (98, None) and str(bystander.pid) in done.stdout + done.stderr
+        bystander.kill()
+
+
 def test_what_a_killed_gateway_left_behind_is_no_obstacle(gateway):
     gateway.kill()
     assert (gateway.home / "gateway.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ async def config_schema(gw: Gateway, client: Client, params: NoParams) -> dict[s
 @method("config.set")
 async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> dict[str, Any]:
     """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
-    _change(gw, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash))
+    await _change(gw, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
@@ -44,16 +45,16 @@ async def config_apply(gw: Gateway, client: Client, params: ConfigApplyParams) -
 @method("config.patch")
 async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -> dict[str, Any]:
     """Merge an object into the file."""
-    _change(gw, lambda path: settings.merge(path, settings.parse(params.raw), base_hash=params.base_hash))
+    await _change(gw, lambda path: settings.merge(path, settings.parse(params.raw), base_hash=params.base_hash))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
-def _change(gw: Gateway, write: Callable[[Path], object]) -> None:
+async def _change(gw: Gateway, write: Callable[[Path], object]) -> None:
     """Change the file and take it up; what cannot be taken up (a secret that is too weak) is put back."""
     path = gw.live().path
     before = path.read_bytes() if path.exists() else None
     try:
-        write(path)
+        await asyncio.to_thread(write, path)  # it may have to wait for another process that changes the file
         try:
             gw.live.reload()
         except settings.ConfigError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 
 import pytest
@@ -20,6 +22,21 @@ def test_get_redacts_and_set_is_guarded_by_the_hash(gateway):
             assert refused.value.details["reason"] == "STALE"
             await wire.call("config.set", {"raw": "{session: {maxQueued: 3}} // JSON5", "baseHash": got["hash"]})
             assert (await wire.call("config.get"))["config"]["session"]["maxQueued"] == 3
+
+    run(main())
+
+
+def test_a_configuration_file_that_another_process_is_changing_holds_up_nobody_else(gateway):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            with (gateway.home / ".config.json.lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                change = asyncio.create_task(wire.call("config.patch", {"raw": "{session: {maxQueued: 3}}"}))
+                await asyncio.sleep(0)
+                for _ in range(3):
+                    assert (await wire.call("health", timeout=5))["ok"]
+                assert not change.done()
+            assert (await change)["ok"]
 
     run(main())
 

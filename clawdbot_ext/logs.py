@@ -52,7 +52,7 @@ class JsonLine(logging.Formatter):
         at = at.replace("+00:00", "Z")
         name = record.name.removeprefix("clawdbot_ext.")
         meta = {"name": name, "logLevelName": _NAMES.get(record.levelno, record.levelname), "date": at}
-        line = {"0": _KEY.sub("[redacted]", text), "_meta": meta, "time": at}
+        line = {"0": json.dumps({"subsystem": name}), "1": _KEY.sub("[redacted]", text), "_meta": meta, "time": at}
         return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 

@@ -423,7 +423,9 @@ export interface LogsTailResult {
   file: string;
   cursor: number;
   size: number;
-  /** JSON objects: `time`, `_meta` with `logLevelName` and `name`, and the message under `"0"`. */
+  /**
+   * JSON objects: `time`, `_meta` with `logLevelName` and `name`, the subsystem under `"0"`, the message under `"1"`.
+   */
   lines: string[];
   /** Lines in front were left out. */
   truncated: boolean;

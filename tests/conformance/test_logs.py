@@ -17,7 +17,7 @@ def test_lines_are_json_in_the_form_that_clawdbots_viewers_read(standalone):
         async with standalone.connected() as wire:
             found = await wire.call("logs.tail", {"limit": 500, "maxBytes": 250_000})
             lines = [json.loads(line) for line in found["lines"]]
-            assert lines and all(line["time"] and line["_meta"]["logLevelName"] and "0" in line for line in lines)
+            assert lines and all(line["time"] and line["_meta"]["logLevelName"] and line["1"] for line in lines)
             again = await wire.call("logs.tail", {"cursor": found["cursor"]})
             assert again["lines"] == [] and again["cursor"] == found["cursor"] and not again["reset"]
 
@@ -55,5 +55,5 @@ def test_only_whole_lines_of_the_end_are_given(tmp_path, max_bytes):
 def test_keys_are_not_written(secret):
     record = logging.LogRecord("clawdbot_ext.gateway", logging.INFO, "", 0, "with %s in it", (secret,), None)
     line = json.loads(JsonLine().format(record))
-    assert secret.rpartition(" ")[2] not in line["0"] and "with" in line["0"]
+    assert secret.rpartition(" ")[2] not in line["1"] and "with" in line["1"]
     assert line["_meta"] == {"name": "gateway", "logLevelName": "INFO", "date": line["time"]}

@@ -73,7 +73,8 @@ class LogsTailResult(Result):
     cursor: int
     size: int
     lines: Sequence[str]
-    """JSON objects: `time`, `_meta` with `logLevelName` and `name`, and the message under `"0"`."""
+    """JSON objects: `time`, `_meta` with `logLevelName` and `name`, the subsystem under `"0"`, the message under
+    `"1"`."""
     truncated: bool
     """Lines in front were left out."""
     reset: bool

@@ -92,6 +92,12 @@ class Edge:
                 await asyncio.wait_for(stopping, STOP_SECONDS)
             except asyncio.TimeoutError:
                 log.error("the gateway did not stop in %g s; what was acknowledged is stored", STOP_SECONDS)
+            finally:
+                self._give_up_lock()
+        else:
+            self._give_up_lock()
+
+    def _give_up_lock(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -18,7 +18,7 @@ from ..protocol.schema import CAP_SWITCH, ChatSendResult, CommandsListParams, Co
 from .command import Answer, Call, Command
 from .command_insight import compact, context, export, whoami
 from .command_levels import reasoning, think, usage, verbose
-from .entries import assistant_message
+from .entries import assistant_message, explain
 from .methods import method
 from .runs import recorded
 from .sessions import LEVELS, UNDO_MS, clear, new_key, reset
@@ -75,7 +75,7 @@ async def run_command(
         answer = (Answer(call.say("command.unknown", name=command.name, nearest=command.nearest))
                   if isinstance(command, Unknown) else await command[0].run(call))
     except GatewayError as exc:
-        answer = Answer(call.say("command.failed", name=name, why=exc.message))
+        answer = Answer(call.say("command.failed", name=name, why=explain(client.locale, exc)))
     message = assistant_message(answer.text, stopReason="command", command=f"/{name}", **answer.fields)
     result = {"status": "ok", "summary": "completed"} | ({"switchTo": answer.switch_to} if answer.switch_to else {})
     finished = await gw.store.finish_run(run_id, state="done", message=message if answer.keep else None, result=result,

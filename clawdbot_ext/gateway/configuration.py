@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import config as settings
 from .. import private
-from ..protocol.errors import InvalidRequest
+from ..protocol.errors import InvalidRequest, Unavailable
 from ..protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
 from .methods import method
 
@@ -65,6 +65,8 @@ async def _change(gw: Gateway, write: Callable[[Path], object]) -> None:
             raise
     except settings.ConfigError as exc:
         raise _refused(exc) from exc
+    except OSError as exc:
+        raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
 
 
 def _refused(exc: settings.ConfigError) -> InvalidRequest:

@@ -20,6 +20,7 @@ from ..agent.provider import ThinkingLevel
 from ..agent.registry import Providers
 from ..config import Config
 from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError
 from ..protocol.frames import CloseCode, encode
 from ..protocol.keys import AGENT_ID, canonical, main_session_key
 from ..protocol.schema import (
@@ -34,7 +35,7 @@ from ..protocol.schema import (
     ShutdownEvent,
     TickEvent,
 )
-from ..store.api import Session, Store
+from ..store.api import Session, Store, StoreDamaged
 from . import (  # noqa: F401  each registers its methods
     agents,
     approvals,
@@ -119,15 +120,20 @@ class Gateway:
         await self.runs.drain()
         for client in [*self.broadcast.clients, *self._pending]:
             client.close(CloseCode.RESTART, "service restart" if restart_expected_ms is not None else reason)
-        await self.providers.aclose()
-        await self.store.close()
+        try:
+            await self.providers.aclose()
+        finally:
+            await self.store.close()
 
     async def _tick(self) -> None:
         elapsed = 0.0
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
-            self.live.poll()
-            await self.runs.store_late_ends()
+            try:
+                self.live.poll()
+                await self.runs.store_late_ends()
+            except (OSError, StoreDamaged, GatewayError) as exc:  # the disk: clients hear ticks all the same
+                log.error("%s", exc)
             elapsed += POLL_INTERVAL_S
             if elapsed * 1000 >= self.live()["gateway.tickIntervalMs"]:
                 elapsed = 0.0

@@ -7,8 +7,13 @@ from typing import Any
 
 import msgspec
 
+from ..agent.models import UnknownModel
+from ..i18n import catalogue
 from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError
 from ..store.api import Message, Session
+
+t = catalogue("gateway")
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -73,3 +78,12 @@ def preview_items(messages: Sequence[Message], max_chars: int) -> list[dict[str,
             role = "tool" if stored.role == "toolResult" else stored.role
             items.append({"role": role, "text": text if len(text) <= max_chars else text[: max_chars - 1] + "…"})
     return items
+
+
+def explain(locale: str | None, error: GatewayError) -> str:
+    """An error for people, in their language where the catalogue has it; the wire's own message is English."""
+    if isinstance(error, UnknownModel):
+        near = ", ".join(f"`{spec}`" for spec in error.facts["suggestions"])
+        key = "error.UNKNOWN_MODEL.near" if near else "error.UNKNOWN_MODEL"
+        return t(locale, key, spec=error.facts["spec"], near=near)
+    return error.message

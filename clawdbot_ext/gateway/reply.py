@@ -21,7 +21,7 @@ from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..store.api import RunState, Session
 from .compaction import relieve
-from .entries import decode
+from .entries import decode, explain
 
 if TYPE_CHECKING:
     from .core import Gateway
@@ -54,7 +54,8 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
         model = await gw.models.choose(session.settings.get("model"))
         provider = await gw.providers.get(model.provider)
     except (UnknownModel, ProviderError) as exc:
-        return Ending("failed", "error", str(exc), {"kind": "model", "hint": t(locale, "run.model")})
+        why = explain(locale, exc) if isinstance(exc, UnknownModel) else exc.detail
+        return Ending("failed", "error", why, {"kind": "model", "hint": t(locale, "run.model")})
     active.reply.provider, active.reply.model = model.provider, model.id
     max_tokens = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
     system = system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale,

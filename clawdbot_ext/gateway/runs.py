@@ -23,7 +23,7 @@ from ..agent.provider import Reply
 from ..agent.turn import Retrying, TurnEvent
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
-from ..protocol.errors import GatewayError, QueueFull, ShuttingDown, Unavailable
+from ..protocol.errors import GatewayError, QueueFull, ShuttingDown, StorageFull, Unavailable
 from ..protocol.schema import (
     AgentEvent,
     ChatEvent,
@@ -103,6 +103,7 @@ class Runs:
         self._background: set[asyncio.Task[Any]] = set()
         self._late: list[tuple[str, RunState, Mapping[str, Any] | None, Mapping[str, Any]]] = []
         self._stopping = False
+        self._unrecovered = False
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
 
     # -- what is going on -------------------------------------------------------------------------------------------
@@ -170,9 +171,13 @@ class Runs:
 
     async def recover(self) -> None:
         """After a start: mark what a crash cut off, take up what was still waiting."""
-        lost = await self._gateway.store.recover(
-            now=now_ms(), interrupted={"role": "assistant", "stopReason": "interrupted", "timestamp": now_ms(),
-                                       "errorMessage": t(self._gateway.live()["ui.locale"], "run.crash")})
+        try:
+            lost = await self._gateway.store.recover(now=now_ms(), interrupted=_cut_by_crash)
+        except StorageFull as exc:  # reading goes on; tried again every second
+            log.error("what a crash cut off cannot be marked yet: %s", exc)
+            self._unrecovered = True
+            return
+        self._unrecovered = False
         for run in lost:
             log.warning("run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key,
                         len(run.text))
@@ -310,7 +315,9 @@ class Runs:
             self._gateway.tell_session(finished.session, "updated")
 
     async def store_late_ends(self) -> None:
-        """Try again to store the ends that the disk had no room for; called every second while there are any."""
+        """Try again to store what the disk had no room for; called every second."""
+        if self._unrecovered:
+            await self.recover()
         while self._late:
             run_id, state, message, result = self._late[0]
             try:
@@ -439,6 +446,12 @@ class Runs:
     def _tell_queue(self, session_key: str) -> None:
         self._gateway.broadcast.emit("session.queue", lambda: SessionQueueEvent(
             session_key=session_key, queued=self.queue_view(session_key)), session=session_key)
+
+
+def _cut_by_crash(run: Run) -> dict[str, Any]:
+    """What is kept with the text of a reply that a crash cut off, in the language of whoever asked."""
+    return {"stopReason": "interrupted", "timestamp": now_ms(),
+            "errorMessage": t(run.options.get("locale"), "run.crash")}
 
 
 def recorded(run: Run) -> ChatSendResult:

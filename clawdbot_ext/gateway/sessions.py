@@ -140,9 +140,10 @@ async def sessions_undo(gw: Gateway, client: Client, params: SessionKeyParams) -
 @method("sessions.restore")
 async def sessions_restore(gw: Gateway, client: Client, params: SessionIdParams) -> SessionEntryResult:
     owner = (await gw.store.history(session_id=params.session_id, limit=1)).session
-    if owner is not None:
-        await gw.runs.abort(owner.key, None)
-    session = await gw.store.restore(params.session_id, now=now_ms())
+    if owner is None:
+        raise NotFound(f"no transcript {params.session_id}")
+    async with gw.runs.stopped(owner.key):
+        session = await gw.store.restore(params.session_id, now=now_ms())
     gw.tell_session(session, "restored")
     return SessionEntryResult(ok=True, key=session.key, entry=gw.entry(session))
 
@@ -162,10 +163,10 @@ async def sessions_delete(gw: Gateway, client: Client, params: SessionsDeletePar
     key = gw.canonical(params.key)
     if key == gw.main_key():
         raise InvalidRequest(f"Cannot delete the main session ({key}).", reason="MAIN_SESSION")
-    await gw.runs.abort(key, None)
     try:
-        archived = await gw.store.delete_session(key, delete_transcript=params.delete_transcript is not False,
-                                                 now=now_ms())
+        async with gw.runs.stopped(key):
+            archived = await gw.store.delete_session(key, delete_transcript=params.delete_transcript is not False,
+                                                     now=now_ms())
     except NotFound:
         return SessionsDeleteResult(ok=True, key=key, deleted=False, archived=[])
     gw.tell_deleted(key)

@@ -10,7 +10,7 @@ milliseconds since the epoch, given by the caller. Keys are canonical (``protoco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -198,9 +198,9 @@ class Store(Protocol):
         """Runs waiting, oldest first."""
         ...
 
-    async def recover(self, *, now: int, interrupted: Mapping[str, Any]) -> Sequence[Run]:
+    async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
         """After a start: every ``running`` run ends as ``interrupted``, its partial text appended as an assistant
-        message made of ``interrupted`` plus content (also when the text is empty, so that the turn shows as cut).
+        message made of ``interrupted(run)`` plus content (also when the text is empty, so that the turn shows as cut).
         Returns those runs."""
         ...
 

@@ -8,7 +8,7 @@ goes. Plain functions of a connection, to be called inside a transaction. Below:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw, structs
@@ -153,14 +153,17 @@ def _session_of(conn: sqlite3.Connection, run: Run, now: int) -> Session:
     return sessions.get(conn, run.session_key) or sessions.gone(run.session_key, run.session_id, now)
 
 
-def recover(conn: sqlite3.Connection, now: int, interrupted: Mapping[str, Any]) -> Sequence[Run]:
+def recover(
+    conn: sqlite3.Connection, now: int, interrupted: Callable[[Run], Mapping[str, Any]]
+) -> Sequence[Run]:
     """End what a crash left running; returns those runs as ended, with the text they had come to."""
     ended = []
     for run in _alive(conn, "running", None):
         content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
         content += [{"type": "text", "text": run.text}] if run.text else []
-        message = {"role": "assistant", "timestamp": now, **interrupted, "content": content}
-        result = {"status": "error", "summary": interrupted.get("errorMessage", "interrupted")}
+        facts = interrupted(run)
+        message = {"role": "assistant", "timestamp": now, **facts, "content": content}
+        result = {"status": "error", "summary": facts.get("errorMessage", "interrupted")}
         finish(conn, run.run_id, "interrupted", message, result, now)
         ended.append(structs.replace(run, state="interrupted", ended_at=now, result=result))
     return ended

@@ -176,7 +176,7 @@ class SqliteStore:
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         return await self._read(lambda conn: runs.queued(conn, session_key))
 
-    async def recover(self, *, now: int, interrupted: Mapping[str, Any]) -> Sequence[Run]:
+    async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
         return await self._write(lambda conn: runs.recover(conn, now, interrupted))
 
     # -- messages ---------------------------------------------------------------------------------------------------

@@ -133,3 +133,11 @@ def test_the_command_list_describes_every_command_in_the_clients_language(gatewa
             assert next(r for r in rows if r["name"] == "model")["choices"]
 
     run(main())
+
+
+def test_an_unknown_model_is_refused_in_the_clients_language(gateway):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token, locale="ko") as wire:
+            assert "모델이 없어요" in text_of((await wire.ask("/model demoo"))["message"])
+
+    run(main())

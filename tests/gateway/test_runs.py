@@ -16,6 +16,7 @@ from clawdbot_ext.gateway.auth import Auth, Identity
 from clawdbot_ext.gateway.core import Gateway
 from clawdbot_ext.gateway.live import LiveConfig
 from clawdbot_ext.protocol.errors import ShuttingDown, StorageFull
+from clawdbot_ext.store.api import StoreDamaged
 from clawdbot_ext.store.sqlite import SqliteStore
 from tests.support.wire import run
 
@@ -167,17 +168,44 @@ def test_a_stop_that_comes_while_a_run_ends_changes_nothing_and_the_next_one_sta
     run(main())
 
 
-class NoRoomToRecover(SqliteStore):
-    async def recover(self, **end: Any) -> Any:
-        raise StorageFull("no space left on the disk")
+class BadAtRecovery(SqliteStore):
+    """A store in which what a crash cut off cannot be ended."""
+
+    error: Exception | None = StorageFull("no space left on the disk")
+
+    async def recover(self, **how: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        return await super().recover(**how)
 
 
 def test_a_start_that_fails_leaves_the_store_closed(tmp_path):
     async def main():
-        store = NoRoomToRecover(tmp_path / "g.sqlite3")
-        with pytest.raises(StorageFull):
+        store = BadAtRecovery(tmp_path / "g.sqlite3")
+        store.error = StoreDamaged("g.sqlite3", "malformed")
+        with pytest.raises(StoreDamaged):
             await gateway_on(tmp_path, store).start()
         with pytest.raises(ShuttingDown):
             await store.count_sessions()
+
+    run(main())
+
+
+def test_after_a_crash_on_a_full_disk_it_starts_for_reading_and_recovers_when_there_is_room(tmp_path):
+    async def main():
+        store = SqliteStore(tmp_path / "g.sqlite3")
+        await store.open()
+        await store.accept_run(run_id="cut", session_key="agent:main:main", request_hash="h", message=MESSAGE,
+                               options={"locale": "ko"}, start=True, now=1)
+        await store.close()
+        store = BadAtRecovery(tmp_path / "g.sqlite3")
+        gateway = gateway_on(tmp_path, store)
+        await gateway.start()
+        assert len((await store.history(session_key="agent:main:main", limit=10)).messages) == 1
+        store.error = None
+        await gateway.runs.store_late_ends()
+        cut = (await store.history(session_key="agent:main:main", limit=10)).messages[-1]
+        assert cut.role == "assistant" and "비정상 종료" in bytes(cut.body).decode()
+        await gateway.stop()
 
     run(main())

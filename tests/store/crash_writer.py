@@ -37,7 +37,7 @@ def tell(message_id: str, run_id: str) -> None:
 async def main(path: Path) -> None:
     store = open_store(path)
     await store.open()
-    await store.recover(now=4, interrupted={"stopReason": "interrupted"})
+    await store.recover(now=4, interrupted=lambda run: {"stopReason": "interrupted"})
     await asyncio.gather(*(produce(store, f"agent:main:{n}") for n in range(PRODUCERS)))
 
 

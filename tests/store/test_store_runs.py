@@ -250,7 +250,8 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
         await send(store, "r3", "third", start=False)
 
     async def after(store):
-        cut = await store.recover(now=9, interrupted={"stopReason": "interrupted", "errorMessage": "was cut"})
+        facts = {"stopReason": "interrupted", "errorMessage": "was cut"}
+        cut = await store.recover(now=9, interrupted=lambda run: facts)
         assert [(run.run_id, run.state, run.text) for run in cut] == [
             ("r1", "interrupted", "반쯤 쓴 답"), ("r2", "interrupted", ""),
         ]
@@ -261,7 +262,7 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
         empty = await store.history(session_key=OTHER, limit=10)
         assert body(empty.messages[-1])["content"] == []
         assert [run.run_id for run in await store.queued_runs()] == ["r3"]
-        assert await store.recover(now=10, interrupted={}) == []
+        assert await store.recover(now=10, interrupted=lambda run: {}) == []
         again = await send(store, "r1", "first")
         assert again.existing and again.run.result == {"status": "error", "summary": "was cut"}
 

@@ -1,9 +1,10 @@
-"""``clawdbot sessions``: list, read, open, empty, archive, restore, remove."""
+"""``clawdbot sessions``: list, search, read, export, open, empty, archive, restore, remove."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,6 +45,70 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
              str(entry.get("model", "")), ago(entry.get("updatedAt") or 0, now) + _state(entry)]
             for entry in found["sessions"]]
     table([say(f"sessions.{name}") for name in ("key", "title", "messages", "model", "updated")], rows)
+
+
+@group.command("search", help=say("help.sessions.find"))
+@click.argument("query", metavar="QUERY")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help=say("help.sessions.limit"))
+@json_option
+@gateway_options
+def search(target: Target, query: str, limit: int, as_json: bool) -> None:
+    """Messages with these words, newest first."""
+    found = call(target, "sessions.search", query=query, limit=limit)
+    if as_json:
+        print_json(found["hits"])
+        return
+    if not found["hits"]:
+        note(say("sessions.notFound"))
+        return
+    now = now_ms()
+    for hit in found["hits"]:
+        title = shorten(str(hit.get("label") or hit.get("derivedTitle") or ""), 40)
+        place = [hit["sessionKey"], title, ago(hit.get("timestamp") or 0, now)]
+        if hit.get("archived"):
+            place.append(say("sessions.inArchive", id=hit["sessionId"]))
+        out(click.style(clean(" · ".join(part for part in place if part)), bold=True))
+        out(_marked(hit) + "\n")
+    if found.get("next"):
+        note(say("sessions.moreHits", limit=limit))
+
+
+def _marked(hit: Mapping[str, Any]) -> str:
+    """The snippet with its matches underlined; the wire counts in UTF-16 units."""
+    units, pieces, at = str(hit["snippet"]).encode("utf-16-le"), [], 0
+    for low, high in hit.get("highlights") or ():
+        pieces += [(units[at : 2 * low], False), (units[2 * low : 2 * high], True)]
+        at = 2 * high
+    pieces.append((units[at:], False))
+    shown = [(clean(piece.decode("utf-16-le", "replace")), match) for piece, match in pieces]
+    return "".join(click.style(text, underline=True) if match else text for text, match in shown)
+
+
+FORMATS = {"markdown": ".md", "json": ".json", "html": ".html", "ipynb": ".ipynb"}
+
+
+@group.command("export", help=say("help.sessions.export"))
+@key_argument
+@click.option("--output", "-o", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help=say("help.sessions.output"))
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help=say("help.sessions.format"))
+@click.option("--transcript", metavar="ID", help=say("help.sessions.transcript"))
+@gateway_options
+def export(target: Target, key: str, output: Path | None, format_: str | None, transcript: str | None) -> None:
+    """A transcript as a file, or on standard output."""
+    suffix = output.suffix.lower() if output else ""
+    wanted = format_ or next((name for name, each in FORMATS.items() if each == suffix), "markdown")
+    which = {"sessionId": transcript} if transcript else {"key": key}
+    made = call(target, "sessions.export", format=wanted, **which)
+    if output is None:
+        text = str(made["content"])
+        click.echo(clean(text) if sys.stdout.isatty() else text, nl=False)
+        return
+    try:
+        output.write_text(str(made["content"]), encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise click.FileError(str(output), error.strerror) from None
+    note(say("sessions.exported", file=str(output)))
 
 
 def _title(entry: Mapping[str, Any]) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import private
 from ..agent.compaction import effective
 from ..agent.context import build
 from ..agent.prompt import system_prompt
 from ..agent.tokens import estimate
+from ..protocol.errors import NotFound
 from .command import Answer, Call
 from .compaction import compact as compact_session
-from .entries import decode, text_of
+from .entries import decode
+from .export import export as export_session
 
 MESSAGES = 2000
-EXPORT_MESSAGES = 100_000
 
 
 async def compact(call: Call) -> Answer:
@@ -71,24 +69,15 @@ async def whoami(call: Call) -> Answer:
 async def export(call: Call) -> Answer:
     """Write the transcript to a Markdown file of the state directory."""
     gw = call.gateway
-    session = await gw.store.get_session(call.key)
-    if session is None or not session.message_count:
+    try:
+        made = await export_session(gw, "markdown", call.client.locale, key=call.key)
+    except NotFound:
         return Answer(call.say("export.empty"))
-    page = await gw.store.history(session_id=session.session_id, limit=EXPORT_MESSAGES)
-    messages = [decode(m) for m in page.messages]
-    name = re.sub(r"[^\w.-]+", "-", session.settings.get("label") or session.title or session.key)[:60].strip("-")
-    path = gw.live().home / "exports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name or 'session'}.md"
-    await asyncio.to_thread(_write, path, _markdown(call.key, messages))
-    return Answer(call.say("export.done", count=len(messages), path=path))
-
-
-def _markdown(key: str, messages: Sequence[dict[str, Any]]) -> str:
-    parts = [f"# {key}"]
-    for message in messages:
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.get("timestamp", 0) / 1000))
-        who = str(message.get("model") or message["role"])
-        parts.append(f"## {who} · {at}\n\n{text_of(message)}")
-    return "\n\n".join(parts) + "\n"
+    if not made.messages:
+        return Answer(call.say("export.empty"))
+    path = gw.live().home / "exports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{made.name}"
+    await asyncio.to_thread(_write, path, made.text)
+    return Answer(call.say("export.done", count=made.messages, path=path))
 
 
 def _write(path: Path, text: str) -> None:

@@ -149,6 +149,26 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None
 
 
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One message that a search found."""
+
+    position: int
+    """Rises with every message stored: the search goes on before the last one given."""
+    session_key: str
+    session_id: str
+    seq: int
+    message_id: str
+    role: str
+    created_at: int
+    snippet: str
+    highlights: Sequence[tuple[int, int]]
+    """Where the words stand in ``snippet``, in UTF-16 code units."""
+    title: str
+    """Of the transcript it is in."""
+    label: str | None
+    archived: bool
+
+
 class Store(Protocol):
     """What the gateway asks of its storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
 
@@ -219,6 +239,11 @@ class Store(Protocol):
         """The newest ``limit`` messages (before ``before_seq``, exclusive; after ``since_seq``, exclusive), oldest
         first; fewer when their bodies would exceed ``max_bytes`` (the newest one is always given). An unknown session
         gives an empty page with ``session=None``."""
+        ...
+
+    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[Hit]:
+        """The newest messages of users and models, archived ones too, that have all words of ``query``; the last word
+        may be the beginning of one. ``before`` is the ``position`` of the last hit of the page before."""
         ...
 
     # -- sessions ---------------------------------------------------------------------------------------------------

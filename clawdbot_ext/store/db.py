@@ -1,6 +1,7 @@
 """Opening one SQLite connection as the store needs it, and SQLite's failures as ours.
 
-Above: ``workers`` (threads that own connections), ``sqlite`` (the store). Below: the ``sqlite3`` module.
+Above: ``workers`` (threads that own connections), ``sqlite`` (the store). Below: ``search`` (a function
+that the triggers call), the ``sqlite3`` module.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from ..protocol import errors
 from .api import StoreDamaged
+from .search import words_of
 
 BUSY_TIMEOUT_S = 5.0
 """How long a connection waits for a lock. Only a foreign process can hold one: our writes come from one thread."""
@@ -49,6 +51,7 @@ def connect(path: Path) -> sqlite3.Connection:
         cached_statements=256,
     )
     conn.create_function("fold", 1, fold, deterministic=True)
+    conn.create_function("search_words", 1, words_of, deterministic=True)
     return conn
 
 

@@ -17,8 +17,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import db, messages, records, runs, schema, sessions, transcripts, usage
-from .api import Accepted, Finished, HistoryPage, Run, RunState, Session, Spent, Store, StoreDamaged, Transcript
+from . import db, messages, records, runs, schema, search, sessions, transcripts, usage
+from .api import Accepted, Finished, HistoryPage, Hit, Run, RunState, Session, Spent, Store, StoreDamaged, Transcript
 from .workers import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
@@ -193,6 +193,9 @@ class SqliteStore:
         return await self._read(
             lambda conn: messages.history(conn, session_key, session_id, limit, before_seq, since_seq, max_bytes)
         )
+
+    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[Hit]:
+        return await self._read(lambda conn: search.find(conn, query, limit, before))
 
     # -- sessions ---------------------------------------------------------------------------------------------------
     async def get_session(self, key: str) -> Session | None:

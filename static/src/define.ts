@@ -4,6 +4,7 @@ import { ClawdbotComposer } from "./ui/composer.js";
 import { ClawdbotLogin } from "./ui/login.js";
 import { MarkdownView } from "./ui/markdown-view.js";
 import { ClawdbotMessage } from "./ui/message.js";
+import { ClawdbotSearchHits } from "./ui/search-hits.js";
 import { ClawdbotSessionDialogs } from "./ui/session-dialogs.js";
 import { ClawdbotSettings } from "./ui/settings.js";
 import { ClawdbotSetup } from "./ui/setup.js";
@@ -16,6 +17,7 @@ const ELEMENTS = {
   "clawdbot-transcript": ClawdbotTranscript,
   "clawdbot-composer": ClawdbotComposer,
   "clawdbot-sidebar": ClawdbotSidebar,
+  "clawdbot-search-hits": ClawdbotSearchHits,
   "clawdbot-settings": ClawdbotSettings,
   "clawdbot-setup": ClawdbotSetup,
   "clawdbot-session-dialogs": ClawdbotSessionDialogs,

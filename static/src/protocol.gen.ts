@@ -601,6 +601,22 @@ export interface RequestIdParams {
   requestId: string;
 }
 
+/** One message. `highlights` are `[start, end]` in `snippet`, in UTF-16 code units. */
+export interface SearchHit {
+  sessionKey: string;
+  sessionId: string;
+  seq: number;
+  messageId: string;
+  role: string;
+  timestamp: number;
+  snippet: string;
+  highlights: number[][];
+  /** It is not in the current transcript of its session: read it by `sessionId`, or restore that. */
+  archived: boolean;
+  label?: string;
+  derivedTitle?: string;
+}
+
 /** `entry` is as in `sessions.list`; absent when `reason` is `deleted`. */
 export interface SessionChangedEvent {
   key: string;
@@ -686,6 +702,19 @@ export interface SessionsDeleteResult {
   archived: string[];
 }
 
+export interface SessionsExportParams {
+  format: "html" | "ipynb" | "json" | "markdown";
+  key?: string | null;
+  /** Any transcript, archived ones too. */
+  sessionId?: string | null;
+}
+
+export interface SessionsExportResult {
+  filename: string;
+  mediaType: string;
+  content: string;
+}
+
 export interface SessionsListParams {
   limit?: number | null;
   activeMinutes?: number | null;
@@ -750,6 +779,20 @@ export interface SessionsResolveParams {
 export interface SessionsResolveResult {
   ok: boolean;
   key: string;
+}
+
+export interface SessionsSearchParams {
+  /** Words, all of which a message must have; the last may be the beginning of one. */
+  query: string;
+  limit?: number | null;
+  /** `next` of the page before. */
+  before?: number | null;
+}
+
+export interface SessionsSearchResult {
+  hits: SearchHit[];
+  /** Where to go on; absent when this was all. */
+  next?: number;
 }
 
 export interface SessionsTranscriptsResult {
@@ -882,6 +925,10 @@ export interface Methods {
   "sessions.unsubscribe": { params: SessionKeysParams; result: SessionKeysResult };
   /** The last few messages of several sessions, shortened. */
   "sessions.preview": { params: SessionsPreviewParams; result: SessionsPreviewResult };
+  /** Messages of all sessions that have these words, newest first. */
+  "sessions.search": { params: SessionsSearchParams; result: SessionsSearchResult };
+  /** A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook. */
+  "sessions.export": { params: SessionsExportParams; result: SessionsExportResult };
   /** The models that can be chosen. */
   "models.list": { params: NoParams; result: ModelsListResult };
   /** The slash commands, with descriptions in the client's language. */

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { GatewayClient } from "../src/core/client.js";
 import { Controller } from "../src/core/controller.js";
+import type { Place } from "../src/core/controller.js";
 import { Drafts } from "../src/core/drafts.js";
 import type { Message } from "../src/core/protocol.js";
 import { currentView } from "../src/core/state.js";
@@ -236,4 +237,52 @@ test("a provider key goes to the gateway as configuration and is followed by a n
   expect(JSON.parse(String(raw))).toEqual({ models: { providers: { anthropic: { apiKey: "sk-ant-1" } } } });
   await vi.waitFor(() => expect(gateway.lines).toHaveLength(2));
   expect(JSON.stringify([...storage.all])).not.toContain("sk-ant");
+});
+
+describe("a message that was found", () => {
+  const stored = (count: number): Message[] =>
+    Array.from({ length: count }, (_, at) => userMessage(at + 1, `text ${at + 1}`, `r${at + 1}`));
+
+  const place = (sessionKey: string, seq: number): Place => ({
+    sessionKey,
+    sessionId: "s",
+    seq,
+    messageId: `m${seq}`,
+  });
+
+  function serve(all: Message[]): void {
+    gateway.on("chat.history", ({ sessionKey, limit, beforeSeq }) => {
+      const until = all.filter((message) => message.seq < ((beforeSeq as number | undefined) ?? Infinity));
+      const page = until.slice(-(limit as number));
+      return { sessionKey, sessionId: "s", epoch: 1, messages: page, hasMore: page.length < until.length };
+    });
+  }
+
+  test("is reached by as few pages as there can be, without a hole", async () => {
+    serve(stored(2_500));
+    const controller = await openController();
+    expect(await controller.reach(place("other", 300))).toBe(true);
+    const seqs = currentView(controller.state).messages.map((message) => message.seq);
+    expect(controller.state.current).toBe("agent:main:other");
+    expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, at) => 2_501 - seqs.length + at));
+    expect(seqs[0]).toBeLessThan(300);
+    expect(
+      gateway.line.asked("chat.history").filter((each) => each.params.sessionKey === "agent:main:other"),
+    ).toHaveLength(4);
+  });
+
+  test("needs no page when it is on show, and is told to be gone when it is", async () => {
+    serve(stored(50).filter((message) => message.seq !== 7));
+    const controller = await openController();
+    expect(await controller.reach(place("main", 30))).toBe(true);
+    expect(await controller.reach(place("main", 7))).toBe(false);
+    expect(gateway.line.asked("chat.history")).toHaveLength(1);
+  });
+
+  test("is not waited for when the gateway gives no more", async () => {
+    serve(stored(500));
+    const controller = await openController();
+    gateway.on("chat.history", () => new Refusal("UNAVAILABLE", "STORAGE_BUSY"));
+    expect(await controller.reach(place("main", 3))).toBe(false);
+  });
 });

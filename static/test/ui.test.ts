@@ -4,6 +4,7 @@ import { Drafts } from "../src/core/drafts.js";
 import { AuthApi } from "../src/core/auth.js";
 import { emptyView } from "../src/core/state.js";
 import type { View } from "../src/core/state.js";
+import { pieces } from "../src/ui/search-hits.js";
 import { suggestions } from "../src/ui/command-menu.js";
 import { Flusher } from "../src/ui/flush.js";
 import { ago, dayName, money, secondsUntil } from "../src/ui/format.js";
@@ -198,4 +199,19 @@ describe("logging in", () => {
     await expect(api(403).session()).resolves.toMatchObject({ authenticated: false, mount: "jupyter" });
     await expect(api(503).probe()).resolves.toBe("unreachable");
   });
+});
+
+test("a snippet is cut into plain and highlighted pieces", () => {
+  expect(pieces("a needle here", [[2, 8]])).toEqual([
+    { text: "a ", hit: false },
+    { text: "needle", hit: true },
+    { text: " here", hit: false },
+  ]);
+  expect(
+    pieces("매출매출", [
+      [0, 2],
+      [2, 4],
+    ]).map((piece) => piece.hit),
+  ).toEqual([true, true]);
+  expect(pieces("plain", [])).toEqual([{ text: "plain", hit: false }]);
 });

@@ -335,3 +335,28 @@ def test_options_before_a_subcommand_are_refused_rather_than_ignored(alone: Run)
     done = alone("gateway", "--port", "1", "status")
     assert done.returncode == 2
     assert "status" in done.stderr
+
+
+# -- finding and exporting --------------------------------------------------------------------------------------------
+def test_sessions_search_prints_what_was_said_and_where(cli: Run) -> None:
+    assert cli("agent", "-m", "the aardvark 매출분석", "--session", "zoo").returncode == 0
+    done = cli("sessions", "search", "매출")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "agent:main:zoo" in done.stdout and "the aardvark 매출분석" in done.stdout and "\x1b" not in done.stdout
+    (hit, *_) = json.loads(cli("sessions", "search", "aardv", "--json", "--limit", "1").stdout)
+    assert hit["snippet"][slice(*hit["highlights"][0])] == "aardv"
+    nothing = cli("sessions", "search", "ocelot")
+    assert (nothing.returncode, nothing.stdout) == (0, "") and nothing.stderr
+
+
+def test_sessions_export_writes_the_format_that_the_file_name_says(cli: Run, tmp_path: Path) -> None:
+    assert cli("agent", "-m", "hello export", "--session", "exported").returncode == 0
+    assert cli("sessions", "export", "exported").stdout.startswith("# hello export\n")
+    for name, mark in (("a.md", "# hello"), ("a.html", "<!doctype html>"), ("a.json", "{"), ("a.ipynb", "{")):
+        done = cli("sessions", "export", "exported", "-o", str(tmp_path / name))
+        assert (done.returncode, done.stdout) == (0, "")
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(mark)
+    assert json.loads((tmp_path / "a.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
+    failed = cli("sessions", "export", "exported", "--format", "json", "-o", str(tmp_path / "no" / "a"))
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    assert cli("sessions", "export", "nobody").returncode == 1

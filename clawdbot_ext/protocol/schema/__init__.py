@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import agents, approvals, base, chat, connect, devices, nodes, operations, sessions, surface, system
+from . import agents, approvals, base, chat, connect, devices, finding, nodes, operations, sessions, surface, system
 from .agents import *  # noqa: F403  the shapes of every noun are exported here
 from .approvals import *  # noqa: F403
 from .base import *  # noqa: F403
@@ -19,13 +19,14 @@ from .base import Event, Method
 from .chat import *  # noqa: F403
 from .connect import *  # noqa: F403
 from .devices import *  # noqa: F403
+from .finding import *  # noqa: F403
 from .nodes import *  # noqa: F403
 from .operations import *  # noqa: F403
 from .sessions import *  # noqa: F403
 from .surface import *  # noqa: F403
 from .system import *  # noqa: F403
 
-_NOUNS = (connect, chat, agents, sessions, system, operations, devices, nodes, approvals, surface)
+_NOUNS = (connect, chat, agents, sessions, finding, system, operations, devices, nodes, approvals, surface)
 MODULES = (base, *_NOUNS)
 """Where the shapes are written down; `scripts.shapes` reads their notes."""
 

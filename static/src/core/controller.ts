@@ -10,9 +10,11 @@ import { Drafts } from "./drafts.js";
 import type {
   AgentEvent,
   ChatEvent,
+  ExportFormat,
   Hello,
   History,
   ResultOf,
+  SearchHit,
   SessionChangedEvent,
   SessionMessageEvent,
   SessionQueueEvent,
@@ -24,6 +26,13 @@ import { canonicalKey, currentView, initialState } from "./state.js";
 import type { Pending, State } from "./state.js";
 
 export const PAGE = 100;
+/** The largest page that the gateway gives. */
+const LONGEST_PAGE = 1_000;
+/** Messages to have before one that is looked up. */
+const LEAD = 20;
+
+/** Where a message that was found stands. */
+export type Place = Pick<SearchHit, "sessionKey" | "sessionId" | "seq" | "messageId">;
 
 export interface ControllerOptions {
   client: GatewayClient;
@@ -84,10 +93,41 @@ export class Controller {
 
   // -- sessions -----------------------------------------------------------------------------------------------------
   select(key: string): void {
-    const canonical = canonicalKey(key, this.state.mainKey);
-    if (canonical === this.state.current && this.state.views[canonical]) return;
-    this.dispatch({ type: "select", key: canonical });
-    void this.loadHistory(canonical);
+    void this.show(canonicalKey(key, this.state.mainKey));
+  }
+
+  private async show(key: string): Promise<void> {
+    if (key === this.state.current && this.state.views[key]) return;
+    this.dispatch({ type: "select", key });
+    await this.loadHistory(key);
+  }
+
+  /**
+   * Show a session with a message that was found among what is loaded. Pages go on from those that are there, so that
+   * there is no hole. False if the message is not there any more, or could not be loaded.
+   */
+  async reach({ sessionKey, sessionId, seq, messageId }: Place): Promise<boolean> {
+    const key = canonicalKey(sessionKey, this.state.mainKey);
+    await this.show(key);
+    if (this.state.views[key]?.sessionId !== sessionId) await this.loadHistory(key); // it was restored just now
+    for (;;) {
+      const view = this.state.views[key];
+      const first = view?.messages[0]?.seq;
+      if (first === undefined || first <= seq || !view?.hasMore)
+        return view?.messages.some((message) => message.id === messageId) ?? false;
+      const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, first - seq + LEAD));
+      await this.askHistory(key, { limit, beforeSeq: first }, true);
+      if (this.state.views[key]?.messages[0]?.seq === first) return false;
+    }
+  }
+
+  search(query: string, before?: number): Promise<ResultOf<"sessions.search">> {
+    return this.client.request("sessions.search", { query, ...(before === undefined ? {} : { before }) });
+  }
+
+  /** The conversation on file: its name, type and content. */
+  exported(key: string, format: ExportFormat): Promise<ResultOf<"sessions.export">> {
+    return this.client.request("sessions.export", { key, format });
   }
 
   /** Show a session that nobody knows yet; the gateway makes it with its first message. So nothing is waited for. */

@@ -8,7 +8,7 @@
 import { PROTOCOL_VERSION } from "../protocol.gen.js";
 import type * as wire from "../protocol.gen.js";
 
-export type { InFlight, Queued, SessionQueueEvent } from "../protocol.gen.js";
+export type { InFlight, Queued, SearchHit, SessionQueueEvent } from "../protocol.gen.js";
 
 type Cap = (typeof wire.KNOWN_CAPS)[number];
 
@@ -176,6 +176,8 @@ interface KnownResults {
   "sessions.transcripts": { key: string; transcripts: Transcript[] };
   "commands.list": { commands: Command[] };
 }
+
+export type ExportFormat = wire.SessionsExportParams["format"];
 
 export type MethodName = keyof wire.Methods;
 export type ParamsOf<M extends MethodName> = wire.Methods[M]["params"];

@@ -20,7 +20,7 @@ import type { PropertyValues, TemplateResult } from "lit";
 import { AuthApi } from "../core/auth.js";
 import type { Controller } from "../core/controller.js";
 import { isComposingKey } from "../core/ime.js";
-import type { AuthSession, ChatEvent, SessionChangedEvent } from "../core/protocol.js";
+import type { AuthSession, ChatEvent, SearchHit, SessionChangedEvent } from "../core/protocol.js";
 import { canonicalKey, currentView, entryOf, initialState } from "../core/state.js";
 import type { State } from "../core/state.js";
 import type { Transport } from "../core/transport.js";
@@ -318,6 +318,7 @@ export class ClawdbotChat extends LitElement {
         ?data-open=${drawer}
         ?inert=${narrow && !drawer}
         .onChosen=${() => this.closeDrawer("composer")}
+        .onFound=${this.openHit}
         .onAction=${this.sessionAction}
       ></clawdbot-sidebar>
       ${modal ? html`<div class="scrim" @click=${() => this.closeDrawer("button")}></div>` : nothing}
@@ -376,8 +377,29 @@ export class ClawdbotChat extends LitElement {
       void ui.attempt(controller.clear(key));
     }
     if (action === "archive") void dialogs?.showArchive(key, title);
+    if (action === "export") dialogs?.chooseExport(key, title);
     if (action === "remove") dialogs?.confirmRemove(key, title);
   };
+
+  /** Show a message that was found, in its place; one that is archived only after its conversation was restored. */
+  private readonly openHit = (hit: SearchHit): void => {
+    const { ui } = this;
+    if (!ui) return;
+    if (!hit.archived) return void this.goTo(hit);
+    const run = async (): Promise<void> => {
+      if (await ui.attempt(ui.controller.restore(hit.sessionId))) await this.goTo(hit);
+    };
+    this.tell({ text: ui.t("search.archivedHit"), action: { label: ui.t("archive.restore"), run: () => void run() } });
+  };
+
+  private async goTo(hit: SearchHit): Promise<void> {
+    const transcript = this.find("clawdbot-transcript");
+    this.drawer = false;
+    transcript?.reveal({ key: hit.sessionKey, id: hit.messageId });
+    if (await this.controller?.reach(hit)) return;
+    transcript?.reveal(null);
+    this.tell({ text: translator(this.language())("search.gone") });
+  }
 
   private async logOut(): Promise<void> {
     await this.ui?.attempt(this.auth.logout());

@@ -58,6 +58,11 @@ export class Follow {
     this.toEnd();
   }
 
+  /** Stay where the reader is put, not at the end. */
+  release(): void {
+    this.set(false);
+  }
+
   private toEnd(): void {
     this.scroller.scrollTop = this.content.querySelector("article") ? this.scroller.scrollHeight : 0;
     this.lastTop = this.scroller.scrollTop;

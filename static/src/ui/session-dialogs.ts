@@ -1,10 +1,11 @@
-/** `<clawdbot-session-dialogs>`: what asks before it acts (delete), and the archived transcripts to look at again. */
+/** `<clawdbot-session-dialogs>`: what asks before it acts (delete, export), and the archived transcripts to look at. */
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
-import type { Transcript } from "../core/protocol.js";
+import type { ExportFormat, Transcript } from "../core/protocol.js";
 
 import type { Ui } from "./context.js";
+import { download } from "./download.js";
 import { fullTime } from "./format.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
@@ -44,9 +45,47 @@ export class ClawdbotSessionDialogs extends LightElement {
     else dialog?.close();
   }
 
+  chooseExport(key: string, title: string): void {
+    this.target = { key, title };
+    void this.updateComplete.then(() => this.querySelector<HTMLDialogElement>("#export-dialog")?.showModal());
+  }
+
+  private async export(format: ExportFormat): Promise<void> {
+    this.querySelector<HTMLDialogElement>("#export-dialog")?.close();
+    const made = this.ui.controller.exported(this.target.key, format);
+    if (!(await this.ui.attempt(made))) return;
+    const { filename, mediaType, content } = await made;
+    download(filename, mediaType, content);
+  }
+
+  private exportDialog(): TemplateResult {
+    const { t } = this.ui;
+    const choice = (format: ExportFormat, name: string, what: string): TemplateResult =>
+      html`<button type="button" class="export-choice" @click=${() => void this.export(format)}>
+        <strong>${name}</strong><small>${what}</small>
+      </button>`;
+    return html`<dialog
+      id="export-dialog"
+      class="dialog small"
+      aria-labelledby="export-title"
+      @click=${closeOnBackdrop}
+    >
+      <form method="dialog" class="dialog-body">
+        <h2 id="export-title">${t("export.title")}</h2>
+        <p class="fine">${this.target.title}</p>
+        <div class="export-choices">
+          ${choice("markdown", "Markdown", t("export.markdown"))} ${choice("html", "HTML", t("export.html"))}
+          ${choice("ipynb", "Jupyter Notebook", t("export.ipynb"))} ${choice("json", "JSON", t("export.json"))}
+        </div>
+        <div class="dialog-actions"><button class="button">${t("action.cancel")}</button></div>
+      </form>
+    </dialog>`;
+  }
+
   protected override render(): TemplateResult {
     const { t } = this.ui;
     return html`
+      ${this.exportDialog()}
       <dialog
         id="remove-dialog"
         class="dialog small"

@@ -1,10 +1,11 @@
 /** `<clawdbot-sidebar>`: the sessions — new, find, switch — and what can be done with each. */
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { isComposingKey } from "../core/ime.js";
-import type { SessionEntry } from "../core/protocol.js";
+import type { SearchHit, SessionEntry } from "../core/protocol.js";
 import type { State } from "../core/state.js";
 import type { Translate } from "../i18n/index.js";
 
@@ -21,7 +22,7 @@ export function titleOf(entry: SessionEntry | undefined, key: string, mainKey: s
   return entry?.derivedTitle ?? t("sessions.untitled");
 }
 
-export type SessionAction = "rename" | "reset" | "clear" | "archive" | "remove";
+export type SessionAction = "rename" | "reset" | "clear" | "archive" | "export" | "remove";
 
 export class ClawdbotSidebar extends LightElement {
   static override properties = {
@@ -41,6 +42,8 @@ export class ClawdbotSidebar extends LightElement {
   onSkip: () => void = () => undefined;
   /** A session was chosen, or a new one opened. */
   onChosen: () => void = () => undefined;
+  /** A message was chosen among those that were found. */
+  onFound: (hit: SearchHit) => void = () => undefined;
   /** An action that needs a dialog. */
   onAction: (action: SessionAction, key: string) => void = () => undefined;
 
@@ -62,7 +65,8 @@ export class ClawdbotSidebar extends LightElement {
         <input
           type="search"
           placeholder=${t("sessions.search")}
-          .value=${this.filter}
+          maxlength="256"
+          .value=${live(this.filter)}
           @input=${(event: Event) => (this.filter = (event.target as HTMLInputElement).value)}
           @keydown=${(event: KeyboardEvent) => {
             if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
@@ -72,7 +76,7 @@ export class ClawdbotSidebar extends LightElement {
           }}
         />
       </label>
-      <div class="session-list">${this.list()}</div>
+      <div class="session-list">${this.list()} ${this.hits()}</div>
       ${this.menu()}
       <div class="sidebar-foot">
         <button type="button" class="foot-button" @click=${() => this.ui.openSettings()}>
@@ -105,6 +109,13 @@ export class ClawdbotSidebar extends LightElement {
         (entry) => this.row(entry),
       )}
     </ul>`;
+  }
+
+  /** Messages with these words, in all sessions. */
+  private hits(): TemplateResult | typeof nothing {
+    const query = this.filter.trim();
+    if (query === "") return nothing;
+    return html`<clawdbot-search-hits .query=${query} .ui=${this.ui} .onOpen=${this.onFound}></clawdbot-search-hits>`;
   }
 
   private row(entry: SessionEntry): TemplateResult {
@@ -214,6 +225,7 @@ export class ClawdbotSidebar extends LightElement {
       ${item("pencil", t("sessions.rename"), "rename")} ${item("restart", t("sessions.reset"), "reset")}
       ${item("eraser", t("sessions.clear"), "clear")}
       ${item("archive", (entry?.archivedCount ?? 0) > 0 ? t("sessions.archivedCount", { count: entry?.archivedCount ?? 0 }) : t("sessions.archived"), "archive")}
+      ${item("download", t("sessions.export"), "export")}
       ${key === this.state.mainKey ? nothing : item("trash", t("sessions.remove"), "remove")}
     </div>`;
   }

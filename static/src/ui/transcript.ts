@@ -14,6 +14,9 @@ import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
 import type { Row } from "./message.js";
 
+/** How long a message that was looked for is marked, in milliseconds. */
+const FOUND_MS = 2_500;
+
 /** The rows of a view: stored turns, then what is on its way. Sends that wait behind a running reply are not rows. */
 export function rowsOf(view: View): Row[] {
   const rows: Row[] = [];
@@ -72,6 +75,8 @@ export class ClawdbotTranscript extends LightElement {
   private older: IntersectionObserver | null = null;
   private anchor: { height: number; top: number } | null = null;
   private rows: Row[] = [];
+  /** The message to show as soon as it is there. */
+  private wanted: { key: string; id: string } | null = null;
 
   constructor() {
     super();
@@ -82,6 +87,31 @@ export class ClawdbotTranscript extends LightElement {
   /** Go to the end: the reader has just said something. */
   toEnd(): void {
     this.follow?.resume();
+  }
+
+  /** Show a message of a session in the middle and mark it for a moment, once it is loaded. */
+  reveal(wanted: { key: string; id: string } | null): void {
+    this.wanted = wanted;
+    this.requestUpdate();
+  }
+
+  private async showWanted(): Promise<void> {
+    const { wanted, view } = this;
+    if (wanted?.key !== view.key) return;
+    const at = this.rows.findIndex((row) => row.message?.id === wanted.id);
+    const message = [...this.querySelectorAll("clawdbot-message")][at];
+    await message?.updateComplete;
+    const article = message?.querySelector<HTMLElement>("article");
+    if (!article || this.wanted !== wanted) return;
+    this.wanted = null;
+    this.follow?.release();
+    article.tabIndex = -1;
+    article.focus({ preventScroll: true });
+    article.scrollIntoView({ block: "center" });
+    article.dataset.found = "";
+    // What is above may get its height only when it comes near.
+    requestAnimationFrame(() => article.scrollIntoView({ block: "center" }));
+    setTimeout(() => delete article.dataset.found, FOUND_MS);
   }
 
   override disconnectedCallback(): void {
@@ -186,6 +216,7 @@ export class ClawdbotTranscript extends LightElement {
     const button = this.querySelector(".older");
     if (button && !this.view.loadingOlder) this.older?.observe(button);
     else this.older?.disconnect();
+    if (this.wanted) void this.showWanted();
   }
 
   private watch(): void {

@@ -1,0 +1,95 @@
+"""A transcript as a file, for ``sessions.export`` and the command ``/export``: which messages, under which name.
+
+What each format looks like is in ``export_formats``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..protocol.clock import now_ms
+from ..protocol.errors import InvalidRequest, NotFound, TooLarge
+from ..protocol.schema import ExportFormat, SessionsExportParams, SessionsExportResult
+from ..store.api import Session
+from . import export_formats
+from .command import t
+from .entries import decode, text_of
+from .export_formats import Conversation
+from .methods import method
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .core import Gateway
+
+MAX_BYTES = 8 * 1024 * 1024
+"""The largest file that is made; the frame that carries it is somewhat larger."""
+PAGE = 1000
+
+
+class File(NamedTuple):
+    name: str
+    media_type: str
+    text: str
+    messages: int
+
+
+@method("sessions.export")
+async def sessions_export(gw: Gateway, client: Client, params: SessionsExportParams) -> SessionsExportResult:
+    """Raises ``NotFound``, and ``TooLarge`` (``EXPORT_TOO_LARGE``) above ``MAX_BYTES``."""
+    if (params.key is None) == (params.session_id is None):
+        raise InvalidRequest("give exactly one of key and sessionId")
+    key = gw.canonical(params.key) if params.key is not None else None
+    made = await export(gw, params.format, client.locale, key=key, session_id=params.session_id)
+    return SessionsExportResult(filename=made.name, media_type=made.media_type, content=made.text)
+
+
+async def export(
+    gw: Gateway, form: ExportFormat, locale: str, *, key: str | None = None, session_id: str | None = None
+) -> File:
+    """The current transcript of ``key``, or the one named. Raises ``NotFound``, ``TooLarge``."""
+    conversation = await _read(gw, locale, key, session_id)
+    media_type, extension, write = export_formats.FORMATS[form]
+    text = await asyncio.to_thread(write, conversation)
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        raise _too_large()
+    name = re.sub(r"[^\w.-]+", "-", conversation.title)[:60].strip("-.") or "session"
+    return File(f"{name}.{extension}", media_type, text, len(conversation.messages))
+
+
+async def _read(gw: Gateway, locale: str, key: str | None, session_id: str | None) -> Conversation:
+    """All messages, oldest first, read from the end in pages so that nothing holds up the store."""
+    messages: list[dict[str, Any]] = []
+    before: int | None = None
+    size = 0
+    session: Session | None = None
+    while True:
+        page = await gw.store.history(session_key=key, session_id=session_id, limit=PAGE, before_seq=before,
+                                      max_bytes=MAX_BYTES)
+        if page.session_id is None:
+            raise NotFound(f"no session {key or session_id}")
+        session, session_id, key = page.session or session, page.session_id, None  # a reset meanwhile changes nothing
+        size += sum(len(bytes(m.body)) for m in page.messages)
+        if size > 2 * MAX_BYTES:  # what a message has besides its text is not in every format
+            raise _too_large()
+        messages[:0] = [decode(m) for m in page.messages]
+        if not page.has_more:
+            break
+        before = page.messages[0].seq
+    label = session.settings.get("label") if session else None
+    owner = session.key if session else ""
+    current = session is not None and session.session_id == session_id
+    title = label or (session.title if session and current else "") or _first_words(messages) or owner or session_id
+    return Conversation(title=title, key=owner, session_id=session_id, exported_at=now_ms(), messages=messages,
+                        locale=locale, you=t(locale, "export.you"), offset=time.strftime("%z"))
+
+
+def _first_words(messages: list[dict[str, Any]]) -> str:
+    first = next((text_of(m) for m in messages if m.get("role") == "user"), "")
+    return " ".join(first.split())[:60]
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"the file would be larger than {MAX_BYTES // 1024 // 1024} MB", reason="EXPORT_TOO_LARGE")

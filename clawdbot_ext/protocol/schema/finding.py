@@ -1,0 +1,64 @@
+"""``sessions.search`` and ``sessions.export``: finding what was said, and taking it along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from .base import SCOPE_READ, Key, Method, Ms, Params, Result, Rows
+
+ExportFormat = Literal["markdown", "json", "html", "ipynb"]
+
+
+class SessionsSearchParams(Params):
+    query: Annotated[str, Meta(min_length=1, max_length=256)]
+    """Words, all of which a message must have; the last may be the beginning of one."""
+    limit: Annotated[int, Meta(ge=1, le=100)] | None = None
+    before: Ms | None = None
+    """`next` of the page before."""
+
+
+class SearchHit(Result):
+    """One message. `highlights` are `[start, end]` in `snippet`, in UTF-16 code units."""
+
+    session_key: str
+    session_id: str
+    seq: int
+    message_id: str
+    role: str
+    timestamp: int
+    snippet: str
+    highlights: Sequence[Sequence[int]]
+    archived: bool
+    """It is not in the current transcript of its session: read it by `sessionId`, or restore that."""
+    label: str | UnsetType = UNSET
+    derived_title: str | UnsetType = UNSET
+
+
+class SessionsSearchResult(Result):
+    hits: Sequence[SearchHit]
+    next: int | UnsetType = UNSET
+    """Where to go on; absent when this was all."""
+
+
+class SessionsExportParams(Params):
+    format: ExportFormat
+    key: Key | None = None
+    session_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    """Any transcript, archived ones too."""
+
+
+class SessionsExportResult(Result):
+    filename: str
+    media_type: str
+    content: str
+
+
+ROWS: Rows = (
+    Method("sessions.search", SessionsSearchParams, SessionsSearchResult, SCOPE_READ,
+           "Messages of all sessions that have these words, newest first.", ours=True),
+    Method("sessions.export", SessionsExportParams, SessionsExportResult, SCOPE_READ,
+           "A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook.", ours=True),
+)

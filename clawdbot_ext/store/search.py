@@ -1,0 +1,70 @@
+"""Search: the full-text index over what people and the model said. All SQL of that noun.
+
+The index keeps no text (``content=''``), only words and rowids of ``messages``. Triggers keep it in step whatever adds
+or removes a message; clearing moves a transcript's floor, so what was cleared is left out when the rows are joined.
+Nothing here vacuums: SQLite may then number rows anew, and the index would have to be built again.
+Plain functions of a connection, to be called inside a transaction. Above: ``schema``, ``sqlite``. Below: ``terms``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from . import terms
+from .api import Hit
+from .wire import decode, text_of
+
+SPOKEN = ("user", "assistant")
+
+
+def words_of(body: str) -> str:
+    """The SQL function ``search_words``: what the index holds of a stored message; of a command's answer, nothing."""
+    message = decode(body)
+    return "" if message.get("command") else terms.indexed(text_of(message))
+
+
+_ROLES = ", ".join(f"'{role}'" for role in SPOKEN)
+_ADD = "INSERT INTO search (rowid, words) VALUES (new.rowid, search_words(new.body));"
+_REMOVE = "INSERT INTO search (search, rowid, words) VALUES ('delete', old.rowid, search_words(old.body));"
+
+CREATE = (
+    # prefix: one syllable, and the word that is being typed, are found without reading the whole index.
+    "CREATE VIRTUAL TABLE search USING fts5(words, content='', prefix='1 2', tokenize='unicode61 remove_diacritics 2')",
+    f"""CREATE TRIGGER search_added AFTER INSERT ON messages WHEN new.role IN ({_ROLES}) BEGIN {_ADD} END""",
+    f"""CREATE TRIGGER search_removed AFTER DELETE ON messages WHEN old.role IN ({_ROLES}) BEGIN {_REMOVE} END""",
+    f"""CREATE TRIGGER search_changed AFTER UPDATE OF body ON messages WHEN new.role IN ({_ROLES})
+        BEGIN {_REMOVE} {_ADD} END""",
+    f"INSERT INTO search (rowid, words) SELECT rowid, search_words(body) FROM messages WHERE role IN ({_ROLES})",
+)
+
+_FIND = """SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, s.label,
+    t.archived_at IS NOT NULL
+    FROM search JOIN messages AS m ON m.rowid = search.rowid JOIN transcripts AS t ON t.session_id = m.session_id
+    LEFT JOIN sessions AS s ON s.key = t.session_key
+    WHERE search MATCH ? AND search.rowid < ? AND m.seq > t.floor_seq ORDER BY search.rowid DESC"""
+_NO_END = 2**63 - 1
+
+
+def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -> Sequence[Hit]:
+    """The newest messages that have all words of ``query``. Each found row is read once, none beyond ``limit``."""
+    words = terms.wanted(query)
+    if not words:
+        return ()
+    rows = conn.execute(_FIND, (terms.match_expression(words), _NO_END if before is None else before))
+    hits: list[Hit] = []
+    for position, key, session_id, seq, id_, role, at, body, title, label, archived in rows:
+        shown = terms.snippet(text_of(decode(body)), words)
+        if shown is None:
+            continue
+        hits.append(
+            Hit(
+                position=position, session_key=key, session_id=session_id, seq=seq, message_id=id_, role=role,
+                created_at=at, snippet=shown.text, highlights=shown.highlights, title=title, label=label,
+                archived=bool(archived),
+            )
+        )
+        if len(hits) == limit:
+            break
+    rows.close()
+    return hits

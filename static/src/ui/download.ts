@@ -1,0 +1,13 @@
+/** Hand the person a file that the page has in memory. */
+
+/** Long enough for a browser to have begun with the download, in milliseconds. */
+const KEPT_MS = 10_000;
+
+export function download(name: string, mediaType: string, content: string): void {
+  const url = URL.createObjectURL(new Blob([content], { type: mediaType }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,16 @@ import pytest
 
 from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start hear Ctrl+C, also where a script runs the tests in its background.
+
+    There both signals are ignored, which every child would inherit; a handler of ours is not inherited.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_japanese_enter_chooses_and_does_not_send(chat, ime):
 def test_a_composition_that_loses_the_focus_leaves_nothing_behind(chat, ime):
     chat.composer.focus()
     ime.compose("한")
-    chat.page.get_by_placeholder("Search sessions").focus()
+    chat.page.get_by_placeholder("Search").focus()
     chat.composer.focus()
     chat.page.keyboard.press("End")
     chat.page.keyboard.type("!")

@@ -12,6 +12,8 @@ def test_a_token_lets_in_and_a_reload_remembers(visit, standing_gateway):
     chat.page.get_by_label("Token").fill(f"  {standing_gateway.token}\n")
     chat.page.get_by_role("button", name="Log in").click()
     chat.ready()
+    chat.page.keyboard.type("typed at once")
+    expect(chat.page.locator("#composer")).to_have_value("typed at once")
     chat.page.reload()
     chat.ready()
     cookie = next(c for c in chat.page.context.cookies() if c["name"].startswith("clawdbot"))

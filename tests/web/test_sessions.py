@@ -52,9 +52,9 @@ def test_rename(chat):
 def test_find_by_title(chat):
     chat.new()
     chat.ask("[[text=x]] about dogs")
-    chat.page.get_by_placeholder("Search sessions").fill("DOGS")
+    chat.page.get_by_placeholder("Search").fill("DOGS")
     expect(chat.sessions).to_have_count(1)
-    chat.page.get_by_placeholder("Search sessions").fill("nothing like it")
+    chat.page.get_by_placeholder("Search").fill("nothing like it")
     expect(chat.page.get_by_text("No session has that name.")).to_be_visible()
     chat.page.keyboard.press("Escape")
     expect(chat.sessions).to_have_count(2)

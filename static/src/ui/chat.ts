@@ -296,6 +296,7 @@ export class ClawdbotChat extends LitElement {
         .onLoggedIn=${() => {
           this.login = null;
           this.controller?.client.reopen();
+          void this.focusComposer();
         }}
       ></clawdbot-login>
     </main>`;
@@ -363,6 +364,14 @@ export class ClawdbotChat extends LitElement {
     if (told === this.status) return;
     this.status = told;
     this.dispatchEvent(new CustomEvent<ChatStatus>("clawdbot-status", { detail: status }));
+  }
+
+  /** Whoever has just logged in wants to type. */
+  private async focusComposer(): Promise<void> {
+    await this.updateComplete;
+    const composer = this.find("clawdbot-composer");
+    await composer?.updateComplete;
+    composer?.focus();
   }
 
   // -- acts ---------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ export function errorCard(ui: Ui, message: Message, retryText: string | undefine
   const detail = message.errorMessage ?? "";
   return html`<div class="card error-card" role="group" aria-label=${t("error.label")}>
     <div class="card-title">${icon("warn")} ${t(TITLES[kind] ?? "error.generic")}</div>
-    ${fault?.hint ? html`<p>${fault.hint}</p>` : nothing}
+    ${fault?.hint ? html`<p>${withCode(fault.hint)}</p>` : nothing}
     ${
       detail || facts
         ? html`<details>
@@ -63,4 +63,9 @@ export function errorCard(ui: Ui, message: Message, retryText: string | undefine
           </div>`
     }
   </div>`;
+}
+
+/** A sentence of the gateway's: what stands between backticks is a command or a setting. */
+function withCode(text: string): (string | TemplateResult)[] {
+  return text.split("`").map((part, place) => (place % 2 ? html`<code>${part}</code>` : part));
 }

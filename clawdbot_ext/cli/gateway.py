@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STOP_TIMEOUT_S = 20.0
 """A gateway takes up to 10 s to let replies end, and its kernels some more."""
 RESTART_TIMEOUT_S = 40.0
+RESTART_POLL_S = 0.1
 
 _OPTIONS = (
     click.option("--port", type=click.IntRange(0, 65535), help=say("help.run.port")),
@@ -192,16 +193,27 @@ async def _stop(client: GatewayClient, *, restart: bool) -> None:
 @gateway_options
 def restart(target: Target) -> None:
     """Ask the gateway to start anew and wait until it answers again."""
-    page = target.locate().page_url
 
-    async def work(client: GatewayClient) -> None:
+    async def work(client: GatewayClient) -> str:
         from ..client import TimedOut
 
         await _stop(client, restart=True)
         try:
-            await asyncio.wait_for(client.reconnect(), RESTART_TIMEOUT_S)
+            return await asyncio.wait_for(_answers_again(target), RESTART_TIMEOUT_S)
         except asyncio.TimeoutError:
             raise TimedOut("connect", RESTART_TIMEOUT_S) from None
 
-    with_client(target, work)
-    out(say("gateway.restarted", url=page))
+    out(say("gateway.restarted", url=with_client(target, work)))
+
+
+async def _answers_again(target: Target) -> str:
+    """The page of the gateway once it answers, looked up each time: a changed port takes effect with the restart."""
+    from ..client import ClientError, GatewayClient
+
+    while True:
+        try:
+            endpoint = target.locate()
+            async with GatewayClient(endpoint):
+                return endpoint.page_url
+        except (NoGateway, ClientError):
+            await asyncio.sleep(RESTART_POLL_S)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import TIMEOUT_S, Run, run_cli
-from tests.support.server import GatewayProcess
+from tests.support.server import GatewayProcess, free_port
 
 NOBODY = "ws://127.0.0.1:1/"
 
@@ -329,6 +329,23 @@ def test_a_gateway_is_run_asked_restarted_and_stopped(tmp_path: Path) -> None:
         running.kill()
         running.wait()
         log.close()
+
+
+def test_a_restart_takes_up_a_changed_port_and_waits_at_the_new_address(tmp_path: Path) -> None:
+    process = GatewayProcess(tmp_path)
+    environment, other = process.environment, free_port()
+    run_cli(environment, "config", "set", "gateway.port", str(process.port))
+    running = subprocess.Popen([sys.executable, "-m", "clawdbot_ext", "gateway", "--no-browser"], env=environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        ends = time.monotonic() + TIMEOUT_S
+        while run_cli(environment, "health").returncode != 0:
+            assert time.monotonic() < ends and running.poll() is None
+        run_cli(environment, "config", "set", "gateway.port", str(other))
+        assert run_cli(environment, "gateway", "restart").stdout == f"Restarted: http://127.0.0.1:{other}/\n"
+    finally:
+        running.kill()
+        running.wait()
 
 
 def test_options_before_a_subcommand_are_refused_rather_than_ignored(alone: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +21,13 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes a core for the whole suite, whose tests mostly wait; none beside pytest's own for a few named files."""
+    if config.getini("testpaths") != config.args:
+        return 0
+    return 2 * max(2, os.cpu_count() or 1)
 
 
 @pytest.fixture

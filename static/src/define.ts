@@ -1,13 +1,8 @@
-/** Registers the elements. Apart from the classes, so that importing a class has no effect on the page. */
+/** Registers the elements that a first look needs; the others are in `parts.ts`. Apart from the classes, so that importing a class has no effect on the page. */
 import { ClawdbotChat } from "./ui/chat.js";
 import { ClawdbotComposer } from "./ui/composer.js";
-import { ClawdbotLogin } from "./ui/login.js";
 import { MarkdownView } from "./ui/markdown-view.js";
 import { ClawdbotMessage } from "./ui/message.js";
-import { ClawdbotSearchHits } from "./ui/search-hits.js";
-import { ClawdbotSessionDialogs } from "./ui/session-dialogs.js";
-import { ClawdbotSettings } from "./ui/settings.js";
-import { ClawdbotSetup } from "./ui/setup.js";
 import { ClawdbotSidebar } from "./ui/sidebar.js";
 import { ClawdbotTranscript } from "./ui/transcript.js";
 
@@ -17,11 +12,6 @@ const ELEMENTS = {
   "clawdbot-transcript": ClawdbotTranscript,
   "clawdbot-composer": ClawdbotComposer,
   "clawdbot-sidebar": ClawdbotSidebar,
-  "clawdbot-search-hits": ClawdbotSearchHits,
-  "clawdbot-settings": ClawdbotSettings,
-  "clawdbot-setup": ClawdbotSetup,
-  "clawdbot-session-dialogs": ClawdbotSessionDialogs,
-  "clawdbot-login": ClawdbotLogin,
   "clawdbot-chat": ClawdbotChat,
 };
 

@@ -3,19 +3,39 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { pickLocale, translator } from "../src/i18n/index.js";
-import en from "../src/i18n/en.json" with { type: "json" };
-import ko from "../src/i18n/ko.json" with { type: "json" };
+
+type Texts = Record<string, string>;
+
+/** The texts of a language: what the first paint needs, and what lazy parts bring, by file. */
+function catalogue(locale: string): Map<string, Texts> {
+  const root = join(import.meta.dirname, "../src/i18n");
+  const files = readdirSync(root).filter((file) => file === `${locale}.json` || file.endsWith(`.${locale}.json`));
+  const named = files.map((file): [string, Texts] => [
+    file.replace(/\.?(?:en|ko)\.json$/, ""),
+    JSON.parse(readFileSync(join(root, file), "utf8")) as Texts,
+  ]);
+  return new Map(named.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+const areas = { en: catalogue("en"), ko: catalogue("ko") };
+const all = (texts: Map<string, Texts>): Texts => Object.assign({}, ...texts.values()) as Texts;
+const en = all(areas.en);
+const ko = all(areas.ko);
 
 const placeholders = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
 
 describe("the catalogues", () => {
   test("have the same keys, in the same order", () => {
-    expect(Object.keys(ko)).toEqual(Object.keys(en));
+    const keys = (texts: Map<string, Texts>): unknown => [...texts].map(([area, each]) => [area, Object.keys(each)]);
+    expect(keys(areas.ko)).toEqual(keys(areas.en));
   });
 
   test("have the same placeholders", () => {
-    for (const key of Object.keys(en) as (keyof typeof en)[])
-      expect([key, placeholders(ko[key])]).toEqual([key, placeholders(en[key])]);
+    for (const key of Object.keys(en))
+      expect([key, placeholders(ko[key] ?? "")]).toEqual([key, placeholders(en[key] ?? "")]);
+  });
+
+  test("have each key in one area only", () => {
+    expect(Object.keys(en).length).toBe([...areas.en.values()].flatMap((texts) => Object.keys(texts)).length);
   });
 
   test("have no text that is used nowhere", () => {

@@ -1,12 +1,28 @@
-/** Texts in the reader's language. Both catalogues are small and come with the page, so nothing flashes in English. */
+/**
+ * Texts in the reader's language. What the first paint needs is here in both languages, so nothing flashes in English;
+ * a lazy part brings its own texts (`<area>.en.json`, `<area>.ko.json`) and adds them when it is loaded.
+ */
+import type dialogs from "./dialogs.en.json";
 import en from "./en.json";
+import type errors from "./errors.en.json";
 import ko from "./ko.json";
+import type login from "./login.en.json";
+import type search from "./search.en.json";
+import type settings from "./settings.en.json";
 
-export type TextKey = keyof typeof en;
+type Area = typeof dialogs & typeof errors & typeof login & typeof search & typeof settings;
+
+export type TextKey = keyof typeof en | keyof Area;
 export type Locale = "en" | "ko";
 export type Translate = (key: TextKey, facts?: Record<string, string | number>) => string;
 
-const catalogues: Record<Locale, Record<string, string>> = { en, ko };
+const catalogues: Record<Locale, Record<string, string>> = { en: { ...en }, ko: { ...ko } };
+
+/** Add the texts of a lazy part. Called by its module, before anything of it is drawn. */
+export function addTexts(texts: Record<Locale, Record<string, string>>): void {
+  Object.assign(catalogues.en, texts.en);
+  Object.assign(catalogues.ko, texts.ko);
+}
 
 /** The language for a wish (`""` is none) among those that the browser names. */
 export function pickLocale(wish: string, preferred: readonly string[]): Locale {
@@ -17,9 +33,11 @@ export function pickLocale(wish: string, preferred: readonly string[]): Locale {
   return "en";
 }
 
-/** The texts of a language; `{name}` in a text is filled from `facts`. */
+/** The texts of a language; `{name}` in a text is filled from `facts`. A text of a part that is not here is its key. */
 export function translator(locale: Locale): Translate {
   const texts = catalogues[locale];
   return (key, facts) =>
-    (texts[key] ?? en[key]).replace(/\{(\w+)\}/g, (whole, name: string) => String(facts?.[name] ?? whole));
+    (texts[key] ?? catalogues.en[key] ?? key).replace(/\{(\w+)\}/g, (whole, name: string) =>
+      String(facts?.[name] ?? whole),
+    );
 }

@@ -25,6 +25,8 @@ import { canonicalKey, currentView, entryOf, initialState } from "../core/state.
 import type { State } from "../core/state.js";
 import type { Transport } from "../core/transport.js";
 import { pickLocale, translator } from "../i18n/index.js";
+import { need } from "../parts.js";
+import type { PartName } from "../parts.js";
 
 import { banner } from "./banner.js";
 import { commandNote, sendFailedNote, sessionNote, spoken, statusOf } from "./chat-news.js";
@@ -261,7 +263,7 @@ export class ClawdbotChat extends LitElement {
       attempt: (work) => attempt(work, t, (note) => this.toasts.add(note)),
       openSettings: () => {
         this.drawer = false;
-        this.find("clawdbot-settings")?.open();
+        void this.lazy("clawdbot-settings").then((settings) => settings?.open());
       },
       compose: (text) => {
         this.find("clawdbot-composer")?.write(text);
@@ -287,6 +289,7 @@ export class ClawdbotChat extends LitElement {
   }
 
   private loginView(ui: Ui, session: AuthSession): TemplateResult {
+    void need("clawdbot-login");
     return html`<main class="login">
       <clawdbot-login
         .session=${session}
@@ -379,15 +382,15 @@ export class ClawdbotChat extends LitElement {
     const { ui, controller } = this;
     if (!ui || !controller) return;
     const title = titleOf(entryOf(this.state, key), key, this.state.mainKey, ui.t);
-    const dialogs = this.find("clawdbot-session-dialogs");
+    const dialogs = this.lazy("clawdbot-session-dialogs");
     if (action === "reset") void ui.attempt(controller.reset(key));
     if (action === "clear") {
       this.clearing.add(canonicalKey(key, this.state.mainKey));
       void ui.attempt(controller.clear(key));
     }
-    if (action === "archive") void dialogs?.showArchive(key, title);
-    if (action === "export") dialogs?.chooseExport(key, title);
-    if (action === "remove") dialogs?.confirmRemove(key, title);
+    if (action === "archive") void dialogs.then((part) => part?.showArchive(key, title));
+    if (action === "export") void dialogs.then((part) => part?.chooseExport(key, title));
+    if (action === "remove") void dialogs.then((part) => part?.confirmRemove(key, title));
   };
 
   /** Show a message that was found, in its place; one that is archived only after its conversation was restored. */
@@ -440,6 +443,17 @@ export class ClawdbotChat extends LitElement {
     else if (this.ui && currentView(this.state).live) void this.ui.attempt(this.ui.controller.abort());
     else return;
     event.stopPropagation();
+  }
+
+  /** A lazy part of this element, awake and drawn; `null` when it could not be fetched, which is told. */
+  private async lazy<K extends PartName>(name: K): Promise<HTMLElementTagNameMap[K] | null> {
+    if (!(await need(name))) {
+      this.tell({ text: translator(this.language())("part.failed"), kind: "error" });
+      return null;
+    }
+    const part: (Element & { updateComplete?: Promise<unknown> }) | null = this.renderRoot.querySelector(name);
+    await part?.updateComplete;
+    return part as HTMLElementTagNameMap[K] | null;
   }
 
   private find<K extends keyof HTMLElementTagNameMap>(name: K): HTMLElementTagNameMap[K] | null {

@@ -1,12 +1,18 @@
-/** A reply that failed: what happened, what to do, and the raw facts folded away. */
+/** `<clawdbot-error>`: a reply that failed: what happened, what to do, and the raw facts folded away. */
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { Message } from "../core/protocol.js";
+import en from "../i18n/errors.en.json";
+import { addTexts } from "../i18n/index.js";
 import type { TextKey } from "../i18n/index.js";
+import ko from "../i18n/errors.ko.json";
 
 import type { Ui } from "./context.js";
 import { icon } from "./icons.js";
+import { LightElement } from "./light.js";
+
+addTexts({ en, ko });
 
 const TITLES: Record<string, TextKey> = {
   auth: "error.auth",
@@ -19,8 +25,24 @@ const TITLES: Record<string, TextKey> = {
   not_found: "error.notFound",
 };
 
-/** @param retryText what the Retry button sends; without it there is no button */
-export function errorCard(ui: Ui, message: Message, retryText: string | undefined): TemplateResult {
+export class ClawdbotError extends LightElement {
+  static override properties = {
+    message: { attribute: false },
+    ui: { attribute: false },
+    retryText: { attribute: false },
+  };
+
+  declare message: Message;
+  declare ui: Ui;
+  /** What the Retry button sends; without it there is no button. */
+  declare retryText: string | undefined;
+
+  protected override render(): TemplateResult {
+    return errorCard(this.ui, this.message, this.retryText);
+  }
+}
+
+function errorCard(ui: Ui, message: Message, retryText: string | undefined): TemplateResult {
   const { t } = ui;
   const fault = message.error;
   const kind = fault?.kind ?? "";

@@ -4,6 +4,7 @@ import type { TemplateResult } from "lit";
 
 import type { Hello } from "../core/protocol.js";
 import type { TextKey } from "../i18n/index.js";
+import { need } from "../parts.js";
 
 import type { Ui } from "./context.js";
 import { logo } from "./icons.js";
@@ -18,6 +19,7 @@ const STARTERS: readonly { title: TextKey; prompt: TextKey }[] = [
 export function greeting(ui: Ui, hello: Hello | null, begin: (prompt: string) => void): TemplateResult {
   const { t } = ui;
   const setup = hello?.snapshot?.setup;
+  if (setup?.needsKey) void need("clawdbot-setup");
   return html`<div class="greeting">
     ${logo()}
     <h2>${t("greeting.title")}</h2>

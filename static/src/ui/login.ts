@@ -5,20 +5,28 @@ import type { TemplateResult } from "lit";
 import type { AuthApi } from "../core/auth.js";
 import { isComposingKey } from "../core/ime.js";
 import type { AuthSession } from "../core/protocol.js";
+import { addTexts } from "../i18n/index.js";
 import type { Translate } from "../i18n/index.js";
+import en from "../i18n/login.en.json";
+import ko from "../i18n/login.ko.json";
 
 import { secondsUntil } from "./format.js";
 import { logo } from "./icons.js";
 import { LightElement } from "./light.js";
+import { forms } from "./styles/lazy.js";
+
+addTexts({ en, ko });
 
 type Mode = "token" | "password";
 
 export class ClawdbotLogin extends LightElement {
+  static override sheet = forms;
   static override properties = {
     session: { attribute: false },
     auth: { attribute: false },
     t: { attribute: false },
     linkExpired: { type: Boolean },
+    onLoggedIn: { attribute: false },
     mode: { state: true },
     busy: { state: true },
     problem: { state: true },
@@ -36,11 +44,12 @@ export class ClawdbotLogin extends LightElement {
   declare private blockedUntil: number;
   private ticker: ReturnType<typeof setInterval> | undefined;
 
-  onLoggedIn: () => void = () => undefined;
+  declare onLoggedIn: () => void;
 
   constructor() {
     super();
     this.linkExpired = false;
+    this.onLoggedIn = () => undefined;
     this.mode = null;
     this.busy = false;
     this.problem = null;

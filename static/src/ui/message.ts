@@ -5,10 +5,10 @@ import type { PropertyValues, TemplateResult } from "lit";
 import { textOf, thinkingOf } from "../core/messages.js";
 import type { Message } from "../core/protocol.js";
 import type { Live, Pending, Thought } from "../core/state.js";
+import { need } from "../parts.js";
 
 import { copyText } from "./copy.js";
 import type { Ui } from "./context.js";
-import { errorCard } from "./error-card.js";
 import { clock, count, fullTime, money, secondsUntil } from "./format.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
@@ -150,7 +150,12 @@ export class ClawdbotMessage extends LightElement {
     const { t } = this.ui;
     switch (message.stopReason) {
       case "error":
-        return errorCard(this.ui, message, this.row.retryText);
+        void need("clawdbot-error");
+        return html`<clawdbot-error
+          .ui=${this.ui}
+          .message=${message}
+          .retryText=${this.row.retryText}
+        ></clawdbot-error>`;
       case "aborted":
         return html`<p class="mark">${icon("stop")} ${t("end.stopped")}</p>`;
       case "interrupted":

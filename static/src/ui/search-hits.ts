@@ -3,10 +3,15 @@ import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
 import type { SearchHit } from "../core/protocol.js";
+import { addTexts } from "../i18n/index.js";
+import en from "../i18n/search.en.json";
+import ko from "../i18n/search.ko.json";
 
 import type { Ui } from "./context.js";
 import { ago } from "./format.js";
 import { LightElement } from "./light.js";
+
+addTexts({ en, ko });
 
 /** A search waits until nothing was typed for so long, in milliseconds. */
 const PAUSE_MS = 180;
@@ -28,6 +33,7 @@ export class ClawdbotSearchHits extends LightElement {
   static override properties = {
     query: {},
     ui: { attribute: false },
+    onOpen: { attribute: false },
     hits: { state: true },
     more: { state: true },
     failed: { state: true },
@@ -41,7 +47,7 @@ export class ClawdbotSearchHits extends LightElement {
   declare private more: number | undefined;
   declare private failed: boolean;
 
-  onOpen: (hit: SearchHit) => void = () => undefined;
+  declare onOpen: (hit: SearchHit) => void;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Only the answer to the newest question counts. */
@@ -52,6 +58,7 @@ export class ClawdbotSearchHits extends LightElement {
     this.query = "";
     this.hits = null;
     this.failed = false;
+    this.onOpen = () => undefined;
   }
 
   override disconnectedCallback(): void {

@@ -3,15 +3,22 @@ import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { ExportFormat, Transcript } from "../core/protocol.js";
+import en from "../i18n/dialogs.en.json";
+import ko from "../i18n/dialogs.ko.json";
+import { addTexts } from "../i18n/index.js";
 
 import type { Ui } from "./context.js";
+import { closeOnBackdrop } from "./dialog.js";
 import { download } from "./download.js";
 import { fullTime } from "./format.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
-import { closeOnBackdrop } from "./settings.js";
+import { forms } from "./styles/lazy.js";
+
+addTexts({ en, ko });
 
 export class ClawdbotSessionDialogs extends LightElement {
+  static override sheet = forms;
   static override properties = {
     ui: { attribute: false },
     target: { state: true },

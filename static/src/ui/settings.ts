@@ -3,12 +3,20 @@ import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { Hello } from "../core/protocol.js";
+import { addTexts } from "../i18n/index.js";
 import type { TextKey } from "../i18n/index.js";
+import en from "../i18n/settings.en.json";
+import ko from "../i18n/settings.ko.json";
+import { need } from "../parts.js";
 
 import type { Ui } from "./context.js";
+import { closeOnBackdrop } from "./dialog.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
 import type { Prefs } from "./prefs.js";
+import { forms } from "./styles/lazy.js";
+
+addTexts({ en, ko });
 
 type Choice = readonly [value: string, label: TextKey | { name: string }];
 
@@ -33,14 +41,21 @@ const SEND_KEYS: Choice[] = [
 ];
 
 export class ClawdbotSettings extends LightElement {
-  static override properties = { ui: { attribute: false }, hello: { attribute: false }, canLogOut: { type: Boolean } };
+  static override sheet = forms;
+  static override properties = {
+    ui: { attribute: false },
+    hello: { attribute: false },
+    canLogOut: { type: Boolean },
+    onLogout: { attribute: false },
+  };
 
   declare ui: Ui;
   declare hello: Hello | null;
   declare canLogOut: boolean;
-  onLogout: () => void = () => undefined;
+  declare onLogout: () => void;
 
   open(): void {
+    void need("clawdbot-setup");
     const dialog = this.querySelector("dialog");
     if (dialog && !dialog.open) dialog.showModal();
   }
@@ -132,9 +147,4 @@ export class ClawdbotSettings extends LightElement {
   private close(): void {
     this.querySelector("dialog")?.close();
   }
-}
-
-/** A click on the backdrop hits the dialog element itself. */
-export function closeOnBackdrop(event: Event): void {
-  if (event.target === event.currentTarget) (event.currentTarget as HTMLDialogElement).close();
 }

@@ -3,12 +3,19 @@ import { html } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { Setup } from "../core/protocol.js";
+import { addTexts } from "../i18n/index.js";
+import en from "../i18n/settings.en.json";
+import ko from "../i18n/settings.ko.json";
 
 import type { Ui } from "./context.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
+import { forms } from "./styles/lazy.js";
+
+addTexts({ en, ko });
 
 export class ClawdbotSetup extends LightElement {
+  static override sheet = forms;
   static override properties = {
     setup: { attribute: false },
     ui: { attribute: false },

@@ -8,6 +8,7 @@ import { isComposingKey } from "../core/ime.js";
 import type { SearchHit, SessionEntry } from "../core/protocol.js";
 import type { State } from "../core/state.js";
 import type { Translate } from "../i18n/index.js";
+import { need } from "../parts.js";
 
 import type { Ui } from "./context.js";
 import { ago } from "./format.js";
@@ -115,6 +116,7 @@ export class ClawdbotSidebar extends LightElement {
   private hits(): TemplateResult | typeof nothing {
     const query = this.filter.trim();
     if (query === "") return nothing;
+    void need("clawdbot-search-hits");
     return html`<clawdbot-search-hits .query=${query} .ui=${this.ui} .onOpen=${this.onFound}></clawdbot-search-hits>`;
   }
 

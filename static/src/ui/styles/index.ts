@@ -3,10 +3,9 @@ import { unsafeCSS } from "lit";
 
 import base from "./base.css?inline";
 import composer from "./composer.css?inline";
-import forms from "./forms.css?inline";
 import markdown from "./markdown.css?inline";
 import sidebar from "./sidebar.css?inline";
 import tokens from "./tokens.css?inline";
 import transcript from "./transcript.css?inline";
 
-export const styles = [tokens, base, sidebar, transcript, markdown, composer, forms].map((text) => unsafeCSS(text));
+export const styles = [tokens, base, sidebar, transcript, markdown, composer].map((text) => unsafeCSS(text));

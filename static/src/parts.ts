@@ -1,0 +1,44 @@
+/**
+ * The parts of the chat that a first look does not need: each is a chunk of its own, fetched when it is first wanted.
+ *
+ * A part may stand in a template before it is here: it stays an empty element and wakes up when it is defined. What it
+ * is given must then be a *declared* property (`static properties`): only those survive the waking up.
+ */
+const PARTS = {
+  "clawdbot-login": async () => (await import("./ui/login.js")).ClawdbotLogin,
+  "clawdbot-search-hits": async () => (await import("./ui/search-hits.js")).ClawdbotSearchHits,
+  "clawdbot-session-dialogs": async () => (await import("./ui/session-dialogs.js")).ClawdbotSessionDialogs,
+  "clawdbot-settings": async () => (await import("./ui/settings.js")).ClawdbotSettings,
+  "clawdbot-setup": async () => (await import("./ui/setup.js")).ClawdbotSetup,
+  "clawdbot-error": async () => (await import("./ui/error-card.js")).ClawdbotError,
+};
+
+export type PartName = keyof typeof PARTS;
+type Parts = { [Name in PartName]: InstanceType<Awaited<ReturnType<(typeof PARTS)[Name]>>> };
+
+declare global {
+  // What `createElement` and `querySelector` give for these names.
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type
+  interface HTMLElementTagNameMap extends Parts {}
+}
+
+const asked = new Map<PartName, Promise<boolean>>();
+
+/** Fetch a part, once. False when it cannot be had (offline, or a newer deployment); the next call tries again. */
+export function need(name: PartName): Promise<boolean> {
+  let loading = asked.get(name);
+  if (!loading) {
+    loading = PARTS[name]().then(
+      (part) => {
+        if (!customElements.get(name)) customElements.define(name, part);
+        return true;
+      },
+      () => {
+        asked.delete(name);
+        return false;
+      },
+    );
+    asked.set(name, loading);
+  }
+  return loading;
+}

@@ -118,7 +118,9 @@ describe("reconnecting", () => {
     gateway.up = true;
     await vi.advanceTimersByTimeAsync(16_000);
     expect(client.state.status).toBe("open");
-    await vi.advanceTimersByTimeAsync(10_000);
+    await vi.advanceTimersByTimeAsync(29_000);
+    gateway.line.event("tick", { ts: 1 });
+    await vi.advanceTimersByTimeAsync(1_000);
     gateway.line.drop();
     expect(client.state).toMatchObject({ status: "waiting", attempt: 1 });
   });
@@ -159,14 +161,47 @@ describe("reconnecting", () => {
     expect(client.state.status).toBe("open");
   });
 
-  test("two missed ticks mean that the connection is dead", async () => {
-    const client = await openClient();
-    await vi.advanceTimersByTimeAsync(50_000);
-    gateway.line.event("tick", { ts: 1 });
-    await vi.advanceTimersByTimeAsync(59_000);
+  test("`wake` begins an attempt anew that hangs", async () => {
+    let now = 1_000;
+    gateway.on("connect", () => undefined);
+    const client = makeClient({ now: () => now });
+    client.start();
+    await settle();
+    client.wake();
     expect(gateway.lines).toHaveLength(1);
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(client.state.status).toBe("waiting");
+    now += 3_000;
+    client.wake();
+    expect(gateway.lines).toHaveLength(2);
+  });
+
+  test("a late tick is told while the other side is asked, and the answer ends the doubt", async () => {
+    const client = await openClient();
+    await vi.advanceTimersByTimeAsync(37_500);
+    expect(client.state).toMatchObject({ status: "open", quietSince: expect.any(Number) as number });
+    const [question] = gateway.line.asked("health");
+    gateway.line.respond(question?.id ?? "", {});
+    await settle();
+    expect(client.state).toEqual({ status: "open" });
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(gateway.lines).toHaveLength(1);
+  });
+
+  test("a connection that gives no sign of life when asked is dead", async () => {
+    const client = await openClient();
+    await vi.advanceTimersByTimeAsync(37_500 + 5_000);
+    expect(client.state).toMatchObject({ status: "waiting", cause: "down" });
+  });
+
+  test("a machine that loses its network asks the gateway, which may be on this machine", async () => {
+    gateway.on("health", () => ({}));
+    const client = await openClient({ online: () => false });
+    client.networkLost();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(client.state.status).toBe("open");
+    gateway.on("health", () => undefined);
+    client.networkLost();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(client.state).toMatchObject({ status: "waiting", cause: "offline" });
   });
 
   test("an announced restart is told apart from a gateway that is gone", async () => {

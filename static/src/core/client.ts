@@ -11,7 +11,8 @@ import type { Connection, Transport } from "./transport.js";
 export type ConnectionState =
   | { status: "idle" }
   | { status: "connecting"; attempt: number }
-  | { status: "open" }
+  /** `quietSince`: nothing was heard for longer than it should take; the other side is being asked. */
+  | { status: "open"; quietSince?: number }
   /** Between two attempts. `offline`: the machine says it has no network; `down`: the gateway does not answer. */
   | { status: "waiting"; cause: "offline" | "down" | "restarting" | "limited"; attempt: number; retryAt: number }
   | { status: "unauthorized" }
@@ -57,7 +58,13 @@ export interface ClientOptions {
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
 /** A connection that lasted this long counts as good: the next loss starts at the shortest delay again. */
-const STABLE_MS = 10_000;
+const STABLE_MS = 30_000;
+/** Ticks may be late by this share before the silence is told. */
+const LATE = 1.25;
+/** An attempt that takes longer than this is begun anew when the machine says that something changed. */
+const SLOW_ATTEMPT_MS = 2_000;
+/** How long a connection may take to show that it still works, when there is a reason to doubt it. */
+const CHECK_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
@@ -92,11 +99,13 @@ export class GatewayClient {
   private nextId = 1;
   private lastSeq: number | null = null;
   private lastFrameAt = 0;
+  private openedAt = 0;
   private restartUntil = 0;
   private readonly waiting = new Map<string, Waiting>();
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private stableTimer: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setTimeout> | undefined;
+  private quietTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly random: () => number;
   private readonly now: () => number;
 
@@ -117,13 +126,32 @@ export class GatewayClient {
     this.setState({ status: "idle" });
   }
 
-  /** Connect now if waiting; if open, make sure that the other side still is. For `online`, `visibilitychange`, "retry". */
+  /**
+   * Connect now if waiting, also when an attempt hangs; if open, make sure that the other side still is. For `online`,
+   * `visibilitychange`, `pageshow` and "retry now".
+   */
   wake(): void {
-    if (this.state.status === "waiting") {
-      this.open();
-    } else if (this.state.status === "open" && this.now() - this.lastFrameAt > this.tickMs()) {
-      this.reopen();
-    }
+    const { status } = this.state;
+    const hangs = status === "connecting" && this.now() - this.openedAt > SLOW_ATTEMPT_MS;
+    const silent = status === "open" && this.now() - this.lastFrameAt > this.tickMs();
+    if (status === "waiting" || hangs) this.open();
+    else if (silent) this.reopen();
+  }
+
+  /** The machine lost its network. A gateway on this machine does not mind; another will not answer. */
+  networkLost(): void {
+    if (this.state.status === "open") this.check();
+    else if (this.state.status === "waiting" && this.state.cause === "down")
+      this.setState({ ...this.state, cause: this.cause() });
+  }
+
+  /** Ask the other side for a sign of life, and give the connection up if there is none. */
+  private check(): void {
+    const { connection, generation } = this;
+    if (!connection) return;
+    this.ask(connection, "health", {}, CHECK_MS).catch((error: unknown) => {
+      if (generation === this.generation && error instanceof ConnectionLost) void this.lost(1006, generation);
+    });
   }
 
   /** A new handshake on a new connection, without a pause: after a change of credentials or of the setup. */
@@ -156,6 +184,7 @@ export class GatewayClient {
   private open(): void {
     this.drop();
     const generation = ++this.generation;
+    this.openedAt = this.now();
     this.setState({ status: "connecting", attempt: this.attempt });
     const current = (): boolean => generation === this.generation;
     this.watch(HANDSHAKE_TIMEOUT_MS);
@@ -187,7 +216,7 @@ export class GatewayClient {
       if (frame.ok) waiting.resolve(frame.payload);
       else waiting.reject(new RequestRefused(frame.error ?? { code: "UNAVAILABLE", message: "refused" }));
     }
-    if (this.state.status === "open") this.watch(2 * this.tickMs());
+    if (this.state.status === "open") this.heard();
   }
 
   private receiveEvent(frame: EventFrame): void {
@@ -235,8 +264,8 @@ export class GatewayClient {
       this.lastSeq = null;
       this.restartUntil = 0;
       this.stableTimer = setTimeout(() => (this.attempt = 0), STABLE_MS);
-      this.watch(2 * this.tickMs());
       this.setState({ status: "open" });
+      this.heard();
       this.onHello(hello);
     } catch (error) {
       if (generation !== this.generation) return;
@@ -284,6 +313,7 @@ export class GatewayClient {
     clearTimeout(this.retryTimer);
     clearTimeout(this.stableTimer);
     clearTimeout(this.watchdog);
+    clearTimeout(this.quietTimer);
     const connection = this.connection;
     this.connection = null;
     for (const { reject, timer } of this.waiting.values()) {
@@ -292,6 +322,17 @@ export class GatewayClient {
     }
     this.waiting.clear();
     connection?.close();
+  }
+
+  /** Something came: the silence begins anew. A late tick is told, two missing ones end the connection. */
+  private heard(): void {
+    this.watch(2 * this.tickMs());
+    clearTimeout(this.quietTimer);
+    this.quietTimer = setTimeout(() => {
+      this.setState({ status: "open", quietSince: this.lastFrameAt });
+      this.check();
+    }, LATE * this.tickMs());
+    if (this.state.status === "open" && this.state.quietSince !== undefined) this.setState({ status: "open" });
   }
 
   /** Treat the connection as dead if nothing is heard for `ms`. */

@@ -34,6 +34,13 @@ const LEAD = 20;
 /** Where a message that was found stands. */
 export type Place = Pick<SearchHit, "sessionKey" | "sessionId" | "seq" | "messageId">;
 
+interface HistoryWish {
+  limit: number;
+  beforeSeq?: number;
+  epoch?: number;
+  sinceSeq?: number;
+}
+
 export interface ControllerOptions {
   client: GatewayClient;
   drafts: Drafts;
@@ -223,11 +230,15 @@ export class Controller {
     await this.askHistory(view.key, { limit: PAGE, beforeSeq: first.seq }, true);
   }
 
+  /** Read what is new in a session: what came after the newest message that is known here, or the newest page. */
   loadHistory(key: string): Promise<void> {
-    return this.askHistory(key, { limit: PAGE }, false);
+    const view = this.state.views[key];
+    const last = view?.messages.at(-1);
+    const since = view && view.epoch > 0 && last ? { epoch: view.epoch, sinceSeq: last.seq } : {};
+    return this.askHistory(key, { limit: PAGE, ...since }, false);
   }
 
-  private async askHistory(key: string, params: { limit: number; beforeSeq?: number }, older: boolean): Promise<void> {
+  private async askHistory(key: string, params: HistoryWish, older: boolean): Promise<void> {
     this.dispatch({ type: "history.asked", key, older });
     try {
       const history = await this.client.request("chat.history", { sessionKey: key, ...params });

@@ -117,8 +117,13 @@ export interface SessionEntry {
   derivedTitle?: string;
   lastMessagePreview?: string;
   updatedAt: number | null;
+  createdAt?: number;
   sessionId?: string;
+  /** Rises when the session's active transcript changes otherwise than by growing. */
+  epoch?: number;
   model?: string;
+  /** The model that was chosen for this session; absent: the default one answers. */
+  modelOverride?: string;
   modelProvider?: string;
   /** Size of the model's window in tokens. */
   contextTokens?: number;
@@ -132,9 +137,26 @@ export interface SessionEntry {
   running?: boolean;
   queued?: number;
   archivedCount?: number;
+  pinned?: boolean;
+  archived?: boolean;
+  /** Kept in the gateway's memory only. */
+  temporary?: boolean;
+  systemPrompt?: string;
+  temperature?: number;
 }
 
-export type History = Partial<Omit<wire.ChatHistoryResult, "messages">> & { messages: Message[] };
+/** A message that has siblings: what else was said in its place, oldest first, itself included. */
+export interface Branch {
+  messageId: string;
+  ids: string[];
+}
+
+export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "branches">> & {
+  messages: Message[];
+  /** `messages` are exactly those after `sinceSeq`; else they are the newest page, which replaces what was known. */
+  recovered?: boolean;
+  branches?: Branch[];
+};
 
 export type ChatEvent = Omit<wire.ChatEvent, "message" | "error"> & { message?: Message; error?: ProviderFault };
 

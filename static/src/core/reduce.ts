@@ -97,7 +97,9 @@ function onHello(state: State, hello: Hello): State {
 }
 
 function sorted(sessions: SessionEntry[]): SessionEntry[] {
-  return [...sessions].sort((a, b) => (b.updatedAt ?? 0) - (a.updatedAt ?? 0));
+  return [...sessions].sort(
+    (a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || (b.updatedAt ?? 0) - (a.updatedAt ?? 0),
+  );
 }
 
 function onSelect(state: State, key: string): State {
@@ -119,9 +121,12 @@ function onSessionChanged(state: State, { key, reason, entry }: SessionChangedEv
     return { ...state, views, sessions: others, current: state.current === key ? state.mainKey : state.current };
   }
   const next = { ...state, sessions: sorted([entry, ...others]) };
-  if (reason === "updated" || reason === "created") return next;
-  // Another transcript is current now; what is shown is no longer it.
-  return inView(next, key, (view) => ({ ...view, stale: true }));
+  return inView(next, key, (view) => {
+    const { epoch } = entry;
+    // Epoch 0: the session had no transcript when it was read, and its first message is on its way.
+    const other = epoch === undefined ? reason !== "updated" && reason !== "created" : epoch !== view.epoch;
+    return other && (view.epoch !== 0 || reason !== "created") ? { ...view, stale: true } : view;
+  });
 }
 
 // -- history --------------------------------------------------------------------------------------------------------
@@ -143,14 +148,20 @@ function older(view: View, history: History): View {
     messages: merge(view.messages, history.messages),
     hasMore: history.hasMore ?? false,
     loadingOlder: false,
+    branches: { ...view.branches, ...branchesOf(history) },
   };
+}
+
+function branchesOf(history: History): View["branches"] {
+  return Object.fromEntries((history.branches ?? []).map(({ messageId, ids }) => [messageId, ids]));
 }
 
 function latest(view: View, history: History): View {
   const epoch = history.epoch ?? 0;
-  const joins = epoch === view.epoch && continues(view.messages, history.messages);
+  const resumed = history.recovered === true;
+  const joins = resumed || (epoch === view.epoch && continues(view.messages, history.messages));
   const messages = merge(joins ? view.messages : [], history.messages);
-  const reachesBack = joins && (view.messages[0]?.seq ?? Infinity) < (history.messages[0]?.seq ?? 0);
+  const reachesBack = resumed || (joins && (view.messages[0]?.seq ?? Infinity) < (history.messages[0]?.seq ?? 0));
   const queued = history.queued ?? [];
   const known = new Set([...messages, ...queued].map((each) => each.runId));
   const live = liveAfter(view, history);
@@ -167,6 +178,7 @@ function latest(view: View, history: History): View {
     // What was accepted is in the history, or was cleared since; only the un-acknowledged is still open.
     pending: view.pending.filter((each) => each.status === "sending" && !known.has(each.runId)),
     live,
+    branches: { ...(joins ? view.branches : {}), ...branchesOf(history) },
   };
 }
 

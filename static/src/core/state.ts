@@ -61,6 +61,8 @@ export interface View {
   ended: string[];
   /** What this page saw of a run's thinking: the stored message may have left it out. */
   thoughts: Record<string, Thought>;
+  /** By message id: what else was said in its place, oldest first, itself included. Only messages with siblings. */
+  branches: Record<string, readonly string[]>;
 }
 
 export interface State {
@@ -109,6 +111,7 @@ export function emptyView(key: string): View {
     stale: false,
     ended: [],
     thoughts: {},
+    branches: {},
   };
 }
 

@@ -24,7 +24,7 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two processes a core for the whole suite, whose tests mostly wait; none beside pytest's own for a few named files."""
+    """Two processes a core for the whole suite, whose tests mostly wait; pytest's own alone for a few named files."""
     if config.getini("testpaths") != config.args:
         return 0
     return 2 * max(2, os.cpu_count() or 1)

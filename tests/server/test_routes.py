@@ -10,9 +10,9 @@ import uuid
 
 import pytest
 
-from clawdbot_ext.handlers import STATIC
 from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.server import ROOT, clean_environment
+from tests.support.tools import require
 
 PUBLIC = {
     "Refused", "Page", "BuiltFile", "Session", "Login", "Logout", "Health", "Leads", "Socket", "NotFound",  # ours
@@ -114,8 +114,7 @@ def test_every_answer_has_the_security_headers(standing_gateway, path):
 
 @pytest.fixture
 def built():
-    if not (STATIC / "chat.html").exists():
-        pytest.skip("needs the built page: npm run build")
+    require("built-page")
 
 
 def test_the_page_allows_no_inline_script_and_no_other_origin(standing_gateway, built):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clawdbot_ext.protocol.errors import StorageFull
+from tests.support.tools import require
 
 from .kit import MAIN, OTHER, body, read, reply, said, say, send
 
@@ -104,14 +105,9 @@ def test_on_a_file_system_that_is_really_full(tmp_path):
     """In a mount namespace of its own, on a memory disk of 2 MB (``real_disk.py`` is what runs there)."""
     script = ROOT / "tests" / "store" / "real_disk.py"
     inside = 'mount -t tmpfs -o size=2m none "$1" && echo mounted && exec "$2" "$3" "$1"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh", tmp_path, sys.executable]
-    try:
-        done = subprocess.run([*command, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True,
-                              text=True, timeout=30)
-    except FileNotFoundError:
-        pytest.skip("unshare is not installed")
-    if "mounted" not in done.stdout:
-        pytest.skip(f"no mount namespaces here: {done.stderr.strip()}")
+    command = [require("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh", tmp_path, sys.executable]
+    done = subprocess.run([*command, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+                          timeout=30)
     told = ["mounted", "refused", "read", "reopened", "written", "read-only", "told"]
     assert done.stdout.split() == told, done.stderr
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+BUILT = Path(__file__).resolve().parents[2] / "clawdbot_ext" / "_static" / "chat.html"
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 OLDEST_NODE = (22, 12)
 """The same bound as ``engines`` in package.json."""
@@ -67,6 +68,15 @@ def find_npm() -> str | None:
     return shutil.which("npm", path=str(Path(node).parent)) if node else None
 
 
+def find_unshare() -> str | None:
+    """The program, where this user may mount a memory disk in a namespace of its own."""
+    path = shutil.which("unshare")
+    inside = [path or "", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]
+    if path is None or subprocess.run(inside, capture_output=True, timeout=10).returncode != 0:
+        return None
+    return path
+
+
 def _beside_python(name: str) -> str | None:
     return shutil.which(name, path=str(Path(sys.executable).parent))
 
@@ -96,5 +106,7 @@ TOOLS = {
     "tmux": Tool(lambda: shutil.which("tmux"), "apt-get install tmux"),
     "git": Tool(lambda: shutil.which("git"), "apt-get install git"),
     "axe-core": Tool(lambda: str(AXE) if AXE.exists() else None, "`npm ci` in the project's root"),
+    "unshare": Tool(find_unshare, "util-linux, on a Linux that lets its users have namespaces"),
+    "built-page": Tool(lambda: str(BUILT) if BUILT.exists() else None, "`npm run build`, or `pip install -e .`"),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

@@ -12,6 +12,7 @@ from tornado.websocket import websocket_connect
 from clawdbot_ext import config, discovery, handlers
 from clawdbot_ext.lock import acquire
 from tests.support.http import ask, upgrade
+from tests.support.tools import require
 
 BASE = "/a%40b/clawdbot/"
 
@@ -91,8 +92,7 @@ async def say_hello(socket, **auth):
 
 
 async def test_every_route_but_health_wants_jupyters_login(mounted, get):
-    if not (handlers.STATIC / "chat.html").exists():
-        pytest.skip("needs the built page: npm run build")
+    require("built-page")
     for path in ("chat", "auth/session", "embed.js", "favicon.svg"):
         assert (await get(path)).code == 200, path
         assert (await get(path, headers={"Authorization": ""})).code in (302, 403), path

@@ -106,8 +106,8 @@ def test_on_a_file_system_that_is_really_full(tmp_path):
     script = ROOT / "tests" / "store" / "real_disk.py"
     inside = 'mount -t tmpfs -o size=2m none "$1" && echo mounted && exec "$2" "$3" "$1"'
     command = [require("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh", tmp_path]
-    done = subprocess.run([*command, sys.executable, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-                          timeout=30)
+    done = subprocess.run([*command, sys.executable, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, timeout=30)
     told = ["mounted", "refused", "read", "reopened", "written", "read-only", "told"]
     assert done.stdout.split() == told, done.stderr
 

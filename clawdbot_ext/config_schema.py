@@ -154,6 +154,29 @@ SETTINGS: tuple[Setting, ...] = (
             check=_check_base_url),
     Setting("models.providers.<name>.apiKey", "string", "", "The key for the provider.", secret=True),
     Setting("models.providers.<name>.models", "models", (), "The models to offer; empty: those the provider lists."),
+    Setting("media.image.maxEdge", "integer", 0, "The longest side of an image that is sent to the model; 0: as much "
+            "as the model sees.", "pixels", minimum=0, maximum=8_000),
+    Setting("media.pdf.mode", "string", "auto", "How PDFs are sent: as they are where the model reads them, or as "
+            "extracted text with pictures of the pages, or as text alone.", choices=("auto", "pages", "text")),
+    Setting("media.pdf.maxPages", "integer", 100, "How many pages of a PDF are sent at once.", "pages",
+            minimum=1, maximum=600),
+    Setting("media.audio.engine", "string", "auto", "What turns speech into text; auto takes the first that is set up, "
+            "in this order.", choices=("auto", "command", "http", "whisper", "off")),
+    Setting("media.audio.command", "strings", (), "A program that prints the transcript of {{MediaPath}} (the file) or "
+            "{{WavPath}} (its sound as 16 kHz WAV), with its arguments; run without a shell."),
+    Setting("media.audio.baseUrl", "string", "", "A server that speaks OpenAI's transcription API, with its /v1.",
+            check=_check_base_url),
+    Setting("media.audio.apiKey", "string", "", "The key for media.audio.baseUrl.", secret=True),
+    Setting("media.audio.model", "string", "", "The speech model; empty: whisper-1 of a server, small of "
+            "faster-whisper, which downloads it on first use."),
+    Setting("media.audio.device", "string", "auto", "Where faster-whisper computes.", choices=("auto", "cpu", "cuda")),
+    Setting("media.audio.language", "string", "", "The language that is spoken, such as ko; empty: detected."),
+    Setting("media.audio.maxMinutes", "integer", 120, "The longest recording that is transcribed.", "minutes",
+            minimum=1, maximum=1_440),
+    Setting("media.audio.timeoutSeconds", "integer", 600, "How long a transcription may take.", "seconds",
+            minimum=1, maximum=86_400),
+    Setting("media.video.maxFrames", "integer", 16, "How many frames of a video are sent.", "frames",
+            minimum=1, maximum=100),
     Setting("logging.level", "string", "info", "How much is logged.", choices=("error", "warn", "info", "debug"),
             aliases={"warning": "warn", "trace": "debug", "silent": "error", "fatal": "error"}),
     Setting("ui.locale", "string", "", "The language of the page and of the gateway's texts; empty: each client's own.",

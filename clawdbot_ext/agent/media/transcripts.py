@@ -1,0 +1,128 @@
+"""Recordings for the model: what can be measured of them, what was said and when, or that it cannot hear them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ..tokens import estimate
+from . import jobs, transcribers
+from .errors import MediaError
+from .framing import clock, closing, framed, trim
+from .jobs import Job, Segment, Sound, Transcript
+from .model import Facts, MediaSettings, Note, Progress, TextBlock, Understood
+
+SILENCE = 0.995
+"""A recording that is quieter than −50 dB for more than this part of its time is not given to a transcriber, which
+would hear things."""
+CANNOT_HEAR = (
+    "You cannot hear this recording: no speech recognition is set up. Do not guess what is said in it; say that you "
+    "cannot hear it, and that the user can enable it (`pip install 'jupyter-clawdbot[audio]'`, or the setting "
+    "media.audio.command or media.audio.baseUrl)."
+)
+
+
+async def understand(
+    job: Job, settings: MediaSettings, on_progress: Callable[[Progress], None] | None
+) -> Understood:
+    """What a model is given of a recording or a video: read by the worker, then heard by a transcriber.
+
+    A transcriber that fails costs the transcript, not the rest: the model gets the frames and facts, and the user a
+    note with the reason.
+
+    Raises:
+        MediaError: the file cannot be used.
+    """
+    engine = transcribers.choose(settings)
+    async with jobs.scratch() as folder:
+        wav = str(Path(folder) / "sound.wav") if engine is not None else ""
+        result = await jobs.run(msgspec.structs.replace(job, sound_to=wav), on_progress)
+        sound, notes = result.sound, list(result.understood.notes if result.understood else ())
+        transcript = None
+        if sound is not None and engine is not None:
+            if _silent(sound):
+                notes.append(Note("silent"))
+            elif sound.duration_ms > settings.audio_max_minutes * 60_000:
+                notes.append(Note("too_long_to_hear", {"minutes": settings.audio_max_minutes}))
+            else:
+                try:
+                    transcript = await transcribers.transcribe(engine, job, sound, settings, on_progress)
+                except MediaError as exc:
+                    notes.append(Note("transcriber_failed", {"detail": str(exc.texts.get("detail", ""))}))
+        elif sound is not None:
+            notes.append(Note("cannot_hear"))
+    if job.kind == "audio":
+        assert sound is not None
+        return _recording(job, sound, transcript, notes)
+    assert result.understood is not None
+    return _with_sound(job, result.understood, sound, transcript, notes)
+
+
+def _silent(sound: Sound) -> bool:
+    return sound.loudness_db is None or sound.silent_part > SILENCE
+
+
+def _recording(job: Job, sound: Sound, transcript: Transcript | None, notes: list[Note]) -> Understood:
+    body, truncated = _spoken(sound, transcript, notes, job.sight.tokens)
+    if truncated:
+        notes.append(Note("transcript_trimmed", {"until": clock(truncated)}))
+    block = framed(job, body, described(sound), truncated=bool(truncated))
+    facts = Facts(duration_ms=sound.duration_ms, codec=sound.codec)
+    return Understood((block,), tuple(notes), estimate(block.text), facts, transcript.engine if transcript else None)
+
+
+def _with_sound(
+    job: Job, seen: Understood, sound: Sound | None, transcript: Transcript | None, notes: list[Note]
+) -> Understood:
+    """A video's frames, then what is heard in it."""
+    if sound is None:
+        text, truncated = "The video has no sound.", 0
+    else:
+        body, truncated = _spoken(sound, transcript, notes, max(1000, job.sight.tokens - seen.tokens))
+        text = f"Its sound: {described(sound)}\n{body}"
+    if truncated:
+        notes.append(Note("transcript_trimmed", {"until": clock(truncated)}))
+    block = TextBlock(f"{text}\n{closing(job)}", bool(truncated))
+    return msgspec.structs.replace(
+        seen, blocks=(*seen.blocks, block), notes=tuple(notes), tokens=seen.tokens + estimate(block.text),
+        transcriber=transcript.engine if transcript else None)
+
+
+def _spoken(sound: Sound, transcript: Transcript | None, notes: Sequence[Note], tokens: int) -> tuple[str, int]:
+    """What was said, and where it was cut off in milliseconds (0: nowhere)."""
+    codes = {note.code for note in notes}
+    if transcript is None:
+        if "silent" in codes or _silent(sound):
+            return "There is nothing to be heard in it but silence.", 0
+        if "too_long_to_hear" in codes:
+            return "It was too long to be transcribed, and you cannot hear it. Say so rather than guess.", 0
+        if "transcriber_failed" in codes:
+            return "Speech recognition failed, and you cannot hear it yourself. Say so rather than guess.", 0
+        return CANNOT_HEAR, 0
+    if not transcript.segments:
+        return f"The speech recognition ({transcript.engine}) understood no words.", 0
+    head = f"Transcript by {transcript.engine}" + (f", language {transcript.language}" if transcript.language else "")
+    head += "; it may contain mistakes. You read it, you do not hear the recording."
+    text, left_out = trim("\n".join(_line(s, transcript.timed) for s in transcript.segments), tokens)
+    if not left_out:
+        return f"{head}\n{text}", 0
+    shown = len(text.splitlines())
+    cut = transcript.segments[min(shown, len(transcript.segments) - 1)].start_ms or sound.duration_ms
+    return f"{head}\n{text}\n[cut here for length: {left_out} characters more]", cut
+
+
+def _line(segment: Segment, timed: bool) -> str:
+    return f"[{clock(segment.start_ms)}] {segment.text}" if timed else segment.text
+
+
+def described(sound: Sound) -> str:
+    """A recording's facts as one line."""
+    channels = {1: "mono", 2: "stereo"}.get(sound.channels, f"{sound.channels} channels")
+    loud = "digital silence" if sound.loudness_db is None else (
+        f"loudness {sound.loudness_db:.0f} dBFS (peak {sound.peak_db:.0f})" if sound.peak_db is not None
+        else f"loudness {sound.loudness_db:.0f} dBFS")
+    silent = f", {sound.silent_part:.0%} of it silent" if sound.silent_part >= 0.05 and sound.loudness_db else ""
+    return (f"Duration {clock(sound.duration_ms, tenths=True)}, {sound.codec}, {sound.sample_rate} Hz, {channels}, "
+            f"{loud}{silent}.")

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import discovery
 from ._version import __version__
@@ -53,21 +53,24 @@ class Edge:
         live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
-    async def start(self, lock: GatewayLock, server_root: str) -> Gateway:
+    async def start(self, lock: GatewayLock, server_root: str, contents: Any = None) -> Gateway:
         """Make the gateway and start it; ``lock`` belongs to the edge from now on, also when this fails.
 
-        ``server_root`` is the directory that notebooks are served from, as the assistant is told.
+        ``server_root`` is the directory that notebooks are served from, as the assistant is told; ``contents`` the
+        server's contents manager.
 
         Raises what the store raises when it cannot be opened: ``StoreDamaged``, ``SchemaTooNew``, ``GatewayError``,
         ``OSError``.
         """
         from .agent.prompt import Environment
+        from .contents import listing as contents_listing
         from .gateway.core import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from .store.sqlite import open_store
 
         self._lock = lock
+        files = None if contents is None else contents_listing(contents)
         gateway = Gateway(self.live, open_store(self.live().home / "gateway.sqlite3"), self.auth,
-                          environment=Environment(server_root=server_root))
+                          environment=Environment(server_root=server_root), files=files)
         await gateway.start()
         self.gateway = gateway
         return gateway

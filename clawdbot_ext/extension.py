@@ -76,7 +76,7 @@ class ClawdbotApp(ExtensionApp):
             self.log.info("Clawdbot: the gateway of this state directory runs at %s", owner.url if owner else "?")
             return
         try:
-            gateway = await self._edge.start(lock, serverapp.root_dir)
+            gateway = await self._edge.start(lock, serverapp.root_dir, serverapp.contents_manager)
         except BaseException:
             lock.release()
             raise

@@ -142,7 +142,7 @@ class ClawdbotServer(ServerApp):
             return
         config = self._settled.config
         try:
-            gateway = await self.edge.start(self._settled.lock, self.root_dir)
+            gateway = await self.edge.start(self._settled.lock, self.root_dir, self.contents_manager)
         except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
             say(self._settled.text("start.store", path=config.home / "gateway.sqlite3", problem=exc), error=True)
             self.exit_code = EXIT_FAILED

@@ -18,7 +18,7 @@ import msgspec
 
 from . import failures
 from .assembly import Assembly, decode
-from .known import Thinking, thinking_of
+from .known import Thinking, takes_temperature, thinking_of
 from .listing import model_infos, next_page, thinking_modes
 from .provider import (
     ModelInfo,
@@ -158,6 +158,8 @@ class AnthropicProvider:
             **thinking_params(self._thinking.get(request.model) or thinking_of(request.model), request.thinking,
                               request.max_tokens),
         }
+        if request.temperature is not None and request.thinking == "off" and takes_temperature(request.model):
+            params["extra_body"] = {"temperature": request.temperature}  # no parameter of the SDK's any more
         if request.system:
             params["system"] = request.system
         if self._ours or "claude" in request.model.lower():

@@ -51,6 +51,8 @@ class Known:
     long_price: Price | None = None
     """The price of every token of a request whose prompt exceeds ``long_prompt`` tokens, where that differs."""
     long_prompt: int = 0
+    temperature: bool = False
+    """A request with a ``temperature`` is taken. The models since Opus 4.7 answer one with a 400."""
 
 
 _ALWAYS = Thinking(adaptive=True, budget=False, off="always")
@@ -82,11 +84,14 @@ KNOWN: tuple[Known, ...] = (  # newest first
     Known("claude-mythos-5", "Claude Mythos 5", "mythos", _M, 128_000, _ALWAYS, _FABLE_5_PRICE),
     Known("claude-opus-4-8", "Claude Opus 4.8", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
     Known("claude-opus-4-7", "Claude Opus 4.7", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
-    Known("claude-opus-4-6", "Claude Opus 4.6", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
-    Known("claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet", _M, 64_000, _ON_REQUEST, Price(3, 15, 0.30, 3.75)),
-    Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET, Price(1, 5, 0.10, 1.25)),
-    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE),
-    Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET, Price(3, 15, 0.30, 3.75)),
+    Known("claude-opus-4-6", "Claude Opus 4.6", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE, temperature=True),
+    Known("claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet", _M, 64_000, _ON_REQUEST,
+          Price(3, 15, 0.30, 3.75), temperature=True),
+    Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET,
+          Price(1, 5, 0.10, 1.25), temperature=True),
+    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, temperature=True),
+    Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET,
+          Price(3, 15, 0.30, 3.75), temperature=True),
 )
 _BY_ID = {model.id: model for model in KNOWN}
 
@@ -107,3 +112,10 @@ def thinking_of(model_id: str) -> Thinking:
     if known is not None:
         return known.thinking
     return _ALWAYS if "claude" in model_id.lower() else LOCAL_THINKING
+
+
+def takes_temperature(model_id: str) -> bool:
+    """May a request carry a ``temperature``? Other makers' models take one; of unlisted Claude models it is not known,
+    and a request without it is always right."""
+    known = lookup(model_id)
+    return known.temperature if known is not None else "claude" not in model_id.lower()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .known import Off, Thinking, lookup
+from .known import Off, Thinking, lookup, takes_temperature
 from .provider import ModelInfo
 
 DEFAULT_WINDOW = 32_768
@@ -60,7 +60,8 @@ def bare(
         id=model_id, name=name or (known.name if known else model_id), provider=provider, context_window=window,
         max_output=min(output, window), reasoning=claude if reasoning is None else reasoning,
         input=("text", "image") if images else ("text",), created_at_ms=created_at_ms,
-        line=line or (known.line if known else ""), deprecated=deprecated)
+        line=line or (known.line if known else ""), deprecated=deprecated,
+        temperature=takes_temperature(model_id))
 
 
 def thinking_modes(rows: Iterable[Mapping[str, Any]]) -> dict[str, Thinking]:

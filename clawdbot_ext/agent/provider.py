@@ -31,6 +31,8 @@ class ModelInfo:
     """Milliseconds since the epoch; 0 where the provider does not say."""
     line: str = ""
     """The model line (``sonnet``, ``opus`` …); empty where there is none or it is not known."""
+    temperature: bool = True
+    """Takes a temperature; the newer Claude models refuse a request with one."""
     deprecated: bool = False
     """Still answers, but is headed for retirement; never chosen by itself."""
 
@@ -49,6 +51,8 @@ class TurnRequest:
     messages: Sequence[Mapping[str, Any]]
     max_tokens: int
     thinking: ThinkingLevel = "off"
+    temperature: float | None = None
+    """Sent only to models that take one, and not while they think."""
     locale: str = "en"
     """The client's language, for providers that write their own texts (the demo)."""
 

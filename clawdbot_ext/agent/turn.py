@@ -210,16 +210,13 @@ def _unfinished(
 ) -> Outcome:
     """The verdict on a turn that did not end well, with a text for people and data for programs."""
     locale = request.locale
-    facts = {"provider": "Anthropic" if provider.name == "anthropic" else provider.name, "name": provider.name,
-             "model": request.model, "detail": failure.detail, "attempts": reply.attempts}
     if state == "interrupted":
         how = {"timeout": "stall", "cut": "cut", "connect": "cut"}.get(failure.kind, "error")
+        facts = {"provider": _shown(provider.name), "detail": failure.detail}
         message, hint = _t(locale, f"interrupted.{how}", **facts), _t(locale, "interrupted.hint")
     else:
-        message = _t(locale, f"error.{failure.kind}.message", **facts)
-        hint = _t(locale, f"error.{failure.kind}.hint", **facts)
-        if failure.retry_after_s is not None:
-            hint = _retry_hint(locale, failure.retry_after_s)
+        message, hint = explain_failure(failure, provider.name, model=request.model, attempts=reply.attempts,
+                                        locale=locale)
     reply.stop_reason = "interrupted" if state == "interrupted" else "error"
     error: dict[str, Any] = {"kind": failure.kind, "hint": hint}
     if failure.status is not None:
@@ -229,6 +226,25 @@ def _unfinished(
     if failure.retry_after_s is not None:
         error["retryAfterMs"] = round(failure.retry_after_s * 1000)
     return Outcome(state, reply.stop_reason, message, error)
+
+
+def explain_failure(
+    failure: ProviderError, provider: str, *, model: str = "", attempts: int = 1, locale: str = "en"
+) -> tuple[str, str]:
+    """What happened and what to do about it, for people."""
+    facts = {"provider": _shown(provider), "name": provider, "model": model, "detail": failure.detail,
+             "attempts": attempts}
+    if failure.kind == "auth" and provider == "demo":  # an error on request: there is no key to check
+        return _t(locale, "error.auth.message", **facts), _t(locale, "error.auth.demo")
+    hint = _t(locale, f"error.{failure.kind}.hint", **facts)
+    if failure.retry_after_s is not None:
+        hint = _retry_hint(locale, failure.retry_after_s)
+    return _t(locale, f"error.{failure.kind}.message", **facts), hint
+
+
+def _shown(provider: str) -> str:
+    """A provider's name for people."""
+    return {"anthropic": "Anthropic", "demo": "Demo"}.get(provider, provider)
 
 
 def _retry_hint(locale: str, seconds: float) -> str:

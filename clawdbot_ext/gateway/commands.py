@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, NotFound
-from ..protocol.schema import CAP_SWITCH, ChatSendResult, CommandsListParams, CommandsListResult
+from ..protocol.schema import (
+    CAP_SWITCH,
+    ChatSendResult,
+    CommandsCompleteParams,
+    CommandsCompleteResult,
+    CommandsListParams,
+    CommandsListResult,
+)
 from .command import Answer, Call, Command
 from .command_insight import compact, context, export, whoami
 from .command_levels import reasoning, think, usage, verbose
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 
 t = catalogue("gateway")
 
+MAX_OPTIONS = 50
 STOP_WORDS = frozenset({"stop", "esc", "abort", "wait", "exit", "interrupt"})
 """A message that is only one of these stops the run, as in Clawdbot."""
 _WORD = re.compile(r"/([a-z][a-z-]*)(?:[ \t:]+(.*))?\Z", re.DOTALL | re.IGNORECASE)
@@ -195,15 +203,59 @@ BY_NAME: Mapping[str, Command] = {name: c for c in COMMANDS for name in (c.name,
 def rows(locale: str) -> list[dict[str, Any]]:
     """What ``commands.list`` and ``/help`` show."""
     return [{"name": c.name, "aliases": list(c.aliases), "description": t(locale, f"describe.{c.name}"),
-             "argument": f"[{t(locale, c.argument)}]" if c.argument else "", "choices": c.choices} for c in COMMANDS]
+             "argument": f"[{t(locale, c.argument)}]" if c.argument else "", "args": _args(c, locale)}
+            for c in COMMANDS]
+
+
+def _args(command: Command, locale: str) -> list[dict[str, Any]]:
+    if not command.argument:
+        return []
+    arg: dict[str, Any] = {"name": t(locale, command.argument), "required": False}
+    if command.choices == "models":
+        arg["dynamic"] = True
+    elif command.choices:
+        arg["choices"] = list(command.choices)
+    return [arg]
 
 
 @method("commands.list")
 async def commands_list(gw: Gateway, client: Client, params: CommandsListParams) -> CommandsListResult:
     """The commands, with what can follow each."""
+    models = [m.spec for m in await gw.models.list()]
     listed = rows(client.locale)
-    models = [m.spec for m in await gw.models.list()] if any(r["choices"] == "models" for r in listed) else []
-    for row in listed:
-        row["choices"] = models if row["choices"] == "models" else list(row["choices"])
+    for row, command in zip(listed, COMMANDS, strict=True):
+        row["choices"] = models if command.choices == "models" else list(command.choices)
     return CommandsListResult(commands=listed)
+
+
+@method("commands.complete")
+async def commands_complete(
+    gw: Gateway, client: Client, params: CommandsCompleteParams
+) -> CommandsCompleteResult:
+    """What may follow a command: what begins with the text first, then what contains it.
+
+    Raises ``NotFound`` for a word that is no command.
+    """
+    command = BY_NAME.get(params.command.removeprefix("/").lower())
+    if command is None:
+        raise NotFound(f"no command /{params.command}")
+    options = await _options(gw, client, command)
+    wanted = params.text.strip().casefold()
+    fitting = [o for o in options if wanted in f"{o['value']} {o.get('description', '')}".casefold()]
+    fitting.sort(key=lambda o: not _begins(o, wanted))
+    return CommandsCompleteResult(options=fitting[:MAX_OPTIONS])
+
+
+def _begins(option: Mapping[str, str], wanted: str) -> bool:
+    value = option["value"].casefold()
+    return value.startswith(wanted) or value.rpartition("/")[2].startswith(wanted)
+
+
+async def _options(gw: Gateway, client: Client, command: Command) -> list[dict[str, str]]:
+    if command.choices == "models":
+        extra = [{"value": "default", "description": t(client.locale, "option.default")}]
+        models = [{"value": m.spec, "description": m.name} for m in await gw.models.list()]
+        return models + extra if command.name == "model" else models
+    level = f"option.{command.name}"
+    return [{"value": word, "description": t(client.locale, f"{level}.{word}")} for word in command.choices]
 

@@ -46,6 +46,7 @@ from . import (  # noqa: F401  each registers its methods
     models,
     nodes,
     presence,
+    prompts,
     search,
     sessions,
     surface,
@@ -59,6 +60,7 @@ from .broadcast import Broadcast
 from .client import Client, Peer
 from .devices import Devices
 from .entries import session_entry
+from .files import Listing
 from .live import LiveConfig
 from .methods import HANDLERS
 from .nodes import Nodes
@@ -75,11 +77,13 @@ class Gateway:
     """The parts and the clients of one running gateway."""
 
     def __init__(self, live: LiveConfig, store: Store, auth: Auth, providers: Providers | None = None,
-                 environment: Environment | None = None):
+                 environment: Environment | None = None, files: Listing | None = None):
         self.live, self.store, self.auth = live, store, auth
         self.providers = providers or Providers(live)
         self.models = self.providers.models
         self.environment = environment or Environment()
+        self.files = files
+        """Lists directories of the Jupyter server; ``None`` where there is none."""
         self.broadcast = Broadcast()
         self.runs = Runs(self)
         self.presence = Presence(self)

@@ -77,6 +77,7 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
         fitted = await fit()
     request = TurnRequest(
         model=model.id, system=system, messages=fitted.messages, max_tokens=max_tokens, locale=locale,
+        temperature=session.settings.get("temperature"),
         thinking=options.get("thinking") or gw.thinking_level(session))
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
     try:

@@ -31,7 +31,7 @@ from ..protocol.schema import (
     SessionsTranscriptsResult,
 )
 from ..store.api import Session
-from .entries import CLAWDBOT_FIELDS, preview_items
+from .entries import CLAWDBOT_FIELDS, preview_items, t
 from .methods import method
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ async def sessions_list(gw: Gateway, client: Client, params: SessionsListParams)
     now = now_ms()
     sessions = await gw.store.list_sessions(
         limit=params.limit, active_since=now - params.active_minutes * 60_000 if params.active_minutes else None,
-        search=params.search, label=params.label)
+        search=params.search, label=params.label, archived=bool(params.include_archived))
     titles, last = params.include_derived_titles is not False, params.include_last_message is not False
     model = gw.models.default()
     return SessionsListResult(
@@ -94,11 +94,31 @@ async def sessions_patch(gw: Gateway, client: Client, params: SessionsPatchParam
                                  choices=LEVELS[name])
     if isinstance(changes.get("label"), str):
         changes["label"] = changes["label"].strip() or None
+    if isinstance(changes.get("systemPrompt"), str):
+        changes["systemPrompt"] = changes["systemPrompt"].strip() or None
+    for flag in ("pinned", "archived"):
+        if changes.get(flag) is False:
+            changes[flag] = None
     if changes.get("model"):
         changes["model"] = gw.models.resolve(changes["model"]).spec
     session = await gw.store.patch_session(gw.canonical(params.key), changes, now=now_ms())
     gw.tell_session(session, "updated")
-    return SessionEntryResult(ok=True, key=session.key, entry=gw.entry(session))
+    result = SessionEntryResult(ok=True, key=session.key, entry=gw.entry(session))
+    if notes := _notes(gw, session, client.locale, changes):
+        result.notes = notes
+    return result
+
+
+def _notes(gw: Gateway, session: Session, locale: str, changes: Mapping[str, Any]) -> list[str]:
+    """What of a change has no effect as things are."""
+    model = gw.session_model(session)
+    if session.settings.get("temperature") is None or not changes.keys() & {"temperature", "model", "thinkingLevel"}:
+        return []
+    if not model.temperature:
+        return [t(locale, "note.temperature.model", name=model.name)]
+    if gw.thinking_level(session) != "off":
+        return [t(locale, "note.temperature.thinking")]
+    return []
 
 
 @method("sessions.reset")

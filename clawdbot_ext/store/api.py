@@ -253,9 +253,10 @@ class Store(Protocol):
 
     async def list_sessions(
         self, *, limit: int | None = None, active_since: int | None = None, search: str | None = None,
-        label: str | None = None,
+        label: str | None = None, archived: bool = True,
     ) -> Sequence[Session]:
-        """Newest first by ``updated_at``. ``search`` matches key, label and title, case-insensitively."""
+        """Newest first by ``updated_at``; without those set ``archived`` if that is false. ``search`` matches key,
+        label and title, case-insensitively."""
         ...
 
     async def count_sessions(self) -> int: ...

@@ -26,6 +26,8 @@ _COLUMNS = ", ".join([f"s.{name}" for name in _OF_SESSION] + [f"t.{name}" for na
 _SELECT = f"""SELECT {_COLUMNS},
     ifnull((SELECT undo_until FROM clears AS c WHERE c.session_id = s.session_id ORDER BY batch DESC LIMIT 1), 0)
     FROM sessions AS s JOIN transcripts AS t ON t.session_id = s.session_id"""
+QUIET = frozenset({"pinned", "archived", "autoTitle", "title"})
+"""Settings whose change is no activity: the session keeps its place in the list."""
 _BY_KEY = f"{_SELECT} WHERE s.key = ?"
 
 
@@ -65,7 +67,8 @@ def find(conn: sqlite3.Connection, session_id: str | None, label: str | None) ->
 
 
 def list_of(
-    conn: sqlite3.Connection, limit: int | None, active_since: int | None, search: str | None, label: str | None
+    conn: sqlite3.Connection, limit: int | None, active_since: int | None, search: str | None, label: str | None,
+    archived: bool = True,
 ) -> Sequence[Session]:
     """Newest first."""
     wheres = ["1"]
@@ -76,6 +79,8 @@ def list_of(
     if label is not None:
         wheres.append("s.label = ?")
         values.append(label)
+    if not archived:
+        wheres.append("NOT ifnull(json_extract(s.settings, '$.archived'), 0)")
     if search:
         wheres.append("instr(fold(s.key || char(10) || ifnull(s.label, '') || char(10) || t.title), ?)")
         values.append(fold(search))
@@ -126,7 +131,8 @@ def patch(conn: sqlite3.Connection, key: str, changes: Mapping[str, Any], now: i
     """Merge into the settings, ``None`` removes; creates the session. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
     ensure(conn, key, now)
     _change(conn, key, need(conn, key).settings, changes)
-    touch(conn, key, now)
+    if not changes.keys() <= QUIET:
+        touch(conn, key, now)
     return need(conn, key)
 
 

@@ -206,9 +206,9 @@ class SqliteStore:
 
     async def list_sessions(
         self, *, limit: int | None = None, active_since: int | None = None, search: str | None = None,
-        label: str | None = None,
+        label: str | None = None, archived: bool = True,
     ) -> Sequence[Session]:
-        return await self._read(lambda conn: sessions.list_of(conn, limit, active_since, search, label))
+        return await self._read(lambda conn: sessions.list_of(conn, limit, active_since, search, label, archived))
 
     async def count_sessions(self) -> int:
         return await self._read(sessions.count)

@@ -261,11 +261,28 @@ export interface ClientInfo {
   modelIdentifier?: string | null;
 }
 
+export interface CommandsCompleteParams {
+  /** Without the slash. */
+  command: string;
+  /** What stands behind the command so far. */
+  text?: string;
+  sessionKey?: string | null;
+}
+
+export interface CommandsCompleteResult {
+  /** `value` and, where there is more to say, `description`; the best first. */
+  options: Record<string, unknown>[];
+}
+
 export interface CommandsListParams {
   sessionKey?: string | null;
 }
 
 export interface CommandsListResult {
+  /**
+   * `name`, `aliases`, `description`, and `args` with `name`, `required` and either `choices` or `dynamic` (ask
+   * `commands.complete`). `argument` and `choices` are those of the first argument.
+   */
   commands: Record<string, unknown>[];
 }
 
@@ -382,6 +399,33 @@ export interface DeviceTokenRotateResult {
   rotatedAtMs: number;
 }
 
+export interface FileEntry {
+  /** From the server's root. */
+  path: string;
+  name: string;
+  type: "directory" | "file" | "notebook";
+  /** Bytes. */
+  size?: number;
+  modified?: number;
+}
+
+export interface FilesListParams {
+  /** A directory, from the server's root; absent: the root. Separated by `/`. */
+  path?: string | null;
+  /** Names that contain this, looked for in the directory and below. */
+  query?: string | null;
+  /** 200 if absent; 50 with a query. */
+  limit?: number | null;
+}
+
+export interface FilesListResult {
+  path: string;
+  /** Directories first, then by name; the best match first with a query. What Jupyter hides is left out. */
+  entries: FileEntry[];
+  /** There is more than `limit`, or more than is looked through. */
+  truncated: boolean;
+}
+
 export interface GatewayStopParams {
   restart?: boolean | null;
   reason?: string | null;
@@ -435,6 +479,22 @@ export interface LogsTailResult {
 
 export interface ModelsListResult {
   models: Record<string, unknown>[];
+}
+
+export interface ModelsTestParams {
+  /** `anthropic` if absent. */
+  provider?: string | null;
+  /** Tried instead of the one that is set; it is not kept. */
+  apiKey?: string | null;
+  baseUrl?: string | null;
+}
+
+export interface ModelsTestResult {
+  ok: boolean;
+  /** How many models the key may use, where the server says. */
+  models?: number;
+  /** `kind`, `message`, `hint`, in the client's language. */
+  error?: Record<string, unknown>;
 }
 
 /** Nothing is read. */
@@ -590,6 +650,33 @@ export interface PresenceEvent {
   presence: Record<string, unknown>[];
 }
 
+/** One prompt of the user's own library. */
+export interface Prompt {
+  id: string;
+  name: string;
+  text: string;
+  updatedAt: number;
+}
+
+export interface PromptsDeleteParams {
+  id: string;
+}
+
+export interface PromptsListResult {
+  prompts: Prompt[];
+}
+
+export interface PromptsSetParams {
+  name: string;
+  text: string;
+  /** Of the prompt to replace; absent: a new one. */
+  id?: string | null;
+}
+
+export interface PromptsSetResult {
+  prompt: Prompt;
+}
+
 /** Ours: a send that waits its turn. */
 export interface Queued {
   runId: string;
@@ -628,6 +715,8 @@ export interface SessionEntryResult {
   ok: boolean;
   key: string;
   entry: Record<string, unknown>;
+  /** Ours: what of a change has no effect now, in the client's language. */
+  notes?: string[];
 }
 
 export interface SessionIdParams {
@@ -726,6 +815,8 @@ export interface SessionsListParams {
   spawnedBy?: string | null;
   agentId?: string | null;
   search?: string | null;
+  /** Ours: put away sessions, too. */
+  includeArchived?: boolean | null;
 }
 
 export interface SessionsListResult {
@@ -754,6 +845,16 @@ export interface SessionsPatchParams {
   model?: string | null;
   sendPolicy?: "allow" | "deny" | null;
   groupActivation?: "always" | "mention" | null;
+  /** Ours: kept in front by clients; the list's order does not change. */
+  pinned?: boolean | null;
+  /** Ours: put away; listed only with `includeArchived`. */
+  archived?: boolean | null;
+  /** Ours: added to the system prompt of every turn in this session. */
+  systemPrompt?: string | null;
+  /** Ours: for models that take one; others are asked without it, and a note says so. */
+  temperature?: number | null;
+  /** Ours: `false` keeps the model from naming this session. */
+  autoTitle?: boolean | null;
 }
 
 export interface SessionsPreviewParams {
@@ -929,10 +1030,22 @@ export interface Methods {
   "sessions.search": { params: SessionsSearchParams; result: SessionsSearchResult };
   /** A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook. */
   "sessions.export": { params: SessionsExportParams; result: SessionsExportResult };
+  /** The user's prompts, by name. */
+  "prompts.list": { params: NoParams; result: PromptsListResult };
+  /** Keep a prompt. */
+  "prompts.set": { params: PromptsSetParams; result: PromptsSetResult };
+  /** Remove a prompt. */
+  "prompts.delete": { params: PromptsDeleteParams; result: OkResult };
+  /** Files of the Jupyter server, as its file browser shows them. */
+  "files.list": { params: FilesListParams; result: FilesListResult };
   /** The models that can be chosen. */
   "models.list": { params: NoParams; result: ModelsListResult };
+  /** Try a key for a provider without storing it. */
+  "models.test": { params: ModelsTestParams; result: ModelsTestResult };
   /** The slash commands, with descriptions in the client's language. */
   "commands.list": { params: CommandsListParams; result: CommandsListResult };
+  /** What may follow a command, as far as it is typed. */
+  "commands.complete": { params: CommandsCompleteParams; result: CommandsCompleteResult };
   /** Is the gateway well? */
   "health": { params: NoParams; result: Record<string, unknown> };
   /** Sessions, model and provider at a glance. */

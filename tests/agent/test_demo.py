@@ -26,13 +26,13 @@ def ask(text: str, **fields: object) -> Turn:
 @pytest.mark.parametrize("text", ["hello", "What is the capital of France?", "?"])
 def test_it_says_that_it_is_the_demo_and_how_to_get_a_real_answer(text: str) -> None:
     answer = ask(text).shown
-    ways = ("setup card", "ANTHROPIC_API_KEY", "models.providers.anthropic.apiKey", "baseUrl", "Ollama")
+    ways = ("Settings", "ANTHROPIC_API_KEY", "models.providers.anthropic.apiKey", "baseUrl", "Ollama")
     assert "**demo**" in answer and all(way in answer for way in ways)
 
 
 def test_it_speaks_korean() -> None:
     answer = ask("프랑스의 수도는 어디야?", locale="ko-KR").shown
-    assert "데모" in answer and "설정 카드" in answer and "ANTHROPIC_API_KEY" in answer
+    assert "데모" in answer and "**설정**" in answer and "ANTHROPIC_API_KEY" in answer
 
 
 @pytest.mark.parametrize(("english", "korean", "token"), [

@@ -11,12 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import agents, approvals, base, chat, connect, devices, finding, nodes, operations, sessions, surface, system
+from . import (
+    agents,
+    approvals,
+    base,
+    chat,
+    composing,
+    connect,
+    devices,
+    finding,
+    nodes,
+    operations,
+    sessions,
+    surface,
+    system,
+)
 from .agents import *  # noqa: F403  the shapes of every noun are exported here
 from .approvals import *  # noqa: F403
 from .base import *  # noqa: F403
 from .base import Event, Method
 from .chat import *  # noqa: F403
+from .composing import *  # noqa: F403
 from .connect import *  # noqa: F403
 from .devices import *  # noqa: F403
 from .finding import *  # noqa: F403
@@ -26,7 +41,7 @@ from .sessions import *  # noqa: F403
 from .surface import *  # noqa: F403
 from .system import *  # noqa: F403
 
-_NOUNS = (connect, chat, agents, sessions, finding, system, operations, devices, nodes, approvals, surface)
+_NOUNS = (connect, chat, agents, sessions, finding, composing, system, operations, devices, nodes, approvals, surface)
 MODULES = (base, *_NOUNS)
 """Where the shapes are written down; `scripts.shapes` reads their notes."""
 

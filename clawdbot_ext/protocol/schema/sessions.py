@@ -34,6 +34,8 @@ class SessionsListParams(Params):
     spawned_by: str | None = None
     agent_id: str | None = None
     search: Annotated[str, Meta(max_length=256)] | None = None
+    include_archived: bool | None = None
+    """Ours: put away sessions, too."""
 
 
 class SessionKeyParams(Params):
@@ -57,6 +59,16 @@ class SessionsPatchParams(Params):
     model: Annotated[str, Meta(min_length=1, max_length=256)] | None | UnsetType = UNSET
     send_policy: Literal["allow", "deny"] | None | UnsetType = UNSET
     group_activation: Literal["mention", "always"] | None | UnsetType = UNSET
+    pinned: bool | None | UnsetType = UNSET
+    """Ours: kept in front by clients; the list's order does not change."""
+    archived: bool | None | UnsetType = UNSET
+    """Ours: put away; listed only with `includeArchived`."""
+    system_prompt: Annotated[str, Meta(max_length=100_000)] | None | UnsetType = UNSET
+    """Ours: added to the system prompt of every turn in this session."""
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None | UnsetType = UNSET
+    """Ours: for models that take one; others are asked without it, and a note says so."""
+    auto_title: bool | None | UnsetType = UNSET
+    """Ours: `false` keeps the model from naming this session."""
 
 
 class SessionsDeleteParams(Params):
@@ -114,6 +126,8 @@ class SessionEntryResult(Result):
     ok: bool
     key: str
     entry: Mapping[str, Any]
+    notes: Sequence[str] | UnsetType = UNSET
+    """Ours: what of a change has no effect now, in the client's language."""
 
 
 class SessionsDeleteResult(Result):

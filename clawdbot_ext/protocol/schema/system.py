@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from .base import (
     SCOPE_ADMIN,
@@ -55,6 +55,37 @@ class CommandsListParams(Params):
 
 class CommandsListResult(Result):
     commands: Sequence[Mapping[str, Any]]
+    """`name`, `aliases`, `description`, and `args` with `name`, `required` and either `choices` or `dynamic` (ask
+    `commands.complete`). `argument` and `choices` are those of the first argument."""
+
+
+class CommandsCompleteParams(Params):
+    command: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Without the slash."""
+    text: Annotated[str, Meta(max_length=1000)] = ""
+    """What stands behind the command so far."""
+    session_key: Key | None = None
+
+
+class CommandsCompleteResult(Result):
+    options: Sequence[Mapping[str, Any]]
+    """`value` and, where there is more to say, `description`; the best first."""
+
+
+class ModelsTestParams(Params):
+    provider: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    """`anthropic` if absent."""
+    api_key: Annotated[str, Meta(max_length=4096)] | None = None
+    """Tried instead of the one that is set; it is not kept."""
+    base_url: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class ModelsTestResult(Result):
+    ok: bool
+    models: int | UnsetType = UNSET
+    """How many models the key may use, where the server says."""
+    error: Mapping[str, Any] | UnsetType = UNSET
+    """`kind`, `message`, `hint`, in the client's language."""
 
 
 class LinkCreateResult(Result):
@@ -71,8 +102,12 @@ class GatewayStopParams(Params):
 
 ROWS: Rows = (
     Method("models.list", NoParams, ModelsListResult, SCOPE_READ, "The models that can be chosen."),
+    Method("models.test", ModelsTestParams, ModelsTestResult, SCOPE_ADMIN,
+           "Try a key for a provider without storing it.", ours=True),
     Method("commands.list", CommandsListParams, CommandsListResult, SCOPE_READ,
            "The slash commands, with descriptions in the client's language.", ours=True),
+    Method("commands.complete", CommandsCompleteParams, CommandsCompleteResult, SCOPE_READ,
+           "What may follow a command, as far as it is typed.", ours=True),
     Method("health", NoParams, AnyResult, SCOPE_READ, "Is the gateway well?"),
     Method("status", NoParams, AnyResult, SCOPE_READ, "Sessions, model and provider at a glance."),
     Method("config.get", ConfigGetParams, AnyResult, SCOPE_ADMIN, "The configuration, secrets redacted."),

@@ -102,6 +102,10 @@ def _check_key(value: str) -> str | None:
     return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "mainKey"
 
 
+MB = 1_048_576
+MAX_FRAME_BYTES = 32 * MB
+"""What the transport takes at most. A frame between the setting and this gets an error and the socket stays open."""
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("gateway.port", "integer", 18789, "The port the gateway listens on; 0 takes any free one.",
             env=("CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT"), minimum=0, maximum=65535),
@@ -127,8 +131,8 @@ SETTINGS: tuple[Setting, ...] = (
             check=_check_host),
     Setting("gateway.handshakeTimeoutMs", "integer", 10_000, "How long a client may take to log in.", "milliseconds",
             minimum=100, maximum=120_000),
-    Setting("gateway.maxPayloadBytes", "integer", 1_048_576, "The largest frame a client may send.", "bytes",
-            minimum=65_536, maximum=64 * 1_048_576),
+    Setting("gateway.maxPayloadBytes", "integer", 20 * MB, "The largest frame a client may send.", "bytes",
+            minimum=65_536, maximum=MAX_FRAME_BYTES),
     Setting("gateway.tickIntervalMs", "integer", 30_000, "How often clients hear that the gateway lives.",
             "milliseconds", minimum=1_000, maximum=600_000),
     Setting("gateway.maxBufferedBytes", "integer", 1_572_864, "How much may wait for a slow client before it is "
@@ -177,6 +181,25 @@ SETTINGS: tuple[Setting, ...] = (
             minimum=1, maximum=86_400),
     Setting("media.video.maxFrames", "integer", 16, "How many frames of a video are sent.", "frames",
             minimum=1, maximum=100),
+    Setting("media.maxBytes.image", "integer", 20 * MB, "The largest image that is taken.", "bytes",
+            minimum=0, maximum=2_000 * MB),
+    Setting("media.maxBytes.document", "integer", 32 * MB, "The largest PDF, Office document or notebook that is "
+            "taken.", "bytes", minimum=0, maximum=2_000 * MB),
+    Setting("media.maxBytes.audio", "integer", 100 * MB, "The largest recording that is taken.", "bytes",
+            minimum=0, maximum=2_000 * MB),
+    Setting("media.maxBytes.video", "integer", 200 * MB, "The largest video that is taken.", "bytes",
+            minimum=0, maximum=2_000 * MB),
+    Setting("media.maxBytes.text", "integer", 5 * MB, "The largest text, code or data file that is taken.", "bytes",
+            minimum=0, maximum=2_000 * MB),
+    Setting("media.maxCount", "integer", 20, "How many files one message may have.", "files", minimum=0, maximum=100),
+    Setting("media.maxTotalBytes", "integer", 300 * MB, "How much all files of one message may have together.",
+            "bytes", minimum=0, maximum=20_000 * MB),
+    Setting("media.maxStoredBytes", "integer", 10_240 * MB, "How much all files that are kept may have together; "
+            "0: as much as the disk has.", "bytes", minimum=0),
+    Setting("media.orphanHours", "integer", 24, "How long a file is kept that was uploaded and never sent.", "hours",
+            minimum=1, maximum=8_760),
+    Setting("media.keepDays", "integer", 0, "How long files are kept that were sent; their messages stay. 0: for "
+            "ever.", "days", minimum=0, maximum=36_500),
     Setting("logging.level", "string", "info", "How much is logged.", choices=("error", "warn", "info", "debug"),
             aliases={"warning": "warn", "trace": "debug", "silent": "error", "fatal": "error"}),
     Setting("ui.locale", "string", "", "The language of the page and of the gateway's texts; empty: each client's own.",

@@ -41,16 +41,18 @@ class ClawdbotApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the routes: all of the site in our own server, ``clawdbot/`` in another."""
         from . import handlers
+        from .media_routes import media_routes
 
         assert self.serverapp is not None
         web_app = self.serverapp.web_app
         base = web_app.settings["base_url"]
         edge: Edge | None = getattr(self.serverapp, "edge", None)
         if edge is not None:
-            routes = handlers.standalone_routes(base, edge)
+            routes = handlers.standalone_routes(base, edge) + media_routes(base, edge, mounted=False)
         else:
             self._edge = self._mounted_edge(self.serverapp.log)
-            routes = handlers.mount_routes(url_path_join(base, MOUNT), self._edge)
+            root = url_path_join(base, MOUNT)
+            routes = handlers.mount_routes(root, self._edge) + media_routes(root, self._edge, mounted=True)
         web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
 
     def _mounted_edge(self, log: logging.Logger) -> Edge:

@@ -58,7 +58,7 @@ _login_decoder = msgspec.json.Decoder(ConnectAuth)
 
 
 # -- what both sets do ----------------------------------------------------------------------------------------------
-class _Ours(web.RequestHandler):
+class Ours(web.RequestHandler):
     """Headers and errors of every route of ours."""
 
     edge: Edge
@@ -77,14 +77,14 @@ class _Ours(web.RequestHandler):
         self.finish({"error": self._reason})
 
 
-class _Plain(_Ours):
+class Plain(Ours):
     """A route of our own server."""
 
     def check_xsrf_cookie(self) -> None:
         """Nothing: the gate lets an unsafe method pass only with our exact Origin or an Authorization header."""
 
 
-def _page(handler: _Ours) -> None:
+def _page(handler: Ours) -> None:
     """The chat page; a plain one that says what to do when the gateway is elsewhere or the front end is not built."""
     edge, lang = handler.edge, handler.edge.locale(handler.request)
     if edge.gateway is None:
@@ -103,7 +103,7 @@ def _page(handler: _Ours) -> None:
     handler.finish(html)
 
 
-def _notice(handler: _Ours, lang: str, key: str, url: str) -> None:
+def _notice(handler: Ours, lang: str, key: str, url: str) -> None:
     link = f'<p><a href="{escape(url)}">{escape(url)}</a></p>' if url else ""
     handler.set_status(503)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
@@ -111,7 +111,7 @@ def _notice(handler: _Ours, lang: str, key: str, url: str) -> None:
                    f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p>{link}</html>")
 
 
-def _session(handler: _Ours, identity: Identity | None, modes: list[str]) -> None:
+def _session(handler: Ours, identity: Identity | None, modes: list[str]) -> None:
     edge = handler.edge
     facts = {"authenticated": identity is not None, "modes": modes, "mount": edge.mount, "version": __version__,
              "locale": edge.locale(handler.request)}
@@ -120,14 +120,14 @@ def _session(handler: _Ours, identity: Identity | None, modes: list[str]) -> Non
     handler.finish(facts)
 
 
-def _unavailable(handler: _Ours) -> None:
+def unavailable(handler: Ours) -> None:
     """503 for a client: the gateway is another process (``url`` says where), or stopped."""
     owner = handler.edge.owner()
     handler.set_status(503)
     handler.finish({"error": "the gateway is not here", **({"url": owner.url} if owner else {})})
 
 
-class _File(_Ours, web.StaticFileHandler):
+class _File(Ours, web.StaticFileHandler):
     """Built files: under ``assets/`` their names change with their content, so they are kept for ever."""
 
     def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
@@ -139,7 +139,7 @@ class _File(_Ours, web.StaticFileHandler):
         self.set_header("Cache-Control", f"public, max-age={_IMMUTABLE}, immutable" if forever else "no-cache")
 
 
-class Health(_Plain):
+class Health(Plain):
     """``healthz``: is the gateway up? Nothing else, since anybody may ask."""
 
     @allow_unauthenticated
@@ -150,7 +150,7 @@ class Health(_Plain):
 
 
 # -- our own server -------------------------------------------------------------------------------------------------
-class Page(_Plain):
+class Page(Plain):
     """The page; with ``?code=`` a one-time link: logs in and leads to the page without the code."""
 
     @allow_unauthenticated
@@ -165,13 +165,13 @@ class Page(_Plain):
         self.redirect("chat" if identity else "chat?link=expired", status=303)
 
 
-class Session(_Plain):
+class Session(Plain):
     @allow_unauthenticated
     def get(self) -> None:
         _session(self, self.edge.cookie(self.request), self.edge.auth.modes())
 
 
-class Login(_Plain):
+class Login(Plain):
     """A token or password in, a cookie out."""
 
     @allow_unauthenticated
@@ -189,14 +189,14 @@ class Login(_Plain):
             self.set_status(204)
 
 
-class Logout(_Plain):
+class Logout(Plain):
     @allow_unauthenticated
     def post(self) -> None:
         self.clear_cookie(cookie_name(self.request), path=self.settings["base_url"])
         self.set_status(204)
 
 
-class Leads(_Plain):
+class Leads(Plain):
     """Leads to the page: Jupyter's ``/login`` and ``/logout``, since there is one way to log in, and the mount without
     its slash. Where the request wants to go from there (``?next=``) is ignored."""
 
@@ -209,7 +209,7 @@ class Leads(_Plain):
         self.redirect(self._to)
 
 
-class NotFound(_Plain):
+class NotFound(Plain):
     """Every path that nothing owns, for every method."""
 
     @allow_unauthenticated
@@ -225,13 +225,13 @@ class BuiltFile(_File):
     head = allow_unauthenticated(_File.head)
 
 
-class Socket(PeerSocket, _Plain):
+class Socket(PeerSocket, Plain):
     """The gateway's WebSocket. Who has not logged in yet says so in ``connect``."""
 
     @allow_unauthenticated
     async def get(self, *args: str, **kwargs: str) -> None:
         if self.edge.gateway is None:
-            _unavailable(self)
+            unavailable(self)
             return
         try:
             self.identity = self.edge.bearer(self.request)
@@ -244,13 +244,13 @@ class Socket(PeerSocket, _Plain):
         await super().get(*args, **kwargs)
 
 
-def _set_cookie(handler: _Ours, identity: Identity) -> None:
+def _set_cookie(handler: Ours, identity: Identity) -> None:
     handler.set_cookie(
         cookie_name(handler.request), handler.edge.auth.issue_cookie(identity), path=handler.settings["base_url"],
         max_age=COOKIE_SECONDS, httponly=True, samesite="Strict", secure=handler.request.protocol == "https")
 
 
-def _refuse(handler: _Ours, error: RateLimited | Unauthorized) -> None:
+def _refuse(handler: Ours, error: RateLimited | Unauthorized) -> None:
     body: dict[str, Any] = {"error": error.message}
     if error.retry_after_ms is None:
         handler.set_status(401)
@@ -262,13 +262,13 @@ def _refuse(handler: _Ours, error: RateLimited | Unauthorized) -> None:
 
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
-class MountPage(_Ours, JupyterHandler):
+class MountPage(Ours, JupyterHandler):
     @web.authenticated
     def get(self) -> None:
         _page(self)
 
 
-class MountSession(_Ours, APIHandler):
+class MountSession(Ours, APIHandler):
     @web.authenticated
     def get(self) -> None:
         _session(self, Identity(self.current_user.username, "jupyter"), [])
@@ -279,7 +279,7 @@ class MountFile(_File, JupyterHandler):
     head = web.authenticated(_File.head)  # type: ignore[assignment]
 
 
-class MountSocket(PeerSocket, _Ours, JupyterHandler):
+class MountSocket(PeerSocket, Ours, JupyterHandler):
     """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
 
     async def prepare(self, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]  # as Jupyter's own
@@ -291,7 +291,7 @@ class MountSocket(PeerSocket, _Ours, JupyterHandler):
 
     @allow_unauthenticated  # not by Jupyter alone: see _identify
     async def get(self, *args: str, **kwargs: str) -> None:
-        if not _mount_origin_allowed(self):
+        if not mount_origin_allowed(self):
             raise web.HTTPError(403, reason="origin not allowed")
         try:
             self.identity = await self._identify()
@@ -301,16 +301,14 @@ class MountSocket(PeerSocket, _Ours, JupyterHandler):
         if self.identity is None:
             raise web.HTTPError(403)
         if self.edge.gateway is None:
-            _unavailable(self)
+            unavailable(self)
             return
         await super().get(*args, **kwargs)
 
     async def _identify(self) -> Identity | None:
         """Jupyter's user, but not by cookie alone from something that is no page; else the bearer of the token."""
-        user = self.current_user
-        if user is not None and ("Origin" in self.request.headers or self.token_authenticated):
-            allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
-            return Identity(user.username, "jupyter") if allowed else None
+        if "Origin" in self.request.headers or self.token_authenticated:
+            return await jupyter_identity(self)
         return self.edge.bearer(self.request)
 
     def on_message(self, message: str | bytes) -> None:
@@ -318,7 +316,20 @@ class MountSocket(PeerSocket, _Ours, JupyterHandler):
         super().on_message(message)
 
 
-def _mount_origin_allowed(handler: MountSocket) -> bool:
+async def jupyter_identity(handler: Any) -> Identity | None:
+    """Who a request of a mount comes from: Jupyter's user, if they may use the assistant; else the bearer of the token.
+
+    Raises ``Unauthorized``, ``RateLimited``.
+    """
+    user = handler.current_user
+    if user is None:
+        identity: Identity | None = handler.edge.bearer(handler.request)
+        return identity
+    allowed = await ensure_async(handler.authorizer.is_authorized(handler, user, "execute", "clawdbot"))
+    return Identity(user.username, "jupyter") if allowed else None
+
+
+def mount_origin_allowed(handler: Ours) -> bool:
     """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
     text = handler.request.headers.get("Origin")
     if text is None:

@@ -29,6 +29,7 @@ from ..protocol.schema import (
 )
 from .commands import run_command, split_command
 from .entries import assistant_message
+from .media.attachments import content_of, request_part, resolve
 from .methods import method
 from .runs import recorded
 
@@ -57,19 +58,18 @@ async def accept_message(
     """
     key = gw.canonical(params.session_key)
     client.subscribed.add(key)
-    if params.attachments:
-        raise InvalidRequest("attachments are not understood yet; nothing was sent", reason="ATTACHMENTS_UNSUPPORTED")
-    if not params.message.strip():
+    if not params.message.strip() and not params.attachments:
         raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
     if params.thinking is not None and params.thinking not in THINKING_LEVELS:
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
-    request_hash = hashlib.sha256(f"{key}\0{params.message}".encode()).hexdigest()
-    if command := split_command(params.message):
+    files = await resolve(gw, client, params.attachments or ())
+    request_hash = hashlib.sha256(f"{key}\0{params.message}{request_part(files)}".encode()).hexdigest()
+    if not files and (command := split_command(params.message)):
         return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
                                  request_hash=request_hash)
     accepted, position = await gw.runs.submit(
         run_id=params.idempotency_key, session_key=key, request_hash=request_hash,
-        message={"role": "user", "content": [{"type": "text", "text": params.message}], "timestamp": now_ms()},
+        message={"role": "user", "content": content_of(params.message, files, client.locale), "timestamp": now_ms()},
         options={"thinking": params.thinking, "locale": client.locale, "client": client.info["id"],
                  "timeoutMs": params.timeout_ms, "channel": "webchat", **({"system": system} if system else {})})
     if accepted.existing:

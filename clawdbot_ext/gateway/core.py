@@ -62,6 +62,9 @@ from .devices import Devices
 from .entries import session_entry
 from .files import Listing
 from .live import LiveConfig
+from .media import methods as _media_methods  # noqa: F401  registers them
+from .media.attachments import ReadFile
+from .media.library import Library
 from .methods import HANDLERS
 from .nodes import Nodes
 from .presence import Presence
@@ -90,6 +93,9 @@ class Gateway:
         self.devices = Devices(self, lambda: discovery.secret(live(), "devices"))
         self.nodes = Nodes(self)
         self.approvals = Approvals()
+        self.media = Library(live, store)
+        self.read_file: ReadFile | None = None
+        """Reads files of the Jupyter server; ``None`` where there is none."""
         self.started_at = now_ms()
         self.on_stop_requested: Callable[[bool], None] = lambda restart: None
         """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""
@@ -105,6 +111,7 @@ class Gateway:
         await self.store.open()
         try:
             await self.devices.load()
+            await self.media.open()
             await self.runs.recover()
         except BaseException:
             await self.store.close()
@@ -128,6 +135,7 @@ class Gateway:
             client.close(CloseCode.RESTART, "service restart" if restart_expected_ms is not None else reason)
         try:
             await self.providers.aclose()
+            await self.media.close()
         finally:
             await self.store.close()
 

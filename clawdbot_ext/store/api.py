@@ -169,6 +169,29 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool
 
 
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that a user gave, under one name. Its bytes are in ``files``, by ``sha256``."""
+
+    id: str
+    """Random, URL-safe: knowing it is not enough to read it, but nobody finds it by guessing either."""
+    sha256: str
+    owner: str
+    """The user who gave it."""
+    name: str
+    mime_type: str
+    kind: str
+    """``image``, ``audio``, ``video``, ``document``, ``text`` or ``notebook``."""
+    size: int
+    """In bytes."""
+    facts: Mapping[str, Any]
+    """``width``, ``height``, ``durationMs``, ``pages``, ``notes``: as the wire has them, what applies."""
+    created_at: int
+    seen: str | None = None
+    """The cache key of what the model was last given of it."""
+    removed_at: int | None = None
+    """When the age policy took the file away; ``None`` while it is here."""
+
+
 class Store(Protocol):
     """What the gateway asks of its storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
 
@@ -314,4 +337,44 @@ class Store(Protocol):
 
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[Spent]:
         """What every reply since then cost, oldest first; kept when its conversation is deleted."""
+        ...
+
+    # -- media ------------------------------------------------------------------------------------------------------
+    async def add_media(self, given: Media) -> Media:
+        """Write down a file; returns the row that is there already for the same bytes, user and name."""
+        ...
+
+    async def get_media(self, id_: str) -> Media | None: ...
+
+    async def find_media(self, sha256: str, owner: str) -> Media | None:
+        """The newest that the user gave with these bytes and that is still here."""
+        ...
+
+    async def media_wanted(self, id_: str) -> bool:
+        """Does a message, or a send that waits, speak of it?"""
+        ...
+
+    async def media_in_use(self, sha256: str) -> bool:
+        """Does any row need the file with these bytes?"""
+        ...
+
+    async def mark_media_seen(self, id_: str, cache_key: str) -> None:
+        """Note what the model was given of it last."""
+        ...
+
+    async def orphaned_media(self, *, before: int) -> Sequence[Media]:
+        """What was given before then and no message speaks of, oldest first."""
+        ...
+
+    async def media_given(self, *, before: int) -> Sequence[Media]:
+        """What was given before then and is still here, oldest first."""
+        ...
+
+    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
+        """Forget files. A row that a message speaks of stays, with ``removed_at``. Returns the SHA-256 of each file
+        that no row needs any more."""
+        ...
+
+    async def media_bytes(self) -> int:
+        """What all files together take."""
         ...

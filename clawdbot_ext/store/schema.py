@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from . import search
+from . import media, search
 from .api import SchemaTooNew, StoreDamaged
 from .db import transaction
 
@@ -157,7 +157,13 @@ def m003_search(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search)
+def m004_media(conn: sqlite3.Connection) -> None:
+    """Files that users gave, and which messages speak of them."""
+    for statement in media.CREATE:
+        conn.execute(statement)
+
+
+MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search, m004_media)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -17,8 +17,21 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import db, messages, records, runs, schema, search, sessions, transcripts, usage
-from .api import Accepted, Finished, HistoryPage, Hit, Run, RunState, Session, Spent, Store, StoreDamaged, Transcript
+from . import db, media, messages, records, runs, schema, search, sessions, transcripts, usage
+from .api import (
+    Accepted,
+    Finished,
+    HistoryPage,
+    Hit,
+    Media,
+    Run,
+    RunState,
+    Session,
+    Spent,
+    Store,
+    StoreDamaged,
+    Transcript,
+)
 from .workers import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
@@ -252,3 +265,34 @@ class SqliteStore:
 
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[Spent]:
         return await self._read(lambda conn: usage.since(conn, since, session_key))
+
+    # -- media --------------------------------------------------------------------------------------------------------
+    async def add_media(self, given: Media) -> Media:
+        return await self._write(lambda conn: media.add(conn, given))
+
+    async def get_media(self, id_: str) -> Media | None:
+        return await self._read(lambda conn: media.get(conn, id_))
+
+    async def find_media(self, sha256: str, owner: str) -> Media | None:
+        return await self._read(lambda conn: media.find(conn, sha256, owner))
+
+    async def media_wanted(self, id_: str) -> bool:
+        return await self._read(lambda conn: media.wanted(conn, id_))
+
+    async def media_in_use(self, sha256: str) -> bool:
+        return await self._read(lambda conn: media.in_use(conn, sha256))
+
+    async def mark_media_seen(self, id_: str, cache_key: str) -> None:
+        await self._write(lambda conn: media.mark_seen(conn, id_, cache_key))
+
+    async def orphaned_media(self, *, before: int) -> Sequence[Media]:
+        return await self._read(lambda conn: media.orphans(conn, before))
+
+    async def media_given(self, *, before: int) -> Sequence[Media]:
+        return await self._read(lambda conn: media.given_before(conn, before))
+
+    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
+        return await self._write(lambda conn: media.remove(conn, ids, now))
+
+    async def media_bytes(self) -> int:
+        return await self._read(media.total_bytes)

@@ -42,7 +42,7 @@ export interface AgentParams {
   timeout?: number | null;
   /** Added to the system prompt of this turn. */
   extraSystemPrompt?: string | null;
-  attachments?: Record<string, unknown>[] | null;
+  attachments?: Attachment[] | null;
   /** Read and without effect: a reply goes to the session's watchers and nowhere else. */
   deliver?: boolean | null;
 }
@@ -133,6 +133,21 @@ export interface ApprovalsSetParams {
   file: Record<string, unknown>;
   /** The `hash` of `exec.approvals.get`; needed once there are rules. */
   baseHash?: string | null;
+}
+
+/** One file of a message: exactly one of `mediaId`, `content` and `path` says which. */
+export interface Attachment {
+  /** Ours: a file that was uploaded before. */
+  mediaId?: string | null;
+  /** The bytes in base64, with or without a `data:` prefix. */
+  content?: string | null;
+  /** Ours: a file of the Jupyter server, as its contents API names it. */
+  path?: string | null;
+  /** What the sender takes it for; the bytes decide. */
+  mimeType?: string | null;
+  fileName?: string | null;
+  /** Read and without effect. */
+  type?: string | null;
 }
 
 export interface ChallengeEvent {
@@ -232,7 +247,7 @@ export interface ChatSendParams {
   idempotencyKey: string;
   thinking?: string | null;
   deliver?: boolean | null;
-  attachments?: Record<string, unknown>[] | null;
+  attachments?: Attachment[] | null;
   timeoutMs?: number | null;
 }
 
@@ -475,6 +490,41 @@ export interface LogsTailResult {
   truncated: boolean;
   /** The cursor was of a file that was rotated away: read from the end of the new one. */
   reset: boolean;
+}
+
+export interface MediaLimitsResult {
+  /** By kind: `image`, `document`, `audio`, `video`, `text`. A notebook counts as a document. */
+  maxBytes: Record<string, unknown>;
+  /** Attachments of one message. */
+  maxCount: number;
+  /** Of all attachments of one message. */
+  maxTotalBytes: number;
+  /** File name endings with their dot, for a file chooser. */
+  accept: string[];
+  /** Something here turns speech into text. */
+  hear: boolean;
+  /** The model that answers by default takes images. */
+  see: boolean;
+}
+
+export interface MediaSawParams {
+  mediaId: string;
+  /** Read and without effect: what the model was given of a file is kept with the file. */
+  sessionKey?: string | null;
+  messageId?: string | null;
+}
+
+export interface MediaSawResult {
+  mediaId: string;
+  /**
+   * `{type:"text", text, truncated?}`, `{type:"image", mediaId, width, height, label?}` or `{type:"document", pages,
+   * first}`, in the order in which the model got them.
+   */
+  parts: Record<string, unknown>[];
+  /** `{code, text}`: what was changed or left out. */
+  notes: Record<string, unknown>[];
+  /** What turned speech into text. */
+  transcriber?: string;
 }
 
 export interface ModelsListResult {
@@ -990,6 +1040,10 @@ export interface Methods {
   "chat.abort": { params: ChatAbortParams; result: ChatAbortResult };
   /** Append an assistant message without a model call. */
   "chat.inject": { params: ChatInjectParams; result: ChatInjectResult };
+  /** What may be attached, how large and how many. */
+  "media.limits": { params: NoParams; result: MediaLimitsResult };
+  /** What the model was given of an attachment. */
+  "media.saw": { params: MediaSawParams; result: MediaSawResult };
   /** Ask for a turn and wait: one response when it is accepted, a second when it has ended. */
   "agent": { params: AgentParams; result: AgentResult };
   /** Wait for a run to end. */

@@ -20,6 +20,7 @@ from . import (
     connect,
     devices,
     finding,
+    media,
     nodes,
     operations,
     sessions,
@@ -35,13 +36,16 @@ from .composing import *  # noqa: F403
 from .connect import *  # noqa: F403
 from .devices import *  # noqa: F403
 from .finding import *  # noqa: F403
+from .media import *  # noqa: F403
 from .nodes import *  # noqa: F403
 from .operations import *  # noqa: F403
 from .sessions import *  # noqa: F403
 from .surface import *  # noqa: F403
 from .system import *  # noqa: F403
 
-_NOUNS = (connect, chat, agents, sessions, finding, composing, system, operations, devices, nodes, approvals, surface)
+_NOUNS = (
+    connect, chat, media, agents, sessions, finding, composing, system, operations, devices, nodes, approvals, surface,
+)
 MODULES = (base, *_NOUNS)
 """Where the shapes are written down; `scripts.shapes` reads their notes."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from .base import SCOPE_READ, SCOPE_WRITE, Key, Level, Method, NoParams, Params, Result, Rows, RunId, Text
+from .media import Attachments
 
 Name = Annotated[str, Meta(max_length=128)]
 
@@ -24,7 +25,7 @@ class AgentParams(Params):
     """Seconds; 0 stands for the configured limit."""
     extra_system_prompt: Text | None = None
     """Added to the system prompt of this turn."""
-    attachments: Sequence[Mapping[str, Any]] | None = None
+    attachments: Attachments | None = None
     deliver: bool | None = None
     """Read and without effect: a reply goes to the session's watchers and nowhere else."""
 

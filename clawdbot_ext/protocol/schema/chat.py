@@ -23,6 +23,7 @@ from .base import (
     RunId,
     Text,
 )
+from .media import Attachments
 
 
 class ChatSendParams(Params):
@@ -31,7 +32,7 @@ class ChatSendParams(Params):
     idempotency_key: RunId
     thinking: Level | None = None
     deliver: bool | None = None
-    attachments: Sequence[Mapping[str, Any]] | None = None
+    attachments: Attachments | None = None
     timeout_ms: Ms | None = None
 
 

@@ -1,0 +1,227 @@
+"""All files that users have given this gateway: taking them in, finding them, and forgetting what nobody needs.
+
+What is forgotten, and when:
+
+- A file that no message and no waiting send speaks of, after ``media.orphanHours``; earlier when room is needed.
+- What a message speaks of: never by itself. With ``media.keepDays`` set, after that many days; the row stays and says
+  when, so that the message can.
+- Files of a temporary session with the session (``release``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Sequence
+
+from ...agent.media.api import MediaError, MediaFile, thumbnail
+from ...protocol.clock import now_ms
+from ...protocol.errors import GatewayError, NotFound, RateLimited, StorageFull
+from ...store.api import Media, Store, StoreDamaged
+from ...store.files import Files, Incoming
+from ..live import LiveConfig
+from .limits import Limits
+from .uploads import Upload
+
+log = logging.getLogger(__name__)
+
+MAX_UPLOADS = 16
+"""Files that may be on their way in at the same time."""
+COLLECT_S = 3600.0
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+THUMBNAIL = "thumbnail"
+
+
+class Library:
+    """The files and their rows. ``open`` after the store was opened, ``close`` before it is closed."""
+
+    def __init__(self, live: LiveConfig, store: Store):
+        self._live, self.store = live, store
+        self.files = Files(live().home / "media")
+        self._uploads: set[Upload] = set()
+        self._held: dict[str, set[str]] = {}
+        """Files of sessions that leave no trace, by session key."""
+        self._keeping = asyncio.Lock()
+        """A file is not taken away between the moment its bytes are in place and the moment its row is."""
+        self._collector: asyncio.Task[None] | None = None
+        self._thumbnails: dict[str, asyncio.Task[bytes | None]] = {}
+
+    async def open(self) -> None:
+        """Make the folders, clear what was half uploaded. A full disk keeps nobody from reading."""
+        try:
+            await asyncio.to_thread(self.files.open)
+        except StorageFull as exc:
+            log.warning("%s: %s; files can be shown, not taken", self.files.root, exc)
+        self._collector = asyncio.create_task(self._collect_for_ever(), name="media collector")
+
+    async def close(self) -> None:
+        if self._collector is not None:
+            self._collector.cancel()
+        for key in list(self._held):
+            await self.release(key)
+        for upload in list(self._uploads):
+            await self.discard(upload)
+
+    # -- small things that uploads need -------------------------------------------------------------------------------
+    def limits(self) -> Limits:
+        return Limits.of(self._live())
+
+    @staticmethod
+    def new_id() -> str:
+        return secrets.token_urlsafe(18)
+
+    @staticmethod
+    def now() -> int:
+        return now_ms()
+
+    # -- in -----------------------------------------------------------------------------------------------------------
+    def receive(
+        self, *, name: str, claimed: str | None, owner: str, size: int | None = None, sha256: str | None = None
+    ) -> Upload:
+        """Begin to take a file. End it by ``discard(upload)``, whatever became of it.
+
+        Args:
+            name: as the user calls it; cleaned here.
+            claimed: the MIME type that the sender believes in; it only chooses between kinds of text.
+            owner: the user's name.
+            size: in bytes, where it was announced.
+            sha256: what the content must be, where it was announced.
+
+        Raises:
+            TooLarge: larger than any kind may be. ``RateLimited``: too many at once. ``StorageFull``.
+        """
+        self.limits().check(size or 0, None, name)
+        if len(self._uploads) >= MAX_UPLOADS:
+            raise RateLimited(f"more than {MAX_UPLOADS} files at once", retry_after_ms=1000)
+        upload = Upload(self, name=name, claimed=claimed, owner=owner, sha256=sha256)
+        self._uploads.add(upload)
+        return upload
+
+    async def discard(self, upload: Upload) -> None:
+        """An upload has ended; unless it was finished, nothing of it stays."""
+        self._uploads.discard(upload)
+        await upload.discard()
+
+    async def take(self, data: bytes, *, name: str, claimed: str | None, owner: str) -> Media:
+        """Take a file that is in memory. Raises as ``Upload`` does."""
+        upload = self.receive(name=name, claimed=claimed, owner=owner, size=len(data))
+        try:
+            await upload.write(data)
+            return await upload.finish()
+        finally:
+            await self.discard(upload)
+
+    async def keep(self, file: Incoming, media: Media) -> Media:
+        """Put a finished file among the others. Raises ``StorageFull`` (also by ``media.maxStoredBytes``)."""
+        await self._make_room(media.size)
+        async with self._keeping:
+            await asyncio.to_thread(file.keep)
+            try:
+                return await self.store.add_media(media)
+            except BaseException:
+                with contextlib.suppress(GatewayError):
+                    if not await self.store.media_in_use(media.sha256):
+                        await asyncio.to_thread(self.files.remove, media.sha256)
+                raise
+
+    async def _make_room(self, size: int) -> None:
+        """Forget orphans early when the quota is reached. Raises ``StorageFull`` when that is not enough."""
+        quota: int = self._live()["media.maxStoredBytes"]
+        if not quota:
+            return
+        over = await self.store.media_bytes() + size - quota
+        if over > 0:
+            for orphan in await self.store.orphaned_media(before=now_ms() - HOUR_MS):
+                if over <= 0:
+                    break
+                over -= orphan.size
+                await self._remove([orphan.id])
+        if over > 0:
+            raise StorageFull("the room for attachments is used up (media.maxStoredBytes)", reason="MEDIA_QUOTA",
+                              maxStoredBytes=quota)
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+    async def get(self, id_: str, owner: str) -> Media:
+        """The file ``id_``, for whoever gave it and, once a message speaks of it, for everybody who sees messages.
+
+        Raises ``NotFound``, with the reason ``MEDIA_REMOVED`` for what the age policy took.
+        """
+        media = await self.store.get_media(id_)
+        if media is None or (media.owner != owner and not await self.store.media_wanted(id_)):
+            raise NotFound(f"no file {id_}", reason="MEDIA_NOT_FOUND")
+        if media.removed_at is not None:
+            raise NotFound(f"{media.name} was removed after media.keepDays", reason="MEDIA_REMOVED",
+                           removedAt=media.removed_at)
+        return media
+
+    def file(self, media: Media) -> MediaFile:
+        """Where its bytes are, as ``agent.media`` takes it."""
+        return MediaFile(path=self.files.path(media.sha256), name=media.name, mime_type=media.mime_type,
+                         kind=media.kind, size=media.size, sha256=media.sha256)  # type: ignore[arg-type]
+
+    async def thumbnail(self, media: Media) -> bytes | None:
+        """A small picture, made once; ``None`` where there is none."""
+        kept = await asyncio.to_thread(self.files.read_derived, media.sha256, THUMBNAIL)
+        if kept is not None:
+            return kept or None
+        making = self._thumbnails.get(media.sha256)
+        if making is None:
+            making = self._thumbnails[media.sha256] = asyncio.create_task(self._make_thumbnail(media))
+            making.add_done_callback(lambda _: self._thumbnails.pop(media.sha256, None))
+        return await asyncio.shield(making)
+
+    async def _make_thumbnail(self, media: Media) -> bytes | None:
+        try:
+            picture = await thumbnail(self.file(media))
+        except MediaError as exc:
+            log.info("no thumbnail of a %s: %s", media.mime_type, exc.media_code)
+            picture = None
+        data = picture.data if picture else b""
+        with contextlib.suppress(StorageFull):  # then it is made again next time
+            await asyncio.to_thread(self.files.keep_derived, media.sha256, THUMBNAIL, data)
+        return data or None
+
+    # -- forgetting ---------------------------------------------------------------------------------------------------
+    def hold(self, session_key: str, ids: Sequence[str]) -> None:
+        """These files belong to a session that leaves no trace: they go when it goes."""
+        self._held.setdefault(session_key, set()).update(ids)
+
+    async def release(self, session_key: str) -> None:
+        """A session that left no trace is over: its files too, unless another message speaks of them."""
+        ids = self._held.pop(session_key, set())
+        await self._remove([id_ for id_ in ids if not await self.store.media_wanted(id_)])
+
+    async def collect(self) -> None:
+        """Forget what is due. Raises the store's errors."""
+        config, now = self._live(), now_ms()
+        held = set().union(*self._held.values())
+        orphans = await self.store.orphaned_media(before=now - config["media.orphanHours"] * HOUR_MS)
+        await self._remove([media.id for media in orphans if media.id not in held])
+        if days := config["media.keepDays"]:
+            old = await self.store.media_given(before=now - days * DAY_MS)
+            await self._remove([media.id for media in old if media.id not in held])
+            if old:
+                log.warning("removed %d attachments older than %d days (media.keepDays)", len(old), days)
+        await self._remove_strays()
+
+    async def _remove(self, ids: Sequence[str]) -> None:
+        async with self._keeping:
+            for sha256 in await self.store.remove_media(ids, now=now_ms()):
+                await asyncio.to_thread(self.files.remove, sha256)
+
+    async def _remove_strays(self) -> None:
+        """Files without a row: a crash between the two."""
+        for sha256 in await asyncio.to_thread(lambda: list(self.files.everything())):
+            async with self._keeping:
+                if not await self.store.media_in_use(sha256):
+                    await asyncio.to_thread(self.files.remove, sha256)
+
+    async def _collect_for_ever(self) -> None:
+        while True:
+            try:
+                await self.collect()
+            except (GatewayError, StoreDamaged, OSError) as exc:
+                log.warning("attachments could not be tidied up: %s", exc)
+            await asyncio.sleep(COLLECT_S)

@@ -1,0 +1,112 @@
+"""One file on its way in: limits, type and hash are checked while it comes, and a file that is refused leaves nothing.
+
+``Upload`` is fed by whoever has the bytes: the HTTP route, a frame's base64, a file of the Jupyter server. It never
+holds more than ``BUFFER`` of them, and the disk is touched in threads only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ...agent.media import identity, types
+from ...agent.media.api import Facts, Identified, Kind, MediaFile, clean_name, identify, probe
+from ...protocol.errors import InvalidRequest
+from ...store.api import Media
+
+if TYPE_CHECKING:
+    from .library import Library
+
+BUFFER = 1024 * 1024
+"""Bytes gathered before a thread writes them: one hop for 16 of Tornado's chunks."""
+
+
+class Upload:
+    """Call ``write`` for every piece, then ``finish``; or ``discard`` at any time. One user's, one file's.
+
+    Every method raises the reason why the file cannot be taken as a ``GatewayError``: ``TooLarge`` (``MEDIA_TOO_LARGE``
+    with the limits), ``MediaError``, ``StorageFull``, ``InvalidRequest`` (``HASH_MISMATCH``). Then call ``discard``.
+    """
+
+    def __init__(self, library: Library, *, name: str, claimed: str | None, owner: str, sha256: str | None):
+        self._library, self._owner, self._claimed, self._expected = library, owner, claimed, sha256
+        self.name = clean_name(name)
+        self.size = 0
+        """Bytes so far."""
+        self.existed = False
+        """After ``finish``: the same user had given the same bytes under the same name before."""
+        self._limits = library.limits()
+        self._kind: Kind | None = None
+        self._looked = False
+        self._buffer = bytearray()
+        self._file = library.files.receive()
+        self._busy = asyncio.Lock()
+
+    async def write(self, data: bytes) -> None:
+        """Take the next piece."""
+        async with self._busy:
+            self.size += len(data)
+            self._limits.check(self.size, self._kind, self.name)
+            self._buffer += data
+            if len(self._buffer) >= (BUFFER if self._looked else identity.HEAD):
+                await self._flush()
+
+    async def _flush(self) -> None:
+        data, self._buffer = self._buffer, bytearray()
+        if not self._looked:
+            self._looked = True
+            self._kind = _kind_by_head(bytes(data[:identity.HEAD]), self.name)
+            self._limits.check(self.size, self._kind, self.name)
+        await asyncio.to_thread(self._file.write, data)
+
+    async def finish(self) -> Media:
+        """The file is whole: look at it and keep it. The row that describes it from now on."""
+        async with self._busy:
+            if self._buffer:
+                await self._flush()
+            sha256 = await asyncio.to_thread(self._file.finish)
+            if self._expected is not None and self._expected.lower() != sha256:
+                raise InvalidRequest("what arrived is not what was announced: send it again", reason="HASH_MISMATCH",
+                                     sha256=sha256)
+            identified = await identify(self._file.path, name=self.name, claimed=self._claimed)
+            self._limits.check(self.size, identified.kind, self.name)
+            known = await self._library.store.find_media(sha256, self._owner)
+            if known is not None and known.name == self.name:
+                self.existed = True
+                return known
+            facts = known.facts if known else await self._facts(identified, sha256)
+            return await self._library.keep(self._file, Media(
+                id=self._library.new_id(), sha256=sha256, owner=self._owner, name=self.name, kind=identified.kind,
+                mime_type=identified.mime_type, size=self.size, facts=facts, created_at=self._library.now()))
+
+    async def _facts(self, identified: Identified, sha256: str) -> dict[str, object]:
+        found = await probe(MediaFile(path=self._file.path, name=self.name, mime_type=identified.mime_type,
+                                      kind=identified.kind, size=self.size, sha256=sha256))
+        return wire_facts(found, identified)
+
+    async def discard(self) -> None:
+        """Leave nothing behind; after ``finish`` nothing happens."""
+        async with self._busy:  # a thread may be writing still
+            await asyncio.to_thread(self._file.discard)
+
+
+def _kind_by_head(head: bytes, name: str) -> Kind | None:
+    """The kind whose limit holds while the rest comes. Raises ``MediaError`` for what is surely not read."""
+    mime = identity.sniff(head)
+    if mime is None:
+        return "text"
+    if mime == "application/zip":  # an Office file, it may turn out
+        return "document"
+    kind = types.kind_of(mime)
+    if kind is None:
+        raise identity.refusal(mime, name)
+    return kind
+
+
+def wire_facts(facts: Facts, identified: Identified) -> dict[str, object]:
+    """What applies, as blocks of messages and the answers of the routes carry it."""
+    named = {"width": facts.width, "height": facts.height, "durationMs": facts.duration_ms, "pages": facts.pages}
+    found: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+    if notes := (*identified.notes, *facts.notes):
+        found["notes"] = [{"code": note.code, "facts": dict(note.facts)} for note in notes]
+    return found

@@ -1,0 +1,350 @@
+"""The HTTP side of attachments: ``POST media`` streams a file in, ``GET media/<id>`` gives it back. An edge file.
+
+    POST  media?name=…            the raw bytes; 201 (200: it was here already) with what is known of the file
+    HEAD  media/<id or sha256>    is it here? ``X-Clawdbot-Media-Id`` names it, so that nothing is sent twice
+    GET   media/<id>              with Range; ``media/<id>/thumbnail`` a small picture of it
+    GET   media/<id>/part/<n>     a picture that was made of it for the model (``media.saw``)
+
+A file that is refused while it comes is read to its end all the same, and thrown away, since a client that is still
+sending does not see an answer; only what is larger than anything allowed is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import quote
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import web
+from tornado.routing import PathMatches, Rule
+
+from .edge import Edge
+from .gateway.auth import Identity
+from .gateway.core import Gateway
+from .gateway.media.attachments import described, explained
+from .gateway.media.uploads import Upload
+from .handlers import Ours, Plain, jupyter_identity, mount_origin_allowed, unavailable
+from .protocol.errors import (
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    ShuttingDown,
+    StorageFull,
+    TooLarge,
+    Unauthorized,
+)
+from .store.api import Media
+
+MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""For a file that is opened as a page: it can do nothing, and is of no origin."""
+INLINE = frozenset({
+    "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp",
+    "audio/mpeg", "audio/wav", "audio/mp4", "audio/aac", "audio/flac", "audio/ogg", "audio/webm",
+    "video/mp4", "video/quicktime", "video/webm", "video/ogg",
+})
+"""Types that a browser shows and that cannot contain a program; all others are downloads (SVG is one of them)."""
+DRAINED = 2
+"""A refused body is read to its end up to this many times the largest file allowed."""
+CACHE = "private, max-age=86400, immutable"
+"""What an id stands for never changes; a shared cache must not keep it."""
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of a failure."""
+    own: int | None = getattr(error, "status", None)  # of a MediaError
+    if own is not None:
+        return own
+    table: tuple[tuple[type[GatewayError], int], ...] = (
+        (RateLimited, 429), (StorageFull, 507), (ShuttingDown, 503), (TooLarge, 413), (Unauthorized, 401),
+        (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404))
+    return next((status for kind, status in table if isinstance(error, kind)), 400)
+
+
+class _MediaRoute(Ours):
+    """Who asks, and errors in the form that the socket has."""
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer with an error: ``{error: {code, message, details: {reason, hint …}}}``."""
+        status = status_of(error)
+        self.set_status(status)
+        wire = explained(error, self.edge.locale(self.request)).to_wire()
+        if hint := wire.get("details", {}).get("hint"):
+            wire["hint"] = hint
+        if error.retry_after_ms is not None:
+            self.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
+        self.finish({"error": wire})
+
+    async def identified(self) -> Identity | None:
+        """Who has logged in; a subclass knows how. Raises ``Unauthorized``, ``RateLimited``."""
+        raise NotImplementedError
+
+    async def admitted(self) -> tuple[Gateway, Identity] | None:
+        """The gateway and the user; ``None`` when the request has been answered already."""
+        try:
+            identity = await self.identified()
+            if identity is None:
+                raise Unauthorized("log in first")
+        except (RateLimited, Unauthorized) as exc:
+            self.refuse(exc)
+            return None
+        if self.edge.gateway is None:
+            unavailable(self)
+            return None
+        return self.edge.gateway, identity
+
+
+class _Post(_MediaRoute):
+    """``POST media``. Subclasses are decorated with ``stream_request_body``."""
+
+    _upload: Upload | None = None
+    _gateway: Gateway
+    _refusal: GatewayError | None = None
+    _finishing: asyncio.Task[Media] | None = None
+    _leaving: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """The head of the request is here: may it come? What is refused by its size alone is not waited for."""
+        admitted = await self.admitted()
+        if admitted is None:
+            return
+        self._gateway, identity = admitted
+        length = self.request.headers.get("Content-Length", "")
+        size = int(length) if length.isdigit() else None
+        largest = self._gateway.media.limits().largest
+        sha256 = self.request.headers.get("X-Clawdbot-Sha256")
+        self.request.connection.set_max_body_size(largest * DRAINED)  # type: ignore[union-attr]  # HTTP/1
+        try:
+            if self.request.headers.get("Content-Encoding", "identity") != "identity":
+                raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
+            self._upload = self._gateway.media.receive(
+                name=self.get_query_argument("name", "", strip=False), owner=identity.user, size=size, sha256=sha256,
+                claimed=self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() or None)
+        except GatewayError as exc:
+            self._refusal = exc
+            if size is not None and size > largest * DRAINED:
+                self.refuse(exc)
+
+    async def data_received(self, chunk: bytes) -> None:
+        if self._upload is None or self._refusal is not None:
+            return
+        try:
+            await self._upload.write(chunk)
+        except GatewayError as exc:
+            self._refusal = exc
+            await self._give_up()
+
+    async def answer(self) -> None:
+        """The body is here."""
+        if self._refusal is not None:
+            self.refuse(self._refusal)
+            return
+        upload = self._upload
+        assert upload is not None
+        self._finishing = asyncio.ensure_future(upload.finish())
+        try:
+            media = await self._finishing
+        except GatewayError as exc:
+            self.refuse(exc)
+            return
+        finally:
+            await self._give_up()
+        self.set_status(200 if upload.existed else 201)
+        self.finish(described(media, self.edge.locale(self.request)))
+
+    async def _give_up(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            await self._gateway.media.discard(upload)
+
+    def on_connection_close(self) -> None:
+        """The sender is gone, or has cancelled: nothing of the file stays."""
+        if self._finishing is not None:
+            self._finishing.cancel()
+        self._leaving = asyncio.ensure_future(self._give_up())
+
+
+class _Get(_MediaRoute, web.StaticFileHandler):
+    """``GET`` and ``HEAD`` of one file; ranges and conditions are Tornado's."""
+
+    _media: Media
+
+    def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
+        Ours.initialize(self, edge)
+        self.root, self.default_filename = "/", None
+
+    async def send(self, id_: str, *, include_body: bool = True) -> None:
+        admitted = await self.admitted()
+        if admitted is None:
+            return
+        gateway, identity = admitted
+        try:
+            self._media = await self._find(gateway, id_, identity)
+        except GatewayError as exc:
+            self.refuse(exc)
+            return
+        await web.StaticFileHandler.get(self, str(gateway.media.files.path(self._media.sha256)), include_body)
+
+    async def _find(self, gateway: Gateway, id_: str, identity: Identity) -> Media:
+        """By id, or by content among what the same user gave. Raises ``NotFound``."""
+        if not _SHA256.fullmatch(id_):
+            return await gateway.media.get(id_, identity.user)
+        media = await gateway.store.find_media(id_.lower(), identity.user)
+        if media is None:
+            raise NotFound("nothing with that content", reason="MEDIA_NOT_FOUND")
+        return media
+
+    # -- what Tornado asks for ----------------------------------------------------------------------------------------
+    @classmethod
+    def get_absolute_path(cls, root: str, path: str) -> str:
+        """The path is ours, not the request's."""
+        return path
+
+    def parse_url_path(self, url_path: str) -> str:
+        return url_path
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        try:
+            open(absolute_path, "rb").close()
+        except OSError:
+            self.refuse(NotFound("the file is gone from the disk", reason="MEDIA_NOT_FOUND"))
+            return None
+        return absolute_path
+
+    def get_content_type(self) -> str:
+        return self._media.mime_type
+
+    def compute_etag(self) -> str | None:
+        return f'"{self._media.sha256}"'
+
+    def set_extra_headers(self, path: str) -> None:
+        media = self._media
+        kind = "inline" if media.mime_type in INLINE else "attachment"
+        self.set_header("Content-Disposition", f"{kind}; filename*=UTF-8''{quote(media.name, safe='')}")
+        self.set_header("Content-Security-Policy", MEDIA_CSP)
+        self.set_header("Cache-Control", CACHE)
+        self.set_header("X-Clawdbot-Media-Id", media.id)
+        self.set_header("X-Clawdbot-Kind", media.kind)
+
+
+class _Thumbnail(_MediaRoute):
+    """A small picture of a file, 404 where there is none."""
+
+    async def send(self, id_: str) -> None:
+        admitted = await self.admitted()
+        if admitted is None:
+            return
+        gateway, identity = admitted
+        try:
+            picture = await gateway.media.thumbnail(await gateway.media.get(id_, identity.user))
+            if picture is None:
+                raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
+        except GatewayError as exc:
+            self.refuse(exc)
+            return
+        self.set_header("Content-Type", _picture_type(picture))
+        self.set_header("Content-Security-Policy", MEDIA_CSP)
+        self.set_header("Cache-Control", CACHE)
+        self.finish(picture)
+
+
+def _picture_type(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    if data.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    return "image/gif" if data.startswith(b"GIF8") else "image/webp"
+
+
+# -- our own server -------------------------------------------------------------------------------------------------
+class _Own(_MediaRoute, Plain):
+    async def identified(self) -> Identity | None:
+        return self.edge.bearer(self.request) or self.edge.cookie(self.request)
+
+
+@web.stream_request_body
+class MediaPost(_Post, _Own):
+    async def prepare(self) -> None:
+        await self.begin()
+
+    @allow_unauthenticated  # not by Jupyter: see ``admitted``
+    async def post(self) -> None:
+        await self.answer()
+
+
+class MediaGet(_Get, _Own):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:  # type: ignore[override]
+        await self.send(id_)
+
+    @allow_unauthenticated
+    async def head(self, id_: str) -> None:  # type: ignore[override]
+        await self.send(id_, include_body=False)
+
+
+class MediaThumbnail(_Thumbnail, _Own):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:
+        await self.send(id_)
+
+
+# -- somebody's Jupyter server --------------------------------------------------------------------------------------
+class _Mounted(_MediaRoute, JupyterHandler):
+    async def identified(self) -> Identity | None:
+        return await jupyter_identity(self)
+
+    def check_xsrf_cookie(self) -> None:
+        """Our exact Origin, or an Authorization header, is proof enough that no other site sends this; else Jupyter's
+        cookie and header."""
+        if "Origin" in self.request.headers:
+            if not mount_origin_allowed(self):
+                raise web.HTTPError(403, reason="origin not allowed")
+        elif "Authorization" not in self.request.headers:
+            super().check_xsrf_cookie()
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as Jupyter's own
+        await JupyterHandler.prepare(self, _redirect_to_login=False)
+
+
+@web.stream_request_body
+class MountMediaPost(_Post, _Mounted):
+    async def prepare(self) -> None:  # type: ignore[override]
+        await _Mounted.prepare(self)
+        if not self._finished:
+            await self.begin()
+
+    @allow_unauthenticated  # not by Jupyter alone: see ``admitted``
+    async def post(self) -> None:
+        await self.answer()
+
+
+class MountMediaGet(_Get, _Mounted):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:  # type: ignore[override]
+        await self.send(id_)
+
+    @allow_unauthenticated
+    async def head(self, id_: str) -> None:  # type: ignore[override]
+        await self.send(id_, include_body=False)
+
+
+class MountMediaThumbnail(_Thumbnail, _Mounted):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:
+        await self.send(id_)
+
+
+def media_routes(root: str, edge: Edge, *, mounted: bool) -> list[Rule]:
+    """The routes below ``root`` (with its slash)."""
+    post, get, thumbnail = (
+        (MountMediaPost, MountMediaGet, MountMediaThumbnail) if mounted else (MediaPost, MediaGet, MediaThumbnail))
+    base, facts = re.escape(root), {"edge": edge}
+    return [
+        Rule(PathMatches(f"{base}media"), post, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})"), get, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})/thumbnail"), thumbnail, facts),
+    ]

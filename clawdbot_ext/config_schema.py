@@ -103,8 +103,6 @@ def _check_key(value: str) -> str | None:
 
 
 MB = 1_048_576
-MAX_FRAME_BYTES = 32 * MB
-"""What the transport takes at most. A frame between the setting and this gets an error and the socket stays open."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("gateway.port", "integer", 18789, "The port the gateway listens on; 0 takes any free one.",
@@ -132,7 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("gateway.handshakeTimeoutMs", "integer", 10_000, "How long a client may take to log in.", "milliseconds",
             minimum=100, maximum=120_000),
     Setting("gateway.maxPayloadBytes", "integer", 20 * MB, "The largest frame a client may send.", "bytes",
-            minimum=65_536, maximum=MAX_FRAME_BYTES),
+            minimum=65_536, maximum=32 * MB),
     Setting("gateway.tickIntervalMs", "integer", 30_000, "How often clients hear that the gateway lives.",
             "milliseconds", minimum=1_000, maximum=600_000),
     Setting("gateway.maxBufferedBytes", "integer", 1_572_864, "How much may wait for a slow client before it is "

@@ -147,12 +147,13 @@ class _Post(_MediaRoute):
         assert upload is not None
         self._finishing = asyncio.ensure_future(upload.finish())
         try:
-            media = await self._finishing
+            try:
+                media = await self._finishing
+            finally:
+                await self._give_up()  # before the answer: who has it may look
         except GatewayError as exc:
             self.refuse(exc)
             return
-        finally:
-            await self._give_up()
         self.set_status(200 if upload.existed else 201)
         self.finish(described(media, self.edge.locale(self.request)))
 
@@ -282,7 +283,7 @@ class MediaGet(_Get, _Own):
         await self.send(id_)
 
     @allow_unauthenticated
-    async def head(self, id_: str) -> None:  # type: ignore[override]
+    async def head(self, id_: str) -> None:
         await self.send(id_, include_body=False)
 
 
@@ -328,7 +329,7 @@ class MountMediaGet(_Get, _Mounted):
         await self.send(id_)
 
     @allow_unauthenticated
-    async def head(self, id_: str) -> None:  # type: ignore[override]
+    async def head(self, id_: str) -> None:
         await self.send(id_, include_body=False)
 
 

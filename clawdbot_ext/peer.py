@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import struct
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest
@@ -12,7 +14,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 from .gateway.auth import Identity, client_key
-from .protocol.frames import CloseCode
+from .protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
 
 if TYPE_CHECKING:
     from .edge import Edge
@@ -20,18 +22,42 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 30.0
 """Below the 60 s after which proxies cut what is silent; without a pong in the same time the socket is closed."""
-OVERSIZE_FACTOR = 4
-"""Tornado's limit over ours: at its own it cuts the connection off (the client sees a reset), at ours there is an error
-with a code."""
+MAX_ANONYMOUS_BYTES = 4 * MAX_BEFORE_CONNECT
+"""The transport's limit before ``connect`` was answered; what is between it and the protocol's own is refused in words.
+"""
+SWALLOW_BYTES, SWALLOW_S = 2 * MAX_FRAME_BYTES, 5.0
+"""How much of a frame that is too large is read and thrown away, so that its sender sees why the socket is closed."""
 
 _TEXT_FIN = 0x81
 
 
 class Protocol(WebSocketProtocol13):
-    """Tornado's protocol that says 1007 to invalid UTF-8 instead of vanishing (RFC 6455 §8.1).
+    """Tornado's protocol that says 1007 to invalid UTF-8 and 1009 to a frame too large instead of vanishing.
 
-    Overrides a private method, which has been the same since Tornado 4; a test holds on to it.
+    Overrides private methods, which have been the same since Tornado 4; tests hold on to them.
     """
+
+    _too_big = False
+    _swallowing: asyncio.Task[None] | None = None
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self._too_big = self._too_big or (code == CloseCode.TOO_BIG and not self.server_terminated)
+        super().close(code, reason)
+
+    def _abort(self) -> None:
+        """Tornado cuts the connection off right behind its 1009: with data unread, the peer gets a reset and no code."""
+        if not self._too_big or self.stream.closed() or self._swallowing is not None:
+            super()._abort()
+            return
+        self.client_terminated = True
+        self._swallowing = asyncio.create_task(self._swallow())
+
+    async def _swallow(self) -> None:
+        left, ends = SWALLOW_BYTES, time.monotonic() + SWALLOW_S
+        with contextlib.suppress(StreamClosedError, asyncio.TimeoutError):
+            while left > 0 and time.monotonic() < ends:
+                left -= len(await asyncio.wait_for(self.stream.read_bytes(65_536, partial=True), SWALLOW_S))
+        super()._abort()
 
     def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
         if opcode == 0x1 and not self.client_terminated:
@@ -118,6 +144,11 @@ class PeerSocket(WebSocketHandler):
         """Bytes that the operating system has not taken yet. Tornado's own buffer has no bound, so the gateway asks."""
         return self._unflushed
 
+    def admitted(self) -> None:
+        """The client has logged in: frames may be as large as the transport takes."""
+        if self.ws_connection is not None:
+            cast("Protocol", self.ws_connection).params.max_message_size = MAX_FRAME_BYTES
+
     # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
 
     # -- Tornado's knobs --------------------------------------------------------------------------------------------
@@ -135,8 +166,8 @@ class PeerSocket(WebSocketHandler):
 
     @property
     def max_message_size(self) -> int:
-        size: int = self.edge.live()["gateway.maxPayloadBytes"]
-        return size * OVERSIZE_FACTOR
+        """To begin with; ``admitted`` raises it."""
+        return MAX_ANONYMOUS_BYTES
 
     @property
     def ping_interval(self) -> float:

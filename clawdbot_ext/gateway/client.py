@@ -54,6 +54,10 @@ class Peer(Protocol):
         """Bytes taken by ``send`` that the operating system has not taken yet."""
         ...
 
+    def admitted(self) -> None:
+        """The client has logged in: frames may be larger from now on."""
+        ...
+
     def close(self, code: int, reason: str) -> None: ...
 
 
@@ -176,6 +180,7 @@ class Client:
         self.deltas = self._delta_kind()
         self.connected_at = now_ms()
         self._protocol.welcome()
+        self.peer.admitted()
         hello = self.gateway.hello(self)
         if admission.issued is not None:
             hello["auth"] = admission.issued

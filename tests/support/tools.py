@@ -108,5 +108,7 @@ TOOLS = {
     "axe-core": Tool(lambda: str(AXE) if AXE.exists() else None, "`npm ci` in the project's root"),
     "unshare": Tool(find_unshare, "util-linux, on a Linux that lets its users have namespaces"),
     "built-page": Tool(lambda: str(BUILT) if BUILT.exists() else None, "`npm run build`, or `pip install -e .`"),
+    "ffmpeg": Tool(lambda: shutil.which("ffmpeg"), "apt-get install ffmpeg"),
+    "espeak-ng": Tool(lambda: shutil.which("espeak-ng"), "apt-get install espeak-ng"),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

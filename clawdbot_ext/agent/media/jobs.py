@@ -239,4 +239,5 @@ async def scratch() -> AsyncIterator[str]:
 
 def job_for(file: MediaFile, task: Task, limits: Limits, **more: Any) -> Job:
     """The job of reading ``file``."""
-    return Job(task, str(file.path), file.name, file.mime_type, file.kind, file.size, file.sha256, limits, **more)
+    path = os.path.abspath(file.path)  # the worker runs in a folder of its own
+    return Job(task, path, file.name, file.mime_type, file.kind, file.size, file.sha256, limits, **more)

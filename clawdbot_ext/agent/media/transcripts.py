@@ -41,10 +41,10 @@ async def understand(
         result = await jobs.run(msgspec.structs.replace(job, sound_to=wav), on_progress)
         sound, notes = result.sound, list(result.understood.notes if result.understood else ())
         transcript = None
-        if sound is not None and engine is not None:
-            if _silent(sound):
-                notes.append(Note("silent"))
-            elif sound.duration_ms > settings.audio_max_minutes * 60_000:
+        if sound is not None and _silent(sound):
+            notes.append(Note("silent"))
+        elif sound is not None and engine is not None:
+            if sound.duration_ms > settings.audio_max_minutes * 60_000:
                 notes.append(Note("too_long_to_hear", {"minutes": settings.audio_max_minutes}))
             else:
                 try:

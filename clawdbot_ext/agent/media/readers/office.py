@@ -1,0 +1,84 @@
+"""Word, Excel, PowerPoint and EPUB as Markdown, through markitdown (extra ``office``).
+
+They are ZIPs of XML: what they unpack to was checked when they were identified (``identity``); entities, the other way
+to grow without end, are refused here before any XML parser sees them.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+
+from ...tokens import estimate
+from ..errors import MediaError
+from ..framing import framed, trim
+from ..jobs import Job, Result
+from ..model import Facts, Note, Progress, Understood
+from ..types import EXTENSIONS
+from ..worker import Report
+
+
+def probe(job: Job, report: Report) -> Result:
+    """Whether every part of it can be unpacked; Office files have no page count of their own."""
+    _check(job)
+    return Result(facts=Facts(codec=_ending(job)))
+
+
+def understand(job: Job, report: Report) -> Result:
+    _check(job)
+    report(Progress("read", None, _ending(job)))
+    content = _converted(job)
+    if not content.strip():
+        raise MediaError("MEDIA_EMPTY")
+    kept, left_out = trim(content, job.sight.tokens)
+    notes = [Note("office")]
+    if left_out:
+        notes.append(Note("trimmed", {"shown": len(kept), "total": len(content)}))
+        kept += f"\n[cut here for length: {left_out} of {len(content)} characters more]"
+    about = "The text of an Office document as Markdown; its layout and pictures are not shown."
+    block = framed(job, kept, about, truncated=bool(left_out))
+    return Result(understood=Understood((block,), tuple(notes), estimate(block.text), Facts(codec=_ending(job))))
+
+
+def _ending(job: Job) -> str:
+    return next(ending for ending, mime in EXTENSIONS.items() if mime == job.mime_type)
+
+
+def _check(job: Job) -> None:
+    """Read the document's XML once. Raises ``MEDIA_ENCRYPTED``, ``MEDIA_BOMB``, ``MEDIA_CORRUPT``."""
+    try:
+        with zipfile.ZipFile(job.path) as archive:
+            for entry in archive.infolist():
+                if entry.flag_bits & 1:
+                    raise MediaError("MEDIA_ENCRYPTED")
+                if entry.filename.endswith((".xml", ".rels", ".xhtml", ".opf", ".ncx")):
+                    _no_entities(archive, entry)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
+        raise MediaError("MEDIA_CORRUPT") from None
+
+
+def _no_entities(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Raises ``MEDIA_BOMB`` (``xml``) for a part that declares entities, and for one that lies about its size."""
+    read, before = 0, b""
+    with archive.open(entry) as part:
+        while piece := part.read(65_536):
+            read += len(piece)
+            if b"<!ENTITY" in before[-8:] + piece:
+                raise MediaError("MEDIA_BOMB", variant="xml")
+            if read > max(entry.file_size, 1):
+                raise MediaError("MEDIA_BOMB", size=entry.compress_size, unpacked=read)
+            before = piece
+
+
+def _converted(job: Job) -> str:
+    try:
+        from markitdown import MarkItDown, MarkItDownException, StreamInfo
+    except ImportError:
+        raise MediaError("MEDIA_NEEDS", type=_ending(job), extra="office", instead="PDF, TXT") from None
+    converter: Any = MarkItDown(enable_plugins=False)
+    try:
+        with open(job.path, "rb") as file:
+            info = StreamInfo(extension=f".{_ending(job)}", mimetype=job.mime_type)
+            return str(converter.convert_stream(file, stream_info=info).text_content)
+    except MarkItDownException:
+        raise MediaError("MEDIA_CORRUPT") from None

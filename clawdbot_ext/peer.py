@@ -45,7 +45,7 @@ class Protocol(WebSocketProtocol13):
         super().close(code, reason)
 
     def _abort(self) -> None:
-        """Tornado cuts the connection off right behind its 1009: with data unread, the peer gets a reset and no code."""
+        """Tornado cuts the connection off right behind its 1009: with data unread the peer gets a reset, no code."""
         if not self._too_big or self.stream.closed() or self._swallowing is not None:
             super()._abort()
             return

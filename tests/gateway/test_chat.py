@@ -233,7 +233,7 @@ def test_an_injected_note_is_stored_and_seen_and_needs_a_session(gateway):
 @pytest.mark.parametrize(("params", "reason"), [
     ({"message": "  \n"}, "EMPTY_MESSAGE"),
     ({"message": "x", "thinking": "enormous"}, "BAD_LEVEL"),
-    ({"message": "x", "attachments": [{"type": "image", "content": "aGk="}]}, "ATTACHMENTS_UNSUPPORTED"),
+    ({"message": "x", "attachments": [{"type": "image", "content": "%%%"}]}, "BAD_BASE64"),
     ({"message": "a\0b"}, None),
     ({"message": 5}, None),
     ({"message": "x", "sessionKey": "a\nb"}, None),

@@ -3,7 +3,7 @@
     POST  media?name=…            the raw bytes; 201 (200: it was here already) with what is known of the file
     HEAD  media/<id or sha256>    is it here? ``X-Clawdbot-Media-Id`` names it, so that nothing is sent twice
     GET   media/<id>              with Range; ``media/<id>/thumbnail`` a small picture of it
-    GET   media/<id>/part/<n>     a picture that was made of it for the model (``media.saw``)
+    GET   media/<id>.<n>          a picture that was made of it for the model (``media.saw``)
 
 A file that is refused while it comes is read to its end all the same, and thrown away, since a client that is still
 sending does not see an answer; only what is larger than anything allowed is cut off.
@@ -21,10 +21,12 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
+from .agent.media.api import ImageBlock
 from .edge import Edge
 from .gateway.auth import Identity
 from .gateway.core import Gateway
 from .gateway.media.attachments import described, explained
+from .gateway.media.seeing import last_seen
 from .gateway.media.uploads import Upload
 from .handlers import Ours, Plain, jupyter_identity, mount_origin_allowed, unavailable
 from .protocol.errors import (
@@ -232,16 +234,19 @@ class _Get(_MediaRoute, web.StaticFileHandler):
         self.set_header("X-Clawdbot-Kind", media.kind)
 
 
-class _Thumbnail(_MediaRoute):
-    """A small picture of a file, 404 where there is none."""
+class _Picture(_MediaRoute):
+    """A picture that was made of a file, 404 where there is none: a small one, or one that the model was shown."""
 
-    async def send(self, id_: str) -> None:
+    _part: str | None = None
+
+    async def send(self, id_: str, part: str | None = None) -> None:
+        self._part = part
         admitted = await self.admitted()
         if admitted is None:
             return
         gateway, identity = admitted
         try:
-            picture = await gateway.media.thumbnail(await gateway.media.get(id_, identity.user))
+            picture = await self._picture(gateway, await gateway.media.get(id_, identity.user))
             if picture is None:
                 raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
         except GatewayError as exc:
@@ -251,6 +256,14 @@ class _Thumbnail(_MediaRoute):
         self.set_header("Content-Security-Policy", MEDIA_CSP)
         self.set_header("Cache-Control", CACHE)
         self.finish(picture)
+
+    async def _picture(self, gateway: Gateway, media: Media) -> bytes | None:
+        if self._part is None:
+            return await gateway.media.thumbnail(media)
+        understood = await last_seen(gateway, media)
+        blocks = understood.blocks if understood else ()
+        block = blocks[int(self._part)] if int(self._part) < len(blocks) else None
+        return block.data if isinstance(block, ImageBlock) else None
 
 
 def _picture_type(data: bytes) -> str:
@@ -287,10 +300,16 @@ class MediaGet(_Get, _Own):
         await self.send(id_, include_body=False)
 
 
-class MediaThumbnail(_Thumbnail, _Own):
+class MediaThumbnail(_Picture, _Own):
     @allow_unauthenticated
     async def get(self, id_: str) -> None:
         await self.send(id_)
+
+
+class MediaPart(_Picture, _Own):
+    @allow_unauthenticated
+    async def get(self, id_: str, part: str) -> None:
+        await self.send(id_, part)
 
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
@@ -333,19 +352,27 @@ class MountMediaGet(_Get, _Mounted):
         await self.send(id_, include_body=False)
 
 
-class MountMediaThumbnail(_Thumbnail, _Mounted):
+class MountMediaThumbnail(_Picture, _Mounted):
     @allow_unauthenticated
     async def get(self, id_: str) -> None:
         await self.send(id_)
 
 
+class MountMediaPart(_Picture, _Mounted):
+    @allow_unauthenticated
+    async def get(self, id_: str, part: str) -> None:
+        await self.send(id_, part)
+
+
 def media_routes(root: str, edge: Edge, *, mounted: bool) -> list[Rule]:
     """The routes below ``root`` (with its slash)."""
-    post, get, thumbnail = (
-        (MountMediaPost, MountMediaGet, MountMediaThumbnail) if mounted else (MediaPost, MediaGet, MediaThumbnail))
+    post, get, thumbnail, part = (
+        (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart) if mounted else
+        (MediaPost, MediaGet, MediaThumbnail, MediaPart))
     base, facts = re.escape(root), {"edge": edge}
     return [
         Rule(PathMatches(f"{base}media"), post, facts),
         Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})"), get, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})\\.([0-9]{{1,4}})(?:/thumbnail)?"), part, facts),
         Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})/thumbnail"), thumbnail, facts),
     ]

@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any
 
 from ..i18n import catalogue
+from .attached import Shown, attachments, named
 from .tokens import estimate
 
 MESSAGE_TOKENS = 8
@@ -52,10 +53,11 @@ class _Piece:
     texts: list[str]
     prompt_tokens: int = 0
     """Of a reply: how many tokens the provider counted in the request that it answers."""
+    files: Sequence[Shown] = ()
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tokens = sum(map(estimate, self.texts)) + MESSAGE_TOKENS
+        self.tokens = sum(map(estimate, self.texts)) + sum(file.tokens for file in self.files) + MESSAGE_TOKENS
 
 
 def build(
@@ -66,6 +68,7 @@ def build(
     max_output: int,
     zone: tzinfo | None = None,
     locale: str = "en",
+    shown: Mapping[str, Shown] | None = None,
 ) -> Fitted:
     """The conversation as the model gets it, its newest part if it is too long.
 
@@ -75,8 +78,9 @@ def build(
         window, max_output: the model's limits in tokens; ``max_output`` is what the reply may use.
         zone: of the time notes; the machine's own where absent.
         locale: the language of the notes on unfinished replies.
+        shown: attachments by media id, as the model gets them; others are named and no more.
     """
-    pieces = _pieces(stored, zone, locale)
+    pieces = _pieces(stored, zone, locale, shown or {})
     _question_last(pieces)
     fixed = estimate(system) + MESSAGE_TOKENS
     room = max(1, window - min(max_output, window // 2) - int(window * MARGIN))
@@ -88,7 +92,9 @@ def build(
     return Fitted(_merged(kept), start, int((fixed + sum(piece.tokens for piece in kept)) * ratio))
 
 
-def _pieces(stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: str) -> list[_Piece]:
+def _pieces(
+    stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: str, shown: Mapping[str, Shown]
+) -> list[_Piece]:
     """The messages that belong to the conversation: no command's answer, nothing empty, no other role.
 
     What the demo was asked and said is not part of it either: a model must not take its script for its own words.
@@ -97,6 +103,7 @@ def _pieces(stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: st
     last_ms = 0
     for message in stored:
         text = "" if message.get("command") else _text(message)
+        files = [shown.get(block["mediaId"]) or named(block) for block in attachments(message)]
         if message.get("demo"):
             while pieces and pieces[-1].role == "user":
                 pieces.pop()
@@ -104,11 +111,11 @@ def _pieces(stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: st
             stop = str(message.get("stopReason"))
             note = "\n\n" + _t(locale, f"context.{stop}") if stop in _UNFINISHED else ""
             pieces.append(_Piece("assistant", [text + note], _prompt_tokens(message)))
-        elif text and message.get("role") == "user":
+        elif (text or files) and message.get("role") == "user":
             sent_ms = int(message.get("timestamp") or 0)
             notes = [_time_note(sent_ms, zone)] if sent_ms - last_ms >= TIME_GAP_MS else []
             last_ms = sent_ms or last_ms
-            pieces.append(_Piece("user", [*notes, text]))
+            pieces.append(_Piece("user", [*notes, text] if text else notes, files=files))
     return pieces
 
 
@@ -171,14 +178,15 @@ def _start(pieces: Sequence[_Piece], room: int) -> int:
     if not fitting:
         return len(pieces) - 1
     stable = [i for i in fitting if after[i] >= room * (1 - SLACK)] or fitting[:1]
-    return min(stable, key=lambda i: zlib.crc32(pieces[i].texts[-1].encode("utf-8", "surrogatepass")))
+    return min(stable, key=lambda i: zlib.crc32("".join(pieces[i].texts[-1:]).encode("utf-8", "surrogatepass")))
 
 
 def _merged(pieces: Sequence[_Piece]) -> list[dict[str, Any]]:
-    """One message for each run of pieces of one role, with a text block for each text."""
+    """One message for each run of pieces of one role: the files of each, which read better in front, then its texts."""
     messages: list[dict[str, Any]] = []
     for piece in pieces:
         if not messages or messages[-1]["role"] != piece.role:
             messages.append({"role": piece.role, "content": []})
+        messages[-1]["content"] += [block for file in piece.files for block in file.blocks]
         messages[-1]["content"] += [{"type": "text", "text": text} for text in piece.texts]
     return messages

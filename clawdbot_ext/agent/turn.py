@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random as _random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -52,7 +52,14 @@ class Retrying:
     """The kind of failure, a ``ProviderError.kind``."""
 
 
-TurnEvent = TextDelta | ThinkingDelta | Retrying
+@dataclass(frozen=True)
+class Looking:
+    """An attachment is being read for the model: ``data`` of an ``agent`` event of the stream ``media``."""
+
+    data: Mapping[str, Any]
+
+
+TurnEvent = TextDelta | ThinkingDelta | Retrying | Looking
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from ..agent.models import UnknownModel
 from ..agent.prompt import system_prompt
 from ..agent.provider import ProviderError, TurnRequest
 from ..agent.tokens import estimate
-from ..agent.turn import TurnEvent, run_turn
+from ..agent.turn import Looking, TurnEvent, run_turn
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..store.api import RunState, Session
 from .compaction import relieve
 from .entries import decode, explain
+from .media.seeing import see
 
 if TYPE_CHECKING:
     from .core import Gateway
@@ -68,8 +69,10 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     async def fit() -> Fitted:
         page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
                                       max_bytes=model.context_window * BYTES_PER_TOKEN)
-        return build(effective([decode(m) for m in page.messages]), system=system, window=model.context_window,
-                     max_output=max_tokens, locale=locale)
+        messages = effective([decode(m) for m in page.messages])
+        shown = await see(gw, messages, model, locale=locale, tell=lambda data: emit(Looking(data)))
+        return build(messages, system=system, window=model.context_window, max_output=max_tokens, locale=locale,
+                     shown=shown)
 
     fitted = await fit()
     full = fitted.tokens > AT_PART * (model.context_window - max_tokens)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..agent.provider import Reply
-from ..agent.turn import Retrying, TurnEvent
+from ..agent.turn import Looking, Retrying, TurnEvent
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, QueueFull, ShuttingDown, StorageFull, Unavailable
@@ -276,6 +276,8 @@ class Runs:
             self._tell_agent(active, "lifecycle", {
                 "phase": "retry", "attempt": event.attempt, "maxAttempts": event.max_attempts,
                 "waitMs": event.wait_ms, "reason": event.reason})
+        elif isinstance(event, Looking):
+            self._tell_agent(active, "media", event.data)
         else:
             active.stream.feed(active.reply.text, active.reply.thinking)
 

@@ -16,7 +16,7 @@ from tests.support.tools import require
 
 PUBLIC = {
     "Refused", "Page", "BuiltFile", "Session", "Login", "Logout", "Health", "Leads", "Socket", "NotFound",  # ours
-    "MediaPost", "MediaGet", "MediaThumbnail",  # decide themselves: 401, as ``test_media_routes`` sees
+    "MediaPost", "MediaGet", "MediaThumbnail", "MediaPart",  # decide themselves: 401, as ``test_media_routes`` sees
     "APIVersionHandler",  # Jupyter's version
     "PublicStaticFileHandler", "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files
     "NotebooksRedirectHandler",  # to api/contents, which wants a login

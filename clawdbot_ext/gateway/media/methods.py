@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...agent.media import transcribers
-from ...agent.media.api import ACCEPT, MediaSettings
-from ...protocol.schema import MediaLimitsResult, NoParams
+from ...agent.media.api import ACCEPT, Block, ImageBlock, MediaSettings, TextBlock
+from ...protocol.schema import MediaLimitsResult, MediaSawParams, MediaSawResult, NoParams
 from ..methods import method
+from .attachments import user_of
+from .seeing import last_seen
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -20,3 +22,28 @@ async def media_limits(gw: Gateway, client: Client, params: NoParams) -> MediaLi
     return MediaLimitsResult(
         max_bytes=limits.max_bytes, max_count=limits.max_count, max_total_bytes=limits.max_total, accept=ACCEPT,
         hear=transcribers.choose(MediaSettings.of(gw.live())) is not None, see="image" in gw.models.default().input)
+
+
+@method("media.saw")
+async def media_saw(gw: Gateway, client: Client, params: MediaSawParams) -> MediaSawResult:
+    """Nothing yet (no parts) until a run has looked at the file. Raises ``NotFound``."""
+    media = await gw.media.get(params.media_id, user_of(client))
+    understood = await last_seen(gw, media)
+    if understood is None:
+        return MediaSawResult(media_id=media.id, parts=(), notes=())
+    result = MediaSawResult(
+        media_id=media.id, parts=[_part(media.id, number, block) for number, block in enumerate(understood.blocks)],
+        notes=[note.to_wire(client.locale) for note in understood.notes])
+    if understood.transcriber is not None:
+        result.transcriber = understood.transcriber
+    return result
+
+
+def _part(media_id: str, number: int, block: Block) -> dict[str, Any]:
+    """Images are fetched as ``media/<id>.<number>``."""
+    if isinstance(block, TextBlock):
+        return {"type": "text", "text": block.text, **({"truncated": True} if block.truncated else {})}
+    if isinstance(block, ImageBlock):
+        return {"type": "image", "mediaId": f"{media_id}.{number}", "width": block.width, "height": block.height,
+                **({"label": block.label} if block.label else {})}
+    return {"type": "document", "pages": block.pages, "first": block.first}

@@ -5,6 +5,8 @@
  * is given must then be a *declared* property (`static properties`): only those survive the waking up.
  */
 const PARTS = {
+  "clawdbot-prompts": async () => (await import("./ui/prompts.js")).ClawdbotPrompts,
+  "clawdbot-long-draft": async () => (await import("./ui/long-draft.js")).ClawdbotLongDraft,
   "clawdbot-login": async () => (await import("./ui/login.js")).ClawdbotLogin,
   "clawdbot-search-hits": async () => (await import("./ui/search-hits.js")).ClawdbotSearchHits,
   "clawdbot-session-dialogs": async () => (await import("./ui/session-dialogs.js")).ClawdbotSessionDialogs,

@@ -5,7 +5,6 @@ import { AuthApi } from "../src/core/auth.js";
 import { emptyView } from "../src/core/state.js";
 import type { View } from "../src/core/state.js";
 import { pieces } from "../src/ui/search-hits.js";
-import { suggestions } from "../src/ui/command-menu.js";
 import { Flusher } from "../src/ui/flush.js";
 import { ago, dayName, money, secondsUntil } from "../src/ui/format.js";
 import { DEFAULTS, loadPrefs, savePrefs } from "../src/ui/prefs.js";
@@ -89,27 +88,6 @@ describe("rows", () => {
       undefined,
       "hi",
     ]);
-  });
-});
-
-describe("slash commands", () => {
-  const commands = [
-    { name: "model", argument: "[model]", choices: ["anthropic/claude-a", "demo/demo"] },
-    { name: "models" },
-    { name: "new" },
-  ];
-  const texts = (typed: string): string[] => suggestions(commands, typed).map((each) => each.text);
-
-  test("are completed by their beginning, and only as the whole message", () => {
-    expect(texts("/")).toEqual(["/model", "/models", "/new"]);
-    expect(texts("/MOD")).toEqual(["/model", "/models"]);
-    expect(texts("say /new")).toEqual([]);
-    expect(texts("/usr/bin")).toEqual([]);
-  });
-
-  test("complete an argument that is one of a list", () => {
-    expect(texts("/model cla")).toEqual(["/model anthropic/claude-a"]);
-    expect(texts("/model demo/demo")).toEqual([]);
   });
 });
 

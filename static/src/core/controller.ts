@@ -5,6 +5,8 @@
  * methods. A method that asks the gateway rejects with the client's errors, and the caller shows them; `send` does not
  * reject: its failures are told by `onSendFailed`, with the text to give back.
  */
+import { sameAttached, wireOf } from "./attachments.js";
+import type { Attached } from "./attachments.js";
 import { GatewayClient, RequestRefused } from "./client.js";
 import { Drafts } from "./drafts.js";
 import type {
@@ -13,6 +15,7 @@ import type {
   ExportFormat,
   Hello,
   History,
+  MethodName,
   ResultOf,
   SearchHit,
   SessionChangedEvent,
@@ -62,8 +65,8 @@ export class Controller {
 
   /** Called after each change of `state`. */
   onChange: () => void = () => undefined;
-  /** A send was refused for good; `text` goes back to whoever wrote it. */
-  onSendFailed: (key: string, text: string, error: RequestRefused) => void = () => undefined;
+  /** A send was refused for good; it is a draft again. */
+  onSendFailed: (key: string, error: RequestRefused) => void = () => undefined;
   onSessionEvent: (event: SessionChangedEvent) => void = () => undefined;
   /** A reply of any session ended. */
   onReply: (event: ChatEvent) => void = () => undefined;
@@ -180,25 +183,34 @@ export class Controller {
    * Send a message of the session on show. It is on screen at once; it is repeated with the same key until the gateway
    * has answered, over any number of connections.
    */
-  send(text: string): void {
+  send(text: string, attachments: readonly Attached[] = []): void {
     const key = this.state.current;
     const draft = this.drafts.get(key);
-    const sendKey = draft.text === text && draft.sendKey ? draft.sendKey : this.newKey();
-    this.drafts.set(key, { text, sendKey });
-    const pending: Pending = { runId: sendKey, text, createdAt: this.now(), status: "sending" };
+    const same = draft.text === text && sameAttached(draft.attachments ?? [], attachments);
+    const sendKey = same && draft.sendKey ? draft.sendKey : this.newKey();
+    const attached = attachments.length > 0 ? { attachments: [...attachments] } : {};
+    this.drafts.set(key, { text, ...attached, sendKey });
+    const pending: Pending = { runId: sendKey, text, ...attached, createdAt: this.now(), status: "sending" };
     this.dispatch({ type: "send", key, pending });
     void this.deliver(key, pending);
   }
 
   private async deliver(key: string, pending: Pending): Promise<void> {
-    const { runId, text } = pending;
+    const { runId, text, attachments = [] } = pending;
+    const message = {
+      sessionKey: key,
+      message: text,
+      idempotencyKey: runId,
+      ...(attachments.length > 0 ? { attachments: attachments.map(wireOf) } : {}),
+    };
     let result: ResultOf<"chat.send">;
     try {
-      result = await this.client.request("chat.send", { sessionKey: key, message: text, idempotencyKey: runId });
+      result = await this.client.request("chat.send", message);
     } catch (error) {
       if (error instanceof RequestRefused) {
         this.dispatch({ type: "send.gone", key, runId });
-        this.onSendFailed(key, text, error);
+        this.drafts.giveBack(key, runId, text, attachments);
+        this.onSendFailed(key, error);
       }
       return; // lost: repeated after the next handshake
     }
@@ -214,6 +226,28 @@ export class Controller {
       this.dispatch({ type: "send.gone", key, runId });
       this.select(result.switchTo);
     }
+  }
+
+  /** Replace a message of ours by another, with a new reply; the old ones stay as a branch. */
+  edit(
+    key: string,
+    messageId: string,
+    text: string,
+    attachments: readonly Attached[],
+    sendKey: string,
+  ): Promise<unknown> {
+    const attached = attachments.length > 0 ? { attachments: attachments.map(wireOf) } : {};
+    return this.ask("chat.edit", { sessionKey: key, messageId, message: text, ...attached, idempotencyKey: sendKey });
+  }
+
+  /** Does the gateway know this method? */
+  can(method: string): boolean {
+    return this.state.hello?.features?.methods?.includes(method) ?? false;
+  }
+
+  /** Ask something that not every gateway knows. Rejects like `client.request`. */
+  ask<T>(method: string, params: object): Promise<T> {
+    return this.client.request(method as MethodName, params) as Promise<T>;
   }
 
   /** Stop the reply being written in the session on show, or take one queued send back. */

@@ -1,19 +1,31 @@
 /**
- * Unsent text, per session, across reloads. Nothing that was sent is kept: a draft goes when the gateway has the message.
+ * Unsent text and attachments, per session, across reloads. Nothing that was sent is kept: a draft goes when the gateway
+ * has the message. Of an attachment its name and where it is are kept, never its bytes.
  *
- * A draft carries the idempotency key of a send that was not acknowledged, so that sending the unchanged text again
- * after a reload cannot have a second effect.
+ * A draft carries the idempotency key of a send that was not acknowledged, so that sending the unchanged draft again
+ * after a reload cannot have a second effect. A message that is being edited has a draft of its own (`editKey`).
  */
+import { keptFrom } from "./attachments.js";
+import type { Attached, Kept } from "./attachments.js";
 
 export interface Draft {
   text: string;
+  /** Those whose bytes are only here are in memory, too, but not in storage. */
+  attachments?: readonly Attached[];
   sendKey?: string;
+  /** The stored message that this is to replace. */
+  messageId?: string;
 }
 
 /** The part of `localStorage` that is used; it may be full, blocked or absent. */
 export type KeyValue = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 const PREFIX = "clawdbot.draft.";
+
+/** Where the draft of an edit stands, beside the session's own. */
+export function editKey(key: string): string {
+  return `${key}#edit`;
+}
 
 export class Drafts {
   private readonly memory = new Map<string, Draft>();
@@ -26,7 +38,13 @@ export class Drafts {
     try {
       const stored = JSON.parse(this.storage?.getItem(PREFIX + key) ?? "null") as Partial<Draft> | null;
       if (typeof stored?.text === "string") {
-        return { text: stored.text, ...(typeof stored.sendKey === "string" ? { sendKey: stored.sendKey } : {}) };
+        const attachments = keptFrom(stored.attachments);
+        return {
+          text: stored.text,
+          ...(attachments.length > 0 ? { attachments } : {}),
+          ...(typeof stored.sendKey === "string" ? { sendKey: stored.sendKey } : {}),
+          ...(typeof stored.messageId === "string" ? { messageId: stored.messageId } : {}),
+        };
       }
     } catch {
       // Unreadable or blocked storage is the same as none.
@@ -35,13 +53,14 @@ export class Drafts {
   }
 
   set(key: string, draft: Draft): void {
-    if (draft.text === "") {
+    if (draft.text === "" && !draft.attachments?.length && draft.messageId === undefined) {
       this.remove(key);
       return;
     }
     this.memory.set(key, draft);
     try {
-      this.storage?.setItem(PREFIX + key, JSON.stringify(draft));
+      const attachments = draft.attachments?.filter((each): each is Kept => !("content" in each));
+      this.storage?.setItem(PREFIX + key, JSON.stringify({ ...draft, attachments }));
     } catch {
       // Full or blocked: the draft lives in memory.
     }
@@ -61,5 +80,19 @@ export class Drafts {
     if (this.get(key).sendKey !== sendKey) return false;
     this.remove(key);
     return true;
+  }
+
+  /**
+   * A message that could not be sent is a draft again. Where another was begun meanwhile, it goes before that: nothing
+   * of either is lost.
+   */
+  giveBack(key: string, sendKey: string, text: string, attachments: readonly Attached[]): void {
+    const { sendKey: sent, ...begun } = this.get(key);
+    if (sent === sendKey) {
+      this.set(key, begun);
+      return;
+    }
+    const texts = [text, begun.text].filter((each) => each !== "");
+    this.set(key, { text: texts.join("\n\n"), attachments: [...attachments, ...(begun.attachments ?? [])] });
   }
 }

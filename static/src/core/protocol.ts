@@ -8,7 +8,7 @@
 import { PROTOCOL_VERSION } from "../protocol.gen.js";
 import type * as wire from "../protocol.gen.js";
 
-export type { InFlight, Queued, SearchHit, SessionQueueEvent } from "../protocol.gen.js";
+export type { FileEntry, Prompt, InFlight, Queued, SearchHit, SessionQueueEvent } from "../protocol.gen.js";
 
 type Cap = (typeof wire.KNOWN_CAPS)[number];
 
@@ -173,10 +173,17 @@ export interface Command {
   name: string;
   aliases?: string[];
   description?: string;
-  /** What may follow the name, e.g. `[model]`; empty when nothing does. */
-  argument?: string;
-  /** What the argument may be, if that is a list. */
+  args?: CommandArg[];
+}
+
+/** What may follow the name of a command. */
+export interface CommandArg {
+  name: string;
+  required?: boolean;
+  /** What it may be, if that is a list. */
   choices?: string[];
+  /** What it may be is asked by `commands.complete`. */
+  dynamic?: boolean;
 }
 
 export interface Transcript {
@@ -197,6 +204,7 @@ interface KnownResults {
   "sessions.new": EntryResult;
   "sessions.transcripts": { key: string; transcripts: Transcript[] };
   "commands.list": { commands: Command[] };
+  "commands.complete": { options: { value: string; description?: string }[] };
 }
 
 export type ExportFormat = wire.SessionsExportParams["format"];

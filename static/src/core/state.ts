@@ -2,6 +2,7 @@
  * All that is known, as one immutable value. `reduce.ts` makes the next one out of an action; `controller.ts` feeds it;
  * the element draws it. Nothing here knows the network or the DOM.
  */
+import type { Attached } from "./attachments.js";
 import type { ConnectionState } from "./client.js";
 import type { Command, Hello, Message, Queued, SessionEntry } from "./protocol.js";
 
@@ -37,6 +38,7 @@ export interface Thought {
 export interface Pending {
   runId: string;
   text: string;
+  attachments?: Attached[];
   createdAt: number;
   status: "sending" | "accepted";
 }

@@ -2,6 +2,8 @@
  * Texts in the reader's language. What the first paint needs is here in both languages, so nothing flashes in English;
  * a lazy part brings its own texts (`<area>.en.json`, `<area>.ko.json`) and adds them when it is loaded.
  */
+import type composerDialogs from "./composer-dialogs.en.json";
+import type composer from "./composer.en.json";
 import type dialogs from "./dialogs.en.json";
 import en from "./en.json";
 import type errors from "./errors.en.json";
@@ -10,7 +12,13 @@ import type login from "./login.en.json";
 import type search from "./search.en.json";
 import type settings from "./settings.en.json";
 
-type Area = typeof dialogs & typeof errors & typeof login & typeof search & typeof settings;
+type Area = typeof composer &
+  typeof composerDialogs &
+  typeof dialogs &
+  typeof errors &
+  typeof login &
+  typeof search &
+  typeof settings;
 
 export type TextKey = keyof typeof en | keyof Area;
 export type Locale = "en" | "ko";

@@ -154,7 +154,7 @@ export class ClawdbotChat extends LitElement {
 
   private async boot(): Promise<void> {
     const { controller, auth } = connect({
-      base: new URL(this.baseUrl || ".", document.baseURI).href,
+      base: this.base(),
       transport: this.transport,
       locale: () => this.language(),
       // Moved to another place in the document, it stays where the reader was.
@@ -165,8 +165,8 @@ export class ClawdbotChat extends LitElement {
     this.controller = controller;
     this.state = controller.state;
     controller.onChange = () => this.flusher.request();
-    controller.onSendFailed = (key, text, error) => {
-      if (key === this.state.current) this.find("clawdbot-composer")?.giveBack(text);
+    controller.onSendFailed = (key, error) => {
+      if (key === this.state.current) this.find("clawdbot-composer")?.reload();
       this.tell(sendFailedNote(translator(this.language()), error));
     };
     controller.onReply = (event) => this.replied(event);
@@ -246,6 +246,10 @@ export class ClawdbotChat extends LitElement {
     }
   }
 
+  private base(): string {
+    return new URL(this.baseUrl || ".", document.baseURI).href;
+  }
+
   private makeUi(controller: Controller, locale: "en" | "ko"): Ui {
     const t = translator(locale);
     return {
@@ -254,6 +258,8 @@ export class ClawdbotChat extends LitElement {
       locale,
       prefs: this.prefs,
       mode: this.mode,
+      base: this.base(),
+      http: this.transport === undefined || this.baseUrl !== "",
       setPrefs: (change) => {
         this.prefs = { ...this.prefs, ...change };
         savePrefs(this.storage, this.prefs);
@@ -283,6 +289,8 @@ export class ClawdbotChat extends LitElement {
       data-font=${this.prefs.fontSize}
       ?data-narrow=${this.narrow}
       @keydown=${this.keydown}
+      @clawdbot-edit=${(event: CustomEvent<{ messageId: string }>) =>
+        this.find("clawdbot-composer")?.edit(event.detail.messageId)}
     >
       ${!ui || !this.booted ? nothing : this.login ? this.loginView(ui, this.login) : this.chatView(ui)}
     </div>`;

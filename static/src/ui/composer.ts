@@ -1,5 +1,6 @@
 /**
- * `<clawdbot-composer>`: the message field with its buttons, the slash commands above it, and the sends that wait.
+ * `<clawdbot-composer>`: the message field with its buttons, and around it what waits, what is attached and what can be
+ * completed. The field and sending are here; the rest is a chunk of its own (`composer-parts.ts`).
  *
  * The field's text belongs to the person: it is written only when the session changes, after a send, and on request,
  * and never while a syllable is being composed.
@@ -7,19 +8,25 @@
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
+import { randomKey } from "../core/controller.js";
 import { EnterRule, isComposingKey } from "../core/ime.js";
+import { textOf } from "../core/messages.js";
 import type { Command, Queued } from "../core/protocol.js";
 import type { View } from "../core/state.js";
+import type { Item, Uploads } from "../core/uploads.js";
+import { Writing } from "../core/writing.js";
+import { need } from "../parts.js";
 
-import { suggestionList, suggestions } from "./command-menu.js";
-import type { Suggestion } from "./command-menu.js";
+import type { Choice } from "./composer-menu.js";
+import { notices, tools } from "./composer-tools.js";
 import type { Ui } from "./context.js";
-import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
-import { lastOwnText } from "./transcript.js";
+
+type Parts = typeof import("./composer-parts.js");
 
 /** Browsers without `field-sizing` need the height set by hand. */
 const SIZES_ITSELF = typeof CSS !== "undefined" && CSS.supports("field-sizing", "content");
+const TOUCH = "(pointer: coarse) and (hover: none)";
 
 export class ClawdbotComposer extends LightElement {
   static override properties = {
@@ -28,8 +35,12 @@ export class ClawdbotComposer extends LightElement {
     commands: { attribute: false },
     online: { type: Boolean },
     text: { state: true },
-    active: { state: true },
-    dismissed: { state: true },
+    menu: { state: true },
+    parts: { state: true },
+    holding: { state: true },
+    saving: { state: true },
+    problem: { state: true },
+    spoken: { state: true },
   };
 
   declare view: View;
@@ -38,10 +49,17 @@ export class ClawdbotComposer extends LightElement {
   declare online: boolean;
   /** A copy of the field's text, for what depends on it. */
   declare private text: string;
-  /** The highlighted command. */
-  declare private active: number;
-  /** The text for which the command list was closed by Esc. */
-  declare private dismissed: string;
+  declare private menu: { open: boolean; active: string | null };
+  /** What came with the lazy chunk; `null` until it is here. */
+  declare private parts: Parts | null;
+  /** The message goes as soon as its files are there. */
+  declare private holding: boolean;
+  /** An edit is on its way. */
+  declare private saving: boolean;
+  /** Why the message does not go. */
+  declare private problem: string;
+  /** While listening: what is being said. */
+  declare private spoken: string | null;
 
   /** Called after a send. */
   onSend: () => void = () => undefined;
@@ -50,18 +68,108 @@ export class ClawdbotComposer extends LightElement {
     () => this.submit(),
     () => this.ui.prefs.hangulSends,
   );
+  private writing!: Writing;
   private composing = false;
+  /** The draft on show changed while a syllable was being composed. */
+  private outdated = false;
+  private loading: Promise<Parts | null> | undefined;
+  private recall: InstanceType<Parts["Recall"]> | undefined;
+  /** What was sent from this page, oldest first. */
+  private readonly sent: string[] = [];
+  private voice: { stop: () => void } | null = null;
+  private unwatch: (() => void)[] = [];
 
   constructor() {
     super();
     this.text = "";
-    this.active = 0;
-    this.dismissed = "";
+    this.menu = { open: false, active: null };
+    this.parts = null;
+    this.holding = false;
+    this.saving = false;
+    this.problem = "";
+    this.spoken = null;
   }
 
+  // -- life ---------------------------------------------------------------------------------------------------------
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.parts) this.watch(this.parts);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.voice?.stop();
+    for (const end of this.unwatch.splice(0)) end();
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.get("ui")?.controller !== this.ui.controller && changed.has("ui"))
+      this.writing = new Writing(this.ui.controller.drafts, randomKey);
+  }
+
+  protected override firstUpdated(): void {
+    this.takeFocus();
+    // Safari has no idle callback.
+    if ("requestIdleCallback" in window) requestIdleCallback(() => void this.load(), { timeout: 1_000 });
+    else setTimeout(() => void this.load(), 200);
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    const before = changed.get("view");
+    if (changed.has("view") && before?.key !== this.view.key) {
+      this.loadDraft();
+      if (before) this.takeFocus(true);
+    } else if (changed.has("view") && this.text !== "" && this.acknowledged()) {
+      this.writing.letGo();
+      this.write("");
+    }
+  }
+
+  /** The lazy chunk; `null` when it cannot be had. The next call tries again. */
+  private load(): Promise<Parts | null> {
+    this.loading ??= import("./composer-parts.js").then(
+      (parts) => {
+        parts.wakeParts();
+        this.parts = parts;
+        this.recall = new parts.Recall();
+        if (this.isConnected) this.watch(parts);
+        return parts;
+      },
+      () => {
+        this.loading = undefined;
+        return null;
+      },
+    );
+    return this.loading;
+  }
+
+  private watch(parts: Parts): void {
+    const root = this.getRootNode();
+    const host = root instanceof ShadowRoot ? root.host : this;
+    if (!(host instanceof HTMLElement)) return;
+    const place = this.closest(".app") ?? this;
+    const label = (): string => this.ui.t("attach.drop");
+    this.unwatch.push(parts.watchDrops(host, place, label, (files) => void this.attach(files)));
+    if (this.ui.mode === "page") this.unwatch.push(parts.aboveKeyboard(host));
+  }
+
+  // -- for the element around ---------------------------------------------------------------------------------------
   /** Put the cursor into the field. */
   override focus(): void {
     this.field()?.focus();
+  }
+
+  /**
+   * Take the focus if nothing else has it and no touch keyboard would come up. After a switch of the session it may be
+   * taken from the button that did it.
+   */
+  takeFocus(switched = false): void {
+    if (matchMedia(TOUCH).matches || (this.ui.mode === "panel" && !switched)) return;
+    const root = this.getRootNode() as Document | ShadowRoot;
+    const active = root.activeElement;
+    const nobody = this.ui.mode === "page" && !active && document.activeElement === document.body;
+    const button = switched && active?.matches("button, a") && !active.closest("dialog");
+    if (nobody || button) this.focus();
   }
 
   /** Replace the text, cursor at its end. */
@@ -73,112 +181,384 @@ export class ClawdbotComposer extends LightElement {
     this.edited();
   }
 
-  /** Give back a text that could not be sent, unless another one is being written. */
-  giveBack(text: string): void {
-    if (this.field()?.value === "") this.write(text);
+  /** The draft on show was changed by somebody else: a send came back. */
+  reload(): void {
+    this.loadDraft();
   }
 
-  /** Is the list of commands open? Esc then closes it and nothing else. */
-  get menuOpen(): boolean {
-    return this.fitting().length > 0;
+  /** Edit a message of ours. Where the gateway cannot branch, its text is only written again. */
+  edit(messageId: string): void {
+    const message = this.view.messages.find((each) => each.id === messageId);
+    if (!message) return;
+    if (this.ui.controller.can("chat.edit")) {
+      this.writing.beginEdit(message);
+      this.loadDraft();
+    } else this.write(textOf(message));
+    this.focus();
   }
 
-  protected override updated(changed: PropertyValues<this>): void {
-    this.querySelector("[role=option][aria-selected=true]")?.scrollIntoView({ block: "nearest" });
-    const before = changed.get("view");
-    if (changed.has("view") && before?.key !== this.view.key) this.loadDraft();
-    else if (changed.has("view") && this.text !== "" && this.acknowledged()) this.write("");
-  }
-
+  // -- drafts -------------------------------------------------------------------------------------------------------
   private loadDraft(): void {
     this.rule.cancel();
-    const draft = this.ui.controller.drafts.get(this.view.key);
+    this.holding = false;
+    this.problem = "";
+    this.outdated = this.composing;
+    if (this.composing) return;
+    this.writing.open(this.view.key);
+    const { draft } = this.writing;
     const underway = this.view.pending.some((pending) => pending.runId === draft.sendKey);
     this.write(underway ? "" : draft.text);
+    if (!underway && draft.attachments?.length) void this.files();
+    this.requestUpdate();
   }
 
   /** Has the history shown that what still stands here was sent before a reload? */
   private acknowledged(): boolean {
-    const { sendKey } = this.ui.controller.drafts.get(this.view.key);
+    const { sendKey } = this.writing.draft;
     return sendKey !== undefined && this.view.messages.some((message) => message.runId === sendKey);
   }
 
+  private edited(): void {
+    const field = this.field();
+    if (!field || this.outdated) return;
+    this.text = field.value;
+    this.problem = "";
+    this.writing.save(this.text);
+    this.look();
+    if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
+  }
+
+  // -- files --------------------------------------------------------------------------------------------------------
+  /** The files of the draft on show; `null` when the chunk cannot be had. */
+  private async files(): Promise<Uploads | null> {
+    const parts = await this.load();
+    if (!parts) {
+      this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+      return null;
+    }
+    const { controller } = this.ui;
+    const base = this.ui.http ? this.ui.base : null;
+    return this.writing.withFiles(
+      (key) => new parts.Uploads(parts.mediaStore(controller, base), () => this.moved(key)),
+    );
+  }
+
+  private async attach(files: readonly File[], pasted = false): Promise<void> {
+    if (files.length === 0) return;
+    await (await this.files())?.add(files, pasted);
+    this.focus();
+  }
+
+  /** Something about the files of a draft changed. */
+  private moved(key: string): void {
+    if (key !== this.writing.key) return;
+    this.problem = "";
+    if (!this.outdated) this.writing.save(this.text);
+    this.requestUpdate();
+    if (this.holding && !this.writing.files?.busy) this.submit();
+  }
+
+  private async insertPasted(item: Item): Promise<void> {
+    const text = await item.file?.text();
+    if (text === undefined) return;
+    this.writing.files?.remove(item.id);
+    this.insert(text);
+  }
+
+  private paste(event: ClipboardEvent): void {
+    const clip = event.clipboardData;
+    if (!clip || !this.parts) return;
+    const pasted = this.parts.pastedFrom(clip);
+    if (pasted.type === "plain") return;
+    event.preventDefault();
+    if (pasted.type === "files") void this.attach(pasted.files);
+    else if (pasted.type === "table") this.insert(pasted.text);
+    else {
+      const type = pasted.extension === "tsv" ? "text/tab-separated-values" : "text/plain";
+      void this.attach([new File([pasted.text], `pasted-text.${pasted.extension}`, { type })], true);
+    }
+  }
+
+  // -- sending ------------------------------------------------------------------------------------------------------
+  private get blank(): boolean {
+    return this.text.trim() === "" && !this.writing.files?.items.length;
+  }
+
+  private submit(): void {
+    const field = this.field();
+    if (!field || this.composing || this.saving || !this.online || this.blank) return;
+    const { files, editing } = this.writing;
+    this.holding = !files?.failed && files?.busy === true;
+    if (files?.failed && this.parts) {
+      const { name, problem } = files.failed;
+      const reason = problem ? this.parts.problemText(this.ui, problem) : "";
+      this.problem = this.ui.t("attach.blocked", { name, reason });
+      return;
+    }
+    if (this.holding) return;
+    const text = field.value.trim().normalize("NFC");
+    const attached = files?.attached ?? [];
+    if (editing) return void this.replace(editing.messageId, editing.sendKey, text);
+    this.sent.push(text);
+    this.ui.controller.send(text, attached);
+    this.writing.letGo();
+    this.write("");
+    this.onSend();
+  }
+
+  /** Send by a button: it ends what is being composed, which some engines do not do by themselves. */
+  private pressed(event: Event): void {
+    event.preventDefault();
+    if (this.holding) {
+      this.holding = false;
+      return;
+    }
+    if (this.composing) this.field()?.blur();
+    setTimeout(() => {
+      this.submit();
+      if (!matchMedia(TOUCH).matches) this.focus();
+    }, 0);
+  }
+
+  /** The edit stays in the field until the gateway has it. */
+  private async replace(messageId: string, sendKey: string, text: string): Promise<void> {
+    const { ui, view, writing } = this;
+    this.saving = true;
+    const done = await ui.attempt(ui.controller.edit(view.key, messageId, text, writing.attached, sendKey));
+    this.saving = false;
+    if (!done || writing.editing?.messageId !== messageId) return;
+    this.endEdit();
+    this.onSend();
+  }
+
+  private endEdit(): void {
+    this.writing.endEdit();
+    this.loadDraft();
+    this.focus();
+  }
+
+  private stop(): void {
+    void this.ui.attempt(this.ui.controller.abort());
+    this.focus();
+  }
+
+  // -- keys ---------------------------------------------------------------------------------------------------------
+  private keydown(event: KeyboardEvent): void {
+    const composing = isComposingKey(event);
+    if (!composing && (this.list?.key(event) || this.ownKey(event))) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    const enterSends = this.enterSends() || event.ctrlKey || event.metaKey;
+    if (enterSends && this.rule.keydown(event, this.ui.prefs.sendKey)) event.preventDefault();
+  }
+
+  /** On a touch keyboard Enter is a line break: there is no Shift to make one with. */
+  private enterSends(): boolean {
+    return this.ui.prefs.sendKey === "enter" && !matchMedia(TOUCH).matches;
+  }
+
+  private ownKey(event: KeyboardEvent): boolean {
+    if (event.key.toLowerCase() === "e" && event.shiftKey && (event.ctrlKey || event.metaKey)) {
+      void this.expand();
+      return true;
+    }
+    if (event.key === "Escape") return this.escape();
+    const plain = !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (!plain || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return false;
+    return this.arrow(event.key);
+  }
+
+  /** Esc leaves one thing at a time: listening, the wait for files, the edit. */
+  private escape(): boolean {
+    if (this.voice) this.voice.stop();
+    else if (this.holding) this.holding = false;
+    else if (this.writing.editing) this.endEdit();
+    else return false;
+    return true;
+  }
+
+  /** Up at the beginning walks earlier inputs; in an empty field it edits the last message. */
+  private arrow(key: "ArrowUp" | "ArrowDown"): boolean {
+    const { recall } = this;
+    const field = this.field();
+    if (!recall || !field || field.selectionStart !== field.selectionEnd) return false;
+    const own = this.view.messages.filter((message) => message.role === "user");
+    const last = own.at(-1);
+    if (key === "ArrowUp" && this.blank && this.text === "" && !this.writing.editing && last) {
+      this.edit(last.id);
+      return true;
+    }
+    const inputs = [...this.sent, ...own.map(textOf)].reverse();
+    const text = recall.step(key, field.value, field.selectionStart, inputs);
+    if (text === undefined) return false;
+    this.write(text);
+    return true;
+  }
+
+  // -- menu and dialogs ---------------------------------------------------------------------------------------------
+  /** Tell the menu where the cursor is. */
+  private look(): void {
+    const field = this.field();
+    if (field) this.list?.typed(field.value, field.selectionStart);
+  }
+
+  private choose({ from, to, insert, file, library }: Choice): void {
+    const field = this.field();
+    if (!field || this.composing) return;
+    field.setRangeText(insert, from, to, "end");
+    this.edited();
+    this.focus();
+    if (library) void this.openPrompts();
+    if (file) {
+      const { path, name, size = 0, type } = file;
+      const kind = type === "notebook" ? "notebook" : "document";
+      void this.files().then((files) => files?.restore([{ path, name, size, mimeType: "", kind }]));
+    }
+  }
+
+  /** Put text at the cursor, so that it can be undone. */
+  private insert(text: string): void {
+    const field = this.field();
+    if (!field || this.composing) return;
+    field.focus();
+    // Deprecated, and the only way that keeps the browser's undo.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    if (!document.execCommand("insertText", false, text)) {
+      field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+      this.edited();
+    }
+  }
+
+  private readonly openPrompts = async (): Promise<void> => {
+    if (await this.wake("clawdbot-prompts")) await this.querySelector("clawdbot-prompts")?.open(this.text);
+  };
+
+  private readonly expand = async (): Promise<void> => {
+    if (!(await this.wake("clawdbot-long-draft"))) return;
+    this.querySelector("clawdbot-long-draft")?.open(this.text, this.field()?.selectionStart ?? 0);
+  };
+
+  private async wake(name: "clawdbot-prompts" | "clawdbot-long-draft"): Promise<boolean> {
+    const there = await need(name);
+    if (!there) this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+    await this.querySelector(name)?.updateComplete;
+    return there;
+  }
+
+  private readonly dictate = async (): Promise<void> => {
+    if (this.voice) {
+      this.voice.stop();
+      return;
+    }
+    const parts = await this.load();
+    const voice = parts?.dictation(this.ui, {
+      interim: (text) => (this.spoken = text),
+      phrase: (text) => this.insert(/(?:^|\s)$/.test(this.text) ? text : ` ${text}`),
+      ended: () => (this.voice = this.spoken = null),
+    });
+    this.voice = voice ?? null;
+    if (voice) this.spoken = "";
+    this.focus();
+  };
+
+  // -- drawing ------------------------------------------------------------------------------------------------------
   protected override render(): TemplateResult {
-    const { t } = this.ui;
-    const busy = this.view.live !== null;
-    const blank = this.text.trim() === "";
-    const fitting = this.fitting();
-    const open = fitting.length > 0;
+    const { ui, menu, view } = this;
+    const { t } = ui;
     const placeholder = this.online ? t("composer.placeholder") : t("composer.placeholderOffline");
     return html`
-      ${
-        open
-          ? suggestionList(fitting, this.active, t("commands.label"), (suggestion) => this.choose(suggestion))
-          : nothing
-      }
-      ${this.waiting()}
-      <form
-        class="composer"
-        @submit=${(event: Event) => {
-          event.preventDefault();
-          this.submit();
+      <clawdbot-composer-menu
+        .ui=${ui}
+        .commands=${this.commands}
+        .onChoose=${(choice: Choice) => this.choose(choice)}
+        .onState=${(state: { open: boolean; active: string | null }) => (this.menu = state)}
+      ></clawdbot-composer-menu>
+      <clawdbot-queue
+        .ui=${ui}
+        .sessionKey=${view.key}
+        .waiting=${waiting(view)}
+        .onTakeBack=${(queued: Queued) => {
+          if (this.blank) this.write(queued.text);
         }}
-      >
+        .onDone=${() => this.focus()}
+      ></clawdbot-queue>
+      ${notices(ui, {
+        editing: this.writing.editing !== null,
+        problem: this.problem,
+        holding: this.holding,
+        spoken: this.spoken,
+        cancelEdit: () => this.endEdit(),
+      })}
+      <form class="composer" @submit=${this.pressed}>
+        <clawdbot-attachments
+          .ui=${ui}
+          .uploads=${this.writing.files}
+          .items=${this.writing.files?.items ?? []}
+          .onInsert=${(item: Item) => void this.insertPasted(item)}
+        ></clawdbot-attachments>
         <textarea
           id="composer"
           rows="1"
           aria-label=${t("composer.label")}
           aria-describedby="composer-hint"
           aria-autocomplete="list"
-          aria-controls=${open ? "commands" : nothing}
-          aria-activedescendant=${open ? `command-${this.active}` : nothing}
+          aria-controls=${menu.open ? "commands" : nothing}
+          aria-activedescendant=${menu.active ?? nothing}
           placeholder=${placeholder}
           enterkeyhint=${this.enterSends() ? "send" : "enter"}
           autocomplete="off"
           @input=${this.edited}
+          @paste=${this.paste}
+          @click=${this.look}
+          @keyup=${this.look}
           @keydown=${this.keydown}
           @compositionstart=${() => (this.composing = true)}
           @compositionupdate=${(event: CompositionEvent) => this.rule.compositionUpdate(event.data)}
           @compositionend=${() => {
             this.composing = false;
             this.rule.compositionEnd();
+            if (this.outdated) this.loadDraft();
           }}
           @blur=${() => {
             this.composing = false;
             this.rule.cancel();
           }}
         ></textarea>
-        <div class="composer-buttons">
-          ${
-            busy
-              ? html`<button
-                  type="button"
-                  class="round stop"
-                  aria-label=${t("action.stop")}
-                  title=${t("action.stopKey")}
-                  @click=${this.stop}
-                  ?disabled=${!this.online}
-                >
-                  ${icon("stop")}
-                </button>`
-              : nothing
-          }
-          ${
-            busy && blank
-              ? nothing
-              : html`<button
-                  type="submit"
-                  class="round send"
-                  aria-label=${busy ? t("action.queue") : t("action.send")}
-                  title=${busy ? t("action.queue") : t("action.send")}
-                  ?disabled=${blank || !this.online}
-                >
-                  ${icon("up")}
-                </button>`
-          }
-        </div>
+        ${tools(ui, {
+          text: this.text,
+          listening: this.spoken !== null,
+          busy: view.live !== null,
+          blank: this.blank,
+          online: this.online,
+          waits: this.holding || this.saving,
+          editing: this.writing.editing !== null,
+          stop: () => this.stop(),
+          attach: (files) => void this.attach(files),
+          mention: () => this.begin("@"),
+          command: () => this.begin("/"),
+          expand: () => void this.expand(),
+          dictate: () => void this.dictate(),
+        })}
       </form>
       <p class="hint" id="composer-hint">${this.hint()}</p>
+      <clawdbot-prompts
+        .ui=${ui}
+        .onUse=${(text: string) => this.insert(text)}
+        .onChanged=${() => this.list?.forgetPrompts()}
+        .onClosed=${() => this.focus()}
+      ></clawdbot-prompts>
+      <clawdbot-long-draft
+        .ui=${ui}
+        ?online=${this.online}
+        .onWrite=${(text: string) => this.write(text)}
+        .onSubmit=${() => this.submit()}
+        .onClosed=${(caret: number) => {
+          this.focus();
+          this.field()?.setSelectionRange(caret, caret);
+        }}
+      ></clawdbot-long-draft>
     `;
   }
 
@@ -189,134 +569,27 @@ export class ClawdbotComposer extends LightElement {
     return t("composer.hint");
   }
 
-  /** Sends that wait for the running reply: those the gateway lists, and those still on their way to it. */
-  private waiting(): TemplateResult | typeof nothing {
-    const { t } = this.ui;
-    const { live, pending, queued } = this.view;
-    const onTheWay: Queued[] = live ? pending.filter((each) => each.runId !== live.runId) : [];
-    const all = [...queued, ...onTheWay];
-    if (all.length === 0) return nothing;
-    return html`<ul class="queue" aria-label=${t("queue.label")}>
-      ${all.map(
-        (each) =>
-          html`<li>
-            <span class="queue-text">${each.text}</span>
-            <button
-              type="button"
-              class="icon-button small"
-              aria-label=${t("queue.cancel")}
-              title=${t("queue.cancel")}
-              @click=${() => void this.cancel(each)}
-            >
-              ${icon("close")}
-            </button>
-          </li>`,
-      )}
-    </ul>`;
-  }
-
-  private async cancel(queued: Queued): Promise<void> {
-    const { ui } = this;
-    if (await ui.attempt(ui.controller.abort(queued.runId))) this.giveBack(queued.text);
-    this.focus();
-  }
-
-  // -- keys ---------------------------------------------------------------------------------------------------------
-  private keydown(event: KeyboardEvent): void {
-    if (!isComposingKey(event) && this.menuKey(event)) {
-      event.preventDefault();
-      event.stopPropagation();
-      return;
-    }
-    const enterSends = this.enterSends() || event.ctrlKey || event.metaKey;
-    if (enterSends && this.rule.keydown(event, this.ui.prefs.sendKey)) {
-      event.preventDefault();
-      return;
-    }
-    if (event.key === "ArrowUp" && this.text === "" && !isComposingKey(event)) {
-      const last = lastOwnText(this.view.messages);
-      if (last === undefined) return;
-      event.preventDefault();
-      this.write(last);
-    }
-  }
-
-  /** On a touch keyboard Enter is a line break: there is no Shift to make one with. */
-  private enterSends(): boolean {
-    return this.ui.prefs.sendKey === "enter" && !matchMedia("(pointer: coarse) and (hover: none)").matches;
-  }
-
-  private menuKey(event: KeyboardEvent): boolean {
-    const fitting = this.fitting();
-    const chosen = fitting[this.active];
-    if (!chosen) return false;
-    switch (event.key) {
-      case "ArrowDown":
-        this.active = (this.active + 1) % fitting.length;
-        return true;
-      case "ArrowUp":
-        this.active = (this.active + fitting.length - 1) % fitting.length;
-        return true;
-      case "Escape":
-        this.dismissed = this.text;
-        return true;
-      case "Tab":
-        if (event.shiftKey) return false;
-        this.choose(chosen);
-        return true;
-      case "Enter":
-        if (event.shiftKey || chosen.text === this.text) return false;
-        this.choose(chosen);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  private fitting(): Suggestion[] {
-    return this.text === this.dismissed ? [] : suggestions(this.commands, this.text);
-  }
-
-  private choose(suggestion: Suggestion): void {
-    this.write(suggestion.open ? `${suggestion.text} ` : suggestion.text);
-    if (!suggestion.open) this.dismissed = this.text;
-    this.focus();
-  }
-
-  // -- text ---------------------------------------------------------------------------------------------------------
-  private edited(): void {
+  /** Type a sign that opens the menu, set off from what stands before it. */
+  private begin(sign: "@" | "/"): void {
     const field = this.field();
     if (!field) return;
-    const { controller } = this.ui;
-    const key = this.view.key;
-    const draft = controller.drafts.get(key);
-    if (field.value !== this.text) {
-      this.active = 0;
-      if (field.value !== this.dismissed) this.dismissed = "";
-    }
-    this.text = field.value;
-    // A text that is on its way keeps its draft until it has arrived; writing the next one replaces it.
-    if (this.text !== "" && this.text !== draft.text) controller.drafts.set(key, { text: this.text });
-    else if (this.text === "" && draft.sendKey === undefined) controller.drafts.remove(key);
-    if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
+    if (sign === "/" && this.text !== "") void this.openPrompts();
+    else this.insert(/(?:^|\s)$/.test(field.value.slice(0, field.selectionStart)) ? sign : ` ${sign}`);
   }
 
-  private submit(): void {
-    const field = this.field();
-    if (!field || this.composing || !this.online || field.value.trim() === "") return;
-    this.ui.controller.send(field.value.trim().normalize("NFC"));
-    this.write("");
-    this.onSend();
-  }
-
-  private stop(): void {
-    void this.ui.attempt(this.ui.controller.abort());
-    this.focus();
+  /** The menu, once it is more than an empty element. */
+  private get list(): HTMLElementTagNameMap["clawdbot-composer-menu"] | null {
+    return this.parts && this.querySelector("clawdbot-composer-menu");
   }
 
   private field(): HTMLTextAreaElement | null {
-    return this.querySelector("textarea");
+    return this.querySelector("#composer");
   }
+}
+
+/** Sends that wait for the running reply: those the gateway lists, and those still on their way to it. */
+function waiting({ live, pending, queued }: View): Queued[] {
+  return [...queued, ...(live ? pending.filter((each) => each.runId !== live.runId) : [])];
 }
 
 function fit(field: HTMLTextAreaElement): void {

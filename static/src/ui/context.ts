@@ -19,6 +19,10 @@ export interface Ui {
   locale: Locale;
   prefs: Prefs;
   mode: "page" | "panel";
+  /** Address of the gateway's folder: where `media/…` and `frame` are. */
+  base: string;
+  /** Does HTTP get there? Not where the home's transport is the only way. */
+  http: boolean;
   setPrefs(change: Partial<Prefs>): void;
   toast(toast: Toast): void;
   /** Say something to a screen reader, once. */

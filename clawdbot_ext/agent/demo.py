@@ -60,7 +60,7 @@ class DemoProvider:
         delay_s = directives.number(wishes, "delay_ms", SLOW_DELAY_MS if subject == "slow" else self._delay_ms) / 1000
         await asyncio.sleep(directives.number(wishes, "first_ms", self._first_ms) / 1000)
         self._fail_if_asked(wishes, text, asked)
-        thinking = ""
+        begun = _begun(request)
         thinking = ""
         if subject == "thinking" or (request.thinking != "off" and not wishes):
             thinking = _t(request.locale, "demo.thinking.aloud")
@@ -69,7 +69,8 @@ class DemoProvider:
                 await asyncio.sleep(delay_s)
         answer = _scripted(wishes) or _answer(request.locale, subject, text)
         cut_after = int(directives.number(wishes, "drop", -1))
-        for number, word in enumerate(_words(answer)):
+        rest = answer[len(begun):] if answer.startswith(begun) else answer
+        for number, word in enumerate(_words(rest)):
             if number == cut_after:
                 return
             yield TextDelta(word)
@@ -98,6 +99,12 @@ class DemoProvider:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+
+def _begun(request: TurnRequest) -> str:
+    """The beginning of the reply, where the request ends with it."""
+    last = request.messages[-1] if request.messages else {}
+    return str(last["content"][0]["text"]) if last.get("role") == "assistant" else ""
 
 
 def _subject(text: str) -> str:

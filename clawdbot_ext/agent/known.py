@@ -53,6 +53,8 @@ class Known:
     long_prompt: int = 0
     temperature: bool = False
     """A request with a ``temperature`` is taken. The models since Opus 4.7 answer one with a 400."""
+    prefill: bool = False
+    """It goes on from an assistant message at the end of a request; Claude 4.6 and newer answer that with a 400."""
 
 
 _ALWAYS = Thinking(adaptive=True, budget=False, off="always")
@@ -88,10 +90,10 @@ KNOWN: tuple[Known, ...] = (  # newest first
     Known("claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet", _M, 64_000, _ON_REQUEST,
           Price(3, 15, 0.30, 3.75), temperature=True),
     Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET,
-          Price(1, 5, 0.10, 1.25), temperature=True),
-    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, temperature=True),
+          Price(1, 5, 0.10, 1.25), temperature=True, prefill=True),
+    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, temperature=True, prefill=True),
     Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET,
-          Price(3, 15, 0.30, 3.75), temperature=True),
+          Price(3, 15, 0.30, 3.75), temperature=True, prefill=True),
 )
 _BY_ID = {model.id: model for model in KNOWN}
 
@@ -119,3 +121,9 @@ def takes_temperature(model_id: str) -> bool:
     and a request without it is always right."""
     known = lookup(model_id)
     return known.temperature if known is not None else "claude" not in model_id.lower()
+
+
+def takes_prefill(model_id: str) -> bool:
+    """Can a request end with the beginning of the reply? Of models that are not listed it is not known: no."""
+    known = lookup(model_id)
+    return known is not None and known.prefill

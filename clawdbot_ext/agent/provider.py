@@ -143,6 +143,7 @@ class Reply:
     provider: str = ""
     model: str = ""
     text: str = ""
+    """Without what was kept of an earlier reply that this one goes on from."""
     thinking: str = ""
     content: Sequence[Mapping[str, Any]] = ()
     """The provider's blocks once complete, else empty: then ``text`` and ``thinking`` are all there is."""

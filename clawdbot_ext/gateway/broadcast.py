@@ -63,20 +63,27 @@ class _Place:
 
     __slots__ = ("text", "text16", "thinking", "thinking16")
 
-    def __init__(self) -> None:
-        self.text = self.text16 = self.thinking = self.thinking16 = 0
+    def __init__(self, text: int = 0, text16: int = 0) -> None:
+        self.text, self.text16 = text, text16
+        self.thinking = self.thinking16 = 0
 
 
 class ReplyStream:
-    """One run's reply on its way to the clients. ``feed`` after each delta; ``finish`` before the run's last event."""
+    """One run's reply on its way to the clients. ``feed`` after each delta; ``finish`` before the run's last event.
 
-    def __init__(self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float]):
+    ``kept`` is what it begins with when it goes on from another one: clients that append start at its end.
+    """
+
+    def __init__(
+        self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float], kept: str = ""
+    ):
         self._broadcast, self._run_id, self._key, self._clock = broadcast, run_id, session_key, clock
         self._places: dict[Client, _Place] = {}
         self._sent_at: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._message_sent = self._assistant_sent = 0
-        self.text = self.thinking = ""
+        self._message_sent = self._assistant_sent = len(kept)
+        self._start = (len(kept), utf16_length(kept))
+        self.text, self.thinking = kept, ""
         self.seq = 0
 
     def next_seq(self) -> int:
@@ -101,7 +108,7 @@ class ReplyStream:
 
     def caught_up(self, client: Client) -> None:
         """``client`` has just been told the whole text so far (``chat.history``): go on from there."""
-        place = self._places.setdefault(client, _Place())
+        place = self._places.setdefault(client, _Place(*self._start))
         place.text, place.text16 = len(self.text), utf16_length(self.text)
         place.thinking, place.thinking16 = len(self.thinking), utf16_length(self.thinking)
 
@@ -125,7 +132,7 @@ class ReplyStream:
         self._sent_at["append"] = self._clock()
         frames: dict[tuple[str, int], bytes] = {}
         for client in self._receivers("append"):
-            place = self._places.setdefault(client, _Place())
+            place = self._places.setdefault(client, _Place(*self._start))
             if place.thinking < len(self.thinking):
                 chunk = self.thinking[place.thinking:]
                 client.send_event("chat", self._append(frames, "thinking", place.thinking16, chunk))

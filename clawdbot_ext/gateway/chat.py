@@ -26,7 +26,9 @@ from ..protocol.schema import (
     ChatSendResult,
     InFlight,
     SessionMessageEvent,
+    Siblings,
 )
+from ..store.api import HistoryPage, Place
 from .commands import run_command, split_command
 from .entries import assistant_message
 from .media.attachments import content_of, request_part, resolve
@@ -49,9 +51,10 @@ async def chat_send(gw: Gateway, client: Client, params: ChatSendParams) -> Chat
 
 
 async def accept_message(
-    gw: Gateway, client: Client, params: ChatSendParams, *, system: str | None = None
+    gw: Gateway, client: Client, params: ChatSendParams, *, system: str | None = None, place: Place | None = None
 ) -> ChatSendResult:
-    """What ``chat.send``, ``agent`` and a node's request have in common. ``system`` is added to this turn's prompt.
+    """What ``chat.send``, ``chat.edit``, ``agent`` and a node's request have in common. ``system`` is added to this
+    turn's prompt; ``place`` is where in the tree the message goes, if not at the end.
 
     The run carries the channel ``webchat``: its reply goes to the session's watchers and nowhere else, whatever
     ``deliver`` says.
@@ -63,17 +66,20 @@ async def accept_message(
     if params.thinking is not None and params.thinking not in THINKING_LEVELS:
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
     files = await resolve(gw, client, params.attachments or ())
-    request_hash = hashlib.sha256(f"{key}\0{params.message}{request_part(files)}".encode()).hexdigest()
+    where = (place.kind, place.message_id) if place else ()
+    request_hash = hash_of(key, params.message + request_part(files), *where)
     if not files and (command := split_command(params.message)):
         return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
                                  request_hash=request_hash)
     accepted, position = await gw.runs.submit(
-        run_id=params.idempotency_key, session_key=key, request_hash=request_hash,
+        run_id=params.idempotency_key, session_key=key, request_hash=request_hash, place=place,
         message={"role": "user", "content": content_of(params.message, files, client.locale), "timestamp": now_ms()},
         options={"thinking": params.thinking, "locale": client.locale, "client": client.info["id"],
                  "timeoutMs": params.timeout_ms, "channel": "webchat", **({"system": system} if system else {})})
     if accepted.existing:
         return recorded(accepted.run)
+    if place is not None:
+        gw.tell_session(accepted.session, "edited")
     result = ChatSendResult(run_id=params.idempotency_key, status="started")
     if position:
         result.queue_position = position
@@ -82,14 +88,28 @@ async def accept_message(
     return result
 
 
+def hash_of(*parts: str) -> str:
+    """What tells a resend from another request under the same idempotency key."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
 @method("chat.history")
 async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -> ChatHistoryResult:
     """The newest messages, with the reply that is being written as far as it is."""
     if (params.session_key is None) == (params.session_id is None):
         raise InvalidRequest("invalid chat.history params: must have required property 'sessionKey' (or 'sessionId')")
     key = gw.canonical(params.session_key) if params.session_key is not None else None
-    page = await gw.store.history(session_key=key, session_id=params.session_id, limit=params.limit or DEFAULT_LIMIT,
-                                  before_seq=params.before_seq, max_bytes=MAX_HISTORY_BYTES)
+    limit = params.limit or DEFAULT_LIMIT
+    resuming = params.epoch is not None and params.since_seq is not None and params.before_seq is None
+    page = None
+    if resuming:
+        page = await gw.store.history(session_key=key, session_id=params.session_id, limit=limit,
+                                      since_seq=params.since_seq, max_bytes=MAX_HISTORY_BYTES)
+        page = page if _recovers(page, params) else None
+    recovered = page is not None
+    if page is None:
+        page = await gw.store.history(session_key=key, session_id=params.session_id, limit=limit,
+                                      before_seq=params.before_seq, max_bytes=MAX_HISTORY_BYTES)
     session = page.session
     if params.session_id is not None and session is None and page.session_id is None:
         raise NotFound(f"no transcript {params.session_id}")
@@ -98,6 +118,10 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
         session_key=key, session_id=page.session_id or msgspec.UNSET, messages=[m.body for m in page.messages],
         thinking_level=gw.thinking_level(session), epoch=session.epoch if session else 0,
         seq=session.last_seq if session else 0, has_more=page.has_more)
+    if resuming:
+        result.recovered = recovered
+    if page.branches:
+        result.branches = [Siblings(message_id=b.message_id, ids=b.ids) for b in page.branches]
     current = session is None or session.session_id == page.session_id
     active = gw.runs.active(key) if current else None
     if active and params.before_seq is None and active.run.session_id == page.session_id:
@@ -107,6 +131,13 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
     if current and (queued := gw.runs.queue_view(key)):
         result.queued = queued
     return result
+
+
+def _recovers(page: HistoryPage, params: ChatHistoryParams) -> bool:
+    """Is a page of what came after ``sinceSeq`` all that the client lacks?"""
+    session = page.session
+    return (session is not None and session.session_id == page.session_id and session.epoch == params.epoch
+            and params.since_seq is not None and params.since_seq <= session.last_seq and not page.has_more)
 
 
 @method("chat.abort")

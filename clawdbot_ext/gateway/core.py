@@ -39,6 +39,7 @@ from ..store.api import Session, Store, StoreDamaged
 from . import (  # noqa: F401  each registers its methods
     agents,
     approvals,
+    branches,
     chat,
     configuration,
     devices,
@@ -69,6 +70,7 @@ from .methods import HANDLERS
 from .nodes import Nodes
 from .presence import Presence
 from .runs import Runs
+from .sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class Gateway:
         """Lists directories of the Jupyter server; ``None`` where there is none."""
         self.broadcast = Broadcast()
         self.runs = Runs(self)
+        self.sweeper = Sweeper(store)
         self.presence = Presence(self)
         self.devices = Devices(self, lambda: discovery.secret(live(), "devices"))
         self.nodes = Nodes(self)
@@ -116,6 +119,7 @@ class Gateway:
         except BaseException:
             await self.store.close()
             raise
+        self.sweeper.start()
         self.live.watch(self._config_changed)
         self._ticker = asyncio.create_task(self._tick(), name="tick")
 
@@ -131,8 +135,11 @@ class Gateway:
             event.restart_expected_ms = restart_expected_ms
         self.broadcast.emit("shutdown", event)
         await self.runs.drain()
+        restart = restart_expected_ms is not None
         for client in [*self.broadcast.clients, *self._pending]:
-            client.close(CloseCode.RESTART, "service restart" if restart_expected_ms is not None else reason)
+            code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
+            client.close(code, why)
+        await self.sweeper.stop()
         try:
             await self.providers.aclose()
             await self.media.close()

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..agent.compaction import AT_PART, effective
 from ..agent.context import Fitted, build
+from ..agent.continuation import Continuing
 from ..agent.models import UnknownModel
 from ..agent.prompt import system_prompt
-from ..agent.provider import ProviderError, TurnRequest
+from ..agent.provider import Provider, ProviderError, TurnRequest
 from ..agent.tokens import estimate
 from ..agent.turn import Looking, TurnEvent, run_turn
 from ..i18n import catalogue
@@ -52,8 +53,8 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     locale = str(options.get("locale") or "en")
     config = gw.live()
     try:
-        model = await gw.models.choose(session.settings.get("model"))
-        provider = await gw.providers.get(model.provider)
+        model = await gw.models.choose(options.get("model") or session.settings.get("model"))
+        provider: Provider = await gw.providers.get(model.provider)
     except (UnknownModel, ProviderError) as exc:
         why = explain(locale, exc) if isinstance(exc, UnknownModel) else exc.detail
         return Ending("failed", "error", why, {"kind": "model", "hint": t(locale, "run.model")})
@@ -82,6 +83,8 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
         model=model.id, system=system, messages=fitted.messages, max_tokens=max_tokens, locale=locale,
         temperature=session.settings.get("temperature"),
         thinking=options.get("thinking") or gw.thinking_level(session))
+    if active.kept:
+        provider = Continuing(provider, active.kept, active.run.text[len(active.kept):])
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
     try:
         outcome = await asyncio.wait_for(run_turn(provider, request, active.reply, emit), seconds or None)
@@ -103,9 +106,9 @@ def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, A
     """The assistant's message as it is stored, or ``None`` when there is nothing to keep (stopped before any text)."""
     reply = active.reply
     content = _content(active)
-    if ending.state == "aborted" and not content:
+    if ending.state == "aborted" and not reply.text and not reply.thinking:
         return None
-    usage, estimated = reply.usage, not reply.content and bool(content)
+    usage, estimated = reply.usage, not reply.content and bool(reply.text or reply.thinking)
     if estimated:  # the provider counts a reply only at its end, and this one has none
         usage = replace(usage, output=max(usage.output, estimate(reply.text) + estimate(reply.thinking)))
     message: dict[str, Any] = {
@@ -123,17 +126,19 @@ def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, A
         message["errorMessage" if ending.state != "done" else "notice"] = ending.message
     if ending.error:
         message["error"] = dict(ending.error)
+    if continues := active.run.options.get("continues"):
+        message["continues"] = continues
     if reply.provider == "demo":
         message["demo"] = True
     return message
 
 
 def _content(active: ActiveRun) -> list[dict[str, Any]]:
-    """The provider's blocks in wire form once the reply is complete, else what was streamed."""
+    """The provider's blocks in wire form once the reply is complete and all there is, else what was streamed."""
     reply = active.reply
-    if not reply.content:
+    if active.kept or not reply.content:
         blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
-        return [*blocks, {"type": "text", "text": reply.text}] if reply.text else blocks
+        return [*blocks, {"type": "text", "text": active.text}] if active.text else blocks
     wire: list[dict[str, Any]] = []
     for block in reply.content:
         kind = block.get("type")

@@ -5,6 +5,7 @@ A run is the work that an accepted ``chat.send`` asks for. It is owned here from
     accept → (queued) → running → done | failed | interrupted | aborted
 
 ``chat.py`` calls ``submit`` and ``abort``; the agent writes into the run's ``Reply`` and says when there is more.
+``queue`` knows who is next.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from ..agent.provider import Reply
 from ..agent.turn import Looking, Retrying, TurnEvent
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
-from ..protocol.errors import GatewayError, QueueFull, ShuttingDown, StorageFull, Unavailable
+from ..protocol.errors import GatewayError, InvalidRequest, QueueFull, ShuttingDown, StorageFull, Unavailable
 from ..protocol.schema import (
     AgentEvent,
     ChatEvent,
@@ -32,9 +33,10 @@ from ..protocol.schema import (
     SessionMessageEvent,
     SessionQueueEvent,
 )
-from ..store.api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session, StoreDamaged
+from ..store.api import FINAL_STATES, Accepted, Finished, Message, Place, Run, RunState, Session, StoreDamaged
 from .broadcast import ReplyStream
 from .entries import text_of
+from .queue import Queue
 from .reply import Ending, cancelled, final_message, take_turn
 
 if TYPE_CHECKING:
@@ -56,8 +58,9 @@ DRAIN_S = 8.0
 class ActiveRun:
     """A run that is being answered."""
 
-    def __init__(self, run: Run, stream: ReplyStream):
-        self.run, self.stream = run, stream
+    def __init__(self, run: Run, stream: ReplyStream, kept: str):
+        self.run, self.stream, self.kept = run, stream, kept
+        """``kept``: what the reply begins with, when it goes on from one that was cut."""
         self.reply = Reply()
         self.stop_reason = ""
         """Why it stops: ``rpc`` (somebody pressed stop), ``shutdown``, or ``ended`` by itself; empty before that."""
@@ -77,6 +80,11 @@ class ActiveRun:
             self.task.cancel()
         return True
 
+    @property
+    def text(self) -> str:
+        """The reply so far, with what was kept."""
+        return self.kept + self.reply.text
+
     def due(self) -> bool:
         """Is it time to put the text so far on disk?"""
         chars = len(self.reply.text) + len(self.reply.thinking)
@@ -95,11 +103,7 @@ class Runs:
     def __init__(self, gateway: Gateway):
         self._gateway = gateway
         self._active: dict[str, ActiveRun] = {}
-        self._waiting: dict[str, deque[Run]] = {}
-        self._reserved: set[str] = set()
-        """Sessions in which nothing may start: a send is being started, or the transcript is being replaced."""
-        self._under_way: dict[str, set[asyncio.Future[None]]] = {}
-        """Sends between two states, by session."""
+        self._queue = Queue()
         self._background: set[asyncio.Task[Any]] = set()
         self._late: list[tuple[str, RunState, Mapping[str, Any] | None, Mapping[str, Any]]] = []
         self._stopping = False
@@ -108,13 +112,13 @@ class Runs:
 
     # -- what is going on -------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, int]:
-        return {"running": len(self._active), "queued": sum(map(len, self._waiting.values()))}
+        return {"running": len(self._active), "queued": len(self._queue)}
 
     def active(self, session_key: str) -> ActiveRun | None:
         return self._active.get(session_key)
 
     def queued(self, session_key: str) -> Sequence[Run]:
-        return tuple(self._waiting.get(session_key, ()))
+        return self._queue.waiting(session_key)
 
     def queue_view(self, session_key: str) -> list[Queued]:
         """The waiting sends of a session as clients see them."""
@@ -124,27 +128,36 @@ class Runs:
     # -- accepting --------------------------------------------------------------------------------------------------
     async def submit(
         self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
-        options: Mapping[str, Any],
+        options: Mapping[str, Any], place: Place | None = None,
     ) -> tuple[Accepted, int]:
         """Record a send and start it, or put it in line. Returns what the store did and how many sends go first.
 
+        With a ``place`` in the tree it is never put in line: what its sender looked at may be another conversation by
+        the time it would start.
+
         Raises:
             ShuttingDown, QueueFull, IdempotencyConflict, StorageFull
+            Unavailable: it has a ``place``, and a reply is being written (``BUSY``).
+            NotFound, InvalidRequest: see ``Store.accept_run``, for ``place``.
         """
         if self._stopping:
             raise ShuttingDown("the gateway is stopping")
-        busy = session_key in self._active or session_key in self._reserved
-        ahead = len(self._waiting.get(session_key, ())) + len(self._under_way.get(session_key, ())) - (
-            session_key in self._reserved)
-        with self._moving(session_key):
+        busy = self.busy(session_key)
+        ahead = self._queue.ahead(session_key)
+        full = ahead >= self._gateway.live()["session.maxQueued"]
+        with self._queue.moving(session_key):
             if not busy:
-                self._reserved.add(session_key)
-            elif ahead >= self._gateway.live()["session.maxQueued"] and (
-                await self._gateway.store.get_run(run_id) is None
-            ):
+                self._queue.hold(session_key)
+            elif (place is not None or full) and await self._gateway.store.get_run(run_id) is None:
+                if place is not None:
+                    raise too_busy()
                 raise QueueFull(f"{ahead} messages are waiting already", retry_after_ms=1000)
             return await self._accept(busy, run_id=run_id, session_key=session_key, request_hash=request_hash,
-                                      message=message, options=options)
+                                      message=message, options=options, place=place)
+
+    def busy(self, session_key: str) -> bool:
+        """Is a reply being written, or about to be, or the transcript being replaced?"""
+        return session_key in self._active or self._queue.held(session_key)
 
     async def _accept(self, busy: bool, *, run_id: str, session_key: str, **send: Any) -> tuple[Accepted, int]:
         try:
@@ -161,13 +174,29 @@ class Runs:
         if not busy:
             self._begin(accepted)
             return accepted, 0
-        line = self._waiting.setdefault(session_key, deque())
-        line.append(accepted.run)
-        position = len(line)
+        position = self._queue.add(accepted.run)
         asyncio.get_running_loop().call_soon(self._tell_queue, session_key)
-        if session_key not in self._active and session_key not in self._reserved:
+        if not self.busy(session_key):
             self._next(session_key)
         return accepted, position
+
+    async def edit(self, session_key: str, run_id: str, text: str) -> None:
+        """Let a waiting send say something else; what is attached to it stays.
+
+        Raises:
+            InvalidRequest: it does not wait (any more), or never did (``NOT_QUEUED``).
+        """
+        waiting = next((run for run in self.queued(session_key) if run.run_id == run_id), None)
+        if waiting is not None:
+            message = msgspec.json.decode(waiting.message)
+            rest = [block for block in message["content"] if block.get("type") != "text"]
+            message["content"] = [{"type": "text", "text": text}, *rest]
+            run = await self._gateway.store.edit_queued(run_id, message)
+            if run is not None:
+                self._queue.replace(run)
+                self._tell_queue(session_key)
+                return
+        raise InvalidRequest("this message does not wait any more; edit it where it stands", reason="NOT_QUEUED")
 
     async def recover(self) -> None:
         """After a start: mark what a crash cut off, take up what was still waiting."""
@@ -186,54 +215,39 @@ class Runs:
                 await self._gateway.store.finish_run(run.run_id, state="aborted", message=None, now=now_ms(),
                                                      result={"status": "error", "summary": "interrupted"})
             else:
-                self._waiting.setdefault(run.session_key, deque()).append(run)
-        for key in list(self._waiting):
+                self._queue.add(run)
+        for key in self._queue.sessions():
             self._next(key)
-
-    @contextmanager
-    def _moving(self, session_key: str) -> Iterator[None]:
-        """A send is between two states: ``abort`` waits for it, ``submit`` counts it."""
-        arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        moving = self._under_way.setdefault(session_key, set())
-        moving.add(arrived)
-        try:
-            yield
-        finally:
-            arrived.set_result(None)
-            moving.remove(arrived)
-            if not moving:
-                del self._under_way[session_key]
 
     # -- running ----------------------------------------------------------------------------------------------------
     def _begin(self, accepted: Accepted) -> None:
         run = accepted.run
-        stream = ReplyStream(self._gateway.broadcast, run.run_id, run.session_key, time.monotonic)
-        active = ActiveRun(run, stream)
+        kept = run.text.rstrip()
+        stream = ReplyStream(self._gateway.broadcast, run.run_id, run.session_key, time.monotonic, kept)
+        active = ActiveRun(run, stream, kept)
         self._active[run.session_key] = active
-        self._reserved.discard(run.session_key)
+        self._queue.release(run.session_key)
         active.task = asyncio.create_task(self._run(active, accepted), name=f"run {run.run_id[:8]}")
 
     def _release(self, session_key: str) -> None:
-        self._reserved.discard(session_key)
+        self._queue.release(session_key)
         self._next(session_key)
 
     def _next(self, session_key: str) -> None:
         """Start the oldest waiting send of a session that is free."""
-        line = self._waiting.get(session_key)
-        if not line:
-            self._waiting.pop(session_key, None)
+        if self._stopping or self.busy(session_key):
             return
-        if self._stopping or session_key in self._reserved or session_key in self._active:
+        run = self._queue.pop(session_key)
+        if run is None:
             return
-        self._reserved.add(session_key)
-        run = line.popleft()
+        self._queue.hold(session_key)
         self._tell_queue(session_key)
         task = asyncio.create_task(self._start_waiting(run))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def _start_waiting(self, run: Run) -> None:
-        with self._moving(run.session_key):
+        with self._queue.moving(run.session_key):
             try:
                 accepted = await self._gateway.store.start_run(run.run_id, now=now_ms())
             except (GatewayError, StoreDamaged) as exc:  # a full disk: it stays queued, to be tried at the next start
@@ -279,14 +293,14 @@ class Runs:
         elif isinstance(event, Looking):
             self._tell_agent(active, "media", event.data)
         else:
-            active.stream.feed(active.reply.text, active.reply.thinking)
+            active.stream.feed(active.text, active.reply.thinking)
 
     async def _flush(self, active: ActiveRun) -> None:
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S / 2)
             if active.due():
                 try:
-                    await self._gateway.store.save_partial(active.run.run_id, text=active.reply.text,
+                    await self._gateway.store.save_partial(active.run.run_id, text=active.text,
                                                            thinking=active.reply.thinking)
                 except GatewayError as exc:
                     log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
@@ -337,7 +351,7 @@ class Runs:
 
         A running reply keeps its text; a waiting send is taken out of the line.
         """
-        if moving := self._under_way.get(session_key):  # sent before, so stopped too
+        if moving := self._queue.moves(session_key):  # sent before, so stopped too
             await asyncio.wait(moving, timeout=STOP_S)
         return await self._abort(session_key, run_id)
 
@@ -356,16 +370,14 @@ class Runs:
         if not runs:
             return []
         key, left = runs[0].session_key, deque(runs)
-        line = self._waiting[key]
-        for run in runs:  # all at once: none may start, or be taken by somebody else, while the store writes
-            line.remove(run)
+        self._queue.take(runs)  # all at once: none may start, or be taken by somebody else, while the store writes
         try:
             while left:
                 await self._gateway.store.finish_run(left[0].run_id, state="aborted", message=None, now=now_ms(),
                                                      result={"status": "aborted", "summary": "aborted"})
                 self.tell_end(left.popleft(), 1, "aborted")
         finally:
-            self._waiting.setdefault(key, deque()).extendleft(reversed(left))
+            self._queue.give_back(key, left)
             self._tell_queue(key)
             self._next(key)
         return [run.run_id for run in runs]
@@ -373,12 +385,25 @@ class Runs:
     @asynccontextmanager
     async def stopped(self, session_key: str) -> AsyncIterator[None]:
         """Everything in a session is stopped, and what is sent meanwhile waits until the block is left."""
-        while moving := self._under_way.get(session_key):
+        while moving := self._queue.moves(session_key):
             await asyncio.wait(moving)
-        with self._moving(session_key):
-            self._reserved.add(session_key)
+        with self._queue.moving(session_key):
+            self._queue.hold(session_key)
             try:
                 await self._abort(session_key, None)
+                yield
+            finally:
+                self._release(session_key)
+
+    @asynccontextmanager
+    async def idle(self, session_key: str) -> AsyncIterator[None]:
+        """Nothing runs in a session, and what is sent meanwhile waits until the block is left. Raises ``Unavailable``
+        (``BUSY``) while a reply is being written."""
+        if self.busy(session_key):
+            raise too_busy()
+        with self._queue.moving(session_key):
+            self._queue.hold(session_key)
+            try:
                 yield
             finally:
                 self._release(session_key)
@@ -450,10 +475,17 @@ class Runs:
             session_key=session_key, queued=self.queue_view(session_key)), session=session_key)
 
 
+def too_busy() -> Unavailable:
+    return Unavailable("a reply is being written; stop it or wait for it", reason="BUSY")
+
+
 def _cut_by_crash(run: Run) -> dict[str, Any]:
     """What is kept with the text of a reply that a crash cut off, in the language of whoever asked."""
-    return {"stopReason": "interrupted", "timestamp": now_ms(),
-            "errorMessage": t(run.options.get("locale"), "run.crash")}
+    facts = {"stopReason": "interrupted", "timestamp": now_ms(),
+             "errorMessage": t(run.options.get("locale"), "run.crash")}
+    if continues := run.options.get("continues"):
+        facts["continues"] = continues
+    return facts
 
 
 def recorded(run: Run) -> ChatSendResult:

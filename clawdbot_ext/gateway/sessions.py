@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from ..protocol.schema import (
     SessionsClearResult,
     SessionsDeleteParams,
     SessionsDeleteResult,
+    SessionsForkParams,
     SessionsListParams,
     SessionsListResult,
     SessionsNewParams,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from .core import Gateway
 
 UNDO_MS = 10_000
-"""How long ``sessions.clear`` can be taken back."""
+"""How long ``sessions.clear`` and ``sessions.delete`` can be taken back."""
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "thinkingLevel": THINKING_LEVELS,
@@ -54,6 +56,11 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 def new_key() -> str:
     """A key nobody has used."""
     return f"agent:main:webchat:{uuid.uuid4().hex[:12]}"
+
+
+def _key_of(name: str) -> str:
+    """A key like those of ``new_key`` that is always the same for a name."""
+    return f"agent:main:webchat:{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 @method("sessions.list")
@@ -146,6 +153,7 @@ async def clear(gw: Gateway, key: str) -> Session:
     async with gw.runs.stopped(key):
         now = now_ms()
         session = await gw.store.clear(key, undo_until=now + UNDO_MS, now=now)
+    gw.sweeper.expect(now + UNDO_MS)
     gw.tell_session(session, "cleared")
     return session
 
@@ -185,12 +193,33 @@ async def sessions_delete(gw: Gateway, client: Client, params: SessionsDeletePar
         raise InvalidRequest(f"Cannot delete the main session ({key}).", reason="MAIN_SESSION")
     try:
         async with gw.runs.stopped(key):
+            now = now_ms()
             archived = await gw.store.delete_session(key, delete_transcript=params.delete_transcript is not False,
-                                                     now=now_ms())
+                                                     undo_until=now + UNDO_MS, now=now)
     except NotFound:
         return SessionsDeleteResult(ok=True, key=key, deleted=False, archived=[])
+    gw.sweeper.expect(now + UNDO_MS)
     gw.tell_deleted(key)
-    return SessionsDeleteResult(ok=True, key=key, deleted=True, archived=archived)
+    return SessionsDeleteResult(ok=True, key=key, deleted=True, archived=archived, undo_until=now + UNDO_MS)
+
+
+@method("sessions.undelete")
+async def sessions_undelete(gw: Gateway, client: Client, params: SessionKeyParams) -> SessionEntryResult:
+    """Where the key is in use again, what was deleted comes back as archived transcripts."""
+    session = await gw.store.undelete_session(gw.canonical(params.key), now=now_ms())
+    gw.tell_session(session, "restored")
+    return SessionEntryResult(ok=True, key=session.key, entry=gw.entry(session))
+
+
+@method("sessions.fork")
+async def sessions_fork(gw: Gateway, client: Client, params: SessionsForkParams) -> SessionEntryResult:
+    """A resend (same ``idempotencyKey``) finds the copy by its key, which is made of that."""
+    key = gw.canonical(params.key)
+    target = new_key() if params.idempotency_key is None else _key_of(f"{key}\0{params.idempotency_key}")
+    session = await gw.store.fork(key, target, message_id=params.message_id, label=(params.label or "").strip() or None,
+                                  now=now_ms())
+    gw.tell_session(session, "created")
+    return SessionEntryResult(ok=True, key=session.key, entry=gw.entry(session))
 
 
 @method("sessions.resolve")

@@ -41,7 +41,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     session_id: str
     epoch: int
-    """Rises by one whenever the current transcript changes (new, reset, clear, undo, restore)."""
+    """Rises whenever what is shown changes otherwise than by a message at its end: new, reset, clear, undo, restore,
+    another branch, a message deleted or brought back. Never used twice for a key."""
     created_at: int
     updated_at: int
     settings: Mapping[str, Any]
@@ -54,11 +55,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     total_input: int = 0
     total_output: int = 0
     total_cost: float = 0.0
-    """US dollars, all replies of the transcript."""
+    """US dollars, all replies of the transcript, those of other branches too: they were paid."""
     title: str = ""
-    """The first user text of the transcript, one line, at most 120 characters."""
+    """The first user text that is shown, one line, at most 120 characters."""
     preview: str = ""
-    """The newest text of the transcript, one line, at most 200 characters."""
+    """The newest text that is shown, one line, at most 200 characters."""
     clear_undo_until: int = 0
     """``sessions.undo`` works until then; 0 when there is nothing to undo."""
 
@@ -69,11 +70,32 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     seq: int
     id: str
-    parent_id: str | None
+    parent_seq: int
+    """The message before it on its branch; 0 for the first."""
+    shown: bool
+    """It is on the path that is shown, not on another branch."""
     run_id: str | None
     role: str
     created_at: int
     body: msgspec.Raw
+
+
+class Siblings(msgspec.Struct, frozen=True, kw_only=True):
+    """A shown message that has alternatives: all of them, itself included, oldest first."""
+
+    message_id: str
+    ids: Sequence[str]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the tree a run has its place, if not at the end of what is shown.
+
+    ``regenerate``: its reply is an alternative to the reply ``message_id``. ``continue``: so too, and begins with that
+    one's text. ``edit``: its user message is an alternative to the user message ``message_id``.
+    """
+
+    kind: Literal["regenerate", "edit", "continue"]
+    message_id: str
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +142,8 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None
     messages: Sequence[Message]
     has_more: bool
+    branches: Sequence[Siblings] = ()
+    """Of the messages given, those that have alternatives."""
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +191,15 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Of the transcript it is in."""
     label: str | None
     archived: bool
+    shown: bool
+    """It is on the path that its transcript shows, not on another branch."""
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was deleted."""
+
+    session: Session
+    undo_until: int
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,15 +239,21 @@ class Store(Protocol):
     # -- runs -------------------------------------------------------------------------------------------------------
     async def accept_run(
         self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
-        options: Mapping[str, Any], start: bool, now: int,
+        options: Mapping[str, Any], start: bool, now: int, place: Place | None = None,
     ) -> Accepted:
         """Record a send. Creates the session if there is none. ``message`` carries ``role``, ``content``,
         ``timestamp``; the store adds ``id``, ``seq``, ``runId`` on appending. With ``start`` the user message is
         appended and the run is ``running``, else it waits as ``queued``.
 
+        With ``place`` (and ``start``) what is shown then ends where the run's first message will stand. Nothing is
+        appended for ``regenerate`` and ``continue``; for ``continue``, ``run.text`` is the text kept.
+
         Raises:
             IdempotencyConflict: ``run_id`` is known with another ``request_hash`` or ``session_key``.
             SendDenied: the session's ``sendPolicy`` is ``deny`` and the send is no command.
+            NotFound: there is no message ``place.message_id``.
+            InvalidRequest: it is no reply, or no user message (``WRONG_ROLE``); it answers nothing
+                (``NOTHING_TO_ANSWER``); it is to be continued and was not cut (``NOT_CUT``).
         """
         ...
 
@@ -232,10 +271,15 @@ class Store(Protocol):
     ) -> Finished:
         """End a run: append ``message`` (the assistant's, with ``usage`` in wire form, or ``None``) to the transcript
         the run started in (even if archived since), add up the counters, set the state. A second call is a no-op
-        that returns the first one's message."""
+        that returns the first one's message. When a run that was to write an alternative ends without a message, what
+        it was an alternative to is shown again."""
         ...
 
     async def get_run(self, run_id: str) -> Run | None: ...
+
+    async def edit_queued(self, run_id: str, message: Mapping[str, Any]) -> Run | None:
+        """Replace the user message of a run that waits. ``None`` if it does not wait (any more)."""
+        ...
 
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         """Runs waiting, oldest first."""
@@ -257,11 +301,25 @@ class Store(Protocol):
 
     async def history(
         self, *, session_key: str | None = None, session_id: str | None = None, limit: int,
-        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None,
+        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None, whole: bool = False,
     ) -> HistoryPage:
         """The newest ``limit`` messages (before ``before_seq``, exclusive; after ``since_seq``, exclusive), oldest
         first; fewer when their bodies would exceed ``max_bytes`` (the newest one is always given). An unknown session
-        gives an empty page with ``session=None``."""
+        gives an empty page with ``session=None``. ``whole``: of all branches, without ``branches``."""
+        ...
+
+    async def show_branch(self, key: str, message_id: str, *, now: int) -> Session:
+        """Show the branch with that message, to its newest end. Raises ``NotFound``."""
+        ...
+
+    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> Removed:
+        """Take one message out; what was said to it is shown under the one before. A last one gives way to its
+        nearest alternative. Again: nothing, while it can come back. Raises ``NotFound``."""
+        ...
+
+    async def undelete_message(self, key: str, message_id: str, *, busy: bool, now: int) -> Session:
+        """Put a deleted message back where it was; it is shown again if it was. Raises ``NotFound`` when it is too
+        late, ``Unavailable`` (``BUSY``) if ``busy``, a reply being written, and another branch would be shown."""
         ...
 
     async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[Hit]:
@@ -315,9 +373,30 @@ class Store(Protocol):
         """Make an archived transcript the current one of its key (the present one is archived). Raises ``NotFound``."""
         ...
 
-    async def delete_session(self, key: str, *, delete_transcript: bool, now: int) -> Sequence[str]:
-        """Remove the session row; its transcripts are purged, or kept archived when not ``delete_transcript``.
-        Returns the ids of those kept. Raises ``NotFound``."""
+    async def delete_session(
+        self, key: str, *, delete_transcript: bool, now: int, undo_until: int = 0
+    ) -> Sequence[str]:
+        """Remove the session row; its transcripts are out of sight at once and removed by ``sweep`` after
+        ``undo_until``, or kept archived when not ``delete_transcript``. Returns the ids of those kept. Raises
+        ``NotFound``."""
+        ...
+
+    async def undelete_session(self, key: str, *, now: int) -> Session:
+        """Bring a deleted session back. Where the key is in use again, what was deleted comes back archived. Nothing
+        when it was not deleted. Raises ``NotFound``."""
+        ...
+
+    async def fork(
+        self, key: str, new_key: str, *, message_id: str | None = None, label: str | None = None, now: int
+    ) -> Session:
+        """Copy what is shown, up to a message (of any branch), into a new session with the settings of the old one.
+        Returns the session ``new_key`` as it is if there is one. Raises ``NotFound``, ``InvalidRequest``
+        (``LABEL_TAKEN``)."""
+        ...
+
+    async def sweep(self, *, now: int) -> int | None:
+        """Remove a little of what can no longer be undone. Returns when to call again (in the past when there is more
+        to do), ``None`` when nothing waits."""
         ...
 
     # -- the gateway's own records ------------------------------------------------------------------------------------

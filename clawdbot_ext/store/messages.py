@@ -13,23 +13,28 @@ from typing import Any
 
 from msgspec import Raw
 
-from . import sessions, transcripts, usage
+from . import sessions, transcripts, tree, usage
 from .api import Finished, HistoryPage, Message
+from .tree import Node
 from .wire import encode
 
-_FIELDS = ("session_id", "seq", "id", "parent_id", "run_id", "role", "created_at")
 # As a blob the body comes out as the bytes that are sent; as text it would be decoded, then encoded again.
-_SELECT = f"SELECT {', '.join(_FIELDS)}, CAST(body AS BLOB) FROM messages"
-_PAGE = f"{_SELECT} WHERE session_id = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+_SELECT = """SELECT session_id, seq, id, parent_seq, under_seq, place, run_id, role, created_at, CAST(body AS BLOB)
+    FROM messages"""
+# The conditions on place are those of the indexes that have only such rows.
+_PAGE = f"{_SELECT} WHERE session_id = ? AND seq > ? AND seq < ? AND place = 1 ORDER BY seq DESC LIMIT ?"
+_WHOLE = f"{_SELECT} WHERE session_id = ? AND seq > ? AND seq < ? AND place >= 0 ORDER BY seq DESC LIMIT ?"
+_INSERT = """INSERT INTO messages (session_id, seq, id, parent_seq, under_seq, run_id, role, created_at, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _NO_END = 2**63 - 1
 
 
 def _from_row(row: tuple[Any, ...]) -> Message:
-    session_id, seq, id_, parent_id, run_id, role, created_at, body = row
+    session_id, seq, id_, _, under, place, run_id, role, created_at, body = row
     return Message(
-        session_id=session_id, seq=seq, id=id_, parent_id=parent_id, run_id=run_id, role=role, created_at=created_at,
-        body=Raw(body),
+        session_id=session_id, seq=seq, id=id_, parent_seq=under, shown=place == tree.SHOWN, run_id=run_id, role=role,
+        created_at=created_at, body=Raw(body),
     )
 
 
@@ -38,38 +43,50 @@ def get(conn: sqlite3.Connection, session_id: str, seq: int) -> Message | None:
     return _from_row(row) if row else None
 
 
+def new_id() -> str:
+    return f"m_{uuid.uuid4().hex}"
+
+
 def add(
-    conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None
+    conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
+    beside: Node | None = None,
 ) -> Message:
-    """Append to a transcript, archived or not, and count it there."""
+    """Append to the path that a transcript shows, archived or not, and count it there.
+
+    Args:
+        beside: what it is an alternative to. They belong under the same message, also if that is deleted now.
+    """
     last_seq, floor_seq = conn.execute(
         "SELECT last_seq, floor_seq FROM transcripts WHERE session_id = ?", (session_id,)
     ).fetchone()
-    parent = conn.execute(
-        "SELECT id FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq DESC LIMIT 1", (session_id, floor_seq)
-    ).fetchone()
-    place: dict[str, Any] = {"id": f"m_{uuid.uuid4().hex}", "seq": last_seq + 1}
+    under = tree.leaf(conn, session_id, floor_seq)
+    parent = beside.parent if beside is not None and beside.under == under else under
+    place: dict[str, Any] = {"id": new_id(), "seq": last_seq + 1}
     if run_id is not None:
         place["runId"] = run_id
     body = encode({**message, **place})
     added = Message(
-        session_id=session_id, seq=place["seq"], id=place["id"], parent_id=parent[0] if parent else None,
-        run_id=run_id, role=message["role"], created_at=now, body=Raw(body.encode()),
+        session_id=session_id, seq=place["seq"], id=place["id"], parent_seq=under, shown=True, run_id=run_id,
+        role=message["role"], created_at=now, body=Raw(body.encode()),
     )
-    conn.execute(
-        f"INSERT INTO messages ({', '.join(_FIELDS)}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (session_id, added.seq, added.id, added.parent_id, run_id, added.role, now, body),
-    )
+    conn.execute(_INSERT, (session_id, added.seq, added.id, parent, under, run_id, added.role, now, body))
     transcripts.count(conn, session_id, added.seq, message)
     usage.record(conn, session_id, message, now)
     return added
+
+
+def insert(
+    conn: sqlite3.Connection, session_id: str, seq: int, id_: str, under: int, role: str, created_at: int, body: str
+) -> None:
+    """Write a message into its place without counting it."""
+    conn.execute(_INSERT, (session_id, seq, id_, under, under, None, role, created_at, body))
 
 
 def append(
     conn: sqlite3.Connection, key: str, message: Mapping[str, Any], now: int, run_id: str | None, create: bool
 ) -> Finished:
     """Append to the current transcript of ``key``. Raises ``NotFound`` unless ``create``."""
-    transcripts.purge_cleared(conn, now)
+    transcripts.expire(conn, now)
     session_id = sessions.ensure(conn, key, now) if create else sessions.need(conn, key).session_id
     added = add(conn, session_id, message, now, run_id)
     sessions.touch(conn, key, now)
@@ -78,20 +95,24 @@ def append(
 
 def history(
     conn: sqlite3.Connection, key: str | None, session_id: str | None, limit: int, before_seq: int | None,
-    since_seq: int | None, max_bytes: int | None,
+    since_seq: int | None, max_bytes: int | None, whole: bool,
 ) -> HistoryPage:
     """A page of the transcript ``session_id``, or of the current one of ``key``."""
     if session_id is None and key is not None:
         session_id = sessions.current(conn, key)
     row = conn.execute(
-        "SELECT session_id, session_key, floor_seq FROM transcripts WHERE session_id = ?", (session_id,)
+        "SELECT session_id, session_key, floor_seq FROM transcripts WHERE session_id = ? AND gone_until IS NULL",
+        (session_id,),
     ).fetchone()
     if row is None:
         return HistoryPage(session=None, session_id=None, messages=(), has_more=False)
     session_id, key, floor_seq = row
     start = max(floor_seq, since_seq or 0)
-    rows = conn.execute(_PAGE, (session_id, start, _NO_END if before_seq is None else before_seq, limit + 1))
+    rows = conn.execute(
+        _WHOLE if whole else _PAGE, (session_id, start, _NO_END if before_seq is None else before_seq, limit + 1)
+    )
     page: list[Message] = []
+    nodes: list[Node] = []
     has_more = False
     size = 0
     for row in rows:
@@ -100,5 +121,11 @@ def history(
             has_more = True
             break
         page.append(_from_row(row))
+        nodes.append(Node(row[1], row[2], row[7], row[3], row[4], row[5]))
+    rows.close()
     page.reverse()
-    return HistoryPage(session=sessions.get(conn, key), session_id=session_id, messages=page, has_more=has_more)
+    nodes.reverse()
+    return HistoryPage(
+        session=sessions.get(conn, key), session_id=session_id, messages=page, has_more=has_more,
+        branches=() if whole else tree.siblings(conn, session_id, floor_seq, nodes),
+    )

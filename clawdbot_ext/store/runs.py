@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Raw, structs
 
 from ..protocol.errors import IdempotencyConflict, NotFound, SendDenied
-from . import messages, sessions, transcripts
-from .api import FINAL_STATES, Accepted, Finished, Message, Run, RunState, Session
+from . import branches, messages, sessions, transcripts
+from .api import FINAL_STATES, Accepted, Finished, Message, Place, Run, RunState, Session
 from .wire import decode, encode
 
 KEPT_MS = 30 * 24 * 3600 * 1000
@@ -63,23 +63,27 @@ def queued(conn: sqlite3.Connection, key: str | None) -> Sequence[Run]:
 
 def accept(
     conn: sqlite3.Connection, run_id: str, key: str, request_hash: str, message: Mapping[str, Any],
-    options: Mapping[str, Any], start: bool, now: int,
+    options: Mapping[str, Any], start: bool, now: int, place: Place | None,
 ) -> Accepted:
-    """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else, ``SendDenied``."""
+    """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else, ``SendDenied``,
+    and what ``branches.begin`` raises."""
     known = get(conn, run_id)
     if known is not None:
         if (known.request_hash, known.session_key) != (request_hash, key):
             raise IdempotencyConflict(f"idempotency key {run_id} was used for another message")
         return Accepted(run=known, existing=True, session=_session_of(conn, known, now))
-    transcripts.purge_cleared(conn, now)
-    session_id = sessions.ensure(conn, key, now)
+    transcripts.expire(conn, now)
+    session_id = sessions.ensure(conn, key, now) if place is None else sessions.need(conn, key).session_id
     conn.execute(
         """INSERT INTO runs (run_id, session_key, session_id, state, request_hash, message, options, created_at)
            VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)""",
         (run_id, key, session_id, request_hash, encode(message), encode(options), now),
     )
     sessions.touch(conn, key, now)
-    added = _begin(conn, run_id, session_id, message, now) if start else None
+    if place is not None:
+        added = _begin_beside(conn, run_id, key, session_id, place, message, now)
+    else:
+        added = _begin(conn, run_id, session_id, message, now) if start else None
     session = sessions.need(conn, key)
     if session.settings.get("sendPolicy") == "deny" and "command" not in options:
         raise SendDenied(f"{key} takes no messages (sendPolicy is deny)")
@@ -99,10 +103,38 @@ def start(conn: sqlite3.Connection, run_id: str, now: int) -> Accepted | None:
 
 
 def _begin(conn: sqlite3.Connection, run_id: str, session_id: str, message: Mapping[str, Any], now: int) -> Message:
+    _mark_running(conn, run_id, session_id, now)
+    return messages.add(conn, session_id, message, now, run_id)
+
+
+def _begin_beside(
+    conn: sqlite3.Connection, run_id: str, key: str, session_id: str, place: Place, message: Mapping[str, Any], now: int
+) -> Message | None:
+    """Start a run whose first message is an alternative to one that is there: its user message, or else its reply."""
+    _mark_running(conn, run_id, session_id, now)
+    node, kept = branches.begin(conn, session_id, place)
+    if place.kind == "edit":
+        added = messages.add(conn, session_id, message, now, run_id, beside=node)
+    else:
+        added = None
+        conn.execute("UPDATE runs SET beside = ?, text = ? WHERE run_id = ?", (node.id, kept, run_id))
+    transcripts.recount(conn, session_id)
+    sessions.changed(conn, key, session_id, now)
+    return added
+
+
+def _mark_running(conn: sqlite3.Connection, run_id: str, session_id: str, now: int) -> None:
     conn.execute(
         "UPDATE runs SET state = 'running', session_id = ?, started_at = ? WHERE run_id = ?", (session_id, now, run_id)
     )
-    return messages.add(conn, session_id, message, now, run_id)
+
+
+def edit_queued(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any]) -> Run | None:
+    """Replace what a waiting run will say; ``None`` if it does not wait."""
+    changed = conn.execute(
+        "UPDATE runs SET message = ? WHERE run_id = ? AND state = 'queued'", (encode(message), run_id)
+    ).rowcount
+    return _need(conn, run_id) if changed else None
 
 
 def save_partial(conn: sqlite3.Connection, run_id: str, text: str, thinking: str) -> None:
@@ -127,7 +159,13 @@ def finish(
         return Finished(session=_session_of(conn, run, now), message=_reply(conn, run_id))
     # A run that never started has no place in a transcript yet.
     session_id = run.session_id if run.state == "running" else sessions.ensure(conn, run.session_key, now)
-    added = messages.add(conn, session_id, message, now, run_id) if message is not None else None
+    beside = branches.beside(conn, run_id, session_id)
+    if message is not None:
+        added = messages.add(conn, session_id, message, now, run_id, beside=beside)
+    else:
+        added = None
+        if beside is not None:
+            branches.show_again(conn, run.session_key, session_id, beside, now)
     _end(conn, run_id, state, result, added, now)
     if sessions.current(conn, run.session_key) == session_id:
         sessions.touch(conn, run.session_key, now)
@@ -139,7 +177,7 @@ def _end(
 ) -> None:
     conn.execute(
         """UPDATE runs SET state = ?, ended_at = ?, result = ?, session_id = ifnull(?, session_id), reply_seq = ?,
-           message = '{}', text = '', thinking = '' WHERE run_id = ?""",
+           message = '{}', text = '', thinking = '', beside = NULL WHERE run_id = ?""",
         (state, now, encode(result), reply and reply.session_id, reply and reply.seq, run_id),
     )
 
@@ -175,10 +213,12 @@ def abort_all(conn: sqlite3.Connection, key: str, now: int) -> None:
         _end(conn, run.run_id, "aborted", {"status": "aborted", "summary": "aborted"}, None, now)
 
 
-def delete_session(conn: sqlite3.Connection, key: str, delete_transcript: bool, now: int) -> Sequence[str]:
+def delete_session(
+    conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_until: int, now: int
+) -> Sequence[str]:
     """``sessions.delete`` with its runs ended first. Raises ``NotFound``."""
     abort_all(conn, key, now)
-    return sessions.delete(conn, key, delete_transcript, now)
+    return sessions.delete(conn, key, delete_transcript, undo_until, now)
 
 
 def purge(conn: sqlite3.Connection) -> None:

@@ -20,8 +20,8 @@ from .db import transaction
 
 Migration = Callable[[sqlite3.Connection], None]
 
-COMPAT_VERSION = 3
-"""A release before the index lacks the function that the triggers of ``messages`` call."""
+COMPAT_VERSION = 5
+"""A release before the tree would show messages of every branch in one row, deleted ones too."""
 
 
 def m001_initial(conn: sqlite3.Connection) -> None:
@@ -163,7 +163,64 @@ def m004_media(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search, m004_media)
+def m005_tree(conn: sqlite3.Connection) -> None:
+    """Transcripts become trees; what is there becomes one path. Sessions and messages can be deleted for a while."""
+    for statement in _M005:
+        conn.execute(statement)
+
+
+_M005 = (
+    # Parents by number, 0 for none. under_seq: the message it is shown under; parent_seq: what it was said to, which
+    # differs while that is deleted and can come back.
+    "ALTER TABLE messages ADD COLUMN parent_seq INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE messages ADD COLUMN under_seq INTEGER NOT NULL DEFAULT 0",
+    # 1: on the path that is shown. 0: on another branch. -1: deleted.
+    "ALTER TABLE messages ADD COLUMN place INTEGER NOT NULL DEFAULT 1",
+    # Of what is in sight the message before; of what was cleared, the one before that was cleared with it.
+    """UPDATE messages SET parent_seq = ifnull((SELECT max(p.seq) FROM messages AS p
+        WHERE p.session_id = messages.session_id AND p.seq < messages.seq AND p.seq > ifnull(
+            (SELECT c.from_seq FROM clears AS c WHERE c.session_id = messages.session_id
+             AND messages.seq > c.from_seq AND messages.seq <= c.to_seq),
+            (SELECT t.floor_seq FROM transcripts AS t WHERE t.session_id = messages.session_id))), 0)""",
+    "UPDATE messages SET under_seq = parent_seq WHERE parent_seq > 0",
+    "ALTER TABLE messages DROP COLUMN parent_id",
+    "CREATE INDEX messages_by_id ON messages (id)",
+    "CREATE INDEX messages_shown ON messages (session_id, seq) WHERE place = 1",
+    "CREATE INDEX messages_below ON messages (session_id, under_seq, seq) WHERE place >= 0",
+    # Deleted messages that can come back. place: as it was. last_seq: see tree.NEVER.
+    """CREATE TABLE removed (
+        session_id TEXT NOT NULL REFERENCES transcripts (session_id) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        undo_until INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        PRIMARY KEY (session_id, seq)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX removed_by_expiry ON removed (undo_until)",
+    # beside: the message to which the reply of a run that has not ended is an alternative.
+    "ALTER TABLE runs ADD COLUMN beside TEXT",
+    # gone_until: the transcript is out of sight, and is removed after that time. NULL while it is there.
+    "ALTER TABLE transcripts ADD COLUMN gone_until INTEGER",
+    "CREATE INDEX transcripts_gone ON transcripts (gone_until) WHERE gone_until IS NOT NULL",
+    """CREATE TABLE deleted_sessions (
+        key TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        settings TEXT NOT NULL,
+        undo_until INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # Cleared messages beyond recall, which the sweep removes.
+    """CREATE TABLE trash (
+        session_id TEXT NOT NULL REFERENCES transcripts (session_id) ON DELETE CASCADE,
+        from_seq INTEGER NOT NULL,
+        to_seq INTEGER NOT NULL,
+        PRIMARY KEY (session_id, to_seq)
+    ) WITHOUT ROWID""",
+)
+
+
+MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search, m004_media, m005_tree)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

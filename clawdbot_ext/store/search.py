@@ -1,7 +1,7 @@
 """Search: the full-text index over what people and the model said. All SQL of that noun.
 
 The index keeps no text (``content=''``), only words and rowids of ``messages``. Triggers keep it in step whatever adds
-or removes a message; clearing moves a transcript's floor, so what was cleared is left out when the rows are joined.
+or removes a message; what was cleared or deleted and can come back is left out when the rows are joined.
 Nothing here vacuums: SQLite may then number rows anew, and the index would have to be built again.
 Plain functions of a connection, to be called inside a transaction. Above: ``schema``, ``sqlite``. Below: ``terms``.
 """
@@ -39,10 +39,11 @@ CREATE = (
 )
 
 _FIND = """SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, s.label,
-    t.archived_at IS NOT NULL
+    t.archived_at IS NOT NULL, m.place = 1
     FROM search JOIN messages AS m ON m.rowid = search.rowid JOIN transcripts AS t ON t.session_id = m.session_id
     LEFT JOIN sessions AS s ON s.key = t.session_key
-    WHERE search MATCH ? AND search.rowid < ? AND m.seq > t.floor_seq ORDER BY search.rowid DESC"""
+    WHERE search MATCH ? AND search.rowid < ? AND m.seq > t.floor_seq AND m.place >= 0 AND t.gone_until IS NULL
+    ORDER BY search.rowid DESC"""
 _NO_END = 2**63 - 1
 
 
@@ -53,15 +54,15 @@ def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -
         return ()
     rows = conn.execute(_FIND, (terms.match_expression(words), _NO_END if before is None else before))
     hits: list[Hit] = []
-    for position, key, session_id, seq, id_, role, at, body, title, label, archived in rows:
-        shown = terms.snippet(text_of(decode(body)), words)
-        if shown is None:
+    for position, key, session_id, seq, id_, role, at, body, title, label, archived, shown in rows:
+        cut = terms.snippet(text_of(decode(body)), words)
+        if cut is None:
             continue
         hits.append(
             Hit(
                 position=position, session_key=key, session_id=session_id, seq=seq, message_id=id_, role=role,
-                created_at=at, snippet=shown.text, highlights=shown.highlights, title=title, label=label,
-                archived=bool(archived),
+                created_at=at, snippet=cut.text, highlights=cut.highlights, title=title, label=label,
+                archived=bool(archived), shown=bool(shown),
             )
         )
         if len(hits) == limit:

@@ -116,6 +116,12 @@ def current(conn: sqlite3.Connection, key: str) -> str | None:
 
 def _insert(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now: int) -> str:
     session_id = transcripts.create(conn, key, now)
+    insert(conn, key, session_id, settings, now)
+    return session_id
+
+
+def insert(conn: sqlite3.Connection, key: str, session_id: str, settings: Mapping[str, Any], now: int) -> None:
+    """A session around an existing transcript. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
     # Above every epoch of a deleted session: a client that still holds one must not take the new session for the old.
     epoch = int(get_meta(conn, "deleted_epoch") or 0) + 1
     conn.execute(
@@ -124,7 +130,6 @@ def _insert(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now
     )
     if settings:
         _change(conn, key, {}, settings)
-    return session_id
 
 
 def patch(conn: sqlite3.Connection, key: str, changes: Mapping[str, Any], now: int) -> Session:
@@ -149,8 +154,8 @@ def touch(conn: sqlite3.Connection, key: str, now: int) -> None:
     conn.execute("UPDATE sessions SET updated_at = ? WHERE key = ?", (now, key))
 
 
-def _changed(conn: sqlite3.Connection, key: str, session_id: str, now: int) -> Session:
-    """The current transcript is another one, or another in content."""
+def changed(conn: sqlite3.Connection, key: str, session_id: str, now: int) -> Session:
+    """The current transcript is another one, or shows something else: a new epoch."""
     conn.execute(
         "UPDATE sessions SET session_id = ?, epoch = epoch + 1, updated_at = ? WHERE key = ?", (session_id, now, key)
     )
@@ -162,7 +167,7 @@ def new_transcript(conn: sqlite3.Connection, key: str, now: int) -> Session:
     before = current(conn, key)
     if before is None:
         return create(conn, key, {}, now)
-    session = _changed(conn, key, transcripts.create(conn, key, now), now)
+    session = changed(conn, key, transcripts.create(conn, key, now), now)
     transcripts.archive(conn, before, now)
     return session
 
@@ -172,7 +177,9 @@ def restore(conn: sqlite3.Connection, session_id: str, now: int) -> Session:
 
     The transcript of a deleted session brings the session back, with default settings.
     """
-    row = conn.execute("SELECT session_key FROM transcripts WHERE session_id = ?", (session_id,)).fetchone()
+    row = conn.execute(
+        "SELECT session_key FROM transcripts WHERE session_id = ? AND gone_until IS NULL", (session_id,)
+    ).fetchone()
     if row is None:
         raise NotFound(f"no transcript {session_id}")
     key: str = row[0]
@@ -180,31 +187,33 @@ def restore(conn: sqlite3.Connection, session_id: str, now: int) -> Session:
     if before == session_id:
         return need(conn, key)
     conn.execute("UPDATE transcripts SET archived_at = NULL WHERE session_id = ?", (session_id,))
-    session = _changed(conn, key, session_id, now)
+    session = changed(conn, key, session_id, now)
     transcripts.archive(conn, before, now)
     return session
 
 
 def clear(conn: sqlite3.Connection, key: str, undo_until: int, now: int) -> Session:
     """Empty the current transcript; an empty one is left as it is. Raises ``NotFound``."""
-    transcripts.purge_cleared(conn, now)
+    transcripts.expire(conn, now)
     session = need(conn, key)
     if not session.message_count:
         return session
     transcripts.clear(conn, session.session_id, undo_until)
-    return _changed(conn, key, session.session_id, now)
+    return changed(conn, key, session.session_id, now)
 
 
 def undo_clear(conn: sqlite3.Connection, key: str, now: int) -> Session:
     """Put back what the newest clear took. Raises ``NotFound`` when there is nothing, or not any more."""
-    transcripts.purge_cleared(conn, now)
+    transcripts.expire(conn, now)
     session = need(conn, key)
     if not transcripts.undo_clear(conn, session.session_id):
         raise NotFound(f"nothing to undo in {key}")
-    return _changed(conn, key, session.session_id, now)
+    return changed(conn, key, session.session_id, now)
 
 
-def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, now: int) -> Sequence[str]:
+def delete(
+    conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_until: int, now: int
+) -> Sequence[str]:
     """Remove the session, and its transcripts or not; returns the ids of those kept. Raises ``NotFound``.
 
     A key whose session is gone but whose transcripts were kept may be deleted again, with them.
@@ -215,7 +224,44 @@ def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, now: int
     conn.execute("DELETE FROM sessions WHERE key = ?", (key,))
     if session is not None:
         set_meta(conn, "deleted_epoch", max(session.epoch, int(get_meta(conn, "deleted_epoch") or 0)))
+        conn.execute("DELETE FROM deleted_sessions WHERE key = ? OR undo_until < ?", (key, now))
+        if undo_until >= now:
+            conn.execute(
+                """INSERT INTO deleted_sessions (key, session_id, created_at, updated_at, settings, undo_until)
+                   VALUES (?, ?, ?, ?, ?, ?)""",
+                (key, session.session_id, session.created_at, session.updated_at, encode(session.settings), undo_until),
+            )
     if not delete_transcript:
         return transcripts.archive_all(conn, key, now)
-    transcripts.delete_all(conn, key)
+    transcripts.hide_all(conn, key, undo_until)
     return ()
+
+
+def undelete(conn: sqlite3.Connection, key: str, now: int) -> Session:
+    """Bring a deleted session back, its transcripts at least; see ``api.Store``. Raises ``NotFound``."""
+    present = get(conn, key)
+    row = conn.execute(
+        """SELECT session_id, created_at, updated_at, settings FROM deleted_sessions
+           WHERE key = ? AND undo_until >= ?""",
+        (key, now),
+    ).fetchone()
+    if row is None:
+        if present is None:
+            raise NotFound(f"{key} was not deleted, or cannot be brought back any more")
+        return present
+    session_id, created_at, updated_at, settings = row
+    conn.execute("DELETE FROM deleted_sessions WHERE key = ?", (key,))
+    transcripts.unhide_all(conn, key, now)
+    if present is not None:
+        return present
+    there = conn.execute(
+        "UPDATE transcripts SET archived_at = NULL WHERE session_id = ? AND gone_until IS NULL", (session_id,)
+    ).rowcount
+    kept = decode(settings)
+    if conn.execute("SELECT 1 FROM sessions WHERE label = ?", (kept.get("label"),)).fetchone():
+        del kept["label"]  # given to another one meanwhile
+    insert(conn, key, session_id if there else transcripts.create(conn, key, now), kept, now)
+    conn.execute(
+        "UPDATE sessions SET created_at = ?, updated_at = ? WHERE key = ?", (created_at, updated_at, key)
+    )
+    return need(conn, key)

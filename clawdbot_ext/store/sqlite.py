@@ -17,13 +17,15 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import db, media, messages, records, runs, schema, search, sessions, transcripts, usage
+from . import branches, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
 from .api import (
     Accepted,
     Finished,
     HistoryPage,
     Hit,
     Media,
+    Place,
+    Removed,
     Run,
     RunState,
     Session,
@@ -118,7 +120,7 @@ class SqliteStore:
         try:
             with db.transaction(conn):
                 schema.set_meta(conn, "state", "open")
-                transcripts.purge_cleared(conn, time.time_ns() // 1_000_000)
+                transcripts.expire(conn, time.time_ns() // 1_000_000)
                 runs.purge(conn)
         except sqlite3.OperationalError as error:
             if not isinstance(self._explain(error), StorageFull):
@@ -166,10 +168,10 @@ class SqliteStore:
     # -- runs -------------------------------------------------------------------------------------------------------
     async def accept_run(
         self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
-        options: Mapping[str, Any], start: bool, now: int,
+        options: Mapping[str, Any], start: bool, now: int, place: Place | None = None,
     ) -> Accepted:
         return await self._write(
-            lambda conn: runs.accept(conn, run_id, session_key, request_hash, message, options, start, now)
+            lambda conn: runs.accept(conn, run_id, session_key, request_hash, message, options, start, now, place)
         )
 
     async def start_run(self, run_id: str, *, now: int) -> Accepted | None:
@@ -186,6 +188,9 @@ class SqliteStore:
     async def get_run(self, run_id: str) -> Run | None:
         return await self._read(lambda conn: runs.get(conn, run_id))
 
+    async def edit_queued(self, run_id: str, message: Mapping[str, Any]) -> Run | None:
+        return await self._write(lambda conn: runs.edit_queued(conn, run_id, message))
+
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         return await self._read(lambda conn: runs.queued(conn, session_key))
 
@@ -201,11 +206,20 @@ class SqliteStore:
 
     async def history(
         self, *, session_key: str | None = None, session_id: str | None = None, limit: int,
-        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None,
+        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None, whole: bool = False,
     ) -> HistoryPage:
         return await self._read(
-            lambda conn: messages.history(conn, session_key, session_id, limit, before_seq, since_seq, max_bytes)
+            lambda conn: messages.history(conn, session_key, session_id, limit, before_seq, since_seq, max_bytes, whole)
         )
+
+    async def show_branch(self, key: str, message_id: str, *, now: int) -> Session:
+        return await self._write(lambda conn: branches.show(conn, key, message_id, now))
+
+    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> Removed:
+        return await self._write(lambda conn: branches.delete(conn, key, message_id, undo_until, now))
+
+    async def undelete_message(self, key: str, message_id: str, *, busy: bool, now: int) -> Session:
+        return await self._write(lambda conn: branches.undelete(conn, key, message_id, busy, now))
 
     async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[Hit]:
         return await self._read(lambda conn: search.find(conn, query, limit, before))
@@ -247,8 +261,26 @@ class SqliteStore:
     async def restore(self, session_id: str, *, now: int) -> Session:
         return await self._write(lambda conn: sessions.restore(conn, session_id, now))
 
-    async def delete_session(self, key: str, *, delete_transcript: bool, now: int) -> Sequence[str]:
-        return await self._write(lambda conn: runs.delete_session(conn, key, delete_transcript, now))
+    async def delete_session(
+        self, key: str, *, delete_transcript: bool, now: int, undo_until: int = 0
+    ) -> Sequence[str]:
+        return await self._write(lambda conn: runs.delete_session(conn, key, delete_transcript, undo_until, now))
+
+    async def undelete_session(self, key: str, *, now: int) -> Session:
+        return await self._write(lambda conn: sessions.undelete(conn, key, now))
+
+    async def fork(
+        self, key: str, new_key: str, *, message_id: str | None = None, label: str | None = None, now: int
+    ) -> Session:
+        copy = await self._write(lambda conn: branches.begin_copy(conn, key, new_key, message_id, label, now))
+        if copy is None:
+            return await self._read(lambda conn: sessions.need(conn, new_key))
+        for start in range(0, len(copy.path), branches.COPIED):  # a job each, so that others may write in between
+            await self._write(partial(branches.copy_some, copy=copy, start=start))
+        return await self._write(lambda conn: branches.end_copy(conn, copy, new_key, now))
+
+    async def sweep(self, *, now: int) -> int | None:
+        return await self._write(lambda conn: transcripts.sweep(conn, now))
 
     # -- the gateway's own records ------------------------------------------------------------------------------------
     async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:

@@ -2,7 +2,8 @@
 
 A clear moves the transcript's *floor*: messages up to it are out of sight. It touches no message, so it costs the same
 for ten and for ten thousand, and undoing it finds every message at its old place, in front of what was said since.
-Plain functions of a connection, to be called inside a transaction. Above: ``messages``, ``sessions``.
+What is long to remove is put out of sight at once and removed by ``sweep``, a little at a time.
+Plain functions of a connection, to be called inside a transaction. Above: ``messages``, ``sessions``. Below: ``tree``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import tree
 from .api import Transcript
-from .wire import PREVIEW_CHARS, TITLE_CHARS, one_line, text_of, usage_of
+from .wire import PREVIEW_CHARS, TITLE_CHARS, decode, encode, one_line, text_of, usage_of
+
+SWEPT_MESSAGES, SWEPT_CHARS = 100, 128 * 1024
+"""Most that one step of the sweep removes: some 20 ms of the writing thread, most of it for the index of words."""
+_NO_END = 2**63 - 1
 
 COUNTERS = (
     "message_count", "input_tokens", "output_tokens", "total_input", "total_output", "total_cost", "title", "preview",
@@ -25,20 +31,12 @@ _CLEAR = f"""INSERT INTO clears (session_id, from_seq, to_seq, undo_until, {_ALL
 _RESET = """UPDATE transcripts SET floor_seq = last_seq, message_count = 0, input_tokens = 0, output_tokens = 0,
     total_input = 0, total_output = 0, total_cost = 0, title = '', preview = '' WHERE session_id = ?"""
 
-# The sums add up. Of the rest, what was said since is newer, except for the title, which is the oldest text.
+# What was spent adds up; the rest is counted anew.
 _UNDO = """UPDATE transcripts SET floor_seq = c.from_seq,
-    message_count = transcripts.message_count + c.message_count,
     total_input = transcripts.total_input + c.total_input,
     total_output = transcripts.total_output + c.total_output,
-    total_cost = transcripts.total_cost + c.total_cost,
-    input_tokens = iif(transcripts.input_tokens, transcripts.input_tokens, c.input_tokens),
-    output_tokens = iif(transcripts.output_tokens, transcripts.output_tokens, c.output_tokens),
-    title = iif(c.title = '', transcripts.title, c.title),
-    preview = iif(transcripts.preview = '', c.preview, transcripts.preview)
+    total_cost = transcripts.total_cost + c.total_cost
     FROM clears AS c WHERE c.batch = ? AND transcripts.session_id = c.session_id"""
-_JOIN = """UPDATE messages SET parent_id =
-    (SELECT id FROM messages WHERE session_id = :id AND seq > :low AND seq <= :high ORDER BY seq DESC LIMIT 1)
-    WHERE session_id = :id AND seq = (SELECT min(seq) FROM messages WHERE session_id = :id AND seq > :high)"""
 
 _KEPT = """message_count > 0
     OR EXISTS (SELECT 1 FROM clears AS c WHERE c.session_id = transcripts.session_id)
@@ -80,13 +78,52 @@ def count(conn: sqlite3.Connection, session_id: str, seq: int, message: Mapping[
         )
 
 
+def recount(conn: sqlite3.Connection, session_id: str) -> None:
+    """Count anew what follows the path that is shown; what was spent stays. Reads no more bodies than it must."""
+    low = tree.floor(conn, session_id)
+    (shown,) = conn.execute(
+        "SELECT count(*) FROM messages WHERE session_id = ? AND seq > ? AND place = 1", (session_id, low)
+    ).fetchone()
+    bodies = "SELECT body FROM messages WHERE session_id = ? AND seq > ? AND place = 1"
+    firsts = conn.execute(f"{bodies} AND role = 'user' ORDER BY seq", (session_id, low))
+    title = next((line for (body,) in firsts if (line := one_line(text_of(decode(body)), TITLE_CHARS))), "")
+    firsts.close()
+    preview, tokens = "", None
+    newest = conn.execute(f"{bodies} ORDER BY seq DESC", (session_id, low))
+    for (body,) in newest:
+        message = decode(body)
+        preview = preview or one_line(text_of(message), PREVIEW_CHARS)
+        tokens = tokens or _window(message)
+        if preview and tokens:
+            break
+    newest.close()
+    conn.execute(
+        """UPDATE transcripts SET message_count = ?, title = ?, preview = ?, input_tokens = ?, output_tokens = ?
+           WHERE session_id = ?""",
+        (shown, title, preview, *(tokens or (0, 0)), session_id),
+    )
+
+
+def _window(message: Mapping[str, Any]) -> tuple[int, int] | None:
+    """What fills the model's window after this message, read and written; ``None`` if it does not tell."""
+    if compaction := message.get("compaction"):
+        return int(compaction.get("tokensAfter") or 0), 0
+    usage = usage_of(message)
+    return (usage.read, usage.written) if usage else None
+
+
 def archive(conn: sqlite3.Connection, session_id: str, now: int) -> None:
     """Put away a transcript that is no longer current; one that holds nothing, not even for later, is dropped."""
-    kept = conn.execute(
-        f"UPDATE transcripts SET archived_at = ? WHERE session_id = ? AND ({_KEPT})", (now, session_id)
-    ).rowcount
-    if not kept:
-        conn.execute("DELETE FROM transcripts WHERE session_id = ?", (session_id,))
+    conn.execute("UPDATE transcripts SET archived_at = ? WHERE session_id = ?", (now, session_id))
+    _drop_if_empty(conn, session_id)
+
+
+def _drop_if_empty(conn: sqlite3.Connection, session_id: str) -> None:
+    conn.execute(
+        f"""UPDATE transcripts SET gone_until = 0
+            WHERE session_id = ? AND archived_at IS NOT NULL AND gone_until IS NULL AND NOT ({_KEPT})""",
+        (session_id,),
+    )
 
 
 def clear(conn: sqlite3.Connection, session_id: str, undo_until: int) -> None:
@@ -96,37 +133,81 @@ def clear(conn: sqlite3.Connection, session_id: str, undo_until: int) -> None:
 
 
 def undo_clear(conn: sqlite3.Connection, session_id: str) -> bool:
-    """Bring back the newest batch; ``False`` if there is none. Call ``purge_cleared`` first: what expired is gone."""
+    """Bring back the newest batch; ``False`` if there is none. Call ``expire`` first: what expired is gone."""
     row = conn.execute(
         "SELECT batch, from_seq, to_seq FROM clears WHERE session_id = ? ORDER BY batch DESC LIMIT 1", (session_id,)
     ).fetchone()
     if row is None:
         return False
     batch, low, high = row
+    # A newer clear with a shorter time to undo it: what it took must not come back with this one.
+    conn.execute(
+        """DELETE FROM messages WHERE session_id = ?1 AND EXISTS (SELECT 1 FROM trash AS d WHERE d.session_id = ?1
+           AND d.from_seq >= ?2 AND messages.seq > d.from_seq AND messages.seq <= d.to_seq)""",
+        (session_id, high),
+    )
     conn.execute(_UNDO, (batch,))
-    conn.execute(_JOIN, {"id": session_id, "low": low, "high": high})
+    tree.join(conn, session_id, low, high)
     conn.execute("DELETE FROM clears WHERE batch = ?", (batch,))
+    recount(conn, session_id)
     return True
 
 
-def purge_cleared(conn: sqlite3.Connection, now: int) -> None:
-    """Remove for good what was cleared and can no longer be undone."""
-    expired = conn.execute(
-        "SELECT batch, session_id, from_seq, to_seq FROM clears WHERE undo_until < ?", (now,)
-    ).fetchall()
-    for batch, session_id, low, high in expired:
-        conn.execute("DELETE FROM messages WHERE session_id = ? AND seq > ? AND seq <= ?", (session_id, low, high))
-        conn.execute("DELETE FROM clears WHERE batch = ?", (batch,))
+def expire(conn: sqlite3.Connection, now: int) -> None:
+    """Give up what was taken away and can no longer be undone. ``sweep`` removes what is long."""
+    tree.purge_removed(conn, now)
+    expired = conn.execute("SELECT batch, session_id FROM clears WHERE undo_until < ?", (now,)).fetchall()
+    for batch, session_id in expired:
         conn.execute(
-            f"DELETE FROM transcripts WHERE session_id = ? AND archived_at IS NOT NULL AND NOT ({_KEPT})", (session_id,)
+            """INSERT OR IGNORE INTO trash (session_id, from_seq, to_seq)
+               SELECT session_id, from_seq, to_seq FROM clears WHERE batch = ?""",
+            (batch,),
         )
+        conn.execute("DELETE FROM clears WHERE batch = ?", (batch,))
+        _drop_if_empty(conn, session_id)
+
+
+def sweep(conn: sqlite3.Connection, now: int) -> int | None:
+    """See ``api.Store.sweep``."""
+    expire(conn, now)
+    trash = conn.execute("SELECT session_id, from_seq, to_seq FROM trash LIMIT 1").fetchone()
+    if trash:
+        if not _remove_some(conn, *trash):
+            conn.execute("DELETE FROM trash WHERE session_id = ? AND from_seq = ? AND to_seq = ?", trash)
+        return now - 1
+    gone = conn.execute("SELECT session_id FROM transcripts WHERE gone_until < ? LIMIT 1", (now,)).fetchone()
+    if gone:
+        if not _remove_some(conn, gone[0], 0, _NO_END):
+            conn.execute("DELETE FROM transcripts WHERE session_id = ?", gone)
+        return now - 1
+    (due,) = conn.execute(
+        """SELECT min(at) FROM (SELECT min(undo_until) AS at FROM clears UNION ALL SELECT min(undo_until) FROM removed
+           UNION ALL SELECT min(gone_until) FROM transcripts WHERE gone_until IS NOT NULL)"""
+    ).fetchone()
+    return None if due is None else int(due) + 1
+
+
+def _remove_some(conn: sqlite3.Connection, session_id: str, low: int, high: int) -> bool:
+    """Remove a few messages with ``low`` < number <= ``high``: other writers wait meanwhile. ``False``: none left."""
+    rows, size = [], 0
+    for rowid, length in conn.execute(
+        "SELECT rowid, length(body) FROM messages WHERE session_id = ? AND seq > ? AND seq <= ? LIMIT ?",
+        (session_id, low, high, SWEPT_MESSAGES),
+    ):
+        rows.append(rowid)
+        size += length
+        if size > SWEPT_CHARS:
+            break
+    # One statement: each brings the index of words up to date, which on a full disk needs the room made by the others.
+    conn.execute("DELETE FROM messages WHERE rowid IN (SELECT value FROM json_each(?))", (encode(rows),))
+    return bool(rows)
 
 
 def list_of(conn: sqlite3.Connection, key: str) -> Sequence[Transcript]:
     """The key's transcripts, newest first."""
     rows = conn.execute(
         """SELECT session_id, session_key, created_at, archived_at, message_count, title, preview FROM transcripts
-           WHERE session_key = ? ORDER BY created_at DESC, rowid DESC""",
+           WHERE session_key = ? AND gone_until IS NULL ORDER BY created_at DESC, rowid DESC""",
         (key,),
     )
     return [
@@ -138,15 +219,25 @@ def list_of(conn: sqlite3.Connection, key: str) -> Sequence[Transcript]:
     ]
 
 
-def delete_all(conn: sqlite3.Connection, key: str) -> None:
-    """Remove the key's transcripts with their messages. The session row must be gone."""
-    conn.execute("DELETE FROM transcripts WHERE session_key = ?", (key,))
+def hide_all(conn: sqlite3.Connection, key: str, until: int) -> None:
+    """Take the key's transcripts out of sight; ``sweep`` removes them after ``until``. The session must be gone."""
+    conn.execute("UPDATE transcripts SET gone_until = ? WHERE session_key = ? AND gone_until IS NULL", (until, key))
+
+
+def unhide_all(conn: sqlite3.Connection, key: str, now: int) -> None:
+    """Bring back, archived, the key's transcripts that are not being removed yet."""
+    conn.execute(
+        """UPDATE transcripts SET gone_until = NULL, archived_at = ifnull(archived_at, ?)
+           WHERE session_key = ? AND gone_until >= ?""",
+        (now, key, now),
+    )
 
 
 def archive_all(conn: sqlite3.Connection, key: str, now: int) -> Sequence[str]:
     """Archive the key's transcripts, empty ones dropped; returns the ids of those that stay, newest first."""
     for (session_id,) in conn.execute(
-        "SELECT session_id FROM transcripts WHERE session_key = ? AND archived_at IS NULL", (key,)
+        "SELECT session_id FROM transcripts WHERE session_key = ? AND archived_at IS NULL AND gone_until IS NULL",
+        (key,),
     ).fetchall():
         archive(conn, session_id, now)
     return [transcript.session_id for transcript in list_of(conn, key)]

@@ -184,6 +184,35 @@ export interface ChatAbortResult {
   runIds: string[];
 }
 
+export interface ChatBranchResult {
+  ok: boolean;
+  epoch: number;
+}
+
+export interface ChatContinueParams {
+  /** A session key; `main` is an alias. */
+  sessionKey: string;
+  /** A reply that was stopped or cut; what comes of this is an alternative to it that begins with its text. */
+  messageId: string;
+  idempotencyKey: string;
+}
+
+export interface ChatDeleteResult {
+  ok: boolean;
+  epoch: number;
+  undoUntil: number;
+}
+
+export interface ChatEditParams {
+  /** A session key; `main` is an alias. */
+  sessionKey: string;
+  /** A user message; the one sent is an alternative to it. */
+  messageId: string;
+  message: string;
+  idempotencyKey: string;
+  attachments?: Record<string, unknown>[] | null;
+}
+
 /**
  * A run's progress. A delta has `message` with the whole text so far, or with the cap `chat.append` `offset` and
  * `text` of `part`. `final`, `aborted` and `error` end the run; `message` is what was stored, if anything.
@@ -211,6 +240,9 @@ export interface ChatHistoryParams {
   limit?: number | null;
   /** Ours: the page before this sequence number. */
   beforeSeq?: number | null;
+  epoch?: number | null;
+  /** Ours, both or none: what the client has already, so that it is given only what came after (`recovered`). */
+  sinceSeq?: number | null;
 }
 
 export interface ChatHistoryResult {
@@ -218,7 +250,7 @@ export interface ChatHistoryResult {
   sessionId: string;
   messages: unknown[];
   thinkingLevel: string;
-  /** Ours: rises when the session's current transcript changes. */
+  /** Ours: rises when what is shown changes otherwise than by a message at its end. */
   epoch: number;
   /** Ours: the newest sequence number of the transcript. */
   seq: number;
@@ -226,6 +258,13 @@ export interface ChatHistoryResult {
   hasMore: boolean;
   inFlight?: InFlight;
   queued?: Queued[];
+  /** Ours: of the messages given, those that have alternatives. */
+  branches?: Siblings[];
+  /**
+   * Ours, when `sinceSeq` was given. True: `messages` are all that came after it, and the client has the rest. False:
+   * this is the newest page, which replaces what the client has.
+   */
+  recovered?: boolean;
 }
 
 export interface ChatInjectParams {
@@ -238,6 +277,30 @@ export interface ChatInjectParams {
 export interface ChatInjectResult {
   ok: boolean;
   messageId: string;
+}
+
+export interface ChatMessageParams {
+  /** A session key; `main` is an alias. */
+  sessionKey: string;
+  messageId: string;
+}
+
+export interface ChatQueueEditParams {
+  /** A session key; `main` is an alias. */
+  sessionKey: string;
+  runId: string;
+  message: string;
+}
+
+export interface ChatRegenerateParams {
+  /** A session key; `main` is an alias. */
+  sessionKey: string;
+  /** A reply; what comes of this is an alternative to it. */
+  messageId: string;
+  idempotencyKey: string;
+  /** For this reply alone. */
+  model?: string | null;
+  thinking?: string | null;
 }
 
 export interface ChatSendParams {
@@ -456,7 +519,10 @@ export interface HeartbeatsResult {
   enabled: boolean;
 }
 
-/** Ours: a reply that is being written, as far as it is. */
+/**
+ * Ours: a reply that is being written, as far as it is. `text` includes what is kept of a reply that it goes on from,
+ * and offsets of deltas count from the beginning of it all.
+ */
 export interface InFlight {
   runId: string;
   text: string;
@@ -750,14 +816,19 @@ export interface SearchHit {
   highlights: number[][];
   /** It is not in the current transcript of its session: read it by `sessionId`, or restore that. */
   archived: boolean;
+  /** Is it on the path that is shown? If not, `chat.branch` shows it (of the current transcript). */
+  shown: boolean;
   label?: string;
   derivedTitle?: string;
 }
 
-/** `entry` is as in `sessions.list`; absent when `reason` is `deleted`. */
+/**
+ * `entry` is as in `sessions.list`; absent when `reason` is `deleted`. A client that shows the session reads its
+ * history again when the entry's `epoch` is not the one it has.
+ */
 export interface SessionChangedEvent {
   key: string;
-  reason: "cleared" | "created" | "deleted" | "reset" | "restored" | "updated";
+  reason: "branched" | "cleared" | "created" | "deleted" | "edited" | "reset" | "restored" | "updated";
   entry?: Record<string, unknown>;
 }
 
@@ -839,6 +910,8 @@ export interface SessionsDeleteResult {
   key: string;
   deleted: boolean;
   archived: string[];
+  /** Ours: `sessions.undelete` works until then. */
+  undoUntil?: number;
 }
 
 export interface SessionsExportParams {
@@ -852,6 +925,16 @@ export interface SessionsExportResult {
   filename: string;
   mediaType: string;
   content: string;
+}
+
+export interface SessionsForkParams {
+  /** A session key; `main` is an alias. */
+  key: string;
+  /** The last message of the copy; without it all that is shown is copied. */
+  messageId?: string | null;
+  label?: string | null;
+  /** Makes a resend safe: it is answered with the copy that is there. */
+  idempotencyKey?: string | null;
 }
 
 export interface SessionsListParams {
@@ -969,6 +1052,12 @@ export interface ShutdownEvent {
   restartExpectedMs?: number;
 }
 
+/** Ours: a message of the path shown that has alternatives; `ids` are all of them, itself included, oldest first. */
+export interface Siblings {
+  messageId: string;
+  ids: string[];
+}
+
 export interface SkillsStatusResult {
   workspaceDir: string;
   managedSkillsDir: string;
@@ -1040,6 +1129,20 @@ export interface Methods {
   "chat.abort": { params: ChatAbortParams; result: ChatAbortResult };
   /** Append an assistant message without a model call. */
   "chat.inject": { params: ChatInjectParams; result: ChatInjectResult };
+  /** Have a message answered once more; the replies are alternatives. */
+  "chat.regenerate": { params: ChatRegenerateParams; result: ChatSendResult };
+  /** Send a message in the place of another; both stay, as alternatives. */
+  "chat.edit": { params: ChatEditParams; result: ChatSendResult };
+  /** Go on with a reply that was stopped or cut. */
+  "chat.continue": { params: ChatContinueParams; result: ChatSendResult };
+  /** Show the branch with this message, to its newest end. */
+  "chat.branch": { params: ChatMessageParams; result: ChatBranchResult };
+  /** Take one message out; what follows it stays. Can be undone for 10 s. */
+  "chat.delete": { params: ChatMessageParams; result: ChatDeleteResult };
+  /** Put a deleted message back. */
+  "chat.undelete": { params: ChatMessageParams; result: ChatBranchResult };
+  /** Change what a message says that waits its turn. */
+  "chat.queue.edit": { params: ChatQueueEditParams; result: OkResult };
   /** What may be attached, how large and how many. */
   "media.limits": { params: NoParams; result: MediaLimitsResult };
   /** What the model was given of an attachment. */
@@ -1068,8 +1171,12 @@ export interface Methods {
   "sessions.restore": { params: SessionIdParams; result: SessionEntryResult };
   /** A session's transcripts, archived ones too. */
   "sessions.transcripts": { params: SessionKeyParams; result: SessionsTranscriptsResult };
-  /** Remove a session; the main one cannot be removed. */
+  /** Remove a session; the main one cannot be removed. Can be undone for 10 s. */
   "sessions.delete": { params: SessionsDeleteParams; result: SessionsDeleteResult };
+  /** Bring a deleted session back. */
+  "sessions.undelete": { params: SessionKeyParams; result: SessionEntryResult };
+  /** Copy what a session shows, up to a message, into a new session. */
+  "sessions.fork": { params: SessionsForkParams; result: SessionEntryResult };
   /** Find a session key by key, session id or label. */
   "sessions.resolve": { params: SessionsResolveParams; result: SessionsResolveResult };
   /** Have the model summarise the conversation so far; it goes on from the summary, the transcript stays. */

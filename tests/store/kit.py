@@ -63,3 +63,10 @@ def texts(page: HistoryPage) -> Sequence[str]:
 
 async def read(store: Store, key: str = MAIN, limit: int = 100, **where: Any) -> Sequence[str]:
     return texts(await store.history(session_key=key, limit=limit, **where))
+
+
+async def sweep(store: Store, now: int) -> int | None:
+    """Let the store remove all that is due; returns when something will be again."""
+    while (due := await store.sweep(now=now)) is not None and due <= now:
+        pass
+    return due

@@ -12,7 +12,7 @@ import pytest
 from clawdbot_ext.protocol.errors import StorageFull
 from tests.support.tools import require
 
-from .kit import MAIN, OTHER, body, read, reply, said, say, send
+from .kit import MAIN, OTHER, body, read, reply, said, say, send, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +56,7 @@ def test_a_run_can_still_be_ended_later_when_its_reply_found_no_room(drive_sqlit
     async def scenario(store):
         await fill(store, OTHER)
         await store.delete_session(OTHER, delete_transcript=True, now=2)
+        await sweep(store, 3)
         await send(store, "r1")
         await fill(store, OTHER)
         end = {"state": "done", "message": reply(TEXT * 3), "result": {}, "now": 3}
@@ -63,16 +64,18 @@ def test_a_run_can_still_be_ended_later_when_its_reply_found_no_room(drive_sqlit
             await store.finish_run("r1", **end)
         assert (await store.get_run("r1")).state == "running"
         await store.delete_session(OTHER, delete_transcript=True, now=4)
+        await sweep(store, 5)
         await store.finish_run("r1", **end)
         assert (await store.get_run("r1")).state == "done" and len(await read(store)) == 2
 
     drive_sqlite(scenario, **FULL)
 
 
-def test_room_made_by_deleting_is_used_again_at_once(drive_sqlite):
+def test_room_made_by_deleting_is_used_again_once_it_is_swept(drive_sqlite):
     async def scenario(store):
         taken = await fill(store, OTHER)
         await store.delete_session(OTHER, delete_transcript=True, now=2)
+        await sweep(store, 3)
         assert abs(await fill(store, OTHER) - taken) <= 2
 
     drive_sqlite(scenario, **FULL)

@@ -91,7 +91,8 @@ def test_a_write_that_makes_sqlite_give_up_the_transaction_loses_nobody_elses(dr
 def test_when_the_commit_fails_only_its_cause_is_told_so(drive_sqlite):
     def broken(conn):
         conn.execute("PRAGMA defer_foreign_keys=ON")
-        conn.execute("INSERT INTO messages VALUES ('nobody', 1, 'm', NULL, NULL, 'user', 1, '{}')")
+        columns = "session_id, seq, id, role, created_at, body"
+        conn.execute(f"INSERT INTO messages ({columns}) VALUES ('nobody', 1, 'm', 'user', 1, '{{}}')")
 
     async def scenario(store):
         outcomes = await together(store, [note("n1"), broken, note("n2")])

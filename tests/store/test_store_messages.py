@@ -54,7 +54,7 @@ def test_each_message_is_linked_to_the_one_before(drive):
         await say(store, "a", "b", "c")
         messages = (await store.history(session_key=MAIN, limit=10)).messages
         assert [m.seq for m in messages] == [1, 2, 3]
-        assert [m.parent_id for m in messages] == [None, messages[0].id, messages[1].id]
+        assert [m.parent_seq for m in messages] == [0, 1, 2]
 
     drive(scenario)
 
@@ -129,9 +129,9 @@ def test_an_archived_transcript_is_read_by_its_id(drive):
 
 
 @pytest.mark.slow
-def test_ten_thousand_messages_page_through_without_a_gap(drive):
+def test_thousands_of_messages_page_through_without_a_gap(drive):
     async def scenario(store):
-        await fill(store, 10_000)
+        await fill(store, 3_000)
         seqs: list[int] = []
         before = None
         more = True
@@ -139,8 +139,8 @@ def test_ten_thousand_messages_page_through_without_a_gap(drive):
             page = await store.history(session_key=MAIN, limit=1000, before_seq=before)
             seqs = [*(m.seq for m in page.messages), *seqs]
             before, more = page.messages[0].seq, page.has_more
-        assert seqs == list(range(1, 10_001))
-        assert (await store.get_session(MAIN)).message_count == 10_000
+        assert seqs == list(range(1, 3_001))
+        assert (await store.get_session(MAIN)).message_count == 3_000
 
     drive(scenario)
 

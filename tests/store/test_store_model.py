@@ -99,7 +99,7 @@ async def compare(store: Store, model: Model) -> None:
     visible = model.talk.visible()
     page = await store.history(session_key=MAIN, limit=1000)
     assert {m.seq: text_of(body(m)) for m in page.messages} == visible
-    assert [m.parent_id for m in page.messages] == [None, *(m.id for m in page.messages)][: len(visible)]
+    assert [m.parent_seq for m in page.messages] == [0, *(m.seq for m in page.messages)][: len(visible)]
     session = await store.get_session(MAIN)
     assert session is not None and session == page.session
     texts = list(visible.values()) or [""]

@@ -142,7 +142,7 @@ def test_a_finished_run_leaves_its_reply_linked_to_the_question(drive):
     async def scenario(store):
         accepted = await send(store, "r1")
         ended = await store.finish_run("r1", state="done", message=reply("hi"), result={"status": "ok"}, now=5)
-        assert ended.message.seq == 2 and ended.message.parent_id == accepted.message.id
+        assert ended.message.seq == 2 and ended.message.parent_seq == accepted.message.seq
         assert body(ended.message)["runId"] == "r1" and ended.session.updated_at == 5
         run = await store.get_run("r1")
         assert (run.state, run.ended_at, run.result) == ("done", 5, {"status": "ok"})

@@ -149,7 +149,7 @@ def test_clear_empties_the_transcript_under_the_same_id(drive):
         assert await read(store) == [] and not (await store.history(session_key=MAIN, limit=5)).has_more
         await say(store, "c")
         page = await store.history(session_key=MAIN, limit=5)
-        assert texts(page) == ["c"] and page.messages[0].seq == 3 and page.messages[0].parent_id is None
+        assert texts(page) == ["c"] and page.messages[0].seq == 3 and page.messages[0].parent_seq == 0
 
     drive(scenario)
 
@@ -163,7 +163,7 @@ def test_undo_puts_what_was_cleared_in_front_of_what_was_said_since(drive):
         session = await store.undo_clear(MAIN, now=7)
         page = await store.history(session_key=MAIN, limit=10)
         assert texts(page) == ["a", "b", "c"] and [m.seq for m in page.messages] == [1, 2, 3]
-        assert page.messages[2].parent_id == page.messages[1].id
+        assert page.messages[2].parent_seq == 2
         assert (session.message_count, session.title, session.preview) == (3, "a", "c")
         assert (session.input_tokens, session.output_tokens, session.total_input) == (30, 4, 40)
         assert (session.total_cost, session.clear_undo_until) == (0.75, 0)

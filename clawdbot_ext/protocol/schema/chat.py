@@ -17,6 +17,7 @@ from .base import (
     Level,
     Method,
     Ms,
+    OkResult,
     Params,
     Result,
     Rows,
@@ -57,6 +58,9 @@ class ChatHistoryParams(Params):
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
     before_seq: Ms | None = None
     """Ours: the page before this sequence number."""
+    epoch: Ms | None = None
+    since_seq: Ms | None = None
+    """Ours, both or none: what the client has already, so that it is given only what came after (`recovered`)."""
 
 
 class ChatAbortParams(Params):
@@ -82,7 +86,8 @@ class ChatInjectResult(Result):
 
 
 class InFlight(Result):
-    """Ours: a reply that is being written, as far as it is."""
+    """Ours: a reply that is being written, as far as it is. `text` includes what is kept of a reply that it goes on
+    from, and offsets of deltas count from the beginning of it all."""
 
     run_id: str
     text: str
@@ -98,19 +103,82 @@ class Queued(Result):
     created_at: int
 
 
+class Siblings(Result):
+    """Ours: a message of the path shown that has alternatives; `ids` are all of them, itself included, oldest first."""
+
+    message_id: str
+    ids: Sequence[str]
+
+
 class ChatHistoryResult(Result):
     session_key: str
     session_id: str | UnsetType
     messages: Sequence[msgspec.Raw]
     thinking_level: str
     epoch: int
-    """Ours: rises when the session's current transcript changes."""
+    """Ours: rises when what is shown changes otherwise than by a message at its end."""
     seq: int
     """Ours: the newest sequence number of the transcript."""
     has_more: bool
     """Ours: there are older messages (ask with `beforeSeq`)."""
     in_flight: InFlight | UnsetType = UNSET
     queued: Sequence[Queued] | UnsetType = UNSET
+    branches: Sequence[Siblings] | UnsetType = UNSET
+    """Ours: of the messages given, those that have alternatives."""
+    recovered: bool | UnsetType = UNSET
+    """Ours, when `sinceSeq` was given. True: `messages` are all that came after it, and the client has the rest.
+    False: this is the newest page, which replaces what the client has."""
+
+
+MessageId = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class ChatRegenerateParams(Params):
+    session_key: Key
+    message_id: MessageId
+    """A reply; what comes of this is an alternative to it."""
+    idempotency_key: RunId
+    model: Annotated[str, Meta(max_length=256)] | None = None
+    """For this reply alone."""
+    thinking: Level | None = None
+
+
+class ChatEditParams(Params):
+    session_key: Key
+    message_id: MessageId
+    """A user message; the one sent is an alternative to it."""
+    message: Text
+    idempotency_key: RunId
+    attachments: Sequence[Mapping[str, Any]] | None = None
+
+
+class ChatContinueParams(Params):
+    session_key: Key
+    message_id: MessageId
+    """A reply that was stopped or cut; what comes of this is an alternative to it that begins with its text."""
+    idempotency_key: RunId
+
+
+class ChatMessageParams(Params):
+    session_key: Key
+    message_id: MessageId
+
+
+class ChatBranchResult(Result):
+    ok: bool
+    epoch: int
+
+
+class ChatDeleteResult(Result):
+    ok: bool
+    epoch: int
+    undo_until: int
+
+
+class ChatQueueEditParams(Params):
+    session_key: Key
+    run_id: RunId
+    message: Text
 
 
 class ChatEvent(Result):
@@ -153,6 +221,20 @@ ROWS: Rows = (
            "Stop a run, or all runs and queued sends of a session; the text so far is kept."),
     Method("chat.inject", ChatInjectParams, ChatInjectResult, SCOPE_ADMIN,
            "Append an assistant message without a model call."),
+    Method("chat.regenerate", ChatRegenerateParams, ChatSendResult, SCOPE_WRITE,
+           "Have a message answered once more; the replies are alternatives.", ours=True),
+    Method("chat.edit", ChatEditParams, ChatSendResult, SCOPE_WRITE,
+           "Send a message in the place of another; both stay, as alternatives.", ours=True),
+    Method("chat.continue", ChatContinueParams, ChatSendResult, SCOPE_WRITE,
+           "Go on with a reply that was stopped or cut.", ours=True),
+    Method("chat.branch", ChatMessageParams, ChatBranchResult, SCOPE_WRITE,
+           "Show the branch with this message, to its newest end.", ours=True),
+    Method("chat.delete", ChatMessageParams, ChatDeleteResult, SCOPE_WRITE,
+           "Take one message out; what follows it stays. Can be undone for 10 s.", ours=True),
+    Method("chat.undelete", ChatMessageParams, ChatBranchResult, SCOPE_WRITE,
+           "Put a deleted message back.", ours=True),
+    Method("chat.queue.edit", ChatQueueEditParams, OkResult, SCOPE_WRITE,
+           "Change what a message says that waits its turn.", ours=True),
     Event("chat", ChatEvent, "Progress and end of a run."),
     Event("agent", AgentEvent, "What the agent does in a run."),
 )

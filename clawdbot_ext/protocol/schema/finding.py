@@ -33,6 +33,8 @@ class SearchHit(Result):
     highlights: Sequence[Sequence[int]]
     archived: bool
     """It is not in the current transcript of its session: read it by `sessionId`, or restore that."""
+    shown: bool
+    """Is it on the path that is shown? If not, `chat.branch` shows it (of the current transcript)."""
     label: str | UnsetType = UNSET
     derived_title: str | UnsetType = UNSET
 

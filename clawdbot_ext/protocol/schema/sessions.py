@@ -19,6 +19,7 @@ from .base import (
     Params,
     Result,
     Rows,
+    RunId,
 )
 from .chat import Queued
 
@@ -135,6 +136,17 @@ class SessionsDeleteResult(Result):
     key: str
     deleted: bool
     archived: Sequence[str]
+    undo_until: int | UnsetType = UNSET
+    """Ours: `sessions.undelete` works until then."""
+
+
+class SessionsForkParams(Params):
+    key: Key
+    message_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    """The last message of the copy; without it all that is shown is copied."""
+    label: Annotated[str, Meta(max_length=256)] | None = None
+    idempotency_key: RunId | None = None
+    """Makes a resend safe: it is answered with the copy that is there."""
 
 
 class SessionsClearResult(Result):
@@ -177,11 +189,12 @@ class SessionMessageEvent(Result):
     message: msgspec.Raw
 
 
-SessionChange = Literal["created", "updated", "reset", "cleared", "restored", "deleted"]
+SessionChange = Literal["created", "updated", "reset", "cleared", "restored", "deleted", "branched", "edited"]
 
 
 class SessionChangedEvent(Result):
-    """`entry` is as in `sessions.list`; absent when `reason` is `deleted`."""
+    """`entry` is as in `sessions.list`; absent when `reason` is `deleted`. A client that shows the session reads its
+    history again when the entry's `epoch` is not the one it has."""
 
     key: str
     reason: SessionChange
@@ -209,7 +222,11 @@ ROWS: Rows = (
     Method("sessions.transcripts", SessionKeyParams, SessionsTranscriptsResult, SCOPE_READ,
            "A session's transcripts, archived ones too.", ours=True),
     Method("sessions.delete", SessionsDeleteParams, SessionsDeleteResult, SCOPE_WRITE,
-           "Remove a session; the main one cannot be removed."),
+           "Remove a session; the main one cannot be removed. Can be undone for 10 s."),
+    Method("sessions.undelete", SessionKeyParams, SessionEntryResult, SCOPE_WRITE,
+           "Bring a deleted session back.", ours=True),
+    Method("sessions.fork", SessionsForkParams, SessionEntryResult, SCOPE_WRITE,
+           "Copy what a session shows, up to a message, into a new session.", ours=True),
     Method("sessions.resolve", SessionsResolveParams, SessionsResolveResult, SCOPE_READ,
            "Find a session key by key, session id or label."),
     Method("sessions.compact", SessionsCompactParams, SessionsCompactResult, SCOPE_WRITE,

@@ -91,7 +91,8 @@ KNOWN: tuple[Known, ...] = (  # newest first
           Price(3, 15, 0.30, 3.75), temperature=True),
     Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET,
           Price(1, 5, 0.10, 1.25), temperature=True, prefill=True),
-    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, temperature=True, prefill=True),
+    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, temperature=True,
+          prefill=True),
     Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET,
           Price(3, 15, 0.30, 3.75), temperature=True, prefill=True),
 )

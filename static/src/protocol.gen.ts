@@ -210,7 +210,7 @@ export interface ChatEditParams {
   messageId: string;
   message: string;
   idempotencyKey: string;
-  attachments?: Record<string, unknown>[] | null;
+  attachments?: Attachment[] | null;
 }
 
 /**

@@ -149,7 +149,7 @@ class ChatEditParams(Params):
     """A user message; the one sent is an alternative to it."""
     message: Text
     idempotency_key: RunId
-    attachments: Sequence[Attachment] | None = None
+    attachments: Attachments | None = None
 
 
 class ChatContinueParams(Params):

@@ -50,7 +50,8 @@ async def understand(
                 try:
                     transcript = await transcribers.transcribe(engine, job, sound, settings, on_progress)
                 except MediaError as exc:
-                    notes.append(Note("transcriber_failed", {"detail": str(exc.texts.get("detail", ""))}))
+                    detail = str(exc.texts.get("detail") or exc.hint_in("en"))
+                    notes.append(Note("transcriber_failed", {"detail": detail}))
         elif sound is not None:
             notes.append(Note("cannot_hear"))
     if job.kind == "audio":

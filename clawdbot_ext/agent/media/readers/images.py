@@ -131,8 +131,7 @@ def check_pixels(width: int, height: int) -> None:
 
 def _formats(mime_type: str) -> list[str]:
     """Only the decoder that the bytes asked for: every other one is surface for an attack."""
-    name = {"image/jpeg": "JPEG", "image/heic": "HEIF"}.get(mime_type, mime_type.partition("/")[2].upper())
-    return [name, "MPO"] if name == "JPEG" else [name]
+    return [{"image/heic": "HEIF"}.get(mime_type, mime_type.partition("/")[2].upper())]
 
 
 def _register_heif(job: Job) -> None:

@@ -28,13 +28,15 @@ from . import images
 PAGE_IMAGE_TOKENS = 1568
 """What a page's picture costs where the server makes it (the documentation says: as an image, besides its text)."""
 SPARSE = 20
-"""A page with fewer characters than this is a picture: a scan, a slide, a full-page figure."""
+"""Pages with fewer characters than this are shown as pictures before others: a slide, a full-page figure."""
+SCANNED = 4
+"""A page with fewer characters than this has no text: page numbers alone have more, with what scanners stamp on."""
 
 
 def probe(job: Job, report: Report) -> Result:
     document = _open(job)
     text = _text(document, 0)
-    notes = (Note("scanned"),) if len(text) < SPARSE and _has_picture(document) else ()
+    notes = (Note("scanned"),) if len(text) < SCANNED and _has_picture(document) else ()
     return Result(facts=Facts(pages=len(document), codec="pdf", notes=notes))
 
 
@@ -52,7 +54,7 @@ def understand(job: Job, report: Report) -> Result:
         raise MediaError("MEDIA_NO_PAGES", variant="range", pages=total)
     first = texts[0][0]
     notes: list[Note] = []
-    scanned = all(len(text) < SPARSE for _, text in texts)
+    scanned = all(len(text) < SCANNED for _, text in texts)
     if scanned and not with_images:
         notes.append(Note("scanned_blind"))
     elif scanned:

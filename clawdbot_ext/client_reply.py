@@ -34,10 +34,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Notice:
-    """What happens meanwhile: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``lost``
-    (code, reason): the client reconnects."""
+    """What happens meanwhile: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool`` (phase,
+    name, title, output, isError …), ``lost`` (code, reason): the client reconnects."""
 
-    kind: Literal["queued", "retry", "lost"]
+    kind: Literal["queued", "retry", "tool", "lost"]
     facts: Mapping[str, Any]
 
 
@@ -219,6 +219,10 @@ async def _follow(
         data = payload.get("data")
         if name == "agent" and isinstance(data, Mapping) and data.get("phase") == "retry":
             yield Notice("retry", data)
+        elif name == "agent" and payload.get("stream") == "tool" and isinstance(data, Mapping):
+            if data.get("phase") == "start":  # the text so far is a message of its own; what follows begins anew
+                reply.text, reply.thinking = Growing(), Growing()
+            yield Notice("tool", data)
         elif name == "chat" and payload.get("state") == "delta":
             try:
                 chunk = reply.take(payload)

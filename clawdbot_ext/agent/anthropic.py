@@ -25,6 +25,7 @@ from .provider import (
     ProviderError,
     ProviderEvent,
     ThinkingLevel,
+    ToolSpec,
     TurnRequest,
 )
 
@@ -107,6 +108,8 @@ class AnthropicProvider:
                             shown = True
                             yield assembly.usage()
                         yield delta
+                    elif not shown and assembly.calling:  # shows nothing, but it is the answer that is waited for
+                        yield assembly.usage()
                     elif event.get("type") == "error":
                         raise failures.from_body(event, response.status_code, response.headers, self._key)
                     elif event.get("type") == "message_stop":
@@ -155,6 +158,7 @@ class AnthropicProvider:
             "model": request.model,
             "max_tokens": request.max_tokens,
             "messages": request.messages,
+            **({"tools": [_tool(tool) for tool in request.tools]} if request.tools else {}),
             **thinking_params(self._thinking.get(request.model) or thinking_of(request.model), request.thinking,
                               request.max_tokens),
         }
@@ -166,6 +170,10 @@ class AnthropicProvider:
             # One moving mark at the end of the request: each turn reads the cache that the turn before wrote.
             params["cache_control"] = {"type": "ephemeral"}
         return params
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
 
 
 def thinking_params(modes: Thinking, level: ThinkingLevel, max_tokens: int) -> dict[str, Any]:

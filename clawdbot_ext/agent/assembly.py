@@ -5,6 +5,7 @@ Lenient where servers differ: events and blocks of unknown types are passed over
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,8 +52,16 @@ class Assembly:
         for index, block in sorted(self._blocks.items()):
             if block.get("type") in ("text", "thinking"):
                 block[block["type"]] = "".join(self._parts[index])
+            elif block.get("type") == "tool_use":
+                content.append(_tool_use(block, "".join(self._parts[index])))
+                continue
             content.append(block)
         return Completed(self.stop_reason or "", content, self.usage())
+
+    @property
+    def calling(self) -> bool:
+        """A call of a tool is being written."""
+        return any(block.get("type") == "tool_use" for block in self._blocks.values())
 
     def usage(self) -> Usage:
         """The tokens counted so far; before the end, those of the prompt."""
@@ -73,6 +82,8 @@ class Assembly:
             return self._thinking(index, delta.get("thinking"))
         if kind == "signature_delta" and index in self._blocks:
             self._blocks[index]["signature"] = delta.get("signature")
+        if kind == "input_json_delta" and index in self._blocks and isinstance(delta.get("partial_json"), str):
+            self._parts[index].append(delta["partial_json"])
         return None
 
     def _text(self, index: int, text: Any) -> TextDelta | None:
@@ -96,6 +107,18 @@ class Assembly:
             value = usage.get(name)
             if isinstance(value, int) and (value or name not in self._usage):
                 self._usage[name] = value
+
+
+def _tool_use(block: Mapping[str, Any], arguments: str) -> dict[str, Any]:
+    """A finished call. Some servers give the arguments at the start of the block, some leave out an id."""
+    use: dict[str, Any] = {"type": "tool_use", "id": block.get("id") or f"toolu_{uuid.uuid4().hex}",
+                           "name": str(block.get("name") or ""), "input": dict(_mapping(block.get("input")))}
+    if arguments.strip():
+        try:
+            use["input"] = _json.decode(arguments)
+        except msgspec.MsgspecError:
+            use |= {"input": {}, "invalid": arguments}
+    return use
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ async def summarise(
     max_tokens = min(SUMMARY_TOKENS, model.max_output)
     fitted = build([*old, {"role": "user", "content": _ASK}], system=_SYSTEM, window=model.context_window,
                    max_output=max_tokens, locale=locale)
-    text = "\n\n".join(f"<{m['role']}>\n" + "\n\n".join(b["text"] for b in m["content"]) + f"\n</{m['role']}>"
+    text = "\n\n".join(f"<{m['role']}>\n" + "\n\n".join(map(_said, m["content"])) + f"\n</{m['role']}>"
                        for m in fitted.messages)
     if not any(m["role"] == "assistant" for m in fitted.messages):
         return None
@@ -111,3 +111,8 @@ async def summarise(
         facts = outcome.error or {}
         raise ProviderError(str(facts.get("kind", "protocol")), outcome.message or "the summary is empty")
     return Summary(reply.text.strip(), reply.usage)
+
+
+def _said(block: Mapping[str, Any]) -> str:
+    """A block as text: a tool's call and its result as the data that they are."""
+    return str(block["text"]) if block.get("type") == "text" else json.dumps(block, ensure_ascii=False)

@@ -7,6 +7,7 @@ every turn would begin differently and the provider's prompt cache would never h
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 from ..i18n import catalogue
 from .attached import Shown, attachments, named
 from .tokens import estimate
+from .tools import result_block
 
 MESSAGE_TOKENS = 8
 """What the API adds to each message for its role."""
@@ -50,14 +52,22 @@ class _Piece:
     """One stored message as it will be sent."""
 
     role: str
-    texts: list[str]
+    blocks: list[dict[str, Any]]
+    """As the Messages API takes them."""
     prompt_tokens: int = 0
     """Of a reply: how many tokens the provider counted in the request that it answers."""
     files: Sequence[Shown] = ()
+    results: bool = False
+    """What tools gave back: belongs to the reply in front of it, and nothing can begin with it."""
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tokens = sum(map(estimate, self.texts)) + sum(file.tokens for file in self.files) + MESSAGE_TOKENS
+        self.tokens = sum(map(_block_tokens, self.blocks)) + sum(file.tokens for file in self.files) + MESSAGE_TOKENS
+
+    @property
+    def asks(self) -> bool:
+        """Something that a person said."""
+        return self.role == "user" and not self.results
 
 
 def build(
@@ -88,7 +98,7 @@ def build(
     start = _start(pieces, int(room / ratio) - fixed)
     kept = pieces[start:]
     if kept and kept[0].role != "user":  # injected before anybody wrote
-        kept.insert(0, _Piece("user", [_t(locale, "context.begin")]))
+        kept.insert(0, _Piece("user", _texts(_t(locale, "context.begin"))))
     return Fitted(_merged(kept), start, int((fixed + sum(piece.tokens for piece in kept)) * ratio))
 
 
@@ -101,22 +111,57 @@ def _pieces(
     """
     pieces: list[_Piece] = []
     last_ms = 0
+    results = {str(m.get("toolCallId")): m for m in stored if m.get("role") == "toolResult"}
     for message in stored:
+        calls = _calls(message)
         text = "" if message.get("command") else _text(message)
         files = [shown.get(block["mediaId"]) or named(block) for block in attachments(message)]
         if message.get("demo"):
             while pieces and pieces[-1].role == "user":
                 pieces.pop()
-        elif text and message.get("role") == "assistant":
+        elif (text or calls) and message.get("role") == "assistant":
             stop = str(message.get("stopReason"))
             note = "\n\n" + _t(locale, f"context.{stop}") if stop in _UNFINISHED else ""
-            pieces.append(_Piece("assistant", [text + note], _prompt_tokens(message)))
+            said = _texts(text + note) if text else []
+            pieces.append(_Piece("assistant", [*said, *map(_use, calls)], _prompt_tokens(message)))
+            if calls:
+                pieces.append(_Piece("user", [_result(call, results, locale) for call in calls], results=True))
         elif (text or files) and message.get("role") == "user":
             sent_ms = int(message.get("timestamp") or 0)
             notes = [_time_note(sent_ms, zone)] if sent_ms - last_ms >= TIME_GAP_MS else []
             last_ms = sent_ms or last_ms
-            pieces.append(_Piece("user", [*notes, text] if text else notes, files=files))
+            pieces.append(_Piece("user", _texts(*notes, text) if text else _texts(*notes), files=files))
     return pieces
+
+
+def _texts(*texts: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def _calls(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tool calls of a wire message."""
+    content = message.get("content")
+    blocks = content if isinstance(content, (list, tuple)) else ()
+    return [b for b in blocks if isinstance(b, Mapping) and b.get("type") == "toolCall"]
+
+
+def _use(call: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = call.get("arguments")
+    return {"type": "tool_use", "id": call.get("id"), "name": call.get("name"),
+            "input": arguments if isinstance(arguments, Mapping) else {}}
+
+
+def _result(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], locale: str) -> dict[str, Any]:
+    """What a call came to; the API wants a result for each, so one without is told to have been cut off."""
+    found = results.get(str(call.get("id")))
+    if found is None:
+        return result_block(str(call.get("id")), _t(locale, "tool.unknown"), True)
+    return result_block(str(call.get("id")), _text(found), bool(found.get("isError")))
+
+
+def _block_tokens(block: Mapping[str, Any]) -> int:
+    """The estimate for one block; what is no text counts as the text that it is written as."""
+    return estimate(block["text"] if block["type"] == "text" else json.dumps(block, ensure_ascii=False))
 
 
 def _text(message: Mapping[str, Any]) -> str:
@@ -143,8 +188,8 @@ def _prompt_tokens(message: Mapping[str, Any]) -> int:
 
 def _question_last(pieces: list[_Piece]) -> None:
     """Move what was injected after the newest user message in front of it: a request must not end with a reply."""
-    last = max((i for i, piece in enumerate(pieces) if piece.role == "user"), default=-1)
-    if 0 <= last < len(pieces) - 1:
+    last = max((i for i, piece in enumerate(pieces) if piece.asks), default=-1)
+    if 0 <= last < len(pieces) - 1 and not any(piece.results for piece in pieces[last:]):
         pieces.append(pieces.pop(last))
 
 
@@ -174,11 +219,15 @@ def _start(pieces: Sequence[_Piece], room: int) -> int:
     after = [*accumulate(piece.tokens for piece in reversed(pieces))][::-1]  # tokens from each piece to the end
     if not after or after[0] <= room:
         return 0
-    fitting = [i for i, piece in enumerate(pieces) if piece.role == "user" and after[i] <= room]
+    fitting = [i for i, piece in enumerate(pieces) if piece.asks and after[i] <= room]
     if not fitting:
-        return len(pieces) - 1
+        return max((i for i, piece in enumerate(pieces) if piece.asks), default=len(pieces) - 1)
     stable = [i for i in fitting if after[i] >= room * (1 - SLACK)] or fitting[:1]
-    return min(stable, key=lambda i: zlib.crc32("".join(pieces[i].texts[-1:]).encode("utf-8", "surrogatepass")))
+    return min(stable, key=lambda i: zlib.crc32(_digest(pieces[i])))
+
+
+def _digest(piece: _Piece) -> bytes:
+    return "".join(str(block.get("text", "")) for block in piece.blocks[-1:]).encode("utf-8", "surrogatepass")
 
 
 def _merged(pieces: Sequence[_Piece]) -> list[dict[str, Any]]:
@@ -188,5 +237,5 @@ def _merged(pieces: Sequence[_Piece]) -> list[dict[str, Any]]:
         if not messages or messages[-1]["role"] != piece.role:
             messages.append({"role": piece.role, "content": []})
         messages[-1]["content"] += [block for file in piece.files for block in file.blocks]
-        messages[-1]["content"] += [{"type": "text", "text": text} for text in piece.texts]
+        messages[-1]["content"] += piece.blocks
     return messages

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
 
 from ..i18n import catalogue
 from . import directives
@@ -27,6 +29,9 @@ _t = catalogue("agent")
 _WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
 _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE)) for name, pattern in (
+        ("tools", r"\btools\b|\bboth\b|도구들|여러 도구"),
+        ("tool", r"\btool\b|\bapprov(e|al)\b|\bcalculat(e|or)\b|도구|승인|계산"),
+        ("clock", r"\bwhat time\b|\bclock\b|몇 ?시|시계"),
         ("key", r"\bapi[ _-]?key\b|\bset ?up\b|\bkey\b|api ?키|설정|키\b"),
         ("thinking", r"\bthink(ing)?\b|\breason(ing)?\b|생각|추론"),
         ("table", r"\btables?\b|표(?=[\s를로는가만.!?]|$)|테이블"),
@@ -67,7 +72,12 @@ class DemoProvider:
             for word in _words(thinking):
                 yield ThinkingDelta(word)
                 await asyncio.sleep(delay_s)
-        answer = _scripted(wishes) or _answer(request.locale, subject, text)
+        if results := tool_results(request.messages):
+            answer, calls = _on_results(request.locale, results), []
+        else:
+            calls = _calls(wishes, subject, text, {tool.name for tool in request.tools})
+            answer = _scripted(wishes) or (_t(request.locale, "demo.tool.ask") if calls else
+                                           _answer(request.locale, subject, text))
         cut_after = int(directives.number(wishes, "drop", -1))
         rest = answer[len(begun):] if answer.startswith(begun) else answer
         for number, word in enumerate(_words(rest)):
@@ -75,8 +85,9 @@ class DemoProvider:
                 return
             yield TextDelta(word)
             await asyncio.sleep(delay_s)
-        thought = [{"type": "thinking", "thinking": thinking}] if thinking else []
-        yield Completed("end_turn", [*thought, {"type": "text", "text": answer}], Usage(
+        thought: list[dict[str, Any]] = [{"type": "thinking", "thinking": thinking}] if thinking else []
+        stop, content = "tool_use" if calls else "end_turn", [*thought, {"type": "text", "text": answer}, *calls]
+        yield Completed(stop, content, Usage(
             input=sum(estimate(str(m.get("content", ""))) for m in request.messages),
             output=estimate(answer) + estimate(thinking)))
 
@@ -105,6 +116,34 @@ def _begun(request: TurnRequest) -> str:
     """The beginning of the reply, where the request ends with it."""
     last = request.messages[-1] if request.messages else {}
     return str(last["content"][0]["text"]) if last.get("role") == "assistant" else ""
+
+
+def tool_results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What tools gave back, if that is what is to be answered."""
+    last = messages[-1].get("content") if messages else None
+    return [b for b in last if b.get("type") == "tool_result"] if isinstance(last, list) else []
+
+
+def _calls(wishes: Mapping[str, str], subject: str, text: str, offered: set[str]) -> list[dict[str, Any]]:
+    """The calls of tools that the script makes: those dictated, else those that the subject is about."""
+    expression = re.search(r"[\d(][\d\s.+*/%()-]*[+*/%-][\d\s.+*/%()-]*[\d)]", text)
+    calculate = ("demo.calculate", {"expression": expression[0].strip() if expression else "6 * 7"})
+    clock: tuple[str, dict[str, Any]] = ("demo.clock", {})
+    wanted = {"tools": [clock, calculate], "tool": [calculate], "clock": [clock]}.get(subject, [])
+    if "tool" in wishes:
+        wanted = [(wishes["tool"], {"expression": wishes["expression"]} if "expression" in wishes else {})]
+    elif wishes:
+        wanted = []
+    return [{"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}", "name": name, "input": arguments}
+            for name, arguments in wanted if name in offered or "tool" in wishes]
+
+
+def _on_results(locale: str, results: Sequence[Mapping[str, Any]]) -> str:
+    lines = []
+    for result in results:
+        said = "".join(block.get("text", "") for block in result["content"])
+        lines.append(_t(locale, "demo.tool.failed" if result.get("is_error") else "demo.tool.done", output=said))
+    return "\n\n".join(lines)
 
 
 def _subject(text: str) -> str:

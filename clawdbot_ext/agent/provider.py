@@ -43,6 +43,15 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class ToolSpec:
+    """A tool as the model is told of it. ``parameters`` is the JSON Schema of its arguments, an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TurnRequest:
     """Everything one model call needs. ``messages`` are Messages API dicts, already trimmed to the window."""
 
@@ -51,6 +60,8 @@ class TurnRequest:
     messages: Sequence[Mapping[str, Any]]
     max_tokens: int
     thinking: ThinkingLevel = "off"
+    tools: Sequence[ToolSpec] = ()
+    """What the model may call: a reply that does ends with the stop reason ``tool_use``."""
     temperature: float | None = None
     """Sent only to models that take one, and not while they think."""
     locale: str = "en"
@@ -71,7 +82,8 @@ class ThinkingDelta:
 class Completed:
     """The reply is whole: the provider gave a stop reason.
 
-    ``content`` holds the provider's own blocks (Messages API shape), ``usage`` counts tokens.
+    ``content`` holds the provider's own blocks (Messages API shape), ``usage`` counts tokens. A ``tool_use`` block
+    whose arguments were no JSON object has ``input`` ``{}``, and the text that came in their place as ``invalid``.
     """
 
     stop_reason: str
@@ -150,3 +162,8 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     stop_reason: str | None = None
     attempts: int = 0
+
+    def begin_again(self) -> None:
+        """What was said so far is kept elsewhere; the model goes on with a new message."""
+        self.text = self.thinking = ""
+        self.content, self.usage, self.stop_reason = (), Usage(), None

@@ -206,7 +206,7 @@ def _done(completed: Completed, request: TurnRequest, reply: Reply) -> Outcome:
     reply.stop_reason = stop_reason
     if completed.stop_reason in _NOTICED:
         return Outcome("done", stop_reason, _t(request.locale, f"notice.{completed.stop_reason}"))
-    if not reply.text:
+    if not reply.text and stop_reason != "toolUse":
         return Outcome("done", stop_reason, _t(request.locale, "notice.empty"))
     return Outcome("done", stop_reason)
 

@@ -130,6 +130,9 @@ def _tell(notice: Notice) -> None:
         note(say("notice.queued", position=facts["position"]))
     elif notice.kind == "lost":
         note(say("notice.lost"))
+    elif notice.kind == "tool":
+        if facts.get("phase") == "start":
+            note(say("notice.tool", title=clean(str(facts.get("title") or facts.get("name")))))
     else:
         note(say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
                  most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}"))

@@ -225,7 +225,7 @@ class Chat:
         """Feed ``reply`` from the gateway; drawn at a steady pace, however the text comes."""
         from ..client import Chunk, End
 
-        text = ""
+        before = text = ""
         reply.status = say("chat.asking")
         reply.show()
         frames = asyncio.ensure_future(_every(FRAME_S, lambda: reply.show(text)))
@@ -233,14 +233,17 @@ class Chat:
             async for item in items:
                 if isinstance(item, End):
                     frames.cancel()
-                    reply.end(text if text.startswith(item.text) else item.text)  # what was seen stays
+                    whole = before + item.text
+                    reply.end(text if text.startswith(whole) else whole)  # what was seen stays
                     return item
                 if not isinstance(item, Chunk):
                     reply.status = _status(item)
+                    if item.kind == "tool" and item.facts.get("phase") == "start":
+                        before = text = f"{text.rstrip()}\n\n`{reply.status}`\n\n".lstrip()
                     continue
                 reply.status = say("chat.stopping") if stopping() else say("chat.stop")
                 if item.part == "text":
-                    text = item.text if item.replaces else text + item.text
+                    text = before + item.text if item.replaces else text + item.text
                 else:
                     reply.thinking += item.text
             return None
@@ -329,5 +332,7 @@ def _status(notice: Notice) -> str:
         return say("notice.queued", position=facts["position"])
     if notice.kind == "lost":
         return say("notice.lost")
+    if notice.kind == "tool":
+        return say("notice.tool", title=clean(str(facts.get("title") or facts.get("name"))))
     return say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
                most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}")

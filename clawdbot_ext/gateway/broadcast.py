@@ -106,6 +106,14 @@ class ReplyStream:
         self._flush_append()
         self._flush_assistant()
 
+    def restart(self) -> None:
+        """What there was is in a message now; the reply goes on with nothing, at offset 0."""
+        self.finish()
+        self._places.clear()
+        self._start = (0, 0)
+        self._message_sent = self._assistant_sent = 0
+        self.text = self.thinking = ""
+
     def caught_up(self, client: Client) -> None:
         """``client`` has just been told the whole text so far (``chat.history``): go on from there."""
         place = self._places.setdefault(client, _Place(*self._start))

@@ -127,6 +127,8 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
     if active and params.before_seq is None and active.run.session_id == page.session_id:
         result.in_flight = InFlight(run_id=active.run.run_id, text=active.stream.text,
                                     thinking=active.stream.thinking, started_at=active.started_at)
+        if active.tools:
+            result.in_flight.tools = list(active.tools.values())
         active.stream.caught_up(client)
     if current and (queued := gw.runs.queue_view(key)):
         result.queued = queued

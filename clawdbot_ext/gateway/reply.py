@@ -17,13 +17,16 @@ from ..agent.models import UnknownModel
 from ..agent.prompt import system_prompt
 from ..agent.provider import Provider, ProviderError, TurnRequest
 from ..agent.tokens import estimate
-from ..agent.turn import Looking, TurnEvent, run_turn
+from ..agent.tools import converse
+from ..agent.turn import Looking, TurnEvent
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError
 from ..store.api import RunState, Session
 from .compaction import relieve
 from .entries import decode, explain
 from .media.seeing import see
+from .tools import RunTools, offered
 
 if TYPE_CHECKING:
     from .core import Gateway
@@ -86,8 +89,11 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     if active.kept:
         provider = Continuing(provider, active.kept, active.run.text[len(active.kept):])
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
+    desk = RunTools(gw, active, () if active.kept else offered(model.provider))  # what goes on goes on as text
     try:
-        outcome = await asyncio.wait_for(run_turn(provider, request, active.reply, emit), seconds or None)
+        outcome = await converse(provider, request, active.reply, emit, desk, limit_s=seconds or None)
+    except GatewayError as exc:  # a step could not be stored: what it was is not known to be kept, so it ends here
+        return Ending("failed", "error", t(locale, "run.storage", why=exc.message), {"kind": "storage"})
     except asyncio.TimeoutError:
         return Ending("interrupted", "interrupted", t(locale, "run.timeout", seconds=round(seconds)),
                       {"kind": "timeout"})
@@ -133,6 +139,16 @@ def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, A
     return message
 
 
+def step_message(gw: Gateway, active: ActiveRun, titles: Mapping[str, str]) -> dict[str, Any]:
+    """The assistant's message that calls tools; ``titles`` by the calls' ids."""
+    message = final_message(gw, active, Ending("done", "toolUse"))
+    assert message is not None  # only what was aborted may have nothing
+    for block in message["content"]:
+        if block["type"] == "toolCall":
+            block["title"] = titles[block["id"]]
+    return message
+
+
 def _content(active: ActiveRun) -> list[dict[str, Any]]:
     """The provider's blocks in wire form once the reply is complete and all there is, else what was streamed."""
     reply = active.reply
@@ -143,10 +159,13 @@ def _content(active: ActiveRun) -> list[dict[str, Any]]:
     for block in reply.content:
         kind = block.get("type")
         if kind == "text":
-            wire.append({"type": "text", "text": block["text"]})
+            if block["text"]:
+                wire.append({"type": "text", "text": block["text"]})
         elif kind == "thinking":
             wire.append({"type": "thinking", "thinking": block.get("thinking", ""),
                          "thinkingSignature": block.get("signature", "")})
         elif kind == "tool_use":
             wire.append({"type": "toolCall", "id": block["id"], "name": block["name"], "arguments": block["input"]})
+            if "invalid" in block:
+                wire[-1]["invalidArguments"] = block["invalid"]
     return wire

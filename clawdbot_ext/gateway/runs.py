@@ -65,6 +65,8 @@ class ActiveRun:
         self.stop_reason = ""
         """Why it stops: ``rpc`` (somebody pressed stop), ``shutdown``, or ``ended`` by itself; empty before that."""
         self.task: asyncio.Task[None] | None = None
+        self.tools: dict[str, dict[str, Any]] = {}
+        """The tool calls under way, by id, as clients are told of them."""
         self.in_turn = False
         """The provider is at work; before and after that, cancelling the task would lose the run's end."""
         self.started_at = now_ms()
@@ -261,8 +263,8 @@ class Runs:
     async def _run(self, active: ActiveRun, accepted: Accepted) -> None:
         run = active.run
         if accepted.message is not None:
-            self._tell_message(accepted.session, accepted.message)
-        self._tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
+            self.tell_message(accepted.session, accepted.message)
+        self.tell_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
         flusher = asyncio.create_task(self._flush(active))
         # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
         ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
@@ -287,11 +289,11 @@ class Runs:
 
     def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
         if isinstance(event, Retrying):
-            self._tell_agent(active, "lifecycle", {
+            self.tell_agent(active, "lifecycle", {
                 "phase": "retry", "attempt": event.attempt, "maxAttempts": event.max_attempts,
                 "waitMs": event.wait_ms, "reason": event.reason})
         elif isinstance(event, Looking):
-            self._tell_agent(active, "media", event.data)
+            self.tell_agent(active, "media", event.data)
         else:
             active.stream.feed(active.text, active.reply.thinking)
 
@@ -324,7 +326,7 @@ class Runs:
                             {"kind": "storage"})
         self._active.pop(active.run.session_key, None)
         phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
-        self._tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
+        self.tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
         self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished.message if finished else None,
                       unstored=message, error=ending.error, error_message=ending.message)
         if finished is not None:
@@ -460,12 +462,12 @@ class Runs:
                     del self._waiters[run_id]
         return run, waiter.result() if waiter.done() else None
 
-    def _tell_agent(self, active: ActiveRun, stream: str, data: Mapping[str, Any]) -> None:
+    def tell_agent(self, active: ActiveRun, stream: str, data: Mapping[str, Any]) -> None:
         self._gateway.broadcast.emit("agent", AgentEvent(
             run_id=active.run.run_id, stream=stream, data=data, session_key=active.run.session_key,
             seq=active.stream.next_seq(), ts=now_ms()), session=active.run.session_key)
 
-    def _tell_message(self, session: Session, message: Message) -> None:
+    def tell_message(self, session: Session, message: Message) -> None:
         self._gateway.broadcast.emit("session.message", SessionMessageEvent(
             session_key=session.key, session_id=message.session_id, epoch=session.epoch, seq=message.seq,
             message=message.body), session=session.key)
@@ -482,7 +484,8 @@ def too_busy() -> Unavailable:
 def _cut_by_crash(run: Run) -> dict[str, Any]:
     """What is kept with the text of a reply that a crash cut off, in the language of whoever asked."""
     facts = {"stopReason": "interrupted", "timestamp": now_ms(),
-             "errorMessage": t(run.options.get("locale"), "run.crash")}
+             "errorMessage": t(run.options.get("locale"), "run.crash"),
+             "toolMessage": t(run.options.get("locale"), "run.crash.tool")}
     if continues := run.options.get("continues"):
         facts["continues"] = continues
     return facts

@@ -266,6 +266,11 @@ class Store(Protocol):
         """Keep the reply so far of a running run (last write wins; ignored when the run has ended)."""
         ...
 
+    async def append_step(self, run_id: str, message: Mapping[str, Any], *, now: int) -> Finished:
+        """Append one message of a running run that goes on: a reply that calls tools, or what one gave back. The text
+        so far (``save_partial``) is forgotten: it is in the message. Raises ``NotFound`` when the run has ended."""
+        ...
+
     async def finish_run(
         self, run_id: str, *, state: RunState, message: Mapping[str, Any] | None, result: Mapping[str, Any], now: int,
     ) -> Finished:
@@ -286,7 +291,8 @@ class Store(Protocol):
         ...
 
     async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
-        """After a start: every ``running`` run ends as ``interrupted``, its partial text appended as an assistant
+        """After a start: every ``running`` run ends as ``interrupted``. Tool calls without a result get one that says
+        so (``toolMessage`` of ``interrupted(run)``), and its partial text appended as an assistant
         message made of ``interrupted(run)`` plus content (also when the text is empty, so that the turn shows as cut).
         Returns those runs."""
         ...

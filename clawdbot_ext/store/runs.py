@@ -16,7 +16,7 @@ from msgspec import Raw, structs
 from ..protocol.errors import IdempotencyConflict, NotFound, SendDenied
 from . import branches, messages, sessions, transcripts
 from .api import FINAL_STATES, Accepted, Finished, Message, Place, Run, RunState, Session
-from .wire import decode, encode
+from .wire import calls_of, decode, encode, lost_result
 
 KEPT_MS = 30 * 24 * 3600 * 1000
 """How long the key of a run that has ended is still recognised. Purged when the store opens."""
@@ -144,6 +144,29 @@ def save_partial(conn: sqlite3.Connection, run_id: str, text: str, thinking: str
     )
 
 
+def append_step(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any], now: int) -> Finished:
+    """Append a message of a run that goes on. Raises ``NotFound``."""
+    run = _need(conn, run_id)
+    if run.state != "running":
+        raise NotFound(f"run {run_id} has ended")
+    beside = branches.beside(conn, run_id, run.session_id)  # of its first message only: the others follow that
+    conn.execute("UPDATE runs SET text = '', thinking = '', beside = NULL WHERE run_id = ?", (run_id,))
+    added = messages.add(conn, run.session_id, message, now, run_id, beside=beside)
+    return Finished(session=_session_of(conn, run, now), message=added)
+
+
+def _unanswered(conn: sqlite3.Connection, run: Run) -> list[Mapping[str, Any]]:
+    """The tool calls of a run that have no result."""
+    rows = conn.execute("SELECT body FROM messages WHERE session_id = ? AND run_id = ? ORDER BY seq",
+                        (run.session_id, run.run_id))
+    calls: dict[str, Mapping[str, Any]] = {}
+    for (body,) in rows:
+        message = decode(body)
+        calls |= {str(call["id"]): call for call in calls_of(message)}
+        calls.pop(str(message.get("toolCallId")), None)
+    return list(calls.values())
+
+
 def finish(
     conn: sqlite3.Connection, run_id: str, state: RunState, message: Mapping[str, Any] | None,
     result: Mapping[str, Any], now: int,
@@ -200,6 +223,10 @@ def recover(
         content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
         content += [{"type": "text", "text": run.text}] if run.text else []
         facts = interrupted(run)
+        for call in _unanswered(conn, run):
+            messages.add(conn, run.session_id, lost_result(call, str(facts.get("toolMessage", "")), now), now,
+                         run.run_id)
+        facts = {name: value for name, value in facts.items() if name != "toolMessage"}
         message = {"role": "assistant", "timestamp": now, **facts, "content": content}
         result = {"status": "error", "summary": facts.get("errorMessage", "interrupted")}
         finish(conn, run.run_id, "interrupted", message, result, now)

@@ -180,6 +180,9 @@ class SqliteStore:
     async def save_partial(self, run_id: str, *, text: str, thinking: str) -> None:
         await self._write(lambda conn: runs.save_partial(conn, run_id, text, thinking))
 
+    async def append_step(self, run_id: str, message: Mapping[str, Any], *, now: int) -> Finished:
+        return await self._write(lambda conn: runs.append_step(conn, run_id, message, now))
+
     async def finish_run(
         self, run_id: str, *, state: RunState, message: Mapping[str, Any] | None, result: Mapping[str, Any], now: int,
     ) -> Finished:

@@ -45,6 +45,18 @@ def text_of(message: Mapping[str, Any]) -> str:
     return "\n".join(block.get("text") or "" for block in content if block.get("type") == "text")
 
 
+def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tool calls of a message."""
+    content = message.get("content") or ()
+    return [] if isinstance(content, str) else [block for block in content if block.get("type") == "toolCall"]
+
+
+def lost_result(call: Mapping[str, Any], text: str, now: int) -> dict[str, Any]:
+    """What stands for the result of a call that a crash cut off."""
+    return {"role": "toolResult", "toolCallId": call["id"], "toolName": call["name"], "isError": True,
+            "interrupted": True, "content": [{"type": "text", "text": text}], "timestamp": now}
+
+
 def one_line(text: str, limit: int) -> str:
     """The beginning of ``text`` on one line, at most ``limit`` characters, ``…`` at the end if there was more."""
     line = " ".join(text.lstrip()[: limit * 8].split())

@@ -7,7 +7,11 @@ export const KNOWN_CAPS = ["chat.append", "session.events", "session.switch", "s
 
 /**
  * `stream` `lifecycle` has `data.phase` `start`, `end`, `error` or (ours) `retry` with `attempt`, `maxAttempts`,
- * `waitMs`, `reason`.
+ * `waitMs`, `reason`. `stream` `tool` has `data.phase` `start`, `update` or `result`, `toolCallId`, `name` and, of
+ * ours, `title`, `args`, `output`, `isError`, `startedAt`, `durationMs`. A reply that calls tools is stored in steps,
+ * each told by `session.message`: the assistant's message so far (`stopReason` `toolUse`, blocks `{type: "toolCall",
+ * id, name, arguments, title?}`), then a message of the role `toolResult` for each call. After the first of them the
+ * run's text begins anew, at offset 0.
  */
 export interface AgentEvent {
   runId: string;
@@ -80,6 +84,17 @@ export interface AgentsListResult {
   agents: Record<string, unknown>[];
 }
 
+export interface Approval {
+  id: string;
+  request: Record<string, unknown>;
+  createdAtMs: number;
+  expiresAtMs: number;
+}
+
+export interface ApprovalListResult {
+  approvals: Approval[];
+}
+
 export interface ApprovalRequestParams {
   command: string;
   id?: string | null;
@@ -94,6 +109,7 @@ export interface ApprovalRequestParams {
   timeoutMs?: number | null;
 }
 
+/** `request` has `command`; of a tool of ours `tool`, `arguments`, `title`, `sessionKey`, `runId`, `toolCallId`. */
 export interface ApprovalRequestedEvent {
   id: string;
   request: Record<string, unknown>;
@@ -111,6 +127,8 @@ export interface ApprovalResolvedEvent {
   decision: string;
   ts: number;
   resolvedBy?: string;
+  /** Ours: `expired` or `withdrawn` when nobody decided; `decision` is `deny` then. */
+  reason?: string;
 }
 
 /** `decision` is `null` when nobody decided in time, which is a no. */
@@ -528,6 +546,8 @@ export interface InFlight {
   text: string;
   thinking: string;
   startedAt: number;
+  /** Tool calls under way, as the newest event of the stream `tool` told of each. */
+  tools?: Record<string, unknown>[];
 }
 
 export interface LinkCreateResult {
@@ -1281,6 +1301,8 @@ export interface Methods {
   "exec.approval.request": { params: ApprovalRequestParams; result: ApprovalResult };
   /** Decide. */
   "exec.approval.resolve": { params: ApprovalResolveParams; result: OkResult };
+  /** What waits for a decision. */
+  "exec.approval.list": { params: NoParams; result: ApprovalListResult };
   /** The rules for commands. */
   "exec.approvals.get": { params: NoParams; result: ApprovalsFileResult };
   /** Replace the rules for commands. */

@@ -19,6 +19,8 @@ Directives (``clawdbot_ext.agent.directives``; without any, it answers ``You sai
 ``error=STATUS``       an error instead of an answer; ``times=N``: only for the first N requests with this text
 ``error_once=STATUS``  the same as ``error=STATUS`` and ``times=1``
 ``type``, ``message``, ``code``  of that error; ``retry_after=S`` its header, ``retry_after_ms`` too
+``call=NAME,NAME``     call these tools, each with ``args=JSON`` (sent in pieces of 4 characters); once there are
+                       results, answer ``The tools said: …``
 ``cut=SHAPE``          see ``CUTS``; ``after=N`` tokens (default 1); ``drop=N`` is ``cut=fin`` ``after=N``
 =====================  =================================================================================================
 """
@@ -251,15 +253,22 @@ class _Messages(_Handler):
         parts = [("thinking", f"h{i} ") for i in range(int(directives.number(wishes, "thinking", 0)))]
         parts += [("text", token) for token in _answer(text, wishes)]
         index, open_kind = -1, ""
+        results = _results(self.body)
+        if results:
+            parts = [("text", "The tools said: "), ("text", " | ".join(results))]
+        elif "call" in wishes:
+            args = wishes.get("args", "{}")
+            pieces = [args[i: i + 4] for i in range(0, len(args), 4)]
+            parts += [(f"tool_use {name}", piece) for name in wishes["call"].split(",") for piece in pieces]
+            wishes = {"stop_reason": "tool_use", **wishes}
         for number, (kind, token) in enumerate(parts):
             if cut and number == after:
                 return await self._cut(out, cut)
             if kind != open_kind:
                 await out.close_block(index, open_kind)
                 index, open_kind = index + 1, kind
-                block = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
-                await out.event("content_block_start", index=index, content_block=block)
-            await out.event("content_block_delta", index=index, delta={"type": f"{kind}_delta", kind: token})
+                await out.event("content_block_start", index=index, content_block=_block(kind, index))
+            await out.event("content_block_delta", index=index, delta=_delta(kind, token))
             if delay:
                 await asyncio.sleep(delay)
         if cut:
@@ -338,11 +347,32 @@ class _Events:
             await self._handler.finish()
 
 
+def _block(kind: str, index: int) -> dict[str, Any]:
+    if kind.startswith("tool_use"):
+        return {"type": "tool_use", "id": f"toolu_{index}", "name": kind.split()[1], "input": {}}
+    return {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
+
+
+def _delta(kind: str, token: str) -> dict[str, str]:
+    if kind.startswith("tool_use"):
+        return {"type": "input_json_delta", "partial_json": token}
+    return {"type": f"{kind}_delta", kind: token}
+
+
+def _results(body: Mapping[str, Any]) -> list[str]:
+    """What the tools gave back, if the request is about that."""
+    content = body["messages"][-1]["content"]
+    results = [b for b in content if b["type"] == "tool_result"] if isinstance(content, list) else []
+    return ["".join(part["text"] for part in result["content"]) for result in results]
+
+
 def _answer(text: str, wishes: Mapping[str, str]) -> list[str]:
     if "text" in wishes:
         return [wishes["text"]]
     if "tokens" in wishes:
         return [f"t{i} " for i in range(int(wishes["tokens"]))]
+    if "call" in wishes:
+        return []
     if "cut" in wishes or "drop" in wishes:
         return [f"t{i} " for i in range(20)]
     return ["You said: ", directives.strip(text)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
@@ -58,6 +58,8 @@ class ApprovalsSetParams(Params):
 
 
 class ApprovalRequestedEvent(Result):
+    """`request` has `command`; of a tool of ours `tool`, `arguments`, `title`, `sessionKey`, `runId`, `toolCallId`."""
+
     id: str
     request: Mapping[str, Any]
     created_at_ms: int
@@ -69,12 +71,27 @@ class ApprovalResolvedEvent(Result):
     decision: str
     ts: int
     resolved_by: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    """Ours: `expired` or `withdrawn` when nobody decided; `decision` is `deny` then."""
+
+
+class Approval(Result):
+    id: str
+    request: Mapping[str, Any]
+    created_at_ms: int
+    expires_at_ms: int
+
+
+class ApprovalListResult(Result):
+    approvals: Sequence[Approval]
 
 
 ROWS: Rows = (
     Method("exec.approval.request", ApprovalRequestParams, ApprovalResult, SCOPE_APPROVALS,
            "Ask whether a command may run; answered when somebody decides, or when time is up."),
     Method("exec.approval.resolve", ApprovalResolveParams, OkResult, SCOPE_APPROVALS, "Decide."),
+    Method("exec.approval.list", NoParams, ApprovalListResult, SCOPE_APPROVALS,
+           "What waits for a decision.", ours=True),
     Method("exec.approvals.get", NoParams, ApprovalsFileResult, SCOPE_ADMIN, "The rules for commands."),
     Method("exec.approvals.set", ApprovalsSetParams, ApprovalsFileResult, SCOPE_ADMIN,
            "Replace the rules for commands."),

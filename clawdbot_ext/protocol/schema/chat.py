@@ -93,6 +93,8 @@ class InFlight(Result):
     text: str
     thinking: str
     started_at: int
+    tools: Sequence[Mapping[str, Any]] | UnsetType = UNSET
+    """Tool calls under way, as the newest event of the stream `tool` told of each."""
 
 
 class Queued(Result):
@@ -202,7 +204,12 @@ class ChatEvent(Result):
 
 class AgentEvent(Result):
     """`stream` `lifecycle` has `data.phase` `start`, `end`, `error` or (ours) `retry` with `attempt`, `maxAttempts`,
-    `waitMs`, `reason`."""
+    `waitMs`, `reason`. `stream` `tool` has `data.phase` `start`, `update` or `result`, `toolCallId`, `name` and, of
+    ours, `title`, `args`, `output`, `isError`, `startedAt`, `durationMs`.
+
+    A reply that calls tools is stored in steps, each told by `session.message`: the assistant's message so far
+    (`stopReason` `toolUse`, blocks `{type: "toolCall", id, name, arguments, title?}`), then a message of the role
+    `toolResult` for each call. After the first of them the run's text begins anew, at offset 0."""
 
     run_id: str
     stream: str

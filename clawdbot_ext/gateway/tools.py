@@ -1,0 +1,129 @@
+"""The tools of one run: stored step by step, allowed by people where they must be, told to clients.
+
+``agent.tools.converse`` decides what is called and when; this is its ``Desk``. Promise P6: a call is carried out at
+most once for each permission. What it came to is stored before the model hears of it; a call without a stored result
+is never made again, and is told to have been cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..agent.demo_tools import DEMO_TOOLS
+from ..agent.tools import Tool, ToolCall, ToolFailed, ToolResult, shorten
+from ..i18n import catalogue
+from ..protocol.clock import now_ms
+from ..protocol.keys import AGENT_ID
+from .approvals import TIMEOUT_MS, always_allow, ask, is_allowed
+
+if TYPE_CHECKING:
+    from ..agent.provider import ToolSpec
+    from .core import Gateway
+    from .runs import ActiveRun
+
+t = catalogue("agent")
+
+
+class RunTools:
+    """The desk of one run."""
+
+    def __init__(self, gw: Gateway, active: ActiveRun, tools: Sequence[Tool]):
+        self._gw, self._active = gw, active
+        self._tools = {tool.spec.name: tool for tool in tools}
+        self._locale = str(active.run.options.get("locale") or "en")
+
+    @property
+    def specs(self) -> Sequence[ToolSpec]:
+        return [tool.spec for tool in self._tools.values()]
+
+    async def begin(self, calls: Sequence[ToolCall]) -> None:
+        """See ``Desk``. Raises what the store raises."""
+        from .reply import step_message  # which imports this module
+
+        active = self._active
+        titles = {call.id: self._title(call) for call in calls}
+        message = step_message(self._gw, active, titles)
+        active.tools = {call.id: {"toolCallId": call.id, "name": call.name, "title": titles[call.id],
+                                  "args": call.arguments, "phase": "start"} for call in calls}
+        active.stream.restart()
+        active.reply.begin_again()
+        try:
+            await asyncio.shield(self._store(message))
+        except asyncio.CancelledError:
+            for call in calls:
+                await asyncio.shield(self._done(call, self._stopped(), True, now_ms()))
+            raise
+
+    async def carry_out(self, call: ToolCall) -> ToolResult:
+        """See ``Desk``. Raises what the store raises."""
+        started = now_ms()
+        self._tell(call, phase="start", startedAt=started)
+        try:
+            text, failed = shorten(await self._made(call)), False
+        except ToolFailed as exc:
+            text, failed = str(exc), True
+        except asyncio.CancelledError:
+            await asyncio.shield(self._done(call, self._stopped(), True, started))
+            raise
+        # Shielded: what was done is kept, even if somebody stops the reply at this very moment.
+        await asyncio.shield(self._done(call, text, failed, started))
+        return ToolResult(call.id, text, failed)
+
+    async def _made(self, call: ToolCall) -> str:
+        """The output of a call that is allowed. Raises ``ToolFailed``."""
+        tool = self._tools.get(call.name)
+        if call.problem:
+            raise ToolFailed(call.problem)
+        if tool is None:
+            raise ToolFailed(t(self._locale, "tool.nosuch", name=call.name[:80]))
+        if tool.asks:
+            await self._permission(tool, call)
+        return await tool.run(call.arguments, self._locale)
+
+    async def _permission(self, tool: Tool, call: ToolCall) -> None:
+        """Returns once a person, or a rule that a person made, allows the call. Raises ``ToolFailed``."""
+        rule = f"tool:{call.name}"
+        if await is_allowed(self._gw, AGENT_ID, rule):
+            return
+        run = self._active.run
+        answer = await ask(self._gw, {
+            "command": tool.command(call.arguments), "host": "gateway", "agentId": AGENT_ID, "tool": call.name,
+            "arguments": call.arguments, "title": self._title(call), "sessionKey": run.session_key,
+            "runId": run.run_id, "toolCallId": call.id})
+        if answer.decision is None:
+            raise ToolFailed(t(self._locale, "tool.expired", seconds=TIMEOUT_MS // 1000))
+        if answer.decision == "deny":
+            raise ToolFailed(t(self._locale, "tool.denied"))
+        if answer.decision == "allow-always":
+            await always_allow(self._gw, AGENT_ID, rule)
+
+    async def _done(self, call: ToolCall, text: str, failed: bool, started: int) -> None:
+        took = now_ms() - started
+        await self._store({"role": "toolResult", "toolCallId": call.id, "toolName": call.name, "isError": failed,
+                           "content": [{"type": "text", "text": text}], "durationMs": took, "timestamp": now_ms()})
+        self._tell(call, phase="result", output=text, isError=failed, durationMs=took)
+        self._active.tools.pop(call.id, None)
+
+    async def _store(self, message: Mapping[str, Any]) -> None:
+        finished = await self._gw.store.append_step(self._active.run.run_id, message, now=now_ms())
+        if finished.message is not None and finished.session.epoch:
+            self._gw.runs.tell_message(finished.session, finished.message)
+
+    def _tell(self, call: ToolCall, **facts: Any) -> None:
+        row = self._active.tools.setdefault(call.id, {"toolCallId": call.id, "name": call.name})
+        row |= facts
+        self._gw.runs.tell_agent(self._active, "tool", dict(row))
+
+    def _stopped(self) -> str:
+        return t(self._locale, "tool.stopped" if self._active.stop_reason == "rpc" else "tool.shutdown")
+
+    def _title(self, call: ToolCall) -> str:
+        tool = self._tools.get(call.name)
+        return tool.title(call.arguments, self._locale) if tool else call.name
+
+
+def offered(provider: str) -> Sequence[Tool]:
+    """The tools for the models of a provider: so far the demo's own."""
+    return DEMO_TOOLS if provider == "demo" else ()

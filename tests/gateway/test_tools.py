@@ -1,0 +1,192 @@
+"""Tools over a real socket: the demo's own, allowed or not, stopped, cut off by a crash."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.wire import WireError, run, text_of, wired
+
+CAPS = ("chat.append", "session.events")
+
+
+def connect(gateway, **more):
+    return wired(gateway.ws_url, gateway.token, caps=CAPS, **more)
+
+
+def stages(wire, run_id):
+    """What was told of a run's tools, in order: (phase, name)."""
+    return [(f["payload"]["data"]["phase"], f["payload"]["data"]["name"]) for f in wire.events
+            if f["event"] == "agent" and f["payload"]["stream"] == "tool" and f["payload"]["runId"] == run_id]
+
+
+async def history(wire, key="main"):
+    return (await wire.call("chat.history", {"sessionKey": key}))["messages"]
+
+
+async def asked(wire, run_id):
+    return (await wire.wait("exec.approval.requested", lambda p: p["request"].get("runId") == run_id))["payload"]
+
+
+def test_a_tool_that_needs_no_permission_runs_and_is_stored_in_steps(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            run_id, _ = await wire.send("what time is it?", key="clock")
+            end = await wire.end(run_id)
+            assert end["state"] == "final" and "The tool answered" in text_of(end["message"])
+            question, step, result, answer = await history(wire, "clock")
+            assert [m["role"] for m in (question, step, result, answer)] == [
+                "user", "assistant", "toolResult", "assistant"]
+            call = step["content"][-1]
+            assert step["stopReason"] == "toolUse"
+            assert (call["type"], call["name"], call["arguments"]) == ("toolCall", "demo.clock", {}) and call["title"]
+            assert (result["toolCallId"], result["isError"]) == (call["id"], False) and result["durationMs"] >= 0
+            assert text_of(result) in text_of(answer) and answer["id"] == end["message"]["id"]
+            assert {m["runId"] for m in (question, step, result, answer)} == {run_id}
+            assert stages(wire, run_id) == [("start", "demo.clock"), ("result", "demo.clock")]
+            offsets = [d["offset"] for d in wire.deltas(run_id)]
+            assert offsets.count(0) == 2  # each step's text begins anew
+            told = [f["payload"]["message"]["id"] for f in wire.events if f["event"] == "session.message"]
+            assert told == [m["id"] for m in (question, step, result)]  # the last comes with the end
+
+    run(main())
+
+
+def test_a_tool_waits_for_permission_which_a_reload_still_shows(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            run_id, _ = await wire.send("use a tool: 6 * 7", key="ask")
+            question = await asked(wire, run_id)
+            request = question["request"]
+            assert request["command"] == 'demo.calculate {"expression": "6 * 7"}'
+            assert request["sessionKey"] == "agent:main:ask" and request["tool"] == "demo.calculate"
+            async with connect(standing_gateway) as other:
+                assert [a["id"] for a in other.hello["snapshot"]["approvals"]] == [question["id"]]
+                assert (await other.call("exec.approval.list"))["approvals"][0]["request"] == request
+                flying = (await other.call("chat.history", {"sessionKey": "ask"}))["inFlight"]
+                assert flying["text"] == "" and [t["phase"] for t in flying["tools"]] == ["start"]
+                assert flying["tools"][0]["toolCallId"] == request["toolCallId"]
+                await other.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
+            end = await wire.end(run_id)
+            assert "**42**" in text_of(end["message"])
+            resolved = (await wire.wait("exec.approval.resolved", lambda p: p["id"] == question["id"]))["payload"]
+            assert resolved["decision"] == "allow-once"
+            with pytest.raises(WireError) as again:
+                await wire.call("exec.approval.resolve", {"id": question["id"], "decision": "deny"})
+            assert again.value.details["reason"] == "NOT_FOUND"
+            async with connect(standing_gateway, scopes=["operator.read"]) as reader:
+                assert "approvals" not in reader.hello["snapshot"]
+
+    run(main())
+
+
+def test_a_no_is_told_to_the_model_and_kept(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            run_id, _ = await wire.send("도구를 써 줘", key="deny")
+            question = await asked(wire, run_id)
+            await wire.call("exec.approval.resolve", {"id": question["id"], "decision": "deny"})
+            end = await wire.end(run_id)
+            assert end["state"] == "final" and "did not allow it" in text_of(end["message"])
+            result = (await history(wire, "deny"))[2]
+            assert result["isError"] is True and "did not allow" in text_of(result)
+
+    run(main())
+
+
+def test_always_is_remembered_until_the_rule_is_taken_back(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            run_id, _ = await wire.send("calculate 1 + 1", key="always")
+            await wire.call("exec.approval.resolve", {"id": (await asked(wire, run_id))["id"],
+                                                      "decision": "allow-always"})
+            await wire.end(run_id)
+            end = await wire.ask("calculate 2 + 3", key="always")
+            assert "**5**" in text_of(end["message"])
+            rules = await wire.call("exec.approvals.get")
+            assert rules["file"]["agents"]["main"]["allowlist"][0]["pattern"] == "tool:demo.calculate"
+            await wire.call("exec.approvals.set", {"file": {"version": 1, "agents": {}}, "baseHash": rules["hash"]})
+            run_id, _ = await wire.send("calculate 2 + 4", key="always")
+            await asked(wire, run_id)
+            await wire.call("chat.abort", {"sessionKey": "always"})
+
+    run(main())
+
+
+def test_stopping_while_it_waits_takes_the_question_back_and_runs_nothing(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            run_id, _ = await wire.send("tools please: 2 * 3", key="stop")  # two at a time, one of them asks
+            question = await asked(wire, run_id)
+            await wire.wait("agent", lambda p: p["stream"] == "tool" and p["data"]["phase"] == "result")
+            await wire.call("chat.abort", {"sessionKey": "stop"})
+            end = await wire.end(run_id)
+            assert end["state"] == "aborted"
+            gone = (await wire.wait("exec.approval.resolved", lambda p: p["id"] == question["id"]))["payload"]
+            assert (gone["decision"], gone["reason"]) == ("deny", "withdrawn")
+            assert (await wire.call("exec.approval.list"))["approvals"] == []
+            step, *results = (await history(wire, "stop"))[1:]
+            by_id = {r["toolCallId"]: r for r in results}
+            done, stopped = (by_id[c["id"]] for c in step["content"] if c["type"] == "toolCall")
+            assert done["isError"] is False and stopped["isError"] is True and "Stopped" in text_of(stopped)
+            with pytest.raises(WireError):
+                await wire.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
+
+    run(main())
+
+
+@pytest.mark.parametrize(("wish", "said"), [
+    ("[[tool=no.such]]", "no tool no.such"), ("[[tool=demo.calculate]][[expression=__import__]]", "numbers and"),
+])
+def test_a_tool_that_fails_says_so_to_the_model(standing_gateway, wish, said):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            run_id, _ = await wire.send(wish, key="fail")
+            if "calculate" in wish:
+                await wire.call("exec.approval.resolve", {"id": (await asked(wire, run_id))["id"],
+                                                          "decision": "allow-once"})
+            end = await wire.end(run_id)
+            assert end["state"] == "final" and said in text_of(end["message"])
+
+    run(main())
+
+
+def test_a_crash_between_permission_and_end_runs_nothing_again(gateway):
+    async def before():
+        async with connect(gateway) as wire:
+            run_id, _ = await wire.send("use a tool: 3 * 3")
+            await asked(wire, run_id)
+            return run_id
+
+    run_id = run(before())
+    gateway.kill()
+    gateway.start()
+
+    async def after():
+        async with connect(gateway) as wire:
+            assert wire.hello["snapshot"]["approvals"] == []
+            _, step, result, end = await history(wire)
+            assert result["toolCallId"] == step["content"][-1]["id"] and result["interrupted"] is True
+            assert "not known" in text_of(result)
+            assert (end["stopReason"], end["runId"]) == ("interrupted", run_id)
+            assert (await wire.ask("[[text=on we go]]"))["state"] == "final"
+
+    run(after())
+
+
+def test_an_outside_client_may_ask_as_before(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as agent, connect(standing_gateway) as person:
+            waiting = agent.call("exec.approval.request", {"command": "rm -r build", "timeoutMs": 5000})
+            answer = asyncio.ensure_future(waiting)
+            question = (await person.wait("exec.approval.requested",
+                                          lambda p: p["request"]["command"] == "rm -r build"))["payload"]
+            await person.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
+            assert (await answer)["decision"] == "allow-once"
+            late = await agent.call("exec.approval.request", {"command": "ls", "timeoutMs": 1})
+            assert late["decision"] is None
+            gone = await person.wait("exec.approval.resolved", lambda p: p["id"] == late["id"])
+            assert gone["payload"]["reason"] == "expired"
+
+    run(main())

@@ -12,6 +12,11 @@ const PARTS = {
   "clawdbot-session-dialogs": async () => (await import("./ui/session-dialogs.js")).ClawdbotSessionDialogs,
   "clawdbot-settings": async () => (await import("./ui/settings.js")).ClawdbotSettings,
   "clawdbot-setup": async () => (await import("./ui/setup.js")).ClawdbotSetup,
+  "clawdbot-session-menu": async () => (await import("./ui/session-menu.js")).ClawdbotSessionMenu,
+  "clawdbot-model-menu": async () => (await import("./ui/model-menu.js")).ClawdbotModelMenu,
+  "clawdbot-reader": async () => (await import("./ui/reader.js")).ClawdbotReader,
+  "clawdbot-palette": async () => (await import("./ui/palette.js")).ClawdbotPalette,
+  "clawdbot-shortcuts": async () => (await import("./ui/shortcuts.js")).ClawdbotShortcuts,
   "clawdbot-error": async () => (await import("./ui/error-card.js")).ClawdbotError,
 };
 

@@ -8,13 +8,17 @@ import { CAPS, PROTOCOL } from "./protocol.js";
 import type { EventFrame, Frame, Hello, MethodName, ParamsOf, ResultOf, WireError } from "./protocol.js";
 import type { Connection, Transport } from "./transport.js";
 
+/** `offline`: the machine says it has no network; `down`: the gateway does not answer; `limited`: it asks to wait. */
+export type Cause = "offline" | "down" | "restarting" | "limited";
+
 export type ConnectionState =
   | { status: "idle" }
-  | { status: "connecting"; attempt: number }
+  /** `cause`: why it is not the first attempt. */
+  | { status: "connecting"; attempt: number; cause?: Cause }
   /** `quietSince`: nothing was heard for longer than it should take; the other side is being asked. */
   | { status: "open"; quietSince?: number }
-  /** Between two attempts. `offline`: the machine says it has no network; `down`: the gateway does not answer. */
-  | { status: "waiting"; cause: "offline" | "down" | "restarting" | "limited"; attempt: number; retryAt: number }
+  /** Between two attempts. */
+  | { status: "waiting"; cause: Cause; attempt: number; retryAt: number }
   | { status: "unauthorized" }
   | { status: "protocol-too-old" };
 
@@ -185,7 +189,8 @@ export class GatewayClient {
     this.drop();
     const generation = ++this.generation;
     this.openedAt = this.now();
-    this.setState({ status: "connecting", attempt: this.attempt });
+    const before = this.state.status === "waiting" ? { cause: this.state.cause } : {};
+    this.setState({ status: "connecting", attempt: this.attempt, ...before });
     const current = (): boolean => generation === this.generation;
     this.watch(HANDSHAKE_TIMEOUT_MS);
     this.connection = this.options.transport.connect({
@@ -301,7 +306,7 @@ export class GatewayClient {
     return this.options.online?.() === false ? "offline" : "down";
   }
 
-  private retryIn(delayMs: number, cause: "offline" | "down" | "restarting" | "limited"): void {
+  private retryIn(delayMs: number, cause: Cause): void {
     const attempt = ++this.attempt;
     this.retryTimer = setTimeout(() => this.open(), delayMs);
     this.setState({ status: "waiting", cause, attempt, retryAt: this.now() + delayMs });

@@ -12,7 +12,6 @@ import { Drafts } from "./drafts.js";
 import type {
   AgentEvent,
   ChatEvent,
-  ExportFormat,
   Hello,
   History,
   MethodName,
@@ -21,10 +20,11 @@ import type {
   SessionChangedEvent,
   SessionMessageEvent,
   SessionQueueEvent,
-  Transcript,
+  Setup,
 } from "./protocol.js";
 import { reduce } from "./reduce.js";
 import type { Action } from "./reduce.js";
+import { SessionActs } from "./session-acts.js";
 import { canonicalKey, currentView, initialState } from "./state.js";
 import type { Pending, State } from "./state.js";
 
@@ -62,6 +62,7 @@ export class Controller {
   state: State;
   readonly client: GatewayClient;
   readonly drafts: Drafts;
+  readonly acts: SessionActs;
 
   /** Called after each change of `state`. */
   onChange: () => void = () => undefined;
@@ -78,6 +79,7 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.client = options.client;
     this.drafts = options.drafts;
+    this.acts = new SessionActs(options.client);
     this.newKey = options.newKey ?? randomKey;
     this.now = options.now ?? Date.now;
     this.state = initialState(options.sessionKey ? canonicalKey(options.sessionKey, "agent:main:main") : undefined);
@@ -131,15 +133,6 @@ export class Controller {
     }
   }
 
-  search(query: string, before?: number): Promise<ResultOf<"sessions.search">> {
-    return this.client.request("sessions.search", { query, ...(before === undefined ? {} : { before }) });
-  }
-
-  /** The conversation on file: its name, type and content. */
-  exported(key: string, format: ExportFormat): Promise<ResultOf<"sessions.export">> {
-    return this.client.request("sessions.export", { key, format });
-  }
-
   /** Show a session that nobody knows yet; the gateway makes it with its first message. So nothing is waited for. */
   newSession(): string {
     const key = `agent:main:webchat:${this.newKey().slice(0, 12)}`;
@@ -148,34 +141,11 @@ export class Controller {
     return key;
   }
 
-  rename(key: string, label: string): Promise<unknown> {
-    const text = label.trim().normalize("NFC");
-    return this.client.request("sessions.patch", { key, label: text === "" ? null : text });
-  }
-
-  reset(key: string): Promise<unknown> {
-    return this.client.request("sessions.reset", { key });
-  }
-
-  clear(key: string): Promise<unknown> {
-    return this.client.request("sessions.clear", { key });
-  }
-
-  undoClear(key: string): Promise<unknown> {
-    return this.client.request("sessions.undo", { key });
-  }
-
-  remove(key: string): Promise<unknown> {
-    this.drafts.remove(key);
-    return this.client.request("sessions.delete", { key, deleteTranscript: true });
-  }
-
-  async transcripts(key: string): Promise<Transcript[]> {
-    return (await this.client.request("sessions.transcripts", { key })).transcripts;
-  }
-
-  restore(sessionId: string): Promise<unknown> {
-    return this.client.request("sessions.restore", { sessionId });
+  /** A temporary session on show: in the gateway's memory only. */
+  async newTemporary(): Promise<void> {
+    const key = await this.acts.newTemporary();
+    this.dispatch({ type: "history.got", key, history: { messages: [] } });
+    this.select(key);
   }
 
   // -- messages -----------------------------------------------------------------------------------------------------
@@ -293,11 +263,33 @@ export class Controller {
   }
 
   // -- configuration ------------------------------------------------------------------------------------------------
-  /** Hand the gateway a provider key. It is kept there and never read back; the new handshake tells the new provider. */
-  async setApiKey(apiKey: string): Promise<void> {
-    const raw = JSON.stringify({ models: { providers: { anthropic: { apiKey } } } });
-    await this.client.request("config.patch", { raw });
+  /** Does a provider key work? It is tried and not kept. */
+  testApiKey(apiKey: string): Promise<ResultOf<"models.test">> {
+    return this.client.request("models.test", { provider: "anthropic", apiKey });
+  }
+
+  /**
+   * Hand the gateway a provider key, or take it away (`null`). It is kept there and never read back; the new handshake
+   * tells the new provider.
+   */
+  async setApiKey(apiKey: string | null): Promise<void> {
+    await this.configure({ models: { providers: { anthropic: { apiKey } } } });
     this.client.reopen();
+  }
+
+  /** Merge into the gateway's configuration; `null` unsets. */
+  configure(change: object): Promise<unknown> {
+    return this.client.request("config.patch", { raw: JSON.stringify(change) });
+  }
+
+  /** Ask which provider answers now: somebody else may have changed it. */
+  async refreshSetup(): Promise<void> {
+    try {
+      const { setup } = (await this.client.request("health", {})) as { setup?: Setup };
+      if (setup) this.dispatch({ type: "setup", setup });
+    } catch {
+      // Lost: the next handshake tells.
+    }
   }
 
   // -- news ---------------------------------------------------------------------------------------------------------
@@ -321,6 +313,7 @@ export class Controller {
         limit: 500,
         includeDerivedTitles: true,
         includeLastMessage: true,
+        includeArchived: true,
       });
       this.dispatch({ type: "sessions", sessions: result.sessions });
     } catch {
@@ -352,6 +345,11 @@ export class Controller {
       case "session.message":
         this.dispatch({ type: "session.message", event: payload as SessionMessageEvent, now });
         break;
+      case "health": {
+        const { setup } = payload as { setup?: Setup };
+        if (setup) this.dispatch({ type: "setup", setup });
+        break;
+      }
       case "session.queue":
         this.dispatch({ type: "session.queue", event: payload as SessionQueueEvent });
         break;

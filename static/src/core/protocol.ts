@@ -209,9 +209,28 @@ interface KnownResults {
 
 export type ExportFormat = wire.SessionsExportParams["format"];
 
-export type MethodName = keyof wire.Methods;
-export type ParamsOf<M extends MethodName> = wire.Methods[M]["params"];
-export type ResultOf<M extends MethodName> = M extends keyof KnownResults ? KnownResults[M] : wire.Methods[M]["result"];
+// prettier-ignore
+interface Ahead {
+  "sessions.new": { params: { temporary?: boolean | null }; result: object };
+  "sessions.list": { params: { includeArchived?: boolean | null }; result: object };
+  "sessions.delete": { params: object; result: { undoUntil?: number } };
+  "sessions.undelete": { params: { key: string }; result: { key: string } };
+  "sessions.fork": { params: { key: string; messageId?: string | null; label?: string | null }; result: { key: string } };
+  "sessions.import": { params: { name?: string | null; content: string; format?: string | null }; result: { ok: boolean; keys: string[]; messages: number; skipped: unknown[] } };
+  "sessions.patch": { params: { pinned?: boolean | null; archived?: boolean | null; systemPrompt?: string | null; temperature?: number | null; autoTitle?: boolean | null }; result: { notes?: string[] } };
+  "models.test": { params: { provider?: string | null; apiKey?: string | null }; result: { ok: boolean; error?: Record<string, unknown> } };
+  "chat.history": { params: { epoch?: number | null; sinceSeq?: number | null }; result: object };
+}
+type Both<A, B> = {
+  [K in keyof A | keyof B]: (K extends keyof A ? A[K] : unknown) & (K extends keyof B ? B[K] : unknown);
+};
+type Methods = Both<wire.Methods, Ahead>;
+
+export type MethodName = keyof Methods;
+type Asked<M> = M extends { params: infer P } ? P : never;
+type Given<M> = M extends { result: infer R } ? R : never;
+export type ParamsOf<M extends MethodName> = Asked<Methods[M]>;
+export type ResultOf<M extends MethodName> = M extends keyof KnownResults ? KnownResults[M] : Given<Methods[M]>;
 
 /** `GET auth/session`. */
 export interface AuthSession {

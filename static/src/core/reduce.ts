@@ -12,6 +12,7 @@ import type {
   SessionEntry,
   SessionMessageEvent,
   SessionQueueEvent,
+  Setup,
 } from "./protocol.js";
 import { canonicalKey, emptyView, MAIN_KEY } from "./state.js";
 import type { Delta, Live, Pending, State, View } from "./state.js";
@@ -19,6 +20,7 @@ import type { Delta, Live, Pending, State, View } from "./state.js";
 export type Action =
   | { type: "connection"; state: ConnectionState }
   | { type: "hello"; hello: Hello }
+  | { type: "setup"; setup: Setup }
   | { type: "gap" }
   | { type: "sessions"; sessions: SessionEntry[] }
   | { type: "commands"; commands: Command[] }
@@ -46,6 +48,8 @@ export function reduce(state: State, action: Action): State {
       return { ...state, connection: action.state };
     case "hello":
       return onHello(state, action.hello);
+    case "setup":
+      return onSetup(state, action.setup);
     case "gap":
       return everyView(state, (view) => ({ ...view, stale: true }));
     case "sessions":
@@ -94,6 +98,14 @@ function onHello(state: State, hello: Hello): State {
   const mainKey = hello.snapshot?.sessionDefaults?.mainSessionKey ?? MAIN_KEY;
   const next = { ...state, hello, mainKey, current: canonicalKey(state.current, mainKey) };
   return everyView(next, (view) => ({ ...view, stale: true }));
+}
+
+/** Another provider answers now. */
+function onSetup(state: State, setup: Setup): State {
+  const { hello } = state;
+  const known = hello?.snapshot?.setup;
+  if (!hello || (known?.provider === setup.provider && known.needsKey === setup.needsKey)) return state;
+  return { ...state, hello: { ...hello, snapshot: { ...hello.snapshot, setup } } };
 }
 
 function sorted(sessions: SessionEntry[]): SessionEntry[] {

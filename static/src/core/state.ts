@@ -131,6 +131,11 @@ export function isBusy(view: View): boolean {
   return view.live !== null || view.pending.some((pending) => pending.status === "sending");
 }
 
+/** A session that the gateway keeps in memory only: the key tells. */
+export function isTemporary(key: string): boolean {
+  return key.startsWith("agent:main:temporary:");
+}
+
 /** The one spelling of a session key, as the gateway has it. */
 export function canonicalKey(key: string, mainKey: string): string {
   const trimmed = key.trim().normalize("NFC");

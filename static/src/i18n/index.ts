@@ -8,6 +8,8 @@ import type dialogs from "./dialogs.en.json";
 import en from "./en.json";
 import type errors from "./errors.en.json";
 import ko from "./ko.json";
+import type menus from "./menus.en.json";
+import type palette from "./palette.en.json";
 import type login from "./login.en.json";
 import type search from "./search.en.json";
 import type settings from "./settings.en.json";
@@ -15,6 +17,8 @@ import type settings from "./settings.en.json";
 type Area = typeof composer &
   typeof composerDialogs &
   typeof dialogs &
+  typeof menus &
+  typeof palette &
   typeof errors &
   typeof login &
   typeof search &

@@ -18,7 +18,8 @@ export interface ChatStatus {
 
 export function statusOf({ t, locale }: Ui, state: State, login: boolean): ChatStatus {
   const title = titleOf(entryOf(state, state.current), state.current, state.mainKey, t);
-  const away = state.connection.status === "waiting";
+  const { connection } = state;
+  const away = connection.status === "waiting" || (connection.status === "connecting" && connection.attempt > 0);
   const status = login ? "login" : away ? "offline" : currentView(state).live ? "answering" : "idle";
   return { title, status, locale };
 }

@@ -21,7 +21,7 @@ import { AuthApi } from "../core/auth.js";
 import type { Controller } from "../core/controller.js";
 import { isComposingKey } from "../core/ime.js";
 import type { AuthSession, ChatEvent, SearchHit, SessionChangedEvent } from "../core/protocol.js";
-import { canonicalKey, currentView, entryOf, initialState } from "../core/state.js";
+import { currentView, initialState } from "../core/state.js";
 import type { State } from "../core/state.js";
 import type { Transport } from "../core/transport.js";
 import { pickLocale, translator } from "../i18n/index.js";
@@ -29,7 +29,7 @@ import { need } from "../parts.js";
 import type { PartName } from "../parts.js";
 
 import { banner } from "./banner.js";
-import { commandNote, sendFailedNote, sessionNote, spoken, statusOf } from "./chat-news.js";
+import { commandNote, sendFailedNote, spoken, statusOf } from "./chat-news.js";
 import type { ChatStatus } from "./chat-news.js";
 import { attempt } from "./context.js";
 import type { Toast, Ui } from "./context.js";
@@ -39,8 +39,11 @@ import { greeting } from "./greeting.js";
 import { header } from "./header.js";
 import { browserStorage, DEFAULTS, loadPrefs, PREFS_KEY, savePrefs } from "./prefs.js";
 import type { Prefs } from "./prefs.js";
-import { titleOf } from "./sidebar.js";
-import type { SessionAction } from "./sidebar.js";
+import { Notices } from "./notices.js";
+import { pageKeys } from "./page-keys.js";
+import type { LightElement } from "./light.js";
+import { SessionActions } from "./session-actions.js";
+import type { SessionAction } from "./session-actions.js";
 import { styles } from "./styles/index.js";
 import { Toasts } from "./toasts.js";
 
@@ -101,8 +104,8 @@ export class ClawdbotChat extends LitElement {
   );
   private askAgain: ReturnType<typeof setTimeout> | undefined;
   private ticker: ReturnType<typeof setInterval> | undefined;
-  /** Sessions cleared from this page: their undo is offered here even when they are not on show. */
-  private readonly clearing = new Set<string>();
+  private readonly notices = new Notices();
+  private readonly actions = new SessionActions(() => this.ui);
   private status = "";
   private sessionNoteAt = -Infinity;
 
@@ -131,8 +134,10 @@ export class ClawdbotChat extends LitElement {
     this.prefs = loadPrefs(this.storage);
     this.resizing.observe(this);
     window.addEventListener("online", this.wake);
+    window.addEventListener("offline", this.networkLost);
     window.addEventListener("pageshow", this.wake);
     window.addEventListener("storage", this.prefsElsewhere);
+    window.addEventListener("keydown", this.pageKey);
     document.addEventListener("visibilitychange", this.wake);
     void this.boot();
   }
@@ -141,8 +146,11 @@ export class ClawdbotChat extends LitElement {
     super.disconnectedCallback();
     this.resizing.disconnect();
     window.removeEventListener("online", this.wake);
+    window.removeEventListener("offline", this.networkLost);
     window.removeEventListener("pageshow", this.wake);
     window.removeEventListener("storage", this.prefsElsewhere);
+    window.removeEventListener("keydown", this.pageKey);
+    this.notices.set(false);
     document.removeEventListener("visibilitychange", this.wake);
     clearInterval(this.ticker);
     clearTimeout(this.askAgain);
@@ -182,6 +190,12 @@ export class ClawdbotChat extends LitElement {
     if (!document.hidden) this.controller?.client.wake();
   };
 
+  private readonly networkLost = (): void => this.controller?.client.networkLost();
+
+  private readonly pageKey = (event: KeyboardEvent): void => {
+    if (this.ui && this.mode === "page" && !this.login) pageKeys(this.ui, event);
+  };
+
   private readonly prefsElsewhere = (event: StorageEvent): void => {
     if (event.key === PREFS_KEY) this.prefs = loadPrefs(this.storage);
   };
@@ -197,8 +211,10 @@ export class ClawdbotChat extends LitElement {
     if (state.current !== before.current)
       this.dispatchEvent(new CustomEvent("clawdbot-session", { detail: { key: state.current } }));
     this.said = (this.ui && spoken(this.ui.t, before, state)) ?? this.said;
-    const waiting = state.connection.status === "waiting";
-    if (waiting) this.ticker ??= setInterval(() => this.requestUpdate(), 1_000);
+    const { connection } = state;
+    const counts =
+      connection.status === "waiting" || (connection.status === "open" && connection.quietSince !== undefined);
+    if (counts) this.ticker ??= setInterval(() => this.requestUpdate(), 1_000);
     else {
       clearInterval(this.ticker);
       this.ticker = undefined;
@@ -217,9 +233,7 @@ export class ClawdbotChat extends LitElement {
   }
 
   private sessionEvent(event: SessionChangedEvent): void {
-    const mine = this.clearing.delete(event.key) || event.key === this.state.current;
-    const undo = (): void => void this.ui?.attempt(this.controller?.undoClear(event.key) ?? Promise.resolve());
-    const note = sessionNote(translator(this.language()), event, mine, undo);
+    const note = this.actions.note(event);
     if (note) this.sessionNoteAt = performance.now();
     this.tell(note);
   }
@@ -228,6 +242,7 @@ export class ClawdbotChat extends LitElement {
     // `/clear` and `/reset` are told by what they did to the session.
     const told = performance.now() - this.sessionNoteAt < SAME_NEWS_MS;
     if (event.sessionKey === this.state.current && !told) this.tell(commandNote(event));
+    if (this.ui) this.notices.replied(this.ui, event);
   }
 
   private language(): "en" | "ko" {
@@ -237,6 +252,7 @@ export class ClawdbotChat extends LitElement {
   // -- what the parts are given -------------------------------------------------------------------------------------
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!this.controller) return;
+    this.notices.set(this.prefs.notify);
     if (changed.has("sessionKey") && this.hasUpdated && this.sessionKey !== "") this.controller.select(this.sessionKey);
     const locale = this.language();
     const { ui, prefs, mode } = this;
@@ -267,10 +283,13 @@ export class ClawdbotChat extends LitElement {
       toast: (toast: Toast) => this.toasts.add(toast),
       announce: (text) => (this.said = text),
       attempt: (work) => attempt(work, t, (note) => this.toasts.add(note)),
-      openSettings: () => {
+      part: (name) => this.fetchPart(name),
+      openSettings: (at) => {
         this.drawer = false;
-        void this.lazy("clawdbot-settings").then((settings) => settings?.open());
+        void this.fetchPart("clawdbot-settings").then((settings) => settings?.open(at));
       },
+      canLogOut: () => this.transport === undefined && this.state.hello?.auth?.via !== "jupyter",
+      logOut: () => void this.logOut(),
       compose: (text) => {
         this.find("clawdbot-composer")?.write(text);
         this.find("clawdbot-composer")?.focus();
@@ -287,6 +306,8 @@ export class ClawdbotChat extends LitElement {
       lang=${this.language()}
       data-theme=${scheme}
       data-font=${this.prefs.fontSize}
+      data-width=${this.prefs.width}
+      data-contrast=${this.prefs.contrast}
       ?data-narrow=${this.narrow}
       @keydown=${this.keydown}
       @clawdbot-edit=${(event: CustomEvent<{ messageId: string }>) =>
@@ -331,7 +352,7 @@ export class ClawdbotChat extends LitElement {
         ?inert=${narrow && !drawer}
         .onChosen=${() => this.closeDrawer("composer")}
         .onFound=${this.openHit}
-        .onAction=${this.sessionAction}
+        .onAction=${(action: SessionAction, key: string) => this.actions.run(action, key)}
       ></clawdbot-sidebar>
       ${modal ? html`<div class="scrim" @click=${() => this.closeDrawer("button")}></div>` : nothing}
       <main class="main" ?inert=${modal}>
@@ -340,7 +361,7 @@ export class ClawdbotChat extends LitElement {
         <clawdbot-transcript
           .view=${view}
           .ui=${ui}
-          .empty=${greeting(ui, state.hello, (prompt) => {
+          .empty=${greeting(ui, state, (prompt) => {
             if (online) controller.send(prompt);
             else ui.compose(prompt);
           })}
@@ -357,19 +378,17 @@ export class ClawdbotChat extends LitElement {
           ></clawdbot-composer>
         </div>
       </main>
-      <clawdbot-settings
-        .ui=${ui}
-        .hello=${state.hello}
-        ?canLogOut=${this.transport === undefined && state.hello?.auth?.via !== "jupyter"}
-        .onLogout=${() => void this.logOut()}
-      ></clawdbot-settings>
-      <clawdbot-session-dialogs .ui=${ui}></clawdbot-session-dialogs>
+      <div class="parts"></div>
     `;
   }
 
   protected override updated(): void {
     const { ui, state } = this;
     if (!ui) return;
+    for (const part of this.renderRoot.querySelectorAll<LightElement & { ui: Ui }>(".parts > *")) {
+      part.ui = ui;
+      part.requestUpdate();
+    }
     const status = statusOf(ui, state, this.login !== null);
     const told = JSON.stringify(status);
     if (told === this.status) return;
@@ -386,30 +405,11 @@ export class ClawdbotChat extends LitElement {
   }
 
   // -- acts ---------------------------------------------------------------------------------------------------------
-  private readonly sessionAction = (action: SessionAction, key: string): void => {
-    const { ui, controller } = this;
-    if (!ui || !controller) return;
-    const title = titleOf(entryOf(this.state, key), key, this.state.mainKey, ui.t);
-    const dialogs = this.lazy("clawdbot-session-dialogs");
-    if (action === "reset") void ui.attempt(controller.reset(key));
-    if (action === "clear") {
-      this.clearing.add(canonicalKey(key, this.state.mainKey));
-      void ui.attempt(controller.clear(key));
-    }
-    if (action === "archive") void dialogs.then((part) => part?.showArchive(key, title));
-    if (action === "export") void dialogs.then((part) => part?.chooseExport(key, title));
-    if (action === "remove") void dialogs.then((part) => part?.confirmRemove(key, title));
-  };
-
-  /** Show a message that was found, in its place; one that is archived only after its conversation was restored. */
+  /** Show a message that was found, in its place; one of an earlier conversation apart from the present one. */
   private readonly openHit = (hit: SearchHit): void => {
-    const { ui } = this;
-    if (!ui) return;
     if (!hit.archived) return void this.goTo(hit);
-    const run = async (): Promise<void> => {
-      if (await ui.attempt(ui.controller.restore(hit.sessionId))) await this.goTo(hit);
-    };
-    this.tell({ text: ui.t("search.archivedHit"), action: { label: ui.t("archive.restore"), run: () => void run() } });
+    const title = hit.label ?? hit.derivedTitle ?? translator(this.language())("sessions.untitled");
+    void this.fetchPart("clawdbot-reader").then((reader) => reader?.open({ ...hit, key: hit.sessionKey, title }));
   };
 
   private async goTo(hit: SearchHit): Promise<void> {
@@ -453,15 +453,20 @@ export class ClawdbotChat extends LitElement {
     event.stopPropagation();
   }
 
-  /** A lazy part of this element, awake and drawn; `null` when it could not be fetched, which is told. */
-  private async lazy<K extends PartName>(name: K): Promise<HTMLElementTagNameMap[K] | null> {
+  /** See `Ui.part`. Parts that stand by themselves are put at the end; those of a template are found there. */
+  private async fetchPart<K extends PartName>(name: K): Promise<HTMLElementTagNameMap[K] | null> {
     if (!(await need(name))) {
       this.tell({ text: translator(this.language())("part.failed"), kind: "error" });
       return null;
     }
-    const part: (Element & { updateComplete?: Promise<unknown> }) | null = this.renderRoot.querySelector(name);
-    await part?.updateComplete;
-    return part as HTMLElementTagNameMap[K] | null;
+    const known: Element | null = this.renderRoot.querySelector(name);
+    const part = (known ?? document.createElement(name)) as unknown as LightElement & { ui: Ui | null };
+    if (!known) {
+      part.ui = this.ui;
+      this.renderRoot.querySelector(".parts")?.append(part);
+    }
+    await part.updateComplete;
+    return part as unknown as HTMLElementTagNameMap[K];
   }
 
   private find<K extends keyof HTMLElementTagNameMap>(name: K): HTMLElementTagNameMap[K] | null {

@@ -2,6 +2,7 @@
 import { RequestRefused } from "../core/client.js";
 import type { Controller } from "../core/controller.js";
 import type { Locale, Translate } from "../i18n/index.js";
+import type { PartName } from "../parts.js";
 
 import type { Prefs } from "./prefs.js";
 
@@ -29,7 +30,12 @@ export interface Ui {
   announce(text: string): void;
   /** Run something that asks the gateway; a failure becomes a toast. */
   attempt(work: Promise<unknown>): Promise<boolean>;
-  openSettings(): void;
+  /** A lazy part of the chat, made when it is first wanted; `null` when it could not be fetched, which is told. */
+  part<K extends PartName>(name: K): Promise<HTMLElementTagNameMap[K] | null>;
+  /** Open the settings, at one of them if it is named. */
+  openSettings(at?: string): void;
+  canLogOut(): boolean;
+  logOut(): void;
   /** Put text into the composer and the cursor behind it. */
   compose(text: string): void;
 }

@@ -2,31 +2,42 @@
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
-import type { Hello } from "../core/protocol.js";
+import { isTemporary } from "../core/state.js";
+import type { State } from "../core/state.js";
 import type { TextKey } from "../i18n/index.js";
 import { need } from "../parts.js";
 
 import type { Ui } from "./context.js";
-import { logo } from "./icons.js";
+import { icon, logo } from "./icons.js";
 
-const STARTERS: readonly { title: TextKey; prompt: TextKey }[] = [
+type Starter = Readonly<{ title: TextKey; prompt: TextKey }>;
+
+const STARTERS: readonly Starter[] = [
   { title: "starter.explain.title", prompt: "starter.explain" },
   { title: "starter.pandas.title", prompt: "starter.pandas" },
   { title: "starter.math.title", prompt: "starter.math" },
   { title: "starter.review.title", prompt: "starter.review" },
 ];
+/** What the demo has answers to. */
+const DEMO_STARTERS: readonly Starter[] = [
+  { title: "demo.hello.title", prompt: "demo.hello" },
+  { title: "demo.table.title", prompt: "demo.table" },
+  { title: "demo.math.title", prompt: "demo.math" },
+  { title: "demo.markdown.title", prompt: "demo.markdown" },
+];
 
-export function greeting(ui: Ui, hello: Hello | null, begin: (prompt: string) => void): TemplateResult {
+export function greeting(ui: Ui, state: State, begin: (prompt: string) => void): TemplateResult {
   const { t } = ui;
-  const setup = hello?.snapshot?.setup;
+  const setup = state.hello?.snapshot?.setup;
   if (setup?.needsKey) void need("clawdbot-setup");
+  const temporary = isTemporary(state.current);
   return html`<div class="greeting">
-    ${logo()}
-    <h2>${t("greeting.title")}</h2>
-    <p>${t("greeting.lead")}</p>
+    ${temporary ? icon("ghost") : logo()}
+    <h2>${t(temporary ? "temporary.title" : "greeting.title")}</h2>
+    <p>${t(temporary ? "temporary.what" : "greeting.lead")}</p>
     ${setup?.needsKey ? html`<clawdbot-setup .ui=${ui} .setup=${setup}></clawdbot-setup>` : nothing}
     <ul class="starters">
-      ${STARTERS.map(
+      ${(setup?.provider === "demo" ? DEMO_STARTERS : STARTERS).map(
         ({ title, prompt }) =>
           html`<li>
             <button type="button" @click=${() => begin(t(prompt))}>

@@ -3,7 +3,7 @@ import { html, nothing, svg } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { SessionEntry } from "../core/protocol.js";
-import { entryOf } from "../core/state.js";
+import { entryOf, isTemporary } from "../core/state.js";
 import type { State } from "../core/state.js";
 
 import type { Ui } from "./context.js";
@@ -35,9 +35,20 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
     </button>
     <div class="header-title">
       <h1 title=${title}>${title}</h1>
-      ${entry?.model ? html`<span class="model">${entry.model}</span>` : nothing}
+      ${
+        isTemporary(state.current)
+          ? html`<span class="badge" title=${t("temporary.what")}>${icon("ghost")} ${t("temporary.badge")}</span>`
+          : nothing
+      }
     </div>
-    ${contextUse(ui, entry)}
+    ${
+      state.hello?.snapshot?.setup?.needsKey
+        ? html`<button type="button" class="button connect-claude" @click=${() => ui.openSettings("setup")}>
+            ${icon("key")} <span>${t("setup.title")}</span>
+          </button>`
+        : nothing
+    }
+    ${modelButton(ui, entry, state.current)} ${contextUse(ui, entry)}
     <span
       class="connection"
       data-open=${open ? "true" : "false"}
@@ -56,6 +67,26 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
       ${icon("compose")}
     </button>
   </header>`;
+}
+
+/** Which model answers and how much it thinks; opens the choice of both. */
+function modelButton(ui: Ui, entry: SessionEntry | undefined, key: string): TemplateResult | typeof nothing {
+  const { t } = ui;
+  const model = entry?.model ?? "";
+  const level = entry?.thinkingLevel ?? "off";
+  return html`<button
+    type="button"
+    class="model"
+    aria-haspopup="dialog"
+    aria-label=${t("model.choose", { model: model || t("model.automatic") })}
+    @click=${(event: Event) => {
+      const button = event.currentTarget as HTMLElement;
+      void ui.part("clawdbot-model-menu").then((menu) => menu?.open(key, button));
+    }}
+  >
+    <span class="model-name">${model || t("model.automatic")}</span>
+    ${level === "off" ? nothing : html`<span class="level">${icon("bulb")}</span>`} ${icon("chevron")}
+  </button>`;
 }
 
 /** A ring that fills as the conversation takes up the model's window. */

@@ -112,7 +112,10 @@ export class ClawdbotLogin extends LightElement {
             </button>`
           : nothing
       }
-      <p class="login-help">${t("login.help")} <code>clawdbot web</code></p>
+      <div class="login-help">
+        ${mode === "token" ? html`<p>${t("login.where")} <code>clawdbot config get gateway.auth.token --reveal</code></p>` : nothing}
+        <p>${t("login.help")} <code>clawdbot web</code></p>
+      </div>
     </form>`;
   }
 

@@ -4,6 +4,7 @@ import type { SendKey } from "../core/ime.js";
 
 export type Theme = "system" | "light" | "dark";
 export type FontSize = "small" | "medium" | "large";
+export type Width = "normal" | "wide" | "full";
 
 export interface Prefs {
   theme: Theme;
@@ -11,11 +12,26 @@ export interface Prefs {
   locale: "" | "en" | "ko";
   sendKey: SendKey;
   fontSize: FontSize;
+  /** How wide the column of text may get. */
+  width: Width;
+  /** `system`: as the browser asks for (`prefers-contrast`). */
+  contrast: "system" | "more";
+  /** Tell by a notification of the system that an answer is ready, while no tab is looked at. */
+  notify: boolean;
   /** Enter in a Hangul composition sends. */
   hangulSends: boolean;
 }
 
-export const DEFAULTS: Prefs = { theme: "system", locale: "", sendKey: "enter", fontSize: "medium", hangulSends: true };
+export const DEFAULTS: Prefs = {
+  theme: "system",
+  locale: "",
+  sendKey: "enter",
+  fontSize: "medium",
+  width: "normal",
+  contrast: "system",
+  notify: false,
+  hangulSends: true,
+};
 
 export const PREFS_KEY = "clawdbot.prefs";
 
@@ -24,6 +40,9 @@ const CHOICES: { [K in keyof Prefs]: readonly Prefs[K][] } = {
   locale: ["", "en", "ko"],
   sendKey: ["enter", "ctrl-enter"],
   fontSize: ["small", "medium", "large"],
+  width: ["normal", "wide", "full"],
+  contrast: ["system", "more"],
+  notify: [true, false],
   hangulSends: [true, false],
 };
 

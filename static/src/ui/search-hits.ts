@@ -76,7 +76,7 @@ export class ClawdbotSearchHits extends LightElement {
   private async search(before?: number): Promise<void> {
     const number = ++this.asked;
     try {
-      const { hits, next } = await this.ui.controller.search(this.query, before);
+      const { hits, next } = await this.ui.controller.acts.search(this.query, before);
       if (number !== this.asked) return;
       this.hits = before === undefined ? hits : [...(this.hits ?? []), ...hits];
       this.more = next;

@@ -1,8 +1,10 @@
-/** `<clawdbot-session-dialogs>`: what asks before it acts (delete, export), and the archived transcripts to look at. */
+/** `<clawdbot-session-dialogs>`: export, earlier conversations to look at, and how the model is asked in one session. */
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
+import { RequestRefused } from "../core/client.js";
 import type { ExportFormat, Transcript } from "../core/protocol.js";
+import { entryOf } from "../core/state.js";
 import en from "../i18n/dialogs.en.json";
 import ko from "../i18n/dialogs.ko.json";
 import { addTexts } from "../i18n/index.js";
@@ -23,33 +25,47 @@ export class ClawdbotSessionDialogs extends LightElement {
     ui: { attribute: false },
     target: { state: true },
     transcripts: { state: true },
+    problem: { state: true },
   };
 
   declare ui: Ui;
   declare private target: { key: string; title: string };
   /** `null` while they are being fetched. */
   declare private transcripts: Transcript[] | null;
+  /** Why the options were not taken. */
+  declare private problem: string;
 
   constructor() {
     super();
     this.target = { key: "", title: "" };
     this.transcripts = null;
+    this.problem = "";
   }
 
-  confirmRemove(key: string, title: string): void {
-    this.target = { key, title };
-    void this.updateComplete.then(() => this.querySelector<HTMLDialogElement>("#remove-dialog")?.showModal());
-  }
-
-  async showArchive(key: string, title: string): Promise<void> {
+  async showEarlier(key: string, title: string): Promise<void> {
     this.target = { key, title };
     this.transcripts = null;
     await this.updateComplete;
     const dialog = this.querySelector<HTMLDialogElement>("#archive-dialog");
     dialog?.showModal();
-    const found = this.ui.controller.transcripts(key);
+    const found = this.ui.controller.acts.transcripts(key);
     if (await this.ui.attempt(found)) this.transcripts = (await found).filter((each) => each.archivedAt !== null);
     else dialog?.close();
+  }
+
+  /** Instructions and temperature of a session. */
+  async showOptions(key: string, title: string): Promise<void> {
+    this.target = { key, title };
+    this.problem = "";
+    await this.updateComplete;
+    const entry = entryOf(this.ui.controller.state, key);
+    const dialog = this.querySelector<HTMLDialogElement>("#options-dialog");
+    const prompt = dialog?.querySelector("textarea");
+    const temperature = dialog?.querySelector<HTMLInputElement>("#session-temperature");
+    if (!dialog || !prompt || !temperature) return;
+    prompt.value = entry?.systemPrompt ?? "";
+    temperature.value = entry?.temperature === undefined ? "" : String(entry.temperature);
+    dialog.showModal();
   }
 
   chooseExport(key: string, title: string): void {
@@ -59,7 +75,7 @@ export class ClawdbotSessionDialogs extends LightElement {
 
   private async export(format: ExportFormat): Promise<void> {
     this.querySelector<HTMLDialogElement>("#export-dialog")?.close();
-    const made = this.ui.controller.exported(this.target.key, format);
+    const made = this.ui.controller.acts.exported(this.target.key, format);
     if (!(await this.ui.attempt(made))) return;
     const { filename, mediaType, content } = await made;
     download(filename, mediaType, content);
@@ -92,24 +108,7 @@ export class ClawdbotSessionDialogs extends LightElement {
   protected override render(): TemplateResult {
     const { t } = this.ui;
     return html`
-      ${this.exportDialog()}
-      <dialog
-        id="remove-dialog"
-        class="dialog small"
-        role="alertdialog"
-        aria-labelledby="remove-title"
-        aria-describedby="remove-text"
-        @click=${closeOnBackdrop}
-      >
-        <form method="dialog" class="dialog-body" @submit=${this.removed}>
-          <h2 id="remove-title">${t("remove.title")}</h2>
-          <p id="remove-text">${t("remove.text", { title: this.target.title })}</p>
-          <div class="dialog-actions">
-            <button value="no" class="button" autofocus>${t("action.cancel")}</button>
-            <button value="yes" class="button danger">${t("remove.yes")}</button>
-          </div>
-        </form>
-      </dialog>
+      ${this.exportDialog()} ${this.optionsDialog()}
       <dialog id="archive-dialog" class="dialog" aria-labelledby="archive-title" @click=${closeOnBackdrop}>
         <div class="dialog-head">
           <h2 id="archive-title">${t("archive.title")}</h2>
@@ -146,6 +145,7 @@ export class ClawdbotSessionDialogs extends LightElement {
                 ${t("archive.count", { count: each.messageCount })}</small
               >
             </div>
+            <button type="button" class="button" @click=${() => void this.look(each)}>${t("archive.read")}</button>
             <button type="button" class="button" @click=${() => void this.restore(each.sessionId)}>
               ${t("archive.restore")}
             </button>
@@ -154,15 +154,62 @@ export class ClawdbotSessionDialogs extends LightElement {
     </ul>`;
   }
 
-  private removed(event: SubmitEvent): void {
-    const yes = (event.submitter as HTMLButtonElement | null)?.value === "yes";
-    const { key } = this.target;
-    if (yes) void this.ui.attempt(this.ui.controller.remove(key));
+  private optionsDialog(): TemplateResult {
+    const { t } = this.ui;
+    return html`<dialog id="options-dialog" class="dialog" aria-labelledby="options-title" @click=${closeOnBackdrop}>
+      <form method="dialog" class="dialog-body options" @submit=${this.optionsGiven}>
+        <h2 id="options-title">${t("options.title")}</h2>
+        <label for="session-prompt">${t("options.prompt")}</label>
+        <textarea id="session-prompt" rows="7" maxlength="100000" placeholder=${t("options.promptHint")}></textarea>
+        <label for="session-temperature">${t("options.temperature")}</label>
+        <input
+          id="session-temperature"
+          type="number"
+          min="0"
+          max="2"
+          step="0.1"
+          inputmode="decimal"
+          placeholder=${t("options.temperatureNone")}
+          aria-describedby="temperature-hint"
+        />
+        <p id="temperature-hint" class="fine">${t("options.temperatureHint")}</p>
+        <p class="problem" role="alert">${this.problem}</p>
+        <div class="dialog-actions">
+          <button value="no" class="button" formnovalidate>${t("action.cancel")}</button>
+          <button value="yes" class="button primary">${t("setup.save")}</button>
+        </div>
+      </form>
+    </dialog>`;
+  }
+
+  private async optionsGiven(event: SubmitEvent): Promise<void> {
+    if ((event.submitter as HTMLButtonElement | null)?.value !== "yes") return;
+    event.preventDefault(); // it stays open until the gateway has taken it
+    const dialog = this.querySelector<HTMLDialogElement>("#options-dialog");
+    const prompt = dialog?.querySelector("textarea")?.value.trim() ?? "";
+    const temperature = dialog?.querySelector<HTMLInputElement>("#session-temperature")?.value ?? "";
+    const changing = this.ui.controller.acts.change(this.target.key, {
+      systemPrompt: prompt === "" ? null : prompt,
+      temperature: temperature === "" ? null : Number(temperature),
+    });
+    try {
+      const { notes } = await changing;
+      dialog?.close();
+      for (const text of notes ?? []) this.ui.toast({ text, lasts: 8_000 });
+    } catch (error) {
+      const refused = error instanceof RequestRefused;
+      this.problem = refused ? this.ui.t("action.refused", { reason: error.message }) : this.ui.t("action.lost");
+    }
+  }
+
+  private async look({ sessionId, derivedTitle }: Transcript): Promise<void> {
+    const reader = await this.ui.part("clawdbot-reader");
+    await reader?.open({ sessionId, key: this.target.key, title: derivedTitle ?? this.target.title });
   }
 
   private async restore(sessionId: string): Promise<void> {
     const { ui, target } = this;
-    if (!(await ui.attempt(ui.controller.restore(sessionId)))) return;
+    if (!(await ui.attempt(ui.controller.acts.restore(sessionId)))) return;
     this.closeArchive();
     ui.controller.select(target.key);
     ui.toast({ text: ui.t("archive.restored") });

@@ -1,5 +1,5 @@
-/** `<clawdbot-setup>`: give the gateway a provider key. It goes there once and is never shown again. */
-import { html } from "lit";
+/** `<clawdbot-setup>`: give the gateway a provider key. It is tried, goes there once, and is never shown again. */
+import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { Setup } from "../core/protocol.js";
@@ -14,6 +14,11 @@ import { forms } from "./styles/lazy.js";
 
 addTexts({ en, ko });
 
+interface Fault {
+  message?: string;
+  hint?: string;
+}
+
 export class ClawdbotSetup extends LightElement {
   static override sheet = forms;
   static override properties = {
@@ -21,7 +26,7 @@ export class ClawdbotSetup extends LightElement {
     ui: { attribute: false },
     plain: { type: Boolean },
     busy: { state: true },
-    saved: { state: true },
+    fault: { state: true },
   };
 
   declare setup: Setup | undefined;
@@ -29,13 +34,14 @@ export class ClawdbotSetup extends LightElement {
   /** Without the explanation: inside the settings. */
   declare plain: boolean;
   declare private busy: boolean;
-  declare private saved: boolean;
+  /** Why the provider refused the key that was tried last. */
+  declare private fault: Fault | null;
 
   constructor() {
     super();
     this.plain = false;
     this.busy = false;
-    this.saved = false;
+    this.fault = null;
   }
 
   protected override render(): TemplateResult {
@@ -47,10 +53,24 @@ export class ClawdbotSetup extends LightElement {
       ${this.plain ? html`<p>${this.present()}</p>` : lead}
       <label for=${id}>${t("setup.label")}</label>
       <div class="field-row">
-        <input id=${id} type="password" autocomplete="off" spellcheck="false" placeholder="sk-ant-…" required />
-        <button type="submit" class="button primary" ?disabled=${this.busy}>${t("setup.save")}</button>
+        <input
+          id=${id}
+          type="password"
+          autocomplete="off"
+          spellcheck="false"
+          placeholder="sk-ant-…"
+          aria-invalid=${this.fault ? "true" : "false"}
+          aria-describedby=${`${id}-fine`}
+          required
+          @input=${() => (this.fault = null)}
+        />
+        <button type="submit" class="button primary" ?disabled=${this.busy}>
+          ${this.busy ? t("setup.testing") : t("setup.save")}
+        </button>
       </div>
-      <p class="fine">${this.saved ? t("setup.saved") : t("setup.fine")}</p>
+      ${this.fault ? this.refused(this.fault) : nothing}
+      <p class="fine" id=${`${id}-fine`}>${t("setup.fine")}</p>
+      ${this.plain && this.setup?.needsKey === false ? this.removal() : nothing}
     </form>`;
   }
 
@@ -60,16 +80,59 @@ export class ClawdbotSetup extends LightElement {
     return this.setup.needsKey ? t("setup.presentDemo") : t("setup.present", { provider: this.setup.provider });
   }
 
+  private refused({ message, hint }: Fault): TemplateResult {
+    const { t } = this.ui;
+    return html`<div class="problem" role="alert">
+        <p>${t("setup.refused", { reason: message ?? "" })}</p>
+        ${hint ? html`<p>${hint}</p>` : nothing}
+      </div>
+      <button type="button" class="button" ?disabled=${this.busy} @click=${() => void this.store()}>
+        ${t("setup.anyway")}
+      </button>`;
+  }
+
+  private removal(): TemplateResult {
+    const { t } = this.ui;
+    return html`<div>
+      <button type="button" class="button" ?disabled=${this.busy} @click=${() => void this.forget()}>
+        ${icon("trash")} ${t("setup.remove")}
+      </button>
+    </div>`;
+  }
+
+  private key(): string {
+    return this.querySelector("input")?.value.trim() ?? "";
+  }
+
   private async submit(event: Event): Promise<void> {
     event.preventDefault();
-    const field = this.querySelector("input");
-    const key = field?.value.trim() ?? "";
-    if (!field || key === "" || this.busy) return;
+    if (this.key() === "" || this.busy) return;
     this.busy = true;
-    this.saved = await this.ui.attempt(this.ui.controller.setApiKey(key));
+    const testing = this.ui.controller.testApiKey(this.key());
+    const asked = await this.ui.attempt(testing);
     this.busy = false;
-    if (!this.saved) return;
-    field.value = "";
+    if (!asked) return;
+    const { ok, error } = await testing;
+    if (ok) await this.store();
+    else this.fault = error ?? {};
+  }
+
+  private async store(): Promise<void> {
+    const field = this.querySelector("input");
+    this.busy = true;
+    const saved = await this.ui.attempt(this.ui.controller.setApiKey(this.key()));
+    this.busy = false;
+    if (!saved) return;
+    this.fault = null;
+    if (field) field.value = "";
     this.ui.toast({ text: this.ui.t("setup.saved") });
+  }
+
+  private async forget(): Promise<void> {
+    const { ui } = this;
+    this.busy = true;
+    const gone = await ui.attempt(ui.controller.setApiKey(null));
+    this.busy = false;
+    if (gone) ui.toast({ text: ui.t("setup.removed") });
   }
 }

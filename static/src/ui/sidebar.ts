@@ -4,8 +4,10 @@ import type { TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 
+import { titleMatches } from "../core/hangul.js";
 import { isComposingKey } from "../core/ime.js";
 import type { SearchHit, SessionEntry } from "../core/protocol.js";
+import { isTemporary } from "../core/state.js";
 import type { State } from "../core/state.js";
 import type { Translate } from "../i18n/index.js";
 import { need } from "../parts.js";
@@ -13,8 +15,8 @@ import { need } from "../parts.js";
 import type { Ui } from "./context.js";
 import { ago } from "./format.js";
 import { icon, logo } from "./icons.js";
-import type { IconName } from "./icons.js";
 import { LightElement } from "./light.js";
+import type { SessionAction } from "./session-actions.js";
 
 /** What to call a session: the name it was given, else what it is about. */
 export function titleOf(entry: SessionEntry | undefined, key: string, mainKey: string, t: Translate): string {
@@ -23,7 +25,10 @@ export function titleOf(entry: SessionEntry | undefined, key: string, mainKey: s
   return entry?.derivedTitle ?? t("sessions.untitled");
 }
 
-export type SessionAction = "rename" | "reset" | "clear" | "archive" | "export" | "remove";
+/** Sessions that were opened and never used: nothing to see there. */
+function isEmpty(entry: SessionEntry): boolean {
+  return entry.messageCount === 0 && !entry.label && !entry.pinned && !entry.running && !entry.archivedCount;
+}
 
 export class ClawdbotSidebar extends LightElement {
   static override properties = {
@@ -31,14 +36,12 @@ export class ClawdbotSidebar extends LightElement {
     ui: { attribute: false },
     filter: { state: true },
     renaming: { state: true },
-    menuKey: { state: true },
   };
 
   declare state: State;
   declare ui: Ui;
   declare private filter: string;
   declare private renaming: string | null;
-  declare private menuKey: string | null;
 
   onSkip: () => void = () => undefined;
   /** A session was chosen, or a new one opened. */
@@ -52,7 +55,6 @@ export class ClawdbotSidebar extends LightElement {
     super();
     this.filter = "";
     this.renaming = null;
-    this.menuKey = null;
   }
 
   protected override render(): TemplateResult {
@@ -60,7 +62,18 @@ export class ClawdbotSidebar extends LightElement {
     return html`
       <button type="button" class="skip" @click=${() => this.onSkip()}>${t("skip")}</button>
       <div class="brand">${logo()}<span>Clawdbot</span></div>
-      <button type="button" class="new-chat" @click=${this.startNew}>${icon("compose")} ${t("sessions.new")}</button>
+      <div class="new-row">
+        <button type="button" class="new-chat" @click=${this.startNew}>${icon("compose")} ${t("sessions.new")}</button>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label=${t("temporary.new")}
+          title=${t("temporary.new")}
+          @click=${this.startTemporary}
+        >
+          ${icon("ghost")}
+        </button>
+      </div>
       <label class="search">
         ${icon("search")}<span class="sr">${t("sessions.search")}</span>
         <input
@@ -78,7 +91,6 @@ export class ClawdbotSidebar extends LightElement {
         />
       </label>
       <div class="session-list">${this.list()} ${this.hits()}</div>
-      ${this.menu()}
       <div class="sidebar-foot">
         <button type="button" class="foot-button" @click=${() => this.ui.openSettings()}>
           ${icon("gear")} ${t("settings.title")}
@@ -98,18 +110,40 @@ export class ClawdbotSidebar extends LightElement {
 
   private list(): TemplateResult {
     const { t } = this.ui;
-    const wanted = this.filter.trim().normalize("NFC").toLocaleLowerCase();
-    const shown = this.entries().filter((entry) =>
-      titleOf(entry, entry.key, this.state.mainKey, t).toLocaleLowerCase().includes(wanted),
-    );
-    if (shown.length === 0) return html`<p class="none">${t("sessions.none")}</p>`;
-    return html`<ul class="sessions">
-      ${repeat(
-        shown,
-        (entry) => entry.key,
-        (entry) => this.row(entry),
-      )}
-    </ul>`;
+    const { current, mainKey } = this.state;
+    const found = this.entries().filter((entry) => titleMatches(titleOf(entry, entry.key, mainKey, t), this.filter));
+    const seen =
+      this.filter.trim() === ""
+        ? found.filter((each) => each.key === current || each.key === mainKey || !isEmpty(each))
+        : found;
+    if (seen.length === 0) return html`<p class="none">${t("sessions.none")}</p>`;
+    const archived = seen.filter((entry) => entry.archived);
+    const pinned = seen.filter((entry) => entry.pinned && !entry.archived);
+    const others = seen.filter((entry) => !entry.pinned && !entry.archived);
+    return html`${this.group(pinned, t("sessions.pinned"), pinned.length > 0)}
+    ${this.group(others, t("sessions.label"), pinned.length > 0 && others.length > 0)} ${this.archived(archived)}`;
+  }
+
+  private group(entries: SessionEntry[], name: string, titled: boolean): TemplateResult | typeof nothing {
+    if (entries.length === 0) return nothing;
+    return html`${titled ? html`<p class="hits-title">${name}</p>` : nothing}
+      <ul class="sessions" aria-label=${name}>
+        ${repeat(
+          entries,
+          (entry) => entry.key,
+          (entry) => this.row(entry),
+        )}
+      </ul>`;
+  }
+
+  /** Sessions that were put away: folded, but for the one on show and what a search has found. */
+  private archived(entries: SessionEntry[]): TemplateResult | typeof nothing {
+    if (entries.length === 0) return nothing;
+    const open = this.filter.trim() !== "" || entries.some((entry) => entry.key === this.state.current);
+    return html`<details class="archived" ?open=${open}>
+      <summary>${icon("chevron")} ${this.ui.t("sessions.archivedCount", { count: entries.length })}</summary>
+      ${this.group(entries, this.ui.t("sessions.archived"), false)}
+    </details>`;
   }
 
   /** Messages with these words, in all sessions. */
@@ -126,7 +160,8 @@ export class ClawdbotSidebar extends LightElement {
     const { mainKey, current, unread } = this.state;
     const title = titleOf(entry, key, mainKey, t);
     if (this.renaming === key) return this.renameField(key, entry.label ?? title);
-    const running = entry.running === true || (this.state.views[key]?.live ?? null) !== null;
+    const online = this.state.connection.status === "open";
+    const running = online && (entry.running === true || (this.state.views[key]?.live ?? null) !== null);
     const mark = running ? t("sessions.running") : unread[key] ? t("sessions.unread") : "";
     return html`<li>
       <button
@@ -139,8 +174,9 @@ export class ClawdbotSidebar extends LightElement {
           this.onChosen();
         }}
       >
-        <span class="session-title">${title}</span>
         ${mark ? html`<span class="dot ${running ? "running" : "unread"}" role="img" aria-label=${mark} title=${mark}></span>` : nothing}
+        ${isTemporary(key) ? icon("ghost") : nothing}
+        <span class="session-title">${title}</span>
         ${entry.updatedAt === null ? nothing : html`<span class="session-time">${ago(entry.updatedAt, Date.now(), locale)}</span>`}
       </button>
       ${entry.updatedAt === null ? nothing : this.moreButton(key, title)}
@@ -155,7 +191,10 @@ export class ClawdbotSidebar extends LightElement {
       data-key=${key}
       aria-haspopup="menu"
       aria-label=${t("sessions.actions", { title })}
-      @click=${(event: Event) => this.openMenu(key, event.currentTarget as HTMLElement)}
+      @click=${(event: Event) => {
+        const button = event.currentTarget as HTMLElement;
+        void this.ui.part("clawdbot-session-menu").then((menu) => menu?.open(key, button, this.act));
+      }}
     >
       ${icon("more")}
     </button>`;
@@ -166,6 +205,10 @@ export class ClawdbotSidebar extends LightElement {
     this.onChosen();
   }
 
+  private async startTemporary(): Promise<void> {
+    if (await this.ui.attempt(this.ui.controller.newTemporary())) this.onChosen();
+  }
+
   // -- rename -------------------------------------------------------------------------------------------------------
   private renameField(key: string, value: string): TemplateResult {
     const { t, controller } = this.ui;
@@ -173,7 +216,7 @@ export class ClawdbotSidebar extends LightElement {
       if (this.renaming !== key) return;
       this.renaming = null;
       const text = (event.target as HTMLInputElement).value;
-      if (keep && text.trim() !== value) void this.ui.attempt(controller.rename(key, text));
+      if (keep && text.trim() !== value) void this.ui.attempt(controller.acts.rename(key, text));
       if (event.type !== "blur")
         void this.updateComplete.then(() =>
           this.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus(),
@@ -202,75 +245,8 @@ export class ClawdbotSidebar extends LightElement {
     void this.updateComplete.then(() => this.querySelector<HTMLInputElement>("input.rename")?.select());
   }
 
-  // -- menu ---------------------------------------------------------------------------------------------------------
-  private menu(): TemplateResult {
-    const { t } = this.ui;
-    const key = this.menuKey ?? "";
-    const entry = this.state.sessions.find((each) => each.key === key);
-    const item = (name: IconName, text: string, action: SessionAction): TemplateResult =>
-      html`<button
-        type="button"
-        role="menuitem"
-        tabindex="-1"
-        class=${action === "remove" ? "danger" : ""}
-        @click=${() => this.act(action)}
-      >
-        ${icon(name)} ${text}
-      </button>`;
-    return html`<div
-      class="menu"
-      role="menu"
-      popover="auto"
-      aria-label=${t("sessions.actionsShort")}
-      @keydown=${this.menuKeydown}
-    >
-      ${item("pencil", t("sessions.rename"), "rename")} ${item("restart", t("sessions.reset"), "reset")}
-      ${item("eraser", t("sessions.clear"), "clear")}
-      ${item("archive", (entry?.archivedCount ?? 0) > 0 ? t("sessions.archivedCount", { count: entry?.archivedCount ?? 0 }) : t("sessions.archived"), "archive")}
-      ${item("download", t("sessions.export"), "export")}
-      ${key === this.state.mainKey ? nothing : item("trash", t("sessions.remove"), "remove")}
-    </div>`;
-  }
-
-  private openMenu(key: string, button: HTMLElement): void {
-    this.menuKey = key;
-    void this.updateComplete.then(() => {
-      const menu = this.querySelector<HTMLElement>(".menu");
-      if (!menu) return;
-      menu.showPopover();
-      const place = button.getBoundingClientRect();
-      const height = menu.offsetHeight;
-      const below = place.bottom + 4 + height <= window.innerHeight;
-      menu.style.top = `${below ? place.bottom + 4 : Math.max(8, place.top - height - 4)}px`;
-      menu.style.left = `${Math.max(8, Math.min(place.right - menu.offsetWidth, window.innerWidth - menu.offsetWidth - 8))}px`;
-      menu.querySelector<HTMLElement>("[role=menuitem]")?.focus();
-    });
-  }
-
-  private menuKeydown(event: KeyboardEvent): void {
-    const items = [...this.querySelectorAll<HTMLElement>(".menu [role=menuitem]")];
-    const at = items.indexOf(event.target as HTMLElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
-    if (event.key === "Tab" || event.key === "Escape") {
-      event.preventDefault();
-      event.stopPropagation();
-      this.closeMenu();
-    } else if (to !== undefined) {
-      event.preventDefault();
-      items.at(to % items.length)?.focus();
-    }
-  }
-
-  private closeMenu(): void {
-    this.querySelector<HTMLElement>(".menu")?.hidePopover();
-    if (this.menuKey !== null) this.querySelector<HTMLElement>(`[data-key="${CSS.escape(this.menuKey)}"]`)?.focus();
-  }
-
-  private act(action: SessionAction): void {
-    const key = this.menuKey;
-    this.closeMenu();
-    if (key === null) return;
+  private readonly act = (action: SessionAction, key: string): void => {
     if (action === "rename") this.startRename(key);
     else this.onAction(action, key);
-  }
+  };
 }

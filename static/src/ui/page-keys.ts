@@ -1,0 +1,22 @@
+/** Keys of the standalone page, wherever the focus is. In another home these keys are not ours. */
+import { isComposingKey } from "../core/ime.js";
+
+import type { Ui } from "./context.js";
+
+/** Is this key text for a field? */
+function isTyping(event: KeyboardEvent): boolean {
+  const target = event.composedPath()[0];
+  return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+}
+
+export function pageKeys(ui: Ui, event: KeyboardEvent): void {
+  if (event.defaultPrevented || isComposingKey(event)) return;
+  const command = event.ctrlKey || event.metaKey;
+  if (command && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    void ui.part("clawdbot-palette").then((palette) => palette?.open());
+  } else if (event.key === "?" && !command && !isTyping(event)) {
+    event.preventDefault();
+    void ui.part("clawdbot-shortcuts").then((sheet) => sheet?.open());
+  }
+}

@@ -103,16 +103,21 @@ def test_korean_is_found_while_it_is_being_composed(visit, make_gateway):
     expect(chat.page.locator(".hits-title")).to_have_text("메시지")
 
 
-def test_an_archived_message_says_so_and_is_shown_after_restoring(chat):
+def test_a_message_of_an_earlier_conversation_is_read_apart_and_can_be_restored(chat):
     chat.act("Main session", "Start over")
     expect(chat.turns).to_have_count(0)
     chat.ask("[[text=New start.]]")
     field(chat).fill("aardvark")
     expect(hits(chat).locator(".badge")).to_have_text("archived")
     hits(chat).click()
-    chat.toast.get_by_role("button", name="Restore").click()
-    in_view(chat, "about aardvarks")
-    expect(chat.replies).to_have_text("In main.")
+    reader = chat.page.locator("dialog.reader")
+    expect(reader.locator("article[data-found]")).to_contain_text("about aardvarks")
+    expect(reader.locator("article[data-found]")).to_be_focused()
+    expect(reader.locator("article").last).to_contain_text("In main.")
+    expect(chat.replies.first).to_have_text("New start.")
+    reader.get_by_role("button", name="Restore").click()
+    expect(reader).to_be_hidden()
+    expect(chat.page.locator(".column .reply")).to_have_text("In main.")
 
 
 def test_what_a_message_says_is_shown_as_text(chat):

@@ -52,6 +52,12 @@ const ASK_AGAIN_MS = 5_000;
 /** News of one thing by two events come within this time. */
 const SAME_NEWS_MS = 1_000;
 
+/** Where a part belongs that is no dialog: into the landmark that its button is in. */
+const HOMES: Partial<Record<PartName, string>> = {
+  "clawdbot-session-menu": "clawdbot-sidebar",
+  "clawdbot-model-menu": "main",
+};
+
 export class ClawdbotChat extends LitElement {
   static override styles = styles;
   static override properties = {
@@ -104,6 +110,8 @@ export class ClawdbotChat extends LitElement {
   );
   private askAgain: ReturnType<typeof setTimeout> | undefined;
   private ticker: ReturnType<typeof setInterval> | undefined;
+  /** Lazy parts that were made, apart from those of a template. */
+  private readonly parts = new Set<LightElement & { ui: Ui | null }>();
   private readonly notices = new Notices();
   private readonly actions = new SessionActions(() => this.ui);
   private status = "";
@@ -385,7 +393,7 @@ export class ClawdbotChat extends LitElement {
   protected override updated(): void {
     const { ui, state } = this;
     if (!ui) return;
-    for (const part of this.renderRoot.querySelectorAll<LightElement & { ui: Ui }>(".parts > *")) {
+    for (const part of this.parts) {
       part.ui = ui;
       part.requestUpdate();
     }
@@ -463,7 +471,8 @@ export class ClawdbotChat extends LitElement {
     const part = (known ?? document.createElement(name)) as unknown as LightElement & { ui: Ui | null };
     if (!known) {
       part.ui = this.ui;
-      this.renderRoot.querySelector(".parts")?.append(part);
+      this.renderRoot.querySelector(HOMES[name] ?? ".parts")?.append(part);
+      this.parts.add(part);
     }
     await part.updateComplete;
     return part as unknown as HTMLElementTagNameMap[K];

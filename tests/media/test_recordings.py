@@ -16,6 +16,7 @@ from PIL import Image
 from clawdbot_ext.agent.media import api, subtitles
 from clawdbot_ext.agent.media.jobs import Segment
 from clawdbot_ext.agent.media.readers.video import Look, choose
+from clawdbot_ext.protocol.clock import now_ms
 from tests.media.conftest import BLIND, codes, pictures, told
 from tests.support import files
 from tests.support.aio import until
@@ -127,6 +128,18 @@ def test_a_program_that_fails_costs_only_the_transcript(understand, command: tup
     understood = understand(files.tone(0.5), "a.wav", settings=by_program(*command))
     assert codes(understood) == ["transcriber_failed"] and detail in understood.notes[0].text("en")
     assert "Say so rather than guess" in told(understood)
+    assert not understood.expired(now_ms()) and understood.expired(now_ms() + 3_600_000)
+
+
+def test_a_machine_without_pyav_measures_wav_and_says_what_it_lacks(understand, tmp_path, monkeypatch) -> None:
+    (tmp_path / "av.py").write_text("raise ImportError", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    off = api.MediaSettings(audio_engine="off")
+    assert "Duration 0:02.0, PCM 16 bit" in told(understand(files.tone(2.0), "a.wav", settings=off))
+    mp3 = understand(b"ID3\x04\0\0\0\0\0\0" + bytes(500), "a.mp3", settings=off)
+    assert codes(mp3) == ["no_audio_reader"] and "cannot hear it" in told(mp3)
+    clip = understand(b"\x00\x00\x00\x20ftypisom" + bytes(500), "a.mp4", settings=off)
+    assert codes(clip) == ["no_video_reader"]
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(understand, tmp_path) -> None:

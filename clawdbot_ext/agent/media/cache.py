@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 
 import msgspec
 
+from . import transcribers
 from .model import MediaFile, MediaSettings, ModelSight, Understood
 
 VERSION = 1
@@ -24,12 +26,14 @@ def cache_key(
 ) -> str:
     """64 hexadecimal digits, the same whenever ``understand`` would give the same. Needs no look into the file.
 
-    The file's name counts, since the model is told it.
+    The file's name counts, since the model is told it; and what is installed, since that may change.
     """
     starts = _RELEVANT[file.kind]
     relevant = {name: value for name, value in msgspec.to_builtins(settings).items()
                 if name.startswith(starts) and name not in _IRRELEVANT} if starts else {}
-    key = [VERSION, file.sha256, file.mime_type, file.kind, file.name, msgspec.to_builtins(sight), relevant, pages]
+    means = (transcribers.choose(settings), importlib.util.find_spec("av") is not None) if "audio_" in starts else ()
+    key = [VERSION, file.sha256, file.mime_type, file.kind, file.name, msgspec.to_builtins(sight), relevant, means,
+           pages]
     return hashlib.sha256(msgspec.json.encode(key, order="sorted")).hexdigest()
 
 

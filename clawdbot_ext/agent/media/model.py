@@ -176,7 +176,8 @@ class Understood(msgspec.Struct, frozen=True):
 
     ``blocks`` begin with a text block that names the file and what follows. ``notes`` are for the user (the model has
     been told in the blocks). ``transcriber`` names what turned speech into text, if anything did. The cost of
-    ``blocks`` is about ``tokens``. The same ``cache_key`` always gives the same result.
+    ``blocks`` is about ``tokens``. The same ``cache_key`` always gives the same result, unless ``expires_at_ms`` says
+    that another try may give a better one.
     """
 
     blocks: tuple[Block, ...]
@@ -185,3 +186,9 @@ class Understood(msgspec.Struct, frozen=True):
     facts: Facts = Facts()
     transcriber: str | None = None
     cache_key: str = ""
+    expires_at_ms: int = 0
+    """In milliseconds since the epoch; 0 for never. Set when a transcriber failed, which may pass."""
+
+    def expired(self, now_ms: int) -> bool:
+        """Is it worth another try?"""
+        return 0 < self.expires_at_ms <= now_ms

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import msgspec
 
+from ...protocol.clock import now_ms
 from ..tokens import estimate
 from . import jobs, transcribers
 from .errors import MediaError
-from .framing import clock, closing, framed, trim
+from .framing import clock, closing, framed, opening, trim
 from .jobs import Job, Segment, Sound, Transcript
 from .model import Facts, MediaSettings, Note, Progress, TextBlock, Understood
 
 SILENCE = 0.995
 """A recording that is quieter than −50 dB for more than this part of its time is not given to a transcriber, which
 would hear things."""
+RETRY_MS = 300_000
+"""How long a failure of a transcriber is believed: not for ever, and not so short that every question waits for it."""
+CANNOT_OPEN = "A recording in a format that cannot be opened on this machine. Say that you cannot hear it."
 CANNOT_HEAR = (
     "You cannot hear this recording: no speech recognition is set up. Do not guess what is said in it; say that you "
     "cannot hear it, and that the user can enable it (`pip install 'jupyter-clawdbot[audio]'`, or the setting "
@@ -54,11 +58,13 @@ async def understand(
                     notes.append(Note("transcriber_failed", {"detail": detail}))
         elif sound is not None:
             notes.append(Note("cannot_hear"))
-    if job.kind == "audio":
-        assert sound is not None
-        return _recording(job, sound, transcript, notes)
-    assert result.understood is not None
-    return _with_sound(job, result.understood, sound, transcript, notes)
+    if job.kind == "audio" and sound is not None:
+        understood = _recording(job, sound, transcript, notes)
+    else:
+        assert result.understood is not None
+        understood = _with_sound(job, result.understood, sound, transcript, notes)
+    failed = any(note.code == "transcriber_failed" for note in notes)
+    return msgspec.structs.replace(understood, expires_at_ms=now_ms() + RETRY_MS if failed else 0)
 
 
 def _silent(sound: Sound) -> bool:
@@ -77,8 +83,11 @@ def _recording(job: Job, sound: Sound, transcript: Transcript | None, notes: lis
 def _with_sound(
     job: Job, seen: Understood, sound: Sound | None, transcript: Transcript | None, notes: list[Note]
 ) -> Understood:
-    """A video's frames, then what is heard in it."""
-    if sound is None:
+    """A video's frames, then what is heard in it; also a recording that cannot be opened on this machine."""
+    if job.kind == "audio":
+        seen = msgspec.structs.replace(seen, blocks=(TextBlock(opening(job)),))
+        text, truncated = CANNOT_OPEN, 0
+    elif sound is None:
         text, truncated = "The video has no sound.", 0
     else:
         body, truncated = _spoken(sound, transcript, notes, max(1000, job.sight.tokens - seen.tokens))

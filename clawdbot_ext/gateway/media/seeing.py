@@ -28,6 +28,7 @@ from ...agent.media.api import (
     understand,
     unpack,
 )
+from ...protocol.clock import now_ms
 from ...protocol.errors import StorageFull
 from ...store.api import Media
 from ..entries import text_of
@@ -85,7 +86,7 @@ async def _see_one(
     file = gw.media.file(media)
     key = cache_key(file, sight=sight, settings=settings, pages=pages if media.kind == "document" else None)
     understood = await _known(gw, media, key)
-    if understood is None:
+    if understood is None or understood.expired(now_ms()):
         try:
             understood = await _understand(file, media, sight, settings, pages, locale, tell)
         except OSError:

@@ -29,6 +29,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 
 from ._version import __version__
 from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, from_wire
+from .client_media import Given, OnProgress
 from .client_reply import Chunk, End, Notice, ask, follow
 from .endpoint import Endpoint
 from .protocol.errors import GatewayError, RateLimited, Unauthorized
@@ -102,6 +103,11 @@ class GatewayClient:
         self._subscribers: list[Callable[[Event], None]] = []
         self._heard_at = 0.0
         self._seq: int | None = None
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The ``Authorization`` header for the gateway's HTTP routes; empty where no credential fits into one."""
+        return _bearer(self.endpoint.token) or _bearer(self.endpoint.password)
 
     @property
     def connected(self) -> bool:
@@ -243,10 +249,23 @@ class GatewayClient:
 
     def ask(
         self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
-        patience_s: float | None = None,
+        patience_s: float | None = None, attachments: Sequence[Given] = (), on_upload: OnProgress | None = None,
     ) -> AsyncIterator[Chunk | Notice | End]:
-        """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``."""
-        return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id, patience_s=patience_s)
+        """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``.
+
+        ``attachments`` are paths, bytes, or pairs of a name and bytes; ``on_upload`` hears how far they have gone.
+        """
+        return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id, patience_s=patience_s,
+                   attachments=attachments, on_upload=on_upload)
+
+    async def send(
+        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None
+    ) -> End:
+        """Send a message with files and wait for the whole reply. Raises as ``ask``."""
+        async for item in self.ask(text, session_key=session_key, thinking=thinking, attachments=attachments):
+            if isinstance(item, End):
+                return item
+        raise AssertionError("unreachable: the last item is the end")
 
     def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | End]:
         """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from .client_errors import ClientError, ConnectionLost
+from .client_media import Given, OnProgress, attach
 
 if TYPE_CHECKING:
     from .client import Event, GatewayClient
@@ -35,9 +36,10 @@ class Chunk:
 @dataclass(frozen=True)
 class Notice:
     """What happens meanwhile: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool`` (phase,
-    name, title, output, isError …), ``lost`` (code, reason): the client reconnects."""
+    name, title, output, isError …), ``media`` (phase, name, fraction, detail: an attachment is looked at), ``lost``
+    (code, reason): the client reconnects."""
 
-    kind: Literal["queued", "retry", "tool", "lost"]
+    kind: Literal["queued", "retry", "tool", "media", "lost"]
     facts: Mapping[str, Any]
 
 
@@ -130,7 +132,7 @@ class Reply:
 
 async def ask(
     client: GatewayClient, text: str, *, session_key: str, thinking: str | None = None, run_id: str | None = None,
-    patience_s: float | None = None,
+    patience_s: float | None = None, attachments: Sequence[Given] = (), on_upload: OnProgress | None = None,
 ) -> AsyncIterator[Chunk | Notice | End]:
     """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
 
@@ -138,13 +140,16 @@ async def ask(
     the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
 
     Raises:
-        GatewayError: the gateway refused the message, or the client after a lost connection.
+        OSError: a file of ``attachments`` cannot be read.
+        GatewayError: the gateway refused the message or a file, or the client after a lost connection.
         Unreachable: the connection was lost and did not come back within ``patience_s`` seconds (``None``: for ever).
     """
     run_id = run_id or str(uuid.uuid4())
     params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
     if thinking is not None:
         params["thinking"] = thinking
+    if attachments:
+        params["attachments"] = await attach(client, attachments, on_upload)
 
     async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
         ack = await client.request("chat.send", params)
@@ -223,6 +228,8 @@ async def _follow(
             if data.get("phase") == "start":  # the text so far is a message of its own; what follows begins anew
                 reply.text, reply.thinking = Growing(), Growing()
             yield Notice("tool", data)
+        elif name == "agent" and payload.get("stream") == "media" and isinstance(data, Mapping):
+            yield Notice("media", data)
         elif name == "chat" and payload.get("state") == "delta":
             try:
                 chunk = reply.take(payload)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .client import REQUEST_TIMEOUT_S, Chunk, End, Event, GatewayClient, Notice
+from .client_media import Given
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,13 +49,15 @@ class SyncClient:
         return self._call(self._client.request(method, params, timeout_s=timeout_s))
 
     def ask(
-        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None
+        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
+        attachments: Sequence[Given] = (),
     ) -> Iterator[Chunk | Notice | End]:
         """As ``GatewayClient.ask``."""
         items: queue.SimpleQueue[Chunk | Notice | End | BaseException] = queue.SimpleQueue()
 
         async def pump() -> None:
-            async for item in self._client.ask(text, session_key=session_key, thinking=thinking, run_id=run_id):
+            async for item in self._client.ask(text, session_key=session_key, thinking=thinking, run_id=run_id,
+                                               attachments=attachments):
                 items.put(item)
 
         task = asyncio.run_coroutine_threadsafe(pump(), self._loop)
@@ -69,6 +72,12 @@ class SyncClient:
                     return
         finally:
             task.cancel()
+
+    def send(
+        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None
+    ) -> End:
+        """As ``GatewayClient.send``."""
+        return self._call(self._client.send(text, attachments, session_key=session_key, thinking=thinking))
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """As ``GatewayClient.subscribe``; ``callback`` runs on the client's thread and must not call the client."""

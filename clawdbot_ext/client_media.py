@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import mimetypes
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -105,7 +105,7 @@ async def upload(client: GatewayClient, file: File, on_progress: OnProgress | No
             return {"mediaId": known, "name": file.name, "size": file.size}
         headers["X-Clawdbot-Sha256"] = sha256
 
-    async def produce(write: Callable[[bytes], Awaitable[None]]) -> None:
+    async def produce(write: Callable[[bytes], Any]) -> None:
         for start in range(0, file.size, CHUNK):
             if not sending:
                 raise ConnectionAbortedError("cancelled")
@@ -115,8 +115,9 @@ async def upload(client: GatewayClient, file: File, on_progress: OnProgress | No
     headers["Content-Length"] = str(file.size)
     url = f"{client.endpoint.page_url}media?name={quote(file.name, safe='')}"
     try:
+        producer: Any = produce  # Tornado's type has forgotten that writing is awaited
         response = await _fetch(HTTPRequest(
-            url, "POST", headers=headers, body_producer=produce, connect_timeout=CONNECT_S, request_timeout=0))
+            url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0))
     finally:
         sending = False
     answer = _json(response)

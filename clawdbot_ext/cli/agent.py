@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import sys
 import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +28,8 @@ PATIENCE_S = 60.0
 
 @click.command("agent", help=say("help.agent"), short_help=say("short.agent"))
 @click.option("-m", "--message", help=say("help.agent.message"))
+@click.option("--attach", "files", multiple=True, metavar="FILE", help=say("help.agent.attach"),
+              type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--session", default="main", show_default=True, metavar="KEY", help=say("help.session"))
 @click.option("--thinking", type=click.Choice(["off", "minimal", "low", "medium", "high"]), help=say("help.thinking"))
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
@@ -33,16 +37,17 @@ PATIENCE_S = 60.0
 @json_option
 @gateway_options
 def command(
-    target: Target, message: str | None, session: str, thinking: str | None, timeout: float, as_json: bool
+    target: Target, message: str | None, files: tuple[Path, ...], session: str, thinking: str | None, timeout: float,
+    as_json: bool,
 ) -> None:
     """Ask once, print the reply, exit with how it went."""
-    text = _with_input(message)
+    text = _with_input(message, needed=not files)
     run_id = str(uuid.uuid4())
 
     async def work(client: GatewayClient) -> tuple[End | None, str]:
         printer = Printer(quiet=as_json)
         try:
-            asking = _ask(client, text, session, thinking, run_id, printer)
+            asking = _ask(client, text, files, session, thinking, run_id, printer)
             return await asyncio.wait_for(asking, timeout), printer.text
         except asyncio.TimeoutError:
             await _abort(client, session, run_id)
@@ -67,11 +72,11 @@ def command(
     raise click.exceptions.Exit(code)
 
 
-def _with_input(message: str | None) -> str:
-    """The message, with what is piped in after it."""
+def _with_input(message: str | None, *, needed: bool) -> str:
+    """The message, with what is piped in after it; ``needed``: it must not be empty."""
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
     parts = [part.encode("utf-8", "replace").decode() for part in (message or "", piped.rstrip("\n")) if part.strip()]
-    if not parts:
+    if needed and not parts:
         raise click.UsageError(say("agent.noMessage"))
     return "\n\n".join(parts)
 
@@ -104,12 +109,13 @@ class Printer:
 
 
 async def _ask(
-    client: GatewayClient, text: str, session: str, thinking: str | None, run_id: str, printer: Printer
+    client: GatewayClient, text: str, files: Sequence[Path], session: str, thinking: str | None, run_id: str,
+    printer: Printer,
 ) -> End | None:
     from ..client import Chunk, End
 
     async for item in client.ask(text, session_key=session, thinking=thinking, run_id=run_id,
-                                 patience_s=PATIENCE_S):
+                                 patience_s=PATIENCE_S, attachments=files):
         if isinstance(item, End):
             rest = item.text
             if not printer.text.startswith(rest):  # a command's answer, or what a lost connection kept from us
@@ -133,9 +139,19 @@ def _tell(notice: Notice) -> None:
     elif notice.kind == "tool":
         if facts.get("phase") == "start":
             note(say("notice.tool", title=clean(str(facts.get("title") or facts.get("name")))))
+    elif notice.kind == "media":
+        if facts.get("phase") in ("start", "error"):
+            note(clean(media_notice(facts)))
     else:
         note(say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
                  most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}"))
+
+
+def media_notice(facts: Mapping[str, Any]) -> str:
+    """What is being done to an attachment, in a line."""
+    phase = str(facts.get("phase"))
+    known = phase if phase in ("start", "progress", "error", "done") else "start"
+    return say(f"notice.media.{known}", name=facts.get("name", ""), detail=facts.get("detail", ""))
 
 
 async def _abort(client: GatewayClient, session: str, run_id: str) -> None:

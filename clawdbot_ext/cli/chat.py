@@ -12,6 +12,7 @@ import contextlib
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +21,8 @@ from ..client_errors import ClientError
 from ..config import load
 from ..protocol.errors import GatewayError
 from ..protocol.keys import canonical
-from . import exits
+from . import exits, files
+from .agent import media_notice
 from .connection import Target, gateway_options
 from .output import clean, is_terminal, language, out, say
 
@@ -69,6 +71,7 @@ class Chat:
         self._client, self._key = client, session
         self._console = console(sys.stdout)
         self._commands = Commands()
+        self._reply: GrowingReply | None = None
         self._editor = prompt_session(home, self._commands, self._toolbar)
         self._shown: set[str] = set()
         """Ids of the messages that are on the screen."""
@@ -78,6 +81,10 @@ class Chat:
         """Somebody else's run is being answered in this session."""
         self._typed = ""
         """What was typed while a reply was written."""
+        self._files: list[Path] = []
+        """What goes with the next message."""
+        self._pictures: dict[str, bytes] = {}
+        """Small pictures of images that are shown, by media id."""
         self._failed: GatewayError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         client.subscribe(self._heard)
@@ -87,7 +94,7 @@ class Chat:
         try:
             await self._open()
             while (text := await self._edit()) is not None:
-                if text:
+                if text and not self._take_files(text):
                     await self._send(text)
         finally:
             for task in self._tasks:
@@ -100,10 +107,11 @@ class Chat:
 
         self._key = canonical(self._key, self._main_key())
         listed = await self._client.request("commands.list", {"sessionKey": self._key})
-        self._commands.rows = [*listed["commands"], {"name": "quit", "description": say("chat.quit")}]
+        self._commands.rows = [*listed["commands"], *_own_commands()]
         history = await self._history()
         self._print(view.header(self._key, self._client.hello))
-        self._print(view.tail(history))
+        await self._fetch_pictures(history["messages"][-view.TAIL_MESSAGES:])
+        self._print(view.tail(history, self._pictures))
         self._remember(history["messages"])
         self._print(view.queued_lines(history.get("queued") or ()))
         if in_flight := history.get("inFlight"):
@@ -170,16 +178,38 @@ class Chat:
             return None if text in LEAVE else text
 
     # -- asking -----------------------------------------------------------------------------------------------------
+    def _take_files(self, text: str) -> bool:
+        """``/attach FILE…`` and ``/detach``: done here. ``False`` for any other line."""
+        word, _, rest = text.partition(" ")
+        if word == files.DETACH:
+            self._files = []
+            self._say(say("attach.off"))
+        elif word == files.ATTACH:
+            try:
+                self._files += files.named_in(rest.strip()) if rest.strip() else []
+            except OSError as exc:
+                self._say(exits.explain(exc)[1], "red")
+                return True
+            waiting = say("attach.waiting", names=files.names(self._files))
+            self._say(waiting if self._files else say("attach.none"))
+        else:
+            return False
+        return True
+
     async def _send(self, text: str) -> None:
         run_id = str(uuid.uuid4())
         self._own.add(run_id)
+        sent, self._files = self._files, []
+        asking = self._client.ask(text, session_key=self._key, run_id=run_id, attachments=sent,
+                                  on_upload=self._uploaded)
         try:
-            end = await self._show_reply(run_id, self._client.ask(text, session_key=self._key, run_id=run_id))
-        except (GatewayError, ClientError) as exc:
+            end = await self._show_reply(run_id, asking)
+        except (GatewayError, ClientError, OSError) as exc:
             code, line = exits.explain(exc)
             if code == exits.UNAUTHORIZED:
                 raise
             self._say(line, "red")
+            self._files, self._typed = sent, text if sent else ""  # nothing of it is lost
             return
         if end is not None and end.switch_to:
             self._key, self._busy = end.switch_to, False
@@ -226,6 +256,7 @@ class Chat:
         from ..client import Chunk, End
 
         before = text = ""
+        self._reply = reply
         reply.status = say("chat.asking")
         reply.show()
         frames = asyncio.ensure_future(_every(FRAME_S, lambda: reply.show(text)))
@@ -249,6 +280,22 @@ class Chat:
             return None
         finally:
             frames.cancel()
+
+    def _uploaded(self, name: str, part: float) -> None:
+        if self._reply is not None:
+            self._reply.status = say("notice.upload", name=clean(name), percent=round(part * 100))
+
+    async def _fetch_pictures(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Get small pictures of the images in messages that are about to be shown, where the terminal shows any."""
+        from ..client_media import download
+        from .pictures import protocol
+
+        if protocol() is None or not self._client.bearer:
+            return
+        for block in [block for message in messages for block in files.attachments(message)]:
+            if block.get("type") == "image" and block["mediaId"] not in self._pictures:
+                with contextlib.suppress(GatewayError, ClientError):
+                    self._pictures[block["mediaId"]] = await download(self._client, block["mediaId"], thumbnail=True)
 
     async def _abort(self, run_id: str) -> None:
         with contextlib.suppress(ClientError, GatewayError):
@@ -282,7 +329,7 @@ class Chat:
 
         if message.get("runId") not in self._own and message.get("id") not in self._shown:
             self._remember([message])
-            self._print(message_lines(message, who=True))
+            self._print(message_lines(message, who=True, pictures=self._pictures))
 
     def _show_end(self, payload: Mapping[str, Any]) -> None:
         """The end of somebody else's run: its message was shown as such, unless it is no part of the transcript."""
@@ -315,6 +362,13 @@ class Chat:
         task.add_done_callback(self._tasks.discard)
 
 
+def _own_commands() -> list[dict[str, str]]:
+    """What the line understands besides the gateway's commands."""
+    return [{"name": "attach", "argument": "FILE", "description": say("attach.help")},
+            {"name": "detach", "description": say("attach.detach")},
+            {"name": "quit", "description": say("chat.quit")}]
+
+
 async def _done(work: Any) -> None:
     await work
 
@@ -334,5 +388,7 @@ def _status(notice: Notice) -> str:
         return say("notice.lost")
     if notice.kind == "tool":
         return say("notice.tool", title=clean(str(facts.get("title") or facts.get("name"))))
+    if notice.kind == "media":
+        return clean(media_notice(facts))
     return say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
                most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}")

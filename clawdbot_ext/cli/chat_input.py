@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory
@@ -18,6 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 from .. import private
+from .files import ATTACH
 from .output import clean, say
 
 PROMPT = "› "
@@ -30,12 +31,16 @@ class Commands(Completer):
 
     def __init__(self) -> None:
         self.rows: Sequence[Mapping[str, Any]] = ()
+        self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         text = document.text_before_cursor
         if not text.startswith("/") or "\n" in text:
             return
         word, space, argument = text[1:].partition(" ")
+        if space and f"/{word}" == ATTACH:
+            yield from self._paths.get_completions(Document(argument), complete_event)
+            return
         for row in self.rows:
             names = [str(row["name"]), *map(str, row.get("aliases") or ())]
             if space and word in names:

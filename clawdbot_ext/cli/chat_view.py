@@ -11,8 +11,10 @@ from rich.text import Text
 from ..client_reply import End, message_text
 from ..protocol.clock import now_ms
 from .chat_input import PROMPT
+from .files import attachments, line_of
 from .markdown import rendered
 from .output import ago, clean, say
+from .pictures import picture, protocol
 from .sessions import speaker
 
 TAIL_MESSAGES = 8
@@ -33,7 +35,7 @@ def header(session_key: str, hello: Mapping[str, Any]) -> list[RenderableType]:
     return [*lines, Text()]
 
 
-def tail(history: Mapping[str, Any]) -> list[RenderableType]:
+def tail(history: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[RenderableType]:
     """The last messages of the history, the older of them shortened."""
     messages = history["messages"]
     shown: list[RenderableType] = []
@@ -41,17 +43,21 @@ def tail(history: Mapping[str, Any]) -> list[RenderableType]:
         shown.append(Text(say("chat.earlier", session=history.get("sessionKey", "")), style="dim"))
     last = messages[-TAIL_MESSAGES:]
     for number, message in enumerate(last):
-        shown += message_lines(message, TAIL_LINES if number < len(last) - 1 else None)
+        shown += message_lines(message, TAIL_LINES if number < len(last) - 1 else None, pictures=pictures)
     return shown
 
 
-def message_lines(message: Mapping[str, Any], most: int | None = None, *, who: bool = False) -> list[RenderableType]:
-    """One stored message; ``who`` names its author (it came from another client)."""
+def message_lines(
+    message: Mapping[str, Any], most: int | None = None, *, who: bool = False,
+    pictures: Mapping[str, bytes] | None = None,
+) -> list[RenderableType]:
+    """One stored message; ``who`` names its author (it came from another client), ``pictures`` are of its images."""
     lines = message_text(message).splitlines()
     text = "\n".join(lines[:most] + (["…"] if most is not None and len(lines) > most else []))
     shown: list[RenderableType] = []
     if message.get("role") == "user":
         name = f"{say('chat.elsewhere')} " if who else ""
+        shown += _files(message, pictures or {})
         shown.append(Text.assemble((PROMPT, "bold cyan"), (name, "dim"), clean(text)))
     elif text:
         if who and message.get("command"):
@@ -61,6 +67,18 @@ def message_lines(message: Mapping[str, Any], most: int | None = None, *, who: b
                          message.get("error") or {}):
         shown.append(ending)
     return [*shown, Text()] if shown else []
+
+
+def _files(message: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[RenderableType]:
+    """A line for each file, with a picture where there is one and the terminal shows it."""
+    lines: list[RenderableType] = []
+    how = protocol()
+    for block in attachments(message):
+        lines.append(Text(line_of(block), style="cyan"))
+        small = pictures.get(str(block["mediaId"]))
+        if how is not None and small is not None and (shown := picture(small, how)) is not None:
+            lines.append(shown)
+    return lines
 
 
 def end_lines(end: End) -> list[RenderableType]:

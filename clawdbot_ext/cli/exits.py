@@ -53,7 +53,8 @@ def explain(exc: BaseException) -> tuple[int, str]:
     if isinstance(exc, GatewayError) and exc.reason in REASONS:
         return FAILED, say(f"error.reason.{exc.reason}", message=exc.message)
     if isinstance(exc, GatewayError):
-        return FAILED, say("error.gateway", message=exc.message)
+        hint = exc.facts.get("hint")
+        return FAILED, say("error.gateway", message=f"{exc.message} {hint}" if isinstance(hint, str) else exc.message)
     if isinstance(exc, OSError):
         where = f"{exc.filename}: " if exc.filename else ""
         return FAILED, say("error.os", problem=f"{where}{exc.strerror or exc}")

@@ -12,6 +12,7 @@ import click
 from ..client_reply import message_text
 from ..protocol.clock import now_ms
 from .connection import Target, call, gateway_options, json_option, with_client
+from .files import attachments, line_of
 from .output import ago, clean, note, out, print_json, say, shorten, table
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def speaker(message: Mapping[str, Any]) -> str:
 
 
 def _body(message: Mapping[str, Any]) -> str:
-    lines = [clean(message_text(message))]
+    lines = [*map(line_of, attachments(message)), clean(message_text(message))]
     if message.get("stopReason") in ("error", "interrupted", "aborted"):
         why = clean(str(message.get("errorMessage") or ""))
         lines.append(click.style(f"[{say('ended.' + message['stopReason'])}{': ' + why if why else ''}]", fg="yellow"))

@@ -1,0 +1,102 @@
+"""Files from the command line: ``agent --attach``, ``/attach``, and images in terminals that show them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from clawdbot_ext import client
+from clawdbot_ext.cli import pictures
+from clawdbot_ext.endpoint import Endpoint
+from tests.cli.conftest import run_cli
+from tests.cli.terminal import Terminal
+from tests.support.media import png
+
+if TYPE_CHECKING:
+    from tests.support.server import GatewayProcess
+
+
+def test_agent_sends_files_and_the_transcript_names_them(gateway: GatewayProcess, tmp_path: Path) -> None:
+    picture, notes = tmp_path / "plot one.png", tmp_path / "메모.txt"
+    picture.write_bytes(png(300, 200))
+    notes.write_text("hello")
+    done = run_cli(gateway.environment, "agent", "-m", "[[text=seen]]", "--session", "attach",
+                   "--attach", str(picture), "--attach", str(notes))
+    assert (done.returncode, done.stdout) == (0, "seen\n"), done.stderr
+    shown = run_cli(gateway.environment, "sessions", "show", "attach").stdout
+    assert "📎 plot one.png (image, 300×200, " in shown and "📎 메모.txt (text, 5 B)" in shown
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
+    refused = run_cli(gateway.environment, "agent", "-m", "x", "--attach", str(tmp_path / "bad.zip"))
+    assert refused.returncode == 1 and "bad.zip" in refused.stderr
+    assert run_cli(gateway.environment, "agent", "-m", "x", "--attach", str(tmp_path)).returncode == 2
+
+
+def test_the_python_client_uploads_large_files_once_and_tells_how_far_it_is(gateway: GatewayProcess) -> None:
+    data = b"RIFF\x24\x40\x1f\x00WAVEfmt " + bytes([16, 0, 0, 0, 1, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x80, 0x3E, 0, 0, 2, 0,
+                                                     16, 0]) + b"data\x00\x40\x1f\x00" + bytes(2_048_000)
+    with client.connect(Endpoint(gateway.ws_url, gateway.url, gateway.token)) as sync:
+        heard: list[float] = []
+        from clawdbot_ext.client_media import file_of, upload
+
+        async def twice() -> list[str]:
+            sent = file_of(("silence.wav", data))
+            first = await upload(sync._client, sent, lambda name, part: heard.append(part))
+            count = len(heard)
+            again = await upload(sync._client, sent, lambda name, part: heard.append(part))
+            assert len(heard) == count + 1, "the second time nothing is sent"
+            return [first["mediaId"], again["mediaId"]]
+
+        first, again = sync._call(twice())
+        assert first == again and heard[-1] == 1.0 and len(heard) > 5
+        end = sync.send("[[text=ok]]", [("a.txt", b"alpha"), b"beta"], session_key="both")
+        assert end.text == "ok"
+
+
+@pytest.mark.slow
+def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProcess, tmp_path: Path) -> None:
+    (tmp_path / "measurements.csv").write_text("a,b\n1,2\n")
+    terminal = Terminal(["chat", "--session", "files"], gateway.environment)
+    try:
+        terminal.expect("Clawdbot · agent:main:files")
+        terminal.ready()
+        terminal.send(f"/attach {tmp_path}/meas")
+        terminal.expect("measurements.csv")
+        terminal.send("\t")
+        terminal.ready(f"/attach {tmp_path}/measurements.csv")
+        terminal.send("\r\r")
+        terminal.expect("Goes with the next message: measurements.csv")
+        terminal.ready()
+        terminal.send("[[text=all of it]]\r")
+        terminal.expect("all of it")
+    finally:
+        terminal.close()
+    shown = run_cli(gateway.environment, "sessions", "show", "files").stdout
+    assert "📎 measurements.csv (text, 8 B)" in shown
+
+
+@pytest.mark.parametrize(("environment", "how"), [
+    ({"TERM": "xterm-kitty"}, "kitty"), ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iterm"),
+    ({"TERM": "foot"}, "sixel"), ({"TERM": "xterm-256color"}, None), ({"TERM": "xterm-kitty", "TMUX": "1"}, None),
+    ({"TERM": "screen", "TERM_PROGRAM": "iTerm.app"}, None), ({}, None),
+])
+def test_only_terminals_that_surely_show_images_get_any(environment: dict[str, str], how: str | None) -> None:
+    assert pictures.protocol(environment) == how
+
+
+@pytest.mark.parametrize(("how", "begins", "ends"), [
+    ("kitty", "\x1b_Ga=T,f=100,q=2,m=", "\x1b\\"), ("iterm", "\x1b]1337;File=inline=1;width=48", "\x07"),
+    ("sixel", '\x1bPq"1;1;480;240#', "\x1b\\"),
+])
+def test_an_image_is_written_whole_whatever_the_width_of_the_terminal(
+    how: pictures.Protocol, begins: str, ends: str
+) -> None:
+    shown = pictures.picture(png(1000, 500), how)
+    assert shown is not None
+    target = io.StringIO()
+    Console(file=target, force_terminal=True, width=20).print(shown)
+    assert target.getvalue().startswith(begins) and target.getvalue().rstrip("\n").endswith(ends)
+    assert pictures.picture(b"no image", how) is None

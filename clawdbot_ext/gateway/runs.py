@@ -192,7 +192,7 @@ class Runs:
         if waiting is not None:
             message = msgspec.json.decode(waiting.message)
             rest = [block for block in message["content"] if block.get("type") != "text"]
-            message["content"] = [{"type": "text", "text": text}, *rest]
+            message["content"] = [*rest, {"type": "text", "text": text}]
             run = await self._gateway.store.edit_queued(run_id, message)
             if run is not None:
                 self._queue.replace(run)

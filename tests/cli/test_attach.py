@@ -71,7 +71,7 @@ def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProces
         terminal.expect("Goes with the next message: measurements.csv")
         terminal.ready()
         terminal.send("[[text=all of it]]\r")
-        terminal.expect("all of it")
+        terminal.expect("all of it", times=2)
     finally:
         terminal.close()
     shown = run_cli(gateway.environment, "sessions", "show", "files").stdout

@@ -6,11 +6,28 @@ every call of the command line.
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from .client_connect import connect, connect_async
+
+__all__ = ["__version__", "connect", "connect_async"]
+
+_LATE = {"connect": "client_connect", "connect_async": "client_connect"}
+"""Public name → the module that has it, which is imported when somebody asks for the name."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

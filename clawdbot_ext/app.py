@@ -17,7 +17,8 @@ from ._version import __version__
 from .i18n import catalogue, environment_language
 
 RESTARTED = "CLAWDBOT_RESTARTED"
-"""In the environment of a server that replaced itself: it opens no browser and prints no greeting."""
+"""In the environment of a server that replaced itself: it opens no browser and prints no greeting. The value is what
+``lock.adopt`` needs."""
 
 t = catalogue("server")
 

@@ -43,8 +43,8 @@ from .config_schema import (
 
 __all__ = [
     "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source",
-    "config_path", "find", "json_schema", "load", "merge", "parse", "redact", "set_value", "snapshot", "state_dir",
-    "ui_hints", "unset_value", "variables", "write_raw",
+    "config_path", "find", "json_schema", "load", "merge", "parse", "redact", "secret_variables", "set_value",
+    "snapshot", "state_dir", "ui_hints", "unset_value", "variables", "write_raw",
 ]
 
 Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
@@ -131,6 +131,13 @@ def variables(name: str) -> tuple[str, ...]:
     """The environment variables that set ``name``, the strongest first."""
     setting = find(name)
     return PROVIDER_ENV.get(name) or (setting.env if setting is not None else ())
+
+
+def secret_variables() -> frozenset[str]:
+    """The environment variables that hold secrets: no program that a gateway starts has a use for them."""
+    names = (*(setting.name for setting in SETTINGS if setting.secret), *PROVIDER_ENV)
+    return frozenset(variable for name in names for variable in variables(name)
+                     if (setting := find(name)) is not None and setting.secret)
 
 
 def load(

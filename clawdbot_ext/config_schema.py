@@ -107,6 +107,9 @@ MB = 1_048_576
 SETTINGS: tuple[Setting, ...] = (
     Setting("gateway.port", "integer", 18789, "The port the gateway listens on; 0 takes any free one.",
             env=("CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT"), minimum=0, maximum=65535),
+    Setting("gateway.listenWithJupyter", "string", "on", "Whether a gateway inside JupyterLab, Notebook or Jupyter "
+            "Server listens on gateway.port too; on a JupyterHub it never does.", choices=("on", "off"),
+            aliases={"true": "on", "yes": "on", "false": "off", "no": "off"}),
     Setting("gateway.bind", "string", "loopback", "The addresses it listens on: this machine, the local network, "
             "the Tailscale network, or gateway.customBindHost.", choices=("loopback", "lan", "tailnet", "custom"),
             aliases={"auto": "loopback", "localhost": "loopback"}),

@@ -2,7 +2,7 @@
 
     home/gateway.lock    flock'd for life by the process that owns the gateway (``gateway.lock`` takes it)
     home/gateway.json    where that gateway answers; stale when the lock is free
-    home/secrets/        ``token``, ``cookie``: made at first need, never shown
+    home/secrets/        ``token``, ``client``, ``cookie``: made at first need, never shown
 
 Everything is synchronous, small and local: safe before an event loop exists and cheap for every command-line call.
 """
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from . import private
+from ._version import __version__
 from .config import Config
+from .protocol.clock import now_ms
 
 TOKEN_BYTES = 32
 _FIELDS = {
@@ -43,6 +45,12 @@ class GatewayInfo:
     """``standalone`` or ``jupyter`` (inside somebody's Lab)."""
     server_url: str | None = None
     """The address of the Jupyter server it lives in, where that is another."""
+
+    @classmethod
+    def of_this_process(cls, url: str, host: str, server_url: str | None = None) -> GatewayInfo:
+        """A gateway that answers here, at ``url`` (with its slash), from now on."""
+        return cls(pid=os.getpid(), url=url, ws_url=f"ws{url.removeprefix('http')}ws", started_at=now_ms(),
+                   version=__version__, host=host, server_url=server_url)
 
 
 def lock_path(config: Config) -> Path:
@@ -129,6 +137,15 @@ def secret(config: Config, name: str) -> str:
 def local_token(config: Config, *, create: bool = False) -> str | None:
     """The token that clients use while none is configured; ``None`` if it was never made and ``create`` is false."""
     return secret(config, "token") if create else _read_secret(config.home / "secrets" / "token")
+
+
+def client_credential(config: Config, *, create: bool = False) -> str | None:
+    """The credential of this user's own programs: kernels, the command line, servers that relay.
+
+    Good at this state directory's gateway whatever token or password people log in with, which those programs need not
+    know. ``None`` if no gateway has made it yet and ``create`` is false.
+    """
+    return secret(config, "client") if create else _read_secret(config.home / "secrets" / "client")
 
 
 def _read_secret(path: Path) -> str | None:

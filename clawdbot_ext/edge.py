@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from . import discovery
-from ._version import __version__
 from .config import Config
-from .gateway.auth import Auth, Identity, client_key
+from .gateway.auth import Auth, Identity, client_key, owner
 from .gateway.live import LiveConfig
 from .i18n import language
 from .lock import GatewayLock
-from .protocol.clock import now_ms
 from .protocol.errors import GatewayError
 from .protocol.frames import CloseCode
 
@@ -36,17 +34,28 @@ STOP_SECONDS = 9.0
 RESTART_EXPECTED_MS = 1500
 LOG_OUT_AFTER_S = 0.1
 
+RELAYED_USER = "X-Clawdbot-User"
+"""Header by which a server that relays says for which of its users (percent-encoded). Believed from our own only."""
+
 Mount = Literal["standalone", "jupyter"]
 
 
+async def _at_once() -> None:
+    """There is nothing to wait for."""
+
+
 class Edge:
-    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and for good in a
-    server whose state directory has its gateway in another process."""
+    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and while the state
+    directory has its gateway in another process."""
 
     def __init__(self, live: LiveConfig, mount: Mount):
         self.live, self.mount = live, mount
         self.auth = Auth(live)
         self.gateway: Gateway | None = None
+        self.own_logins = True
+        """Whether links and cookies of ours log in; on a JupyterHub only the Hub does."""
+        self.ready: Callable[[], Awaitable[None]] = _at_once
+        """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
         self._lock: GatewayLock | None = None
         self._stopping = asyncio.Lock()
         self._generation = self.auth.generation()
@@ -75,16 +84,21 @@ class Edge:
         self.gateway = gateway
         return gateway
 
-    def publish(self, url: str, server_url: str | None = None) -> None:
+    def publish(self, url: str) -> None:
         """Tell the user's other processes that the gateway answers at ``url`` (with its slash). After ``start``."""
         assert self._lock is not None
-        self._lock.publish(discovery.GatewayInfo(
-            pid=os.getpid(), url=url, ws_url=f"ws{url.removeprefix('http')}ws", started_at=now_ms(),
-            version=__version__, host=self.mount, server_url=server_url))
+        self._lock.publish(discovery.GatewayInfo.of_this_process(url, self.mount))
 
-    async def stop(self, reason: str, *, restarts: bool = False) -> None:
-        """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Called again, it waits for the same end."""
+    async def stop(self, reason: str, *, restarts: bool = False, keep_lock: bool = False) -> None:
+        """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Called again, it waits for the same end.
+
+        With ``keep_lock`` the lock stays with whoever gave it to ``start``, for a gateway that comes back at once.
+        """
         async with self._stopping:  # the lock of the state directory is kept until the store is closed
+            if self._lock is not None:
+                self._lock.unpublish()  # nobody else comes, and servers that relay look for the next gateway
+            if keep_lock:
+                self._lock = None
             await self._stop(reason, restarts)
 
     async def _stop(self, reason: str, restarts: bool) -> None:
@@ -121,7 +135,17 @@ class Edge:
     def bearer(self, request: HTTPServerRequest) -> Identity | None:
         """Who an ``Authorization`` header says it is; ``None`` without. Raises ``Unauthorized``, ``RateLimited``."""
         header = request.headers.get("Authorization")
-        return None if header is None else self.auth.check_bearer(header, client_key(request.remote_ip or ""))
+        if header is None:
+            return None
+        return self.own_program(request) or self.auth.check_bearer(header, client_key(request.remote_ip or ""))
+
+    def own_program(self, request: HTTPServerRequest) -> Identity | None:
+        """Who sends ``request`` with the client credential: this account, or the user of a server that relays."""
+        header = request.headers.get("Authorization")
+        if header is None or not self.auth.is_own_program(header):
+            return None
+        user = request.headers.get(RELAYED_USER)
+        return Identity(unquote(user), "jupyter") if user else Identity(owner(), "token")
 
     def cookie(self, request: HTTPServerRequest) -> Identity | None:
         """Who the login cookie of a request says it is."""

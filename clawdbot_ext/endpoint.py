@@ -1,12 +1,16 @@
 """Where a client finds its gateway, and what it may show there.
 
-A secret goes only to the address it belongs to: the local token to this state directory's own gateway,
-``gateway.remote.*`` to ``gateway.remote.url``, and what was given for this one call to any address.
+A secret goes only to the address it belongs to: the client credential to this state directory's own gateway,
+``gateway.remote.*`` to ``gateway.remote.url``, the Hub's token to the server that the Hub started, and what was given
+for this one call to any address.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from . import discovery
@@ -17,11 +21,17 @@ _SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PAGE_SCHEMES = {"ws": "http", "wss": "https"}
 
 
+_MOUNT = "clawdbot/"
+_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  what a Hub's server listens on
+"""Address that is listened on → address to connect to."""
+
+
 class NoGateway(Exception):
     """Nothing is configured and no gateway of this state directory runs. ``home`` is the directory looked at."""
 
     def __init__(self, home: str):
-        super().__init__(f"no gateway runs for {home}")
+        super().__init__(f"no gateway runs for {home}: start `jupyter clawdbot`, or JupyterLab with the extension, or "
+                         "name one by its URL and token")
         self.home = home
 
 
@@ -34,14 +44,18 @@ class Endpoint:
     """Ends with a slash; paths such as ``chat?code=…`` are relative to it."""
     token: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
+    hub: Literal["", "public", "hidden"] = ""
+    """Is it behind a JupyterHub's login? ``hidden``: the Hub does not say at which public address."""
 
 
 def locate(
-    config: Config, *, url: str | None = None, token: str | None = None, password: str | None = None
+    config: Config, *, url: str | None = None, token: str | None = None, password: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Endpoint:
-    """The gateway to talk to: ``url``, else ``gateway.remote.url``, else the one that runs in this state directory.
+    """The gateway to talk to: ``url``, else ``gateway.remote.url``, else, in a server that a JupyterHub started, the
+    mount there, else the one that runs in this state directory.
 
-    ``token`` and ``password``, where given, win over everything stored.
+    ``token`` and ``password``, where given, win over everything stored. ``env`` is the environment.
 
     Raises:
         ConfigError: ``url`` is no address.
@@ -50,6 +64,9 @@ def locate(
     own = discovery.running(config)
     remote = config["gateway.remote.url"]
     if not url and not remote:
+        hub = on_hub(os.environ if env is None else env)
+        if hub is not None and (own is None or own.host == "jupyter"):  # who starts one of his own there means that
+            return hub if not (token or password) else replace(hub, token=token or None, password=password or None)
         if own is None:
             raise NoGateway(str(config.home))
         return _with(own.ws_url, own.url, token, password, _own_credentials(config))
@@ -61,6 +78,22 @@ def locate(
     else:
         stored = (_from_environment(config, "token"), _from_environment(config, "password"))
     return _with(ws_url, page_url(ws_url), token, password, stored)
+
+
+def on_hub(env: Mapping[str, str]) -> Endpoint | None:
+    """The mount in the server that a JupyterHub started for this user, as seen from its own kernels and terminals;
+    ``None`` elsewhere. Its page is at the Hub's public address where the Hub tells it (``page_url``)."""
+    token, prefix = env.get("JUPYTERHUB_API_TOKEN"), env.get("JUPYTERHUB_SERVICE_PREFIX")
+    address = urlsplit(env.get("JUPYTERHUB_SERVICE_URL", ""))
+    if not token or not prefix or address.scheme not in _SOCKET_SCHEMES or address.port is None:
+        return None
+    host = address.hostname or ""
+    host = _ANY.get(host, f"[{host}]" if ":" in host else host)
+    path = f"{prefix.rstrip('/')}/{_MOUNT}"
+    public = env.get("JUPYTERHUB_PUBLIC_URL")
+    page = f"{public.rstrip('/')}/{_MOUNT}" if public else f"{address.scheme}://{host}:{address.port}{path}"
+    return Endpoint(f"{_SOCKET_SCHEMES[address.scheme]}://{host}:{address.port}{path}ws", page, token,
+                    hub="public" if public else "hidden")
 
 
 def socket_url(url: str) -> str:
@@ -84,6 +117,8 @@ def page_url(ws_url: str) -> str:
 
 
 def _own_credentials(config: Config) -> tuple[str | None, str | None]:
+    if (credential := discovery.client_credential(config)) is not None:
+        return credential, None
     if config["gateway.auth.mode"] == "password":  # then the local token is good too; a hash is no password
         password: str = config["gateway.auth.password"]
         return discovery.local_token(config), None if password.startswith("scrypt:") else password or None

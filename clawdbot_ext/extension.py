@@ -1,20 +1,33 @@
-"""The Jupyter Server extension: the gateway's routes in our own server and in somebody's ``jupyter lab``."""
+"""The Jupyter Server extension: the gateway's routes in our own server and in somebody's ``jupyter lab``.
+
+Loading it there adds one rule to the router and imports little else of ours, so that a Lab's start does not wait for
+us. The rest comes when the server answers (``seat``) and with the first request (``late``).
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
+from tornado.routing import PathMatches, Rule
+from tornado.web import Application
 from traitlets import Dict
 
 from ._version import __version__
 
 if TYPE_CHECKING:
     from .edge import Edge
+    from .seat import Seat
 
 MOUNT = "clawdbot/"
+_NOT_OURS = ("JUPYTER_PORT",)
+"""Variables of the environment that mean the server around us: for our own server the same one means the gateway."""
 
 
 class ClawdbotApp(ExtensionApp):
@@ -29,8 +42,6 @@ class ClawdbotApp(ExtensionApp):
     gateway_config = Dict(help="Settings of the gateway by dotted name, for example {'gateway.bind': 'lan'}. The "
                           "command line and the environment win over them, they win over config.json.").tag(config=True)
 
-    _edge: Edge | None = None
-
     @classmethod
     def make_serverapp(cls, **kwargs: Any) -> Any:
         from .server import ClawdbotServer
@@ -40,68 +51,65 @@ class ClawdbotApp(ExtensionApp):
     # -- loading ----------------------------------------------------------------------------------------------------
     def initialize_handlers(self) -> None:
         """Add the routes: all of the site in our own server, ``clawdbot/`` in another."""
-        from . import handlers
-        from .media_routes import media_routes
-
         assert self.serverapp is not None
         web_app = self.serverapp.web_app
-        base = web_app.settings["base_url"]
         edge: Edge | None = getattr(self.serverapp, "edge", None)
         if edge is not None:
+            from . import handlers
+            from .media_routes import media_routes
+
+            base = web_app.settings["base_url"]
             routes = handlers.standalone_routes(base, edge) + media_routes(base, edge, mounted=False)
-        else:
-            self._edge = self._mounted_edge(self.serverapp.log)
-            root = url_path_join(base, MOUNT)
-            routes = handlers.mount_routes(root, self._edge) + media_routes(root, self._edge, mounted=True)
-        web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
+            web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
+            return
+        from .late import LateRoutes
 
-    def _mounted_edge(self, log: logging.Logger) -> Edge:
-        from .config import load
-        from .edge import Edge
-        from .gateway.live import LiveConfig
+        matcher = PathMatches(f"{re.escape(self._mount_path.rstrip('/'))}(?:/.*)?")
+        # Jupyter's own add_handlers looks for the decorators of handlers, which a router has none of.
+        Application.add_handlers(web_app, ".*$", [Rule(matcher, LateRoutes(web_app, self._routes))])
 
-        logger = logging.getLogger("clawdbot_ext")
-        logger.parent = log  # as Jupyter does with Tornado's loggers
-        logger.setLevel(log.level)
-        return Edge(LiveConfig(lambda: load(traits=self.gateway_config)), "jupyter")
+    @property
+    def _mount_path(self) -> str:
+        assert self.serverapp is not None
+        return str(url_path_join(self.serverapp.web_app.settings["base_url"], MOUNT))
+
+    def _routes(self) -> Sequence[Rule]:
+        return self._seat.routes() if self._seat is not None else ()
 
     # -- living in somebody's server --------------------------------------------------------------------------------
-    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Become the gateway of the state directory, unless another process is."""
-        if self._edge is None:
-            return
-        from .lock import acquire
+    @cached_property
+    def _seat(self) -> Seat | None:
+        """This server's place in the one gateway; ``None`` where the configuration does not let there be one."""
+        from .config import ConfigError, load
+        from .gateway.live import LiveConfig
+        from .seat import Host, Seat
 
-        lock = acquire(self._edge.live())
-        if lock is None:
-            owner = self._edge.owner()
-            self.log.info("Clawdbot: the gateway of this state directory runs at %s", owner.url if owner else "?")
-            return
+        server = self.serverapp
+        assert server is not None
+        logger = logging.getLogger("clawdbot_ext")
+        logger.parent = server.log  # as Jupyter does with Tornado's loggers
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
         try:
-            gateway = await self._edge.start(lock, serverapp.root_dir, serverapp.contents_manager)
-        except BaseException:
-            lock.release()
-            raise
-        gateway.on_stop_requested = self._stop_requested
-        self._edge.publish(url_path_join(serverapp.connection_url, MOUNT), serverapp.connection_url)
+            live = LiveConfig(lambda: load(environment, traits=self.gateway_config))
+        except ConfigError as exc:
+            self.log.error("Clawdbot: %s", exc)
+            return None
+        return Seat(live, Host(
+            server_url=server.connection_url, mount_url=url_path_join(server.connection_url, MOUNT),
+            mount_path=self._mount_path, root_dir=server.root_dir, on_hub="JUPYTERHUB_SERVICE_PREFIX" in os.environ,
+            contents=server.contents_manager, settings=server.web_app.settings, log=server.log))
 
-    def _stop_requested(self, restart: bool) -> None:
-        """The method ``gateway.stop``: it ends the gateway, not the Lab around it."""
-        assert self._edge is not None and self.serverapp is not None
-        self.serverapp.io_loop.add_callback(self._stop_gateway, restart)
-
-    async def _stop_gateway(self, restart: bool) -> None:
-        assert self._edge is not None
-        await self._edge.stop("stopped by request", restarts=restart)
-        if restart:
-            await self._start_jupyter_server_extension(self.serverapp)
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """The server answers: become the gateway of the state directory, or relay to it."""
+        if getattr(serverapp, "edge", None) is None and self._seat is not None:
+            await self._seat.take()
 
     async def stop_extension(self) -> None:
         """The server stops: let replies end, close the store, give the lock up."""
-        if self._edge is not None:
-            await self._edge.stop("the Jupyter server stops")
+        if self.__dict__.get("_seat") is not None:
+            await self.__dict__["_seat"].leave("the Jupyter server stops")
 
     def current_activity(self) -> Any:
         """Replies under way, so that an idle shutdown of the server waits for them."""
-        gateway = self._edge.gateway if self._edge is not None else None
-        return None if gateway is None else [count for count in gateway.runs.counts().values() if count] or None
+        seat: Seat | None = self.__dict__.get("_seat")
+        return None if seat is None else [count for count in seat.counts().values() if count] or None

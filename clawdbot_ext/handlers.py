@@ -8,14 +8,13 @@ route but ``healthz`` wants a login there, and unknown paths stay Jupyter's.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
-from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.identity import User
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import ensure_async
 from tornado import web
@@ -23,7 +22,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches, Rule
 
 from ._version import __version__
-from .edge import cookie_name
+from .edge import Mount, cookie_name
 from .gate import parse_origin
 from .gateway.auth import COOKIE_SECONDS, Identity, client_key
 from .i18n import catalogue
@@ -66,6 +65,13 @@ class Ours(web.RequestHandler):
     def initialize(self, edge: Edge, **facts: Any) -> None:
         self.edge = edge
 
+    async def prepare(self, **options: Any) -> None:
+        """What the server itself does first, then wait for the gateway, which may start with this request."""
+        prepared = super().prepare(**options)
+        if prepared is not None:
+            await prepared
+        await self.edge.ready()
+
     def set_default_headers(self) -> None:
         for name, value in SECURITY_HEADERS.items():
             self.set_header(name, value)
@@ -85,17 +91,14 @@ class Plain(Ours):
 
 
 def _page(handler: Ours) -> None:
-    """The chat page; a plain one that says what to do when the gateway is elsewhere or the front end is not built."""
-    edge, lang = handler.edge, handler.edge.locale(handler.request)
-    if edge.gateway is None:
-        owner = edge.owner()
-        key = "page.elsewhere" if owner else "page.away"
-        _notice(handler, lang, key, owner.url if owner else "")
+    """The chat page; a plain one that says what to do when the gateway does not run or the front end is not built."""
+    if handler.edge.gateway is None:
+        notice(handler, "page.away")
         return
     try:
         html = (STATIC / "chat.html").read_bytes()
     except FileNotFoundError:
-        _notice(handler, lang, "page.notBuilt", "")
+        notice(handler, "page.notBuilt")
         return
     handler.set_header("Content-Security-Policy", PAGE_CSP)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
@@ -103,28 +106,28 @@ def _page(handler: Ours) -> None:
     handler.finish(html)
 
 
-def _notice(handler: Ours, lang: str, key: str, url: str) -> None:
-    link = f'<p><a href="{escape(url)}">{escape(url)}</a></p>' if url else ""
+def notice(handler: Ours, key: str) -> None:
+    """503 for a person: a plain page with the text ``key``."""
+    lang = handler.edge.locale(handler.request)
     handler.set_status(503)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.finish(f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
-                   f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p>{link}</html>")
+                   f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p></html>")
 
 
-def _session(handler: Ours, identity: Identity | None, modes: list[str]) -> None:
-    edge = handler.edge
-    facts = {"authenticated": identity is not None, "modes": modes, "mount": edge.mount, "version": __version__,
-             "locale": edge.locale(handler.request)}
+def _session(handler: Ours, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
+    facts = {"authenticated": identity is not None, "modes": modes, "mount": mount, "version": __version__,
+             "locale": handler.edge.locale(handler.request)}
     if identity is not None:
         facts["user"] = identity.user
     handler.finish(facts)
 
 
 def unavailable(handler: Ours) -> None:
-    """503 for a client: the gateway is another process (``url`` says where), or stopped."""
-    owner = handler.edge.owner()
+    """503 for a client: the gateway is stopped, or cannot start."""
     handler.set_status(503)
-    handler.finish({"error": "the gateway is not here", **({"url": owner.url} if owner else {})})
+    handler.set_header("Retry-After", "1")
+    handler.finish({"error": "the gateway does not run"})
 
 
 class _File(Ours, web.StaticFileHandler):
@@ -140,11 +143,14 @@ class _File(Ours, web.StaticFileHandler):
 
 
 class Health(Plain):
-    """``healthz``: is the gateway up? Nothing else, since anybody may ask."""
+    """``healthz``: is there a gateway? Nothing else, since anybody may ask; asking does not start one."""
+
+    async def prepare(self, **options: Any) -> None:
+        """Nothing to wait for."""
 
     @allow_unauthenticated
     def get(self) -> None:
-        up = self.edge.gateway is not None
+        up = self.edge.gateway is not None or self.edge.owner() is not None
         self.set_status(200 if up else 503)
         self.finish({"ok": up})
 
@@ -168,7 +174,7 @@ class Page(Plain):
 class Session(Plain):
     @allow_unauthenticated
     def get(self) -> None:
-        _session(self, self.edge.cookie(self.request), self.edge.auth.modes())
+        _session(self, self.edge.cookie(self.request), "standalone", self.edge.auth.modes())
 
 
 class Login(Plain):
@@ -183,7 +189,7 @@ class Login(Plain):
             self.set_status(400)
             self.finish({"error": "expected {\"token\": …} or {\"password\": …}"})
         except (RateLimited, Unauthorized) as exc:
-            _refuse(self, exc)
+            refuse(self, exc)
         else:
             _set_cookie(self, identity)
             self.set_status(204)
@@ -236,7 +242,7 @@ class Socket(PeerSocket, Plain):
         try:
             self.identity = self.edge.bearer(self.request)
         except (RateLimited, Unauthorized) as exc:
-            _refuse(self, exc)
+            refuse(self, exc)
             return
         if self.identity is None and "Origin" in self.request.headers:
             # Without Origin it is no browser, so nobody but the user's own program has the cookie's secret to show.
@@ -244,13 +250,15 @@ class Socket(PeerSocket, Plain):
         await super().get(*args, **kwargs)
 
 
-def _set_cookie(handler: Ours, identity: Identity) -> None:
+def _set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> None:
     handler.set_cookie(
-        cookie_name(handler.request), handler.edge.auth.issue_cookie(identity), path=handler.settings["base_url"],
+        cookie_name(handler.request), handler.edge.auth.issue_cookie(identity),
+        path=path or handler.settings["base_url"],
         max_age=COOKIE_SECONDS, httponly=True, samesite="Strict", secure=handler.request.protocol == "https")
 
 
-def _refuse(handler: Ours, error: RateLimited | Unauthorized) -> None:
+def refuse(handler: Ours, error: RateLimited | Unauthorized) -> None:
+    """401 or 429 for a credential that is wrong."""
     body: dict[str, Any] = {"error": error.message}
     if error.retry_after_ms is None:
         handler.set_status(401)
@@ -262,74 +270,130 @@ def _refuse(handler: Ours, error: RateLimited | Unauthorized) -> None:
 
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
-class MountPage(Ours, JupyterHandler):
+class Mounted(Ours, JupyterHandler):
+    """A route for Jupyter's user; and for this account's own programs (the client credential) and whoever followed a
+    login link of ours, neither of whom can know Jupyter's login."""
+
+    async def prepare(self, **options: Any) -> None:
+        """See who it is. Whom we know ourselves Jupyter is not asked about."""
+        self.known = self.edge.own_program(self.request)
+        if self.known is None and self.edge.own_logins:
+            self.known = self.edge.cookie(self.request)
+        if self.known is None:
+            await super().prepare(**options)
+            return
+        if not self.check_host():
+            raise web.HTTPError(403)
+        self._use(self.known)
+        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
+            self.check_xsrf_cookie()
+        await self.edge.ready()
+
+    def _use(self, identity: Identity) -> None:
+        self.current_user = self._jupyter_current_user = User(
+            username=identity.user, name=identity.user, display_name=identity.user)
+
+    def check_xsrf_cookie(self) -> None:
+        """An unsafe request comes from our page (its exact Origin), from a program with a credential in its head, or
+        with Jupyter's own token against forgery."""
+        if self.known is not None and "Authorization" in self.request.headers:
+            return
+        if "Origin" not in self.request.headers or not mount_origin_allowed(self):
+            super().check_xsrf_cookie()
+
+    known: Identity | None = None
+    """Whom we know without Jupyter."""
+
+
+class MountPage(Mounted):
+    """The page; with ``?code=`` a one-time link, for whoever cannot log in to the Jupyter server (``clawdbot web``)."""
+
+    async def prepare(self, **options: Any) -> None:
+        code = self.get_query_argument("code", "") if self.edge.own_logins else ""
+        identity = self.edge.auth.redeem_link(code) if code and self.check_host() else None
+        if identity is None:
+            await super().prepare(**options)
+            return
+        _set_cookie(self, identity, self.request.path.removesuffix("chat"))
+        self.redirect("chat", status=303)
+
     @web.authenticated
     def get(self) -> None:
         _page(self)
 
 
-class MountSession(Ours, APIHandler):
+class MountSession(Mounted, APIHandler):
     @web.authenticated
     def get(self) -> None:
-        _session(self, Identity(self.current_user.username, "jupyter"), [])
+        _session(self, Identity(self.current_user.username, "jupyter"), "jupyter", [])
 
 
-class MountFile(_File, JupyterHandler):
+class MountFile(_File, Mounted):
     get = web.authenticated(_File.get)  # type: ignore[assignment]  # Tornado's decorator forgets the parameters
     head = web.authenticated(_File.head)  # type: ignore[assignment]
 
 
-class MountSocket(PeerSocket, Ours, JupyterHandler):
+class MountSocket(PeerSocket, Mounted):
     """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
 
-    async def prepare(self, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]  # as Jupyter's own
-        return await JupyterHandler.prepare(self, _redirect_to_login=False)
+    async def prepare(self, **options: Any) -> None:
+        await super().prepare(_redirect_to_login=False)
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
         """``get`` has decided, by exact origins."""
         return True
 
-    @allow_unauthenticated  # not by Jupyter alone: see _identify
+    @allow_unauthenticated  # not by Jupyter alone: see identify_socket
     async def get(self, *args: str, **kwargs: str) -> None:
-        if not mount_origin_allowed(self):
-            raise web.HTTPError(403, reason="origin not allowed")
         try:
-            self.identity = await self._identify()
+            self.identity = await identify_socket(self)
         except (RateLimited, Unauthorized) as exc:
-            _refuse(self, exc)
+            refuse(self, exc)
             return
-        if self.identity is None:
-            raise web.HTTPError(403)
         if self.edge.gateway is None:
             unavailable(self)
             return
         await super().get(*args, **kwargs)
 
-    async def _identify(self) -> Identity | None:
-        """Jupyter's user, but not by cookie alone from something that is no page; else the bearer of the token."""
-        if "Origin" in self.request.headers or self.token_authenticated:
-            return await jupyter_identity(self)
-        return self.edge.bearer(self.request)
 
-    def on_message(self, message: str | bytes) -> None:
-        self.settings["clawdbot_last_activity"] = datetime.now(timezone.utc)  # an idle Hub server is culled
-        super().on_message(message)
+async def identify_socket(handler: Mounted) -> Identity:
+    """Who opens a WebSocket on a mount: Jupyter's user or ours, but not by cookie alone from something that is no page;
+    else the bearer of the gateway's token.
+
+    Raises:
+        web.HTTPError: 403, for a foreign origin and for strangers.
+        Unauthorized, RateLimited: a bearer token that is wrong.
+    """
+    if not mount_origin_allowed(handler):
+        raise web.HTTPError(403, reason="origin not allowed")
+    by_page = "Origin" in handler.request.headers
+    if handler.known is not None:
+        identity = handler.known if by_page or "Authorization" in handler.request.headers else None
+    elif by_page or handler.token_authenticated:
+        identity = await jupyter_identity(handler)
+    else:
+        identity = handler.edge.bearer(handler.request)
+    if identity is None:
+        raise web.HTTPError(403)
+    return identity
 
 
-async def jupyter_identity(handler: Any) -> Identity | None:
-    """Who a request of a mount comes from: Jupyter's user, if they may use the assistant; else the bearer of the token.
+async def jupyter_identity(handler: Mounted) -> Identity | None:
+    """Who a request of a mount comes from: whom we know ourselves, Jupyter's user, if they may use the assistant, or
+    else the bearer of the gateway's token.
 
     Raises ``Unauthorized``, ``RateLimited``.
     """
+    if handler.known is not None:
+        return handler.known
     user = handler.current_user
     if user is None:
-        identity: Identity | None = handler.edge.bearer(handler.request)
-        return identity
+        return handler.edge.bearer(handler.request)
     allowed = await ensure_async(handler.authorizer.is_authorized(handler, user, "execute", "clawdbot"))
     return Identity(user.username, "jupyter") if allowed else None
 
 
-def mount_origin_allowed(handler: Ours) -> bool:
+def mount_origin_allowed(handler: Mounted) -> bool:
     """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
     text = handler.request.headers.get("Origin")
     if text is None:

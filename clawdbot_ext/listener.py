@@ -8,8 +8,6 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from tornado.netutil import bind_sockets
-
 from .config import Config
 
 BACKLOG = 1024
@@ -127,10 +125,26 @@ def listen(on: Addresses, port: int) -> list[socket.socket]:
 
 def _bind(address: str, port: int) -> list[socket.socket]:
     try:
-        return bind_sockets(port, address, backlog=BACKLOG)
+        return [_listening(address, port)]
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
             raise Busy(address, port) from None
         if exc.errno in _NO_SUCH_FAMILY or isinstance(exc, socket.gaierror):
             raise NoAddress("bind.notHere", address=address) from None
         raise
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    """A socket that listens. Not by Tornado's ``bind_sockets``, which leaves one open when the address is in use."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -27,6 +27,19 @@ class GatewayLock:
         """Tell this user's other processes where the gateway answers. Raises ``OSError``."""
         discovery.write_info(self._config, info)
 
+    def unpublish(self) -> None:
+        """Take the published address back and keep the lock: the gateway restarts."""
+        discovery.remove_info(self._config)
+
+    def hand_over(self) -> str:
+        """Let the program that replaces this one (``exec``) have the lock; what to give to ``adopt`` there.
+
+        Nobody who waits for the lock gets in between, as after a release.
+        """
+        self.unpublish()
+        os.set_inheritable(self._descriptor, True)
+        return str(self._descriptor)
+
     def release(self) -> None:
         """Give the lock up; calling it again does nothing."""
         if self._descriptor >= 0:
@@ -41,8 +54,7 @@ def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | Non
     Creates the directory. An address that a killed owner left behind is removed. Raises ``OSError`` (no permission,
     read-only or full disk).
     """
-    discovery.ensure_home(config)
-    descriptor = os.open(discovery.lock_path(config), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open(config)
     ends = time.monotonic() + patience_s
     while True:
         try:
@@ -58,3 +70,37 @@ def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | Non
         else:
             discovery.remove_info(config)
             return GatewayLock(config, descriptor)
+
+
+def wait(config: Config) -> GatewayLock:
+    """Become the gateway when the present one ends, however long that takes: for a thread of its own.
+
+    The kernel wakes the thread, so that waiting costs nothing and the next gateway is there at once. Nothing can
+    interrupt it; a thread that is no longer wanted gives the lock back when it comes. Raises ``OSError``.
+    """
+    descriptor = _open(config)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        os.close(descriptor)
+        raise
+    discovery.remove_info(config)
+    return GatewayLock(config, descriptor)
+
+
+def adopt(config: Config, handed_over: str) -> GatewayLock | None:
+    """The lock that ``hand_over`` kept across ``exec``; ``None`` if that is not what ``handed_over`` names."""
+    try:
+        descriptor = int(handed_over)
+        if not os.path.samestat(os.fstat(descriptor), discovery.lock_path(config).stat()):
+            return None
+        os.set_inheritable(descriptor, False)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is ours already: this only makes sure
+    except (OSError, ValueError):
+        return None
+    return GatewayLock(config, descriptor)
+
+
+def _open(config: Config) -> int:
+    discovery.ensure_home(config)
+    return os.open(discovery.lock_path(config), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

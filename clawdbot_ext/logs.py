@@ -61,10 +61,7 @@ def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
 
     Returns the file. Call it once the state directory exists.
     """
-    path = config.home / "logs" / "gateway.log"
-    file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
-    file.setLevel(_LEVELS[config["logging.level"]])
-    file.setFormatter(JsonLine())
+    file = _file(config)
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO if verbose else logging.WARNING)
     terminal.setFormatter(next((handler.formatter for handler in server_log.handlers), None))
@@ -75,4 +72,23 @@ def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
     server_log.addHandler(file)
     for handler in {*ours.handlers, *server_log.handlers}:
         handler.addFilter(Scrub())
-    return path
+    return Path(file.baseFilename)
+
+
+def to_file(config: Config) -> logging.Handler:
+    """Send our own log, and nothing of the server around us, to ``home/logs/gateway.log`` too; for a gateway in
+    somebody's Jupyter server. Who ends it removes the handler from the logger ``clawdbot_ext``."""
+    file = _file(config)
+    file.addFilter(Scrub())
+    ours = logging.getLogger("clawdbot_ext")
+    ours.setLevel(file.level)
+    ours.addHandler(file)
+    return file
+
+
+def _file(config: Config) -> _PrivateFile:
+    path = config.home / "logs" / "gateway.log"
+    file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
+    file.setLevel(_LEVELS[config["logging.level"]])
+    file.setFormatter(JsonLine())
+    return file

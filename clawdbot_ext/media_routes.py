@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import quote
 
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
@@ -28,7 +27,7 @@ from .gateway.core import Gateway
 from .gateway.media.attachments import described, explained
 from .gateway.media.seeing import last_seen
 from .gateway.media.uploads import Upload
-from .handlers import Ours, Plain, jupyter_identity, mount_origin_allowed, unavailable
+from .handlers import Mounted, Ours, Plain, jupyter_identity, unavailable
 from .protocol.errors import (
     GatewayError,
     InvalidRequest,
@@ -282,7 +281,8 @@ class _Own(_MediaRoute, Plain):
 
 @web.stream_request_body
 class MediaPost(_Post, _Own):
-    async def prepare(self) -> None:
+    async def prepare(self, **options: Any) -> None:
+        await super().prepare()
         await self.begin()
 
     @allow_unauthenticated  # not by Jupyter: see ``admitted``
@@ -313,27 +313,18 @@ class MediaPart(_Picture, _Own):
 
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
-class _Mounted(_MediaRoute, JupyterHandler):
+class _Mounted(_MediaRoute, Mounted):
     async def identified(self) -> Identity | None:
         return await jupyter_identity(self)
 
-    def check_xsrf_cookie(self) -> None:
-        """Our exact Origin, or an Authorization header, is proof enough that no other site sends this; else Jupyter's
-        cookie and header."""
-        if "Origin" in self.request.headers:
-            if not mount_origin_allowed(self):
-                raise web.HTTPError(403, reason="origin not allowed")
-        elif "Authorization" not in self.request.headers:
-            super().check_xsrf_cookie()
-
-    async def prepare(self) -> None:  # type: ignore[override]  # as Jupyter's own
-        await JupyterHandler.prepare(self, _redirect_to_login=False)
+    async def prepare(self, **options: Any) -> None:
+        await super().prepare(_redirect_to_login=False)
 
 
 @web.stream_request_body
 class MountMediaPost(_Post, _Mounted):
-    async def prepare(self) -> None:  # type: ignore[override]
-        await _Mounted.prepare(self)
+    async def prepare(self, **options: Any) -> None:
+        await super().prepare()
         if not self._finished:
             await self.begin()
 

@@ -187,7 +187,8 @@ class ClawdbotServer(ServerApp):
     async def _cleanup(self) -> None:
         """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
         started = asyncio.get_running_loop().time()
-        await self.edge.stop("restarting" if self._restart else "stopping", restarts=self._restart)
+        await self.edge.stop("restarting" if self._restart else "stopping", restarts=self._restart,
+                             keep_lock=self._restart)
         left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)
         try:
             await asyncio.wait_for(super()._cleanup(), max(left, 0.5))
@@ -220,6 +221,6 @@ def run(options: Options) -> int:
         list(options.rest), options=options)
     server.start()
     if server._restart:
-        os.environ[RESTARTED] = "1"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  ourselves, with the same arguments
+        environment = {**server._settled.environment, RESTARTED: server._settled.lock.hand_over()}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  ourselves again
     return server.exit_code

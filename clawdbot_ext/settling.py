@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from . import discovery, listener
-from .app import Options
-from .config import Config, ConfigError, load
+from .app import RESTARTED, Options
+from .config import Config, ConfigError, load, secret_variables
 from .gateway.auth import check_secret
 from .i18n import catalogue, environment_language
-from .lock import GatewayLock, acquire
+from .lock import GatewayLock, acquire, adopt
 
 EXIT_RUNNING_ALREADY = 0
 EXIT_FAILED = 1
@@ -54,6 +54,8 @@ class Settled:
     sockets: list[socket.socket]
     as_root: bool
     lang: str
+    environment: Mapping[str, str]
+    """As the process was started with it: the secrets are taken out of ``os.environ``, which kernels inherit."""
 
     @property
     def port(self) -> int:
@@ -72,9 +74,10 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         Refusal: this process must not run; nothing is left locked or listening.
     """
     lang = environment_language()
+    environment = dict(os.environ)
 
     def read() -> Config:
-        return load(flags=options.flags, traits=traits)
+        return load(environment, flags=options.flags, traits=traits)
 
     try:
         config = read()
@@ -106,13 +109,15 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         check_secret(changed, exposed=addresses.exposed)  # nor may a weak one come in while we run
         return changed
 
-    return Settled(config, read_again, lock, addresses, sockets, as_root, lang)
+    for name in secret_variables():
+        os.environ.pop(name, None)
+    return Settled(config, read_again, lock, addresses, sockets, as_root, lang, environment)
 
 
 def _take(config: Config, options: Options, lang: str) -> GatewayLock:
     """The lock of the state directory, with ``--force`` from a gateway of ours that has it."""
     try:
-        lock = acquire(config)
+        lock = adopt(config, os.environ.get(RESTARTED, "")) or acquire(config)
         if lock is None and options.force:
             lock = _take_over(config, lang)
     except OSError as exc:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlsplit
+
 import click
 
 from .connection import Target, call, gateway_options, json_option
@@ -13,14 +16,19 @@ from .output import note, out, print_json, say
 @json_option
 @gateway_options
 def command(target: Target, print_only: bool, as_json: bool) -> None:
-    """Mint a login link for one use and open it."""
-    link = call(target, "auth.link")
-    url = target.locate().page_url + link["path"]
+    """Mint a login link for one use and open it. On a JupyterHub the Hub logs in, so there it is the page's address."""
+    gateway = target.locate()
+    link: dict[str, Any] = {"path": "chat", "expiresAt": None} if gateway.hub else call(target, "auth.link")
+    url = gateway.page_url + link["path"]
+    if gateway.hub == "hidden":
+        url = urlsplit(url).path
     if as_json:
         print_json({"url": url, "expiresAt": link["expiresAt"]})
         return
     out(url)
-    if print_only:
+    if gateway.hub:
+        note(say(f"web.hub.{gateway.hub}"))
+    if print_only or gateway.hub:
         return
     import webbrowser
 

@@ -5,6 +5,7 @@ never a credential: what comes from loopback proves itself like everything else.
 
     credential              proved by                                    good for
     token, password         constant-time comparison, failures limited   a connection, a login
+    client credential       constant-time comparison                     the same, for programs of this account
     cookie                  signature and generation, never held up      30 days, until the secret changes
     link                    one use within 60 s                          a cookie
 """
@@ -124,6 +125,7 @@ class Auth:
     def __init__(self, config: Callable[[], Config], clock: Callable[[], float] = time.time):
         self._config, self._clock = config, clock
         self._signing_key = discovery.secret(config(), "cookie").encode()
+        self._client = discovery.client_credential(config(), create=True) or ""
         self._process_key = secrets.token_bytes(32)
         self._proved: bytes | None = None
         self._links: dict[bytes, tuple[float, str]] = {}
@@ -148,12 +150,19 @@ class Auth:
             raise Unauthorized("unauthorized: no bearer token in the Authorization header")
         return self._check(given[1], given[1], client_key)
 
+    def is_own_program(self, header: str) -> bool:
+        """Does an ``Authorization`` header carry the client credential? 256 random bits need no limiter."""
+        given = _HEADER.fullmatch(header)
+        return given is not None and _same(given[1], self._client)
+
     def modes(self) -> list[str]:
         """What a person is asked for: ``["token"]`` or ``["password"]``."""
         return [self._config()["gateway.auth.mode"]]
 
     def _check(self, token: str | None, password: str | None, client_key: str) -> Identity:
         config = self._config()
+        if token and _same(token, self._client):
+            return Identity(owner(), "token")
         limit: int = config["gateway.loginAttemptsPerMinute"]
         if self._failures is not None and (wait := self._failures.wait_ms(limit, client_key)):
             raise RateLimited("too many failed logins, try again later", retry_after_ms=wait)

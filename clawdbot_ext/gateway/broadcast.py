@@ -39,6 +39,8 @@ class Broadcast:
 
     def __init__(self) -> None:
         self.clients: set[Client] = set()
+        self.last_run_event = 0
+        """When a run last said something (milliseconds since the epoch), whether or not anybody listened."""
 
     def emit(
         self, name: str, payload: Any, *, session: str | None = None, state_version: Mapping[str, int] | None = None
@@ -51,6 +53,8 @@ class Broadcast:
             state_version: ``stateVersion`` of the frame.
         """
         row = EVENTS[name]
+        if name in ("agent", "chat"):
+            self.last_run_event = now_ms()
         receivers = [client for client in self.clients if client.sees(row, session)]
         if receivers:
             data = encode(payload() if callable(payload) else payload)

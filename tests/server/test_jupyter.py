@@ -25,7 +25,7 @@ BASE = "/lab%20here/clawdbot/"
 @contextlib.contextmanager
 def jupyter(state, port):
     """``jupyter server`` with the package's own configuration file, as after an installation."""
-    environment = clean_environment(state, JUPYTER_TOKEN=TOKEN)
+    environment = clean_environment(state, JUPYTER_TOKEN=TOKEN, CLAWDBOT_GATEWAY_PORT=str(free_port()))
     environment["JUPYTER_CONFIG_PATH"] = str(ROOT / "jupyter-config")
     state.mkdir(exist_ok=True)
     with open(state / "jupyter.log", "ab") as log:
@@ -59,7 +59,8 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
     with jupyter(tmp_path, port) as process:
         wait_for(lambda: _status(port, f"{BASE}healthz") == 200)
         info = discovery.running(loaded(tmp_path))
-        assert (info.pid, info.host) == (process.pid, "jupyter") and info.url.endswith(f":{port}{BASE}")
+        assert (info.pid, info.host) == (process.pid, "jupyter") and info.server_url.endswith(f":{port}/lab%20here/")
+        assert ask(int(info.url.rstrip("/").rpartition(":")[2]), path="/chat").status == 200
         token = discovery.local_token(loaded(tmp_path))
         assert upgrade(port, f"{BASE}ws", [("Authorization", f"Bearer {token}")]).status == 101
         assert upgrade(port, f"{BASE}ws", [("Authorization", f"token {TOKEN}")]).status == 101
@@ -81,15 +82,6 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
         assert process.wait(10) == 0 and time.monotonic() - began < 5
     assert discovery.running(loaded(tmp_path)) is None and not discovery.info_path(loaded(tmp_path)).exists()
     assert TOKEN not in "".join(p.read_text(errors="replace") for p in (tmp_path / "jupyter").rglob("*") if p.is_file())
-
-
-def test_a_server_beside_the_gateway_points_to_it(gateway):
-    port = free_port()
-    with jupyter(gateway.state, port):
-        page = ask(port, path=f"{BASE}chat", headers=[("Authorization", f"token {TOKEN}")])
-        assert page.status == 503 and gateway.url.encode() in page.body
-        assert upgrade(port, f"{BASE}ws", [("Authorization", f"token {TOKEN}")]).json()["url"] == gateway.url
-        assert ask(gateway.port, path="/healthz").status == 200
 
 
 def test_jupyter_lists_the_extension_as_good(tmp_path):

@@ -90,6 +90,10 @@ class GatewayProcess:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.spawn()
+        self.await_answer()
+
+    def await_answer(self) -> None:
+        """Wait until it answers. Raises ``RuntimeError`` when it ends instead, or takes too long."""
         assert self._process is not None
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:

@@ -21,6 +21,7 @@ BASE = "/a%40b/clawdbot/"
 def state(tmp_path, monkeypatch):
     folder = tmp_path / "state"
     monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(folder))
+    monkeypatch.setenv("CLAWDBOT_GATEWAY_PORT", "0")
     for name in ("ANTHROPIC_API_KEY", "CLAWDBOT_GATEWAY_TOKEN", "CLAWDBOT_GATEWAY_PASSWORD", "JUPYTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     return folder
@@ -28,7 +29,8 @@ def state(tmp_path, monkeypatch):
 
 @pytest.fixture
 def jp_server_config(state):
-    return {"ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}}}
+    return {"ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
+            "ClawdbotApp": {"gateway_config": {"gateway.listenWithJupyter": "off"}}}
 
 
 @pytest.fixture
@@ -80,6 +82,18 @@ def connect(jp_http_port, jp_auth_header, jp_asyncio_loop):
     jp_asyncio_loop.run_until_complete(close_all())
 
 
+def seat_of(server):
+    """The extension's place in the gateway."""
+    return server.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._seat
+
+
+async def gateway_of(server):
+    """The edge of the server's gateway, which has started."""
+    seat = seat_of(server)
+    await seat.ready()
+    return seat.edge
+
+
 async def say_hello(socket, **auth):
     """Challenge, connect; the answer."""
     assert json.loads(await socket.read_message())["event"] == "connect.challenge"
@@ -123,7 +137,7 @@ async def test_the_users_own_programs_get_in_with_the_gateways_token(mounted, co
     info = discovery.running(config.load())
     assert info.ws_url.endswith(f":{jp_http_port}{BASE}ws") and info.url.endswith(BASE) and info.host == "jupyter"
     assert info.server_url and info.url.startswith(info.server_url)
-    socket = await connect(headers={"Authorization": f"Bearer {discovery.local_token(config.load())}"})
+    socket = await connect(headers={"Authorization": f"Bearer {discovery.client_credential(config.load())}"})
     hello = await say_hello(socket)
     assert hello["ok"] and hello["payload"]["user"]["via"] == "token"
     for headers, code in (({"Authorization": "Bearer wrong"}, 401), ({}, 403)):
@@ -155,20 +169,19 @@ async def test_a_foreign_host_is_refused_by_jupyter(mounted, jp_asyncio_loop, jp
     assert await jp_asyncio_loop.run_in_executor(None, main) == 403
 
 
-async def test_with_the_gateway_elsewhere_nothing_is_opened_and_everything_says_where_it_is(
+async def test_while_the_gateways_process_does_not_answer_everything_says_so_and_to_come_back(
     state, server, get, connect,
 ):
     lock = acquire(config.load())
+    discovery.client_credential(config.load(), create=True)
     lock.publish(discovery.GatewayInfo(1, "http://127.0.0.1:9/", "ws://127.0.0.1:9/ws", 1, "0", "standalone"))
     await server._post_start()
     page = await get()
-    assert page.code == 503 and b'href="http://127.0.0.1:9/"' in page.body
+    assert page.code == 503 and b"not running" in page.body and page.headers["Retry-After"] == "1"
     assert "script" not in page.headers["Content-Security-Policy"]
-    assert (await get("healthz")).code == 503
     with pytest.raises(HTTPClientError) as refused:
         await connect()
     assert refused.value.code == 503
-    assert json.loads(refused.value.response.body)["url"] == "http://127.0.0.1:9/"
     assert not list(state.rglob("*.sqlite3*"))
     await server.cleanup_extensions()
     assert discovery.running(config.load()).pid == 1  # not ours to take back
@@ -205,7 +218,7 @@ async def test_the_gateway_in_a_server_can_be_restarted(mounted, connect, get):
 
 
 async def test_the_lock_is_kept_until_the_store_is_closed_however_often_it_is_stopped(mounted):
-    edge = mounted.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._edge
+    edge = await gateway_of(mounted)
     first = asyncio.create_task(edge.stop("one"))
     await asyncio.sleep(0)
     await edge.stop("two")
@@ -213,7 +226,7 @@ async def test_the_lock_is_kept_until_the_store_is_closed_however_often_it_is_st
 
 
 async def test_a_gateway_that_was_stopped_hears_no_more_of_the_configuration(mounted, monkeypatch):
-    edge = mounted.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._edge
+    edge = await gateway_of(mounted)
     former = edge.gateway
     await edge.stop("restarting", restarts=True)
     monkeypatch.setattr(former.providers, "reload", lambda: pytest.fail("it is still told"))
@@ -232,4 +245,61 @@ async def test_traits_of_the_host_server_configure_the_gateway(state, jp_configu
         "ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
         "ClawdbotApp": {"gateway_config": {"session.mainKey": "mine"}}})
     extension = app.extension_manager.extension_apps["clawdbot_ext"].pop()
-    assert extension._edge.live()["session.mainKey"] == "mine"
+    assert extension._seat.live()["session.mainKey"] == "mine"
+
+
+async def test_a_login_link_opens_the_mount_and_nothing_of_jupyters(mounted, connect, get, jp_http_port, jp_fetch):
+    """``clawdbot web`` where the mount is the only address there is."""
+    edge = await gateway_of(mounted)
+    path, no_login = f"chat?code={edge.auth.create_link()[0]}", {"Authorization": ""}
+
+    def anonymous(path, headers=(), method="GET", body=b""):
+        return asyncio.get_running_loop().run_in_executor(
+            None, lambda: ask(jp_http_port, method, path, list(headers), body))
+
+    opened = await anonymous(BASE + path)
+    assert opened.status == 303 and opened.headers["Location"] == "chat"
+    assert f"Path={BASE};" in opened.headers["Set-Cookie"] and "HttpOnly" in opened.headers["Set-Cookie"]
+    cookie = [("Cookie", opened.cookie)]
+    page = await anonymous(f"{BASE}chat", cookie)
+    assert page.status == 200 and b"<title>Clawdbot" in page.body
+    assert (await anonymous(f"{BASE}auth/session", cookie)).json()["authenticated"]
+    assert (await anonymous(f"{BASE}embed.js", cookie)).status == 200
+    origin = {"Origin": f"http://127.0.0.1:{jp_http_port}", "Cookie": opened.cookie}
+    assert (await say_hello(await connect(headers=origin)))["ok"]
+    # not without the page's origin, not twice, and not for the rest of the server
+    with pytest.raises(HTTPClientError) as refused:
+        await connect(headers={"Cookie": opened.cookie})
+    assert refused.value.code == 403
+    assert "/login" in (await anonymous(BASE + path)).headers["Location"]
+    assert (await anonymous("/a%40b/api/contents", cookie)).status == 403
+    assert no_login
+
+
+async def test_on_a_hub_only_the_hub_logs_in(mounted, jp_http_port):
+    edge = await gateway_of(mounted)
+    edge.own_logins = False
+
+    def follow():
+        return ask(jp_http_port, path=f"{BASE}chat?code={edge.auth.create_link()[0]}")
+
+    answer = await asyncio.get_running_loop().run_in_executor(None, follow)
+    assert answer.status == 302 and "Set-Cookie" not in answer.headers
+
+
+async def test_the_log_is_there_for_clients_and_the_servers_own_says_where_the_chat_is(mounted, connect, caplog):
+    hello = await say_hello(socket := await connect())
+    assert hello["ok"]
+    await socket.write_message(json.dumps({"type": "req", "id": "2", "method": "logs.tail", "params": {}}))
+    while (frame := json.loads(await socket.read_message()))["type"] != "res":
+        pass
+    assert "connected" in "".join(frame["payload"]["lines"])
+    assert f"{BASE}chat" in "".join(record.getMessage() for record in caplog.get_records("setup"))
+
+
+async def test_loading_makes_nothing_and_the_first_request_starts_the_gateway(mounted, state, get):
+    seat = seat_of(mounted)
+    assert discovery.running(config.load()) is not None  # and everybody finds it
+    assert "edge" not in seat.__dict__ and not list(state.rglob("*.sqlite3*"))
+    assert (await get("healthz")).code == 200 and not list(state.rglob("*.sqlite3*"))
+    assert (await get()).code == 200 and list(state.rglob("*.sqlite3*"))

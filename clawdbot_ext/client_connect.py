@@ -1,0 +1,50 @@
+"""``clawdbot_ext.connect()``: a client of the user's gateway for notebooks and scripts, found by itself.
+
+Explicit arguments win; then ``gateway.remote.url``; on a JupyterHub the mount of the user's own server with the Hub's
+token; else the gateway of the state directory with the client credential in it. No secret is taken from, or put into, a
+kernel's environment besides the Hub's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .client import CAPS, GatewayClient
+from .config import load
+from .endpoint import locate
+
+if TYPE_CHECKING:
+    from .client_sync import SyncClient
+
+
+def connect(
+    url: str | None = None, *, token: str | None = None, password: str | None = None, locale: str | None = None,
+    caps: Sequence[str] = CAPS,
+) -> SyncClient:
+    """A connected client with synchronous methods; close it, or use it in ``with``. Works in a running cell, too.
+
+    Args:
+        url: a gateway's address, as a browser or a socket has it; ``None``: the user's own.
+        token, password: for that address; ``None``: what is stored for it.
+        locale: the language of the gateway's texts, such as ``ko``.
+        caps: what this client understands.
+
+    Raises:
+        NoGateway: none runs and none is named.
+        Unreachable: nobody answers at the address.
+        Unauthorized: the credentials are missing or wrong.
+        ConfigError: ``url`` or the configuration is not right.
+    """
+    from .client_sync import SyncClient
+
+    return SyncClient(connect_async(url, token=token, password=password, locale=locale, caps=caps))
+
+
+def connect_async(
+    url: str | None = None, *, token: str | None = None, password: str | None = None, locale: str | None = None,
+    caps: Sequence[str] = CAPS,
+) -> GatewayClient:
+    """The same for the running event loop: ``async with connect_async() as client``, which connects."""
+    endpoint = locate(load(), url=url, token=token, password=password)
+    return GatewayClient(endpoint, caps=caps, locale=locale, client_id="python", mode="backend")

@@ -1,0 +1,97 @@
+"""The gateway's own port beside a mount: the routes of our own server, in somebody's Jupyter server.
+
+Clawdbot's clients, the command line and a browser without Jupyter's login use it. The routes and the gate in front of
+them are those of ``server``; Jupyter's API is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tornado.httpserver import HTTPServer
+from tornado.routing import AnyMatches, Rule
+from tornado.web import Application
+
+from . import listener
+from .config import Config
+from .gateway.live import LiveConfig
+from .i18n import catalogue, environment_language
+from .late import LateRoutes
+
+if TYPE_CHECKING:
+    from .edge import Edge
+    from .gate import Policy
+
+HEADER_SECONDS = 2.0
+"""As our own server: how long the head of a request may take, and how long an idle connection is kept."""
+
+t = catalogue("server")
+
+
+class Refused(Exception):
+    """The configuration asks for more than a Lab's gateway may do here."""
+
+
+class Listener:
+    """Sockets that listen until ``close``. The routes are made with the first request.
+
+    Raises what ``listener.listen`` and ``listener.addresses`` raise, ``ConfigError`` for a secret too weak for others
+    than this machine, and ``Refused``.
+    """
+
+    def __init__(self, live: LiveConfig, edge: Callable[[], Edge], log_function: Any):
+        config = live()
+        self._live, self._edge = live, edge
+        self._on = listener.addresses(config)
+        if self._on.exposed:
+            _check_exposed(config)
+        self._policy: Policy | None = None
+        self._rules: Sequence[Rule] | None = None
+        sockets = listener.listen(self._on, config["gateway.port"])
+        self.port: int = sockets[0].getsockname()[1]
+        settings = {"log_function": log_function} if log_function else {}
+        application = Application(base_url="/", **settings)
+        application.add_handlers(".*", [Rule(AnyMatches(), LateRoutes(application, self._routes))])
+        self._server = HTTPServer(application)
+        self._server.conn_params.header_timeout = HEADER_SECONDS
+        self._server.add_sockets(sockets)
+
+    @property
+    def url(self) -> str:
+        """Where this machine's browser finds the page, with a slash at the end."""
+        return f"http://{self._on.reachable}:{self.port}/"
+
+    def close(self) -> None:
+        """Listen no more. Connections are the gateway's to end."""
+        self._server.stop()
+
+    def _routes(self) -> Sequence[Rule]:
+        if self._rules is None:
+            from .gate import Foreign
+            from .gate import Refused as RefusedHandler
+            from .handlers import last_routes, standalone_routes
+            from .media_routes import media_routes
+
+            edge = self._edge()
+            front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
+            self._rules = [front, *standalone_routes("/", edge), *media_routes("/", edge, mounted=False),
+                           *last_routes(edge)]
+        return self._rules
+
+    def _current_policy(self) -> Policy:
+        from .gate import Policy
+
+        config = self._live()
+        if self._policy is None or self._policy.config is not config:
+            self._policy = Policy(config, "http", self._on.reachable, self._on.exposed)
+        return self._policy
+
+
+def _check_exposed(config: Config) -> None:
+    from .gateway.auth import check_secret
+
+    if os.geteuid() == 0:
+        raise Refused(t(environment_language(), "start.rootExposed"))
+    check_secret(config, exposed=True)

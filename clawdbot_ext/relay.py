@@ -1,0 +1,193 @@
+"""The mount of a server whose state directory has its gateway in another process: everything is passed on to that one.
+
+Who asks is decided here, by Jupyter's login; there the client credential of the state directory is shown and the user's
+name beside it. Then the two connections are joined: what follows the head is passed on byte for byte, so that frames,
+pings, close codes and back-pressure are the two ends' own. Which routes there are is read off the mount's own table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado import web
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.routing import Rule
+from tornado.tcpclient import TCPClient
+from tornado.web import stream_request_body
+
+from . import discovery
+from .edge import RELAYED_USER
+from .handlers import Health, Leads, Mounted, MountSession, Upgrade, identify_socket, notice, refuse
+from .protocol.errors import RateLimited, Unauthorized
+
+if TYPE_CHECKING:
+    from .seat import Seat
+
+CONNECT_SECONDS = 3.0
+CHUNK_BYTES = 64 * 1024
+LOCAL = (MountSession, Leads, Health)
+"""Routes that this server answers itself: who the user is only this server knows."""
+
+_KEPT_HERE = frozenset({"authorization", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "origin",
+                        "proxy-authorization", "referer", "te", "transfer-encoding", "upgrade", "via", "x-xsrftoken",
+                        RELAYED_USER.lower()})
+_KEPT_PREFIXES = ("sec-fetch-", "x-forwarded-", "x-real-", "proxy-")
+_RUNS = (b'"event":"chat"', b'"event":"agent"')
+"""In the gateway's frames, which are not masked: a reply is under way."""
+
+
+def relay_routes(routes: Sequence[Rule], seat: Seat) -> list[Rule]:
+    """A mount's ``routes`` with the gateway's part of them passed on."""
+    facts = {"edge": seat.edge, "seat": seat}
+    return [rule if rule.target in LOCAL else
+            Rule(rule.matcher, RelayedSocket if isinstance(rule.matcher, Upgrade) else Relayed, facts)
+            for rule in routes]
+
+
+@stream_request_body
+class Relayed(Mounted):
+    """A request on its way to the gateway's process, and the answer on its way back."""
+
+    seat: Seat
+    _upstream: IOStream | None = None
+    _chunked = False
+
+    def initialize(self, edge: Any, **facts: Any) -> None:
+        super().initialize(edge)
+        self.seat = facts["seat"]
+
+    async def prepare(self, **options: Any) -> None:
+        """Who asks, and the connection to the gateway, before anything of a body is read."""
+        await super().prepare(**options)
+        if self._finished:  # Jupyter has led to its login
+            return
+        if self.current_user is None:
+            web.authenticated(lambda handler: None)(self)  # leads to Jupyter's login, or raises 403
+            return
+        await self._reach(self.current_user.username)
+
+    async def _reach(self, user: str) -> None:
+        if RELAYED_USER in self.request.headers:  # from a server that relays: the owner has changed meanwhile
+            raise web.HTTPError(503)
+        owner = await self.seat.owner()
+        credential = discovery.client_credential(self.seat.live())
+        try:
+            if owner is None or credential is None:
+                raise OSError
+            self._upstream = await _connect(owner.url)
+            await self._upstream.write(self._head(owner.url, credential, user))
+        except (OSError, StreamClosedError, asyncio.TimeoutError):
+            self._upstream = None
+            self.set_header("Retry-After", "1")
+            notice(self, "page.away")
+
+    def _head(self, url: str, credential: str, user: str) -> bytes:
+        """The head of the request as the owner gets it: without anything that says who asks here."""
+        request, parts = self.request, urlsplit(url)
+        uri = request.uri or ""
+        path = parts.path + uri[len(self.seat.host.mount_path):]
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        self._chunked = "Transfer-Encoding" in request.headers
+        lines = [f"{request.method} {path} HTTP/1.1", f"Host: {parts.netloc}", f"Authorization: Bearer {credential}",
+                 f"{RELAYED_USER}: {quote(user)}", *_passed_on(request.headers),
+                 *(["Connection: Upgrade", "Upgrade: websocket"] if upgrade else ["Connection: close"]),
+                 *(["Transfer-Encoding: chunked"] if self._chunked else [])]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Pass a piece of the body on as fast as the owner takes it. One that answers early hears no more of it."""
+        if self._upstream is not None:
+            with contextlib.suppress(StreamClosedError):
+                await self._upstream.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
+
+    @web.authenticated
+    async def get(self, *args: str) -> None:
+        assert self._upstream is not None
+        if self._chunked:
+            with contextlib.suppress(StreamClosedError):
+                await self._upstream.write(b"0\r\n\r\n")
+        await join(self.detach(), self._upstream, self._looked_at)
+
+    head = post = put = delete = get
+
+    def _looked_at(self, data: bytes) -> None:
+        """Nothing: a fetched page or file is no activity of its own."""
+
+    def on_connection_close(self) -> None:
+        if self._upstream is not None:
+            self._upstream.close()
+
+
+class RelayedSocket(Relayed):
+    """A WebSocket on its way to the gateway's process."""
+
+    async def prepare(self, **options: Any) -> None:
+        await Mounted.prepare(self, _redirect_to_login=False)
+        try:
+            identity = await identify_socket(self)
+        except (RateLimited, Unauthorized) as exc:
+            refuse(self, exc)
+        else:
+            await self._reach(identity.user)
+
+    @allow_unauthenticated  # prepare has decided
+    async def get(self, *args: str) -> None:
+        assert self._upstream is not None
+        await join(self.detach(), self._upstream, self._looked_at)
+
+    def _looked_at(self, data: bytes) -> None:
+        if any(mark in data for mark in _RUNS):
+            self.seat.host.active()
+
+
+def _passed_on(headers: HTTPHeaders) -> Iterator[str]:
+    for name, value in headers.get_all():
+        lower = name.lower()
+        if lower not in _KEPT_HERE and not lower.startswith(_KEPT_PREFIXES):
+            yield f"{name}: {value}"
+
+
+async def _connect(url: str) -> IOStream:
+    """A connection to the owner. It is a process of this account on this machine, whose lock proves that it lives; its
+    certificate is whatever the user gave it, so it is not looked at.
+
+    Raises:
+        OSError, StreamClosedError, asyncio.TimeoutError: nobody answers there.
+    """
+    parts = urlsplit(url)
+    tls: ssl.SSLContext | None = None
+    if parts.scheme == "https":
+        tls = ssl.create_default_context()
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    port = parts.port or (443 if tls else 80)
+    stream = await TCPClient().connect(parts.hostname or "", port, ssl_options=tls, timeout=CONNECT_SECONDS)
+    stream.set_nodelay(True)
+    return stream
+
+
+async def join(one: IOStream, other: IOStream, look: Any) -> None:
+    """Pass bytes both ways, each as fast as the other end takes them, until either end closes. ``look`` sees what
+    comes from ``other``."""
+    one.set_nodelay(True)
+    ways = [asyncio.ensure_future(_pass(one, other)), asyncio.ensure_future(_pass(other, one, look))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for stream in (one, other):
+            stream.close()  # ends the other way too
+        await asyncio.wait(ways)
+
+
+async def _pass(source: IOStream, sink: IOStream, look: Any = lambda data: None) -> None:
+    with contextlib.suppress(StreamClosedError):
+        while True:
+            data = await source.read_bytes(CHUNK_BYTES, partial=True)
+            look(data)
+            await sink.write(data)

@@ -1,0 +1,73 @@
+"""A Jupyter server of the user's in a process of its own, with the package installed as an extension."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.http import ask
+from tests.support.server import GatewayProcess, free_port
+
+TOKEN = "jupyter-token"
+EXTENSIONS = {"clawdbot_ext": True, "jupyterlab": False, "notebook": False, "notebook_shim": False,
+              "jupyter_lsp": False, "jupyter_server_terminals": False}
+"""Whatever else is installed would only make the start slower."""
+
+
+class JupyterProcess(GatewayProcess):
+    """``jupyter server`` (or ``module``) with a token of its own. ``port`` is Jupyter's, ``mount`` what is ours in it.
+
+    Several may share a state directory; ``clawdbot_port`` is where its gateway listens besides.
+    """
+
+    def __init__(
+        self, state: Path, *, clawdbot_port: int | None = None, module: str = "jupyter_server",
+        base_url: str = "/base/", env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None,
+        arguments: tuple[str, ...] = (),
+    ):
+        super().__init__(state, env=env, config=config, arguments=arguments)
+        self.clawdbot_port = clawdbot_port if clawdbot_port is not None else free_port()
+        self.environment["CLAWDBOT_GATEWAY_PORT"] = str(self.clawdbot_port)
+        self.module, self.base_url = module, base_url
+        self._log = state / f"jupyter-{self.port}.log"
+        self.folder = state / f"notebooks-{self.port}"
+        self.folder.mkdir()
+
+    @property
+    def mount(self) -> str:
+        return f"{self.base_url}clawdbot/"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.mount}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}{self.mount}ws"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Jupyter's login."""
+        return {"Authorization": f"token {TOKEN}"}
+
+    def spawn(self) -> None:
+        settings = {"ServerApp": {
+            "port": self.port, "port_retries": 0, "ip": "127.0.0.1", "base_url": self.base_url, "open_browser": False,
+            "allow_root": True, "root_dir": str(self.folder), "jpserver_extensions": EXTENSIONS},
+            "IdentityProvider": {"token": TOKEN}}
+        config = self.folder / "jupyter_config.json"
+        config.write_text(json.dumps(settings))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self.module, f"--config={config}", *self.arguments], cwd=self.folder,
+                env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+    def _answers(self) -> bool:
+        try:
+            return ask(self.port, path=f"{self.mount}healthz").status == 200
+        except OSError:
+            return False

@@ -194,7 +194,7 @@ async def test_stopping_the_gateway_leaves_the_server_and_gives_the_lock_back(mo
     await socket.write_message(json.dumps({"type": "req", "id": "2", "method": "gateway.stop", "params": {}}))
     while await socket.read_message() is not None:
         pass
-    assert socket.close_code == 1012
+    assert socket.close_code == 1001
     while discovery.lock_held(config.load()):
         await get("healthz")
     assert (await jp_fetch("api", "contents")).code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.support.aio import until
 from tests.support.transcription_api import TranscriptionAPI
 
 RECOGNISE = Path(__file__).parents[1] / "support" / "recognise.py"
-SPOKEN = "run every cell"
+SPOKEN = "close every window"
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +102,9 @@ def test_an_mp4_without_its_index_is_incomplete(probe, spoken, talk) -> None:
 def test_a_real_engine_hears_what_is_said_and_when(understand, spoken, ending: str) -> None:
     understood = understand(spoken[ending], f"a.{ending}",
                             settings=by_program(sys.executable, str(RECOGNISE), "{{WavPath}}"))
-    assert "[0:00] run\n[0:00] every" in told(understood)
-    assert understood.transcriber == Path(sys.executable).name and understood.notes == ()
+    heard = re.findall(r"^\[0:0(\d\.\d)] (\w+)$", told(understood), re.MULTILINE)
+    assert [word for _, word in heard] == SPOKEN.split() and heard == sorted(heard)
+    assert understood.transcriber == "recognise" and understood.notes == ()
 
 
 def test_the_program_gets_a_harmless_name_no_shell_and_no_secrets(understand, tmp_path, monkeypatch) -> None:
@@ -161,7 +163,7 @@ def test_a_transcript_beyond_the_budget_is_cut_and_says_where(understand, tmp_pa
     sight = msgspec.structs.replace(api.ModelSight(), tokens=400)
     understood = understand(files.tone(0.5), "a.wav", sight=sight, settings=by_program(*engine))
     assert codes(understood) == ["transcript_trimmed"] and understood.blocks[0].truncated
-    assert "[3:00] something" in told(understood) and "[99:00]" not in told(understood)
+    assert "[3:00.0] something" in told(understood) and "[99:00" not in told(understood)
 
 
 def test_a_recording_over_the_limit_is_not_transcribed(understand) -> None:
@@ -201,7 +203,7 @@ def test_a_server_that_speaks_openais_api_is_asked(understand, spoken) -> None:
     assert call.path == "/v1/audio/transcriptions" and call.headers["Authorization"] == "Bearer sk-hush"
     assert call.fields == {"model": "big-ear", "response_format": "verbose_json", "language": "en"}
     assert call.file == spoken["mp3"].read_bytes() and call.file_name == "recording.mp3"
-    assert "[0:00] run every cell" in told(understood) and "language english" in told(understood)
+    assert "[0:00.0] run every cell" in told(understood) and "language english" in told(understood)
     assert understood.transcriber == "big-ear"
 
 
@@ -261,7 +263,7 @@ def test_faster_whisper_is_used_where_it_is_installed(understand) -> None:
     steps = []
     settings = api.MediaSettings(audio_model="tiny", audio_device="cpu", audio_language="ko")
     understood = understand(files.tone(1.0), "a.wav", settings=settings, on_progress=steps.append)
-    assert "[0:00] tiny on cpu" in told(understood) and understood.transcriber == "faster-whisper tiny"
+    assert "[0:00.0] tiny on cpu" in told(understood) and understood.transcriber == "faster-whisper tiny"
     assert [(step.stage, step.fraction) for step in steps] == [
         ("transcribe", None), ("download", None), ("transcribe", 1.0)]
     failed = understand(files.tone(1.0), "a.wav", settings=api.MediaSettings(audio_model="missing"))
@@ -283,7 +285,7 @@ def test_a_video_goes_as_a_frame_of_each_scene_with_times_and_what_is_said(under
     assert [picture.label for picture in pictures(understood)][:3] == ["0:00.0", "0:01.0", "0:02.0"]
     colours = [Image.open(io.BytesIO(picture.data)).getpixel((160, 90)) for picture in pictures(understood)]
     assert [max(range(3), key=lambda i: colour[i]) for colour in colours[:2]] == [0, 2] and min(colours[2]) > 200
-    assert text.index("[frame at 0:02.0]") < text.index("Its sound:") < text.index("[0:00] run")
+    assert text.index("[frame at 0:02.0]") < text.index("Its sound:") < text.index("] close")
     assert understood.facts.duration_ms == 3000 and codes(understood) == ["frames"]
 
 

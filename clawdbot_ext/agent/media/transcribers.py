@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +110,13 @@ async def _command(job: Job, sound: Sound, settings: MediaSettings) -> Transcrip
             await jobs.end(process)
         if status:
             raise _failed(job, f"{Path(command[0]).name}: {errors.strip() or f'exit status {status}'}")
-    return _transcript(subtitles.parse(output), Path(command[0]).name, sound, settings.audio_language)
+    return _transcript(subtitles.parse(output), _name(command), sound, settings.audio_language)
+
+
+def _name(command: list[str]) -> str:
+    """What to call a program: of a script, not its interpreter."""
+    interpreter = re.fullmatch(r"(python|node|bash|sh|uv|env)[\d.]*", Path(command[0]).name)
+    return Path(command[1] if interpreter and len(command) > 1 else command[0]).stem
 
 
 def _filled(part: str, values: dict[str, str]) -> str:

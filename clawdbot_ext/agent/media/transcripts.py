@@ -115,7 +115,8 @@ def _spoken(sound: Sound, transcript: Transcript | None, notes: Sequence[Note], 
         return f"The speech recognition ({transcript.engine}) understood no words.", 0
     head = f"Transcript by {transcript.engine}" + (f", language {transcript.language}" if transcript.language else "")
     head += "; it may contain mistakes. You read it, you do not hear the recording."
-    text, left_out = trim("\n".join(_line(s, transcript.timed) for s in transcript.segments), tokens)
+    lines = [_line(segment, transcript.timed, short=sound.duration_ms < 60_000) for segment in transcript.segments]
+    text, left_out = trim("\n".join(lines), tokens)
     if not left_out:
         return f"{head}\n{text}", 0
     shown = len(text.splitlines())
@@ -123,8 +124,8 @@ def _spoken(sound: Sound, transcript: Transcript | None, notes: Sequence[Note], 
     return f"{head}\n{text}\n[cut here for length: {left_out} characters more]", cut
 
 
-def _line(segment: Segment, timed: bool) -> str:
-    return f"[{clock(segment.start_ms)}] {segment.text}" if timed else segment.text
+def _line(segment: Segment, timed: bool, *, short: bool) -> str:
+    return f"[{clock(segment.start_ms, tenths=short)}] {segment.text}" if timed else segment.text
 
 
 def described(sound: Sound) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from .i18n import catalogue
 
-SettingType = Literal["string", "integer", "strings", "models"]
+SettingType = Literal["string", "integer", "boolean", "strings", "models"]
 """``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``."""
 
 _t = catalogue("config")
@@ -151,6 +151,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("agents.defaults.maxTokens", "integer", 16_384, "The longest reply; the model's own limit still holds.",
             "tokens", minimum=1, maximum=1_000_000),
     Setting("agents.defaults.systemPrompt", "string", "", "Text added to the system prompt."),
+    Setting("agents.defaults.autoTitle", "boolean", True, "Have the model name each session after its first reply "
+            "(one short request)."),
     Setting("agents.defaults.timeoutSeconds", "integer", 600, "The longest one reply may take.", "seconds",
             minimum=1, maximum=86_400),
     Setting("models.providers.<name>.api", "string", "anthropic-messages", "The interface the provider speaks.",
@@ -258,6 +260,8 @@ def check(name: str, value: Any) -> Any:
         raise unknown(name)
     if setting.type == "integer":
         return _integer(setting, name, value)
+    if setting.type == "boolean":
+        return _boolean(name, value)
     if setting.type == "string":
         return _string(setting, name, value)
     if not isinstance(value, list | tuple):
@@ -273,6 +277,15 @@ def parse_text(name: str, text: str) -> Any:
     if setting is not None and setting.type in ("strings", "models"):
         return check(name, [item.strip() for item in text.split(",") if item.strip()])
     return check(name, text)
+
+
+def _boolean(name: str, value: Any) -> bool:
+    """True or false, or a word for one of them, as people write them in environments."""
+    words = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+    found = words.get(value.strip().lower()) if isinstance(value, str) else value
+    if not isinstance(found, bool):
+        raise wrong(name, "boolean")
+    return found
 
 
 def _integer(setting: Setting, name: str, value: Any) -> int:

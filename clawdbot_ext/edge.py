@@ -74,11 +74,11 @@ class Edge:
         from .agent.prompt import Environment
         from .contents import listing as contents_listing
         from .gateway.core import Gateway  # with the agent and SQLite, which a server without the lock never needs
-        from .store.sqlite import open_store
+        from .store.temporary import open_stores
 
         self._lock = lock
         files = None if contents is None else contents_listing(contents)
-        gateway = Gateway(self.live, open_store(self.live().home / "gateway.sqlite3"), self.auth,
+        gateway = Gateway(self.live, open_stores(self.live().home / "gateway.sqlite3"), self.auth,
                           environment=Environment(server_root=server_root), files=files)
         await gateway.start()
         self.gateway = gateway

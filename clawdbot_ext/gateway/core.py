@@ -72,6 +72,7 @@ from .nodes import Nodes
 from .presence import Presence
 from .runs import Runs
 from .sweeper import Sweeper
+from .titles import Titles
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class Gateway:
         self.devices = Devices(self, lambda: discovery.secret(live(), "devices"))
         self.nodes = Nodes(self)
         self.approvals = Approvals()
+        self.titles = Titles(self)
         self.media = Library(live, store)
         self.read_file: ReadFile | None = None
         """Reads files of the Jupyter server; ``None`` where there is none."""
@@ -136,6 +138,7 @@ class Gateway:
             event.restart_expected_ms = restart_expected_ms
         self.broadcast.emit("shutdown", event)
         await self.runs.drain()
+        await self.titles.close()
         restart = restart_expected_ms is not None
         for client in [*self.broadcast.clients, *self._pending]:
             code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)

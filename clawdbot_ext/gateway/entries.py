@@ -11,6 +11,7 @@ from ..agent.models import UnknownModel
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
+from ..protocol.keys import is_temporary
 from ..store.api import Message, Session
 
 t = catalogue("gateway")
@@ -55,18 +56,28 @@ def session_entry(
         "messageCount": session.message_count, "cost": session.total_cost,
         "running": running, "queued": queued,
     }
+    if is_temporary(session.key):
+        entry["temporary"] = True
     for name, value in session.settings.items():
+        if name == "title":
+            continue
         if name == "model":
             entry["modelOverride"] = value
         elif value is not None:
             entry[name] = value
     if label := session.settings.get("label"):
         entry["displayName"] = label
-    if titles and session.title:
-        entry["derivedTitle"] = session.title
+    if titles and (title := given_title(session) or session.title):
+        entry["derivedTitle"] = title
     if last_message and session.preview:
         entry["lastMessagePreview"] = session.preview
     return entry
+
+
+def given_title(session: Session) -> str:
+    """The title that the model gave (``titles``), as long as the conversation begins as it did then."""
+    given = session.settings.get("title")
+    return str(given["text"]) if isinstance(given, Mapping) and given.get("first") == session.title else ""
 
 
 def preview_items(messages: Sequence[Message], max_chars: int) -> list[dict[str, str]]:

@@ -331,6 +331,8 @@ class Runs:
                       unstored=message, error=ending.error, error_message=ending.message)
         if finished is not None:
             self._gateway.tell_session(finished.session, "updated")
+            if ending.state == "done":
+                self._gateway.titles.after_reply(finished.session, active.reply.provider, active.reply.model)
 
     async def store_late_ends(self) -> None:
         """Try again to store what the disk had no room for; called every second."""

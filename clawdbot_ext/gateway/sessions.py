@@ -12,6 +12,7 @@ import msgspec
 from ..agent.provider import THINKING_LEVELS
 from ..protocol.clock import now_ms
 from ..protocol.errors import InvalidRequest, NotFound
+from ..protocol.keys import TEMPORARY, is_temporary
 from ..protocol.schema import (
     SessionEntryResult,
     SessionIdParams,
@@ -53,14 +54,16 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 """What each level setting may be; the first is the default."""
 
 
-def new_key() -> str:
+def new_key(*, temporary: bool = False) -> str:
     """A key nobody has used."""
+    if temporary:
+        return f"{TEMPORARY}{uuid.uuid4().hex[:12]}"
     return f"agent:main:webchat:{uuid.uuid4().hex[:12]}"
 
 
-def _key_of(name: str) -> str:
+def _key_of(name: str, *, temporary: bool) -> str:
     """A key like those of ``new_key`` that is always the same for a name."""
-    return f"agent:main:webchat:{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return f"{TEMPORARY if temporary else 'agent:main:webchat:'}{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 @method("sessions.list")
@@ -83,8 +86,10 @@ async def sessions_new(gw: Gateway, client: Client, params: SessionsNewParams) -
     settings: dict[str, Any] = {}
     if params.model:
         settings["model"] = gw.models.resolve(params.model).spec
-    session = await gw.store.create_session(gw.canonical(params.key) if params.key else new_key(), settings=settings,
-                                            now=now_ms())
+    if params.key and params.temporary:
+        raise InvalidRequest("a temporary session gets its key from the gateway", reason="KEY_GIVEN")
+    key = gw.canonical(params.key) if params.key else new_key(temporary=bool(params.temporary))
+    session = await gw.store.create_session(key, settings=settings, now=now_ms())
     if params.label:
         session = await gw.store.patch_session(session.key, {"label": params.label}, now=now_ms())
     gw.tell_session(session, "created")
@@ -215,7 +220,9 @@ async def sessions_undelete(gw: Gateway, client: Client, params: SessionKeyParam
 async def sessions_fork(gw: Gateway, client: Client, params: SessionsForkParams) -> SessionEntryResult:
     """A resend (same ``idempotencyKey``) finds the copy by its key, which is made of that."""
     key = gw.canonical(params.key)
-    target = new_key() if params.idempotency_key is None else _key_of(f"{key}\0{params.idempotency_key}")
+    target = new_key(temporary=is_temporary(key))
+    if params.idempotency_key is not None:
+        target = _key_of(f"{key}\0{params.idempotency_key}", temporary=is_temporary(key))
     session = await gw.store.fork(key, target, message_id=params.message_id, label=(params.label or "").strip() or None,
                                   now=now_ms())
     gw.tell_session(session, "created")

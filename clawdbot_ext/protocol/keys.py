@@ -10,6 +10,8 @@ AGENT_ID = "main"
 """The one agent of this gateway, as ``agents.list`` names it."""
 
 MAX_KEY_CHARS = 256
+TEMPORARY = f"agent:{AGENT_ID}:temporary:"
+"""How the keys of sessions begin that are never on disk."""
 
 
 def canonical(key: str, main_key: str = "main") -> str:
@@ -35,3 +37,8 @@ def canonical(key: str, main_key: str = "main") -> str:
 def main_session_key(main_key: str = "main") -> str:
     """The key of the session that every home opens with (``session.mainKey``)."""
     return f"agent:{AGENT_ID}:{main_key}"
+
+
+def is_temporary(key: str) -> bool:
+    """Is this the (canonical) key of a session that is kept in memory only?"""
+    return key.startswith(TEMPORARY)

@@ -50,6 +50,18 @@ def connect(path: Path) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None,
         cached_statements=256,
     )
+    return _with_functions(conn)
+
+
+def connect_memory() -> sqlite3.Connection:
+    """A database of its own without a file; what it sorts goes into none, either."""
+    conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+    conn.execute("PRAGMA temp_store=MEMORY")
+    conn.execute("PRAGMA foreign_keys=ON")
+    return _with_functions(conn)
+
+
+def _with_functions(conn: sqlite3.Connection) -> sqlite3.Connection:
     conn.create_function("fold", 1, fold, deterministic=True)
     conn.create_function("search_words", 1, words_of, deterministic=True)
     return conn

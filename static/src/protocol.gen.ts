@@ -984,6 +984,8 @@ export interface SessionsNewParams {
   key?: string | null;
   label?: string | null;
   model?: string | null;
+  /** Never written to disk: gone when it is deleted or the gateway stops. Its key is the gateway's choice. */
+  temporary?: boolean | null;
 }
 
 export interface SessionsPatchParams {

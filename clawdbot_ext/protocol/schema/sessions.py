@@ -47,6 +47,8 @@ class SessionsNewParams(Params):
     key: Key | None = None
     label: Annotated[str, Meta(max_length=256)] | None = None
     model: Annotated[str, Meta(max_length=256)] | None = None
+    temporary: bool | None = None
+    """Never written to disk: gone when it is deleted or the gateway stops. Its key is the gateway's choice."""
 
 
 class SessionsPatchParams(Params):

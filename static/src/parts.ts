@@ -17,6 +17,11 @@ const PARTS = {
   "clawdbot-reader": async () => (await import("./ui/reader.js")).ClawdbotReader,
   "clawdbot-palette": async () => (await import("./ui/palette.js")).ClawdbotPalette,
   "clawdbot-shortcuts": async () => (await import("./ui/shortcuts.js")).ClawdbotShortcuts,
+  "clawdbot-approvals": async () => (await import("./ui/approvals.js")).ClawdbotApprovals,
+  "clawdbot-find": async () => (await import("./ui/find.js")).ClawdbotFind,
+  "clawdbot-media": async () => (await import("./ui/media.js")).ClawdbotMedia,
+  "clawdbot-tools": async () => (await import("./ui/tools.js")).ClawdbotTools,
+  "clawdbot-turn-menu": async () => (await import("./ui/turn-actions.js")).ClawdbotTurnMenu,
   "clawdbot-error": async () => (await import("./ui/error-card.js")).ClawdbotError,
 };
 

@@ -8,7 +8,8 @@ import { pieces } from "../src/ui/search-hits.js";
 import { Flusher } from "../src/ui/flush.js";
 import { ago, dayName, money, secondsUntil } from "../src/ui/format.js";
 import { DEFAULTS, loadPrefs, savePrefs } from "../src/ui/prefs.js";
-import { rowsOf } from "../src/ui/transcript.js";
+import { rowsOf } from "../src/ui/rows.js";
+import { partsOf } from "../src/ui/turn-parts.js";
 import { memoryStorage } from "./support/storage.js";
 
 describe("drawing", () => {
@@ -88,6 +89,41 @@ describe("rows", () => {
       undefined,
       "hi",
     ]);
+  });
+
+  test("a run with tools is one row: what it said, called and got", () => {
+    const call = { type: "toolCall", id: "c1", name: "read", arguments: { path: "a.csv" } };
+    const asks = { ...answer, stopReason: "toolUse", content: [{ type: "text", text: "Let me look." }, call] };
+    const result = {
+      ...{ id: "m3", seq: 3, role: "toolResult" as const, timestamp: 3, toolCallId: "c1" },
+      ...{ content: [{ type: "text", text: "1,2" }], isError: true, durationMs: 40 },
+    };
+    const end = { ...answer, id: "m4", seq: 4, content: "Done." };
+    const rows = rowsOf(view({ messages: [user, asks, result, end] }));
+    expect(rows.map((row) => row.key)).toEqual(["user:r", "assistant:r"]);
+    const parts = rows[1] ? partsOf(rows[1]) : [];
+    expect(parts.map((part) => part.kind)).toEqual(["text", "tools", "text"]);
+    expect(parts[1]).toMatchObject({ steps: [{ name: "read", output: "1,2", isError: true, durationMs: 40 }] });
+
+    const under = rowsOf(view({ messages: [user, asks], live: { ...live, text: "" } }));
+    expect(under.map((row) => row.key)).toEqual(["user:r", "assistant:r"]);
+  });
+
+  test("the parts of a reply keep their keys when it is stored", () => {
+    const step = { phase: "start", toolCallId: "c1", name: "read" };
+    const now = { ...live, text: "Let me look.", thinking: "hm", tools: [step] };
+    const during = rowsOf(view({ live: now })).flatMap(partsOf);
+    const call = { type: "toolCall", id: "c1", name: "read", arguments: {} };
+    const content = [{ type: "thinking", thinking: "hm" }, { type: "text", text: "Let me look." }, call];
+    const stored = { ...answer, content, stopReason: "toolUse" };
+    const after = rowsOf(view({ messages: [stored], live: { ...live, text: "", tools: [step] } })).flatMap(partsOf);
+    expect(after.map((part) => part.key)).toEqual(during.map((part) => part.key));
+  });
+
+  test("say which version of how many is on show", () => {
+    const branches = { m2: ["m0", "m2", "m9"] };
+    const rows = rowsOf(view({ messages: [user, answer], branches }));
+    expect(rows[1]?.siblings).toEqual({ ids: ["m0", "m2", "m9"], at: 1, id: "m2" });
   });
 });
 

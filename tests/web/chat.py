@@ -9,6 +9,26 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.server import GatewayProcess
 
 REPLY_MS = 20_000
+FILL = """async ([url, session, texts]) => {
+    const socket = new WebSocket(url), open = new Map();
+    let next = 1;
+    const ask = (method, params) => new Promise((resolve) => {
+        open.set(String(next), resolve);
+        socket.send(JSON.stringify({type: "req", id: String(next++), method, params}));
+    });
+    await new Promise((resolve) => {
+        socket.onmessage = ({data}) => {
+            const frame = JSON.parse(data);
+            if (frame.event === "connect.challenge") resolve();
+            if (frame.type === "res") open.get(frame.id)(frame);
+        };
+    });
+    const client = {id: "test", version: "1", platform: "test", mode: "test"};
+    await ask("connect", {minProtocol: 3, maxProtocol: 3, client, role: "operator"});
+    for (const message of texts) await ask("chat.inject", {sessionKey: session, message});
+    socket.close();
+}"""
+"""Puts messages into a session by a socket of its own, with the cookie of the page."""
 _LOST = re.compile(r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)")
 
 
@@ -94,6 +114,10 @@ class Chat:
 
     def answered(self) -> None:
         expect(self.streaming).to_have_count(0, timeout=REPLY_MS)
+
+    def fill(self, session: str, texts: list[str]) -> None:
+        """Put replies into a session, behind the back of the page."""
+        self.page.evaluate(FILL, [self.gateway.ws_url, session, texts])
 
     def new(self) -> None:
         """Open a new session."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -230,36 +229,3 @@ def test_a_hostile_answer_does_nothing(visit, standing_gateway, attack):
     assert [url for url in chat.requests if not url.startswith(chat.gateway.url) and not url.startswith("ws:")] == []
     for link in chat.replies.locator("a").all():
         assert (link.get_attribute("href") or "").startswith("https://")
-
-
-def test_older_messages_come_when_asked_for(visit, standing_gateway):
-    chat = visit(standing_gateway, session="older").ready()
-    fill = """async ([url, count]) => {
-        const socket = new WebSocket(url), open = new Map();
-        let next = 1;
-        const ask = (method, params) => new Promise((resolve) => {
-            open.set(String(next), resolve);
-            socket.send(JSON.stringify({type: "req", id: String(next++), method, params}));
-        });
-        await new Promise((resolve) => {
-            socket.onmessage = ({data}) => {
-                const frame = JSON.parse(data);
-                if (frame.event === "connect.challenge") resolve();
-                if (frame.type === "res") open.get(frame.id)(frame);
-            };
-        });
-        const client = {id: "test", version: "1", platform: "test", mode: "test"};
-        await ask("connect", {minProtocol: 3, maxProtocol: 3, client, role: "operator"});
-        for (let n = 0; n < count; n++) await ask("chat.inject", {sessionKey: "older", message: `note ${n}`});
-        socket.close();
-    }"""
-    chat.ask("[[text=start]]")
-    chat.page.evaluate(fill, [chat.gateway.ws_url, 150])
-    chat.page.reload()
-    expect(chat.turns).to_have_count(100)
-    expect(chat.turns.last).to_contain_text("note 149")
-    first = chat.turns.first.inner_text()
-    chat.page.get_by_role("button", name="Show earlier messages").click()
-    expect(chat.turns).to_have_count(152)
-    expect(chat.page.get_by_role("button", name="Show earlier messages")).to_have_count(0)
-    assert json.dumps(first) in json.dumps(chat.turns.all_inner_texts())

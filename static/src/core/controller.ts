@@ -11,6 +11,7 @@ import { GatewayClient, RequestRefused } from "./client.js";
 import { Drafts } from "./drafts.js";
 import type {
   AgentEvent,
+  Approval,
   ChatEvent,
   Hello,
   History,
@@ -227,11 +228,12 @@ export class Controller {
     return this.client.request("chat.abort", { sessionKey: key, ...(run === undefined ? {} : { runId: run }) });
   }
 
-  async loadOlder(): Promise<void> {
+  /** @param limit so many messages, at most 1,000 */
+  async loadOlder(limit = PAGE): Promise<void> {
     const view = currentView(this.state);
     const first = view.messages[0];
     if (!first || !view.hasMore || view.loadingOlder) return;
-    await this.askHistory(view.key, { limit: PAGE, beforeSeq: first.seq }, true);
+    await this.askHistory(view.key, { limit, beforeSeq: first.seq }, true);
   }
 
   /** Read what is new in a session: what came after the newest message that is known here, or the newest page. */
@@ -350,6 +352,12 @@ export class Controller {
         if (setup) this.dispatch({ type: "setup", setup });
         break;
       }
+      case "exec.approval.requested":
+        this.dispatch({ type: "approval.asked", approval: payload as Approval });
+        break;
+      case "exec.approval.resolved":
+        this.dispatch({ type: "approval.decided", id: (payload as { id: string }).id });
+        break;
       case "session.queue":
         this.dispatch({ type: "session.queue", event: payload as SessionQueueEvent });
         break;

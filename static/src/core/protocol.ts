@@ -57,6 +57,7 @@ export interface Hello {
   snapshot?: {
     sessionDefaults?: { mainKey?: string; mainSessionKey?: string };
     setup?: Setup;
+    approvals?: Approval[];
     configPath?: string;
   };
   policy?: { maxPayload?: number; tickIntervalMs?: number };
@@ -69,11 +70,55 @@ export interface Setup {
   needsKey: boolean;
 }
 
+/** A note of the gateway about what it did to an attachment, e.g. that it was made smaller. */
+export interface MediaNote {
+  code: string;
+  text: string;
+}
+
+/** A piece of a message: text, thinking, a call of a tool, or something attached (then with `mediaId`). */
 export interface ContentBlock {
   type: string;
   text?: string;
   thinking?: string;
+  /** Of a `toolCall`. */
+  id?: string;
+  name?: string;
+  arguments?: unknown;
+  title?: string;
+  /** Of an attachment. */
+  mediaId?: string;
+  mimeType?: string;
+  size?: number;
+  width?: number;
+  height?: number;
+  durationMs?: number;
+  pages?: number;
+  notes?: MediaNote[];
 }
+
+/** What a tool is doing, or has done: `agent` events of stream `tool`, and `inFlight.tools`. */
+export interface ToolStep {
+  phase?: string;
+  toolCallId?: string;
+  name?: string;
+  title?: string;
+  args?: unknown;
+  output?: string;
+  isError?: boolean;
+  startedAt?: number;
+  durationMs?: number;
+}
+
+/** A command that waits for a person's decision. */
+export interface Approval {
+  id: string;
+  request: Record<string, unknown>;
+  createdAtMs: number;
+  expiresAtMs: number;
+}
+
+export type Decision = "allow-once" | "allow-always" | "deny";
 
 export interface Usage {
   input?: number;
@@ -108,6 +153,11 @@ export interface Message {
   command?: string;
   label?: string;
   demo?: boolean;
+  /** Of a tool's result. */
+  toolCallId?: string;
+  toolName?: string;
+  isError?: boolean;
+  durationMs?: number;
 }
 
 export interface SessionEntry {
@@ -151,8 +201,9 @@ export interface Branch {
   ids: string[];
 }
 
-export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "branches">> & {
+export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "inFlight" | "branches">> & {
   messages: Message[];
+  inFlight?: wire.InFlight & { tools?: ToolStep[] };
   /** `messages` are exactly those after `sinceSeq`; else they are the newest page, which replaces what was known. */
   recovered?: boolean;
   branches?: Branch[];
@@ -161,7 +212,15 @@ export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "branche
 export type ChatEvent = Omit<wire.ChatEvent, "message" | "error"> & { message?: Message; error?: ProviderFault };
 
 export type AgentEvent = Omit<wire.AgentEvent, "data"> & {
-  data: { phase?: string; attempt?: number; maxAttempts?: number; waitMs?: number; reason?: string };
+  data: ToolStep & {
+    attempt?: number;
+    maxAttempts?: number;
+    waitMs?: number;
+    reason?: string;
+    /** Of stream `media`. */
+    fraction?: number;
+    detail?: string;
+  };
 };
 
 export type SessionMessageEvent = Omit<wire.SessionMessageEvent, "message"> & { message: Message };

@@ -3,6 +3,7 @@ import type { ConnectionState } from "./client.js";
 import { merge } from "./messages.js";
 import type {
   AgentEvent,
+  Approval,
   ChatEvent,
   Command,
   Hello,
@@ -16,6 +17,7 @@ import type {
 } from "./protocol.js";
 import { canonicalKey, emptyView, MAIN_KEY } from "./state.js";
 import type { Delta, Live, Pending, State, View } from "./state.js";
+import { asking, begunAnew, decided, goesOn, withReading, withTool } from "./tools.js";
 
 export type Action =
   | { type: "connection"; state: ConnectionState }
@@ -35,7 +37,9 @@ export type Action =
   | { type: "agent"; event: AgentEvent; now: number }
   | { type: "session.message"; event: SessionMessageEvent; now: number }
   | { type: "session.changed"; event: SessionChangedEvent }
-  | { type: "session.queue"; event: SessionQueueEvent };
+  | { type: "session.queue"; event: SessionQueueEvent }
+  | { type: "approval.asked"; approval: Approval }
+  | { type: "approval.decided"; id: string };
 
 const ENDED_KEPT = 50;
 const AHEAD_KEPT = 500;
@@ -90,13 +94,18 @@ export function reduce(state: State, action: Action): State {
       return onSessionChanged(state, action.event);
     case "session.queue":
       return inView(state, action.event.sessionKey, (view) => onQueue(view, action.event.queued));
+    case "approval.asked":
+      return asking(state, action.approval);
+    case "approval.decided":
+      return decided(state, action.id);
   }
 }
 
 // -- connection and list --------------------------------------------------------------------------------------------
 function onHello(state: State, hello: Hello): State {
   const mainKey = hello.snapshot?.sessionDefaults?.mainSessionKey ?? MAIN_KEY;
-  const next = { ...state, hello, mainKey, current: canonicalKey(state.current, mainKey) };
+  const approvals = hello.snapshot?.approvals ?? [];
+  const next = { ...state, hello, mainKey, current: canonicalKey(state.current, mainKey), approvals };
   return everyView(next, (view) => ({ ...view, stale: true }));
 }
 
@@ -210,6 +219,7 @@ function liveAfter(view: View, history: History): Live | null {
   const text = live.text.length > flight.text.length ? live.text : flight.text;
   const thinking = live.thinking.length > flight.thinking.length ? live.thinking : flight.thinking;
   const filled: Live = { ...live, text, thinking, startedAt: flight.startedAt, doubted: false, ahead: [] };
+  if (flight.tools) filled.tools = flight.tools;
   return (live.ahead ?? []).reduce(grown, filled);
 }
 
@@ -281,9 +291,12 @@ function isStored(message: Partial<Message>): boolean {
 }
 
 function onAgent(view: View, event: AgentEvent, now: number): View {
-  if (event.stream !== "lifecycle" || view.ended.includes(event.runId)) return view;
+  if (view.ended.includes(event.runId)) return view;
   const { phase, attempt, maxAttempts, waitMs, reason } = event.data;
   const live = view.live?.runId === event.runId ? view.live : null;
+  if (event.stream === "tool") return { ...view, live: withTool(live ?? newLive(event.runId, now), event.data, now) };
+  if (event.stream === "media") return { ...view, live: withReading(live ?? newLive(event.runId, now), event.data) };
+  if (event.stream !== "lifecycle") return view;
   if (phase === "start") return live ? view : { ...view, live: newLive(event.runId, now) };
   if (phase === "retry") {
     const retry = {
@@ -303,13 +316,15 @@ function onSessionMessage(state: State, event: SessionMessageEvent, now: number)
     // Epoch 0: the session had no transcript when it was read; this message begins it.
     if (view.epoch !== 0 && event.epoch !== view.epoch) return { ...view, stale: true };
     const { runId } = message;
-    if (message.role === "assistant" && runId !== undefined) return ended(view, runId, message, now);
+    const last = message.role === "assistant" && !goesOn(message);
+    if (last && runId !== undefined) return ended(view, runId, message, now);
     return {
       ...view,
       messages: merge(view.messages, [message]),
       pending: runId === undefined ? view.pending : without(view.pending, runId),
       queued: runId === undefined ? view.queued : view.queued.filter((each) => each.runId !== runId),
       epoch: event.epoch,
+      ...(goesOn(message) && runId !== undefined ? { live: begunAnew(view, runId) } : {}),
     };
   });
   return message.role === "assistant" ? markUnread(next, sessionKey) : next;

@@ -4,7 +4,7 @@
  */
 import type { Attached } from "./attachments.js";
 import type { ConnectionState } from "./client.js";
-import type { Command, Hello, Message, Queued, SessionEntry } from "./protocol.js";
+import type { Approval, Command, Hello, Message, Queued, SessionEntry, ToolStep } from "./protocol.js";
 
 export interface Delta {
   part: "text" | "thinking";
@@ -24,6 +24,10 @@ export interface Live {
   retry?: { attempt: number; maxAttempts: number; reason: string; at: number };
   /** A history request was sent while this was known, and nothing was heard since: its answer is newer. */
   doubted?: boolean;
+  /** The tools this run has called since its last stored message, and those still at work. */
+  tools?: ToolStep[];
+  /** An attachment is being read for the model. */
+  reading?: { name: string; detail: string; fraction?: number };
   /** Deltas beyond what is known, in order; used once the history has filled the hole. */
   ahead?: Delta[];
 }
@@ -80,6 +84,8 @@ export interface State {
   /** Sessions with an answer that was not looked at. */
   unread: Record<string, true>;
   commands: Command[];
+  /** What waits for a decision, oldest first. */
+  approvals: Approval[];
 }
 
 export const MAIN_KEY = "agent:main:main";
@@ -95,6 +101,7 @@ export function initialState(current = MAIN_KEY): State {
     views: {},
     unread: {},
     commands: [],
+    approvals: [],
   };
 }
 

@@ -2,27 +2,37 @@
  * Texts in the reader's language. What the first paint needs is here in both languages, so nothing flashes in English;
  * a lazy part brings its own texts (`<area>.en.json`, `<area>.ko.json`) and adds them when it is loaded.
  */
-import type composerDialogs from "./composer-dialogs.en.json";
+import type approvals from "./approvals.en.json";
 import type composer from "./composer.en.json";
+import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
 import en from "./en.json";
 import type errors from "./errors.en.json";
+import type find from "./find.en.json";
 import ko from "./ko.json";
 import type menus from "./menus.en.json";
 import type palette from "./palette.en.json";
 import type login from "./login.en.json";
+import type media from "./media.en.json";
 import type search from "./search.en.json";
 import type settings from "./settings.en.json";
+import type tools from "./tools.en.json";
+import type turns from "./turns.en.json";
 
-type Area = typeof composer &
+type Area = typeof approvals &
+  typeof composer &
   typeof composerDialogs &
   typeof dialogs &
   typeof menus &
   typeof palette &
   typeof errors &
+  typeof find &
   typeof login &
+  typeof media &
   typeof search &
-  typeof settings;
+  typeof settings &
+  typeof tools &
+  typeof turns;
 
 export type TextKey = keyof typeof en | keyof Area;
 export type Locale = "en" | "ko";

@@ -281,6 +281,7 @@ export class ClawdbotChat extends LitElement {
       t,
       locale,
       prefs: this.prefs,
+      base: new URL(this.baseUrl || ".", document.baseURI).href,
       mode: this.mode,
       base: this.base(),
       http: this.transport === undefined || this.baseUrl !== "",
@@ -376,7 +377,7 @@ export class ClawdbotChat extends LitElement {
         ></clawdbot-transcript>
         <p class="sr" role="status">${this.said}</p>
         <div class="dock">
-          ${this.toasts.render(t("action.close"))}
+          ${this.approvals(ui)} ${this.toasts.render(t("action.close"))}
           <clawdbot-composer
             .view=${view}
             .ui=${ui}
@@ -388,6 +389,12 @@ export class ClawdbotChat extends LitElement {
       </main>
       <div class="parts"></div>
     `;
+  }
+
+  private approvals(ui: Ui): TemplateResult | typeof nothing {
+    const { approvals, current } = this.state;
+    if (approvals.length > 0) void need("clawdbot-approvals");
+    return html`<clawdbot-approvals .ui=${ui} .list=${approvals} .current=${current}></clawdbot-approvals>`;
   }
 
   protected override updated(): void {
@@ -453,6 +460,13 @@ export class ClawdbotChat extends LitElement {
 
   /** Esc closes what is open; if nothing is, it stops the reply. */
   private keydown(event: KeyboardEvent): void {
+    if ((event.ctrlKey || event.metaKey) && event.code === "KeyF" && !event.shiftKey && !event.altKey) {
+      // The browser's own search sees only what is near; pressed again in the find bar, it is wanted all the same.
+      if (this.login || (event.composedPath()[0] as Element).closest(".find")) return;
+      event.preventDefault();
+      this.find("clawdbot-transcript")?.find();
+      return;
+    }
     if (event.key !== "Escape" || event.defaultPrevented || isComposingKey(event)) return;
     if (this.renderRoot.querySelector("dialog[open], :popover-open")) return;
     if (this.drawer && this.narrow) this.closeDrawer("button");

@@ -5,6 +5,8 @@
 
 /** This near the end counts as at the end, in CSS pixels. */
 const NEAR_PX = 60;
+/** A scroll this soon after a key, a wheel or a finger is the reader's, in milliseconds. */
+const INTENT_MS = 1_000;
 const UP_KEYS = new Set(["PageUp", "Home", "ArrowUp"]);
 
 export class Follow {
@@ -13,12 +15,10 @@ export class Follow {
   private intentUntil = 0;
   private touchY = 0;
   private dragging = false;
-  private readonly observer: ResizeObserver;
 
-  /** @param onChange called when `following` changes. While there is no turn in `content` the view stays at its top. */
+  /** @param onChange called when `following` changes */
   constructor(
     private readonly scroller: HTMLElement,
-    private readonly content: HTMLElement,
     private readonly onChange: () => void,
   ) {
     const on = <K extends keyof HTMLElementEventMap>(name: K, run: (event: HTMLElementEventMap[K]) => void): void => {
@@ -40,22 +40,11 @@ export class Follow {
     });
     on("pointerdown", (event) => (this.dragging = event.target === scroller));
     on("pointerup", () => (this.dragging = false));
-    on("scroll", () => this.scrolled());
-    this.observer = new ResizeObserver(() => {
-      if (this.following) this.toEnd();
-    });
-    this.observer.observe(content);
-    this.observer.observe(scroller);
-  }
-
-  stop(): void {
-    this.observer.disconnect();
   }
 
   /** Go to the end and stay there. */
   resume(): void {
     this.set(true);
-    this.toEnd();
   }
 
   /** Stay where the reader is put, not at the end. */
@@ -63,9 +52,19 @@ export class Follow {
     this.set(false);
   }
 
-  private toEnd(): void {
-    this.scroller.scrollTop = this.content.querySelector("article") ? this.scroller.scrollHeight : 0;
+  /** The view was put here by the page itself. */
+  placed(): void {
     this.lastTop = this.scroller.scrollTop;
+  }
+
+  /** The view has moved. */
+  scrolled(): void {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const down = scrollTop > this.lastTop;
+    if (this.dragging && scrollTop < this.lastTop - 2) this.set(false);
+    const meant = this.dragging || performance.now() < this.intentUntil;
+    if (down && meant && scrollHeight - clientHeight - scrollTop <= NEAR_PX) this.set(true);
+    this.lastTop = scrollTop;
   }
 
   private leave(): void {
@@ -74,21 +73,7 @@ export class Follow {
   }
 
   private intend(): void {
-    this.intentUntil = performance.now() + 1_000;
-  }
-
-  private scrolled(): void {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    const down = scrollTop > this.lastTop;
-    if (this.dragging && scrollTop < this.lastTop - 2) this.set(false);
-    if (
-      down &&
-      scrollHeight - clientHeight - scrollTop <= NEAR_PX &&
-      (this.dragging || performance.now() < this.intentUntil)
-    ) {
-      this.set(true);
-    }
-    this.lastTop = scrollTop;
+    this.intentUntil = performance.now() + INTENT_MS;
   }
 
   private set(following: boolean): void {

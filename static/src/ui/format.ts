@@ -61,3 +61,29 @@ export function money(usd: number, locale: Locale): string {
 export function secondsUntil(at: number, now: number): number {
   return Math.max(0, Math.ceil((at - now) / 1_000));
 }
+
+/** How long something took or takes: `0.4 s`, `12 s`, `3 min 5 s`. */
+export function elapsed(ms: number, locale: Locale): string {
+  const unit = (value: number, name: "second" | "minute", digits = 0): string =>
+    new Intl.NumberFormat(locale, {
+      style: "unit",
+      unit: name,
+      unitDisplay: "short",
+      maximumFractionDigits: digits,
+    }).format(value);
+  const seconds = ms / 1_000;
+  if (seconds < 60) return unit(seconds, "second", seconds < 10 ? 1 : 0);
+  return `${unit(Math.floor(seconds / 60), "minute")} ${unit(Math.floor(seconds % 60), "second")}`;
+}
+
+/** A size as people say it: `12 kB`, `3.4 MB`. */
+export function bytes(size: number, locale: Locale): string {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, size)) / 3));
+  const digits = step > 1 ? 1 : 0;
+  return new Intl.NumberFormat(locale, {
+    style: "unit",
+    unit: units[step] ?? "byte",
+    maximumFractionDigits: digits,
+  }).format(size / 1_000 ** step);
+}

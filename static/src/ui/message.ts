@@ -1,43 +1,62 @@
 /** `<clawdbot-message>`: one turn of the transcript, from unsent to stored, from first token to final reply. */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 
-import { textOf, thinkingOf } from "../core/messages.js";
-import type { Message } from "../core/protocol.js";
-import type { Live, Pending, Thought } from "../core/state.js";
+import { textOf } from "../core/messages.js";
+import type { ContentBlock, Message } from "../core/protocol.js";
+import type { Live } from "../core/state.js";
 import { need } from "../parts.js";
 
-import { copyText } from "./copy.js";
 import type { Ui } from "./context.js";
 import { clock, count, fullTime, money, secondsUntil } from "./format.js";
 import { icon } from "./icons.js";
+import type { IconName } from "./icons.js";
 import { LightElement } from "./light.js";
 import { MarkdownView } from "./markdown-view.js";
+import { sameRow } from "./rows.js";
+import type { Row } from "./rows.js";
+import { mediaOf, partsOf } from "./turn-parts.js";
+import type { Part } from "./turn-parts.js";
 
-/** One row of the transcript. */
-export interface Row {
-  /** Stable for as long as the turn lives. */
-  key: string;
-  message?: Message;
-  live?: Live;
-  pending?: Pending;
-  /** The thinking before the reply, if this page saw it. */
-  thought?: Thought;
-  /** The text to send again when this (last) reply failed. */
-  retryText?: string;
+/** What a button on a turn asks for; `more` opens the menu with the rest. */
+export type TurnAction = "copy" | "edit" | "regenerate" | "continue" | "choose" | "more";
+
+/** Told to the transcript, which has the actions (a lazy part). */
+export interface TurnWish {
+  action: TurnAction;
+  row: Row;
+  button: HTMLElement;
+  /** The version to show. */
+  to?: string;
 }
 
+const LABELS = {
+  copy: "action.copy",
+  edit: "action.edit",
+  regenerate: "action.regenerate",
+  more: "action.more",
+} as const;
+/** Replies that ended before they were done can be gone on with. */
+const CUT = new Set(["aborted", "interrupted", "length"]);
+
 export class ClawdbotMessage extends LightElement {
-  static override properties = { row: { attribute: false }, ui: { attribute: false }, copied: { state: true } };
+  static override properties = {
+    row: { attribute: false },
+    ui: { attribute: false },
+    place: { attribute: false },
+  };
 
   declare row: Row;
   declare ui: Ui;
-  declare private copied: boolean;
+  /** `position/size` among all turns; the size is -1 while there are older ones to load. */
+  declare place: string;
   private ticker: ReturnType<typeof setInterval> | undefined;
+  private parts: Part[] = [];
 
   constructor() {
     super();
-    this.copied = false;
+    this.place = "";
   }
 
   override disconnectedCallback(): void {
@@ -52,102 +71,154 @@ export class ClawdbotMessage extends LightElement {
   }
 
   protected override render(): TemplateResult {
-    const { message, pending, live } = this.row;
-    if (pending) return this.user(pending.text, pending.createdAt, true);
-    if (live) return this.assistantLive(live);
-    if (message?.role === "user") return this.user(textOf(message), message.timestamp, false);
-    return message ? this.assistant(message) : html``;
+    const { row } = this;
+    const [message] = row.messages;
+    if (row.role === "user") return this.user(row, message);
+    if (message?.command) return this.command(message);
+    this.parts = partsOf(row);
+    return this.assistant(row);
   }
 
   protected override updated(): void {
-    const { live, message } = this.row;
-    const text = live ? live.text : message && message.role !== "user" ? textOf(message) : "";
-    const view = this.querySelector<MarkdownView>(".reply > clawdbot-markdown");
-    view?.show(text, live !== undefined);
-    const thinking = live ? live.thinking : this.thinkingText();
-    this.querySelector<MarkdownView>(".thinking clawdbot-markdown")?.show(thinking, live !== undefined);
-    const ticks = live !== undefined && (live.retry !== undefined || (live.thinking !== "" && live.text === ""));
-    if (ticks) {
-      this.ticker ??= setInterval(() => this.requestUpdate("copied", null), 1_000);
+    const { live } = this.row;
+    for (const part of this.parts) {
+      if (part.kind !== "text" && part.kind !== "thinking") continue;
+      const view = this.querySelector<MarkdownView>(`[data-part="${part.key}"]`);
+      view?.show(part.text, part.kind === "text" ? part.streaming : live !== undefined);
+    }
+    const article = this.querySelector("article");
+    const [position = "", size = ""] = this.place.split("/");
+    article?.setAttribute("aria-posinset", position);
+    article?.setAttribute("aria-setsize", size);
+    const thinking = this.parts.some((part) => part.kind === "thinking" && part.running);
+    if (live && (live.retry !== undefined || thinking)) {
+      this.ticker ??= setInterval(() => this.requestUpdate("place", null), 1_000);
     } else {
       clearInterval(this.ticker);
       this.ticker = undefined;
     }
   }
 
-  private user(text: string, at: number, unsent: boolean): TemplateResult {
+  // -- what a person said -------------------------------------------------------------------------------------------
+  private user(row: Row, message: Message | undefined): TemplateResult {
     const { t, locale } = this.ui;
-    return html`<article class="turn user" ?data-unsent=${unsent}>
-      <h2 class="sr">${t("turn.you", { time: clock(at, locale) })}</h2>
-      <div class="bubble" dir="auto">${text}</div>
+    const text = message ? textOf(message) : (row.pending?.text ?? "");
+    const media = message ? mediaOf(message) : [];
+    return html`<article class="turn user" ?data-unsent=${!message}>
+      <h2 class="sr">${t("turn.you", { time: clock(row.at, locale) })}</h2>
+      ${media.length === 0 ? nothing : this.media(media)}
+      ${text === "" && media.length > 0 ? nothing : html`<div class="bubble" dir="auto">${text}</div>`}
       <div class="meta">
-        ${unsent ? html`<span>${t("turn.sending")}</span>` : html`${this.time(at)}${this.copyButton(text)}`}
+        ${
+          message
+            ? html`${this.versions()}${this.time(row.at)}${this.button("copy", "copy")}${this.button("pencil", "edit")}${this.button("more", "more")}`
+            : html`<span>${t("turn.sending")}</span>`
+        }
       </div>
     </article>`;
   }
 
-  private assistantLive(live: Live): TemplateResult {
-    const { t } = this.ui;
-    const silent = live.text === "" && live.thinking === "";
-    const seconds = Math.max(1, Math.round(((live.textAt ?? Date.now()) - live.startedAt) / 1_000));
-    const summary = live.text === "" ? t("thinking.now", { seconds }) : t("thinking.done", { seconds });
-    return html`<article class="turn assistant" aria-busy="true">
-      <h2 class="sr">${t("turn.assistantNow")}</h2>
-      ${live.thinking === "" ? nothing : this.thinking(summary, live.text === "")}
-      <div class="reply streaming"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
-      ${silent && !live.retry ? html`<div class="dots" role="img" aria-label=${t("status.answering")}><i></i><i></i><i></i></div>` : nothing}
-      ${
-        live.retry
-          ? html`<p class="notice">
-              ${icon("retry")}
-              ${t("retry.notice", {
-                attempt: live.retry.attempt,
-                max: live.retry.maxAttempts,
-                seconds: secondsUntil(live.retry.at, Date.now()),
-              })}
-            </p>`
-          : nothing
-      }
+  private media(blocks: readonly ContentBlock[]): TemplateResult {
+    void need("clawdbot-media");
+    return html`<div class="attached">
+      ${repeat(
+        blocks,
+        (block) => block.mediaId,
+        (block) =>
+          html`<clawdbot-media .block=${block} .ui=${this.ui} .messageId=${this.row.messages[0]?.id}></clawdbot-media>`,
+      )}
+    </div>`;
+  }
+
+  // -- what was answered --------------------------------------------------------------------------------------------
+  private command(message: Message): TemplateResult {
+    const { t, locale } = this.ui;
+    this.parts = [{ kind: "text", key: "t0.0", text: textOf(message), streaming: false }];
+    return html`<article class="turn command">
+      <h2 class="sr">${t("turn.assistant", { time: clock(message.timestamp, locale) })}</h2>
+      <div class="card">
+        <div class="card-title"><code>${message.command}</code></div>
+        <div class="reply">${this.markdown("t0.0")}</div>
+      </div>
     </article>`;
   }
 
-  private assistant(message: Message): TemplateResult {
+  private assistant(row: Row): TemplateResult {
     const { t, locale } = this.ui;
-    const text = textOf(message);
-    const name = t("turn.assistant", { time: clock(message.timestamp, locale) });
-    if (message.command) {
-      return html`<article class="turn command">
-        <h2 class="sr">${name}</h2>
-        <div class="card">
-          <div class="card-title"><code>${message.command}</code></div>
-          <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
-        </div>
-      </article>`;
-    }
-    const { thought } = this.row;
-    const summary = thought
-      ? t("thinking.done", { seconds: Math.max(1, Math.round(thought.ms / 1_000)) })
-      : t("thinking.was");
-    return html`<article class="turn assistant">
+    const { live } = row;
+    const message = row.messages.findLast((each) => each.role === "assistant");
+    const name = live ? t("turn.assistantNow") : t("turn.assistant", { time: clock(row.at, locale) });
+    return html`<article class="turn assistant" aria-busy=${live ? "true" : nothing}>
       <h2 class="sr">${name}</h2>
-      ${message.label ? html`<p class="label">${message.label}</p>` : nothing}
-      ${this.thinkingText() === "" ? nothing : this.thinking(summary, false)}
-      <div class="reply"><clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown></div>
-      ${this.ending(message)}
-      <div class="meta">
-        ${text ? this.copyButton(text) : nothing}${this.time(message.timestamp)}${this.usage(message)}
-      </div>
+      ${message?.label ? html`<p class="label">${message.label}</p>` : nothing}
+      ${repeat(
+        this.parts,
+        (part) => part.key,
+        (part) => this.draw(part),
+      )}
+      ${live ? this.underWay(live) : nothing} ${message && !live ? this.finished(message) : nothing}
     </article>`;
   }
 
-  private thinkingText(): string {
-    const { message, thought } = this.row;
-    return (message ? thinkingOf(message) : "") || (thought?.text ?? "");
+  private draw(part: Part): TemplateResult {
+    const { ui } = this;
+    switch (part.kind) {
+      case "thinking":
+        return this.thinking(part);
+      case "text":
+        return html`<div class="reply" ?data-streaming=${part.streaming}>${this.markdown(part.key)}</div>`;
+      case "tools":
+        void need("clawdbot-tools");
+        return html`<clawdbot-tools .steps=${part.steps} .ui=${ui}></clawdbot-tools>`;
+      case "media":
+        void need("clawdbot-media");
+        return html`<clawdbot-media .block=${part.block} .ui=${ui}></clawdbot-media>`;
+    }
+  }
+
+  private thinking({ key, running, ms }: Part & { kind: "thinking" }): TemplateResult {
+    const { t } = this.ui;
+    const seconds = Math.max(1, Math.round((ms ?? 0) / 1_000));
+    const done = ms === undefined ? t("thinking.was") : t("thinking.done", { seconds });
+    return html`<details class="thinking" ?data-running=${running}>
+      <summary>${icon("chevron")}<span>${running ? t("thinking.now", { seconds }) : done}</span></summary>
+      ${this.markdown(key)}
+    </details>`;
+  }
+
+  private underWay(live: Live): TemplateResult {
+    const { t } = this.ui;
+    const { retry, reading } = live;
+    const silent = live.text === "" && live.thinking === "" && !live.tools?.some((tool) => tool.phase !== "result");
+    return html`${silent && !retry ? html`<div class="dots" role="img" aria-label=${t("status.answering")}><i></i><i></i><i></i></div>` : nothing}
+    ${reading ? html`<p class="notice">${t("media.reading", { name: reading.name })} ${reading.detail}</p>` : nothing}
+    ${
+      retry
+        ? html`<p class="notice">
+            ${icon("retry")}
+            ${t("retry.notice", {
+              attempt: retry.attempt,
+              max: retry.maxAttempts,
+              seconds: secondsUntil(retry.at, Date.now()),
+            })}
+          </p>`
+        : nothing
+    }`;
+  }
+
+  private finished(message: Message): TemplateResult {
+    return html`${this.ending(message)}
+      <div class="meta">
+        ${this.button("copy", "copy")}${this.button("retry", "regenerate")}${this.button("more", "more")}
+        ${this.versions()}${this.time(message.timestamp)}${this.usage(message)}
+      </div>`;
   }
 
   /** How it ended, if not well. */
   private ending(message: Message): TemplateResult | typeof nothing {
     const { t } = this.ui;
+    const mark = (name: IconName, text: string, warn: boolean): TemplateResult =>
+      html`<p class="mark ${warn ? "warn" : ""}">${icon(name)} ${text} ${this.goOn(message)}</p>`;
     switch (message.stopReason) {
       case "error":
         void need("clawdbot-error");
@@ -157,48 +228,74 @@ export class ClawdbotMessage extends LightElement {
           .retryText=${this.row.retryText}
         ></clawdbot-error>`;
       case "aborted":
-        return html`<p class="mark">${icon("stop")} ${t("end.stopped")}</p>`;
+        return mark("stop", t("end.stopped"), false);
       case "interrupted":
-        return html`<p class="mark warn">${icon("warn")} ${t("end.interrupted")} ${this.again()}</p>`;
+        return mark("warn", t("end.interrupted"), true);
       case "length":
-        return html`<p class="mark warn">${icon("warn")} ${t("end.length")}</p>`;
+        return mark("warn", t("end.length"), true);
       default:
         return nothing;
     }
   }
 
-  private again(): TemplateResult | typeof nothing {
-    const { retryText } = this.row;
-    if (retryText === undefined) return nothing;
-    return html`<button type="button" class="link" @click=${() => this.ui.controller.send(retryText)}>
-      ${this.ui.t("action.retry")}
+  private goOn(message: Message): TemplateResult | typeof nothing {
+    if (!CUT.has(message.stopReason ?? "") || textOf(message) === "") return nothing;
+    return html`<button type="button" class="link" @click=${this.wish("continue")}>
+      ${this.ui.t("action.continue")}
     </button>`;
   }
 
-  private thinking(summary: string, running: boolean): TemplateResult {
-    return html`<details class="thinking" ?data-running=${running}>
-      <summary>${icon("chevron")}<span>${summary}</span></summary>
-      <clawdbot-markdown .labels=${this.labels()}></clawdbot-markdown>
-    </details>`;
+  // -- under a turn -------------------------------------------------------------------------------------------------
+  private button(name: IconName, action: "copy" | "edit" | "regenerate" | "more"): TemplateResult {
+    const label = this.ui.t(LABELS[action]);
+    return html`<button
+      type="button"
+      class="icon-button small"
+      aria-label=${label}
+      title=${label}
+      aria-haspopup=${action === "more" ? "menu" : nothing}
+      data-action=${action}
+      @click=${this.wish(action)}
+    >
+      ${icon(name)}
+    </button>`;
+  }
+
+  private wish(action: TurnAction, to?: string) {
+    return (event: Event): void => {
+      const button = event.currentTarget as HTMLElement;
+      const detail: TurnWish = { action, row: this.row, button, ...(to === undefined ? {} : { to }) };
+      this.dispatchEvent(new CustomEvent<TurnWish>("clawdbot-turn", { detail, bubbles: true }));
+    };
+  }
+
+  /** `‹ 2/3 ›`: which version of this turn is on show. */
+  private versions(): TemplateResult | typeof nothing {
+    const { siblings } = this.row;
+    if (!siblings) return nothing;
+    const { t } = this.ui;
+    const { ids, at } = siblings;
+    const step = (to: number, name: "version.before" | "version.next", turned: boolean): TemplateResult =>
+      html`<button
+        type="button"
+        class="icon-button small ${turned ? "turned" : ""}"
+        aria-label=${t(name)}
+        title=${t(name)}
+        ?disabled=${ids[to] === undefined}
+        @click=${this.wish("choose", ids[to])}
+      >
+        ${icon("chevron")}
+      </button>`;
+    return html`<span class="versions" role="group" aria-label=${t("version.label")}>
+      ${step(at - 1, "version.before", true)}
+      <span>${t("version.at", { at: at + 1, of: ids.length })}</span>
+      ${step(at + 1, "version.next", false)}
+    </span>`;
   }
 
   private time(at: number): TemplateResult {
     const { locale } = this.ui;
     return html`<time datetime=${new Date(at).toISOString()} title=${fullTime(at, locale)}>${clock(at, locale)}</time>`;
-  }
-
-  private copyButton(text: string): TemplateResult {
-    const { t } = this.ui;
-    const label = this.copied ? t("action.copied") : t("action.copy");
-    const copy = async (): Promise<void> => {
-      if (!(await copyText(text))) return;
-      this.copied = true;
-      this.ui.announce(t("action.copied"));
-      setTimeout(() => (this.copied = false), 1_500);
-    };
-    return html`<button type="button" class="icon-button small" aria-label=${label} title=${label} @click=${copy}>
-      ${icon(this.copied ? "check" : "copy")}
-    </button>`;
   }
 
   /** Model, tokens and cost, behind one small word. */
@@ -218,19 +315,13 @@ export class ClawdbotMessage extends LightElement {
     </details>`;
   }
 
-  private labels(): MarkdownView["labels"] {
+  private markdown(key: string): TemplateResult {
     const { t } = this.ui;
-    return { copy: t("action.copy"), copied: t("action.copied"), code: t("code.label") };
+    const labels: MarkdownView["labels"] = {
+      copy: t("action.copy"),
+      copied: t("action.copied"),
+      code: t("code.label"),
+    };
+    return html`<clawdbot-markdown data-part=${key} .labels=${labels} .ui=${this.ui}></clawdbot-markdown>`;
   }
-}
-
-function sameRow(a: Row, b: Row): boolean {
-  return (
-    a.key === b.key &&
-    a.message === b.message &&
-    a.live === b.live &&
-    a.pending === b.pending &&
-    a.thought === b.thought &&
-    a.retryText === b.retryText
-  );
 }

@@ -1,59 +1,27 @@
-/** `<clawdbot-transcript>`: the turns of one session, older pages on demand, at the end for as long as the reader is. */
+/** `<clawdbot-transcript>`: the turns of one session. Far from the view there are none; see `strip.ts`, `viewport.ts`. */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { rowKey, textOf } from "../core/messages.js";
-import type { Message } from "../core/protocol.js";
 import type { View } from "../core/state.js";
+import { need } from "../parts.js";
 
+import { copySelection } from "./copy.js";
 import type { Ui } from "./context.js";
-import { Follow } from "./follow.js";
 import { dayName, dayOf } from "./format.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
-import type { Row } from "./message.js";
+import type { TurnWish } from "./message.js";
+import { rowsOf, rowText } from "./rows.js";
+import type { Row } from "./rows.js";
+import { rowsSelected } from "./selection.js";
+import type { Segment } from "./strip.js";
+import { Viewport } from "./viewport.js";
 
 /** How long a message that was looked for is marked, in milliseconds. */
 const FOUND_MS = 2_500;
-
-/** The rows of a view: stored turns, then what is on its way. Sends that wait behind a running reply are not rows. */
-export function rowsOf(view: View): Row[] {
-  const rows: Row[] = [];
-  let asked: string | undefined;
-  const turns = view.messages.filter((message) => message.role !== "toolResult");
-  turns.forEach((message, index) => {
-    if (message.role === "user") asked = textOf(message);
-    const last = index === turns.length - 1 && view.live === null;
-    const thought = message.runId === undefined ? undefined : view.thoughts[message.runId];
-    rows.push({
-      key: rowKey(message.role, message.runId, message.id),
-      message,
-      ...(thought && message.role === "assistant" ? { thought } : {}),
-      ...(last && asked !== undefined && message.role === "assistant" ? { retryText: asked } : {}),
-    });
-  });
-  const { live } = view;
-  for (const pending of view.pending) {
-    if (live === null || live.runId === pending.runId) rows.push({ key: rowKey("user", pending.runId, ""), pending });
-  }
-  if (live) rows.push({ key: rowKey("assistant", live.runId, ""), live });
-  return unique(rows);
-}
-
-/** A run with several replies would give two rows one key: later ones go by their id. */
-function unique(rows: Row[]): Row[] {
-  const seen = new Set<string>();
-  return rows.map((row) => {
-    const key = seen.has(row.key) ? `${row.key}:${row.message?.id ?? "live"}` : row.key;
-    seen.add(key);
-    return key === row.key ? row : { ...row, key };
-  });
-}
-
-function timeOf(row: Row): number {
-  return row.message?.timestamp ?? row.pending?.createdAt ?? row.live?.startedAt ?? 0;
-}
+/** The newest rows are always there: an answer may be about to begin behind them. */
+const NEWEST = 2;
 
 export class ClawdbotTranscript extends LightElement {
   static override properties = {
@@ -62,6 +30,8 @@ export class ClawdbotTranscript extends LightElement {
     empty: { attribute: false },
     missed: { state: true },
     following: { state: true },
+    finding: { state: true },
+    pinned: { state: true },
   };
 
   declare view: View;
@@ -70,23 +40,42 @@ export class ClawdbotTranscript extends LightElement {
   declare empty: TemplateResult;
   declare private missed: number;
   declare private following: boolean;
+  declare private finding: boolean;
+  /** Keys of rows that stay although they are far from the view: they hold the focus, the selection, a place to go to. */
+  declare private pinned: ReadonlySet<string>;
 
-  private follow: Follow | null = null;
-  private older: IntersectionObserver | null = null;
-  private anchor: { height: number; top: number } | null = null;
+  private viewport: Viewport | null = null;
   private rows: Row[] = [];
   /** The message to show as soon as it is there. */
   private wanted: { key: string; id: string } | null = null;
+  private focused: string | null = null;
+  private going: string | null = null;
 
   constructor() {
     super();
     this.missed = 0;
     this.following = true;
+    this.finding = false;
+    this.pinned = new Set();
   }
 
-  /** Go to the end: the reader has just said something. */
+  /** Go to the end: the reader has just said something, which then stands at the top of the view. */
   toEnd(): void {
-    this.follow?.resume();
+    this.viewport?.toEnd();
+  }
+
+  /** Open the find bar, or go back to it. */
+  find(): void {
+    void need("clawdbot-find").then(async (here) => {
+      this.finding = here;
+      await this.updateComplete;
+      this.querySelector("clawdbot-find")?.open();
+    });
+  }
+
+  /** The rows now; for the find bar. */
+  get all(): readonly Row[] {
+    return this.rows;
   }
 
   /** Show a message of a session in the middle and mark it for a moment, once it is loaded. */
@@ -95,85 +84,102 @@ export class ClawdbotTranscript extends LightElement {
     this.requestUpdate();
   }
 
+  /** Bring a row into view; its element once it is drawn, or nothing if it is no more. */
+  async goTo(key: string): Promise<HTMLElement | null> {
+    this.going = key;
+    this.repin();
+    this.viewport?.show(key, Math.round(this.viewport.viewHeight * 0.25));
+    await this.updateComplete;
+    const message = this.rowElement(key)?.querySelector("clawdbot-message");
+    await message?.updateComplete;
+    return message ?? null;
+  }
+
   private async showWanted(): Promise<void> {
     const { wanted, view } = this;
     if (wanted?.key !== view.key) return;
-    const at = this.rows.findIndex((row) => row.message?.id === wanted.id);
-    const message = [...this.querySelectorAll("clawdbot-message")][at];
-    await message?.updateComplete;
-    const article = message?.querySelector<HTMLElement>("article");
-    if (!article || this.wanted !== wanted) return;
+    const row = this.rows.find(({ messages }) => messages.some((message) => message.id === wanted.id));
+    if (!row) return;
     this.wanted = null;
-    this.follow?.release();
+    const article = (await this.goTo(row.key))?.querySelector<HTMLElement>("article");
+    if (!article) return;
     article.tabIndex = -1;
     article.focus({ preventScroll: true });
-    article.scrollIntoView({ block: "center" });
     article.dataset.found = "";
-    // What is above may get its height only when it comes near.
-    requestAnimationFrame(() => article.scrollIntoView({ block: "center" }));
     setTimeout(() => delete article.dataset.found, FOUND_MS);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.follow?.stop();
-    this.older?.disconnect();
-    this.follow = this.older = null;
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
+    document.addEventListener("selectionchange", this.repin);
     if (this.hasUpdated) this.watch();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.removeEventListener("selectionchange", this.repin);
+    this.viewport?.stop();
+    this.viewport = null;
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has("view")) return;
     const before = changed.get("view");
     const rows = rowsOf(this.view);
-    const switched = before?.key !== this.view.key || before.epoch !== this.view.epoch;
+    const switched = before?.key !== this.view.key;
     if (switched) this.missed = 0;
     else if (!this.following && rows.at(-1)?.key !== this.rows.at(-1)?.key) this.missed += 1;
-    const scroller = this.scroller();
-    const prepended = !switched && scroller && this.rows[0] && rows[0]?.key !== this.rows[0].key;
-    this.anchor = prepended ? { height: scroller.scrollHeight, top: scroller.scrollTop } : null;
+    const said = switched ? null : this.newlySaid(rows);
+    const same = rows.length === this.rows.length && rows.every((row, at) => row.key === this.rows[at]?.key);
     this.rows = rows;
+    if (same && !switched) return;
+    this.viewport?.setRows(
+      rows.map((row) => row.key),
+      (at) => lengthOf(rows[at]),
+    );
+    if (switched) this.viewport?.begin();
+    else if (said !== null && this.following) this.viewport?.toEnd(said);
+  }
+
+  /** The key of what a person has said since, at the end of the rows. */
+  private newlySaid(rows: readonly Row[]): string | null {
+    const last = rows.findLast((row) => row.role === "user");
+    const known = !last || this.rows.some((row) => row.key === last.key);
+    return known || this.rows.length === 0 || last.at < (this.rows.at(-1)?.at ?? 0) ? null : last.key;
   }
 
   protected override render(): TemplateResult {
     const { t } = this.ui;
-    const { view } = this;
-    const blank = this.rows.length === 0 && view.status === "ready";
+    const { view, rows } = this;
+    const blank = rows.length === 0 && view.status === "ready";
     return html`
+      ${this.finding ? html`<clawdbot-find .ui=${this.ui} .transcript=${this} .rows=${rows} .view=${view} .onClose=${this.closeFind}></clawdbot-find>` : nothing}
       <div
         class="scroller"
         tabindex="0"
         role="log"
         aria-live="off"
         aria-label=${t("transcript.label")}
-        ?data-follow=${this.following}
+        aria-busy=${view.live ? "true" : nothing}
+        @copy=${copySelection}
+        @clawdbot-turn=${this.turn}
       >
-        <div class="column">
-          ${
-            view.hasMore
-              ? html`<button
-                  type="button"
-                  class="older button"
-                  ?disabled=${view.loadingOlder}
-                  @click=${() => void this.ui.controller.loadOlder()}
-                >
-                  ${view.loadingOlder ? t("transcript.loading") : t("transcript.older")}
-                </button>`
-              : nothing
-          }
-          ${view.status === "loading" && this.rows.length === 0 ? html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>` : nothing}
-          ${view.status === "failed" ? this.failed() : nothing} ${blank ? this.empty : nothing}
+        <div class="column" @focusin=${this.focusIn} @focusout=${this.focusOut}>
+          <div class="lead">
+            ${view.hasMore ? this.older() : nothing}
+            ${view.status === "loading" && rows.length === 0 ? html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>` : nothing}
+            ${view.status === "failed" ? this.failed() : nothing} ${blank ? this.empty : nothing}
+          </div>
           ${repeat(
-            this.rows,
-            (row) => row.key,
-            (row, index) => this.row(row, index),
+            this.segments(),
+            (segment) => ("gap" in segment ? segment.key : (rows[segment.row]?.key ?? "")),
+            (segment) =>
+              "gap" in segment ? html`<div class="gap" style="height:${segment.gap}px"></div>` : this.row(segment.row),
           )}
+          <div class="room" aria-hidden="true"></div>
         </div>
       </div>
+      <clawdbot-turn-menu .ui=${this.ui}></clawdbot-turn-menu>
       ${
         this.following
           ? nothing
@@ -184,12 +190,39 @@ export class ClawdbotTranscript extends LightElement {
     `;
   }
 
-  private row(row: Row, index: number): TemplateResult {
-    const at = timeOf(row);
+  private segments(): Segment[] {
+    const { viewport, rows } = this;
+    // Before the first measure: the end, which is what a session opens with.
+    const [first, end] = viewport?.range ?? [Math.max(0, rows.length - 8), rows.length];
+    if (!viewport) return rows.slice(first, end).map((_, at) => ({ row: first + at }));
+    const pinned = [...this.pinned].map((key) => viewport.strip.indexOf(key) ?? -1);
+    for (let newest = 1; newest <= NEWEST; newest++) pinned.push(rows.length - newest);
+    return viewport.strip.segments(first, end, pinned);
+  }
+
+  private row(index: number): TemplateResult | typeof nothing {
+    const row = this.rows[index];
+    if (!row) return nothing;
     const before = this.rows[index - 1];
-    const newDay = !before || dayOf(timeOf(before)) !== dayOf(at);
-    return html`${newDay ? html`<div class="day"><span>${dayName(at, Date.now(), this.ui.locale)}</span></div>` : nothing}
-      <clawdbot-message .row=${row} .ui=${this.ui}></clawdbot-message>`;
+    const newDay = !before || dayOf(before.at) !== dayOf(row.at);
+    const size = this.view.hasMore ? -1 : this.rows.length;
+    return html`<div class="row" data-key=${row.key} ?data-last=${index === this.rows.length - 1}>
+      ${newDay ? html`<div class="day"><span>${dayName(row.at, Date.now(), this.ui.locale)}</span></div>` : nothing}
+      <clawdbot-message .row=${row} .ui=${this.ui} .place=${`${index + 1}/${size}`}></clawdbot-message>
+    </div>`;
+  }
+
+  private older(): TemplateResult {
+    const { t, controller } = this.ui;
+    const { loadingOlder } = this.view;
+    return html`<button
+      type="button"
+      class="older button"
+      ?disabled=${loadingOlder}
+      @click=${() => void controller.loadOlder()}
+    >
+      ${loadingOlder ? t("transcript.loading") : t("transcript.older")}
+    </button>`;
   }
 
   private failed(): TemplateResult {
@@ -206,43 +239,71 @@ export class ClawdbotTranscript extends LightElement {
     this.watch();
   }
 
-  protected override updated(changed: PropertyValues<this>): void {
-    const scroller = this.scroller();
-    if (!scroller) return;
-    const before = changed.get("view");
-    if (changed.has("view") && before?.key !== this.view.key) this.follow?.resume();
-    else if (this.anchor) scroller.scrollTop = this.anchor.top + scroller.scrollHeight - this.anchor.height;
-    this.anchor = null;
-    const button = this.querySelector(".older");
-    if (button && !this.view.loadingOlder) this.older?.observe(button);
-    else this.older?.disconnect();
+  protected override updated(): void {
+    this.viewport?.watch(this.querySelectorAll(".row"));
     if (this.wanted) void this.showWanted();
   }
 
   private watch(): void {
-    const scroller = this.scroller();
-    const column = this.querySelector<HTMLElement>(".column");
-    if (!scroller || !column || this.follow) return;
-    this.follow = new Follow(scroller, column, () => {
-      this.following = this.follow?.following ?? true;
-      if (this.following) this.missed = 0;
-    });
-    this.older = new IntersectionObserver(
-      (entries) => {
-        const near = entries.some((entry) => entry.isIntersecting);
-        if (near && !this.following) void this.ui.controller.loadOlder();
+    const part = (name: string): HTMLElement | null => this.querySelector<HTMLElement>(name);
+    const [scroller, lead, room] = [part(".scroller"), part(".lead"), part(".room")];
+    if (!scroller || !lead || !room || this.viewport) return;
+    this.viewport = new Viewport(scroller, lead, room, {
+      onRange: () => this.requestUpdate(),
+      onFollow: () => {
+        this.following = this.viewport?.follow.following ?? true;
+        if (this.following) this.missed = 0;
       },
-      { root: scroller, rootMargin: "200px 0px 0px 0px" },
+      onNearTop: () => {
+        if (this.view.hasMore && !this.view.loadingOlder) void this.ui.controller.loadOlder();
+      },
+    });
+    this.viewport.setRows(
+      this.rows.map((row) => row.key),
+      (at) => lengthOf(this.rows[at]),
     );
+    this.viewport.watch(this.querySelectorAll(".row"));
   }
 
-  private scroller(): HTMLElement | null {
-    return this.querySelector<HTMLElement>(".scroller");
+  /** A button under a turn was pressed: what it does is a part of its own. */
+  private async turn(event: CustomEvent<TurnWish>): Promise<void> {
+    const { ui } = this;
+    if (await need("clawdbot-turn-menu")) {
+      await this.querySelector("clawdbot-turn-menu")?.updateComplete;
+      await this.querySelector("clawdbot-turn-menu")?.act(event.detail);
+    } else ui.toast({ text: ui.t("part.failed"), kind: "error" });
+  }
+
+  private readonly closeFind = (): void => {
+    this.finding = false;
+    this.querySelector<HTMLElement>(".scroller")?.focus({ preventScroll: true });
+  };
+
+  // -- rows that stay -----------------------------------------------------------------------------------------------
+  private focusIn(event: FocusEvent): void {
+    this.focused = (event.target as Element).closest<HTMLElement>(".row")?.dataset.key ?? null;
+    this.repin();
+  }
+
+  private focusOut(event: FocusEvent): void {
+    if (event.relatedTarget === null) return; // the window lost it: it will come back to the same place
+    this.focused = null;
+    this.repin();
+  }
+
+  private readonly repin = (): void => {
+    const pinned = new Set(rowsSelected(this));
+    if (this.focused !== null) pinned.add(this.focused);
+    if (this.going !== null) pinned.add(this.going);
+    const same = pinned.size === this.pinned.size && [...pinned].every((key) => this.pinned.has(key));
+    if (!same) this.pinned = pinned;
+  };
+
+  private rowElement(key: string): HTMLElement | null {
+    return this.querySelector<HTMLElement>(`.row[data-key="${CSS.escape(key)}"]`);
   }
 }
 
-/** The newest message a person wrote in this session. */
-export function lastOwnText(messages: readonly Message[]): string | undefined {
-  const own = messages.findLast((message) => message.role === "user");
-  return own && textOf(own);
+function lengthOf(row: Row | undefined): number {
+  return row ? rowText(row).length : 0;
 }

@@ -1,0 +1,74 @@
+/**
+ * What can be done with a turn that was said: answer it anew, change it, go on with it, take it away. Functions over the
+ * client; each rejects with the client's errors. The gateway tells everybody what came of it by `session.changed` and
+ * by the events of a run, so nothing is put into the state here.
+ */
+import type { GatewayClient } from "./client.js";
+import { randomKey } from "./controller.js";
+import type { MethodName } from "./protocol.js";
+
+export interface Turn {
+  sessionKey: string;
+  messageId: string;
+}
+
+/** Until when something can be taken back, in milliseconds since 1970. */
+export interface Undoable {
+  undoUntil: number;
+}
+
+export interface Saw {
+  mediaId: string;
+  parts: SawPart[];
+  notes?: { code: string; text: string }[];
+  transcriber?: string;
+}
+
+export interface SawPart {
+  type: "text" | "image" | "document";
+  text?: string;
+  truncated?: boolean;
+  mediaId?: string;
+  width?: number;
+  height?: number;
+  label?: string;
+  pages?: number;
+}
+
+/** Answer the same question again, as another version of that answer. */
+export function regenerate(client: GatewayClient, turn: Turn, model?: string): Promise<unknown> {
+  return ask(client, "chat.regenerate", { ...turn, ...(model ? { model } : {}), idempotencyKey: randomKey() });
+}
+
+/** Go on with an answer that was stopped or cut. */
+export function goOn(client: GatewayClient, turn: Turn): Promise<unknown> {
+  return ask(client, "chat.continue", { ...turn, idempotencyKey: randomKey() });
+}
+
+/** Show the conversation that goes through another version of a message. */
+export function choose(client: GatewayClient, turn: Turn): Promise<unknown> {
+  return ask(client, "chat.branch", turn);
+}
+
+export function remove(client: GatewayClient, turn: Turn): Promise<Undoable> {
+  return ask(client, "chat.delete", turn) as Promise<Undoable>;
+}
+
+export function restore(client: GatewayClient, turn: Turn): Promise<unknown> {
+  return ask(client, "chat.undelete", turn);
+}
+
+/** A session of its own that begins with everything up to a message; its key. */
+export async function fork(client: GatewayClient, { sessionKey, messageId }: Turn): Promise<string> {
+  const { entry } = (await ask(client, "sessions.fork", { key: sessionKey, messageId })) as { entry: { key: string } };
+  return entry.key;
+}
+
+/** What the model was given of an attachment. */
+export function saw(client: GatewayClient, mediaId: string, turn: Turn | undefined): Promise<Saw> {
+  return ask(client, "media.saw", { mediaId, ...turn }) as Promise<Saw>;
+}
+
+function ask(client: GatewayClient, method: string, params: object): Promise<unknown> {
+  return client.request(method as MethodName, params);
+}

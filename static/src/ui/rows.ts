@@ -1,0 +1,133 @@
+/**
+ * The rows of the transcript, made from what is known of a session. A row is a turn: what a person said, or everything
+ * that one run answered (text, thinking, tool calls with their results). Its key stays the same from unsent to stored
+ * and from first token to final reply, so its element is never made anew.
+ */
+import { rowKey, textOf } from "../core/messages.js";
+import type { Message } from "../core/protocol.js";
+import type { Live, Pending, Thought, View } from "../core/state.js";
+
+/** The versions of a message to choose from, oldest first. */
+export interface Siblings {
+  ids: readonly string[];
+  /** Which of them is on show. */
+  at: number;
+  /** The message of this row that has them. */
+  id: string;
+}
+
+export interface Row {
+  /** Stable for as long as the turn lives. */
+  key: string;
+  role: "user" | "assistant";
+  /** When it was said, in milliseconds. */
+  at: number;
+  /** What is stored of it, in order; tool results stand behind the calls. */
+  messages: readonly Message[];
+  live?: Live;
+  pending?: Pending;
+  /** The thinking before the reply, if this page saw it. */
+  thought?: Thought;
+  /** The text to send again when this (last) reply failed. */
+  retryText?: string;
+  siblings?: Siblings;
+}
+
+/** Rows of stored turns, kept as long as what they are made of is the same. */
+let stored: { of: readonly unknown[]; rows: Row[]; asked: string | undefined } = { of: [], rows: [], asked: undefined };
+
+/** The rows of a view: stored turns, then what is on its way. Sends that wait behind a running reply are not rows. */
+export function rowsOf(view: View): Row[] {
+  const of = [view.messages, view.thoughts, view.branches];
+  if (!of.every((each, at) => each === stored.of[at])) stored = { of, ...turns(view) };
+  const rows = [...stored.rows];
+  const { live } = view;
+  const last = rows.at(-1);
+  if (live && last?.role === "assistant" && last.key === rowKey("assistant", live.runId, "")) {
+    rows[rows.length - 1] = { ...last, live };
+    return rows;
+  }
+  if (!live && last?.role === "assistant" && stored.asked !== undefined) {
+    rows[rows.length - 1] = { ...last, retryText: stored.asked };
+  }
+  for (const pending of view.pending) {
+    if (live !== null && live.runId !== pending.runId) continue;
+    rows.push({
+      key: rowKey("user", pending.runId, ""),
+      role: "user",
+      at: pending.createdAt,
+      messages: [],
+      pending,
+    });
+  }
+  if (live) {
+    rows.push({ key: rowKey("assistant", live.runId, ""), role: "assistant", at: live.startedAt, messages: [], live });
+  }
+  return rows;
+}
+
+function turns(view: View): { rows: Row[]; asked: string | undefined } {
+  const rows: Row[] = [];
+  const seen = new Set<string>();
+  let asked: string | undefined;
+  for (const message of view.messages) {
+    const role = message.role === "user" ? "user" : "assistant";
+    const before = rows.at(-1);
+    const ids = view.branches[message.id];
+    const siblings = ids && ids.length > 1 ? { ids, at: ids.indexOf(message.id), id: message.id } : undefined;
+    if (before && joins(before, message)) {
+      before.messages = [...before.messages, message];
+      if (siblings) before.siblings ??= siblings;
+      continue;
+    }
+    if (message.role === "toolResult") continue; // its call is on an older page
+    if (role === "user") asked = textOf(message);
+    const thought = message.runId === undefined ? undefined : view.thoughts[message.runId];
+    const key = rowKey(role, message.runId, message.id);
+    rows.push({
+      key: seen.has(key) ? `${key}:${message.id}` : key,
+      role,
+      at: message.timestamp,
+      messages: [message],
+      ...(thought && role === "assistant" ? { thought } : {}),
+      ...(siblings ? { siblings } : {}),
+    });
+    seen.add(key);
+  }
+  return { rows, asked };
+}
+
+/** Does a message belong to the turn before it? A run's messages do; a tool's result does to whoever called. */
+function joins(row: Row, message: Message): boolean {
+  if (row.role !== "assistant" || message.role === "user") return false;
+  if (message.role === "toolResult") return true;
+  return message.runId !== undefined && message.runId === row.messages[0]?.runId;
+}
+
+export function sameRow(a: Row, b: Row): boolean {
+  return (
+    a.key === b.key &&
+    a.live === b.live &&
+    a.pending === b.pending &&
+    a.thought === b.thought &&
+    a.retryText === b.retryText &&
+    a.siblings?.at === b.siblings?.at &&
+    a.siblings?.ids.length === b.siblings?.ids.length &&
+    a.messages.length === b.messages.length &&
+    a.messages.every((message, at) => message === b.messages[at])
+  );
+}
+
+/** The text of a row as one wrote or was answered it. */
+export function rowText(row: Row): string {
+  const texts = row.messages.filter((message) => message.role !== "toolResult").map(textOf);
+  if (row.pending) texts.push(row.pending.text);
+  if (row.live) texts.push(row.live.text);
+  return texts.filter((text) => text !== "").join("\n\n");
+}
+
+/** The newest message a person wrote in this session. */
+export function lastOwnText(messages: readonly Message[]): string | undefined {
+  const own = messages.findLast((message) => message.role === "user");
+  return own && textOf(own);
+}

@@ -107,7 +107,8 @@ def test_a_selected_turn_stays_while_one_scrolls_away(chat):
         chat.page.wait_for_timeout(20)
     expect(chat.turns.filter(has_text=f"note {NOTES - 30}")).to_have_count(0)
     assert f"note {NOTES - 2}" in chat.page.evaluate(
-        "document.querySelector('clawdbot-chat').shadowRoot.getSelection().toString()")
+        "document.querySelector('clawdbot-chat').shadowRoot.getSelection().toString()"
+    )
 
 
 def test_ones_own_message_stands_at_the_top_while_it_is_answered(chat):

@@ -8,7 +8,7 @@
 
 export interface Anchor {
   key: string;
-  /** Its upper edge below the upper edge of the view, in CSS pixels; negative when it begins above. */
+  /** The upper edge of what it says (not of the day above it) below the upper edge of the view, in CSS pixels; negative when it begins above. */
   top: number;
 }
 
@@ -25,6 +25,7 @@ export class Strip {
   private index = new Map<string, number>();
   private lengths: (at: number) => number = () => 0;
   private readonly measured = new Map<string, number>();
+  private readonly heads = new Map<string, number>();
   private tops: Float64Array = new Float64Array(1);
   private stale = true;
   /** Height of what stands above the first row. */
@@ -46,9 +47,14 @@ export class Strip {
     return this.index.get(key);
   }
 
-  /** Take over what a row's height really is. True if that is news. */
-  measure(key: string, height: number): boolean {
-    if (height <= 0 || this.measured.get(key) === height) return false;
+  /**
+   * Take over what a row's height really is. True if that is news.
+   * @param head how much of it is the name of the day, which moves to an older row when one comes
+   */
+  measure(key: string, height: number, head = 0): boolean {
+    if (height <= 0) return false;
+    this.heads.set(key, head);
+    if (this.measured.get(key) === height) return false;
     this.measured.set(key, height);
     this.stale = true;
     return true;
@@ -83,13 +89,13 @@ export class Strip {
   anchorFor(scrollTop: number): Anchor | null {
     const at = this.at(scrollTop);
     const key = this.keys[at];
-    return key === undefined ? null : { key, top: this.topAt(at) - scrollTop };
+    return key === undefined ? null : { key, top: this.topAt(at) + (this.heads.get(key) ?? 0) - scrollTop };
   }
 
   /** Where to scroll so that the anchor is in its place; `null` when its row is gone. */
   scrollTopFor(anchor: Anchor): number | null {
     const at = this.index.get(anchor.key);
-    return at === undefined ? null : this.topAt(at) - anchor.top;
+    return at === undefined ? null : this.topAt(at) + (this.heads.get(anchor.key) ?? 0) - anchor.top;
   }
 
   /** The rows `[first, end)` between two heights. */

@@ -92,6 +92,8 @@ export class ClawdbotTranscript extends LightElement {
     await this.updateComplete;
     const message = this.rowElement(key)?.querySelector("clawdbot-message");
     await message?.updateComplete;
+    // New rows are measured, and the view put right, at the end of the next frame.
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     return message ?? null;
   }
 

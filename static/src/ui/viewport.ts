@@ -29,9 +29,11 @@ export class Viewport {
   /** The rows to have, `[first, end)`. */
   range: [number, number] = [0, 0];
   private anchor: Anchor | null = null;
-  /** Where the last row but those of the newest exchange ends: one's own message, to stand at the top of the view. */
+  /** The row of one's own newest message, to stand at the top of the view. */
   private own: string | null = null;
   private height = 0;
+  /** Where the page itself has put the view last: its scroll event is no news. */
+  private placedTop = -1;
   private readonly observer: ResizeObserver;
   private readonly watched = new Set<Element>();
 
@@ -119,6 +121,7 @@ export class Viewport {
 
   private move(top: number): void {
     this.scroller.scrollTop = top;
+    this.placedTop = this.scroller.scrollTop;
     this.follow.placed();
   }
 
@@ -129,8 +132,10 @@ export class Viewport {
 
   private scrolled(): void {
     if (this.height === 0) return;
+    const ours = Math.abs(this.scroller.scrollTop - this.placedTop) < 1;
+    this.placedTop = -1;
     this.follow.scrolled();
-    if (!this.follow.following) this.remember();
+    if (!ours && !this.follow.following) this.remember();
     this.checkRange();
     if (!this.follow.following && this.scroller.scrollTop < this.height) this.events.onNearTop();
   }
@@ -140,7 +145,7 @@ export class Viewport {
       const height = borderBoxSize[0]?.blockSize ?? 0;
       if (target === this.scroller) this.height = this.scroller.clientHeight;
       else if (target === this.lead) this.strip.lead = height;
-      else if (this.height > 0) this.strip.measure((target as HTMLElement).dataset.key ?? "", height);
+      else if (this.height > 0) this.strip.measure((target as HTMLElement).dataset.key ?? "", height, headOf(target));
     }
     this.settle();
   }
@@ -171,4 +176,9 @@ export class Viewport {
     this.range = this.wantedRange(READY);
     this.events.onRange();
   }
+}
+
+/** The height of the name of the day above a turn. */
+function headOf(row: Element): number {
+  return row.childElementCount > 1 ? (row.firstElementChild?.clientHeight ?? 0) : 0;
 }

@@ -281,7 +281,6 @@ export class ClawdbotChat extends LitElement {
       t,
       locale,
       prefs: this.prefs,
-      base: new URL(this.baseUrl || ".", document.baseURI).href,
       mode: this.mode,
       base: this.base(),
       http: this.transport === undefined || this.baseUrl !== "",

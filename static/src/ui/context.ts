@@ -19,8 +19,6 @@ export interface Ui {
   t: Translate;
   locale: Locale;
   prefs: Prefs;
-  /** Address of the gateway's folder: where `media/…` and `frame` are. */
-  base: string;
   mode: "page" | "panel";
   /** Address of the gateway's folder: where `media/…` and `frame` are. */
   base: string;

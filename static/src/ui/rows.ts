@@ -125,9 +125,3 @@ export function rowText(row: Row): string {
   if (row.live) texts.push(row.live.text);
   return texts.filter((text) => text !== "").join("\n\n");
 }
-
-/** The newest message a person wrote in this session. */
-export function lastOwnText(messages: readonly Message[]): string | undefined {
-  const own = messages.findLast((message) => message.role === "user");
-  return own && textOf(own);
-}

@@ -21,6 +21,11 @@ function visit(file) {
 const html = readFileSync(join(root, "chat.html"), "utf8");
 for (const [, path] of html.matchAll(/(?:src|href)="\.\/([^"]+\.(?:js|css))"/g)) visit(path);
 
+// The texts of one language come too, whichever is longer.
+const texts = readdirSync(join(root, "assets")).filter((file) => /^(?:en|ko)-[\w-]+\.js$/.test(file));
+if (texts.length !== 2) throw new Error(`the texts of two languages, not ${texts}`);
+first.add(join("assets", texts.sort((a, b) => gzip(join("assets", b)) - gzip(join("assets", a)))[0]));
+
 const kb = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 let total = 0;
 for (const file of [...first].sort()) {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
-import { pickLocale, translator } from "../src/i18n/index.js";
+import { loadTexts, pickLocale, translator } from "../src/i18n/index.js";
 
 type Texts = Record<string, string>;
 
@@ -58,7 +58,8 @@ describe("the catalogues", () => {
   });
 });
 
-test("texts are filled, and unknown facts are left visible", () => {
+test("texts are filled, and unknown facts are left visible", async () => {
+  await Promise.all([loadTexts("en"), loadTexts("ko")]);
   expect(translator("en")("transcript.new", { count: 3 })).toBe("3 new");
   expect(translator("ko")("transcript.new")).toBe("새 메시지 {count}개");
 });

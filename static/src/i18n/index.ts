@@ -1,15 +1,15 @@
 /**
- * Texts in the reader's language. What the first paint needs is here in both languages, so nothing flashes in English;
- * a lazy part brings its own texts (`<area>.en.json`, `<area>.ko.json`) and adds them when it is loaded.
+ * Texts in the reader's language: those of the first paint are fetched with the page, in that language only, and nothing
+ * is drawn before they are here. A lazy part brings its own texts in both (`<area>.en.json`, `<area>.ko.json`) and adds
+ * them when it is loaded.
  */
 import type approvals from "./approvals.en.json";
 import type composer from "./composer.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
-import en from "./en.json";
+import type en from "./en.json";
 import type errors from "./errors.en.json";
 import type find from "./find.en.json";
-import ko from "./ko.json";
 import type menus from "./menus.en.json";
 import type palette from "./palette.en.json";
 import type login from "./login.en.json";
@@ -38,7 +38,29 @@ export type TextKey = keyof typeof en | keyof Area;
 export type Locale = "en" | "ko";
 export type Translate = (key: TextKey, facts?: Record<string, string | number>) => string;
 
-const catalogues: Record<Locale, Record<string, string>> = { en: { ...en }, ko: { ...ko } };
+const catalogues: Record<Locale, Record<string, string>> = { en: {}, ko: {} };
+const FIRST = { en: () => import("./en.json"), ko: () => import("./ko.json") };
+const asked: Partial<Record<Locale, Promise<boolean>>> = {};
+const here = new Set<Locale>();
+
+export function hasTexts(locale: Locale): boolean {
+  return here.has(locale);
+}
+
+/** Fetch the texts of a language, once. False when they cannot be had now; the next call tries again. */
+export function loadTexts(locale: Locale): Promise<boolean> {
+  return (asked[locale] ??= FIRST[locale]().then(
+    (texts) => {
+      Object.assign(catalogues[locale], texts.default);
+      here.add(locale);
+      return true;
+    },
+    () => {
+      Reflect.deleteProperty(asked, locale);
+      return false;
+    },
+  ));
+}
 
 /** Add the texts of a lazy part. Called by its module, before anything of it is drawn. */
 export function addTexts(texts: Record<Locale, Record<string, string>>): void {
@@ -59,7 +81,5 @@ export function pickLocale(wish: string, preferred: readonly string[]): Locale {
 export function translator(locale: Locale): Translate {
   const texts = catalogues[locale];
   return (key, facts) =>
-    (texts[key] ?? catalogues.en[key] ?? key).replace(/\{(\w+)\}/g, (whole, name: string) =>
-      String(facts?.[name] ?? whole),
-    );
+    (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name: string) => String(facts?.[name] ?? whole));
 }

@@ -24,7 +24,8 @@ import type { AuthSession, ChatEvent, SearchHit, SessionChangedEvent } from "../
 import { currentView, initialState } from "../core/state.js";
 import type { State } from "../core/state.js";
 import type { Transport } from "../core/transport.js";
-import { pickLocale, translator } from "../i18n/index.js";
+import { hasTexts, loadTexts, pickLocale, translator } from "../i18n/index.js";
+import type { Locale } from "../i18n/index.js";
 import { need } from "../parts.js";
 import type { PartName } from "../parts.js";
 
@@ -187,7 +188,7 @@ export class ClawdbotChat extends LitElement {
     };
     controller.onReply = (event) => this.replied(event);
     controller.onSessionEvent = (event) => this.sessionEvent(event);
-    const session = this.transport ? null : await auth.session();
+    const [session] = await Promise.all([this.transport ? null : auth.session(), loadTexts(this.language())]);
     if (this.controller !== controller) return; // taken out of the document meanwhile
     this.booted = true;
     if (session && !session.authenticated) this.login = session;
@@ -253,8 +254,13 @@ export class ClawdbotChat extends LitElement {
     if (this.ui) this.notices.replied(this.ui, event);
   }
 
-  private language(): "en" | "ko" {
-    return pickLocale(this.prefs.locale || this.locale, navigator.languages);
+  /** The language to speak: the wished one as soon as its texts are here. */
+  private language(): Locale {
+    const wished = pickLocale(this.prefs.locale || this.locale, navigator.languages);
+    if (hasTexts(wished)) return wished;
+    void loadTexts(wished).then(() => this.requestUpdate());
+    const other = wished === "en" ? "ko" : "en";
+    return hasTexts(other) ? other : wished;
   }
 
   // -- what the parts are given -------------------------------------------------------------------------------------
@@ -274,7 +280,7 @@ export class ClawdbotChat extends LitElement {
     return new URL(this.baseUrl || ".", document.baseURI).href;
   }
 
-  private makeUi(controller: Controller, locale: "en" | "ko"): Ui {
+  private makeUi(controller: Controller, locale: Locale): Ui {
     const t = translator(locale);
     return {
       controller,

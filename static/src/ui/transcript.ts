@@ -6,7 +6,6 @@ import { repeat } from "lit/directives/repeat.js";
 import type { View } from "../core/state.js";
 import { need } from "../parts.js";
 
-import { copySelection } from "./copy.js";
 import type { Ui } from "./context.js";
 import { dayName, dayOf } from "./format.js";
 import { icon } from "./icons.js";
@@ -50,6 +49,7 @@ export class ClawdbotTranscript extends LightElement {
   private wanted: { key: string; id: string } | null = null;
   private focused: string | null = null;
   private going: string | null = null;
+  private copying: ((event: ClipboardEvent) => void) | undefined;
 
   constructor() {
     super();
@@ -163,7 +163,7 @@ export class ClawdbotTranscript extends LightElement {
         aria-live="off"
         aria-label=${t("transcript.label")}
         aria-busy=${view.live ? "true" : nothing}
-        @copy=${copySelection}
+        @copy=${(event: ClipboardEvent) => this.copying?.(event)}
         @clawdbot-turn=${this.turn}
       >
         <div class="column" @focusin=${this.focusIn} @focusout=${this.focusOut}>
@@ -295,6 +295,8 @@ export class ClawdbotTranscript extends LightElement {
 
   private readonly repin = (): void => {
     const pinned = new Set(rowsSelected(this));
+    // Copying cannot wait for a chunk: it is fetched with the first selection.
+    if (pinned.size > 0) void import("./copy-rich.js").then((rich) => (this.copying = rich.copySelection));
     if (this.focused !== null) pinned.add(this.focused);
     if (this.going !== null) pinned.add(this.going);
     const same = pinned.size === this.pinned.size && [...pinned].every((key) => this.pinned.has(key));

@@ -12,7 +12,8 @@ import en from "../i18n/turns.en.json";
 import ko from "../i18n/turns.ko.json";
 
 import type { Ui } from "./context.js";
-import { cleaned, copyRich, copyText } from "./copy.js";
+import { copyRich, copyText } from "./copy.js";
+import { cleaned } from "./copy-rich.js";
 import { fullTime } from "./format.js";
 import { icon } from "./icons.js";
 import type { IconName } from "./icons.js";

@@ -73,6 +73,7 @@ class Edge:
         """
         from .agent.prompt import Environment
         from .contents import listing as contents_listing
+        from .contents import reading as contents_reading
         from .gateway.core import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from .store.temporary import open_stores
 
@@ -80,6 +81,7 @@ class Edge:
         files = None if contents is None else contents_listing(contents)
         gateway = Gateway(self.live, open_stores(self.live().home / "gateway.sqlite3"), self.auth,
                           environment=Environment(server_root=server_root), files=files)
+        gateway.read_file = None if contents is None else contents_reading(contents)
         await gateway.start()
         self.gateway = gateway
         return gateway

@@ -5,6 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,6 +18,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.media import png
+from tests.support.server import ROOT
+from tests.support.tools import require
 from tests.support.wire import WireError, run, wired
 
 
@@ -168,3 +175,45 @@ def test_a_send_takes_files_by_id_by_content_and_refuses_all_for_one(standing_ga
             assert len((await wire.call("chat.history", {"sessionKey": "main"}))["messages"]) == 2
 
     run(main())
+
+
+def test_a_full_disk_is_507_and_leaves_no_orphan(tmp_path):
+    """In a mount namespace of its own, on a memory disk of 8 MB (``full_disk.py`` is what runs there)."""
+    inside = 'mount -t tmpfs -o size=8m none "$1" && exec "$2" -m tests.server.full_disk "$1"'
+    command = [require("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh", tmp_path]
+    done = subprocess.run([*command, sys.executable], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout == "done\n", done.stderr
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing(standing_gateway):
+    gateway = standing_gateway
+    before = kept(gateway)
+    connection = socket.create_connection(("127.0.0.1", gateway.port), 5)
+    head = (f"POST /media?name=a.wav HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nContent-Length: 50000000\r\n"
+            f"Authorization: Bearer {gateway.token}\r\n\r\n")
+    connection.sendall(head.encode() + b"RIFF\xff\xff\xff\x02WAVE" + bytes(3_000_000))
+    wait_until(lambda: len(kept(gateway)) == len(before) + 1, "a file that grows")
+    connection.close()
+    wait_until(lambda: kept(gateway) == before, "nothing left")
+
+
+def test_what_a_crash_left_half_uploaded_is_removed_and_what_was_whole_stays(make_gateway):
+    gateway = make_gateway()
+    media = ask(gateway, "POST", "media?name=a.txt", b"alpha").json
+    gateway.kill()
+    half = gateway.home / "media" / "incoming" / "half"
+    half.write_bytes(b"x" * 1000)
+    stray = gateway.home / "media" / "ab" / ("ab" + "0" * 62)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"no row speaks of this")
+    gateway.start()
+    wait_until(lambda: not half.exists() and not stray.exists(), "tidied up")
+    assert ask(gateway, "GET", f"media/{media['mediaId']}").body == b"alpha"
+
+
+def wait_until(condition, what: str) -> None:
+    ends = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < ends, what
+        time.sleep(0.02)

@@ -24,7 +24,7 @@ from .agent.media.api import ImageBlock
 from .edge import Edge
 from .gateway.auth import Identity
 from .gateway.core import Gateway
-from .gateway.media.attachments import described, explained
+from .gateway.media.attachments import described, explained, owner_of
 from .gateway.media.seeing import last_seen
 from .gateway.media.uploads import Upload
 from .handlers import Mounted, Ours, Plain, jupyter_identity, unavailable
@@ -123,8 +123,8 @@ class _Post(_MediaRoute):
             if self.request.headers.get("Content-Encoding", "identity") != "identity":
                 raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
             self._upload = self._gateway.media.receive(
-                name=self.get_query_argument("name", "", strip=False), owner=identity.user, size=size, sha256=sha256,
-                claimed=self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() or None)
+                name=self.get_query_argument("name", "", strip=False), owner=owner_of(identity), size=size,
+                sha256=sha256, claimed=self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() or None)
         except GatewayError as exc:
             self._refusal = exc
             if size is not None and size > largest * DRAINED:
@@ -194,8 +194,8 @@ class _Get(_MediaRoute, web.StaticFileHandler):
     async def _find(self, gateway: Gateway, id_: str, identity: Identity) -> Media:
         """By id, or by content among what the same user gave. Raises ``NotFound``."""
         if not _SHA256.fullmatch(id_):
-            return await gateway.media.get(id_, identity.user)
-        media = await gateway.store.find_media(id_.lower(), identity.user)
+            return await gateway.media.get(id_, owner_of(identity))
+        media = await gateway.store.find_media(id_.lower(), owner_of(identity))
         if media is None:
             raise NotFound("nothing with that content", reason="MEDIA_NOT_FOUND")
         return media
@@ -245,7 +245,7 @@ class _Picture(_MediaRoute):
             return
         gateway, identity = admitted
         try:
-            picture = await self._picture(gateway, await gateway.media.get(id_, identity.user))
+            picture = await self._picture(gateway, await gateway.media.get(id_, owner_of(identity)))
             if picture is None:
                 raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
         except GatewayError as exc:

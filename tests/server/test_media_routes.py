@@ -173,6 +173,13 @@ def test_a_send_takes_files_by_id_by_content_and_refuses_all_for_one(standing_ga
                 with pytest.raises(WireError):
                     await wire.send("look", attachments=[bad])
             assert len((await wire.call("chat.history", {"sessionKey": "main"}))["messages"]) == 2
+            (gateway.state / "data.csv").write_text("a,b\n1,2\n")
+            await wire.ask("of the server", key="served", attachments=[{"path": "data.csv"}])
+            served = (await wire.call("chat.history", {"sessionKey": "served"}))["messages"][0]["content"][0]
+            assert (served["type"], served["name"], served["mimeType"]) == ("file", "data.csv", "text/csv")
+            with pytest.raises(WireError) as hidden:
+                await wire.send("look", attachments=[{"path": "jupyter/../.bashrc"}])
+            assert hidden.value.details["name"] == "jupyter/../.bashrc"
 
     run(main())
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,16 @@ from ...i18n import catalogue
 from ...protocol.errors import GatewayError, InvalidRequest, TooLarge, Unavailable
 from ...protocol.schema import Attachment
 from ...store.api import Media
+from ..auth import Identity
+from ..auth import owner as account
 
 if TYPE_CHECKING:
     from ..client import Client
     from ..core import Gateway
 
 t = catalogue("gateway")
+
+_MADE_UP = re.compile(r"[0-9a-f]{32}")
 
 ReadFile = Callable[[str, int], Awaitable[bytes]]
 """Reads a file of the Jupyter server, given its path from the root and the most bytes it may have; the edge brings it.
@@ -60,7 +65,7 @@ async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> l
 
 
 async def _resolve_one(gw: Gateway, client: Client, given: Attachment) -> Media:
-    owner = user_of(client)
+    owner = owner_of(client.identity)
     if [given.media_id, given.content, given.path].count(None) != 2:
         raise InvalidRequest("an attachment needs exactly one of mediaId, content and path", reason="BAD_ATTACHMENT")
     if given.media_id is not None:
@@ -95,10 +100,14 @@ def _made_up_name(mime_type: str | None) -> str:
     return f"{kind}.{ending}" if kind and ending.isalnum() else "file"
 
 
-def user_of(client: Client) -> str:
-    """The name under which a client's files are kept."""
-    assert client.identity is not None
-    return client.identity.user
+def owner_of(identity: Identity | None) -> str:
+    """The name under which somebody's files are kept.
+
+    Whoever has a Jupyter server's token gets a random name from it, another one with each request that brings no
+    cookie; there they are all the one user whose account this is. Where people log in, their names are their own.
+    """
+    assert identity is not None
+    return account() if _MADE_UP.fullmatch(identity.user) else identity.user
 
 
 def request_part(found: Sequence[Media]) -> str:

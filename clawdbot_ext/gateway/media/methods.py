@@ -8,7 +8,7 @@ from ...agent.media import transcribers
 from ...agent.media.api import ACCEPT, Block, ImageBlock, MediaSettings, TextBlock
 from ...protocol.schema import MediaLimitsResult, MediaSawParams, MediaSawResult, NoParams
 from ..methods import method
-from .attachments import user_of
+from .attachments import owner_of
 from .seeing import last_seen
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def media_limits(gw: Gateway, client: Client, params: NoParams) -> MediaLi
 @method("media.saw")
 async def media_saw(gw: Gateway, client: Client, params: MediaSawParams) -> MediaSawResult:
     """Nothing yet (no parts) until a run has looked at the file. Raises ``NotFound``."""
-    media = await gw.media.get(params.media_id, user_of(client))
+    media = await gw.media.get(params.media_id, owner_of(client.identity))
     understood = await last_seen(gw, media)
     if understood is None:
         return MediaSawResult(media_id=media.id, parts=(), notes=())

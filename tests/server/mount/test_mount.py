@@ -303,3 +303,17 @@ async def test_loading_makes_nothing_and_the_first_request_starts_the_gateway(mo
     assert "edge" not in seat.__dict__ and not list(state.rglob("*.sqlite3*"))
     assert (await get("healthz")).code == 200 and not list(state.rglob("*.sqlite3*"))
     assert (await get()).code == 200 and list(state.rglob("*.sqlite3*"))
+
+
+async def test_files_are_taken_from_and_given_to_jupyters_user_alone(mounted, get):
+    taken = await get("media", params={"name": "a.txt"}, method="POST", body="alpha")
+    assert taken.code == 201
+    media = json.loads(taken.body)
+    again = await get(f"media/{media['mediaId']}")
+    assert (again.code, again.body) == (200, b"alpha")
+    assert again.headers["Content-Disposition"].startswith("attachment") and "sandbox" in again.headers[
+        "Content-Security-Policy"]
+    for method, path, body in (("GET", f"media/{media['mediaId']}", None), ("POST", "media", "beta")):
+        assert (await get(path, method=method, body=body, headers={"Authorization": ""})).code in (401, 403)
+    foreign = {"Origin": "http://evil.example", "Authorization": ""}
+    assert (await get("media", method="POST", body="beta", headers=foreign)).code in (403, 404)

@@ -41,6 +41,13 @@ def test_a_photo_is_turned_upright_whichever_way_the_camera_was_held(read, orien
     assert red(opened(sent).getpixel((20, 20)))
 
 
+def test_a_phones_two_pictures_in_one_file_are_one_photo(read, probe) -> None:
+    first, second = files.photo(800, 600), files.photo(80, 60)
+    both = files.encoded(first, "MPO", save_all=True, append_images=[second])
+    assert (probe(both, "a.jpg").width, probe(both, "a.jpg").height) == (800, 600)
+    assert (pictures(read(both, "a.jpg"))[0].width, read(both, "a.jpg").facts.height) == (800, 600)
+
+
 def test_where_a_photo_was_taken_is_not_sent(read) -> None:
     exif = Image.Exif()
     exif[0x010F] = "SecretCam"

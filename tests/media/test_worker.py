@@ -43,7 +43,7 @@ def refused(coroutine: Coroutine[Any, Any, Any]) -> api.MediaError:
 
 
 def test_twenty_thousand_pixels_square_are_refused_without_taking_memory(file) -> None:
-    """The budget of the anchors' A7; ``benchmarks/bench_media.py`` measures how long the others wait."""
+    """The budget of the anchors' A7; ``benchmarks/bench_attachments.py`` measures how long the others wait."""
     bomb = file(files.bomb(20_000, 20_000), "bomb.png")
     process = psutil.Process()
     before = process.memory_info().rss

@@ -36,7 +36,7 @@ STDERR_KEPT = 4000
 AT_ONCE = 2
 """Workers at a time, on one event loop: the others wait."""
 _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH",
-           "XDG_CACHE_HOME")
+           "PYTHONHOME", "XDG_CACHE_HOME")
 _PASSED_STARTS = ("HF_", "HUGGINGFACE_", "CUDA_", "NVIDIA_", "OMP_")
 """Environment variables that the worker gets: none of them a key of ours (``HF_TOKEN`` is the model hub's)."""
 

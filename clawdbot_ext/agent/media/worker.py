@@ -7,12 +7,14 @@ anything on a damaged file.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import resource
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -79,6 +81,8 @@ def restrict(limits: Limits) -> None:
             resource.setrlimit(what, (allowed, hard))
         except (ValueError, OSError):
             continue
+    with contextlib.suppress(OSError):  # Linux: when memory runs out, this process is what is ended, not the gateway
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _send(answers: BinaryIO, frame: Frame) -> None:

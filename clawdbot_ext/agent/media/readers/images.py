@@ -1,7 +1,8 @@
 """Images: turned upright, scaled to what the model sees, in sRGB, without metadata, in a format that it takes.
 
-The size is read from the header and refused before anything is decoded (``MAX_PIXELS``). What is sent is always
-encoded anew: neither GPS position nor anything hidden behind the picture leaves the machine.
+The size is read from the header and refused before anything is decoded (``MAX_PIXELS``); of a JPEG no more is decoded
+than is needed (``draft``: a half, a quarter or an eighth of its size, never less than asked for). What is sent is
+always encoded anew: neither GPS position nor anything hidden behind the picture leaves the machine.
 """
 
 from __future__ import annotations
@@ -34,8 +35,7 @@ def probe(job: Job, report: Report) -> Result:
     """Width and height as shown; frames of an animation. Decodes the image once, to know that it can be."""
     with _open(job) as image:
         frames = int(getattr(image, "n_frames", 1))
-        picture, incomplete = decoded(image, job)
-        width, height = ImageOps.exif_transpose(picture).size
+        _, (width, height), incomplete = _upright(image, job, 64)
         notes = (Note("incomplete"),) if incomplete else ()
         return Result(facts=Facts(width, height, pages=frames if frames > 1 else None,
                                   codec=(image.format or "").lower(), notes=notes))
@@ -43,9 +43,7 @@ def probe(job: Job, report: Report) -> Result:
 
 def thumbnail(job: Job, report: Report) -> Result:
     with _open(job) as image:
-        image.draft("RGB", (job.edge * 2, job.edge * 2))  # JPEG decodes at a fraction of its size
-        picture, _ = decoded(image, job)
-        return Result(picture=small(ImageOps.exif_transpose(picture), job.edge))
+        return Result(picture=small(_upright(image, job, job.edge)[0], job.edge))
 
 
 def understand(job: Job, report: Report) -> Result:
@@ -59,11 +57,10 @@ def understand(job: Job, report: Report) -> Result:
         size = image.size
         for number in numbers:
             image.seek(number)
-            picture, incomplete = decoded(image, job)
+            picture, shown, incomplete = _upright(image, job, job.sight.image_edge if frames == 1 else 0)
             if incomplete:
                 notes.append(Note("incomplete"))
-            picture = ImageOps.exif_transpose(picture)
-            size = picture.size if number == 0 else size
+            size = shown if number == 0 else size
             label = f"frame {number + 1} of {frames}" if len(numbers) > 1 else ""
             blocks.append(encoded(picture, job.sight, job.settings.image_max_edge,
                                   lossless=image.format in _LOSSLESS, label=label, share=len(numbers)))
@@ -127,6 +124,22 @@ def check_pixels(width: int, height: int) -> None:
     """Raises ``MEDIA_TOO_MANY_PIXELS``; call it before decoding."""
     if width * height > MAX_PIXELS:
         raise MediaError("MEDIA_TOO_MANY_PIXELS", width=width, height=height, limit=MAX_PIXELS // 1_000_000)
+
+
+def _upright(image: Any, job: Job, edge: int) -> tuple[Any, tuple[int, int], bool]:
+    """The current frame turned upright, its size as people see it, and whether its end is missing.
+
+    With ``edge``, a JPEG may come smaller than it is, but not smaller than that many pixels.
+    """
+    whole = image.size
+    if edge:
+        image.draft("RGB", (edge, edge))
+    loaded, incomplete = decoded(image, job)
+    picture = ImageOps.exif_transpose(loaded)
+    if image.format not in ("JPEG", "MPO") or incomplete:
+        return picture, picture.size, incomplete
+    lying = loaded.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return picture, (whole[1], whole[0]) if lying else whole, incomplete
 
 
 def _formats(mime_type: str) -> list[str]:

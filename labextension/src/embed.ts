@@ -1,0 +1,83 @@
+/**
+ * The server's own bundle of `<clawdbot-chat>`, which widgets in notebooks import from the same address: one module
+ * instance and one socket a page. So this extension carries none of it.
+ */
+import { PageConfig, URLExt } from "@jupyterlab/coreutils";
+
+/** A file for the model, as the `attachments` of `chat.send` have it. `content` is base64. */
+export interface Attachment {
+  fileName: string;
+  mimeType: string;
+  content: string;
+}
+
+/** Something of this page that can go along with a message. It is read when the message is sent. */
+export interface ContextSource {
+  id: string;
+  label: string;
+  /** The longer name, on hover and for screen readers. */
+  title?: string;
+  /** Goes along unless the person takes it out. */
+  on: boolean;
+  /** Goes with one message only. */
+  once?: boolean;
+  read(): Promise<Attachment[]>;
+}
+
+/** What can be done with a block of code in a reply. */
+export interface CodeAction {
+  id: string;
+  label: string;
+  run(code: string, language: string): void | Promise<void>;
+}
+
+export interface ChatStatus {
+  title: string;
+  status: "idle" | "answering" | "offline" | "login";
+  locale: string;
+}
+
+/** The face of the element that this extension uses; `static/src/ui/chat.ts` is behind it. */
+export interface ChatElement extends HTMLElement {
+  baseUrl: string;
+  sessionKey: string;
+  theme: string;
+  locale: string;
+  mode: "page" | "panel";
+  contexts: ContextSource[];
+  codeActions: CodeAction[];
+  /** Put `text` into the composer, or send it at once together with `contexts`. */
+  compose(text: string, options?: { send?: boolean; contexts?: ContextSource[] }): void;
+  newSession(): void;
+  focusComposer(): void;
+}
+
+interface Embed {
+  define(): void;
+}
+
+let loading: Promise<void> | undefined;
+
+/** The gateway's folder on this server, e.g. `https://hub/user/ann/clawdbot/`. */
+export function root(): string {
+  return new URL(URLExt.join(PageConfig.getBaseUrl(), "clawdbot/"), location.href).href;
+}
+
+/** Register the element. Rejects when the server does not give the bundle; the next call tries again. */
+export function loadElement(): Promise<void> {
+  loading ??= (import(/* webpackIgnore: true */ `${root()}embed.js`) as Promise<Embed>).then(
+    (embed) => embed.define(),
+    (error: unknown) => {
+      loading = undefined;
+      throw error;
+    },
+  );
+  return loading;
+}
+
+/** Text as an attachment. */
+export function textFile(fileName: string, text: string, mimeType = "text/markdown"): Attachment {
+  let bytes = "";
+  for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte);
+  return { fileName, mimeType, content: btoa(bytes) };
+}

@@ -1,0 +1,261 @@
+/**
+ * Clawdbot in JupyterLab and Jupyter Notebook: a chat panel that knows the notebook beside it.
+ *
+ * Thin on purpose: the chat is the server's own element (`embed.ts`); here is what only Lab can give it.
+ */
+import { ILabShell, ILayoutRestorer } from "@jupyterlab/application";
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { ICommandPalette, IThemeManager, MainAreaWidget, Notification, WidgetTracker } from "@jupyterlab/apputils";
+import { ILauncher } from "@jupyterlab/launcher";
+import { INotebookTracker } from "@jupyterlab/notebook";
+import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { IStatusBar } from "@jupyterlab/statusbar";
+import { ITranslator } from "@jupyterlab/translation";
+import { contextSources, sourceOf } from "./contexts.js";
+import { droppedFiles } from "./drops.js";
+import type { ChatStatus, CodeAction } from "./embed.js";
+import { root } from "./embed.js";
+import { icon } from "./icon.js";
+import { failedCell, insertAndRun, insertBelow, NoCell, replaceCell } from "./notebook.js";
+import { ChatPanel } from "./panel.js";
+import { StatusItem } from "./status.js";
+import { texts } from "./texts.js";
+import { listVariables } from "./variables.js";
+
+const ID = "jupyter-clawdbot:plugin";
+
+export const Commands = {
+  open: "clawdbot:open",
+  openTab: "clawdbot:open-tab",
+  openBrowser: "clawdbot:open-browser",
+  newSession: "clawdbot:new-session",
+  ask: "clawdbot:ask-cell",
+  explain: "clawdbot:explain-cell",
+  fix: "clawdbot:fix-cell",
+  askSelection: "clawdbot:ask-selection",
+} as const;
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: "Chat with Clawdbot about the notebook.",
+  autoStart: true,
+  optional: [
+    INotebookTracker,
+    ILabShell,
+    ILayoutRestorer,
+    ICommandPalette,
+    ILauncher,
+    ISettingRegistry,
+    IThemeManager,
+    IStatusBar,
+    ITranslator,
+  ],
+  activate,
+};
+
+export default plugin;
+
+function activate(
+  app: JupyterFrontEnd,
+  notebooks: INotebookTracker | null,
+  labShell: ILabShell | null,
+  restorer: ILayoutRestorer | null,
+  palette: ICommandPalette | null,
+  launcher: ILauncher | null,
+  settings: ISettingRegistry | null,
+  themes: IThemeManager | null,
+  statusBar: IStatusBar | null,
+  translator: ITranslator | null,
+): void {
+  const text = texts(translator);
+  const locale = translator?.languageCode.toLowerCase().startsWith("ko") ? "ko" : "en";
+  const status = new StatusItem(text, () => void app.commands.execute(Commands.open));
+  const current = () => notebooks?.currentWidget ?? null;
+  let variables: string[] = [];
+
+  const theme = (): "light" | "dark" => (!themes?.theme || themes.isLight(themes.theme) ? "light" : "dark");
+  const actions: CodeAction[] = notebooks
+    ? [
+        {
+          id: "insert",
+          label: text("Insert below"),
+          run: (code) => told(() => void insertBelow(notebooks, code)),
+        },
+        {
+          id: "replace",
+          label: text("Replace cell"),
+          run: (code) => told(() => replaceCell(notebooks, code)),
+        },
+        {
+          id: "run",
+          label: text("Insert and run"),
+          run: (code) => told(() => insertAndRun(notebooks, code)),
+        },
+      ]
+    : [];
+
+  async function told(work: () => void | Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof NoCell)) throw error;
+      Notification.warning(text(error.message));
+    }
+  }
+
+  const panels = new Set<ChatPanel>();
+  function makePanel(id: string, session = "main"): ChatPanel {
+    const panel = new ChatPanel({
+      id,
+      text,
+      locale,
+      theme,
+      session,
+      contexts: () => contextSources(current(), variables, text),
+      codeActions: actions,
+      dropped: (drag) => droppedFiles(drag, current(), app.serviceManager.contents),
+      onStatus: (news: ChatStatus) => status.tell(news),
+    });
+    panels.add(panel);
+    panel.disposed.connect(() => panels.delete(panel));
+    return panel;
+  }
+
+  // -- the side panel ------------------------------------------------------------------------------------------------
+  const side = makePanel("clawdbot-chat");
+  let area: "left" | "right" = "right";
+  function place(where: "left" | "right"): void {
+    if (side.isAttached && where === area) return;
+    area = where;
+    app.shell.add(side, where, { rank: 1000, type: "Clawdbot" });
+  }
+  place("right");
+  restorer?.add(side, "clawdbot-chat");
+
+  // -- what the chat is told of the notebook ----------------------------------------------------------------------------
+  let refreshing = 0;
+  function refresh(): void {
+    cancelAnimationFrame(refreshing);
+    refreshing = requestAnimationFrame(() => panels.forEach((panel) => panel.refresh()));
+  }
+  async function askVariables(): Promise<void> {
+    const found = side.isVisible ? await listVariables(current()?.sessionContext.session?.kernel) : [];
+    variables = found.map(({ name }) => name);
+    refresh();
+  }
+  if (notebooks) {
+    notebooks.currentChanged.connect(() => void askVariables());
+    notebooks.activeCellChanged.connect(refresh);
+    notebooks.selectionChanged.connect(refresh);
+    notebooks.widgetAdded.connect((_, panel) => {
+      panel.sessionContext.statusChanged.connect((_context, state) => {
+        if (state === "idle" && panel === current()) void askVariables();
+      });
+    });
+  }
+  themes?.themeChanged.connect(() => panels.forEach((panel) => panel.retheme()));
+
+  // -- commands -------------------------------------------------------------------------------------------------------
+  const tabs = new WidgetTracker<MainAreaWidget<ChatPanel>>({
+    namespace: "clawdbot",
+  });
+  const { commands } = app;
+  const hasCell = (): boolean => Boolean(current()?.content.activeCell);
+
+  async function about(kind: "ask" | "explain" | "fix" | "selection"): Promise<void> {
+    const panel = current();
+    if (!panel) return told(() => Promise.reject(new NoCell("Open a notebook first: there is no cell to work with.")));
+    const source = sourceOf(kind, panel, text);
+    app.shell.activateById(side.id);
+    const chat = await side.element();
+    const question = {
+      ask: "",
+      selection: "",
+      explain: text("Explain what this cell does, step by step."),
+      fix: text("This cell fails. Find the cause and give the corrected cell."),
+    }[kind];
+    chat.compose(question, { send: question !== "", contexts: [source] });
+    if (question === "") chat.focusComposer();
+  }
+
+  commands.addCommand(Commands.open, {
+    label: text("Open Clawdbot"),
+    icon,
+    execute: () => app.shell.activateById(side.id),
+  });
+  commands.addCommand(Commands.openTab, {
+    label: (args) => text(args.isLauncher ? "Clawdbot Chat" : "Open Clawdbot in a Tab"),
+    caption: text("Chat with the assistant about your notebook"),
+    icon,
+    execute: async (args) => {
+      const id = `clawdbot-tab-${typeof args.id === "string" ? args.id : Date.now().toString(36)}`;
+      const widget = new MainAreaWidget({ content: makePanel(id) });
+      widget.id = `${id}-area`;
+      widget.title.icon = icon;
+      widget.title.label = "Clawdbot";
+      app.shell.add(widget, "main");
+      await tabs.add(widget);
+      app.shell.activateById(widget.id);
+    },
+  });
+  commands.addCommand(Commands.openBrowser, {
+    label: text("Open Clawdbot in the Browser"),
+    execute: () => void window.open(`${root()}chat`, "_blank", "noopener"),
+  });
+  commands.addCommand(Commands.newSession, {
+    label: text("New Clawdbot Session"),
+    execute: async () => {
+      app.shell.activateById(side.id);
+      (await side.element()).newSession();
+    },
+  });
+  const cellCommands = [
+    [Commands.ask, "Ask About This Cell", "ask", hasCell],
+    [Commands.explain, "Explain This Cell", "explain", hasCell],
+    [
+      Commands.fix,
+      "Fix This Cell",
+      "fix",
+      () => {
+        const panel = current();
+        return panel !== null && failedCell(panel) !== null;
+      },
+    ],
+    [Commands.askSelection, "Ask About the Selected Text", "selection", hasCell],
+  ] as const;
+  for (const [id, label, kind, isEnabled] of cellCommands)
+    commands.addCommand(id, {
+      label: text(label),
+      caption: text(label),
+      icon,
+      isEnabled,
+      execute: () => about(kind),
+    });
+
+  for (const command of Object.values(Commands)) palette?.addItem({ command, category: "Clawdbot" });
+  launcher?.add({
+    command: Commands.openTab,
+    args: { isLauncher: true },
+    category: "Other",
+    rank: 10,
+  });
+  void restorer?.restore(tabs, {
+    command: Commands.openTab,
+    args: (widget) => ({ id: widget.content.id.replace("clawdbot-tab-", "") }),
+    name: (widget) => widget.content.id,
+  });
+  statusBar?.registerStatusItem("jupyter-clawdbot:status", {
+    item: status,
+    align: "right",
+    rank: 900,
+  });
+
+  if (settings)
+    void settings.load(ID).then((loaded) => {
+      const apply = (): void => {
+        if (labShell) place(loaded.get("side").composite === "left" ? "left" : "right");
+      };
+      apply();
+      loaded.changed.connect(apply);
+    });
+}

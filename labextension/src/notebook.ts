@@ -1,0 +1,185 @@
+/** What the chat can know of the notebook in front of the person, and what it can do there. Every edit can be undone. */
+import type { Cell } from "@jupyterlab/cells";
+import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
+import { NotebookActions } from "@jupyterlab/notebook";
+import type { Attachment } from "./embed.js";
+import { textFile } from "./embed.js";
+
+/** Text of one output that goes along; the rest of it is said to be left out. */
+const MOST_OUTPUT = 8_000;
+/** Images of one cell that go along. */
+const MOST_IMAGES = 4;
+/** Text of the whole notebook that goes along; cells are left out from its beginning. */
+const MOST_NOTEBOOK = 60_000;
+
+// eslint-disable-next-line no-control-regex
+const ANSI = /\u001b\[[0-9;]*[A-Za-z]/g;
+
+/** One output as nbformat has it, as far as it is used here. */
+interface Output {
+  output_type: string;
+  text?: string | string[];
+  data?: Record<string, unknown>;
+  ename?: string;
+  evalue?: string;
+  traceback?: string[];
+}
+
+interface CellJson {
+  cell_type: string;
+  source: string | string[];
+  execution_count?: number | null;
+  outputs?: Output[];
+}
+
+const joined = (text: unknown): string => (Array.isArray(text) ? text.join("") : typeof text === "string" ? text : "");
+
+/** The notebook's file name. */
+export function nameOf(panel: NotebookPanel): string {
+  return panel.context.path.split("/").pop() ?? "notebook.ipynb";
+}
+
+/** The place of a cell as people count, from 1. */
+export function placeOf(panel: NotebookPanel, cell: Cell): number {
+  return panel.content.widgets.indexOf(cell) + 1;
+}
+
+/** The cells that are selected, the active one at least; in the order of the notebook. */
+export function selectedCells(panel: NotebookPanel): Cell[] {
+  const selected = panel.content.widgets.filter((cell) => panel.content.isSelectedOrActive(cell));
+  return selected;
+}
+
+/** The newest cell with an error among its outputs: the active one if it has one, else the one that ran last. */
+export function failedCell(panel: NotebookPanel): Cell | null {
+  const failed = panel.content.widgets.filter((cell) => hasError(cell));
+  const active = panel.content.activeCell;
+  if (active && failed.includes(active)) return active;
+  const ranAt = (cell: Cell): number => json(cell).execution_count ?? 0;
+  return failed.sort((a, b) => ranAt(b) - ranAt(a))[0] ?? null;
+}
+
+export function hasError(cell: Cell): boolean {
+  return (json(cell).outputs ?? []).some((output) => output.output_type === "error");
+}
+
+/** What is selected in the editor of the active cell. */
+export function selectedText(panel: NotebookPanel): string {
+  const editor = panel.content.activeCell?.editor;
+  if (!editor) return "";
+  const { start, end } = editor.getSelection();
+  return editor.model.sharedModel.getSource().slice(editor.getOffsetAt(start), editor.getOffsetAt(end));
+}
+
+/** Cells as Markdown, with their outputs as text; images as files of their own. */
+export function cellFiles(panel: NotebookPanel, cells: readonly Cell[]): Attachment[] {
+  const first = cells[0];
+  if (!first) return [];
+  const place = placeOf(panel, first);
+  const name =
+    cells.length === 1 ? `cell-${place}` : `cells-${place}-to-${placeOf(panel, cells[cells.length - 1] ?? first)}`;
+  const text = cells.map((cell) => cellText(panel, cell)).join("\n\n");
+  const head = `From the notebook ${panel.context.path}:\n\n`;
+  return [textFile(`${name}.md`, head + text), ...cells.flatMap((cell) => images(panel, cell)).slice(0, MOST_IMAGES)];
+}
+
+/** The whole notebook as Markdown; of a long one the end, which says how much is missing. */
+export function notebookFile(panel: NotebookPanel): Attachment {
+  const parts: string[] = [];
+  let length = 0;
+  const cells = panel.content.widgets;
+  let index = cells.length;
+  while (index > 0) {
+    const cell = cells[index - 1];
+    const part = cell ? cellText(panel, cell) : "";
+    if (length + part.length > MOST_NOTEBOOK && parts.length > 0) break;
+    parts.unshift(part);
+    length += part.length;
+    index -= 1;
+  }
+  const left = index > 0 ? `(the first ${index} cells are left out)\n\n` : "";
+  const kernel = panel.sessionContext.kernelDisplayName;
+  return textFile(
+    `${nameOf(panel)}.md`,
+    `Notebook ${panel.context.path}, kernel ${kernel}\n\n${left}${parts.join("\n\n")}`,
+  );
+}
+
+function cellText(panel: NotebookPanel, cell: Cell): string {
+  const { cell_type: type, source, execution_count: count, outputs } = json(cell);
+  const place = `Cell ${placeOf(panel, cell)}`;
+  if (type !== "code") return `${place} (${type}):\n\n${joined(source)}`;
+  const language = panel.context.model.defaultKernelLanguage || "python";
+  const ran = typeof count === "number" ? `, In [${count}]` : ", not run";
+  const shown = (outputs ?? []).map(outputText).filter((text) => text !== "");
+  const results = shown.length > 0 ? `\n\nOutput:\n\n${fenced("", shown.join("\n"))}` : "";
+  return `${place} (code${ran}):\n\n${fenced(language, joined(source))}${results}`;
+}
+
+/** A fence that the text itself cannot close. */
+function fenced(language: string, text: string): string {
+  const longest = Math.max(2, ...Array.from(text.matchAll(/`{3,}/g), (run) => run[0].length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}${language}\n${text}\n${fence}`;
+}
+
+function outputText(output: Output): string {
+  let text = joined(output.text);
+  if (output.output_type === "error")
+    text = joined(output.traceback?.join("\n")) || `${output.ename}: ${output.evalue}`;
+  else if (output.data) text = joined(output.data["text/markdown"]) || joined(output.data["text/plain"]);
+  text = text.replace(ANSI, "").trimEnd();
+  if (text.length <= MOST_OUTPUT) return text;
+  const half = MOST_OUTPUT / 2;
+  return `${text.slice(0, half)}\n[… ${text.length - MOST_OUTPUT} characters left out …]\n${text.slice(-half)}`;
+}
+
+function images(panel: NotebookPanel, cell: Cell): Attachment[] {
+  return (json(cell).outputs ?? []).flatMap((output) =>
+    ["image/png", "image/jpeg"].flatMap((mimeType) => {
+      const content = joined(output.data?.[mimeType]).replace(/\s/g, "");
+      if (content === "") return [];
+      return [
+        {
+          fileName: `cell-${placeOf(panel, cell)}-output.${mimeType.slice(6)}`,
+          mimeType,
+          content,
+        },
+      ];
+    }),
+  );
+}
+
+function json(cell: Cell): CellJson {
+  return cell.model.toJSON();
+}
+
+/** Why there is nothing to work with. */
+export class NoCell extends Error {}
+
+function writable(tracker: INotebookTracker): NotebookPanel {
+  const panel = tracker.currentWidget;
+  if (!panel?.content.activeCell) throw new NoCell("Open a notebook first: there is no cell to work with.");
+  if (panel.context.model.readOnly || !panel.context.contentsModel?.writable)
+    throw new NoCell("The notebook is read-only.");
+  return panel;
+}
+
+/** Put `code` into a new cell below the active one, which becomes active. */
+export function insertBelow(tracker: INotebookTracker, code: string): NotebookPanel {
+  const panel = writable(tracker);
+  NotebookActions.insertBelow(panel.content);
+  panel.content.activeCell?.model.sharedModel.setSource(code);
+  return panel;
+}
+
+/** Put `code` in the place of what the active cell says. */
+export function replaceCell(tracker: INotebookTracker, code: string): void {
+  writable(tracker).content.activeCell?.model.sharedModel.setSource(code);
+}
+
+/** Put `code` into a new cell and run it in the notebook's kernel, where the person sees what it does. */
+export async function insertAndRun(tracker: INotebookTracker, code: string): Promise<void> {
+  const panel = insertBelow(tracker, code);
+  await NotebookActions.run(panel.content, panel.sessionContext);
+}

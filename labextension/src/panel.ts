@@ -1,0 +1,145 @@
+/** A Lumino widget around `<clawdbot-chat>`. The bundle is loaded when the widget is shown first, not at Lab's start. */
+import { Notification } from "@jupyterlab/apputils";
+import type { Drag } from "@lumino/dragdrop";
+import { Widget } from "@lumino/widgets";
+import type { Message } from "@lumino/messaging";
+import type { Attachment, ChatElement, ChatStatus, CodeAction, ContextSource } from "./embed.js";
+import { loadElement, root } from "./embed.js";
+import { icon } from "./icon.js";
+import type { Text } from "./texts.js";
+
+export interface PanelOptions {
+  id: string;
+  text: Text;
+  locale: string;
+  theme: () => "light" | "dark";
+  session: string;
+  contexts: () => ContextSource[];
+  codeActions: CodeAction[];
+  /** What was dropped from Lab (cells, files), as files; `null` for anything else. */
+  dropped: (event: Drag.Event) => Promise<Attachment[]> | null;
+  onStatus: (status: ChatStatus) => void;
+}
+
+export class ChatPanel extends Widget {
+  private chat: ChatElement | null = null;
+  private waiting: Promise<ChatElement> | null = null;
+
+  constructor(private readonly options: PanelOptions) {
+    super();
+    this.id = options.id;
+    this.addClass("clawdbot-ChatPanel");
+    this.title.icon = icon;
+    this.title.caption = options.text("Clawdbot Chat");
+    this.title.closable = options.id !== "clawdbot-chat";
+    if (this.title.closable) this.title.label = "Clawdbot";
+    this.node.setAttribute("aria-label", options.text("Clawdbot Chat"));
+    this.node.setAttribute("role", "region");
+  }
+
+  /** The element, once the bundle is here. */
+  element(): Promise<ChatElement> {
+    this.waiting ??= this.load().catch((error: unknown) => {
+      this.waiting = null;
+      throw error;
+    });
+    return this.waiting;
+  }
+
+  /** What goes along, as the notebook is now. */
+  refresh(): void {
+    if (this.chat) this.chat.contexts = this.options.contexts();
+  }
+
+  retheme(): void {
+    if (this.chat) this.chat.theme = this.options.theme();
+  }
+
+  override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.element().catch(() => this.failed());
+  }
+
+  override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.element().then(
+      (chat) => chat.focusComposer(),
+      () => this.failed(),
+    );
+  }
+
+  override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    for (const type of DRAG_EVENTS) this.node.addEventListener(type, this);
+  }
+
+  override onBeforeDetach(message: Message): void {
+    for (const type of DRAG_EVENTS) this.node.removeEventListener(type, this);
+    super.onBeforeDetach(message);
+  }
+
+  /** Lumino's drags are events of its own, not the browser's. */
+  handleEvent(event: Event): void {
+    const drag = event as unknown as Drag.Event;
+    const known = drag.mimeData.hasData(CELLS) || drag.mimeData.hasData(FILES);
+    if (!known) return;
+    event.preventDefault();
+    event.stopPropagation();
+    drag.dropAction = "copy";
+    if (event.type === "lm-drop") void this.take(drag);
+    this.toggleClass("clawdbot-mod-dropTarget", event.type === "lm-dragenter" || event.type === "lm-dragover");
+  }
+
+  private async take(drag: Drag.Event): Promise<void> {
+    const files = this.options.dropped(drag);
+    if (files === null) return;
+    const given = await files;
+    const chat = await this.element();
+    const name = given[0]?.fileName ?? "";
+    const label = given.length > 1 ? `${name} +${given.length - 1}` : name;
+    const source = {
+      id: `drop-${name}-${Date.now()}`,
+      label,
+      on: true,
+      once: true,
+      read: () => Promise.resolve(given),
+    };
+    chat.contexts = [...chat.contexts, source];
+    chat.focusComposer();
+  }
+
+  private async load(): Promise<ChatElement> {
+    await loadElement();
+    const chat = document.createElement("clawdbot-chat") as ChatElement;
+    chat.mode = "panel";
+    chat.baseUrl = root();
+    chat.sessionKey = this.options.session;
+    chat.locale = this.options.locale;
+    chat.theme = this.options.theme();
+    chat.codeActions = this.options.codeActions;
+    chat.contexts = this.options.contexts();
+    chat.addEventListener("clawdbot-status", (event) =>
+      this.options.onStatus((event as CustomEvent<ChatStatus>).detail),
+    );
+    this.node.replaceChildren(chat);
+    this.chat = chat;
+    return chat;
+  }
+
+  private failed(): void {
+    const { text } = this.options;
+    Notification.error(text("The chat could not be loaded from the server."), {
+      actions: [
+        {
+          label: text("Try again"),
+          callback: () => void this.element().catch(() => this.failed()),
+        },
+      ],
+    });
+  }
+}
+
+const DRAG_EVENTS = ["lm-dragenter", "lm-dragover", "lm-dragleave", "lm-drop"] as const;
+/** As JupyterLab names what it drags. */
+export const CELLS = "application/vnd.jupyter.cells";
+export const FILES = "application/x-jupyter-icontents";

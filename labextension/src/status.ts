@@ -1,0 +1,41 @@
+/** The item of the status bar: is the gateway there, is an answer being written. */
+import { Widget } from "@lumino/widgets";
+import type { ChatStatus } from "./embed.js";
+import type { Text } from "./texts.js";
+
+const MARKS: Record<ChatStatus["status"], string> = {
+  idle: "",
+  answering: " …",
+  offline: " ⚠",
+  login: " ⚿",
+};
+
+export class StatusItem extends Widget {
+  private readonly button = document.createElement("button");
+
+  constructor(
+    private readonly text: Text,
+    open: () => void,
+  ) {
+    super();
+    this.addClass("clawdbot-StatusItem");
+    this.button.type = "button";
+    this.button.textContent = "Clawdbot";
+    this.button.title = text("Open Clawdbot");
+    this.button.addEventListener("click", open);
+    this.node.append(this.button);
+  }
+
+  tell({ status }: ChatStatus): void {
+    const said = {
+      idle: "Clawdbot: ready",
+      answering: "Clawdbot: answering…",
+      offline: "Clawdbot: not connected",
+      login: "Clawdbot: log in",
+    }[status];
+    this.button.textContent = `Clawdbot${MARKS[status]}`;
+    this.button.title = this.text(said);
+    this.button.dataset.status = status;
+    this.button.setAttribute("aria-label", this.text(said));
+  }
+}

@@ -1,0 +1,51 @@
+/** The words of this extension. Lab's translation comes first, so that a language pack may have its own. */
+import type { ITranslator } from "@jupyterlab/translation";
+import { nullTranslator } from "@jupyterlab/translation";
+
+const KOREAN: Record<string, string> = {
+  Clawdbot: "Clawdbot",
+  "Clawdbot Chat": "Clawdbot 채팅",
+  "Open Clawdbot": "Clawdbot 열기",
+  "Open Clawdbot in a Tab": "Clawdbot 탭으로 열기",
+  "Open Clawdbot in the Browser": "Clawdbot 브라우저에서 열기",
+  "New Clawdbot Session": "Clawdbot 새 대화",
+  "Ask About This Cell": "이 셀에 대해 묻기",
+  "Explain This Cell": "이 셀 설명 듣기",
+  "Fix This Cell": "이 셀 고치기",
+  "Ask About the Selected Text": "선택한 텍스트에 대해 묻기",
+  "Chat with the assistant about your notebook": "노트북을 두고 어시스턴트와 대화해요",
+  "Insert below": "아래에 셀로 넣기",
+  "Replace cell": "셀 바꾸기",
+  "Insert and run": "셀로 넣고 실행",
+  "Open a notebook first: there is no cell to work with.": "먼저 노트북을 열어 주세요. 작업할 셀이 없어요.",
+  "The notebook is read-only.": "이 노트북은 읽기 전용이에요.",
+  "The chat could not be loaded from the server.": "서버에서 채팅을 불러오지 못했어요.",
+  "Try again": "다시 시도",
+  Notebook: "노트북",
+  "Cell %1": "셀 %1",
+  "%1 cells": "셀 %1개",
+  "Last error": "마지막 오류",
+  "Selected text": "선택한 텍스트",
+  Variables: "변수",
+  "Explain what this cell does, step by step.": "이 셀이 하는 일을 차근차근 설명해 주세요.",
+  "This cell fails. Find the cause and give the corrected cell.":
+    "이 셀에서 오류가 나요. 원인을 찾고 고친 셀을 주세요.",
+  "Clawdbot: ready": "Clawdbot: 준비됨",
+  "Clawdbot: answering…": "Clawdbot: 답변 중…",
+  "Clawdbot: not connected": "Clawdbot: 연결 안 됨",
+  "Clawdbot: log in": "Clawdbot: 로그인 필요",
+};
+
+/** `%1` … are places for `values`. */
+export type Text = (message: string, ...values: (string | number)[]) => string;
+
+export function texts(translator: ITranslator | null): Text {
+  const source = translator ?? nullTranslator;
+  const bundle = source.load("clawdbot_ext");
+  const korean = source.languageCode.toLowerCase().startsWith("ko");
+  return (message, ...values) => {
+    const translated = bundle.gettext(message);
+    const known = translated !== message || !korean ? translated : (KOREAN[message] ?? message);
+    return known.replace(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ""));
+  };
+}

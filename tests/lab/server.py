@@ -1,0 +1,86 @@
+"""A real JupyterLab with the extension from this checkout, on a free port, with a state directory of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.http import ask
+from tests.support.server import ROOT, clean_environment, free_port
+
+TOKEN = "the-token-of-this-lab"
+START_S = 30.0
+APPUTILS = "@jupyterlab/apputils-extension"
+
+
+class Lab:
+    """``jupyter lab`` (or ``notebook``) under ``/a%40b/``, its files in ``folder/work``."""
+
+    def __init__(self, folder: Path, *, program: str = "jupyterlab", env: Mapping[str, str] | None = None):
+        self.folder, self.work, self.state = folder, folder / "work", folder / "state"
+        self.port, self.program = free_port(), program
+        self._process: subprocess.Popen[bytes] | None = None
+        self.work.mkdir(parents=True)
+        self.state.mkdir(mode=0o700)
+        extensions = folder / "share" / "labextensions"
+        extensions.mkdir(parents=True)
+        (extensions / "jupyter-clawdbot").symlink_to(ROOT / "clawdbot_ext" / "_labextension")
+        settings = folder / "settings" / APPUTILS
+        settings.mkdir(parents=True)
+        # A toast about news would lie over the composer.
+        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": False}
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+        self.environment = clean_environment(
+            self.state, JUPYTER_TOKEN=TOKEN, JUPYTER_CONFIG_PATH=str(ROOT / "jupyter-config"),
+            JUPYTER_PATH=str(folder / "share"), JUPYTERLAB_SETTINGS_DIR=str(folder / "settings"),
+            JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"), **(env or {}))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/a%40b/"
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "lab.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        with open(self.folder / "lab.log", "ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self.program, f"--port={self.port}", "--ServerApp.port_retries=0", "--no-browser",
+                 "--ServerApp.base_url=/a%40b/", "--allow-root", "--LabApp.news_url=None"],
+                cwd=self.work, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"Lab ended:\n{self.output}")
+            try:
+                if ask(self.port, path="/a%40b/clawdbot/healthz").status == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"Lab did not answer:\n{self.output}")
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def write(self, name: str, *cells: str | tuple[str, list[dict[str, Any]]]) -> None:
+        """A notebook of code cells, with outputs where they are given."""
+        made = []
+        for number, cell in enumerate(cells):
+            source, outputs = cell if isinstance(cell, tuple) else (cell, [])
+            made.append({"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": source,
+                         "execution_count": None, "outputs": outputs})
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        (self.work / name).write_text(json.dumps(notebook))

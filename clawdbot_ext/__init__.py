@@ -40,3 +40,16 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     """Where the built JupyterLab extension is, for ``jupyter labextension develop``."""
     return [{"src": "_labextension", "dest": "jupyter-clawdbot"}]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext clawdbot_ext``: the magics ``%clawdbot`` and ``%%clawdbot``."""
+    from .magics import register
+
+    shell.clawdbot = register(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext clawdbot_ext``"""
+    shell.clawdbot.unload()
+    del shell.clawdbot

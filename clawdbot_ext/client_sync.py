@@ -42,6 +42,11 @@ class SyncClient:
         """The payload of ``hello-ok``."""
         return self._client.hello
 
+    @property
+    def page_url(self) -> str:
+        """The gateway's folder in a browser, with a slash at its end."""
+        return self._client.endpoint.page_url
+
     def request(
         self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S
     ) -> Any:

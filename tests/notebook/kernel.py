@@ -1,0 +1,95 @@
+"""A real ipykernel, driven as a notebook drives it: cells in, outputs out."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+CELL_S = 30.0
+
+
+@dataclass
+class Ran:
+    """What one cell left in the notebook. Outputs are as they are saved: updates of a display are in its place."""
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    updates: int = 0
+    next_input: str | None = None
+
+    @property
+    def markdown(self) -> str:
+        return "\n".join(out["data"]["text/markdown"] for out in self.outputs if "text/markdown" in out.get("data", {}))
+
+    @property
+    def errors(self) -> list[str]:
+        return [f"{out['ename']}: {out['evalue']}" for out in self.outputs if "ename" in out]
+
+    @property
+    def text(self) -> str:
+        return "".join(out.get("text", "") for out in self.outputs)
+
+
+class Kernel:
+    """A kernel whose environment is ``environment``."""
+
+    def __init__(self, environment: Mapping[str, str]):
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(env=dict(environment))
+        self._client = self._manager.blocking_client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=CELL_S)
+
+    def run(self, code: str) -> Ran:
+        """Run a cell to its end."""
+        return self.collect(self.start(code))
+
+    def start(self, code: str) -> str:
+        return str(self._client.execute(code))
+
+    def collect(self, asked: str, until: str | None = None) -> Ran:
+        """Everything of a cell until it is idle, or until some output has ``until`` in it."""
+        ran, places = Ran(), {}
+        deadline = time.monotonic() + CELL_S
+        while True:
+            try:
+                message = self._client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"the cell did not end: {ran}") from None
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            shown = content.get("transient", {}).get("display_id")
+            if kind == "update_display_data" and shown in places:
+                ran.updates += 1
+                ran.outputs[places[shown]] = content
+            elif kind in ("display_data", "execute_result", "error", "stream"):
+                if shown:
+                    places[shown] = len(ran.outputs)
+                ran.outputs.append(content)
+            if until is not None and until in ran.markdown:
+                return ran
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+        reply = self._client.get_shell_msg(timeout=CELL_S)
+        while reply["parent_header"].get("msg_id") != asked:
+            reply = self._client.get_shell_msg(timeout=CELL_S)
+        for payload in reply["content"].get("payload", []):
+            if payload.get("source") == "set_next_input":
+                ran.next_input = payload["text"]
+        return ran
+
+    def complete(self, code: str) -> list[str]:
+        reply = self._client.complete(code, len(code), reply=True, timeout=CELL_S)
+        return list(reply["content"]["matches"])
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def stop(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)

@@ -416,8 +416,8 @@ def register(shell: Any) -> Clawdbot:
 
 def complete(ours: Clawdbot, event: Any) -> list[str]:
     """Subcommands and options; then sessions, models or variables, as the word before asks for."""
-    words = event.line[: event.line.find(event.symbol) if event.symbol else None].split()
-    begun = event.symbol or ""
+    words = event.line.split()
+    begun = "" if event.line[-1:].isspace() else words.pop()
     known: Sequence[str] = OPTIONS if words[:1] == ["%%clawdbot"] else SUBCOMMANDS
     before = words[-1] if len(words) > 1 else ""
     if before == "--var":
@@ -426,4 +426,6 @@ def complete(ours: Clawdbot, event: Any) -> list[str]:
         known = ours.names("sessions" if before in ("-s", "use") else "models")
     elif before and words[0] != "%%clawdbot":
         known = ()
-    return [word for word in known if word.startswith(begun)]
+    # IPython puts a match in the place of `symbol`, which begins behind the last of its separators (a colon is one).
+    kept = len(begun) - len(event.symbol)
+    return [word[kept:] for word in known if word.startswith(begun)]

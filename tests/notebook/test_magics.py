@@ -28,7 +28,7 @@ def test_the_cell_is_the_question_and_the_reply_is_stored_as_markdown(kernel, ap
 
 
 def test_a_long_reply_is_seen_to_grow(kernel):
-    ran = kernel.run("%%clawdbot\n[[tokens=40,delay_ms=20]]")
+    ran = kernel.run("%%clawdbot\n[[tokens=40]][[delay_ms=20]]")
     assert ran.updates >= 3 and "t39" in ran.markdown and len(ran.outputs) == 1
 
 
@@ -67,7 +67,7 @@ def test_fix_sends_the_failed_cell_with_its_traceback(kernel, api):
 
 
 def test_interrupting_the_cell_stops_the_reply_and_keeps_what_is_there(kernel, home):
-    running = kernel.start("%%clawdbot\n[[tokens=2000,delay_ms=20]]")
+    running = kernel.start("%%clawdbot\n[[tokens=2000]][[delay_ms=20]]")
     begun = kernel.collect(running, until="t3")
     assert begun.markdown
     kernel.interrupt()
@@ -84,7 +84,7 @@ def test_the_sessions_of_the_gateway_are_listed_chosen_and_made(kernel):
     assert "A notebook's own" in listed and "**→**" in listed
     assert "`main`" in kernel.run("%clawdbot use main").markdown
     assert "claude-sonnet-5-5" in kernel.run("%clawdbot models").markdown
-    assert "claude" in kernel.run("%clawdbot status").markdown
+    assert "Claude Sonnet 5.5" in kernel.run("%clawdbot status").markdown
 
 
 def test_what_is_wrong_is_said_in_a_sentence(kernel):
@@ -106,7 +106,9 @@ def test_everything_can_be_completed(kernel):
     assert "frame_of_mine" in kernel.complete("%%clawdbot --var frame_of")
     assert "--insert" in kernel.complete("%%clawdbot --ins")
     assert any(match.startswith("claude-sonnet") for match in kernel.complete("%clawdbot model claude-s"))
-    assert any(match.startswith("agent:main:") for match in kernel.complete("%clawdbot use agent:main:"))
+    key = kernel.run("%clawdbot new").markdown.split("`")[1]
+    begun, rest = key[:-4], key[-4:]
+    assert any(match.endswith(rest) for match in kernel.complete(f"%clawdbot use {begun}"))
 
 
 def test_nothing_secret_is_in_the_kernel_or_in_an_output(kernel, home):

@@ -51,8 +51,8 @@ class Lab:
     def start(self) -> None:
         with open(self.folder / "lab.log", "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.program, f"--port={self.port}", "--ServerApp.port_retries=0", "--no-browser",
-                 "--ServerApp.base_url=/a%40b/", "--allow-root", "--LabApp.news_url=None"],
+                [sys.executable, "-m", self.program, f"--port={self.port}", "--ServerApp.port_retries=0",
+                 "--no-browser", "--ServerApp.base_url=/a%40b/", "--allow-root", "--LabApp.news_url=None"],
                 cwd=self.work, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:

@@ -114,6 +114,7 @@ class _Post(_MediaRoute):
         if admitted is None:
             return
         self._gateway, identity = admitted
+        claimed = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         length = self.request.headers.get("Content-Length", "")
         size = int(length) if length.isdigit() else None
         largest = self._gateway.media.limits().largest
@@ -124,7 +125,7 @@ class _Post(_MediaRoute):
                 raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
             self._upload = self._gateway.media.receive(
                 name=self.get_query_argument("name", "", strip=False), owner=owner_of(identity), size=size,
-                sha256=sha256, claimed=self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() or None)
+                sha256=sha256, claimed=claimed or None)
         except GatewayError as exc:
             self._refusal = exc
             if size is not None and size > largest * DRAINED:

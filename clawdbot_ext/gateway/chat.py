@@ -66,9 +66,9 @@ async def accept_message(
         raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
     if params.thinking is not None and params.thinking not in THINKING_LEVELS:
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
-    if params.attachments and is_temporary(key):
-        raise InvalidRequest("files are kept on disk, so a temporary chat takes none", reason="TEMPORARY_SESSION")
     files = await resolve(gw, client, params.attachments or ())
+    if files and is_temporary(key):
+        await gw.media.hold([file.id for file in files])
     where = (place.kind, place.message_id) if place else ()
     request_hash = hash_of(key, params.message + request_part(files), *where)
     if not files and (command := split_command(params.message)):

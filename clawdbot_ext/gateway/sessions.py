@@ -204,6 +204,8 @@ async def sessions_delete(gw: Gateway, client: Client, params: SessionsDeletePar
     except NotFound:
         return SessionsDeleteResult(ok=True, key=key, deleted=False, archived=[])
     gw.sweeper.expect(now + UNDO_MS)
+    if is_temporary(key):
+        gw.media.expect_release(now + UNDO_MS)
     gw.tell_deleted(key)
     return SessionsDeleteResult(ok=True, key=key, deleted=True, archived=archived, undo_until=now + UNDO_MS)
 

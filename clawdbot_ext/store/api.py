@@ -435,8 +435,8 @@ class Store(Protocol):
         """The newest that the user gave with these bytes and that is still here."""
         ...
 
-    async def media_wanted(self, id_: str) -> bool:
-        """Does a message, or a send that waits, speak of it?"""
+    async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
+        """Does a message, or a send that waits, speak of it? ``temporary``: one of a temporary session counts too."""
         ...
 
     async def media_in_use(self, sha256: str) -> bool:

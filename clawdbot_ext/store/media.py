@@ -92,8 +92,13 @@ def find(conn: sqlite3.Connection, sha256: str, owner: str) -> Media | None:
 
 
 def wanted(conn: sqlite3.Connection, id_: str) -> bool:
-    """Does a message, or a send that waits, speak of it?"""
-    return conn.execute(f"SELECT 1 FROM media WHERE id = ? AND {_WANTED}", (id_,)).fetchone() is not None
+    """Does a message, or a send that waits, speak of it? The row itself may be in another database."""
+    found = conn.execute(
+        """SELECT 1 FROM media_refs WHERE media_id = ?1 UNION ALL
+           SELECT 1 FROM runs WHERE ended_at IS NULL AND instr(message, ?1) LIMIT 1""",
+        (id_,),
+    ).fetchone()
+    return found is not None
 
 
 def mark_seen(conn: sqlite3.Connection, id_: str, cache_key: str) -> None:

@@ -311,7 +311,7 @@ class SqliteStore:
     async def find_media(self, sha256: str, owner: str) -> Media | None:
         return await self._read(lambda conn: media.find(conn, sha256, owner))
 
-    async def media_wanted(self, id_: str) -> bool:
+    async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
         return await self._read(lambda conn: media.wanted(conn, id_))
 
     async def media_in_use(self, sha256: str) -> bool:

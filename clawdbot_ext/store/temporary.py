@@ -139,6 +139,10 @@ class Routed:
         due = [at for store in (self.temporary, self.kept) if (at := await store.sweep(now=now)) is not None]
         return min(due, default=None)
 
+    async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
+        """All files have their rows in ``kept``; messages of either may speak of them."""
+        return (temporary and await self.temporary.media_wanted(id_)) or await self.kept.media_wanted(id_)
+
     async def spent(self, **wanted: Any) -> Sequence[Spent]:
         both = await asyncio.gather(self.temporary.spent(**wanted), self.kept.spent(**wanted))
         return sorted((row for rows in both for row in rows), key=lambda row: row.at)

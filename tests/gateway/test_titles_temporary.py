@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from clawdbot_ext.agent.title import tidy, worth_a_title
@@ -101,9 +103,9 @@ def test_a_temporary_session_leaves_nothing_on_disk(gateway):
             with pytest.raises(WireError) as conflict:
                 await wire.send("something else", key="main", run_id=run_id)
             assert conflict.value.details["reason"] == "IDEMPOTENCY_CONFLICT"
-            with pytest.raises(WireError) as refused:
-                await wire.send("look", key=key, attachments=[{"content": "aGk=", "fileName": "a.txt"}])
-            assert refused.value.details["reason"] == "TEMPORARY_SESSION"
+            held = {"content": base64.b64encode(f"the {secret} in a file".encode()).decode(), "fileName": "a.txt"}
+            await wire.ask("look", key=key, attachments=[held])
+            assert [path for path in (gateway.home / "media").rglob("*") if path.is_file()]
             await wire.call("sessions.delete", {"key": fork})
             return key
 

@@ -5,7 +5,8 @@ What is forgotten, and when:
 - A file that no message and no waiting send speaks of, after ``media.orphanHours``; earlier when room is needed.
 - What a message speaks of: never by itself. With ``media.keepDays`` set, after that many days; the row stays and says
   when, so that the message can.
-- Files of a temporary session with the session (``release``).
+- Files of temporary sessions (``hold``) as soon as none of those speaks of them any more, when the gateway stops, and
+  after a crash at the next start.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ MAX_UPLOADS = 16
 """Files that may be on their way in at the same time."""
 COLLECT_S = 3600.0
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+RELEASE_S = 2.0
+"""How long after a temporary session can no longer come back its messages are surely gone."""
+HELD = "media.temporary"
+"""The kind of the records that name the files of temporary sessions."""
 THUMBNAIL = "thumbnail"
 
 
@@ -41,11 +46,12 @@ class Library:
         self._live, self.store = live, store
         self.files = Files(live().home / "media")
         self._uploads: set[Upload] = set()
-        self._held: dict[str, set[str]] = {}
-        """Files of sessions that leave no trace, by session key."""
+        self._held: set[str] = set()
+        """Files of sessions that leave no trace."""
         self._keeping = asyncio.Lock()
         """A file is not taken away between the moment its bytes are in place and the moment its row is."""
         self._collector: asyncio.Task[None] | None = None
+        self._release_due = asyncio.Event()
         self._thumbnails: dict[str, asyncio.Task[bytes | None]] = {}
 
     async def open(self) -> None:
@@ -54,13 +60,18 @@ class Library:
             await asyncio.to_thread(self.files.open)
         except StorageFull as exc:
             log.warning("%s: %s; files can be shown, not taken", self.files.root, exc)
+        self._held = {str(record["id"]) for record in await self.store.list_records(HELD)}
+        with contextlib.suppress(StorageFull):
+            await self.release()
         self._collector = asyncio.create_task(self._collect_for_ever(), name="media collector")
 
     async def close(self) -> None:
+        """Also forget what temporary sessions had, which are over now."""
         if self._collector is not None:
             self._collector.cancel()
-        for key in list(self._held):
-            await self.release(key)
+            await asyncio.wait([self._collector])
+        with contextlib.suppress(StorageFull):  # then at the next start
+            await self._remove([id_ for id_ in self._held if not await self.store.media_wanted(id_, temporary=False)])
         for upload in list(self._uploads):
             await self.discard(upload)
 
@@ -184,24 +195,34 @@ class Library:
         return data or None
 
     # -- forgetting ---------------------------------------------------------------------------------------------------
-    def hold(self, session_key: str, ids: Sequence[str]) -> None:
-        """These files belong to a session that leaves no trace: they go when it goes."""
-        self._held.setdefault(session_key, set()).update(ids)
+    async def hold(self, ids: Sequence[str]) -> None:
+        """These files belong to a temporary session now: they go when it goes, whatever happens meanwhile."""
+        for id_ in ids:
+            await self.store.put_record(HELD, id_, {"id": id_}, now=now_ms())
+        self._held.update(ids)
 
-    async def release(self, session_key: str) -> None:
-        """A session that left no trace is over: its files too, unless another message speaks of them."""
-        ids = self._held.pop(session_key, set())
-        await self._remove([id_ for id_ in ids if not await self.store.media_wanted(id_)])
+    async def release(self) -> None:
+        """Forget what was held and no message speaks of any more, because its session is gone for good."""
+        over = [id_ for id_ in self._held if not await self.store.media_wanted(id_)]
+        await self._remove(over)
+        for id_ in over:
+            await self.store.delete_record(HELD, id_)
+        self._held.difference_update(over)
+
+    def expect_release(self, at_ms: int) -> None:
+        """A temporary session was deleted; until then that can be undone."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(0.0, (at_ms - now_ms()) / 1000) + RELEASE_S, self._release_due.set)
 
     async def collect(self) -> None:
         """Forget what is due. Raises the store's errors."""
         config, now = self._live(), now_ms()
-        held = set().union(*self._held.values())
+        await self.release()
         orphans = await self.store.orphaned_media(before=now - config["media.orphanHours"] * HOUR_MS)
-        await self._remove([media.id for media in orphans if media.id not in held])
+        await self._remove([media.id for media in orphans if media.id not in self._held])
         if days := config["media.keepDays"]:
             old = await self.store.media_given(before=now - days * DAY_MS)
-            await self._remove([media.id for media in old if media.id not in held])
+            await self._remove([media.id for media in old if media.id not in self._held])
             if old:
                 log.warning("removed %d attachments older than %d days (media.keepDays)", len(old), days)
         await self._remove_strays()
@@ -224,4 +245,6 @@ class Library:
                 await self.collect()
             except (GatewayError, StoreDamaged, OSError) as exc:
                 log.warning("attachments could not be tidied up: %s", exc)
-            await asyncio.sleep(COLLECT_S)
+            self._release_due.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._release_due.wait(), COLLECT_S)

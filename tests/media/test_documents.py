@@ -137,13 +137,11 @@ def test_a_page_as_large_as_a_house_is_no_larger_a_picture(read) -> None:
 
 
 # -- Office -----------------------------------------------------------------------------------------------------------
-@pytest.mark.slow
 def test_a_word_document_goes_as_markdown(read) -> None:
     understood = read(files.office(files.WORD), "minutes.docx")
     assert "ship on Friday" in told(understood) and codes(understood) == ["office"]
 
 
-@pytest.mark.slow
 def test_a_workbook_goes_as_tables(read) -> None:
     import openpyxl
 
@@ -155,7 +153,6 @@ def test_a_workbook_goes_as_tables(read) -> None:
     assert "| 서울 | 9400000 |" in told(read(out.getvalue(), "cities.xlsx"))
 
 
-@pytest.mark.slow
 def test_slides_go_as_their_text(read) -> None:
     import pptx
 

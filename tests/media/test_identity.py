@@ -99,12 +99,6 @@ def test_what_nothing_reads_is_refused_with_what_to_do(identify, content: bytes,
     assert refused.value.hint_in("ko") != refused.value.hint_in("en")
 
 
-def test_a_stranger_is_called_by_its_name(identify) -> None:
-    with pytest.raises(api.MediaError) as refused:
-        identify(b"8BPS\x00\x01" + bytes(200), "design.psd")
-    assert "photoshop" in refused.value.facts["type"]
-
-
 def test_a_tar_is_an_archive_too(identify) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:

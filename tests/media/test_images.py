@@ -167,7 +167,7 @@ def test_limits_are_those_of_the_model() -> None:
     assert sight("claude-3-5-haiku-20241022").image_edge == 1568
     assert {sight(model.id).documents for model in KNOWN} == {True}
     assert not sight("llava").documents and sight("llava").images
+    assert sight("claude-opus-5-5", images_before=25).image_edge == 2000
     several = sight("claude-opus-5-5", attachments=4)
-    assert several.image_edge == 2000
     assert several.tokens * 4 <= 120_000 and several.pdf_bytes * 4 <= 20_000_000
     assert not api.sight_of(ModelInfo("m", "m", "p", 8000, 1000)).images

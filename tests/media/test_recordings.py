@@ -23,7 +23,6 @@ from tests.support import files
 from tests.support.aio import until
 from tests.support.transcription_api import TranscriptionAPI
 
-pytestmark = pytest.mark.slow
 RECOGNISE = Path(__file__).parents[1] / "support" / "recognise.py"
 SPOKEN = "close every window"
 
@@ -98,6 +97,7 @@ def test_an_mp4_without_its_index_is_incomplete(probe, spoken, talk) -> None:
 
 
 # -- what is heard ----------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["wav", "mp3", "m4a"])
 def test_a_real_engine_hears_what_is_said_and_when(understand, spoken, ending: str) -> None:
     understood = understand(spoken[ending], f"a.{ending}",
@@ -276,6 +276,7 @@ def test_faster_whisper_that_is_asked_for_and_absent_is_named(understand) -> Non
 
 
 # -- what is seen -----------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_video_goes_as_a_frame_of_each_scene_with_times_and_what_is_said(understand, talk) -> None:
     understood = understand(talk, "talk.mp4", settings=by_program(sys.executable, str(RECOGNISE), "{{WavPath}}"))
     text = told(understood)

@@ -149,7 +149,6 @@ def test_a_notebook_too_long_is_cut_between_cells(read) -> None:
     assert codes(understood) == ["cells_trimmed"] and understood.tokens < 700
 
 
-@pytest.mark.slow
 def test_old_notebooks_are_read_too(read) -> None:
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": "x"}, "worksheets": [{"metadata": {}, "cells": [
         {"cell_type": "code", "input": "print 42", "language": "python", "collapsed": False, "metadata": {},

@@ -17,7 +17,6 @@ from clawdbot_ext.agent.media import api, jobs
 from tests.support import files
 from tests.support.aio import run, until
 
-pytestmark = pytest.mark.slow
 SIGHT, SETTINGS = api.ModelSight(), api.MediaSettings()
 
 
@@ -153,6 +152,7 @@ def test_results_are_kept_as_bytes_under_a_key_that_changes_with_what_matters(fi
     assert key(sound) != key(sound, settings=api.MediaSettings(audio_model="x"))
 
 
+@pytest.mark.slow
 def test_the_gateway_never_loads_a_parser() -> None:
     """Start-up and memory stay as they are until, and also after, the first attachment is read."""
     parsers = {"PIL", "av", "pypdfium2", "nbformat", "charset_normalizer", "httpx2", "wave"}

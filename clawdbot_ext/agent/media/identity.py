@@ -85,7 +85,7 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
         mime = _text_type(head, tail, size, name, claimed)
     kind = kind_of(mime) if mime is not None else None
     if mime is None or kind is None:
-        raise refusal(mime or _named(head), name)
+        raise refusal(mime, name)
     return Identified(kind, mime, _mismatch(mime, kind, name, claimed))
 
 
@@ -181,16 +181,6 @@ def _texty(head: bytes) -> bool:
         zeros = sorted((even.count(0) / max(1, len(even)), odd.count(0) / max(1, len(odd))))
         return zeros[0] < 0.02 and zeros[1] > 0.4
     return len(head) - len(head.translate(None, _CONTROL)) <= len(head) * 0.002
-
-
-def _named(head: bytes) -> str | None:
-    """What to call a type that is not read: puremagic knows some thousand."""
-    import puremagic
-
-    try:
-        return puremagic.from_string(head, mime=True) or None
-    except (puremagic.PureError, ValueError):
-        return None
 
 
 def _mismatch(mime: str, kind: Kind, name: str, claimed: str | None) -> tuple[Note, ...]:

@@ -22,11 +22,8 @@ PATCH = 28
 SMALL_WINDOW = 200_000
 _STANDARD_RESOLUTION = frozenset({
     "claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5"})
-MOST_IMAGES = 20
-"""Images of one message, however many attachments they are from."""
-HIGH_EDGE, MANY_EDGE = 2576, 2000
-"""What the newer models see of an image sent alone, and of one of several: over 2,000 px a request has room for 20 in
-all (``agent.attached`` sees to that), and what was sent once must stay the same for the prompt cache."""
+_MANY = 20
+_MANY_EDGE = 2000
 SHARE = 0.4
 """The part of the window that all attachments of a message may take together."""
 MOST_TOKENS = 120_000
@@ -38,21 +35,23 @@ def image_tokens(width: int, height: int) -> int:
     return math.ceil(width / PATCH) * math.ceil(height / PATCH)
 
 
-def sight_of(model: ModelInfo, *, attachments: int = 1) -> ModelSight:
+def sight_of(model: ModelInfo, *, attachments: int = 1, images_before: int = 0) -> ModelSight:
     """What ``model`` takes of one of ``attachments`` sent together.
 
+    ``images_before`` counts the images that the conversation has already: past 20 in a request they must be smaller.
     A model that is not Claude's is believed when it says that it sees images, and given pages and text for PDFs.
     """
     images = "image" in model.input
     claude = lookup(model.id) is not None or "claude" in model.id.lower()
+    high = claude and not _standard(model.id)
+    edge, tokens = (2576, 4784) if high else (1568, 1568)
     count = max(1, attachments)
-    edge, tokens = (1568, 1568)
-    if claude and not _standard(model.id):
-        edge, tokens = HIGH_EDGE if count == 1 else MANY_EDGE, 4784
+    most = max(1, (_MANY - min(images_before, _MANY - 1)) // count) if images else 0
+    if images_before >= _MANY or count > _MANY:
+        edge = min(edge, _MANY_EDGE)
     budget = min(MOST_TOKENS, int(model.context_window * SHARE)) // count
     return ModelSight(
-        images=images, documents=images and claude, image_edge=edge, image_tokens=tokens,
-        max_images=max(1, MOST_IMAGES // count) if images else 0,
+        images=images, documents=images and claude, image_edge=edge, image_tokens=tokens, max_images=most,
         pdf_pages=100 if model.context_window <= SMALL_WINDOW else 600,
         pdf_bytes=20_000_000 // count, tokens=max(1000, budget))
 

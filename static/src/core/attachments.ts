@@ -55,6 +55,8 @@ export type Problem =
   /** No answer. */
   | { code: "lost" };
 
+/** A small file of a type that is not listed is left to the gateway, which looks at its bytes and says more; bytes. */
+const TRIED_MAX = 1024 * 1024;
 const TEXT =
   /^(?:txt|md|markdown|rst|csv|tsv|json|jsonl|ya?ml|toml|ini|log|xml|html?|css|sql|sh|r|jl|py|js|ts|tsx|jsx|java|kt|c|h|cc|cpp|hpp|cs|go|rs|rb|php|swift|tex|bib|ipy|cfg|conf)$/;
 const SOUND = /^(?:mp3|wav|m4a|aac|flac|ogg|oga|opus)$/;
@@ -89,7 +91,8 @@ export function problemOf(file: FileFacts, limits: MediaLimits, others: readonly
   if (limits.maxCount !== undefined && others.length >= limits.maxCount)
     return { code: "too-many", max: limits.maxCount };
   if (file.size === 0) return { code: "empty" };
-  if (!accepts(limits.accept ?? [], file)) return { code: "wrong-type", extension: extensionOf(file.name) };
+  if (file.size > TRIED_MAX && !accepts(limits.accept ?? [], file))
+    return { code: "wrong-type", extension: extensionOf(file.name) };
   const kind = kindOf(file.name, file.type);
   // Notebooks count as documents where the gateway names no limit of their own.
   const max = limits.maxBytes?.[kind] ?? (kind === "notebook" ? limits.maxBytes?.document : undefined);

@@ -15,7 +15,6 @@ import type {
   ChatEvent,
   Hello,
   History,
-  MethodName,
   ResultOf,
   SearchHit,
   SessionChangedEvent,
@@ -208,17 +207,18 @@ export class Controller {
     sendKey: string,
   ): Promise<unknown> {
     const attached = attachments.length > 0 ? { attachments: attachments.map(wireOf) } : {};
-    return this.ask("chat.edit", { sessionKey: key, messageId, message: text, ...attached, idempotencyKey: sendKey });
+    return this.client.request("chat.edit", {
+      sessionKey: key,
+      messageId,
+      message: text,
+      ...attached,
+      idempotencyKey: sendKey,
+    });
   }
 
   /** Does the gateway know this method? */
   can(method: string): boolean {
     return this.state.hello?.features?.methods?.includes(method) ?? false;
-  }
-
-  /** Ask something that not every gateway knows. Rejects like `client.request`. */
-  ask<T>(method: string, params: object): Promise<T> {
-    return this.client.request(method as MethodName, params) as Promise<T>;
   }
 
   /** Stop the reply being written in the session on show, or take one queued send back. */

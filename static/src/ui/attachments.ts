@@ -13,7 +13,7 @@ import { LightElement } from "./light.js";
 import { composerParts } from "./styles/lazy-composer.js";
 
 /** Why a file cannot go, in words. */
-export function problemText({ t, locale }: Ui, problem: Problem): string {
+function problemText({ t, locale }: Ui, problem: Problem): string {
   const size = (count: number): string => bytes(count, locale);
   switch (problem.code) {
     case "too-large":

@@ -250,6 +250,7 @@ export class ClawdbotComposerMenu extends LightElement {
 
   // -- drawing ------------------------------------------------------------------------------------------------------
   protected override updated(changed: PropertyValues): void {
+    this.fit();
     this.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
     if (!changed.has("options") && !changed.has("active")) return;
     const open = this.options.length > 0;
@@ -258,6 +259,15 @@ export class ClawdbotComposerMenu extends LightElement {
     if (open && changed.has("options") && was === 0)
       this.ui.announce(this.ui.t("commands.open", { count: this.options.length }));
     this.onState({ open, active: open && this.active >= 0 ? `option-${this.active}` : null });
+  }
+
+  /** The list ends where the chat does: above a tall message there is less room. */
+  private fit(): void {
+    const list = this.querySelector("ul");
+    const root = this.getRootNode();
+    if (!list || !(root instanceof ShadowRoot)) return;
+    const room = list.getBoundingClientRect().bottom - root.host.getBoundingClientRect().top;
+    list.style.maxHeight = `min(24rem, 50dvh, ${Math.max(120, room - 8)}px)`;
   }
 
   protected override render(): TemplateResult | typeof nothing {

@@ -10,19 +10,16 @@ import type { PropertyValues, TemplateResult } from "lit";
 
 import { randomKey } from "../core/controller.js";
 import { EnterRule, isComposingKey } from "../core/ime.js";
-import { textOf } from "../core/messages.js";
 import type { Command, Queued } from "../core/protocol.js";
 import type { View } from "../core/state.js";
-import type { Item, Uploads } from "../core/uploads.js";
+import type { Item } from "../core/uploads.js";
 import { Writing } from "../core/writing.js";
-import { need } from "../parts.js";
 
+import type { Desk } from "./composer-desk.js";
 import type { Choice } from "./composer-menu.js";
 import { notices, tools } from "./composer-tools.js";
 import type { Ui } from "./context.js";
 import { LightElement } from "./light.js";
-
-type Parts = typeof import("./composer-parts.js");
 
 /** Browsers without `field-sizing` need the height set by hand. */
 const SIZES_ITSELF = typeof CSS !== "undefined" && CSS.supports("field-sizing", "content");
@@ -36,7 +33,7 @@ export class ClawdbotComposer extends LightElement {
     online: { type: Boolean },
     text: { state: true },
     menu: { state: true },
-    parts: { state: true },
+    desk: { state: true },
     holding: { state: true },
     saving: { state: true },
     problem: { state: true },
@@ -51,7 +48,7 @@ export class ClawdbotComposer extends LightElement {
   declare private text: string;
   declare private menu: { open: boolean; active: string | null };
   /** What came with the lazy chunk; `null` until it is here. */
-  declare private parts: Parts | null;
+  declare private desk: Desk | null;
   /** The message goes as soon as its files are there. */
   declare private holding: boolean;
   /** An edit is on its way. */
@@ -59,7 +56,7 @@ export class ClawdbotComposer extends LightElement {
   /** Why the message does not go. */
   declare private problem: string;
   /** While listening: what is being said. */
-  declare private spoken: string | null;
+  declare spoken: string | null;
 
   /** Called after a send. */
   onSend: () => void = () => undefined;
@@ -68,22 +65,18 @@ export class ClawdbotComposer extends LightElement {
     () => this.submit(),
     () => this.ui.prefs.hangulSends,
   );
-  private writing!: Writing;
-  private composing = false;
+  writing!: Writing;
+  /** A syllable is being composed: the field is the input method's. */
+  composing = false;
   /** The draft on show changed while a syllable was being composed. */
   private outdated = false;
-  private loading: Promise<Parts | null> | undefined;
-  private recall: InstanceType<Parts["Recall"]> | undefined;
-  /** What was sent from this page, oldest first. */
-  private readonly sent: string[] = [];
-  private voice: { stop: () => void } | null = null;
-  private unwatch: (() => void)[] = [];
+  private loading: Promise<Desk | null> | undefined;
 
   constructor() {
     super();
     this.text = "";
     this.menu = { open: false, active: null };
-    this.parts = null;
+    this.desk = null;
     this.holding = false;
     this.saving = false;
     this.problem = "";
@@ -93,13 +86,12 @@ export class ClawdbotComposer extends LightElement {
   // -- life ---------------------------------------------------------------------------------------------------------
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.parts) this.watch(this.parts);
+    this.desk?.watch();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.voice?.stop();
-    for (const end of this.unwatch.splice(0)) end();
+    this.desk?.leave();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -125,15 +117,13 @@ export class ClawdbotComposer extends LightElement {
     }
   }
 
-  /** The lazy chunk; `null` when it cannot be had. The next call tries again. */
-  private load(): Promise<Parts | null> {
+  /** What is in the lazy chunk; `null` when it cannot be had. The next call tries again. */
+  private load(): Promise<Desk | null> {
     this.loading ??= import("./composer-parts.js").then(
-      (parts) => {
-        parts.wakeParts();
-        this.parts = parts;
-        this.recall = new parts.Recall();
-        if (this.isConnected) this.watch(parts);
-        return parts;
+      ({ deskFor }) => {
+        this.desk = deskFor(this);
+        if (this.isConnected) this.desk.watch();
+        return this.desk;
       },
       () => {
         this.loading = undefined;
@@ -143,14 +133,11 @@ export class ClawdbotComposer extends LightElement {
     return this.loading;
   }
 
-  private watch(parts: Parts): void {
-    const root = this.getRootNode();
-    const host = root instanceof ShadowRoot ? root.host : this;
-    if (!(host instanceof HTMLElement)) return;
-    const place = this.closest(".app") ?? this;
-    const label = (): string => this.ui.t("attach.drop");
-    this.unwatch.push(parts.watchDrops(host, place, label, (files) => void this.attach(files)));
-    if (this.ui.mode === "page") this.unwatch.push(parts.aboveKeyboard(host));
+  /** Do something that needs the chunk, or say that it cannot be had. */
+  private async at(act: (desk: Desk) => unknown): Promise<void> {
+    const desk = await this.load();
+    if (desk) await act(desk);
+    else this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
   }
 
   // -- for the element around ---------------------------------------------------------------------------------------
@@ -186,15 +173,10 @@ export class ClawdbotComposer extends LightElement {
     this.loadDraft();
   }
 
-  /** Edit a message of ours. Where the gateway cannot branch, its text is only written again. */
+  /** Edit a message of ours. */
   edit(messageId: string): void {
     const message = this.view.messages.find((each) => each.id === messageId);
-    if (!message) return;
-    if (this.ui.controller.can("chat.edit")) {
-      this.writing.beginEdit(message);
-      this.loadDraft();
-    } else this.write(textOf(message));
-    this.focus();
+    if (message) void this.at((desk) => desk.edit(message));
   }
 
   // -- drafts -------------------------------------------------------------------------------------------------------
@@ -208,7 +190,7 @@ export class ClawdbotComposer extends LightElement {
     const { draft } = this.writing;
     const underway = this.view.pending.some((pending) => pending.runId === draft.sendKey);
     this.write(underway ? "" : draft.text);
-    if (!underway && draft.attachments?.length) void this.files();
+    if (!underway && draft.attachments?.length) void this.at((desk) => desk.files());
     this.requestUpdate();
   }
 
@@ -218,7 +200,8 @@ export class ClawdbotComposer extends LightElement {
     return sendKey !== undefined && this.view.messages.some((message) => message.runId === sendKey);
   }
 
-  private edited(): void {
+  /** The field's text changed. */
+  edited(): void {
     const field = this.field();
     if (!field || this.outdated) return;
     this.text = field.value;
@@ -228,29 +211,8 @@ export class ClawdbotComposer extends LightElement {
     if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
   }
 
-  // -- files --------------------------------------------------------------------------------------------------------
-  /** The files of the draft on show; `null` when the chunk cannot be had. */
-  private async files(): Promise<Uploads | null> {
-    const parts = await this.load();
-    if (!parts) {
-      this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
-      return null;
-    }
-    const { controller } = this.ui;
-    const base = this.ui.http ? this.ui.base : null;
-    return this.writing.withFiles(
-      (key) => new parts.Uploads(parts.mediaStore(controller, base), () => this.moved(key)),
-    );
-  }
-
-  private async attach(files: readonly File[], pasted = false): Promise<void> {
-    if (files.length === 0) return;
-    await (await this.files())?.add(files, pasted);
-    this.focus();
-  }
-
   /** Something about the files of a draft changed. */
-  private moved(key: string): void {
+  filesMoved(key: string): void {
     if (key !== this.writing.key) return;
     this.problem = "";
     if (!this.outdated) this.writing.save(this.text);
@@ -258,29 +220,9 @@ export class ClawdbotComposer extends LightElement {
     if (this.holding && !this.writing.files?.busy) this.submit();
   }
 
-  private async insertPasted(item: Item): Promise<void> {
-    const text = await item.file?.text();
-    if (text === undefined) return;
-    this.writing.files?.remove(item.id);
-    this.insert(text);
-  }
-
-  private paste(event: ClipboardEvent): void {
-    const clip = event.clipboardData;
-    if (!clip || !this.parts) return;
-    const pasted = this.parts.pastedFrom(clip);
-    if (pasted.type === "plain") return;
-    event.preventDefault();
-    if (pasted.type === "files") void this.attach(pasted.files);
-    else if (pasted.type === "table") this.insert(pasted.text);
-    else {
-      const type = pasted.extension === "tsv" ? "text/tab-separated-values" : "text/plain";
-      void this.attach([new File([pasted.text], `pasted-text.${pasted.extension}`, { type })], true);
-    }
-  }
-
   // -- sending ------------------------------------------------------------------------------------------------------
-  private get blank(): boolean {
+  /** Is there nothing to send? */
+  get blank(): boolean {
     return this.text.trim() === "" && !this.writing.files?.items.length;
   }
 
@@ -288,18 +230,13 @@ export class ClawdbotComposer extends LightElement {
     const field = this.field();
     if (!field || this.composing || this.saving || !this.online || this.blank) return;
     const { files, editing } = this.writing;
-    this.holding = !files?.failed && files?.busy === true;
-    if (files?.failed && this.parts) {
-      const { name, problem } = files.failed;
-      const reason = problem ? this.parts.problemText(this.ui, problem) : "";
-      this.problem = this.ui.t("attach.blocked", { name, reason });
-      return;
-    }
-    if (this.holding) return;
+    this.problem = this.desk?.blocked() ?? "";
+    this.holding = this.problem === "" && files?.busy === true;
+    if (this.problem !== "" || this.holding) return;
     const text = field.value.trim().normalize("NFC");
     const attached = files?.attached ?? [];
     if (editing) return void this.replace(editing.messageId, editing.sendKey, text);
-    this.sent.push(text);
+    this.desk?.remember(text);
     this.ui.controller.send(text, attached);
     this.writing.letGo();
     this.write("");
@@ -361,107 +298,29 @@ export class ClawdbotComposer extends LightElement {
 
   private ownKey(event: KeyboardEvent): boolean {
     if (event.key.toLowerCase() === "e" && event.shiftKey && (event.ctrlKey || event.metaKey)) {
-      void this.expand();
+      void this.at((desk) => desk.expand());
       return true;
     }
     if (event.key === "Escape") return this.escape();
     const plain = !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey;
     if (!plain || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return false;
-    return this.arrow(event.key);
+    return this.desk?.arrow(event.key) ?? false;
   }
 
   /** Esc leaves one thing at a time: listening, the wait for files, the edit. */
   private escape(): boolean {
-    if (this.voice) this.voice.stop();
-    else if (this.holding) this.holding = false;
+    if (this.desk?.stopListening()) return true;
+    if (this.holding) this.holding = false;
     else if (this.writing.editing) this.endEdit();
     else return false;
     return true;
   }
 
-  /** Up at the beginning walks earlier inputs; in an empty field it edits the last message. */
-  private arrow(key: "ArrowUp" | "ArrowDown"): boolean {
-    const { recall } = this;
-    const field = this.field();
-    if (!recall || !field || field.selectionStart !== field.selectionEnd) return false;
-    const own = this.view.messages.filter((message) => message.role === "user");
-    const last = own.at(-1);
-    if (key === "ArrowUp" && this.blank && this.text === "" && !this.writing.editing && last) {
-      this.edit(last.id);
-      return true;
-    }
-    const inputs = [...this.sent, ...own.map(textOf)].reverse();
-    const text = recall.step(key, field.value, field.selectionStart, inputs);
-    if (text === undefined) return false;
-    this.write(text);
-    return true;
-  }
-
-  // -- menu and dialogs ---------------------------------------------------------------------------------------------
   /** Tell the menu where the cursor is. */
   private look(): void {
     const field = this.field();
     if (field) this.list?.typed(field.value, field.selectionStart);
   }
-
-  private choose({ from, to, insert, file, library }: Choice): void {
-    const field = this.field();
-    if (!field || this.composing) return;
-    field.setRangeText(insert, from, to, "end");
-    this.edited();
-    this.focus();
-    if (library) void this.openPrompts();
-    if (file) {
-      const { path, name, size = 0, type } = file;
-      const kind = type === "notebook" ? "notebook" : "document";
-      void this.files().then((files) => files?.restore([{ path, name, size, mimeType: "", kind }]));
-    }
-  }
-
-  /** Put text at the cursor, so that it can be undone. */
-  private insert(text: string): void {
-    const field = this.field();
-    if (!field || this.composing) return;
-    field.focus();
-    // Deprecated, and the only way that keeps the browser's undo.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
-    if (!document.execCommand("insertText", false, text)) {
-      field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
-      this.edited();
-    }
-  }
-
-  private readonly openPrompts = async (): Promise<void> => {
-    if (await this.wake("clawdbot-prompts")) await this.querySelector("clawdbot-prompts")?.open(this.text);
-  };
-
-  private readonly expand = async (): Promise<void> => {
-    if (!(await this.wake("clawdbot-long-draft"))) return;
-    this.querySelector("clawdbot-long-draft")?.open(this.text, this.field()?.selectionStart ?? 0);
-  };
-
-  private async wake(name: "clawdbot-prompts" | "clawdbot-long-draft"): Promise<boolean> {
-    const there = await need(name);
-    if (!there) this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
-    await this.querySelector(name)?.updateComplete;
-    return there;
-  }
-
-  private readonly dictate = async (): Promise<void> => {
-    if (this.voice) {
-      this.voice.stop();
-      return;
-    }
-    const parts = await this.load();
-    const voice = parts?.dictation(this.ui, {
-      interim: (text) => (this.spoken = text),
-      phrase: (text) => this.insert(/(?:^|\s)$/.test(this.text) ? text : ` ${text}`),
-      ended: () => (this.voice = this.spoken = null),
-    });
-    this.voice = voice ?? null;
-    if (voice) this.spoken = "";
-    this.focus();
-  };
 
   // -- drawing ------------------------------------------------------------------------------------------------------
   protected override render(): TemplateResult {
@@ -472,7 +331,7 @@ export class ClawdbotComposer extends LightElement {
       <clawdbot-composer-menu
         .ui=${ui}
         .commands=${this.commands}
-        .onChoose=${(choice: Choice) => this.choose(choice)}
+        .onChoose=${(choice: Choice) => this.desk?.choose(choice)}
         .onState=${(state: { open: boolean; active: string | null }) => (this.menu = state)}
       ></clawdbot-composer-menu>
       <clawdbot-queue
@@ -496,7 +355,7 @@ export class ClawdbotComposer extends LightElement {
           .ui=${ui}
           .uploads=${this.writing.files}
           .items=${this.writing.files?.items ?? []}
-          .onInsert=${(item: Item) => void this.insertPasted(item)}
+          .onInsert=${(item: Item) => void this.desk?.insertPasted(item)}
         ></clawdbot-attachments>
         <textarea
           id="composer"
@@ -510,7 +369,7 @@ export class ClawdbotComposer extends LightElement {
           enterkeyhint=${this.enterSends() ? "send" : "enter"}
           autocomplete="off"
           @input=${this.edited}
-          @paste=${this.paste}
+          @paste=${(event: ClipboardEvent) => this.desk?.paste(event)}
           @click=${this.look}
           @keyup=${this.look}
           @keydown=${this.keydown}
@@ -535,17 +394,17 @@ export class ClawdbotComposer extends LightElement {
           waits: this.holding || this.saving,
           editing: this.writing.editing !== null,
           stop: () => this.stop(),
-          attach: (files) => void this.attach(files),
-          mention: () => this.begin("@"),
-          command: () => this.begin("/"),
-          expand: () => void this.expand(),
-          dictate: () => void this.dictate(),
+          attach: (files) => void this.at((desk) => desk.attach(files)),
+          mention: () => void this.at((desk) => desk.begin("@")),
+          command: () => void this.at((desk) => desk.begin("/")),
+          expand: () => void this.at((desk) => desk.expand()),
+          dictate: () => void this.at((desk) => desk.dictate()),
         })}
       </form>
       <p class="hint" id="composer-hint">${this.hint()}</p>
       <clawdbot-prompts
         .ui=${ui}
-        .onUse=${(text: string) => this.insert(text)}
+        .onUse=${(text: string) => this.desk?.insert(text)}
         .onChanged=${() => this.list?.forgetPrompts()}
         .onClosed=${() => this.focus()}
       ></clawdbot-prompts>
@@ -569,20 +428,12 @@ export class ClawdbotComposer extends LightElement {
     return t("composer.hint");
   }
 
-  /** Type a sign that opens the menu, set off from what stands before it. */
-  private begin(sign: "@" | "/"): void {
-    const field = this.field();
-    if (!field) return;
-    if (sign === "/" && this.text !== "") void this.openPrompts();
-    else this.insert(/(?:^|\s)$/.test(field.value.slice(0, field.selectionStart)) ? sign : ` ${sign}`);
-  }
-
   /** The menu, once it is more than an empty element. */
   private get list(): HTMLElementTagNameMap["clawdbot-composer-menu"] | null {
-    return this.parts && this.querySelector("clawdbot-composer-menu");
+    return this.desk && this.querySelector("clawdbot-composer-menu");
   }
 
-  private field(): HTMLTextAreaElement | null {
+  field(): HTMLTextAreaElement | null {
     return this.querySelector("#composer");
   }
 }

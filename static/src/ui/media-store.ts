@@ -3,11 +3,13 @@
  * bytes already), else inside the frame as base64.
  */
 import { kindOf } from "../core/attachments.js";
-import type { Attached, Described, MediaLimits } from "../core/attachments.js";
+import type { Attached, Described, MediaKind, MediaLimits } from "../core/attachments.js";
 import type { Controller } from "../core/controller.js";
 import { UploadFailed } from "../core/uploads.js";
 import type { MediaStore } from "../core/uploads.js";
 
+/** Smaller files are sent without asking whether they are there: the answer would take as long; bytes. */
+const ASKED_MIN = 1024 * 1024;
 /** Larger files are not read into memory for a checksum, in bytes. */
 const HASHED_MAX = 64 * 1024 * 1024;
 /** What of a frame may be files: base64 takes four thirds. */
@@ -18,7 +20,7 @@ const DEFAULT_FRAME = 1024 * 1024;
 export function mediaStore(controller: Controller, base: string | null): MediaStore {
   let limits: Promise<MediaLimits> | undefined;
   const ask = async (): Promise<MediaLimits> => {
-    const told = controller.can("media.limits") ? await controller.ask<MediaLimits>("media.limits", {}) : {};
+    const told: MediaLimits = controller.can("media.limits") ? await controller.client.request("media.limits", {}) : {};
     if (base !== null) return told;
     const frame = controller.state.hello?.policy?.maxPayload ?? DEFAULT_FRAME;
     return { ...told, maxTotalBytes: Math.min(told.maxTotalBytes ?? Infinity, Math.floor(frame * FRAME_SHARE)) };
@@ -55,7 +57,7 @@ async function upload(
   signal: AbortSignal,
 ): Promise<Attached> {
   const sha256 = await checksum(file);
-  const known = sha256 === null ? null : await stored(base, sha256, file, signal);
+  const known = sha256 === null || file.size < ASKED_MIN ? null : await stored(base, sha256, file, signal);
   return known ?? (await post(base, file, sha256, onProgress, signal));
 }
 
@@ -83,7 +85,8 @@ async function stored(base: string, sha256: string, file: File, signal: AbortSig
       signal,
     });
     const mediaId = answer.headers.get("X-Clawdbot-Media-Id");
-    return answer.ok && mediaId !== null ? { ...described(file), mediaId } : null;
+    const kind = answer.headers.get("X-Clawdbot-Kind") as MediaKind | null;
+    return answer.ok && mediaId !== null ? { ...described(file), ...(kind ? { kind } : {}), mediaId } : null;
   } catch {
     return null;
   }

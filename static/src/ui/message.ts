@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { blockOf } from "../core/attachments.js";
 import { textOf } from "../core/messages.js";
 import type { ContentBlock, Message } from "../core/protocol.js";
 import type { Live } from "../core/state.js";
@@ -16,7 +17,7 @@ import { LightElement } from "./light.js";
 import { MarkdownView } from "./markdown-view.js";
 import { sameRow } from "./rows.js";
 import type { Row } from "./rows.js";
-import { mediaOf, partsOf } from "./turn-parts.js";
+import { isMedia, mediaOf, partsOf } from "./turn-parts.js";
 import type { Part } from "./turn-parts.js";
 
 /** What a button on a turn asks for; `more` opens the menu with the rest. */
@@ -103,7 +104,7 @@ export class ClawdbotMessage extends LightElement {
   private user(row: Row, message: Message | undefined): TemplateResult {
     const { t, locale } = this.ui;
     const text = message ? textOf(message) : (row.pending?.text ?? "");
-    const media = message ? mediaOf(message) : [];
+    const media = message ? mediaOf(message) : (row.pending?.attachments ?? []).map(blockOf).filter(isMedia);
     return html`<article class="turn user" ?data-unsent=${!message}>
       <h2 class="sr">${t("turn.you", { time: clock(row.at, locale) })}</h2>
       ${media.length === 0 ? nothing : this.media(media)}

@@ -3,7 +3,7 @@ import { html } from "lit";
 import type { TemplateResult } from "lit";
 
 import { isComposingKey } from "../core/ime.js";
-import type { Prompt } from "../core/protocol.js";
+import type { ParamsOf, Prompt } from "../core/protocol.js";
 import en from "../i18n/composer-dialogs.en.json";
 import ko from "../i18n/composer-dialogs.ko.json";
 import { addTexts } from "../i18n/index.js";
@@ -189,8 +189,8 @@ export class ClawdbotPrompts extends LightElement {
     toast({ text: t("prompts.removed", { name }), lasts: UNDO_MS, action: { label: t("action.undo"), run } });
   }
 
-  private async change(method: "prompts.set" | "prompts.delete", params: object): Promise<boolean> {
-    if (!(await this.ui.attempt(this.ui.controller.ask(method, params)))) return false;
+  private async change<M extends "prompts.set" | "prompts.delete">(method: M, params: ParamsOf<M>): Promise<boolean> {
+    if (!(await this.ui.attempt(this.ui.controller.client.request(method, params)))) return false;
     this.onChanged();
     await this.load();
     return true;

@@ -130,7 +130,8 @@ export class ClawdbotQueue extends LightElement {
     const message = this.querySelector("textarea")?.value.trim().normalize("NFC") ?? "";
     if (message === "") return this.takeBack(queued);
     const params = { sessionKey: this.sessionKey, runId: queued.runId, message };
-    const saved = message === queued.text || (await this.ui.attempt(this.ui.controller.ask("chat.queue.edit", params)));
+    const saved =
+      message === queued.text || (await this.ui.attempt(this.ui.controller.client.request("chat.queue.edit", params)));
     if (saved) this.end();
   }
 

@@ -133,6 +133,11 @@ class Edge:
             asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, _log_out, clients)
         self._generation = generation
 
+    def log_out(self, cookie: str) -> None:
+        """Close the sockets that were opened with this login cookie."""
+        clients = tuple(self.gateway.broadcast.clients) if self.gateway is not None else ()
+        _log_out([client for client in clients if client.peer.cookie == cookie], "logged out")
+
     # -- requests ---------------------------------------------------------------------------------------------------
     def bearer(self, request: HTTPServerRequest) -> Identity | None:
         """Who an ``Authorization`` header says it is; ``None`` without. Raises ``Unauthorized``, ``RateLimited``."""
@@ -167,9 +172,9 @@ class Edge:
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
 
 
-def _log_out(clients: Iterable[Client]) -> None:
+def _log_out(clients: Iterable[Client], why: str = "credentials changed") -> None:
     for client in clients:
-        client.close(CloseCode.POLICY, "credentials changed")
+        client.close(CloseCode.POLICY, why)
 
 
 def cookie_name(request: HTTPServerRequest) -> str:

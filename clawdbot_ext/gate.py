@@ -21,6 +21,7 @@ from tornado.routing import Matcher
 from tornado.web import RequestHandler, stream_request_body
 
 from .config import Config
+from .crowd import RETRY_AFTER_S, crowded
 
 MAX_ANONYMOUS_BODY = 64 * 1024
 """Bytes of a request body that is read before anybody has logged in. Jupyter's own limit is 512 MB, in memory."""
@@ -133,6 +134,9 @@ class Foreign(Matcher):
         self._policy, self._known = policy, known
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        if crowded(request):
+            return {"target_kwargs": {"status": 503, "reason": "too many connections, try again in a moment",
+                                      "code": "TOO_MANY_CONNECTIONS"}}
         if refusal := self._policy().refusal(request):
             return {"target_kwargs": {"status": 403, "reason": refusal}}
         if _has_large_body(request) and not self._known(request):
@@ -149,8 +153,8 @@ def _has_large_body(request: HTTPServerRequest) -> bool:
 class Refused(RequestHandler):
     """Answers what the gate does not let through, before any of the body is read."""
 
-    def initialize(self, status: int, reason: str) -> None:
-        self._status, self._reason = status, reason
+    def initialize(self, status: int, reason: str, code: str = "") -> None:
+        self._status, self._reason, self._code = status, reason, code
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -162,7 +166,9 @@ class Refused(RequestHandler):
     def prepare(self) -> None:
         self.set_status(self._status)
         self.set_header("Connection", "close")
-        self.finish({"error": self._reason})
+        if self._status == 503:
+            self.set_header("Retry-After", str(RETRY_AFTER_S))
+        self.finish({"error": self._reason, **({"reason": self._code} if self._code else {})})
 
     def data_received(self, chunk: bytes) -> None:
         """Not kept."""

@@ -196,9 +196,14 @@ class Login(Plain):
 
 
 class Logout(Plain):
+    """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs."""
+
     @allow_unauthenticated
     def post(self) -> None:
-        self.clear_cookie(cookie_name(self.request), path=self.settings["base_url"])
+        name = cookie_name(self.request)
+        if given := self.request.cookies.get(name):
+            self.edge.log_out(given.value)
+        self.clear_cookie(name, path=self.settings["base_url"])
         self.set_status(204)
 
 
@@ -247,6 +252,8 @@ class Socket(PeerSocket, Plain):
         if self.identity is None and "Origin" in self.request.headers:
             # Without Origin it is no browser, so nobody but the user's own program has the cookie's secret to show.
             self.identity = self.edge.cookie(self.request)
+            if self.identity is not None:
+                self.cookie = self.request.cookies[cookie_name(self.request)].value
         await super().get(*args, **kwargs)
 
 

@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 
 from .config import Config
+from .crowd import Listening
 
 BACKLOG = 1024
 """Connections that may wait while the loop is busy: a reconnect storm of 1,000 should not see refusals."""
@@ -125,7 +126,7 @@ def listen(on: Addresses, port: int) -> list[socket.socket]:
 
 def _bind(address: str, port: int) -> list[socket.socket]:
     try:
-        return [_listening(address, port)]
+        return [Listening(_listening(address, port))]
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
             raise Busy(address, port) from None

@@ -93,6 +93,8 @@ class PeerSocket(WebSocketHandler):
     edge: Edge
     identity: Identity | None = None
     client_key = ""
+    cookie = ""
+    """The login cookie that the socket was opened with, if that is how its user is known."""
     direct = False
     _client: Client | None = None
     _unflushed = 0

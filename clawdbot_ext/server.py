@@ -18,7 +18,6 @@ from jupyter_server.auth.identity import IdentityProvider
 from jupyter_server.base.handlers import TrailingSlashHandler
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from tornado.httpserver import HTTPServer
 from tornado.routing import Rule
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Type, Unicode, default
@@ -27,6 +26,7 @@ from . import logs, startup
 from .app import RESTARTED, Options
 from .config import Config
 from .console import greet, say
+from .crowd import RoomyServer
 from .edge import Edge
 from .extension import ClawdbotApp
 from .gate import Foreign, Policy, Refused
@@ -117,8 +117,8 @@ class ClawdbotServer(ServerApp):
 
     def init_httpserver(self) -> None:
         """Make the server; its sockets listen already and are attached when the gateway is up."""
-        self._http_server = HTTPServer(self.web_app, ssl_options=self.ssl_options, max_body_size=self.max_body_size,
-                                       max_buffer_size=self.max_buffer_size)
+        self._http_server = RoomyServer(self.web_app, ssl_options=self.ssl_options, max_body_size=self.max_body_size,
+                                        max_buffer_size=self.max_buffer_size)
         self._http_server.conn_params.header_timeout = HEADER_SECONDS
 
     def init_signal(self) -> None:

@@ -19,7 +19,7 @@ from .provider import Completed, ModelInfo, Provider, ProviderEvent, TextDelta, 
 
 REPEATED_CHARS = 40
 """How much the model is asked to repeat."""
-LEAST_CHARS = 8
+LEAST_CHARS = 5
 """A repetition shorter than this may be chance, unless all there is is shorter."""
 LOOKED_AT_CHARS = 400
 """How far back a repetition may begin: some models begin with the whole last sentence."""

@@ -99,7 +99,8 @@ class Providers:
             self._retire(entry)
         self._entries = {DEMO: _Entry(None)}
         await self.models.aclose()
-        await asyncio.gather(*self._closing)
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     async def _make(self, config: ProviderConfig | None) -> Provider:
         if config is None:
@@ -111,7 +112,14 @@ class Providers:
             return
         task = asyncio.get_running_loop().create_task(_close(entry.provider), name="close provider")
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        """Whatever a provider's closing comes to, it holds up neither a stop nor the next provider."""
+        self._closing.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.warning("a provider was not closed cleanly: %r", error)
 
 
 def usable(config: Config) -> dict[str, ProviderConfig]:

@@ -203,7 +203,9 @@ class Auth:
     # -- cookies ----------------------------------------------------------------------------------------------------
     def issue_cookie(self, identity: Identity) -> str:
         """The value of a login cookie for ``identity``, good for ``COOKIE_SECONDS`` unless the secret changes."""
-        facts = {"u": identity.user, "e": int(self._clock()) + COOKIE_SECONDS, "g": self.generation()}
+        # n: no two logins have the same cookie, so that one can be logged out without the other.
+        facts = {"u": identity.user, "e": int(self._clock()) + COOKIE_SECONDS, "g": self.generation(),
+                 "n": secrets.token_urlsafe(9)}
         payload = _b64(json.dumps(facts).encode())
         return f"{payload}.{self._sign(payload)}"
 

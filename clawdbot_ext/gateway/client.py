@@ -48,6 +48,8 @@ class Peer(Protocol):
     """The socket comes from this very machine, with no proxy in between."""
     identity: Identity | None
     """Known since the upgrade (cookie, bearer token, Jupyter), or ``None``: then ``connect`` must say."""
+    cookie: str
+    """The login cookie that it was opened with; empty if it is known by other means, or not at all."""
 
     def send(self, frame: bytes) -> None: ...
     def buffered(self) -> int:

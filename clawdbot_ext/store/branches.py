@@ -37,13 +37,24 @@ def begin(conn: sqlite3.Connection, session_id: str, place: Place) -> tuple[Node
     """
     node = tree.find(conn, session_id, place.message_id)
     wanted = ROLES[place.kind]
-    if node.role != wanted:
+    if node.role != wanted and not (node.role == "toolResult" and place.kind == "regenerate"):
         raise InvalidRequest(f"{node.id} is no message of role {wanted}", reason="WRONG_ROLE", role=node.role)
     if wanted == "assistant" and not _asked(conn, session_id, node.under):
         raise InvalidRequest(f"{node.id} answers no message", reason="NOTHING_TO_ANSWER")
     kept = _unfinished(conn, session_id, node) if place.kind == "continue" else ""
+    if place.kind == "regenerate":
+        node = _first_step(conn, session_id, node)
     tree.show(conn, session_id, node.under)
     return node, kept
+
+
+def _first_step(conn: sqlite3.Connection, session_id: str, node: Node) -> Node:
+    """Where the reply began that ends with ``node``: the first of its messages, when it called tools."""
+    while above := tree.at(conn, session_id, node.under):
+        if "toolResult" not in (above.role, node.role):
+            break
+        node = above
+    return node
 
 
 def _unfinished(conn: sqlite3.Connection, session_id: str, node: Node) -> str:

@@ -71,7 +71,8 @@ def find(conn: sqlite3.Connection, session_id: str, message_id: str, *, gone: bo
     return Node(*row)
 
 
-def _at(conn: sqlite3.Connection, session_id: str, seq: int) -> Node | None:
+def at(conn: sqlite3.Connection, session_id: str, seq: int) -> Node | None:
+    """The message of that number, wherever it is."""
     row = conn.execute(f"{_NODE} AND seq = ?", (session_id, seq)).fetchone()
     return Node(*row) if row else None
 
@@ -108,13 +109,13 @@ def show(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
     low = floor(conn, session_id)
     before = conn.total_changes
     fork, wanted = low, []
-    node = _at(conn, session_id, seq)
+    node = at(conn, session_id, seq)
     while node is not None and node.seq > low:
         if node.place == SHOWN:
             fork = node.seq
             break
         wanted.append(node.seq)
-        node = _at(conn, session_id, node.under)
+        node = at(conn, session_id, node.under)
     conn.execute(
         "UPDATE messages SET place = 0 WHERE session_id = ? AND seq > ? AND place = 1", (session_id, fork)
     )
@@ -187,7 +188,7 @@ def _show_again(conn: sqlite3.Connection, session_id: str, node: Node, last_seq:
             from it. Else ``NEVER``.
     """
     low = floor(conn, session_id)
-    after = _at(conn, session_id, _first_shown(conn, session_id, max(low, node.under)))
+    after = at(conn, session_id, _first_shown(conn, session_id, max(low, node.under)))
     in_sight = not node.under or _place(conn, session_id, node.under) == SHOWN
     if in_sight and after is not None and after.under == node.seq:  # the path leads over it
         show_too = True
@@ -218,15 +219,15 @@ def _first_shown(conn: sqlite3.Connection, session_id: str, low: int) -> int:
 
 
 def _place(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
-    node = _at(conn, session_id, seq)
+    node = at(conn, session_id, seq)
     return node.place if node else GONE
 
 
 def _nearest_there(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
     """The first message from ``seq`` upwards that is not deleted; 0 if there is none."""
-    node = _at(conn, session_id, seq)
+    node = at(conn, session_id, seq)
     while node is not None and node.place == GONE:
-        node = _at(conn, session_id, node.parent)
+        node = at(conn, session_id, node.parent)
     return node.seq if node else 0
 
 
@@ -236,7 +237,7 @@ def purge_removed(conn: sqlite3.Connection, now: int) -> None:
         "SELECT session_id, seq FROM removed WHERE undo_until < ?", (now,)
     ).fetchall():
         conn.execute("DELETE FROM removed WHERE session_id = ? AND seq = ?", (session_id, seq))
-        node = _at(conn, session_id, seq)
+        node = at(conn, session_id, seq)
         if node is None:  # cleared, and gone with that
             continue
         under = _nearest_there(conn, session_id, node.parent)

@@ -1,5 +1,5 @@
-"""Whatever is said, asked anew, switched, deleted, cleared, reset and taken back, in any order: nothing is lost, what is
-shown is one path, and everything that is counted agrees with it."""
+"""Whatever is said, asked anew, switched, deleted, cleared, reset and taken back, in any order: nothing is lost, what
+is shown is one path, and everything that is counted agrees with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from clawdbot_ext.protocol.errors import GatewayError, NotFound
+from clawdbot_ext.protocol.errors import InvalidRequest, NotFound
 from clawdbot_ext.store.api import HistoryPage, Message, Place, Siblings, Store
 
 from .kit import MAIN, body, reply, say, sweep, text_of, user
@@ -95,8 +95,8 @@ async def alternative(store: Store, model: Model, target: Message, number: int) 
     try:
         await store.accept_run(run_id=run_id, session_key=MAIN, request_hash="h", message=user(f"asked {model.now}"),
                                options={}, start=True, now=model.now, place=place)
-    except GatewayError as refused:
-        assert refused.reason == "NOTHING_TO_ANSWER" and target.role == "assistant"
+    except InvalidRequest:
+        assert target.role == "assistant" and before == [m.seq for m in await path(store)], "it answers nothing"
         return
     model.expire()
     shown = await path(store)
@@ -114,20 +114,14 @@ async def alternative(store: Store, model: Model, target: Message, number: int) 
         assert target.seq in [m.seq for m in await path(store)], "nothing came of it: as it was"
 
 
-async def do(store: Store, model: Model, act: str, number: int) -> None:
-    """One step, in the store and in the model."""
-    model.now += 1
+TREE_ACTS = ["alternative", "alternative", "branch", "delete", "delete and take back", "undelete"]
+
+
+async def do_in_tree(store: Store, model: Model, act: str, number: int) -> None:
+    """One step with a message picked from all branches."""
     messages = (await whole(store)).messages
     target = messages[number % len(messages)] if messages else None
-    if act == "say":
-        model.expire()
-        model.add(f"said {model.now}")
-        await say(store, f"said {model.now}", now=model.now)
-    elif act == "answer":
-        model.expire()
-        model.add(f"answered {model.now}")
-        await store.append(session_key=MAIN, message=reply(f"answered {model.now}"), now=model.now)
-    elif act == "alternative" and target:
+    if act == "alternative" and target:
         await alternative(store, model, target, number)
     elif act == "branch" and target:
         await store.show_branch(MAIN, target.id, now=model.now)
@@ -149,6 +143,21 @@ async def do(store: Store, model: Model, act: str, number: int) -> None:
             model.expire()
             _, message_id = model.talk.removed.pop(seqs[number % len(seqs)])
             await store.undelete_message(MAIN, message_id, busy=False, now=model.now)
+
+
+async def do(store: Store, model: Model, act: str, number: int) -> None:
+    """One step, in the store and in the model."""
+    model.now += 1
+    if act == "say":
+        model.expire()
+        model.add(f"said {model.now}")
+        await say(store, f"said {model.now}", now=model.now)
+    elif act == "answer":
+        model.expire()
+        model.add(f"answered {model.now}")
+        await store.append(session_key=MAIN, message=reply(f"answered {model.now}"), now=model.now)
+    elif act in TREE_ACTS:
+        await do_in_tree(store, model, act, number)
     elif act == "clear":
         model.expire()
         if model.talk.there():
@@ -200,8 +209,7 @@ async def compare(store: Store, model: Model) -> None:
     assert {t.session_id for t in await store.transcripts(MAIN)} == set(model.talks)
 
 
-ACTS = ["say", "say", "answer", "answer", "answer", "alternative", "alternative", "branch", "delete",
-        "delete and take back", "undelete", "clear", "undo", "undo", "reset", "restore", "sweep"]
+ACTS = [*TREE_ACTS, "say", "say", "answer", "answer", "answer", "clear", "undo", "undo", "reset", "restore", "sweep"]
 
 
 @pytest.mark.parametrize("seed", range(16))

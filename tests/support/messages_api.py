@@ -16,6 +16,7 @@ Directives (``clawdbot_ext.agent.directives``; without any, it answers ``You sai
 ``thinking=N``         think N tokens first
 ``delay_ms``           between tokens; ``first_ms`` before the first, headers sent; ``wait_ms`` before the headers
 ``stop_reason=…``      instead of ``end_turn``
+``continue=…``         what to write when asked to go on with a reply that was cut
 ``error=STATUS``       an error instead of an answer; ``times=N``: only for the first N requests with this text
 ``error_once=STATUS``  the same as ``error=STATUS`` and ``times=1``
 ``type``, ``message``, ``code``  of that error; ``retry_after=S`` its header, ``retry_after_ms`` too
@@ -46,6 +47,7 @@ from tornado.web import Application, RequestHandler
 from typing_extensions import Self
 
 from clawdbot_ext.agent import directives
+from clawdbot_ext.agent.known import takes_prefill
 from clawdbot_ext.agent.tokens import estimate
 
 CUTS = {
@@ -203,8 +205,16 @@ class _CountTokens(_Handler):
 
 class _Messages(_Handler):
     async def post(self) -> None:
-        text = directives.last_user_text(self.body["messages"])
+        messages = self.body["messages"]
+        begun = messages[-1]["role"] == "assistant"
+        if begun and not takes_prefill(self.body["model"]):
+            return self.fail(400, message="This model does not support assistant message prefill.")
+        text = directives.last_user_text(messages)
+        if asked_on := "<end>" in text:  # to go on with a cut reply: what to write is in the message before
+            text = directives.last_user_text(messages[:-1])
         wishes = directives.parse(text)
+        if (begun or asked_on) and "continue" in wishes:
+            wishes = {"text": wishes["continue"]}
         self.api.seen[text] += 1
         await asyncio.sleep(directives.number(wishes, "wait_ms", 0) / 1000)
         status = int(directives.number(wishes, "error", 0) or directives.number(wishes, "error_once", 0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..protocol.clock import now_ms
 from ..protocol.errors import InvalidRequest, NotFound, TooLarge
 from ..protocol.schema import ExportFormat, SessionsExportParams, SessionsExportResult
-from ..store.api import Session
+from ..store.api import Message, Session
 from . import export_formats
 from .command import t
 from .entries import decode, text_of
@@ -50,7 +50,7 @@ async def export(
     gw: Gateway, form: ExportFormat, locale: str, *, key: str | None = None, session_id: str | None = None
 ) -> File:
     """The current transcript of ``key``, or the one named. Raises ``NotFound``, ``TooLarge``."""
-    conversation = await _read(gw, locale, key, session_id)
+    conversation = await _read(gw, locale, key, session_id, whole=form == "json")
     media_type, extension, write = export_formats.FORMATS[form]
     text = await asyncio.to_thread(write, conversation)
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
@@ -59,31 +59,37 @@ async def export(
     return File(f"{name}.{extension}", media_type, text, len(conversation.messages))
 
 
-async def _read(gw: Gateway, locale: str, key: str | None, session_id: str | None) -> Conversation:
-    """All messages, oldest first, read from the end in pages so that nothing holds up the store."""
-    messages: list[dict[str, Any]] = []
+async def _read(
+    gw: Gateway, locale: str, key: str | None, session_id: str | None, *, whole: bool
+) -> Conversation:
+    """All messages that are shown, oldest first, read from the end in pages so that nothing holds up the store. With
+    ``whole`` those of the other branches, too."""
+    read: list[Message] = []
     before: int | None = None
     size = 0
     session: Session | None = None
     while True:
         page = await gw.store.history(session_key=key, session_id=session_id, limit=PAGE, before_seq=before,
-                                      max_bytes=MAX_BYTES)
+                                      max_bytes=MAX_BYTES, whole=whole)
         if page.session_id is None:
             raise NotFound(f"no session {key or session_id}")
         session, session_id, key = page.session or session, page.session_id, None  # a reset meanwhile changes nothing
         size += sum(len(bytes(m.body)) for m in page.messages)
         if size > 2 * MAX_BYTES:  # what a message has besides its text is not in every format
             raise _too_large()
-        messages[:0] = [decode(m) for m in page.messages]
+        read[:0] = page.messages
         if not page.has_more:
             break
         before = page.messages[0].seq
+    messages = [decode(m) for m in read if m.shown]
+    ids = {m.seq: m.id for m in read}
+    branches = [{**decode(m), "parentId": ids.get(m.parent_seq)} for m in read if not m.shown]
     label = session.settings.get("label") if session else None
     owner = session.key if session else ""
     current = session is not None and session.session_id == session_id
     title = label or (session.title if session and current else "") or _first_words(messages) or owner or session_id
     return Conversation(title=title, key=owner, session_id=session_id, exported_at=now_ms(), messages=messages,
-                        locale=locale, you=t(locale, "export.you"), offset=time.strftime("%z"))
+                        branches=branches, locale=locale, you=t(locale, "export.you"), offset=time.strftime("%z"))
 
 
 def _first_words(messages: list[dict[str, Any]]) -> str:

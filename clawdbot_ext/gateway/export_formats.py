@@ -28,6 +28,8 @@ class Conversation(NamedTuple):
     """What the reader is called in headings."""
     offset: str
     """Of the times shown, e.g. ``+0900``."""
+    branches: Sequence[Mapping[str, Any]] = ()
+    """The messages that are not shown, oldest first, with ``parentId``: what each was said to, ``None`` for nothing."""
 
 
 def markdown(made: Conversation) -> str:
@@ -44,6 +46,8 @@ def as_json(made: Conversation) -> str:
         "format": JSON_FORMAT, "version": JSON_VERSION, "title": made.title, "key": made.key,
         "sessionId": made.session_id, "exportedAt": made.exported_at, "messages": list(made.messages),
     }
+    if made.branches:  # the path shown is in ``messages``, each after its parent
+        document["branches"] = list(made.branches)
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -168,3 +169,114 @@ def test_a_stopped_reply_is_continued_with_its_text_kept(standing_gateway):
             assert refused.value.details["reason"] == "WRONG_ROLE"
 
     run(main())
+
+
+def test_the_path_shown_is_exported_and_as_json_the_whole_tree(standing_gateway):
+    async def main():
+        session = key()
+        async with wired(standing_gateway.ws_url, standing_gateway.token) as wire:
+            await wire.ask("one [[text=giraffe]]", key=session)
+            await wire.ask("two [[text=second]]", key=session)
+            question, reply, *rest = (await history(wire, session))["messages"]
+            await act(wire, "chat.edit", session, question["id"], message="uno [[text=primero]]")
+            shown_now = (await history(wire, session))["messages"]
+            made = {form: (await wire.call("sessions.export", {"key": session, "format": form}))["content"]
+                    for form in ("markdown", "json")}
+            assert "giraffe" not in made["markdown"] and "primero" in made["markdown"]
+            document = json.loads(made["json"])
+            assert document["messages"] == shown_now
+            assert [(m["id"], m["parentId"]) for m in document["branches"]] == [
+                (question["id"], None), (reply["id"], question["id"]), (rest[0]["id"], reply["id"]),
+                (rest[1]["id"], rest[0]["id"])]
+            (hit,) = [hit for hit in (await wire.call("sessions.search", {"query": "giraffe"}))["hits"]
+                      if hit["sessionKey"] == session and hit["role"] == "assistant"]
+            assert hit["shown"] is False
+            await wire.call("chat.branch", {"sessionKey": session, "messageId": hit["messageId"]})
+            assert [m["id"] for m in (await history(wire, session))["messages"]] == [
+                question["id"], reply["id"], *(m["id"] for m in rest)]
+
+    run(main())
+
+
+def test_a_session_is_copied_deleted_and_brought_back(standing_gateway):
+    async def main():
+        session = key()
+        async with wired(standing_gateway.ws_url, standing_gateway.token, caps=CAPS) as wire:
+            await wire.ask("one [[text=first]]", key=session)
+            await wire.ask("two [[text=second]]", key=session)
+            reply = (await history(wire, session))["messages"][1]["id"]
+            once = {"key": session, "messageId": reply, "label": f"copy of {session}", "idempotencyKey": "f"}
+            copy = await wire.call("sessions.fork", once)
+            assert await wire.call("sessions.fork", once) == copy and copy["entry"]["messageCount"] == 2
+            assert await shown(wire, copy["key"]) == (await shown(wire, session))[:2]
+            gone = await wire.call("sessions.delete", {"key": session})
+            assert gone["deleted"] and gone["undoUntil"] > 0
+            assert session not in [e["key"] for e in (await wire.call("sessions.list"))["sessions"]]
+            back = await wire.call("sessions.undelete", {"key": session})
+            assert back["entry"]["messageCount"] == 4 and len(await shown(wire, session)) == 4
+            restored = await wire.wait("session.changed", lambda p: p["key"] == session and p["reason"] == "restored")
+            assert restored["payload"]["entry"]["epoch"] == back["entry"]["epoch"]
+
+    run(main())
+
+
+def test_a_waiting_message_is_edited_and_a_reply_stopped_before_its_first_word_leaves_the_old_one(standing_gateway):
+    async def main():
+        session = key()
+        async with wired(standing_gateway.ws_url, standing_gateway.token, caps=CAPS) as wire:
+            await wire.ask("one [[text=first]]", key=session)
+            before = await shown(wire, session)
+            reply = (await history(wire, session))["messages"][1]["id"]
+            await wire.send(SLOW, key=session)
+            waiting, _ = await wire.send("[[text=before]]", key=session)
+            edit = {"sessionKey": session, "runId": waiting, "message": "[[text=after]]"}
+            assert (await wire.call("chat.queue.edit", edit))["ok"]
+            await wire.wait("session.queue", lambda p: [q["text"] for q in p["queued"]] == ["[[text=after]]"])
+            for change, reason in (({"message": "/status"}, "COMMAND"), ({"runId": "nobody"}, "NOT_QUEUED")):
+                with pytest.raises(WireError) as refused:
+                    await wire.call("chat.queue.edit", {**edit, **change})
+                assert refused.value.details["reason"] == reason
+            running = (await history(wire, session))["inFlight"]["runId"]
+            await wire.call("chat.abort", {"sessionKey": session, "runId": running})
+            assert text_of((await wire.end(waiting))["message"]) == "after"
+            for message in (await history(wire, session))["messages"][2:]:
+                await wire.call("chat.delete", {"sessionKey": session, "messageId": message["id"]})
+            await wire.ask("[[text=aside]]", key=session)
+            aside = await shown(wire, session)
+            run_id = uuid.uuid4().hex
+            first = {"sessionKey": session, "messageId": reply, "idempotencyKey": run_id}
+            assert (await wire.call("chat.regenerate", first))["status"] == "started"
+            await wire.call("chat.abort", {"sessionKey": session})
+            assert (await wire.end(run_id))["state"] == "aborted"
+            assert await shown(wire, session) == aside and aside[:2] == before
+            assert (await wire.call("chat.regenerate", first))["status"] == "aborted", "a resend starts nothing"
+
+    run(main())
+
+
+def test_a_reply_that_is_continued_when_the_gateway_dies_is_there_with_all_that_was_kept(gateway):
+    async def before():
+        async with wired(gateway.ws_url, gateway.token, caps=CAPS) as wire:
+            run_id, _ = await wire.send("[[tokens=2000]] [[delay_ms=5]]")
+            await wire.wait("chat", lambda p: p["state"] == "delta" and p["offset"] > 100)
+            await wire.call("chat.abort", {"sessionKey": "main"})
+            cut = (await wire.end(run_id))["message"]
+            again = {"sessionKey": "main", "messageId": cut["id"], "idempotencyKey": "on"}
+            await wire.call("chat.continue", again)
+            gateway.kill()
+            return cut, again
+
+    cut, again = run(before())
+    gateway.start()
+
+    async def after():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            page = await history(wire, "main")
+            assert [m["role"] for m in page["messages"]] == ["user", "assistant"]
+            kept = page["messages"][1]
+            assert kept["stopReason"] == "interrupted" and kept["continues"] == cut["id"]
+            assert text_of(kept).startswith(text_of(cut).rstrip())
+            assert page["branches"][0]["ids"] == [cut["id"], kept["id"]]
+            assert (await wire.call("chat.continue", again))["status"] == "error", "known: nothing is started"
+
+    run(after())

@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median, quantiles
 
-from clawdbot_ext.store.api import Store
+from clawdbot_ext.gateway.sweeper import BREATH_S
+from clawdbot_ext.store.api import Place, Store
 from clawdbot_ext.store.sqlite import open_store
 
 SESSIONS = 1_000
@@ -68,6 +69,52 @@ async def produce(store: Store) -> float:
     return PRODUCERS * PER_PRODUCER / (time.perf_counter() - start)
 
 
+async def branch_out(store: Store) -> tuple[str, str]:
+    """Give the long session a second branch as long as half of it, and its newest page alternatives everywhere.
+
+    Returns a message of each long branch.
+    """
+    key = "agent:main:long"
+    first = (await store.history(session_key=key, limit=LONG // 2)).messages[0]
+    last = (await store.history(session_key=key, limit=1)).messages[0]
+    await place(store, "branch", first.id)
+    for start in range(0, LONG // 2, 500):
+        await asyncio.gather(*(
+            store.append(session_key=key, message=message(f"{n} " + "text " * 40), now=n)
+            for n in range(start, start + 500)))
+    page = (await store.history(session_key=key, limit=200)).messages
+    for each in page[:20]:
+        await place(store, f"beside {each.id}", each.id)
+        await store.show_branch(key, page[-1].id, now=1)
+    return last.id, page[-1].id
+
+
+async def place(store: Store, run_id: str, message_id: str) -> None:
+    """Another question in the place of one."""
+    await store.accept_run(
+        run_id=run_id, session_key="agent:main:long", request_hash="h", message=message("instead"), options={},
+        start=True, now=1, place=Place(kind="edit", message_id=message_id))
+    await store.finish_run(run_id, state="aborted", message=None, result={}, now=1)
+
+
+async def longest_wait_while_deleting(store: Store) -> list[float]:
+    """Milliseconds that others wait for an append while the long session is removed."""
+    await store.delete_session("agent:main:long", delete_transcript=True, now=1)
+    waits: list[float] = []
+    sweeping = asyncio.ensure_future(sweep(store))
+    while not sweeping.done():
+        waits += await timed(1, lambda n: store.append(session_key="agent:main:2", message=message("x"), now=n))
+    return waits
+
+
+async def sweep(store: Store) -> None:
+    """All that is due, as the gateway does it."""
+    due: int | None = 0
+    while due is not None and due <= 10:
+        due = await store.sweep(now=10)
+        await asyncio.sleep(BREATH_S)
+
+
 async def measure(path: Path) -> bool:
     store = open_store(path)
     await store.open()
@@ -80,12 +127,19 @@ async def measure(path: Path) -> bool:
     history = await timed(300, lambda n: store.history(session_key="agent:main:long", limit=200))
     listing = await timed(30, lambda n: store.list_sessions(limit=200))
     rates = [await produce(store) for _ in range(3)]
+    branched = await branch_out(store)
+    switch = await timed(20, lambda n: store.show_branch("agent:main:long", branched[n % 2], now=n))
+    forked = await timed(200, lambda n: store.history(session_key="agent:main:long", limit=200))
+    held = await longest_wait_while_deleting(store)
     await store.close()
 
     met = [
         report("accept_run with its message, durable: p50", median(accept), "ms", 2.0, quantiles(accept, n=100)[98]),
         report(f"history: newest 200 of {LONG:,}", median(history), "ms", 2.0, quantiles(history, n=100)[98]),
         report(f"list 200 of {SESSIONS:,} sessions", median(listing), "ms", 10.0, max(listing)),
+        report("history of it with two branches", median(forked), "ms", 4.0, quantiles(forked, n=100)[98]),
+        report(f"switch between branches of {LONG // 2:,}", median(switch), "ms", 300.0, max(switch)),
+        report(f"append while {LONG:,} are deleted: p50", median(held), "ms", 60.0, max(held)),
         report(f"append, {PRODUCERS} producers", median(rates), "messages/s", 5_000.0, min(rates)),
     ]
     return all(met)

@@ -25,9 +25,9 @@ from .entries import assistant_message, decode
 from .methods import method
 
 if TYPE_CHECKING:
+    from .active import ActiveRun
     from .client import Client
     from .core import Gateway
-    from .runs import ActiveRun
 
 log = logging.getLogger(__name__)
 t = catalogue("gateway")

@@ -29,8 +29,8 @@ from .media.seeing import see
 from .tools import RunTools, offered
 
 if TYPE_CHECKING:
+    from .active import ActiveRun
     from .core import Gateway
-    from .runs import ActiveRun
 
 t = catalogue("gateway")
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..agent.provider import Reply
 from ..agent.turn import Looking, Retrying, TurnEvent
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
@@ -34,6 +33,7 @@ from ..protocol.schema import (
     SessionQueueEvent,
 )
 from ..store.api import FINAL_STATES, Accepted, Finished, Message, Place, Run, RunState, Session, StoreDamaged
+from .active import FLUSH_INTERVAL_S, ActiveRun
 from .broadcast import ReplyStream
 from .entries import text_of
 from .queue import Queue
@@ -45,58 +45,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 t = catalogue("gateway")
 
-FLUSH_INTERVAL_S = 0.25
-"""A crash loses at most this much of a reply (promise P5) …"""
-FLUSH_CHARS = 2048
-"""… or this many characters."""
 STOP_S = 5.0
 """How long ``abort`` waits for what it stopped to have ended."""
 DRAIN_S = 8.0
 """How long a stopping gateway lets replies end before it marks them interrupted."""
-
-
-class ActiveRun:
-    """A run that is being answered."""
-
-    def __init__(self, run: Run, stream: ReplyStream, kept: str):
-        self.run, self.stream, self.kept = run, stream, kept
-        """``kept``: what the reply begins with, when it goes on from one that was cut."""
-        self.reply = Reply()
-        self.stop_reason = ""
-        """Why it stops: ``rpc`` (somebody pressed stop), ``shutdown``, or ``ended`` by itself; empty before that."""
-        self.task: asyncio.Task[None] | None = None
-        self.tools: dict[str, dict[str, Any]] = {}
-        """The tool calls under way, by id, as clients are told of them."""
-        self.in_turn = False
-        """The provider is at work; before and after that, cancelling the task would lose the run's end."""
-        self.started_at = now_ms()
-        self._flushed_at = time.monotonic()
-        self._flushed_chars = 0
-
-    def stop(self, reason: str) -> bool:
-        """Have the reply end early; ``False`` when that was asked before. One that has not begun sees it by itself."""
-        if self.stop_reason:
-            return False
-        self.stop_reason = reason
-        if self.in_turn and self.task:
-            self.task.cancel()
-        return True
-
-    @property
-    def text(self) -> str:
-        """The reply so far, with what was kept."""
-        return self.kept + self.reply.text
-
-    def due(self) -> bool:
-        """Is it time to put the text so far on disk?"""
-        chars = len(self.reply.text) + len(self.reply.thinking)
-        now = time.monotonic()
-        if chars == self._flushed_chars or (
-            now - self._flushed_at < FLUSH_INTERVAL_S and chars - self._flushed_chars < FLUSH_CHARS
-        ):
-            return False
-        self._flushed_at, self._flushed_chars = now, chars
-        return True
 
 
 class Runs:

@@ -20,8 +20,8 @@ from .approvals import TIMEOUT_MS, always_allow, ask, is_allowed
 
 if TYPE_CHECKING:
     from ..agent.provider import ToolSpec
+    from .active import ActiveRun
     from .core import Gateway
-    from .runs import ActiveRun
 
 t = catalogue("agent")
 

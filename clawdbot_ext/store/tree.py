@@ -24,9 +24,10 @@ does not go on from where it was."""
 
 _NODE = "SELECT seq, id, role, parent_seq, under_seq, place FROM messages WHERE session_id = ?"
 
-# Which messages stand under the same one as those given, where that is more than one; both parts read the index only.
-_SIBLINGS = """SELECT m.under_seq, m.seq, m.id FROM messages AS m WHERE m.session_id = ?1 AND m.place >= 0
-    AND m.seq > ?2 AND m.under_seq IN (SELECT under_seq FROM messages
+# Which messages stand under the same one as those given, where that is more than one. By that index: left to itself,
+# SQLite walks the whole transcript.
+_SIBLINGS = """SELECT m.under_seq, m.seq, m.id FROM messages AS m INDEXED BY messages_below
+    WHERE m.session_id = ?1 AND m.place >= 0 AND m.seq > ?2 AND m.under_seq IN (SELECT under_seq FROM messages
         WHERE session_id = ?1 AND place >= 0 AND seq > ?2 AND under_seq IN (SELECT value FROM json_each(?3))
         GROUP BY under_seq HAVING count(*) > 1)
     ORDER BY m.seq"""

@@ -125,6 +125,23 @@ def test_no_more_than_two_files_are_read_at_once(file, instead_of_pillow) -> Non
     assert run(five()) == jobs.AT_ONCE
 
 
+def test_an_upload_does_not_wait_for_somebody_elses_video(file, tmp_path, instead_of_pillow) -> None:
+    instead_of_pillow("import time; time.sleep(60)")
+    slow = file(files.png(files.photo(8, 8)), "a.png")
+
+    async def both() -> None:
+        tasks = [asyncio.ensure_future(api.understand(slow, sight=SIGHT, settings=SETTINGS)) for _ in range(3)]
+        await until(lambda: len(workers()) == jobs.AT_ONCE)
+        (tmp_path / "note").write_text("words", encoding="utf-8")
+        note = api.MediaFile(tmp_path / "note", "note.txt", "text/plain", "text", 5, "0" * 64)
+        assert (await api.probe(note)).notes == ()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(both(), 20)
+
+
 def test_thumbnails_are_small_and_free_of_metadata(file) -> None:
     picture = files.encoded(files.photo(1200, 900), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0", comment=b"secret")
     small = run(api.thumbnail(file(picture, "a.jpg"), edge=200), 20)

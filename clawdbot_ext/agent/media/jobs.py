@@ -34,7 +34,8 @@ MAX_FRAME = 256_000_000
 STDERR_KEPT = 4000
 """Characters of a crashed worker's last words that go into the log."""
 AT_ONCE = 2
-"""Workers at a time, on one event loop: the others wait."""
+"""Workers at a time, on one event loop: the others wait. Short tasks have a queue of their own, so that an upload is
+not held up by a video that somebody else asked about."""
 _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH",
            "PYTHONHOME", "XDG_CACHE_HOME")
 _PASSED_STARTS = ("HF_", "HUGGINGFACE_", "CUDA_", "NVIDIA_", "OMP_")
@@ -137,7 +138,7 @@ async def run(job: Job, on_progress: Callable[[Progress], None] | None = None) -
         MediaError: what the worker says of the file; ``MEDIA_TOO_SLOW`` beyond the limits; ``MEDIA_CORRUPT`` when the
             worker crashed on it.
     """
-    async with _turn(), scratch() as folder:
+    async with _turn(job), scratch() as folder:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", "from clawdbot_ext.agent.media.worker import main; main()",
             stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=folder, env=environment(), start_new_session=True)
@@ -218,12 +219,14 @@ async def end(process: Process) -> None:
     transport.close()
 
 
-_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, asyncio.Semaphore]] = (
+    weakref.WeakKeyDictionary())
 
 
-def _turn() -> asyncio.Semaphore:
-    """At most ``AT_ONCE`` workers on this event loop."""
-    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+def _turn(job: Job) -> asyncio.Semaphore:
+    """The queue for ``job`` on this event loop."""
+    queues = _turns.setdefault(asyncio.get_running_loop(), {})
+    return queues.setdefault(job.task in ("probe", "thumbnail"), asyncio.Semaphore(AT_ONCE))
 
 
 @contextlib.asynccontextmanager

@@ -114,9 +114,12 @@ async def _command(job: Job, sound: Sound, settings: MediaSettings) -> Transcrip
 
 
 def _name(command: list[str]) -> str:
-    """What to call a program: of a script, not its interpreter."""
-    interpreter = re.fullmatch(r"(python|node|bash|sh|uv|env)[\d.]*", Path(command[0]).name)
-    return Path(command[1] if interpreter and len(command) > 1 else command[0]).stem
+    """What to call a program: by its script or module, not by the interpreter of that."""
+    program, *arguments = command
+    if re.fullmatch(r"(python|node|bash|sh|uv|env)[\d.]*", Path(program).name) and arguments:
+        first = arguments[1] if arguments[0] == "-m" and len(arguments) > 1 else arguments[0]
+        program = program if first.startswith("-") else first
+    return Path(program).stem
 
 
 def _filled(part: str, values: dict[str, str]) -> str:

@@ -193,6 +193,18 @@ def new(target: Target, key: str | None, label: str | None, model: str | None, a
     _tell(answer, "sessions.opened", as_json=as_json)
 
 
+@group.command("fork", help=say("help.sessions.fork"))
+@key_argument
+@click.option("--message", "message_id", metavar="ID", help=say("help.sessions.forkMessage"))
+@click.option("--label", metavar="TEXT", help=say("help.sessions.label"))
+@json_option
+@gateway_options
+def fork(target: Target, key: str, message_id: str | None, label: str | None, as_json: bool) -> None:
+    """Copy a conversation, up to a message, into a new session."""
+    wishes = {name: value for name, value in (("messageId", message_id), ("label", label)) if value is not None}
+    _tell(call(target, "sessions.fork", key=key, **wishes), "sessions.opened", as_json=as_json)
+
+
 @group.command("reset", help=say("help.sessions.reset"))
 @key_argument
 @json_option
@@ -227,10 +239,14 @@ def restore(target: Target, session_id: str, as_json: bool) -> None:
 @group.command("delete", help=say("help.sessions.delete"))
 @click.argument("key")
 @click.option("--yes", "-y", is_flag=True, help=say("help.yes"))
+@click.option("--undo", is_flag=True, help=say("help.sessions.undelete"))
 @json_option
 @gateway_options
-def delete(target: Target, key: str, yes: bool, as_json: bool) -> None:
-    """Remove a session."""
+def delete(target: Target, key: str, yes: bool, undo: bool, as_json: bool) -> None:
+    """Remove a session; ``--undo`` within 10 s takes it back."""
+    if undo:
+        _tell(call(target, "sessions.undelete", key=key), "sessions.undone", as_json=as_json)
+        return
 
     async def work(client: GatewayClient) -> Any:
         found = await client.request("sessions.resolve", {"key": key})

@@ -203,6 +203,9 @@ def test_a_session_is_opened_listed_read_reset_restored_and_removed(cli: Run) ->
 
     assert cli("sessions", "delete", "notes").returncode == 2, "nobody to ask"
     assert cli("sessions", "delete", "notes", "--yes").returncode == 0
+    assert cli("sessions", "delete", "notes", "--undo").returncode == 0
+    assert "agent:main:webchat:" in cli("sessions", "fork", "notes").stdout
+    assert cli("sessions", "delete", "notes", "--yes").returncode == 0
     assert "agent:main:notes" not in cli("sessions", "list").stdout
 
 

@@ -330,6 +330,8 @@ class MountPage(Mounted):
 
 
 class MountSession(Mounted, APIHandler):
+    _track_activity = False  # an open page that looks whether it is still logged in is no reason not to be culled
+
     @web.authenticated
     def get(self) -> None:
         _session(self, Identity(self.current_user.username, "jupyter"), "jupyter", [])

@@ -23,7 +23,8 @@ from tests.support.wire import opened, run, text_of
 
 pytestmark = pytest.mark.slow  # each starts processes
 CAPS = ("chat.append", "session.events")
-TAKEOVER_S = 3.0
+BACK_S = 20.0
+"""How long to wait for the next gateway. How long it takes is a matter of benchmarks/bench_lab_start.py."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def servers(tmp_path_factory):
 @contextlib.asynccontextmanager
 async def connected(lab):
     """A client of a mount, with Jupyter's login. Tries as long as a takeover may take, as our own clients do."""
-    ends = time.monotonic() + TAKEOVER_S
+    ends = time.monotonic() + BACK_S
     while True:
         with contextlib.suppress(InvalidStatus, ConnectionError):
             async with opened(lab.ws_url, additional_headers=lab.headers) as wire:
@@ -204,10 +205,8 @@ def test_a_conversation_goes_on_at_every_mount_while_its_owners_end_one_after_th
             run_id, _ = await there.send("[[tokens=100000]] [[delay_ms=20]]")
             await here.wait("chat", lambda p: p["runId"] == run_id and p.get("offset", 0) > 200)
             standalone.kill()
-            began = time.monotonic()
             assert {await here.closed(), await there.closed()} <= {1006, 1012}
         async with connected(one) as here, connected(two) as there:
-            assert time.monotonic() - began < TAKEOVER_S
             said = await history(here)
             assert said[1] == "first" and len(said) == 4 and said[3]  # what there was of the reply that was cut
             await here.ask("[[text=second]]")
@@ -219,9 +218,7 @@ def test_a_conversation_goes_on_at_every_mount_while_its_owners_end_one_after_th
             owner.terminate()
             await left.wait("shutdown")
             assert await left.closed() == 1001  # byte for byte through the relay
-            began = time.monotonic()
         async with connected(other) as wire:
-            assert time.monotonic() - began < TAKEOVER_S
             assert (await history(wire))[-1] == "second"
             assert (await wire.ask("[[text=third]]"))["state"] == "final"
 

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 BUILT = Path(__file__).resolve().parents[2] / "clawdbot_ext" / "_static" / "chat.html"
-AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+MODULES = Path(__file__).resolve().parents[2] / "node_modules"
+AXE = MODULES / "axe-core" / "axe.min.js"
+HUB_PROXY = MODULES / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
 OLDEST_NODE = (22, 12)
 """The same bound as ``engines`` in package.json."""
 
@@ -110,5 +112,6 @@ TOOLS = {
     "built-page": Tool(lambda: str(BUILT) if BUILT.exists() else None, "`npm run build`, or `pip install -e .`"),
     "ffmpeg": Tool(lambda: shutil.which("ffmpeg"), "apt-get install ffmpeg"),
     "espeak-ng": Tool(lambda: shutil.which("espeak-ng"), "apt-get install espeak-ng"),
+    "hub-proxy": Tool(lambda: str(HUB_PROXY) if HUB_PROXY.exists() else None, "`npm ci` in the project's root"),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

@@ -317,3 +317,29 @@ async def test_files_are_taken_from_and_given_to_jupyters_user_alone(mounted, ge
         assert (await get(path, method=method, body=body, headers={"Authorization": ""})).code in (401, 403)
     foreign = {"Origin": "http://evil.example", "Authorization": ""}
     assert (await get("media", method="POST", body="beta", headers=foreign)).code in (403, 404)
+
+
+async def test_a_reply_under_way_holds_off_a_cull_and_an_open_page_does_not(mounted, connect, get, monkeypatch):
+    monkeypatch.setattr("clawdbot_ext.seat.ACTIVITY_S", 0.02)
+    activity = "clawdbot_last_activity"
+    before = mounted.web_app.last_activity()
+    await say_hello(socket := await connect())
+    assert (await get()).code == 200 and (await get("auth/session")).code == 200
+    beats = seat_of(mounted)._pulse
+    socket.ping(b"still there")
+    await socket.write_message(json.dumps({"type": "req", "id": "2", "method": "health", "params": {}}))
+    while json.loads(await socket.read_message()).get("id") != "2":
+        pass
+    assert activity not in mounted.web_app.settings and not beats.done()
+    assert mounted.web_app.last_activity() == before
+    params = {"sessionKey": "main", "message": "[[tokens=100000]] [[delay_ms=20]]", "idempotencyKey": "run-1"}
+    await socket.write_message(json.dumps({"type": "req", "id": "3", "method": "chat.send", "params": params}))
+    while activity not in mounted.web_app.settings:
+        await socket.read_message()
+    first = mounted.web_app.last_activity()
+    while mounted.web_app.last_activity() == first:
+        await socket.read_message()
+    abort = {"sessionKey": "main"}
+    await socket.write_message(json.dumps({"type": "req", "id": "4", "method": "chat.abort", "params": abort}))
+    while json.loads(await socket.read_message()).get("id") != "4":
+        pass

@@ -1,0 +1,136 @@
+"""A real JupyterHub on loopback: dummy logins, one process a user, each with a home directory of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from http.cookiejar import Cookie
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support.jupyter import EXTENSIONS
+from tests.support.server import ROOT, clean_environment, free_port
+from tests.support.tools import require
+
+START_S = 40.0
+STOP_S = 10.0
+ADMIN_TOKEN = "token-of-the-test-service"
+
+_CONFIG = """
+c = get_config()  # noqa
+given = {given}
+c.JupyterHub.bind_url, c.JupyterHub.hub_bind_url = given["url"], given["hub_url"]
+c.ConfigurableHTTPProxy.api_url, c.ConfigurableHTTPProxy.command = given["proxy_api"], given["proxy"]
+c.JupyterHub.authenticator_class, c.Authenticator.allow_all = "dummy", True
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = given["folder"] + "/home/{{username}}"
+c.LocalProcessSpawner.interrupt_timeout = 1
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
+c.Spawner.cmd, c.Spawner.args = given["command"], ["--allow-root"]
+c.Spawner.environment, c.Spawner.env_keep = given["environment"], ["PATH"]
+c.JupyterHub.db_url = "sqlite:///" + given["folder"] + "/hub.sqlite"
+c.JupyterHub.cookie_secret_file = given["folder"] + "/cookie_secret"
+c.JupyterHub.services = [{{"name": "test", "api_token": given["admin"]}}]
+c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"],
+                            "scopes": ["admin:users", "admin:servers", "tokens", "access:servers"]}}]
+"""
+
+
+class Hub:
+    """One Hub with its proxy. ``start`` it with the names of its users, whose servers then run."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        ports = [free_port() for _ in range(3)]
+        self.url, self._hub_url, self._proxy_api = (f"http://127.0.0.1:{port}" for port in ports)
+        self.gateway_port = free_port()
+        """What ``gateway.port`` says in every user's environment: nobody must listen there."""
+        self._log = folder / "hub.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, users: Sequence[str]) -> None:
+        """Start the Hub and the users' servers; wait until all answer."""
+        node, proxy = require("node"), require("hub-proxy")
+        settings = self.folder / "config"
+        settings.mkdir()
+        extensions = {"ServerApp": {"jpserver_extensions": EXTENSIONS}}
+        (settings / "jupyter_server_config.json").write_text(json.dumps(extensions))
+        environment = {"PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_PATH": str(ROOT / "jupyter-config"), "LANG": "C.UTF-8",
+                       "JUPYTER_CONFIG_DIR": str(settings), "CLAWDBOT_GATEWAY_PORT": str(self.gateway_port),
+                       "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp"}
+        given = {"url": self.url, "hub_url": self._hub_url, "proxy_api": self._proxy_api, "proxy": [node, proxy],
+                 "folder": str(self.folder), "command": [sys.executable, "-m", "jupyterhub.singleuser"],
+                 "environment": environment, "admin": ADMIN_TOKEN}
+        config = self.folder / "jupyterhub_config.py"
+        config.write_text(_CONFIG.format(given=json.dumps(given)))
+        for user in users:
+            (self.folder / "home" / user).mkdir(parents=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "jupyterhub", f"--config={config}"], cwd=self.folder, stdout=log,
+                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=clean_environment(self.folder))
+        self._wait(lambda: requests.get(f"{self.url}/hub/health", timeout=2).ok)
+        for user in users:
+            self.api("post", f"users/{user}")
+            self.api("post", f"users/{user}/server")
+        for user in users:
+            self._wait(lambda name=user: self.api("get", f"users/{name}")["servers"].get("", {}).get("ready"))
+
+    def _wait(self, condition: Any) -> None:
+        ends = time.monotonic() + START_S
+        while True:
+            try:
+                if condition():
+                    return
+            except requests.ConnectionError:
+                pass
+            assert self._process is not None
+            if self._process.poll() is not None or time.monotonic() > ends:
+                raise RuntimeError(f"the Hub does not answer:\n{self.output}")
+            time.sleep(0.05)
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def api(self, method: str, path: str, **body: Any) -> Any:
+        """A request of the administrator to the Hub's API."""
+        answer = requests.request(method, f"{self.url}/hub/api/{path}", json=body or None, timeout=30,
+                                  headers={"Authorization": f"token {ADMIN_TOKEN}"})
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def log_in(self, user: str) -> requests.Session:
+        """A browser in which ``user`` has logged in to the Hub and to their own server."""
+        browser = requests.Session()
+        page = browser.get(f"{self.url}/hub/login", timeout=10)
+        token = re.search(r'name="_xsrf" value="([^"]*)"', page.text)
+        assert token is not None
+        browser.post(f"{self.url}/hub/login", timeout=10,
+                     data={"username": user, "password": "x", "_xsrf": token[1]}).raise_for_status()
+        browser.get(f"{self.url}/user/{user}/clawdbot/chat", timeout=10).raise_for_status()
+        return browser
+
+    def stop(self) -> None:
+        """End the Hub, which ends its proxy and its users' servers."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(STOP_S)
+
+
+def cookies_for(browser: requests.Session, path: str) -> str:
+    """The ``Cookie`` header that the browser sends for ``path``."""
+    def fits(cookie: Cookie) -> bool:
+        return path.startswith(cookie.path)
+
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies if fits(cookie))

@@ -140,6 +140,9 @@ SETTINGS: tuple[Setting, ...] = (
             "disconnected.", "bytes", minimum=65_536, maximum=256 * 1_048_576),
     Setting("gateway.loginAttemptsPerMinute", "integer", 10, "How many wrong logins one address may make.",
             "attempts a minute", minimum=1, maximum=10_000),
+    Setting("storage.fileSystem", "string", "auto", "What the state directory lies on: with network there is no "
+            "write-ahead log and no flock, and only one machine at a time may use it; auto looks it up.",
+            choices=("auto", "local", "network")),
     Setting("session.mainKey", "string", "main", "The name of the session that every client opens with.",
             check=_check_key),
     Setting("session.maxQueued", "integer", 20, "How many messages may wait in one session.", "messages",

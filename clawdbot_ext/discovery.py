@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import private
+from . import filesystem, lease, private
 from ._version import __version__
 from .config import Config
 from .protocol.clock import now_ms
@@ -56,6 +56,18 @@ class GatewayInfo:
 def lock_path(config: Config) -> Path:
     """The file whose flock says that a gateway runs."""
     return config.home / "gateway.lock"
+
+
+def lease_path(config: Config) -> Path:
+    """The file that says so where the state directory is on a network file system (``lease``)."""
+    return config.home / "gateway.lease"
+
+
+def on_network(config: Config) -> bool:
+    """Is the state directory where other machines may write too, and neither ``flock`` nor shared memory is to be
+    trusted?"""
+    setting = config["storage.fileSystem"]
+    return filesystem.is_network(config.home) if setting == "auto" else bool(setting == "network")
 
 
 def info_path(config: Config) -> Path:
@@ -100,6 +112,8 @@ def lock_held(config: Config) -> bool:
 
     The question takes a shared lock for a few microseconds; who wants the exclusive one should try for some 100 ms.
     """
+    if on_network(config):
+        return lease.held(lease_path(config))
     try:
         descriptor = os.open(lock_path(config), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

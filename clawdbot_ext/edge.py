@@ -79,7 +79,9 @@ class Edge:
 
         self._lock = lock
         files = None if contents is None else contents_listing(contents)
-        gateway = Gateway(self.live, open_stores(self.live().home / "gateway.sqlite3"), self.auth,
+        config = self.live()
+        store = open_stores(config.home / "gateway.sqlite3", wal=not discovery.on_network(config))
+        gateway = Gateway(self.live, store, self.auth,
                           environment=Environment(server_root=server_root), files=files)
         gateway.read_file = None if contents is None else contents_reading(contents)
         await gateway.start()

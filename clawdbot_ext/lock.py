@@ -1,4 +1,5 @@
-"""One gateway a state directory: an flock that the owning process holds for life, and the address it publishes.
+"""One gateway a state directory: an flock that the owning process holds for life, and the address it publishes. On a
+network file system it is a lease (``lease``), which is weaker.
 
 The kernel drops the lock with the process, however that ends, so nothing ever needs to be cleaned up by hand. The file
 itself is never removed: a second process could otherwise lock a file that nobody else sees.
@@ -9,33 +10,46 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
-from . import discovery
+from . import discovery, lease
 from .config import Config
 
 PATIENCE_S = 0.1
 """How long to try: who merely asks whether a gateway runs holds the lock for microseconds (``discovery.lock_held``)."""
 
+LEASE_LOOK_S = 2.0
+"""How often who stands in line looks at a lease, which no kernel watches."""
+
 
 class GatewayLock:
     """The right to be the gateway of one state directory. ``release`` ends it and takes the published address back."""
 
-    def __init__(self, config: Config, descriptor: int):
-        self._config, self._descriptor = config, descriptor
+    def __init__(self, config: Config, descriptor: int = -1, held: lease.Lease | None = None):
+        self._config, self._descriptor, self._lease = config, descriptor, held
+
+    def when_lost(self, tell: Callable[[], object]) -> None:
+        """Have ``tell`` called, on a thread of its own, when another machine has taken a lease over."""
+        if self._lease is not None:
+            self._lease.lost = tell
 
     def publish(self, info: discovery.GatewayInfo) -> None:
         """Tell this user's other processes where the gateway answers. Raises ``OSError``."""
         discovery.write_info(self._config, info)
 
     def unpublish(self) -> None:
-        """Take the published address back and keep the lock: the gateway restarts."""
-        discovery.remove_info(self._config)
+        """Take the published address back and keep the lock: the gateway stops, or restarts."""
+        if self._lease is None or self._lease.ours:
+            discovery.remove_info(self._config)
 
     def hand_over(self) -> str:
         """Let the program that replaces this one (``exec``) have the lock; what to give to ``adopt`` there.
 
         Nobody who waits for the lock gets in between, as after a release.
         """
+        if self._lease is not None:  # has no descriptor to pass on
+            self.release()
+            return ""
         self.unpublish()
         os.set_inheritable(self._descriptor, True)
         return str(self._descriptor)
@@ -46,6 +60,11 @@ class GatewayLock:
             discovery.remove_info(self._config)
             os.close(self._descriptor)
             self._descriptor = -1
+        if self._lease is not None:
+            if self._lease.ours:  # else the published address is another machine's
+                discovery.remove_info(self._config)
+            self._lease.release()
+            self._lease = None
 
 
 def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | None:
@@ -54,6 +73,8 @@ def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | Non
     Creates the directory. An address that a killed owner left behind is removed. Raises ``OSError`` (no permission,
     read-only or full disk).
     """
+    if discovery.on_network(config):
+        return _lease(config)
     descriptor = _open(config)
     ends = time.monotonic() + patience_s
     while True:
@@ -75,9 +96,14 @@ def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | Non
 def wait(config: Config) -> GatewayLock:
     """Become the gateway when the present one ends, however long that takes: for a thread of its own.
 
-    The kernel wakes the thread, so that waiting costs nothing and the next gateway is there at once. Nothing can
-    interrupt it; a thread that is no longer wanted gives the lock back when it comes. Raises ``OSError``.
+    The kernel wakes the thread, so that waiting costs nothing and the next gateway is there at once (on a network file
+    system it looks every ``LEASE_LOOK_S``). Nothing can interrupt it; a thread that is no longer wanted gives the lock
+    back when it comes. Raises ``OSError``.
     """
+    if discovery.on_network(config):
+        while (lock := _lease(config)) is None:
+            time.sleep(LEASE_LOOK_S)
+        return lock
     descriptor = _open(config)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -99,6 +125,15 @@ def adopt(config: Config, handed_over: str) -> GatewayLock | None:
     except (OSError, ValueError):
         return None
     return GatewayLock(config, descriptor)
+
+
+def _lease(config: Config) -> GatewayLock | None:
+    discovery.ensure_home(config)
+    held = lease.take(discovery.lease_path(config))
+    if held is None:
+        return None
+    discovery.remove_info(config)
+    return GatewayLock(config, held=held)
 
 
 def _open(config: Config) -> int:

@@ -140,6 +140,10 @@ class Seat:
     async def _own(self, lock: GatewayLock, *, inherited: bool = False) -> None:
         """Have the gateway: listen, say where, and when others have been served by another process, start at once."""
         self._lock, self.place = lock, Place.OWNER
+        loop = asyncio.get_running_loop()
+        lock.when_lost(lambda: loop.call_soon_threadsafe(self._spawn, self.leave("another machine has taken over")))
+        if discovery.on_network(self.live()):
+            self._warn("start.network", path=self.live().home)
         self._log_to_file()
         if not self.host.on_hub and self.live()["gateway.listenWithJupyter"] == "on":
             await self._listen(PORT_PATIENCE_S if inherited else 0)

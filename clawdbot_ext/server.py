@@ -22,7 +22,7 @@ from tornado.routing import Rule
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Type, Unicode, default
 
-from . import logs, startup
+from . import discovery, logs, startup
 from .app import RESTARTED, Options
 from .config import Config
 from .console import greet, say
@@ -149,6 +149,10 @@ class ClawdbotServer(ServerApp):
             self.stop()
             return
         gateway.on_stop_requested = self._stop_requested
+        loop = asyncio.get_running_loop()
+        self._settled.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))
+        if discovery.on_network(config):
+            say(self._settled.text("start.network", path=config.home), error=True)
         self._http_server.add_sockets(self._settled.sockets)
         self.edge.publish(self.page_url)
         if RESTARTED not in os.environ:

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import click
 
 from .. import config as settings
-from .. import discovery
+from .. import discovery, filesystem
 from ..config import Config, ConfigError
 from ..config_file import issues, read
 from ..portholder import identify
@@ -67,7 +67,8 @@ def examine(target: Target) -> Iterator[Finding]:
     yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
     for note in config.notes:
         yield Finding("config", "hint", say("config.note", problem=exits.describe(note)))
-    checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (check_modes, check_key, check_exposure, check_port)
+    checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+        check_modes, check_storage, check_key, check_exposure, check_port)
     for check in checks:
         yield from check(config)
     yield from check_gateway(config, target)
@@ -121,6 +122,16 @@ def check_modes(config: Config) -> Iterator[Finding]:
                       f"chmod {right} {shlex.quote(str(path))}")
     if not wide:
         yield Finding("modes", "ok", say("doctor.modes.ok", path=config.home))
+
+
+def check_storage(config: Config) -> Iterator[Finding]:
+    """A state directory that other machines may write to."""
+    if discovery.on_network(config):
+        kind = filesystem.kind_of(config.home) or config["storage.fileSystem"]
+        yield Finding("storage", "hint", say("doctor.storage.network", path=config.home, kind=kind),
+                      say("doctor.storage.fix"))
+    else:
+        yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
 
 
 def check_key(config: Config) -> Iterator[Finding]:

@@ -67,9 +67,10 @@ def _with_functions(conn: sqlite3.Connection) -> sqlite3.Connection:
     return conn
 
 
-def prepare_writer(conn: sqlite3.Connection, *, max_pages: int | None) -> None:
+def prepare_writer(conn: sqlite3.Connection, *, max_pages: int | None, wal: bool = True) -> None:
     """Settings of the writing connection; set after the schema was found to be ours, because WAL writes the header."""
-    conn.execute("PRAGMA journal_mode=WAL")
+    # A write-ahead log needs memory that all who have the file open share: not on a network file system.
+    conn.execute(f"PRAGMA journal_mode={'WAL' if wal else 'DELETE'}")
     conn.execute("PRAGMA synchronous=FULL")
     conn.execute("PRAGMA foreign_keys=ON")
     conn.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")

@@ -55,11 +55,12 @@ class SqliteStore:
     Args:
         path: the database file; ``-wal`` and ``-shm`` lie beside it while it is open.
         max_pages: SQLite's own bound on the size of the file, in pages of 4 KiB; ``None`` leaves it to the disk.
+        wal: keep a write-ahead log; without it a rollback journal, which is slower and works on a network file system.
     """
 
-    def __init__(self, path: Path, *, max_pages: int | None = None):
+    def __init__(self, path: Path, *, max_pages: int | None = None, wal: bool = True):
         self.path = path
-        self._max_pages = max_pages
+        self._max_pages, self._wal = max_pages, wal
         self._writes: SimpleQueue[Job | None] = SimpleQueue()
         self._reads: SimpleQueue[Job | None] = SimpleQueue()
         self._writer = Worker(
@@ -107,7 +108,7 @@ class SqliteStore:
         conn = db.connect(self.path)
         try:
             schema.migrate(conn, self.path)
-            db.prepare_writer(conn, max_pages=self._max_pages)
+            db.prepare_writer(conn, max_pages=self._max_pages, wal=self._wal)
             self._unclean = schema.get_meta(conn, "state") == "open"
             self._on_open(conn)
         except BaseException:

@@ -23,9 +23,9 @@ from .sqlite import SqliteStore
 T = TypeVar("T")
 
 
-def open_stores(path: Path) -> Store:
-    """The store in the file ``path`` with temporary sessions beside it, not opened yet."""
-    return cast("Store", Routed(SqliteStore(path), MemoryStore()))
+def open_stores(path: Path, *, wal: bool = True) -> Store:
+    """The store in the file ``path`` with temporary sessions beside it, not opened yet. ``wal``: as ``SqliteStore``."""
+    return cast("Store", Routed(SqliteStore(path, wal=wal), MemoryStore()))
 
 
 class MemoryStore(SqliteStore):

@@ -33,6 +33,7 @@ class JupyterProcess(GatewayProcess):
         self.clawdbot_port = clawdbot_port if clawdbot_port is not None else free_port()
         self.environment["CLAWDBOT_GATEWAY_PORT"] = str(self.clawdbot_port)
         self.module, self.base_url = module, base_url
+        self.extensions: Mapping[str, bool] = EXTENSIONS
         self._log = state / f"jupyter-{self.port}.log"
         self.folder = state / f"notebooks-{self.port}"
         self.folder.mkdir()
@@ -57,7 +58,7 @@ class JupyterProcess(GatewayProcess):
     def spawn(self) -> None:
         settings = {"ServerApp": {
             "port": self.port, "port_retries": 0, "ip": "127.0.0.1", "base_url": self.base_url, "open_browser": False,
-            "allow_root": True, "root_dir": str(self.folder), "jpserver_extensions": EXTENSIONS},
+            "allow_root": True, "root_dir": str(self.folder), "jpserver_extensions": self.extensions},
             "IdentityProvider": {"token": TOKEN}}
         config = self.folder / "jupyter_config.json"
         config.write_text(json.dumps(settings))

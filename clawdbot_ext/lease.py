@@ -1,0 +1,139 @@
+"""A lock for file systems without locks: a file that exists while somebody holds it, renewed by its holder.
+
+Weaker than ``flock``, and used only on network file systems (docs/design/0012-network-homes.md): whoever takes a lease
+over compares clocks of two machines, which therefore have to agree within some seconds, and a killed holder is noticed
+after ``LEASE_S`` (at once on the same machine). A holder that finds the lease in other hands has to stop writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LEASE_S = 30.0
+RENEW_S = 5.0
+
+
+def machine() -> str:
+    """Where a process id means the same process: this host, and in it this container."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        space = ""
+    return f"{socket.gethostname()} {space}"
+
+
+class Lease:
+    """One held lease; made by ``take``. ``lost`` is called on the renewing thread when it is in other hands."""
+
+    def __init__(self, path: Path, name: str):
+        self._path, self._name = path, name
+        self._ended = threading.Event()
+        self.lost: Callable[[], object] = lambda: None
+        threading.Thread(target=self._renew, name="clawdbot lease", daemon=True).start()
+
+    @property
+    def ours(self) -> bool:
+        """Is it still in our hands?"""
+        return _read(self._path).get("name") == self._name
+
+    def release(self) -> None:
+        """Give it up; calling it again does nothing."""
+        if not self._ended.is_set():
+            self._ended.set()
+            if self.ours:
+                self._path.unlink(missing_ok=True)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEW_S):
+            with contextlib.suppress(OSError):  # the server of the file system is away: try until the lease ends
+                if not self.ours:
+                    if not self._ended.is_set():
+                        self.lost()
+                    return
+                temporary = self._path.with_name(f".{self._path.name}.{self._name}")
+                temporary.write_text(_record(self._name))
+                os.replace(temporary, self._path)
+
+
+def take(path: Path) -> Lease | None:
+    """The lease, or ``None`` while somebody else has it. Raises ``OSError``."""
+    name = secrets.token_hex(8)
+    for _ in range(2):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            if not _remove_stale(path):
+                return None
+            continue
+        with os.fdopen(descriptor, "w") as file:
+            file.write(_record(name))
+        return Lease(path, name)
+    return None
+
+
+def held(path: Path) -> bool:
+    """Does somebody have the lease?"""
+    return path.exists() and not _is_stale(path)
+
+
+def _remove_stale(path: Path) -> bool:
+    """Take a lease away that nobody renews. By renaming, so that of two who try one fails."""
+    before = _read(path)
+    if not _is_stale(path):
+        return False
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return True
+    taken = _read(aside)
+    if taken.get("name") != before.get("name"):  # somebody was faster, and this is theirs
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+        aside.unlink()
+        return False
+    aside.unlink()
+    return True
+
+
+def _is_stale(path: Path) -> bool:
+    record = _read(path)
+    renewed = record.get("renewed")
+    if not isinstance(renewed, float):  # being written, or cut off by a full disk
+        with contextlib.suppress(OSError):
+            return time.time() - path.stat().st_mtime > LEASE_S
+        return False
+    if record.get("machine") == machine() and not _lives(record.get("pid")):
+        return True
+    return time.time() - renewed > LEASE_S
+
+
+def _lives(pid: Any) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (OSError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _record(name: str) -> str:
+    return json.dumps({"name": name, "machine": machine(), "pid": os.getpid(), "renewed": time.time()})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

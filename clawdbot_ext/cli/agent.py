@@ -66,7 +66,7 @@ def command(
         fail(say("agent.timeout", seconds=f"{timeout:g}"))
     elif end.state == "error":
         hint = end.error.get("hint") or ""
-        fail(clean(f"{end.error_message or say('agent.failed')} {hint}".strip()))
+        fail("\n".join(clean(line) for line in (end.error_message or say("agent.failed"), str(hint)) if line))
     elif end.state == "aborted":
         note(say("agent.stopped"))
     raise click.exceptions.Exit(code)
@@ -144,7 +144,7 @@ def _tell(notice: Notice) -> None:
             note(clean(media_notice(facts)))
     else:
         note(say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
-                 most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}"))
+                 most=facts.get("maxAttempts", "?"), seconds=max(1, round(facts.get("waitMs", 0) / 1000))))
 
 
 def media_notice(facts: Mapping[str, Any]) -> str:

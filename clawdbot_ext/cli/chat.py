@@ -87,7 +87,7 @@ class Chat:
         """Small pictures of images that are shown, by media id."""
         self._failed: GatewayError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        client.subscribe(self._heard)
+        self._deaf = client.subscribe(self._heard)
 
     async def run(self) -> None:
         """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
@@ -97,6 +97,7 @@ class Chat:
                 if text and not self._take_files(text):
                     await self._send(text)
         finally:
+            self._deaf()  # that the connection ends now is no news
             for task in self._tasks:
                 task.cancel()
 
@@ -391,4 +392,4 @@ def _status(notice: Notice) -> str:
     if notice.kind == "media":
         return clean(media_notice(facts))
     return say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
-               most=facts.get("maxAttempts", "?"), seconds=f"{facts.get('waitMs', 0) / 1000:.0f}")
+               most=facts.get("maxAttempts", "?"), seconds=max(1, round(facts.get("waitMs", 0) / 1000)))

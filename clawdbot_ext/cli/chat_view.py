@@ -95,9 +95,9 @@ def end_lines(end: End) -> list[RenderableType]:
 def _ending(reason: str, problem: str, error: Mapping[str, Any]) -> Text | None:
     if reason not in ("error", "interrupted", "aborted"):
         return None
-    parts = [say(f"ended.{reason}"), clean(problem), clean(str(error.get("hint") or ""))]
+    parts = [f"{say(f'ended.{reason}')} {clean(problem)}".strip(), clean(str(error.get("hint") or ""))]
     colour = {"error": "red", "interrupted": "yellow", "aborted": "dim"}[reason]
-    return Text(" ".join(part for part in parts if part), style=colour)
+    return Text("\n".join(part for part in parts if part), style=colour)
 
 
 def _usage(message: Mapping[str, Any]) -> Sequence[Text]:

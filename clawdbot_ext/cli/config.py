@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import sys
@@ -16,7 +17,7 @@ from ..config import Config, ConfigError
 from ..config_file import REDACTED, issues, read, unflatten
 from ..config_schema import is_branch, unknown
 from . import exits
-from .connection import json_option
+from .connection import Target, call, json_option
 from .output import clean, facts, language, note, out, print_json, say
 
 NEEDS_RESTART = ("gateway.port", "gateway.bind", "gateway.customBindHost")
@@ -145,8 +146,12 @@ def _say_what_follows(name: str) -> None:
             setting = settings.find(each)
             variables = settings.variables(each) if setting is not None else ()
             note(say("config.overridden", name=each, variable=", ".join(variables)))
-    if any(each == name or each.startswith(f"{name}.") for each in NEEDS_RESTART) and discovery.lock_held(config):
+    if not discovery.lock_held(config):
+        return
+    if any(each == name or each.startswith(f"{name}.") for each in NEEDS_RESTART):
         note(say("config.restart"))
+    with contextlib.suppress(*exits.EXPECTED):  # it takes it up by itself within a second, if it cannot be asked
+        call(Target(None, None, None), "config.get")
 
 
 @group.command("unset", help=say("help.config.unset"))

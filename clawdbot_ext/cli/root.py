@@ -17,7 +17,8 @@ from .output import fail, say
 
 COMMANDS = {
     "gateway": "gateway:group", "web": "web:command", "chat": "chat:command", "agent": "agent:command",
-    "sessions": "sessions:group", "models": "models:group", "config": "config:group", "status": "status:status",
+    "sessions": "sessions:group", "import": "importing:command", "models": "models:group", "config": "config:group",
+    "status": "status:status",
     "health": "status:health", "doctor": "doctor:command", "call": "call:command", "events": "call:events",
     "devices": "devices:group", "node": "node:command",
 }

@@ -11,6 +11,7 @@ import click
 
 from ..client_reply import message_text
 from ..protocol.clock import now_ms
+from ..protocol.errors import NotFound
 from .connection import Target, call, gateway_options, json_option, with_client
 from .files import attachments, line_of
 from .output import ago, clean, note, out, print_json, say, shorten, table
@@ -113,7 +114,8 @@ def export(target: Target, key: str, output: Path | None, format_: str | None, t
 
 
 def _title(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("displayName") or entry.get("derivedTitle") or entry.get("lastMessagePreview") or "")
+    named = entry.get("displayName") or entry.get("derivedTitle") or entry.get("lastMessagePreview")
+    return str(named or str(entry["key"]).removeprefix("agent:main:"))
 
 
 def _state(entry: Mapping[str, Any]) -> str:
@@ -134,6 +136,8 @@ def show(target: Target, key: str, limit: int, transcript: str | None, archived:
         return
     which = {"sessionId": transcript} if transcript else {"sessionKey": key}
     history = call(target, "chat.history", limit=limit, **which)
+    if "sessionId" not in history and key != "main":
+        raise NotFound(say("sessions.nosuch", key=key))
     if as_json:
         print_json(history)
         return

@@ -43,7 +43,7 @@ _WORD = re.compile(r"/([a-z][a-z-]*)(?:[ \t:]+(.*))?\Z", re.DOTALL | re.IGNORECA
 
 
 class Unknown(NamedTuple):
-    """Looks like a command, is none, and is close to ``nearest``."""
+    """Looks like a command, is none, and may be close to ``nearest``."""
 
     name: str
     nearest: str
@@ -60,7 +60,7 @@ def split_command(text: str) -> tuple[Command, str] | Unknown | None:
     if name in BY_NAME:
         return BY_NAME[name], argument
     near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
-    return Unknown(name, near[0]) if near and "\n" not in text and len(text) < 80 else None
+    return Unknown(name, near[0] if near else "") if "\n" not in text.strip() else None
 
 
 async def run_command(
@@ -80,7 +80,8 @@ async def run_command(
         return recorded(accepted.run)
     call = Call(gw, client, session_key, "" if isinstance(command, Unknown) else command[1])
     try:
-        answer = (Answer(call.say("command.unknown", name=command.name, nearest=command.nearest))
+        answer = (Answer(call.say("command.unknown" if command.nearest else "command.unknown.far", name=command.name,
+                                  nearest=command.nearest))
                   if isinstance(command, Unknown) else await command[0].run(call))
     except GatewayError as exc:
         answer = Answer(call.say("command.failed", name=name, why=explain(client.locale, exc)))
@@ -100,6 +101,11 @@ async def _new(call: Call) -> Answer:
     gw = call.gateway
     settings = {"model": gw.models.resolve(call.argument).spec} if call.argument else {}
     if CAP_SWITCH in call.client.caps:
+        present = await gw.store.get_session(call.key)
+        if present and call.key != gw.main_key() and not present.message_count and not present.settings:
+            if settings:
+                gw.tell_session(await gw.store.patch_session(call.key, settings, now=now_ms()), "updated")
+            return Answer(call.say("new.opened"), keep=False, switch_to=call.key)  # new and empty as it is
         session = await gw.store.create_session(new_key(), settings=settings, now=now_ms())
         gw.tell_session(session, "created")
         return Answer(call.say("new.opened"), keep=False, switch_to=session.key)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 @method("config.get")
 async def config_get(gw: Gateway, client: Client, params: ConfigGetParams) -> dict[str, Any]:
+    """What is in the file now: a change by another process is taken up before this answers."""
+    gw.live.poll()
     return settings.snapshot(gw.live())
 
 

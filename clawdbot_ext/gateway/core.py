@@ -45,6 +45,7 @@ from . import (  # noqa: F401  each registers its methods
     configuration,
     devices,
     export,
+    importing,
     models,
     nodes,
     presence,

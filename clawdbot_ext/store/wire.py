@@ -34,6 +34,8 @@ def usage_of(message: Mapping[str, Any]) -> Usage | None:
     if not usage:
         return None
     read = sum(int(usage.get(name) or 0) for name in ("input", "cacheRead", "cacheWrite"))
+    if not read and not usage.get("output"):
+        return None  # a reply that failed before anything was counted says nothing about the conversation
     return Usage(read, int(usage.get("output") or 0), float((usage.get("cost") or {}).get("total") or 0.0))
 
 

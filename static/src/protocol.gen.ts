@@ -957,6 +957,22 @@ export interface SessionsForkParams {
   idempotencyKey?: string | null;
 }
 
+export interface SessionsImportParams {
+  /** The file's text. */
+  content: string;
+  name?: string | null;
+  format?: "auto" | "clawdbot-jsonl" | "clawdbot-jupyter";
+}
+
+export interface SessionsImportResult {
+  ok: boolean;
+  keys: string[];
+  /** How many were added: none when the file was imported before. */
+  messages: number;
+  /** What was left out, `line` and `reason`, the first hundred. */
+  skipped: Record<string, unknown>[];
+}
+
 export interface SessionsListParams {
   limit?: number | null;
   activeMinutes?: number | null;
@@ -1211,6 +1227,8 @@ export interface Methods {
   "sessions.preview": { params: SessionsPreviewParams; result: SessionsPreviewResult };
   /** Messages of all sessions that have these words, newest first. */
   "sessions.search": { params: SessionsSearchParams; result: SessionsSearchResult };
+  /** Take in a conversation: our JSON export, or a JSONL transcript of Clawdbot's. Again: nothing twice. */
+  "sessions.import": { params: SessionsImportParams; result: SessionsImportResult };
   /** A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook. */
   "sessions.export": { params: SessionsExportParams; result: SessionsExportResult };
   /** The user's prompts, by name. */

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from .base import SCOPE_READ, Key, Method, Ms, Params, Result, Rows
+from .base import SCOPE_READ, SCOPE_WRITE, Key, Method, Ms, Params, Result, Rows
 
 ExportFormat = Literal["markdown", "json", "html", "ipynb"]
 
@@ -58,9 +58,28 @@ class SessionsExportResult(Result):
     content: str
 
 
+class SessionsImportParams(Params):
+    content: str
+    """The file's text."""
+    name: Annotated[str, Meta(max_length=512)] | None = None
+    format: Literal["auto", "clawdbot-jupyter", "clawdbot-jsonl"] = "auto"
+
+
+class SessionsImportResult(Result):
+    ok: bool
+    keys: Sequence[str]
+    messages: int
+    """How many were added: none when the file was imported before."""
+    skipped: Sequence[Mapping[str, Any]]
+    """What was left out, `line` and `reason`, the first hundred."""
+
+
 ROWS: Rows = (
     Method("sessions.search", SessionsSearchParams, SessionsSearchResult, SCOPE_READ,
            "Messages of all sessions that have these words, newest first.", ours=True),
+    Method("sessions.import", SessionsImportParams, SessionsImportResult, SCOPE_WRITE,
+           "Take in a conversation: our JSON export, or a JSONL transcript of Clawdbot's. Again: nothing twice.",
+           ours=True),
     Method("sessions.export", SessionsExportParams, SessionsExportResult, SCOPE_READ,
            "A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook.", ours=True),
 )

@@ -50,7 +50,7 @@ def test_commands_never_reach_the_model(scripted_gateway):
 def test_text_that_only_looks_like_a_command_is_sent(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
-            for text in ("/usr/bin/python is missing", "/zzz what is this", " /status"):
+            for text in ("/usr/bin/python is missing", "//zzz what is this", " /status"):
                 end = await wire.ask(text + " [[text=answered]]")
                 assert text_of(end["message"]) == "answered" and "command" not in end["message"]
 

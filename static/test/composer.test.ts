@@ -264,6 +264,19 @@ describe("a draft", () => {
     expect(new Drafts(storage).get(editKey("a"))).toEqual({ text: "" });
   });
 
+  test("learns of files that arrive after another session was opened", () => {
+    const drafts = new Drafts(memoryStorage());
+    const writing = new Writing(drafts, () => "k");
+    writing.open("a");
+    writing.save("look");
+    const store: MediaStore = { limits: () => Promise.resolve({}), put: () => Promise.resolve(PICTURE) };
+    const files = writing.withFiles((key) => new Uploads(store, () => writing.saveFiles(key)));
+    writing.open("b");
+    files.restore([PICTURE]);
+    expect(drafts.get("a")).toEqual({ text: "look", attachments: [PICTURE] });
+    expect(writing.attached).toEqual([]);
+  });
+
   test("of the next message has none of the files of the one on its way", () => {
     const drafts = new Drafts(memoryStorage());
     const writing = new Writing(drafts, () => "k");

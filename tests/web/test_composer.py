@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from .chat import Chat
+from .test_look import problems
 
 SLOW = "[[tokens=400]] [[delay_ms=20]]"
 
@@ -405,3 +406,55 @@ def test_a_phone_has_enter_for_lines_and_no_keyboard_over_the_field(visit, stand
     assert box["y"] + box["height"] < 380
     chat.page.get_by_role("button", name="Send").click()
     expect(chat.mine).to_have_text(["one\ntwo"])
+
+
+@pytest.mark.parametrize(("locale", "scheme"), [("en-US", "dark"), ("ko-KR", "light")])
+def test_axe_finds_nothing_around_the_field(visit, standing_gateway, locale, scheme):
+    chat = visit(standing_gateway, session=f"composer-axe-{scheme}", locale=locale, color_scheme=scheme,
+                 bypass_csp=True).ready()
+    choose(chat, "a.png", "image/png", picture())
+    expect(chips(chat, "ready")).to_have_count(1)
+    choose(chat, "big.txt", "text/plain", b"x" * (5 * 1024 * 1024 + 1))
+    expect(chips(chat, "failed")).to_have_count(1)
+    chat.send("blocked")
+    expect(chat.page.locator(".notice.problem")).to_be_visible()
+    chat.write("@")
+    chat.composer.press_sequentially("j")
+    expect(chat.page.get_by_role("listbox")).to_be_visible()
+    assert problems(chat) == []
+    chat.write("")
+    chat.composer.press("Control+Shift+E")
+    expect(chat.page.locator("dialog.long-draft")).to_be_visible()
+    assert problems(chat) == []
+    chat.page.keyboard.press("Escape")
+    chat.page.locator(".composer-buttons .icon-slash").click()
+    chat.page.get_by_role("option").last.click()
+    expect(chat.page.locator("dialog.prompts .none, dialog.prompts .prompt-list")).to_be_visible()
+    assert problems(chat) == []
+    chat.page.locator("dialog.prompts .primary").click()
+    assert problems(chat) == []
+
+
+BY_FRAMES_ONLY = """(url) => {
+    const next = document.createElement("clawdbot-chat");
+    next.transport = { connect(events) {
+        const socket = new WebSocket(url);
+        socket.onopen = () => events.open();
+        socket.onmessage = ({ data }) => events.frame(data);
+        socket.onclose = ({ code, reason }) => events.closed(code, reason);
+        return { send: (text) => socket.send(text), close: (code = 1000) => socket.close(code) };
+    } };
+    next.sessionKey = "composer-frames";
+    document.querySelector("clawdbot-chat").replaceWith(next);
+}"""
+
+
+def test_where_only_frames_get_through_files_go_inside_the_message(chat):
+    chat.page.evaluate(BY_FRAMES_ONLY, chat.gateway.ws_url)
+    chat.ready()
+    choose(chat, "a.png", "image/png", picture())
+    expect(chips(chat, "ready")).to_have_count(1)
+    chat.send("[[text=ok]]")
+    expect(chat.replies).to_have_text(["ok"])
+    assert [url for url in chat.requests if "/media?" in url] == []
+    assert "a.png" in [block.get("name") for block in sent_blocks(chat)]

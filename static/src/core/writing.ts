@@ -66,6 +66,15 @@ export class Writing {
     }
   }
 
+  /** Keep where the files of a draft are that is not on show: they arrived after a switch of the session. */
+  saveFiles(key: string): void {
+    const files = this.uploads.get(key);
+    const { sendKey, ...draft } = this.drafts.get(key);
+    if (!files || sameAttached(files.attached, draft.attachments ?? [])) return;
+    // A text that is on its way is not that of these files.
+    this.drafts.set(key, { ...draft, text: sendKey === undefined ? draft.text : "", attachments: files.attached });
+  }
+
   /**
    * The files of the draft on show, with those that its draft remembers.
    * @param make where there are none yet

@@ -70,6 +70,8 @@ export class ClawdbotComposer extends LightElement {
   composing = false;
   /** The draft on show changed while a syllable was being composed. */
   private outdated = false;
+  /** Another controller: no draft of it is on show yet. */
+  private fresh = true;
   private loading: Promise<Desk | null> | undefined;
 
   constructor() {
@@ -95,8 +97,9 @@ export class ClawdbotComposer extends LightElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.get("ui")?.controller !== this.ui.controller && changed.has("ui"))
-      this.writing = new Writing(this.ui.controller.drafts, randomKey);
+    if (!changed.has("ui") || changed.get("ui")?.controller === this.ui.controller) return;
+    this.writing = new Writing(this.ui.controller.drafts, randomKey);
+    this.fresh = true;
   }
 
   protected override firstUpdated(): void {
@@ -108,9 +111,11 @@ export class ClawdbotComposer extends LightElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     const before = changed.get("view");
-    if (changed.has("view") && before?.key !== this.view.key) {
+    const other = changed.has("view") && before?.key !== this.view.key;
+    if (other || this.fresh) {
+      this.fresh = false;
       this.loadDraft();
-      if (before) this.takeFocus(true);
+      if (before && other) this.takeFocus(true);
     } else if (changed.has("view") && this.text !== "" && this.acknowledged()) {
       this.writing.letGo();
       this.write("");
@@ -204,6 +209,8 @@ export class ClawdbotComposer extends LightElement {
   edited(): void {
     const field = this.field();
     if (!field || this.outdated) return;
+    // Who goes on writing does not want the half of it to go.
+    if (field.value !== this.text) this.holding = false;
     this.text = field.value;
     this.problem = "";
     this.writing.save(this.text);
@@ -213,7 +220,10 @@ export class ClawdbotComposer extends LightElement {
 
   /** Something about the files of a draft changed. */
   filesMoved(key: string): void {
-    if (key !== this.writing.key) return;
+    if (key !== this.writing.key) {
+      this.writing.saveFiles(key);
+      return;
+    }
     this.problem = "";
     if (!this.outdated) this.writing.save(this.text);
     this.requestUpdate();

@@ -23,7 +23,9 @@ const PAGE_ONLY: readonly (readonly [text: TextKey, ...keys: string[]])[] = [
 const KEYS: readonly (readonly [text: TextKey, ...keys: string[]])[] = [
   ["shortcuts.newline", "Shift+Enter"],
   ["shortcuts.commands", "/"],
+  ["shortcuts.mention", "@"],
   ["shortcuts.edit", "↑"],
+  ["shortcuts.larger", "Ctrl+Shift+E"],
   ["shortcuts.find", "Ctrl+F"],
   ["shortcuts.stop", "Esc"],
   ["shortcuts.scroll", "PageUp", "PageDown", "Home", "End"],

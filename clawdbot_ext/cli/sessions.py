@@ -95,13 +95,16 @@ FORMATS = {"markdown": ".md", "json": ".json", "html": ".html", "ipynb": ".ipynb
               help=say("help.sessions.output"))
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help=say("help.sessions.format"))
 @click.option("--transcript", metavar="ID", help=say("help.sessions.transcript"))
+@click.option("--embed", is_flag=True, help=say("help.export.embed"))
 @gateway_options
-def export(target: Target, key: str, output: Path | None, format_: str | None, transcript: str | None) -> None:
+def export(
+    target: Target, key: str, output: Path | None, format_: str | None, transcript: str | None, embed: bool
+) -> None:
     """A transcript as a file, or on standard output."""
     suffix = output.suffix.lower() if output else ""
     wanted = format_ or next((name for name, each in FORMATS.items() if each == suffix), "markdown")
     which = {"sessionId": transcript} if transcript else {"key": key}
-    made = call(target, "sessions.export", format=wanted, **which)
+    made = call(target, "sessions.export", format=wanted, embed=embed, **which)
     if output is None:
         text = str(made["content"])
         click.echo(clean(text) if sys.stdout.isatty() else text, nl=False)

@@ -6,10 +6,14 @@ What each format looks like is in ``export_formats``.
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import re
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..agent.attached import attachments
 from ..protocol.clock import now_ms
 from ..protocol.errors import InvalidRequest, NotFound, TooLarge
 from ..protocol.schema import ExportFormat, SessionsExportParams, SessionsExportResult
@@ -17,7 +21,7 @@ from ..store.api import Message, Session
 from . import export_formats
 from .command import t
 from .entries import decode, text_of
-from .export_formats import Conversation
+from .export_formats import Conversation, Embedded
 from .methods import method
 
 if TYPE_CHECKING:
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest file that is made; the frame that carries it is somewhat larger."""
+EMBEDDED_BYTES = 4 * 1024 * 1024
+"""Of files inside an export, before base64."""
+SMALL = 512 * 1024
+"""Bytes of an image that a notebook has inside without being asked to."""
 PAGE = 1000
 
 
@@ -42,15 +50,23 @@ async def sessions_export(gw: Gateway, client: Client, params: SessionsExportPar
     if (params.key is None) == (params.session_id is None):
         raise InvalidRequest("give exactly one of key and sessionId")
     key = gw.canonical(params.key) if params.key is not None else None
-    made = await export(gw, params.format, client.locale, key=key, session_id=params.session_id)
+    made = await export(gw, params.format, client.locale, key=key, session_id=params.session_id, embed=params.embed)
     return SessionsExportResult(filename=made.name, media_type=made.media_type, content=made.text)
 
 
 async def export(
-    gw: Gateway, form: ExportFormat, locale: str, *, key: str | None = None, session_id: str | None = None
+    gw: Gateway, form: ExportFormat, locale: str, *, key: str | None = None, session_id: str | None = None,
+    embed: bool = False,
 ) -> File:
-    """The current transcript of ``key``, or the one named. Raises ``NotFound``, ``TooLarge``."""
+    """The current transcript of ``key``, or the one named. Raises ``NotFound``, ``TooLarge``.
+
+    ``embed``: attachments go into it (images; into JSON all kinds), the newest first, as far as there is room. A
+    notebook has its small images inside in any case.
+    """
     conversation = await _read(gw, locale, key, session_id, whole=form == "json")
+    if embed or form == "ipynb":
+        files = await _embedded(gw, conversation.messages, every=form == "json", most=MAX_BYTES if embed else SMALL)
+        conversation = conversation._replace(files=files)
     media_type, extension, write = export_formats.FORMATS[form]
     text = await asyncio.to_thread(write, conversation)
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
@@ -90,6 +106,25 @@ async def _read(
     title = label or (session.title if session and current else "") or _first_words(messages) or owner or session_id
     return Conversation(title=title, key=owner, session_id=session_id, exported_at=now_ms(), messages=messages,
                         branches=branches, locale=locale, you=t(locale, "export.you"), offset=time.strftime("%z"))
+
+
+async def _embedded(
+    gw: Gateway, messages: Sequence[Mapping[str, Any]], *, every: bool, most: int
+) -> dict[str, Embedded]:
+    """The files of a conversation: images, or of ``every`` kind; none of more than ``most`` bytes."""
+    found: dict[str, Embedded] = {}
+    left = EMBEDDED_BYTES
+    for block in [block for message in reversed(messages) for block in attachments(message)]:
+        media = await gw.store.get_media(block["mediaId"])
+        if media is None or media.removed_at is not None or (media.kind != "image" and not every):
+            continue
+        if media.id in found or media.size > min(most, left):
+            continue
+        with contextlib.suppress(OSError):
+            data = await asyncio.to_thread(gw.media.files.path(media.sha256).read_bytes)
+            found[media.id] = Embedded(media.mime_type, base64.b64encode(data).decode())
+            left -= media.size
+    return found
 
 
 def _first_words(messages: list[dict[str, Any]]) -> str:

@@ -7,13 +7,23 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..agent.attached import attachments
 from ..protocol.schema import ExportFormat
 from .entries import text_of
 
 JSON_FORMAT, JSON_VERSION = "clawdbot-jupyter/conversation", 1
 """What a reader of our JSON checks first. The version rises when an older reader would misunderstand."""
+
+
+class Embedded(NamedTuple):
+    """A file that goes into the export itself."""
+
+    mime_type: str
+    data: str
+    """In base64."""
 
 
 class Conversation(NamedTuple):
@@ -30,24 +40,31 @@ class Conversation(NamedTuple):
     """Of the times shown, e.g. ``+0900``."""
     branches: Sequence[Mapping[str, Any]] = ()
     """The messages that are not shown, oldest first, with ``parentId``: what each was said to, ``None`` for nothing."""
+    files: Mapping[str, Embedded] = MappingProxyType({})
+    """By media id; attachments that are not here are only named."""
 
 
 def markdown(made: Conversation) -> str:
     parts = [f"# {_one_line(made.title)}"]
     for message in made.messages:
-        if text := text_of(message):
-            parts.append(f"## {_head(made, message)}\n\n{text}")
+        files = [f"![{_label(block)}](data:{kept.mime_type};base64,{kept.data})" if kept else f"📎 {_label(block)}"
+                 for block, kept in _files(made, message)]
+        if body := "\n\n".join([*files, *filter(None, [text_of(message)])]):
+            parts.append(f"## {_head(made, message)}\n\n{body}")
     return "\n\n".join(parts) + "\n"
 
 
 def as_json(made: Conversation) -> str:
     """Everything, in a form that can be read back."""
-    document = {
+    document: dict[str, Any] = {
         "format": JSON_FORMAT, "version": JSON_VERSION, "title": made.title, "key": made.key,
         "sessionId": made.session_id, "exportedAt": made.exported_at, "messages": list(made.messages),
     }
     if made.branches:  # the path shown is in ``messages``, each after its parent
         document["branches"] = list(made.branches)
+    if made.files:
+        document["media"] = {id_: {"mimeType": file.mime_type, "content": file.data}
+                             for id_, file in made.files.items()}
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -58,15 +75,19 @@ article{margin:1.5rem 0;padding:.75rem 1rem;border:1px solid #8884;border-radius
 article.user{background:#8881}
 h1{font-size:1.4rem}h2{margin:0 0 .5rem;font-size:.85rem;font-weight:600;opacity:.75}
 p{margin:.5rem 0;white-space:pre-wrap}
+img{display:block;max-width:100%;max-height:30rem;margin:.5rem 0}
 pre{overflow-x:auto;padding:.75rem;border-radius:.5rem;background:#8882;font:.9rem/1.5 ui-monospace,monospace}"""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def html(made: Conversation) -> str:
-    """A page that needs nothing else and can do nothing: no script, no image, no link."""
+    """A page that needs nothing else and can do nothing: no script, no link, no image but those inside it."""
     turns = []
     for message in made.messages:
         blocks = "".join(
+            f'<img src="data:{escape(kept.mime_type)};base64,{kept.data}" alt="{escape(_label(block))}">' if kept else
+            f"<p>📎 {escape(_label(block))}</p>" for block, kept in _files(made, message))
+        blocks += "".join(
             f"<p>{escape(block.text)}</p>" if block.language is None else
             f"<pre><code>{escape(block.text)}</code></pre>" for block in blocks_of(text_of(message)))
         if blocks:
@@ -92,6 +113,9 @@ def notebook(made: Conversation) -> str:
     cells: list[Any] = [v4.new_markdown_cell(f"# {_one_line(made.title)}", id="title")]
     for message in made.messages:
         head = f"**{_head(made, message)}**"
+        if files := list(_files(made, message)):
+            cells.append(_with_files(v4, head, files, len(cells)))
+            head = ""
         for block in blocks_of(text_of(message)):
             code = block.language is not None and block.language in _PYTHON and message.get("role") != "user"
             if code:
@@ -109,6 +133,17 @@ def notebook(made: Conversation) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
+def _with_files(v4: Any, head: str, files: Sequence[tuple[Mapping[str, Any], Embedded | None]], number: int) -> Any:
+    """A Markdown cell that names files, with those images inside it that are small."""
+    lines, inside = [head], {}
+    for place, (block, kept) in enumerate(files):
+        name = f"file{place}"
+        lines.append(f"![{_label(block)}](attachment:{name})" if kept else f"📎 {_label(block)}")
+        if kept:
+            inside[name] = {kept.mime_type: kept.data}
+    return v4.new_markdown_cell("\n\n".join(lines), id=f"c{number}", **({"attachments": inside} if inside else {}))
+
+
 Writer = Callable[[Conversation], str]
 FORMATS: Mapping[ExportFormat, tuple[str, str, Writer]] = {
     "markdown": ("text/markdown", "md", markdown),
@@ -117,6 +152,21 @@ FORMATS: Mapping[ExportFormat, tuple[str, str, Writer]] = {
     "ipynb": ("application/x-ipynb+json", "ipynb", notebook),
 }
 """Format → media type, extension, writer."""
+
+
+def _files(
+    made: Conversation, message: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any], Embedded | None]]:
+    """The attachments of a message; with what is inside the export of those that are images."""
+    for block in attachments(message):
+        yield block, made.files.get(block["mediaId"]) if block.get("type") == "image" else None
+
+
+def _label(block: Mapping[str, Any]) -> str:
+    """``plot.png (image/png, 12 KB)``, with nothing that means something in Markdown."""
+    size = int(block.get("size") or 0)
+    amount = f"{size / 1024 / 1024:.1f} MB" if size >= 1024 * 1024 else f"{-(-size // 1024)} KB"
+    return re.sub(r"[\[\]<>`\\]", "_", _one_line(f"{block.get('name')} ({block.get('mimeType')}, {amount})"))
 
 
 # -- what they have in common -------------------------------------------------------------------------------------

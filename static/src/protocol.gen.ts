@@ -939,6 +939,8 @@ export interface SessionsExportParams {
   key?: string | null;
   /** Any transcript, archived ones too. */
   sessionId?: string | null;
+  /** Put attachments into the file (images; into JSON all kinds, as `media`), as far as there is room. */
+  embed?: boolean;
 }
 
 export interface SessionsExportResult {

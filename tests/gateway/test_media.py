@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 from PIL import Image
 
+from clawdbot_ext.agent.attached import Shown, fitting
 from tests.support.media import png, upload
 from tests.support.wire import run, wired
 
@@ -56,3 +58,47 @@ def test_the_model_gets_real_blocks_in_order_and_a_second_question_costs_nothing
             assert fetched.body == base64.b64decode(images[0]["source"]["data"])
 
     run(main())
+
+
+def test_an_export_names_files_and_has_images_inside_where_asked(standing_gateway):
+    gateway = standing_gateway
+    picture, data = upload(gateway, "a [plot].png", png(40, 30)), upload(gateway, "data.csv", b"a,b\n1,2\n")
+
+    async def main() -> None:
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            files = [{"mediaId": picture["mediaId"]}, {"mediaId": data["mediaId"]}]
+            await wire.ask("[[text=fine]] both", key="files", attachments=files)
+
+            async def exported(form: str, **more: Any) -> str:
+                return (await wire.call("sessions.export", {"key": "files", "format": form, **more}))["content"]
+
+            plain = await exported("markdown")
+            assert "📎 a _plot_.png (image/png, 1 KB)" in plain and "📎 data.csv (text/csv, 1 KB)" in plain
+            inside = base64.b64encode(png(40, 30)).decode()
+            assert f"![a _plot_.png (image/png, 1 KB)](data:image/png;base64,{inside})" in await exported(
+                "markdown", embed=True)
+            assert f'<img src="data:image/png;base64,{inside}"' in await exported("html", embed=True)
+            cells = json.loads(await exported("ipynb"))["cells"]
+            assert [cell["attachments"] for cell in cells if "attachments" in cell] == [
+                {"file0": {"image/png": inside}}]
+            kept = json.loads(await exported("json", embed=True))["media"]
+            assert base64.b64decode(kept[data["mediaId"]]["content"]) == b"a,b\n1,2\n"
+
+    run(main())
+
+
+def test_what_the_model_is_shown_again_fits_and_begins_at_the_same_place_for_many_turns():
+    def shown(number: int) -> tuple[str, Shown]:
+        return f"m{number}", Shown([], 1000, 500_000, 1)
+
+    begins = []
+    for count in range(1, 120):
+        found = [shown(number) for number in range(count)]
+        kept = fitting(found, window=200_000)
+        assert kept == {f"m{number}" for number in range(count - len(kept), count)}, "the newest, without a gap"
+        assert len(kept) <= 40, "20 MB"
+        begins.append(count - len(kept))
+    assert begins[:40] == [0] * 40
+    assert len(set(begins)) < 20, "not one at a time"
+    large = [(f"l{number}", Shown([], 10, 10, 1, large=True)) for number in range(30)]
+    assert len(fitting(large, window=200_000)) <= 20

@@ -114,7 +114,7 @@ def test_the_web_page_can_do_nothing_and_loads_nothing():
     attributes = {name for _, given in page.seen for name in given}
     assert attributes == {"lang", "charset", "http-equiv", "content", "name", "class"}
     policy = next(given["content"] for _, given in page.seen if given.get("http-equiv") == "Content-Security-Policy")
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     assert page.text.count(HOSTILE) == 6  # title twice, question, heading, answer, code
 
 

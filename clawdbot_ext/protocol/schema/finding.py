@@ -50,6 +50,8 @@ class SessionsExportParams(Params):
     key: Key | None = None
     session_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     """Any transcript, archived ones too."""
+    embed: bool = False
+    """Put attachments into the file (images; into JSON all kinds, as `media`), as far as there is room."""
 
 
 class SessionsExportResult(Result):

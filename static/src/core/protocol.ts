@@ -195,18 +195,9 @@ export interface SessionEntry {
   temperature?: number;
 }
 
-/** A message that has siblings: what else was said in its place, oldest first, itself included. */
-export interface Branch {
-  messageId: string;
-  ids: string[];
-}
-
-export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "inFlight" | "branches">> & {
+export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "inFlight">> & {
   messages: Message[];
   inFlight?: wire.InFlight & { tools?: ToolStep[] };
-  /** `messages` are exactly those after `sinceSeq`; else they are the newest page, which replaces what was known. */
-  recovered?: boolean;
-  branches?: Branch[];
 };
 
 export type ChatEvent = Omit<wire.ChatEvent, "message" | "error"> & { message?: Message; error?: ProviderFault };
@@ -271,14 +262,7 @@ export type ExportFormat = wire.SessionsExportParams["format"];
 // prettier-ignore
 interface Ahead {
   "sessions.new": { params: { temporary?: boolean | null }; result: object };
-  "sessions.list": { params: { includeArchived?: boolean | null }; result: object };
-  "sessions.delete": { params: object; result: { undoUntil?: number } };
-  "sessions.undelete": { params: { key: string }; result: { key: string } };
-  "sessions.fork": { params: { key: string; messageId?: string | null; label?: string | null }; result: { key: string } };
   "sessions.import": { params: { name?: string | null; content: string; format?: string | null }; result: { ok: boolean; keys: string[]; messages: number; skipped: unknown[] } };
-  "sessions.patch": { params: { pinned?: boolean | null; archived?: boolean | null; systemPrompt?: string | null; temperature?: number | null; autoTitle?: boolean | null }; result: { notes?: string[] } };
-  "models.test": { params: { provider?: string | null; apiKey?: string | null }; result: { ok: boolean; error?: Record<string, unknown> } };
-  "chat.history": { params: { epoch?: number | null; sinceSeq?: number | null }; result: object };
 }
 type Both<A, B> = {
   [K in keyof A | keyof B]: (K extends keyof A ? A[K] : unknown) & (K extends keyof B ? B[K] : unknown);

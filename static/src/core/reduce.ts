@@ -180,7 +180,8 @@ function branchesOf(history: History): View["branches"] {
 function latest(view: View, history: History): View {
   const epoch = history.epoch ?? 0;
   const resumed = history.recovered === true;
-  const joins = resumed || (epoch === view.epoch && continues(view.messages, history.messages));
+  const replaced = history.recovered === false;
+  const joins = resumed || (!replaced && epoch === view.epoch && continues(view.messages, history.messages));
   const messages = merge(joins ? view.messages : [], history.messages);
   const reachesBack = resumed || (joins && (view.messages[0]?.seq ?? Infinity) < (history.messages[0]?.seq ?? 0));
   const queued = history.queued ?? [];

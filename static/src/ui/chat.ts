@@ -40,9 +40,10 @@ import { greeting } from "./greeting.js";
 import { header } from "./header.js";
 import { browserStorage, DEFAULTS, loadPrefs, PREFS_KEY, savePrefs } from "./prefs.js";
 import type { Prefs } from "./prefs.js";
+import { listen } from "./listen.js";
 import { Notices } from "./notices.js";
 import { pageKeys } from "./page-keys.js";
-import type { LightElement } from "./light.js";
+import { PartBox } from "./part-box.js";
 import { SessionActions } from "./session-actions.js";
 import type { SessionAction } from "./session-actions.js";
 import { styles } from "./styles/index.js";
@@ -52,12 +53,6 @@ const NARROW_PX = 760;
 const ASK_AGAIN_MS = 5_000;
 /** News of one thing by two events come within this time. */
 const SAME_NEWS_MS = 1_000;
-
-/** Where a part belongs that is no dialog: into the landmark that its button is in. */
-const HOMES: Partial<Record<PartName, string>> = {
-  "clawdbot-session-menu": "clawdbot-sidebar",
-  "clawdbot-model-menu": "main",
-};
 
 export class ClawdbotChat extends LitElement {
   static override styles = styles;
@@ -106,13 +101,16 @@ export class ClawdbotChat extends LitElement {
     cancelFrame: (id) => cancelAnimationFrame(id),
     hidden: () => document.hidden,
   });
+  private unlisten: () => void = () => undefined;
   private readonly resizing = new ResizeObserver(
     ([entry]) => (this.narrow = (entry?.contentRect.width ?? NARROW_PX) < NARROW_PX),
   );
   private askAgain: ReturnType<typeof setTimeout> | undefined;
   private ticker: ReturnType<typeof setInterval> | undefined;
-  /** Lazy parts that were made, apart from those of a template. */
-  private readonly parts = new Set<LightElement & { ui: Ui | null }>();
+  private readonly parts = new PartBox(
+    () => this.renderRoot,
+    () => this.ui,
+  );
   private readonly notices = new Notices();
   private readonly actions = new SessionActions(() => this.ui);
   private status = "";
@@ -142,25 +140,22 @@ export class ClawdbotChat extends LitElement {
     this.setAttribute("data-lm-suppress-shortcuts", "true");
     this.prefs = loadPrefs(this.storage);
     this.resizing.observe(this);
-    window.addEventListener("online", this.wake);
-    window.addEventListener("offline", this.networkLost);
-    window.addEventListener("pageshow", this.wake);
-    window.addEventListener("storage", this.prefsElsewhere);
-    window.addEventListener("keydown", this.pageKey);
-    document.addEventListener("visibilitychange", this.wake);
+    this.unlisten = listen([
+      [window, "online", this.wake],
+      [window, "offline", this.networkLost],
+      [window, "pageshow", this.wake],
+      [window, "storage", this.prefsElsewhere],
+      [window, "keydown", this.pageKey],
+      [document, "visibilitychange", this.wake],
+    ]);
     void this.boot();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.resizing.disconnect();
-    window.removeEventListener("online", this.wake);
-    window.removeEventListener("offline", this.networkLost);
-    window.removeEventListener("pageshow", this.wake);
-    window.removeEventListener("storage", this.prefsElsewhere);
-    window.removeEventListener("keydown", this.pageKey);
+    this.unlisten();
     this.notices.set(false);
-    document.removeEventListener("visibilitychange", this.wake);
     clearInterval(this.ticker);
     clearTimeout(this.askAgain);
     this.flusher.stop();
@@ -405,10 +400,7 @@ export class ClawdbotChat extends LitElement {
   protected override updated(): void {
     const { ui, state } = this;
     if (!ui) return;
-    for (const part of this.parts) {
-      part.ui = ui;
-      part.requestUpdate();
-    }
+    this.parts.update();
     const status = statusOf(ui, state, this.login !== null);
     const told = JSON.stringify(status);
     if (told === this.status) return;
@@ -480,21 +472,10 @@ export class ClawdbotChat extends LitElement {
     event.stopPropagation();
   }
 
-  /** See `Ui.part`. Parts that stand by themselves are put at the end; those of a template are found there. */
   private async fetchPart<K extends PartName>(name: K): Promise<HTMLElementTagNameMap[K] | null> {
-    if (!(await need(name))) {
-      this.tell({ text: translator(this.language())("part.failed"), kind: "error" });
-      return null;
-    }
-    const known: Element | null = this.renderRoot.querySelector(name);
-    const part = (known ?? document.createElement(name)) as unknown as LightElement & { ui: Ui | null };
-    if (!known) {
-      part.ui = this.ui;
-      this.renderRoot.querySelector(HOMES[name] ?? ".parts")?.append(part);
-      this.parts.add(part);
-    }
-    await part.updateComplete;
-    return part as unknown as HTMLElementTagNameMap[K];
+    const part = await this.parts.get(name);
+    if (!part) this.tell({ text: translator(this.language())("part.failed"), kind: "error" });
+    return part;
   }
 
   private find<K extends keyof HTMLElementTagNameMap>(name: K): HTMLElementTagNameMap[K] | null {

@@ -41,8 +41,10 @@ PAGE_CSP = (
     "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; media-src 'self' blob:; "
     "frame-src 'self' blob:; worker-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types lit-html dompurify clawdbot")
+    "require-trusted-types-for 'script'; trusted-types lit-html dompurify clawdbot clawdbot-worker")
 """No inline script, no other origin, no string as HTML but by the named Trusted Types policies."""
+WORKER_CSP = "default-src 'none'; connect-src 'self'"
+"""The service worker reads the shell's own files and nothing else."""
 BARE_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -234,6 +236,19 @@ class NotFound(Plain):
 class BuiltFile(_File):
     get = allow_unauthenticated(_File.get)
     head = allow_unauthenticated(_File.head)
+
+
+class AppFile(BuiltFile):
+    """What makes an app of the page: its manifest, its icons, its service worker."""
+
+    def set_extra_headers(self, path: str) -> None:
+        super().set_extra_headers(path)
+        if path.endswith(".js"):
+            self.set_header("Content-Security-Policy", WORKER_CSP)
+
+    def get_content_type(self) -> str:
+        manifest = (self.absolute_path or "").endswith(".webmanifest")
+        return "application/manifest+json" if manifest else super().get_content_type()
 
 
 class Socket(PeerSocket, Plain):
@@ -430,6 +445,7 @@ def standalone_routes(base: str, edge: Edge) -> list[Rule]:
         Rule(Upgrade(f"{root}(?:ws|chat)?"), Socket, facts),
         Rule(PathMatches(f"{root}(?:chat)?"), Page, facts),
         Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), BuiltFile, facts),
+        Rule(PathMatches(f"{root}(sw\\.js|manifest\\.webmanifest|icon-[a-z0-9-]+\\.png)"), AppFile, facts),
         Rule(PathMatches(f"{root}auth/session"), Session, facts),
         Rule(PathMatches(f"{root}auth/login"), Login, facts),
         Rule(PathMatches(f"{root}auth/logout"), Logout, facts),

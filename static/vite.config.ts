@@ -1,5 +1,8 @@
-import { defineConfig } from "vitest/config";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 /** What an element draws is written with indentation, which a browser does not need and a template literal keeps. */
 const flatTemplates: Plugin = {
@@ -30,12 +33,31 @@ function inFirstLoad(id: string, modules: Modules): boolean {
   return first.has(id);
 }
 
+/** The service worker with the names of all built files in it: `sw.js` beside the page. */
+function serviceWorker(): Plugin {
+  const fixed = ["favicon.svg", "icon-192.png", "icon-512.png", "icon-maskable-512.png", "manifest.webmanifest"];
+  return {
+    name: "service-worker",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const built = Object.keys(bundle).filter((file) => file.startsWith("assets/"));
+      const text = readFileSync(join(import.meta.dirname, "worker.js"), "utf8");
+      const files = JSON.stringify([...built.sort(), ...fixed]);
+      this.emitFile({
+        type: "asset",
+        fileName: "sw.js",
+        source: text.replace("const FILES = [];", `const FILES = ${files};`),
+      });
+    },
+  };
+}
+
 // One build, two entries: the page (chat.html) and the element alone (embed.js). Both share the same chunks, so a page
 // that loads both has one copy of Lit and DOMPurify; a second copy would fail, as a Trusted Types policy name can be
 // created only once. `embed.js` keeps its name because its URL is the module's identity for notebooks and JupyterLab.
 export default defineConfig({
   base: "./",
-  plugins: [flatTemplates],
+  plugins: [flatTemplates, serviceWorker()],
   build: {
     outDir: "../clawdbot_ext/_static",
     emptyOutDir: true,

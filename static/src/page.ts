@@ -1,9 +1,25 @@
 /** The standalone page: one element that fills the window, its session in the address, its state in the title. */
 import { define } from "./define.js";
+import { showSign } from "./favicon.js";
+import type { Sign } from "./favicon.js";
 import "./page.css";
+import { install } from "./pwa.js";
 import type { ChatStatus } from "./ui/chat-news.js";
 
-const MARKS: Record<ChatStatus["status"], string> = { idle: "", answering: "… ", offline: "⚠ ", login: "" };
+const MARKS: Record<ChatStatus["status"], string> = {
+  idle: "",
+  answering: "… ",
+  "needs-you": "❗ ",
+  offline: "⚠ ",
+  login: "",
+};
+const SIGNS: Record<ChatStatus["status"], Sign> = {
+  idle: "none",
+  answering: "running",
+  "needs-you": "needs-you",
+  offline: "offline",
+  login: "none",
+};
 
 function sessionInAddress(): string {
   return new URLSearchParams(location.search).get("session") ?? "";
@@ -23,10 +39,14 @@ const chat = document.createElement("clawdbot-chat");
 chat.sessionKey = sessionInAddress();
 chat.linkExpired = cameByDeadLink();
 let answered = false;
-let status: ChatStatus = { title: "", status: "idle", locale: "en" };
+let installed = false;
+let status: ChatStatus = { title: "", status: "idle", locale: "en", standalone: false };
 
 function showTitle(): void {
-  const mark = answered && document.hidden ? "✓ " : MARKS[status.status];
+  const done = answered && document.hidden && status.status !== "needs-you";
+  const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+  if (icon) void showSign(icon, done ? "done" : SIGNS[status.status]);
+  const mark = done ? "✓ " : MARKS[status.status];
   document.title = `${mark}${status.title ? `${status.title} · ` : ""}Clawdbot`;
 }
 
@@ -34,6 +54,10 @@ chat.addEventListener("clawdbot-status", (event) => {
   const next = (event as CustomEvent<ChatStatus>).detail;
   if (status.status === "answering" && next.status === "idle" && document.hidden) answered = true;
   status = next;
+  if (next.standalone && !installed) {
+    installed = true;
+    install();
+  }
   document.documentElement.lang = next.locale;
   showTitle();
 });

@@ -147,5 +147,18 @@ def test_built_files_are_kept_for_ever_and_the_element_is_asked_for_again(standi
         assert again.status == 304 and again.body == b""
 
 
+def test_the_page_is_an_app_whose_worker_is_asked_for_again_and_reads_only_our_files(standing_gateway, built):
+    port = standing_gateway.port
+    manifest = ask(port, path="/manifest.webmanifest")
+    assert manifest.headers["Content-Type"] == "application/manifest+json"
+    for icon in manifest.json()["icons"]:
+        assert ask(port, path=icon["src"].removeprefix(".")).status == 200
+    worker = ask(port, path="/sw.js")
+    assert worker.headers["Content-Security-Policy"] == "default-src 'none'; connect-src 'self'"
+    assert worker.headers["Cache-Control"] == "no-cache"
+    files = json.loads(re.search(rb"const FILES = (\[.*?\]);", worker.body)[1])
+    assert files and all(ask(port, path=f"/{file}").status == 200 for file in files)
+
+
 def test_health_tells_nothing_else(standing_gateway):
     assert ask(standing_gateway.port, path="/healthz").json() == {"ok": True}

@@ -58,8 +58,30 @@ def test_axe_finds_nothing(visit, standing_gateway, language, scheme):
     expect(chat.page.locator("dialog.settings")).to_be_visible()
     assert problems(chat) == []
     chat.page.keyboard.press("Escape")
-    chat.page.locator(".sessions li:has([aria-current]) .session-more").click(force=True)
-    expect(chat.page.get_by_role("menu")).to_be_visible()
+    chat.page.keyboard.press("Control+k")
+    expect(chat.page.locator("dialog.palette [role=option]").first).to_be_visible()
+    assert problems(chat) == []
+    chat.page.keyboard.press("Escape")
+    chat.page.locator("button.model").click()
+    expect(chat.page.locator(".model-row").first).to_be_visible()
+    assert problems(chat) == []
+    chat.page.locator(".model-menu .more").click()
+    expect(chat.page.locator("#options-dialog")).to_be_visible()
+    assert problems(chat) == []
+    chat.page.keyboard.press("Escape")
+    for item, dialog in ((".icon-download", "#export-dialog"), (".icon-history", "#archive-dialog")):
+        chat.page.locator(".sessions li:has([aria-current]) .session-more").click(force=True)
+        expect(chat.page.get_by_role("menu")).to_be_visible()
+        if item == ".icon-download":
+            assert problems(chat) == []
+        chat.page.locator("[role=menuitem]", has=chat.page.locator(item)).click()
+        expect(chat.page.locator(dialog)).to_be_visible()
+        assert problems(chat) == []
+        chat.page.keyboard.press("Escape")
+    chat.page.locator("h1").click()
+    chat.page.locator(".scroller").focus()
+    chat.page.keyboard.press("?")
+    expect(chat.page.locator("dialog.shortcuts")).to_be_visible()
     assert problems(chat) == []
 
 
@@ -109,6 +131,47 @@ def test_settings_take_effect_at_once_and_stay(visit, standing_gateway):
     chat.page.reload()
     expect(chat.page.get_by_role("button", name="새 세션").first).to_be_visible()
     expect(chat.page.locator(".app")).to_have_css("color-scheme", "dark")
+
+
+def test_settings_are_found_by_name_and_each_can_be_reset(visit, standing_gateway):
+    chat = visit(standing_gateway, session="find").ready()
+    chat.page.get_by_role("button", name="Settings").click()
+    dialog = chat.page.get_by_role("dialog", name="Settings")
+    dialog.get_by_placeholder("Search settings").fill("width")
+    expect(dialog.get_by_role("group")).to_have_count(1)
+    dialog.get_by_role("radio", name="Wide").check()
+    expect(chat.page.locator(".app")).to_have_attribute("data-width", "wide")
+    dialog.get_by_role("button", name="Reset: Text width").click()
+    expect(chat.page.locator(".app")).to_have_attribute("data-width", "normal")
+    dialog.get_by_placeholder("Search settings").fill("nothing like it")
+    expect(dialog.get_by_text("No setting has that name.")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(dialog.get_by_role("radio", name="High")).to_be_visible()
+    dialog.get_by_role("radio", name="High").check()
+    expect(chat.page.locator(".app")).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+def test_a_key_is_tried_before_it_is_kept_and_can_be_taken_away(visit, make_gateway, messages_api):
+    gateway = make_gateway()
+    chat = visit(gateway).ready()
+    chat.ask("[[text=From the demo.]]")
+    base = {"models": {"providers": {"anthropic": {"baseUrl": messages_api.url}}}}
+    (gateway.home / "config.json").write_text(json.dumps(base))
+    chat.page.get_by_role("button", name="Connect Claude").click()
+    field = chat.page.get_by_label("Anthropic API key")
+    expect(field).to_be_focused()
+    messages_api.key = "sk-ant-right"
+    field.fill("sk-ant-wrong")
+    field.press("Enter")
+    dialog = chat.page.get_by_role("dialog", name="Settings")
+    expect(dialog.get_by_role("alert")).to_contain_text("The key was tried and did not work")
+    assert "sk-ant-wrong" not in (gateway.home / "config.json").read_text()
+    field.fill("sk-ant-right")
+    field.press("Enter")
+    expect(dialog.get_by_role("button", name="Remove the key")).to_be_visible()
+    dialog.get_by_role("button", name="Remove the key").click()
+    expect(chat.toast.filter(has_text="The key is removed")).to_be_visible()
+    assert "sk-ant-right" not in (gateway.home / "config.json").read_text()
 
 
 def test_the_demo_says_how_to_get_a_real_model_and_a_key_is_never_shown_again(visit, make_gateway, messages_api):

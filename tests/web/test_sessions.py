@@ -88,16 +88,97 @@ def test_the_command_clear_can_be_undone_as_well(chat):
     expect(chat.replies).to_have_text("In main.")
 
 
-def test_delete_tells_and_the_main_session_cannot_be_deleted(chat):
+def test_delete_can_be_undone_and_the_main_session_cannot_be_deleted(chat):
     chat.new()
     chat.ask("[[text=Woof.]] about dogs")
     chat.act("about dogs", "Delete")
     expect(chat.sessions).to_have_count(1)
     expect(chat.replies).to_have_text("In main.")
     expect(chat.toast).to_have_count(1)
+    chat.toast.get_by_role("button", name="Undo").click()
+    expect(chat.replies).to_have_text("Woof.")
+    expect(chat.sessions).to_have_count(2)
     chat.page.locator(".sessions li", has_text="Main session").locator(".session-more").click(force=True)
     expect(chat.page.get_by_role("menuitem", name="Clear")).to_be_visible()
     expect(chat.page.get_by_role("menuitem", name="Delete")).to_have_count(0)
+
+
+def test_pinned_stays_on_top_archived_is_put_away_and_a_copy_goes_its_own_way(chat):
+    chat.new()
+    chat.ask("[[text=Woof.]] about dogs")
+    chat.act("Main session", "Pin")
+    expect(chat.sessions.first).to_contain_text("Main session")
+    expect(chat.page.get_by_role("list", name="Pinned")).to_be_visible()
+    chat.act("about dogs", "Duplicate")
+    expect(chat.page.get_by_role("heading", level=1)).to_contain_text("(copy)")
+    expect(chat.replies).to_have_text("Woof.")
+    chat.ask("[[text=Only in the copy.]]")
+    chat.sessions.filter(has_text="Main session").click()
+    chat.act("(copy)", "Archive")
+    expect(chat.toast).to_contain_text("archived")
+    expect(chat.page.locator(".archived .session")).to_be_hidden()
+    chat.page.locator(".archived summary").click()
+    expect(chat.page.locator(".archived .session")).to_contain_text("(copy)")
+    chat.toast.get_by_role("button", name="Undo").click()
+    expect(chat.page.locator(".archived")).to_have_count(0)
+    chat.sessions.filter(has_not_text="copy").filter(has_text="about dogs").click()
+    expect(chat.replies).to_have_count(1)
+
+
+def test_unused_sessions_do_not_clutter_and_initial_consonants_find_a_title(chat):
+    chat.act("Main session", "Rename")
+    chat.page.get_by_label("Rename").fill("고양이 이야기")
+    chat.page.keyboard.press("Enter")
+    chat.send("/new")
+    expect(chat.page.locator(".greeting")).to_be_visible()
+    expect(chat.sessions).to_have_count(2)
+    chat.sessions.filter(has_text="고양이").click()
+    expect(chat.sessions).to_have_count(1)
+    for typed in ("ㄱㅇㅇ", "고야", "이ㅇ"):
+        chat.page.get_by_placeholder("Search").fill(typed)
+        expect(chat.sessions).to_have_text(re.compile("고양이 이야기"))
+    chat.page.get_by_placeholder("Search").fill("ㄱㄴㄷ")
+    expect(chat.page.get_by_text("No session has that name.")).to_be_visible()
+
+
+def test_instructions_model_and_thinking_belong_to_the_session(chat):
+    chat.act("Main session", "Instructions")
+    dialog = chat.page.get_by_role("dialog", name="Instructions and temperature")
+    dialog.get_by_label("Instructions for the model").fill("Be brief.")
+    dialog.get_by_label("Temperature").fill("0.5")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    chat.page.locator("button.model").click()
+    menu = chat.page.get_by_role("dialog", name="Model and thinking")
+    expect(menu.get_by_role("radio", name="Automatic")).to_be_checked()
+    menu.get_by_role("radio", name="High").check()
+    expect(chat.page.locator("button.model .level")).to_be_visible()
+    menu.get_by_role("button", name="Instructions").click()
+    expect(dialog.get_by_label("Instructions for the model")).to_have_value("Be brief.")
+    expect(dialog.get_by_label("Temperature")).to_have_value("0.5")
+
+
+def test_the_palette_goes_to_sessions_and_does_things_by_keyboard(chat):
+    chat.new()
+    chat.ask("[[text=Woof.]] about dogs")
+    chat.page.keyboard.press("Control+k")
+    field = chat.page.get_by_role("combobox", name="Go to")
+    expect(field).to_be_focused()
+    field.fill("main")
+    field.press("Enter")
+    expect(chat.replies).to_have_text("In main.")
+    chat.page.keyboard.press("Control+k")
+    field.fill("shortcuts")
+    field.press("Enter")
+    expect(chat.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    chat.page.keyboard.press("Control+k")
+    field.fill("/sta")
+    field.press("Enter")
+    expect(chat.composer).to_have_value("/status ")
+    chat.write("")
+    chat.composer.press("?")
+    expect(chat.composer).to_have_value("?")
 
 
 def test_an_answer_elsewhere_is_marked_until_it_is_read(chat):

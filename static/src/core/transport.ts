@@ -32,7 +32,10 @@ export class DirectTransport implements Transport {
     };
     socket.onclose = (event) => events.closed(event.code, event.reason);
     return {
-      send: (text) => socket.send(text),
+      send: (text) => {
+        // Else it is closing: `closed` follows, and what waits for an answer is told then.
+        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      },
       close: (code = 1000, reason = "") => socket.close(code, reason),
     };
   }

@@ -12,16 +12,18 @@ import { titleOf } from "./sidebar.js";
 /** What a page may show in its title. */
 export interface ChatStatus {
   title: string;
-  status: "idle" | "answering" | "offline" | "login";
+  status: "idle" | "answering" | "needs-you" | "offline" | "login";
   locale: string;
+  /** The gateway's own server gave the page, not somebody's Jupyter server. */
+  standalone: boolean;
 }
 
-export function statusOf({ t, locale }: Ui, state: State, login: boolean): ChatStatus {
+export function statusOf({ t, locale }: Ui, state: State, login: boolean, standalone: boolean): ChatStatus {
   const title = titleOf(entryOf(state, state.current), state.current, state.mainKey, t);
   const { connection } = state;
   const away = connection.status === "waiting" || (connection.status === "connecting" && connection.attempt > 0);
   const status = login ? "login" : away ? "offline" : currentView(state).live ? "answering" : "idle";
-  return { title, status, locale };
+  return { title, status, locale, standalone };
 }
 
 const UNDO_MS = 10_000;

@@ -114,6 +114,7 @@ export class ClawdbotChat extends LitElement {
   private readonly notices = new Notices();
   private readonly actions = new SessionActions(() => this.ui);
   private status = "";
+  private standalone = false;
   private sessionNoteAt = -Infinity;
 
   constructor() {
@@ -186,6 +187,7 @@ export class ClawdbotChat extends LitElement {
     const [session] = await Promise.all([this.transport ? null : auth.session(), loadTexts(this.language())]);
     if (this.controller !== controller) return; // taken out of the document meanwhile
     this.booted = true;
+    this.standalone = session?.mount === "standalone";
     if (session && !session.authenticated) this.login = session;
     else controller.start();
   }
@@ -336,6 +338,7 @@ export class ClawdbotChat extends LitElement {
         ?linkExpired=${this.linkExpired}
         .onLoggedIn=${() => {
           this.login = null;
+          this.linkExpired = false;
           this.controller?.client.reopen();
           void this.focusComposer();
         }}
@@ -401,7 +404,7 @@ export class ClawdbotChat extends LitElement {
     const { ui, state } = this;
     if (!ui) return;
     this.parts.update();
-    const status = statusOf(ui, state, this.login !== null);
+    const status = statusOf(ui, state, this.login !== null, this.standalone);
     const told = JSON.stringify(status);
     if (told === this.status) return;
     this.status = told;

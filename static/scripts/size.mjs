@@ -19,11 +19,6 @@ function visit(file) {
   }
 }
 const html = readFileSync(join(root, "chat.html"), "utf8");
-// The texts of one language come with every first visit: the larger ones count.
-const texts = readdirSync(join(root, "assets")).filter((name) => /^(en|ko)-.*\.js$/.test(name));
-const largest = texts.map((name) => `assets/${name}`).sort((a, b) => gzip(b) - gzip(a))[0];
-if (texts.length !== 2 || !largest) throw new Error("the texts of the two languages are not where they were");
-first.add(largest);
 for (const [, path] of html.matchAll(/(?:src|href)="\.\/([^"]+\.(?:js|css))"/g)) visit(path);
 
 // The texts of one language come too, whichever is longer.

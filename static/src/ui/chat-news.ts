@@ -22,7 +22,8 @@ export function statusOf({ t, locale }: Ui, state: State, login: boolean, standa
   const title = titleOf(entryOf(state, state.current), state.current, state.mainKey, t);
   const { connection } = state;
   const away = connection.status === "waiting" || (connection.status === "connecting" && connection.attempt > 0);
-  const status = login ? "login" : away ? "offline" : currentView(state).live ? "answering" : "idle";
+  const now = state.approvals.length > 0 ? "needs-you" : currentView(state).live ? "answering" : "idle";
+  const status = login ? "login" : away ? "offline" : now;
   return { title, status, locale, standalone };
 }
 

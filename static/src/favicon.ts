@@ -21,7 +21,9 @@ export async function showSign(link: HTMLLinkElement, sign: Sign): Promise<void>
     link.href = "./favicon.svg";
     return;
   }
-  plain ??= fetch("./favicon.svg").then((response) => response.text());
-  const drawing = (await plain).replace("</svg>", `${MARKS[sign]}</svg>`);
-  if (shown === sign) link.href = `data:image/svg+xml,${encodeURIComponent(drawing)}`;
+  plain ??= fetch("./favicon.svg").then((response) => (response.ok ? response.text() : ""));
+  const mark = await plain.catch(() => ""); // the gateway is away: only the title tells
+  if (mark === "") plain = undefined;
+  else if (shown === sign)
+    link.href = `data:image/svg+xml,${encodeURIComponent(mark.replace("</svg>", `${MARKS[sign]}</svg>`))}`;
 }

@@ -1,9 +1,7 @@
 /** The standalone page: one element that fills the window, its session in the address, its state in the title. */
 import { define } from "./define.js";
-import { showSign } from "./favicon.js";
 import type { Sign } from "./favicon.js";
 import "./page.css";
-import { install } from "./pwa.js";
 import type { ChatStatus } from "./ui/chat-news.js";
 
 const MARKS: Record<ChatStatus["status"], string> = {
@@ -45,7 +43,9 @@ let status: ChatStatus = { title: "", status: "idle", locale: "en", standalone: 
 function showTitle(): void {
   const done = answered && document.hidden && status.status !== "needs-you";
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
-  if (icon) void showSign(icon, done ? "done" : SIGNS[status.status]);
+  const sign = done ? "done" : SIGNS[status.status];
+  // Away, the title alone tells.
+  if (icon) void import("./favicon.js").then(({ showSign }) => showSign(icon, sign)).catch(() => undefined);
   const mark = done ? "✓ " : MARKS[status.status];
   document.title = `${mark}${status.title ? `${status.title} · ` : ""}Clawdbot`;
 }
@@ -56,7 +56,7 @@ chat.addEventListener("clawdbot-status", (event) => {
   status = next;
   if (next.standalone && !installed) {
     installed = true;
-    install();
+    void import("./pwa.js").then(({ install }) => install()).catch(() => undefined); // the page works without
   }
   document.documentElement.lang = next.locale;
   showTitle();

@@ -66,3 +66,16 @@ export function spoken(t: Translate, before: State, state: State): string | null
   if (reply?.stopReason === "aborted") return t("end.stopped");
   return t(reply?.stopReason === "error" || reply?.stopReason === "interrupted" ? "status.failed" : "status.answered");
 }
+
+/** Tells about changes of sessions, and offers to take back those that began on this page, wherever the reader is. */
+export class SessionNews {
+  /** `<reason> <key>` of each. */
+  readonly own = new Set<string>();
+
+  note({ t, controller, attempt }: Ui, event: SessionChangedEvent): Toast | null {
+    const own = this.own.delete(`${event.reason} ${event.key}`);
+    if (own && event.reason === "deleted") return null; // told when the gateway has said until when it can be undone
+    const undo = (): void => void attempt(controller.acts.undoClear(event.key));
+    return sessionNote(t, event, own || event.key === controller.state.current, undo);
+  }
+}

@@ -30,7 +30,7 @@ import { need } from "../parts.js";
 import type { PartName } from "../parts.js";
 
 import { banner } from "./banner.js";
-import { commandNote, sendFailedNote, spoken, statusOf } from "./chat-news.js";
+import { commandNote, sendFailedNote, SessionNews, spoken, statusOf } from "./chat-news.js";
 import type { ChatStatus } from "./chat-news.js";
 import { attempt } from "./context.js";
 import type { Toast, Ui } from "./context.js";
@@ -44,7 +44,6 @@ import { listen } from "./listen.js";
 import { Notices } from "./notices.js";
 import { pageKeys } from "./page-keys.js";
 import { PartBox } from "./part-box.js";
-import { SessionActions } from "./session-actions.js";
 import type { SessionAction } from "./session-actions.js";
 import { styles } from "./styles/index.js";
 import { Toasts } from "./toasts.js";
@@ -112,7 +111,7 @@ export class ClawdbotChat extends LitElement {
     () => this.ui,
   );
   private readonly notices = new Notices();
-  private readonly actions = new SessionActions(() => this.ui);
+  private readonly news = new SessionNews();
   private status = "";
   private standalone = false;
   private sessionNoteAt = -Infinity;
@@ -239,7 +238,7 @@ export class ClawdbotChat extends LitElement {
   }
 
   private sessionEvent(event: SessionChangedEvent): void {
-    const note = this.actions.note(event);
+    const note = this.ui && this.news.note(this.ui, event);
     if (note) this.sessionNoteAt = performance.now();
     this.tell(note);
   }
@@ -364,7 +363,7 @@ export class ClawdbotChat extends LitElement {
         ?inert=${narrow && !drawer}
         .onChosen=${() => this.closeDrawer("composer")}
         .onFound=${this.openHit}
-        .onAction=${(action: SessionAction, key: string) => this.actions.run(action, key)}
+        .onAction=${this.sessionAction}
       ></clawdbot-sidebar>
       ${modal ? html`<div class="scrim" @click=${() => this.closeDrawer("button")}></div>` : nothing}
       <main class="main" ?inert=${modal}>
@@ -420,6 +419,15 @@ export class ClawdbotChat extends LitElement {
   }
 
   // -- acts ---------------------------------------------------------------------------------------------------------
+  private readonly sessionAction = (action: SessionAction, key: string): void => {
+    const { ui } = this;
+    if (!ui) return;
+    import("./session-actions.js").then(
+      ({ runAction }) => runAction(ui, this.news.own, action, key),
+      () => this.tell({ text: ui.t("part.failed"), kind: "error" }),
+    );
+  };
+
   /** Show a message that was found, in its place; one of an earlier conversation apart from the present one. */
   private readonly openHit = (hit: SearchHit): void => {
     if (!hit.archived) return void this.goTo(hit);

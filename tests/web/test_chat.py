@@ -110,7 +110,7 @@ def test_a_send_while_busy_waits_and_can_be_taken_back(visit, standing_gateway):
     chat.send("[[text=second]]")
     chat.send("[[text=third]]")
     expect(chat.page.locator(".queue li")).to_have_count(2)
-    chat.page.locator(".queue li", has_text="third").get_by_role("button").click()
+    chat.page.locator(".queue li", has_text="third").get_by_role("button", name="Take back").click()
     expect(chat.page.locator(".queue li")).to_have_count(1)
     expect(chat.composer).to_have_value("[[text=third]]")
     chat.page.get_by_role("button", name="Stop").click()

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import tree
 from .api import Transcript
-from .wire import PREVIEW_CHARS, TITLE_CHARS, decode, encode, one_line, text_of, usage_of
+from .wire import PREVIEW_CHARS, TITLE_CHARS, decode, encode, heading_of, one_line, usage_of
 
 SWEPT_MESSAGES, SWEPT_CHARS = 100, 128 * 1024
 """Most that one step of the sweep removes: some 20 ms of the writing thread, most of it for the index of words."""
@@ -56,7 +56,7 @@ def create(conn: sqlite3.Connection, key: str, now: int) -> str:
 def count(conn: sqlite3.Connection, session_id: str, seq: int, message: Mapping[str, Any]) -> None:
     """Add message number ``seq`` to the counters."""
     usage = usage_of(message)
-    text = text_of(message)
+    text = heading_of(message)
     title = one_line(text, TITLE_CHARS) if message.get("role") == "user" else ""
     conn.execute(
         """UPDATE transcripts SET last_seq = ?, message_count = message_count + 1,
@@ -86,13 +86,13 @@ def recount(conn: sqlite3.Connection, session_id: str) -> None:
     ).fetchone()
     bodies = "SELECT body FROM messages WHERE session_id = ? AND seq > ? AND place = 1"
     firsts = conn.execute(f"{bodies} AND role = 'user' ORDER BY seq", (session_id, low))
-    title = next((line for (body,) in firsts if (line := one_line(text_of(decode(body)), TITLE_CHARS))), "")
+    title = next((line for (body,) in firsts if (line := one_line(heading_of(decode(body)), TITLE_CHARS))), "")
     firsts.close()
     preview, tokens = "", None
     newest = conn.execute(f"{bodies} ORDER BY seq DESC", (session_id, low))
     for (body,) in newest:
         message = decode(body)
-        preview = preview or one_line(text_of(message), PREVIEW_CHARS)
+        preview = preview or one_line(heading_of(message), PREVIEW_CHARS)
         tokens = tokens or _window(message)
         if preview and tokens:
             break

@@ -47,6 +47,14 @@ def text_of(message: Mapping[str, Any]) -> str:
     return "\n".join(block.get("text") or "" for block in content if block.get("type") == "text")
 
 
+def heading_of(message: Mapping[str, Any]) -> str:
+    """What a message is called by in a list: its text, or the names of its files where it has no other."""
+    if text := text_of(message).strip():
+        return text
+    content = message.get("content") or ()
+    return ", ".join(str(block.get("name")) for block in content if isinstance(block, Mapping) and block.get("mediaId"))
+
+
 def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The tool calls of a message."""
     content = message.get("content") or ()

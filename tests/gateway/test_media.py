@@ -72,6 +72,10 @@ def test_an_export_names_files_and_has_images_inside_where_asked(standing_gatewa
             async def exported(form: str, **more: Any) -> str:
                 return (await wire.call("sessions.export", {"key": "files", "format": form, **more}))["content"]
 
+            await wire.ask("", key="only", attachments=files)
+            titles = {row["key"]: row.get("derivedTitle") for row in (await wire.call(
+                "sessions.list", {"includeDerivedTitles": True}))["sessions"]}
+            assert titles["agent:main:only"] == "a [plot].png, data.csv"
             plain = await exported("markdown")
             assert "📎 a _plot_.png (image/png, 1 KB)" in plain and "📎 data.csv (text/csv, 1 KB)" in plain
             inside = base64.b64encode(png(40, 30)).decode()

@@ -14,9 +14,10 @@ from tests.support.media import png, upload
 from tests.support.wire import run, wired
 
 
-def content(api: Any, number: int = -1) -> list[list[dict[str, Any]]]:
-    """The user messages of a request that the model got, as lists of blocks."""
-    return [message["content"] for message in api.bodies[number]["messages"] if message["role"] == "user"]
+def content(api: Any, question: str) -> list[list[dict[str, Any]]]:
+    """The user messages of the request that ends with ``question``, as lists of blocks; a title is asked for too."""
+    asked = [[message["content"] for message in body["messages"] if message["role"] == "user"] for body in api.bodies]
+    return next(users for users in asked if str(users[-1][-1].get("text", "")).endswith(question))
 
 
 def image_size(block: dict[str, Any]) -> tuple[int, int]:
@@ -38,7 +39,7 @@ def test_the_model_gets_real_blocks_in_order_and_a_second_question_costs_nothing
                      if f["event"] == "agent" and f["payload"]["stream"] == "media"]
             assert [(m["phase"], m["name"]) for m in media if m["phase"] != "progress"] == [
                 ("start", "plot.png"), ("done", "plot.png"), ("start", "메모.txt"), ("done", "메모.txt")]
-            (asked,) = content(api)
+            (asked,) = content(api, "what is this?")
             images = [block for block in asked if block["type"] == "image"]
             assert len(images) == 1 and max(image_size(images[0])) <= 2576
             assert images[0]["source"]["media_type"] in ("image/png", "image/jpeg", "image/webp")
@@ -47,7 +48,7 @@ def test_the_model_gets_real_blocks_in_order_and_a_second_question_costs_nothing
             before = len(wire.events)
             await wire.ask("[[text=two]] and now?")
             assert not [f for f in wire.events[before:] if f["event"] == "agent" and f["payload"]["stream"] == "media"]
-            first, second = content(api)
+            first, second = content(api, "and now?")
             assert first == asked and second[-1]["text"].endswith("and now?")
             saw = await wire.call("media.saw", {"mediaId": picture["mediaId"]})
             shown = next(part for part in saw["parts"] if part["type"] == "image")

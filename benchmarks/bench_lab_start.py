@@ -46,7 +46,13 @@ def load_ms(state: Path) -> float:
 
 
 def start_s(state: Path, *, with_extension: bool) -> float:
-    """From ``exec`` of ``jupyter lab`` until it answers a request."""
+    """From ``exec`` of ``jupyter lab`` until it answers a request. Begins anew where another program took the port."""
+    while (taken := _start_s(state, with_extension=with_extension)) is None:
+        pass
+    return taken
+
+
+def _start_s(state: Path, *, with_extension: bool) -> float | None:
     lab = JupyterProcess(state, module="jupyterlab")
     lab.extensions = {"clawdbot_ext": with_extension, "jupyterlab": True}
     began = time.perf_counter()
@@ -56,6 +62,8 @@ def start_s(state: Path, *, with_extension: bool) -> float:
             with contextlib.suppress(OSError):
                 if ask(lab.port, path=f"{lab.base_url}api").status == 200:
                     return time.perf_counter() - began
+            if "is not available" in lab.output:
+                return None
             if time.perf_counter() - began > 60:
                 raise RuntimeError(lab.output)
             time.sleep(0.005)

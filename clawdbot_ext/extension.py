@@ -56,10 +56,12 @@ class ClawdbotApp(ExtensionApp):
         edge: Edge | None = getattr(self.serverapp, "edge", None)
         if edge is not None:
             from . import handlers
+            from .frame import frame_routes
             from .media_routes import media_routes
 
             base = web_app.settings["base_url"]
-            routes = handlers.standalone_routes(base, edge) + media_routes(base, edge, mounted=False)
+            routes = handlers.standalone_routes(base, edge) + frame_routes(base, edge, mounted=False)
+            routes += media_routes(base, edge, mounted=False)
             web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
             return
         from .late import LateRoutes

@@ -69,6 +69,7 @@ class Listener:
 
     def _routes(self) -> Sequence[Rule]:
         if self._rules is None:
+            from .frame import frame_routes
             from .gate import Foreign
             from .gate import Refused as RefusedHandler
             from .handlers import last_routes, standalone_routes
@@ -76,8 +77,8 @@ class Listener:
 
             edge = self._edge()
             front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
-            self._rules = [front, *standalone_routes("/", edge), *media_routes("/", edge, mounted=False),
-                           *last_routes(edge)]
+            self._rules = [front, *standalone_routes("/", edge), *frame_routes("/", edge, mounted=False),
+                           *media_routes("/", edge, mounted=False), *last_routes(edge)]
         return self._rules
 
     def _current_policy(self) -> Policy:

@@ -290,7 +290,8 @@ class Seat:
 
 def mounted_routes(path: str, edge: Edge) -> list[Rule]:
     """All that a mount at ``path`` serves."""
+    from .frame import frame_routes
     from .handlers import mount_routes
     from .media_routes import media_routes
 
-    return [*mount_routes(path, edge), *media_routes(path, edge, mounted=True)]
+    return [*mount_routes(path, edge), *frame_routes(path, edge, mounted=True), *media_routes(path, edge, mounted=True)]

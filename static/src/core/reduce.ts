@@ -146,7 +146,8 @@ function onSessionChanged(state: State, { key, reason, entry }: SessionChangedEv
     const { epoch } = entry;
     // Epoch 0: the session had no transcript when it was read, and its first message is on its way.
     const other = epoch === undefined ? reason !== "updated" && reason !== "created" : epoch !== view.epoch;
-    return other && (view.epoch !== 0 || reason !== "created") ? { ...view, stale: true } : view;
+    const branching = reason === "branched" || reason === "edited" || view.branching === true;
+    return other && (view.epoch !== 0 || reason !== "created") ? { ...view, stale: true, branching } : view;
   });
 }
 
@@ -282,7 +283,8 @@ function ended(view: View, runId: string, message: Message | undefined, now: num
     messages: message && isStored(message) ? merge(view.messages, [message]) : view.messages,
     pending: without(view.pending, runId),
     // What has no place (an older gateway's, or not kept) is left to the history.
-    stale: view.stale || (message !== undefined && !isStored(message)),
+    stale: view.stale || view.branching === true || (message !== undefined && !isStored(message)),
+    branching: false,
     thoughts: thought ? { ...view.thoughts, [runId]: thought } : view.thoughts,
   };
 }

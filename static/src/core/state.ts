@@ -69,6 +69,8 @@ export interface View {
   thoughts: Record<string, Thought>;
   /** By message id: what else was said in its place, oldest first, itself included. Only messages with siblings. */
   branches: Record<string, readonly string[]>;
+  /** A reply is being written beside another one: what versions there are is read when it is stored. */
+  branching?: boolean;
 }
 
 export interface State {

@@ -5,7 +5,6 @@
  */
 import type { GatewayClient } from "./client.js";
 import { randomKey } from "./controller.js";
-import type { MethodName } from "./protocol.js";
 
 export interface Turn {
   sessionKey: string;
@@ -37,38 +36,34 @@ export interface SawPart {
 
 /** Answer the same question again, as another version of that answer. */
 export function regenerate(client: GatewayClient, turn: Turn, model?: string): Promise<unknown> {
-  return ask(client, "chat.regenerate", { ...turn, ...(model ? { model } : {}), idempotencyKey: randomKey() });
+  return client.request("chat.regenerate", { ...turn, ...(model ? { model } : {}), idempotencyKey: randomKey() });
 }
 
 /** Go on with an answer that was stopped or cut. */
 export function goOn(client: GatewayClient, turn: Turn): Promise<unknown> {
-  return ask(client, "chat.continue", { ...turn, idempotencyKey: randomKey() });
+  return client.request("chat.continue", { ...turn, idempotencyKey: randomKey() });
 }
 
 /** Show the conversation that goes through another version of a message. */
 export function choose(client: GatewayClient, turn: Turn): Promise<unknown> {
-  return ask(client, "chat.branch", turn);
+  return client.request("chat.branch", turn);
 }
 
 export function remove(client: GatewayClient, turn: Turn): Promise<Undoable> {
-  return ask(client, "chat.delete", turn) as Promise<Undoable>;
+  return client.request("chat.delete", turn);
 }
 
 export function restore(client: GatewayClient, turn: Turn): Promise<unknown> {
-  return ask(client, "chat.undelete", turn);
+  return client.request("chat.undelete", turn);
 }
 
 /** A session of its own that begins with everything up to a message; its key. */
 export async function fork(client: GatewayClient, { sessionKey, messageId }: Turn): Promise<string> {
-  const { entry } = (await ask(client, "sessions.fork", { key: sessionKey, messageId })) as { entry: { key: string } };
-  return entry.key;
+  const { entry } = await client.request("sessions.fork", { key: sessionKey, messageId });
+  return (entry as { key: string }).key;
 }
 
 /** What the model was given of an attachment. */
 export function saw(client: GatewayClient, mediaId: string, turn: Turn | undefined): Promise<Saw> {
-  return ask(client, "media.saw", { mediaId, ...turn }) as Promise<Saw>;
-}
-
-function ask(client: GatewayClient, method: string, params: object): Promise<unknown> {
-  return client.request(method as MethodName, params);
+  return client.request("media.saw", { mediaId, ...turn }) as unknown as Promise<Saw>;
 }

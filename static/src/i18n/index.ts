@@ -4,6 +4,7 @@
  * them when it is loaded.
  */
 import type approvals from "./approvals.en.json";
+import type artifact from "./artifact.en.json";
 import type composer from "./composer.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
@@ -12,6 +13,7 @@ import type errors from "./errors.en.json";
 import type find from "./find.en.json";
 import type menus from "./menus.en.json";
 import type palette from "./palette.en.json";
+import type links from "./links.en.json";
 import type login from "./login.en.json";
 import type media from "./media.en.json";
 import type search from "./search.en.json";
@@ -20,6 +22,8 @@ import type tools from "./tools.en.json";
 import type turns from "./turns.en.json";
 
 type Area = typeof approvals &
+  typeof artifact &
+  typeof links &
   typeof composer &
   typeof composerDialogs &
   typeof dialogs &

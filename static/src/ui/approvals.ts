@@ -132,7 +132,7 @@ export class ClawdbotApprovals extends LightElement {
       <div class="card-title" id=${title} role="alert">${icon("warn")} ${t("approvals.title")}</div>
       ${elsewhere ? html`<p class="fine">${t("approvals.elsewhere", { session: text("sessionKey") })}</p>` : nothing}
       ${text("command") === "" ? nothing : html`<pre tabindex="0">${shown(text("command"))}</pre>`}
-      ${request.arguments === undefined || request.arguments === null ? nothing : html`<pre tabindex="0">${shown(JSON.stringify(request.arguments, null, 2))}</pre>`}
+      ${told(request) ? nothing : html`<pre tabindex="0">${shown(JSON.stringify(request.arguments, null, 2))}</pre>`}
       ${
         facts.length === 0
           ? nothing
@@ -189,6 +189,13 @@ export class ClawdbotApprovals extends LightElement {
     await this.ui.attempt(client.request("exec.approval.resolve", { id, decision }));
     this.busy = "";
   }
+}
+
+/** Does the command itself name all arguments? */
+function told({ command, arguments: given }: Approval["request"]): boolean {
+  if (given === undefined || given === null) return true;
+  const bare = (text: string): string => text.replace(/\s+/g, "");
+  return typeof command === "string" && bare(command).endsWith(bare(JSON.stringify(given)));
 }
 
 /** What will be done, letter by letter: nothing in it may be invisible. */

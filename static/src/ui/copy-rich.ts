@@ -1,4 +1,5 @@
 /** The lazy part of copying: what is drawn, as HTML and text that other programs can use. */
+import { copyRich } from "./copy.js";
 import { rangeIn } from "./selection.js";
 
 /** What stands around what was said: bars, buttons, times, headings for the ear. */
@@ -52,7 +53,14 @@ function line(cell: Element): string {
   return cell.textContent.replace(/\s+/g, " ").trim();
 }
 
-/** A table as columns divided by tabs, for a spreadsheet. */
+/** Put a table on the clipboard: as a table, and as columns for a spreadsheet. */
+export function copyTable(table: HTMLTableElement): Promise<boolean> {
+  const piece = document.createDocumentFragment();
+  piece.append(table.cloneNode(true));
+  return copyRich(cleaned(piece).html, tableText(table));
+}
+
+/** A table as columns divided by tabs. */
 export function tableText(table: HTMLTableElement): string {
   return [...table.rows].map((row) => [...row.cells].map(line).join("\t")).join("\n");
 }

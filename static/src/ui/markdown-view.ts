@@ -9,14 +9,20 @@ import type { Block } from "../markdown/blocks.js";
 import { highlighter, mathRenderer } from "../markdown/lazy.js";
 import { sanitizeMath, sanitizeMessage } from "../markdown/sanitize.js";
 
+import type { Ui } from "./context.js";
 import { copyText } from "./copy.js";
 
 export interface MarkdownLabels {
   copy: string;
   copied: string;
   code: string;
+  show: string;
+  hide: string;
+  table: string;
 }
 
+/** Languages whose code can be shown as what it draws. */
+const DRAWN = new Set(["html", "svg", "mermaid"]);
 /** Longer code is shown plain: highlighting it would be felt. */
 const HIGHLIGHT_MAX_CHARS = 50_000;
 /** An open code block is highlighted again after so many milliseconds, if it is not longer than so much. */
@@ -24,7 +30,16 @@ const REHIGHLIGHT_MS = 100;
 const REHIGHLIGHT_MAX_CHARS = 8_000;
 
 export class MarkdownView extends HTMLElement {
-  labels: MarkdownLabels = { copy: "Copy", copied: "Copied", code: "code" };
+  labels: MarkdownLabels = {
+    copy: "Copy",
+    copied: "Copied",
+    code: "code",
+    show: "Show",
+    hide: "Hide",
+    table: "Copy table",
+  };
+  /** For what can be shown in a frame. */
+  ui: Ui | null = null;
 
   private readonly growing = new GrowingText();
   private tail: HTMLElement | null = null;
@@ -111,6 +126,7 @@ export class MarkdownView extends HTMLElement {
     }
     element.innerHTML = sanitizeMessage(block.html);
     for (const pre of element.querySelectorAll("pre")) this.frameCode(pre);
+    for (const table of element.querySelectorAll<HTMLElement>(".table")) this.frameTable(table);
     for (const math of element.querySelectorAll<HTMLElement>(".math")) drawMath(math);
     return null;
   }
@@ -134,7 +150,9 @@ export class MarkdownView extends HTMLElement {
     name.textContent = lang || this.labels.code;
     const bar = document.createElement("div");
     bar.className = "code-bar";
-    bar.append(name, this.copyButton(code));
+    bar.append(name);
+    if (DRAWN.has(lang)) bar.append(this.showButton(code, lang));
+    bar.append(this.copyButton(() => copyText(code.textContent), this.labels.copy));
     const frame = document.createElement("div");
     frame.className = "code";
     frame.dir = "ltr";
@@ -143,15 +161,46 @@ export class MarkdownView extends HTMLElement {
     return { frame, code };
   }
 
-  private copyButton(code: HTMLElement): HTMLButtonElement {
+  /** What is written in this language can be looked at, on a click and in a frame without network. */
+  private showButton(code: HTMLElement, lang: string): HTMLButtonElement {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = this.labels.copy;
+    button.textContent = this.labels.show;
     button.addEventListener("click", async () => {
-      const done = await copyText(code.textContent);
-      button.textContent = done ? this.labels.copied : this.labels.copy;
-      setTimeout(() => (button.textContent = this.labels.copy), 1_500);
+      const frame = button.closest(".code");
+      if (!frame || !this.ui) return;
+      const { toggleArtifact } = await import("./artifact.js");
+      const shown = await toggleArtifact(frame, lang, code.textContent, this.ui);
+      button.textContent = shown ? this.labels.hide : this.labels.show;
+      button.setAttribute("aria-expanded", String(shown));
+    });
+    return button;
+  }
+
+  /** A table can be taken to a spreadsheet. */
+  private frameTable(frame: HTMLElement): void {
+    const table = frame.querySelector("table");
+    if (!table) return;
+    const copy = async (): Promise<boolean> => {
+      const { copyTable } = await import("./copy-rich.js");
+      return copyTable(table);
+    };
+    const bar = document.createElement("div");
+    bar.className = "block-bar";
+    bar.append(this.copyButton(copy, this.labels.table));
+    frame.append(bar);
+  }
+
+  private copyButton(copy: () => Promise<boolean>, label: string): HTMLButtonElement {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = label;
+    button.addEventListener("click", async () => {
+      const done = await copy();
+      button.textContent = done ? this.labels.copied : label;
+      setTimeout(() => (button.textContent = label), 1_500);
     });
     return button;
   }

@@ -322,6 +322,9 @@ export class ClawdbotMessage extends LightElement {
       copy: t("action.copy"),
       copied: t("action.copied"),
       code: t("code.label"),
+      show: t("code.show"),
+      hide: t("code.hide"),
+      table: t("table.copy"),
     };
     return html`<clawdbot-markdown data-part=${key} .labels=${labels} .ui=${this.ui}></clawdbot-markdown>`;
   }

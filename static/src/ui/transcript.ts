@@ -163,6 +163,7 @@ export class ClawdbotTranscript extends LightElement {
         aria-live="off"
         aria-label=${t("transcript.label")}
         aria-busy=${view.live ? "true" : nothing}
+        @click=${this.clicked}
         @copy=${(event: ClipboardEvent) => this.copying?.(event)}
         @clawdbot-turn=${this.turn}
       >
@@ -274,6 +275,14 @@ export class ClawdbotTranscript extends LightElement {
       await this.querySelector("clawdbot-turn-menu")?.updateComplete;
       await this.querySelector("clawdbot-turn-menu")?.act(event.detail);
     } else ui.toast({ text: ui.t("part.failed"), kind: "error" });
+  }
+
+  /** A link that says one place and leads to another is asked about. */
+  private clicked(event: MouseEvent): void {
+    const link = (event.target as Element).closest<HTMLAnchorElement>(".block a");
+    if (!link) return;
+    event.preventDefault();
+    void import("./link-guard.js").then(({ openLink }) => openLink(this, this.ui, link));
   }
 
   private readonly closeFind = (): void => {

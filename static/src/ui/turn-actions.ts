@@ -26,7 +26,7 @@ import { mediaOf } from "./turn-parts.js";
 
 addTexts({ en, ko });
 
-/** How long a deleted message can be brought back, in milliseconds, if the gateway does not say. */
+/** How long a deleted message can be brought back, in milliseconds. */
 const UNDO_MS = 10_000;
 
 export class ClawdbotTurnMenu extends LightElement {
@@ -55,7 +55,7 @@ export class ClawdbotTurnMenu extends LightElement {
       this.edit(row);
       return;
     }
-    const id = to ?? answer(row);
+    const id = to ?? (action === "regenerate" ? question(row) : answer(row));
     if (id === undefined) return;
     const turn = this.turn(id);
     const works = { regenerate: turns.regenerate, continue: turns.goOn, choose: turns.choose };
@@ -113,7 +113,7 @@ export class ClawdbotTurnMenu extends LightElement {
     if (!row) return nothing;
     const { controller } = this.ui;
     const mine = row.role === "user";
-    const id = mine ? row.messages[0]?.id : answer(row);
+    const id = mine ? row.messages[0]?.id : question(row);
     const able = id !== undefined && controller.client.state.status === "open";
     const item = (name: IconName, text: TextKey, run: () => unknown, when = true): TemplateResult | typeof nothing =>
       when
@@ -148,9 +148,9 @@ export class ClawdbotTurnMenu extends LightElement {
             ${icon("chevron")} ${this.ui.t("turns.otherModel")}
           </button>`
     }
-    ${item("branch", "turns.fork", () => this.fork(turn), able)}
+    ${item("branch", "turns.fork", () => this.fork(this.turn(answer(row) ?? id ?? "")), able)}
     ${item("speaker", "turns.speak", () => speak(this.ui, rowText(row)), "speechSynthesis" in window)}
-    ${item("trash", "turns.delete", () => this.take(turn), able)}`;
+    ${item("trash", "turns.delete", () => this.take(row), able)}`;
   }
 
   private modelItems(models: readonly { id: string; name: string }[]): TemplateResult {
@@ -161,7 +161,7 @@ export class ClawdbotTurnMenu extends LightElement {
           role="menuitem"
           tabindex="-1"
           @click=${() => {
-            const id = this.row && answer(this.row);
+            const id = this.row && question(this.row);
             this.close();
             if (id) void this.ui.attempt(turns.regenerate(this.ui.controller.client, this.turn(id), model.id));
           }}
@@ -212,16 +212,25 @@ export class ClawdbotTurnMenu extends LightElement {
     this.dispatchEvent(new CustomEvent("clawdbot-edit", { detail, bubbles: true, composed: true }));
   }
 
-  private async take(turn: turns.Turn): Promise<void> {
+  /** Take a turn out, with everything it consists of. */
+  private async take(row: Row): Promise<void> {
     const { ui } = this;
     const { client } = ui.controller;
-    const gone = turns.remove(client, turn);
+    const all = row.messages.map((message) => this.turn(message.id));
+    const takeOut = async (): Promise<number> => {
+      let undoUntil = Date.now() + UNDO_MS;
+      for (const turn of [...all].reverse()) ({ undoUntil } = await turns.remove(client, turn));
+      return undoUntil;
+    };
+    const bringBack = async (): Promise<void> => {
+      for (const turn of all) await turns.restore(client, turn);
+    };
+    const gone = takeOut();
     if (!(await ui.attempt(gone))) return;
-    const left = (await gone).undoUntil - Date.now();
     ui.toast({
       text: ui.t("turns.deleted"),
-      lasts: left > 0 && left < 60_000 ? left : UNDO_MS,
-      action: { label: ui.t("action.undo"), run: () => void ui.attempt(turns.restore(client, turn)) },
+      lasts: Math.min(UNDO_MS, Math.max(1_000, (await gone) - Date.now())),
+      action: { label: ui.t("action.undo"), run: () => void ui.attempt(bringBack()) },
     });
   }
 
@@ -234,7 +243,12 @@ export class ClawdbotTurnMenu extends LightElement {
   }
 }
 
-/** The answer of a turn: its newest stored message. */
+/** What to answer anew: the whole turn, from its first message on. */
+function question(row: Row): string | undefined {
+  return row.messages.find((message) => message.role === "assistant")?.id;
+}
+
+/** The end of a turn: its newest stored message. */
 function answer(row: Row): string | undefined {
   return row.messages.findLast((message) => message.role === "assistant")?.id;
 }

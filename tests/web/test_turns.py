@@ -1,0 +1,80 @@
+"""What can be done with a turn: tools and approvals, versions, deleting with undo, copying, quoting."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+
+def test_a_call_is_allowed_by_key_also_after_a_reload(visit, standing_gateway):
+    chat = visit(standing_gateway, session="tools").ready()
+    chat.send("use the tool")
+    question = chat.page.locator(".approval")
+    expect(question).to_be_focused()
+    expect(question).to_contain_text('"expression": "6 * 7"')
+    chat.page.reload()
+    expect(question).to_be_focused()
+    question.press("Escape")
+    expect(chat.composer).to_be_focused()
+    expect(question).to_be_visible()
+    question.get_by_role("button", name="Allow once").click()
+    expect(question).to_have_count(0)
+    chat.answered()
+    card = chat.page.locator(".tool")
+    expect(card).to_have_attribute("data-state", "done")
+    expect(card).to_contain_text("6 * 7")
+    expect(chat.replies.last).to_contain_text("42")
+    expect(chat.page.locator("article.assistant")).to_have_count(1)
+
+
+def test_a_call_that_was_refused_is_red_in_its_folded_line(visit, standing_gateway):
+    chat = visit(standing_gateway, session="refused").ready()
+    chat.send("use the tool")
+    question = chat.page.locator(".approval")
+    expect(question.get_by_role("button", name="Deny")).to_be_visible()
+    question.get_by_role("button", name="Deny").click()
+    chat.answered()
+    expect(chat.page.locator(".tool")).to_have_attribute("data-state", "failed")
+    expect(chat.page.locator(".tool summary")).to_contain_text("failed")
+
+
+def test_an_answer_has_versions_and_a_message_can_come_back(visit, standing_gateway):
+    chat = visit(standing_gateway, session="versions").ready()
+    chat.ask("[[text=An answer.]]")
+    answer = chat.page.locator("article.assistant").last
+    answer.hover()
+    answer.get_by_role("button", name="Answer again").click()
+    versions = chat.page.get_by_role("group", name="Versions")
+    expect(versions).to_contain_text("2/2")
+    chat.answered()
+    versions.get_by_role("button", name="Earlier version").click()
+    expect(versions).to_contain_text("1/2")
+
+    answer.get_by_role("button", name="More").click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    expect(chat.toast).to_contain_text("deleted")
+    expect(chat.page.locator("article.assistant")).to_have_count(0)
+    chat.toast.get_by_role("button", name="Undo").click()
+    expect(chat.page.locator("article.assistant")).to_have_count(1)
+
+    answer.get_by_role("button", name="More").click()
+    chat.page.get_by_role("menuitem", name="Quote").click()
+    expect(chat.composer).to_have_value("> An answer.\n\n")
+
+
+def test_a_turn_is_copied_as_rich_text_and_as_markdown(visit, standing_gateway):
+    chat = visit(standing_gateway, session="copy").ready()
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    chat.fill("copy", ["**Bold** and\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```py\nprint(1)\n```"])
+    answer = chat.page.locator("article.assistant").last
+    answer.hover()
+    answer.locator("[data-action=copy]").click()
+    expect(answer.locator("[data-action=copy]")).to_have_attribute("aria-label", "Copied")
+    kinds = chat.page.evaluate("""async () => {
+        const [item] = await navigator.clipboard.read();
+        const text = async (type) => (await item.getType(type)).text();
+        return [await text("text/html"), await text("text/plain")];
+    }""")
+    assert "<strong>Bold</strong>" in kinds[0]
+    assert "<td>1</td>" in kinds[0]
+    assert "Copy" not in kinds[0]
+    assert kinds[1].startswith("**Bold** and")

@@ -52,9 +52,9 @@ def test_an_answer_has_versions_and_a_message_can_come_back(visit, standing_gate
     answer.get_by_role("button", name="More").click()
     chat.page.get_by_role("menuitem", name="Delete").click()
     expect(chat.toast).to_contain_text("deleted")
-    expect(chat.page.locator("article.assistant")).to_have_count(0)
+    expect(versions).to_have_count(0)
     chat.toast.get_by_role("button", name="Undo").click()
-    expect(chat.page.locator("article.assistant")).to_have_count(1)
+    expect(versions).to_be_visible()
 
     answer.get_by_role("button", name="More").click()
     chat.page.get_by_role("menuitem", name="Quote").click()
@@ -64,6 +64,7 @@ def test_an_answer_has_versions_and_a_message_can_come_back(visit, standing_gate
 def test_a_turn_is_copied_as_rich_text_and_as_markdown(visit, standing_gateway):
     chat = visit(standing_gateway, session="copy").ready()
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    chat.ask("[[text=start]]")
     chat.fill("copy", ["**Bold** and\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```py\nprint(1)\n```"])
     answer = chat.page.locator("article.assistant").last
     answer.hover()

@@ -240,7 +240,7 @@ export class Controller {
   loadHistory(key: string): Promise<void> {
     const view = this.state.views[key];
     const last = view?.messages.at(-1);
-    const since = view && view.epoch > 0 && last ? { epoch: view.epoch, sinceSeq: last.seq } : {};
+    const since = view && view.epoch > 0 && last && !view.branching ? { epoch: view.epoch, sinceSeq: last.seq } : {};
     return this.askHistory(key, { limit: PAGE, ...since }, false);
   }
 

@@ -202,6 +202,7 @@ function latest(view: View, history: History): View {
     pending: view.pending.filter((each) => each.status === "sending" && !known.has(each.runId)),
     live,
     branches: { ...(joins ? view.branches : {}), ...branchesOf(history) },
+    branching: view.branching === true && live !== null,
   };
 }
 
@@ -284,7 +285,6 @@ function ended(view: View, runId: string, message: Message | undefined, now: num
     pending: without(view.pending, runId),
     // What has no place (an older gateway's, or not kept) is left to the history.
     stale: view.stale || view.branching === true || (message !== undefined && !isStored(message)),
-    branching: false,
     thoughts: thought ? { ...view.thoughts, [runId]: thought } : view.thoughts,
   };
 }

@@ -15,7 +15,8 @@ from tests.support.server import ROOT, clean_environment
 from tests.support.tools import require
 
 PUBLIC = {
-    "Refused", "Page", "BuiltFile", "Session", "Login", "Logout", "Health", "Leads", "Socket", "NotFound",  # ours
+    "Refused", "Page", "BuiltFile", "AppFile", "Session", "Login", "Logout", "Health", "Leads", "Socket",
+    "NotFound",  # ours
     "Frame",  # a page without origin, network or data, which the page around it tells what to draw
     "MediaPost", "MediaGet", "MediaThumbnail", "MediaPart",  # decide themselves: 401, as ``test_media_routes`` sees
     "APIVersionHandler",  # Jupyter's version

@@ -43,6 +43,10 @@ class SyncClient:
         return self._client.hello
 
     @property
+    def connected(self) -> bool:
+        return self._client.connected
+
+    @property
     def page_url(self) -> str:
         """The gateway's folder in a browser, with a slash at its end."""
         return self._client.endpoint.page_url

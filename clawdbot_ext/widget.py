@@ -1,0 +1,230 @@
+"""``ChatWidget``: the conversation in a cell, the same as in the browser, the side panel and the terminal.
+
+The chat runs in the page and talks to the gateway by itself, so it answers while a cell runs. Only where the page cannot
+reach the gateway (VS Code with a remote kernel, Colab) do its frames go through the kernel, by ``widget_bridge``.
+What is saved with the notebook is the loader, the session's key and the height: no token and nothing that was said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from .client_kernel import KernelClient, shared
+from .client_media import attach_sync
+from .client_reply import End
+from .describe import File, files_of
+from .widget_bridge import Bridge, bundle
+
+Given = Any
+"""A path, ``(name, bytes)``, a matplotlib figure, a PIL image, a pandas or polars frame, or any other value."""
+
+
+class Reply:
+    """The answer to one question, while it is written and after. ``await`` it, or use ``text``, which waits.
+
+    Raises, both ways: as ``GatewayClient.ask``; ``Failed`` when the model gave an error.
+    """
+
+    def __init__(self, run_id: str):
+        self.run_id = run_id
+        self._done = threading.Event()
+        self._end: End | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        return self._done.is_set()
+
+    @property
+    def text(self) -> str:
+        """The whole reply. Waits for its end; interrupting the cell ends the waiting, not the reply."""
+        self._done.wait()
+        return self._result()
+
+    def result(self, timeout_s: float | None = None) -> str:
+        """As ``text``. Raises ``TimeoutError`` after ``timeout_s`` seconds."""
+        if not self._done.wait(timeout_s):
+            raise TimeoutError(f"no whole reply within {timeout_s} s")
+        return self._result()
+
+    def _result(self) -> str:
+        if self._error is not None:
+            raise self._error
+        assert self._end is not None
+        if self._end.state == "error":
+            raise Failed(self._end)
+        return self._end.text
+
+    def __await__(self) -> Generator[Any, None, str]:
+        return asyncio.get_running_loop().run_in_executor(None, lambda: self.text).__await__()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+    def _finish(self, end: End | None, error: BaseException | None = None) -> None:
+        self._end, self._error = end, error
+        self._done.set()
+
+
+class Failed(Exception):
+    """The model gave an error. ``end.text`` is what it had written."""
+
+    def __init__(self, end: End):
+        super().__init__(" ".join(part for part in (end.error_message, str(end.error.get("hint") or "")) if part))
+        self.end = end
+
+
+class ChatWidget(anywidget.AnyWidget):
+    """The chat, as a widget that nests in ``VBox`` and other layouts.
+
+    Args:
+        session: the session's key, such as ``main``.
+        height: of the chat, as CSS has it.
+        context: values that are offered with every message: frames, figures, images, paths, anything else by its repr.
+    """
+
+    _esm = Path(__file__).with_name("widget_loader.js")
+    session = traitlets.Unicode("main", help="The key of the session on show.").tag(sync=True)
+    height = traitlets.Unicode("480px", help="CSS height of the chat.").tag(sync=True)
+
+    def __init__(
+        self, session: str = "main", height: str = "480px", context: Sequence[Given] = (), *,
+        client: KernelClient | None = None, **kwargs: Any,
+    ):
+        super().__init__(session=session, height=height, **kwargs)
+        self._client = client or shared()
+        self._context = tuple(context)
+        self._callbacks: list[Callable[[Mapping[str, Any]], None]] = []
+        self._unlisten: Callable[[], None] | None = None
+        self._bridge = Bridge(self._client, lambda message: self.send_custom(message))
+        self.on_msg(self._received)
+
+    # -- talking ------------------------------------------------------------------------------------------------------
+    def send_message(self, text: str, attachments: Sequence[Given] = ()) -> str:
+        """Send a message and go on; the run's id. See ``ask``."""
+        return self.ask(text, attachments).run_id
+
+    def ask(self, text: str, attachments: Sequence[Given] = ()) -> Reply:
+        """Send a message. Its reply streams in the chat; ``reply.text`` waits for it, ``await reply`` does too.
+
+        Raises:
+            OSError: a file cannot be read.
+            NoGateway, Unreachable, Unauthorized: as ``clawdbot_ext.connect``.
+        """
+        files = [file for number, given in enumerate(attachments, 1) for file in as_files(given, number)]
+        client, reply = self._client.get(), Reply(uuid.uuid4().hex)
+
+        def work() -> None:
+            try:
+                for item in client.ask(text, session_key=self.session, run_id=reply.run_id, attachments=files):
+                    if isinstance(item, End):
+                        reply._finish(item)
+            except BaseException as exc:  # noqa: BLE001 - it is raised where the reply is asked for
+                reply._finish(None, exc)
+
+        threading.Thread(target=work, name="clawdbot reply", daemon=True).start()
+        return reply
+
+    def stop(self) -> bool:
+        """Stop what is being answered in the session; what is written stays. True if there was something."""
+        return bool(self._client.request("chat.abort", {"sessionKey": self.session}).get("aborted"))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The newest messages of the session, oldest first, as ``chat.history`` gives them."""
+        return list(self._client.request("chat.history", {"sessionKey": self.session, "limit": 1000})["messages"])
+
+    def on_message(self, callback: Callable[[Mapping[str, Any]], None], *, remove: bool = False) -> None:
+        """Have ``callback`` called with every message that is stored in the session, whoever wrote it.
+
+        It runs on the client's thread: what takes long, or draws, should hand over to another.
+        """
+        if remove:
+            self._callbacks = [each for each in self._callbacks if each != callback]
+        else:
+            self._callbacks.append(callback)
+        if self._callbacks and self._unlisten is None:
+            self._unlisten = self._client.listen(self._heard)
+            self._client.get()
+        elif not self._callbacks and self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
+
+    def _heard(self, name: str, payload: Mapping[str, Any]) -> None:
+        if name != "session.message" or payload.get("sessionKey") not in (self.session, f"agent:main:{self.session}"):
+            return
+        for callback in list(self._callbacks):
+            callback(payload["message"])
+
+    # -- the page -----------------------------------------------------------------------------------------------------
+    @property
+    def context(self) -> tuple[Given, ...]:
+        """What is offered with every message. Set it again when the values have changed."""
+        return self._context
+
+    @context.setter
+    def context(self, values: Sequence[Given]) -> None:
+        self._context = tuple(values)
+        self._offer()
+
+    def send_custom(self, content: Mapping[str, Any], buffers: list[bytes] | None = None) -> None:
+        """Hand something to the page. (``DOMWidget.send``, whose name people expect for messages.)"""
+        super().send(dict(content), buffers)
+
+    def send(self, text: Any, attachments: Any = None) -> Any:
+        """Send a message to the assistant; the run's id. A ``dict`` goes to the page, as with any widget."""
+        if isinstance(text, dict):
+            return self.send_custom(text, attachments)
+        return self.send_message(text, attachments or ())
+
+    def close(self) -> None:
+        """Take the chat out of the page."""
+        self._callbacks = []
+        if self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
+        self._bridge.close()
+        super().close()
+
+    def _received(self, _widget: Any, content: Mapping[str, Any], _buffers: list[memoryview]) -> None:
+        kind = content.get("kind")
+        if kind == "bundle":
+            self.send_custom({"kind": "bundle"}, [bundle()])
+        elif kind == "ready":
+            self._offer()
+        else:
+            self._bridge.received(content)
+
+    def _offer(self) -> None:
+        """Tell the page what may go along: stored at the gateway, so that a busy kernel is not asked for it."""
+        if not self._context:
+            return self.send_custom({"kind": "context", "files": []})
+
+        def work() -> None:
+            files = [as_files(value, number) for number, value in enumerate(self._context, 1)]
+            attached = [attach_sync(self._client.get(), group) for group in files]
+            offered = [{"label": group[0][0], "attachments": stored} for group, stored in zip(files, attached, strict=True)]
+            self.send_custom({"kind": "context", "files": offered})
+
+        threading.Thread(target=work, name="clawdbot context", daemon=True).start()
+        return None
+
+
+def as_files(value: Given, number: int) -> list[File]:
+    """A value as files for the gateway; ``number`` names what has no name of its own. Raises ``OSError``."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], bytes):
+        return [value]
+    if isinstance(value, str) and "\n" not in value and Path(value).expanduser().is_file():
+        value = Path(value).expanduser()
+    return files_of(f"value-{number}", value)

@@ -9,11 +9,12 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .client import REQUEST_TIMEOUT_S, Chunk, End, Event, GatewayClient, Notice
-from .client_media import Given
+from .client import REQUEST_TIMEOUT_S, Chunk, End, Endpoint, Event, GatewayClient, Notice
+from .client_media import Given, attach
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,6 +46,15 @@ class SyncClient:
     @property
     def connected(self) -> bool:
         return self._client.connected
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self._client.endpoint
+
+    @property
+    def bearer(self) -> Mapping[str, str]:
+        """The credential as a header, where there is one that fits."""
+        return self._client.bearer
 
     @property
     def page_url(self) -> str:
@@ -87,6 +97,24 @@ class SyncClient:
     ) -> End:
         """As ``GatewayClient.send``."""
         return self._call(self._client.send(text, attachments, session_key=session_key, thinking=thinking))
+
+    def submit(
+        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", run_id: str | None = None
+    ) -> Future[End]:
+        """Send a message and go on: the future has the end of its reply. Raises, from there, as ``send``."""
+
+        async def whole() -> End:
+            items = self._client.ask(text, session_key=session_key, run_id=run_id, attachments=attachments)
+            async for item in items:
+                if isinstance(item, End):
+                    return item
+            raise AssertionError("unreachable: the last item is the end")
+
+        return asyncio.run_coroutine_threadsafe(whole(), self._loop)
+
+    def attach(self, files: Sequence[Given]) -> list[dict[str, Any]]:
+        """Store files at the gateway; what ``chat.send`` takes for them. Raises as ``client_media.attach``."""
+        return self._call(attach(self._client, files))
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """As ``GatewayClient.subscribe``; ``callback`` runs on the client's thread and must not call the client."""

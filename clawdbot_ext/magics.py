@@ -18,8 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .client_errors import ClientError
+from .client_kernel import KernelClient, shared
 from .client_reply import Chunk, End, Notice
 from .describe import File, files_of
+from .endpoint import NoGateway
 from .i18n import catalogue, environment_language
 from .protocol.errors import GatewayError
 
@@ -44,12 +46,11 @@ class UsageProblem(Exception):
 class Clawdbot:
     """What the magics do, apart from how IPython calls them. One per shell."""
 
-    def __init__(self, shell: InteractiveShell, connect: Callable[[], SyncClient] | None = None):
+    def __init__(self, shell: InteractiveShell, client: KernelClient | None = None):
         self.shell = shell
         self.session = "main"
         self.last = LastRun(shell)
-        self._connect = connect or _connect
-        self._client: SyncClient | None = None
+        self._client = client or shared()
         self._text = catalogue("notebook")
         self._language = environment_language()
 
@@ -59,20 +60,11 @@ class Clawdbot:
     @property
     def client(self) -> SyncClient:
         """The connection, opened when it is needed first. Raises as ``clawdbot_ext.connect``."""
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
+        return self._client.get()
 
     def unload(self) -> None:
         """Take back what loading did."""
         self.last.forget(self.shell)
-        self.close()
-
-    def close(self) -> None:
-        """End the connection; the next call opens one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
     # -- the two magics -------------------------------------------------------------------------------------------
     def line(self, line: str) -> None:
@@ -89,8 +81,7 @@ class Clawdbot:
             work()
         except UsageProblem as exc:
             self._say(str(exc))
-        except (ClientError, GatewayError, OSError) as exc:
-            self.close()  # the next call connects again
+        except (ClientError, GatewayError, NoGateway, OSError) as exc:
             self._say(self.t("failed", problem=exc))
 
     def _line(self, line: str) -> None:
@@ -237,8 +228,7 @@ class Clawdbot:
         """Keys of sessions or ids of models, for completion; none while the gateway is away."""
         try:
             listed = self.client.request(f"{what}.list", {}, timeout_s=2)[what]
-        except (ClientError, GatewayError, OSError):
-            self.close()
+        except (ClientError, GatewayError, NoGateway, OSError):
             return []
         return [str(row["key" if what == "sessions" else "id"]) for row in listed]
 
@@ -396,12 +386,6 @@ def _title(session: Mapping[str, Any]) -> str:
 
 def _cell_text(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def _connect() -> SyncClient:
-    from . import connect
-
-    return connect()
 
 
 def register(shell: Any) -> Clawdbot:

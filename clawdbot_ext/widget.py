@@ -1,16 +1,16 @@
 """``ChatWidget``: the conversation in a cell, the same as in the browser, the side panel and the terminal.
 
-The chat runs in the page and talks to the gateway by itself, so it answers while a cell runs. Only where the page cannot
-reach the gateway (VS Code with a remote kernel, Colab) do its frames go through the kernel, by ``widget_bridge``.
+The chat runs in the page and talks to the gateway by itself, so it answers while a cell runs. Only where the page
+cannot reach the gateway (VS Code with a remote kernel, Colab) do its frames go through the kernel, by ``widget_bridge``.
 What is saved with the notebook is the loader, the session's key and the height: no token and nothing that was said.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import anywidget
 import traitlets
 
 from .client_kernel import KernelClient, shared
-from .client_media import attach_sync
 from .client_reply import End
 from .describe import File, files_of
 from .widget_bridge import Bridge, bundle
@@ -33,38 +32,26 @@ class Reply:
     Raises, both ways: as ``GatewayClient.ask``; ``Failed`` when the model gave an error.
     """
 
-    def __init__(self, run_id: str):
+    def __init__(self, run_id: str, end: Future[End]):
         self.run_id = run_id
-        self._done = threading.Event()
-        self._end: End | None = None
-        self._error: BaseException | None = None
+        self._end = end
 
     @property
     def done(self) -> bool:
-        return self._done.is_set()
+        return self._end.done()
 
     @property
     def text(self) -> str:
         """The whole reply. Waits for its end; interrupting the cell ends the waiting, not the reply."""
-        self._done.wait()
-        return self._result()
+        return self.result()
 
     def result(self, timeout_s: float | None = None) -> str:
-        """As ``text``. Raises ``TimeoutError`` after ``timeout_s`` seconds."""
-        if not self._done.wait(timeout_s):
-            raise TimeoutError(f"no whole reply within {timeout_s} s")
-        return self._result()
-
-    def _result(self) -> str:
-        if self._error is not None:
-            raise self._error
-        assert self._end is not None
-        if self._end.state == "error":
-            raise Failed(self._end)
-        return self._end.text
+        """As ``text``. Raises ``concurrent.futures.TimeoutError`` after ``timeout_s`` seconds."""
+        return _text_of(self._end.result(timeout_s))
 
     def __await__(self) -> Generator[Any, None, str]:
-        return asyncio.get_running_loop().run_in_executor(None, lambda: self.text).__await__()
+        end = yield from asyncio.wrap_future(self._end).__await__()
+        return _text_of(end)
 
     def __str__(self) -> str:
         return self.text
@@ -72,9 +59,11 @@ class Reply:
     def _repr_markdown_(self) -> str:
         return self.text
 
-    def _finish(self, end: End | None, error: BaseException | None = None) -> None:
-        self._end, self._error = end, error
-        self._done.set()
+
+def _text_of(end: End) -> str:
+    if end.state == "error":
+        raise Failed(end)
+    return end.text
 
 
 class Failed(Exception):
@@ -107,7 +96,7 @@ class ChatWidget(anywidget.AnyWidget):
         self._context = tuple(context)
         self._callbacks: list[Callable[[Mapping[str, Any]], None]] = []
         self._unlisten: Callable[[], None] | None = None
-        self._bridge = Bridge(self._client, lambda message: self.send_custom(message))
+        self._bridge = Bridge(self._client, self.send_custom)
         self.on_msg(self._received)
 
     # -- talking ------------------------------------------------------------------------------------------------------
@@ -123,18 +112,8 @@ class ChatWidget(anywidget.AnyWidget):
             NoGateway, Unreachable, Unauthorized: as ``clawdbot_ext.connect``.
         """
         files = [file for number, given in enumerate(attachments, 1) for file in as_files(given, number)]
-        client, reply = self._client.get(), Reply(uuid.uuid4().hex)
-
-        def work() -> None:
-            try:
-                for item in client.ask(text, session_key=self.session, run_id=reply.run_id, attachments=files):
-                    if isinstance(item, End):
-                        reply._finish(item)
-            except BaseException as exc:  # noqa: BLE001 - it is raised where the reply is asked for
-                reply._finish(None, exc)
-
-        threading.Thread(target=work, name="clawdbot reply", daemon=True).start()
-        return reply
+        run_id = uuid.uuid4().hex
+        return Reply(run_id, self._client.get().submit(text, files, session_key=self.session, run_id=run_id))
 
     def stop(self) -> bool:
         """Stop what is being answered in the session; what is written stays. True if there was something."""
@@ -208,17 +187,11 @@ class ChatWidget(anywidget.AnyWidget):
 
     def _offer(self) -> None:
         """Tell the page what may go along: stored at the gateway, so that a busy kernel is not asked for it."""
-        if not self._context:
-            return self.send_custom({"kind": "context", "files": []})
-
-        def work() -> None:
-            files = [as_files(value, number) for number, value in enumerate(self._context, 1)]
-            attached = [attach_sync(self._client.get(), group) for group in files]
-            offered = [{"label": group[0][0], "attachments": stored} for group, stored in zip(files, attached, strict=True)]
-            self.send_custom({"kind": "context", "files": offered})
-
-        threading.Thread(target=work, name="clawdbot context", daemon=True).start()
-        return None
+        offered = []
+        for number, value in enumerate(self._context, 1):
+            files = as_files(value, number)
+            offered.append({"label": files[0][0], "attachments": self._client.get().attach(files)})
+        self.send_custom({"kind": "context", "files": offered})
 
 
 def as_files(value: Given, number: int) -> list[File]:

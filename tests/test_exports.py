@@ -17,7 +17,7 @@ FOLDERS = ("clawdbot_ext", "scripts", "tests/support")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 PUBLIC = {
-    "clawdbot_ext": {"__version__", "connect", "connect_async"},
+    "clawdbot_ext": {"ChatWidget", "__version__", "connect", "connect_async"},
     "clawdbot_ext.client": {
         "CAPS", "LOST", "Chunk", "ClientError", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient", "Notice",
         "TimedOut", "Unreachable", "connect",

@@ -1,0 +1,102 @@
+"""A widget's way to the gateway through the kernel, for pages that cannot reach it: frames in, frames out, unchanged.
+
+The page opens connections by number. The kernel shows its own credential when it opens the socket and looks at no
+frame, so the page never sees a secret. Frames wait while a cell runs: that is the kernel's nature, and the page says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+
+from .client import CONNECT_TIMEOUT_S, MAX_MESSAGE_BYTES
+from .client_errors import ClientError
+from .client_kernel import KernelClient
+from .endpoint import NoGateway
+from .protocol.errors import GatewayError
+
+UNREACHABLE = 1013
+"""Close code for a page that should try again later."""
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+def bundle() -> bytes:
+    """The whole chat as one JavaScript module, for a page that cannot get it from the server."""
+    return (Path(__file__).parent / "_static" / "single.js").read_bytes()
+
+
+class Bridge:
+    """The connections of one widget. ``received`` takes what the page sends."""
+
+    def __init__(self, client: KernelClient, tell: Tell):
+        self._client, self._tell = client, tell
+        self._sockets: dict[int, WebSocketClientConnection] = {}
+        self._waiting: dict[int, list[str]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def received(self, message: Mapping[str, Any]) -> None:
+        """``{kind: open|frame|close, id, text?, code?}``; anything else is none of ours."""
+        kind, number = message.get("kind"), message.get("id")
+        if kind not in ("open", "frame", "close") or not isinstance(number, int):
+            return
+        loop = self._running()
+        if kind == "open":
+            loop.call_soon_threadsafe(lambda: loop.create_task(self._carry(number)))
+        elif kind == "frame":
+            loop.call_soon_threadsafe(self._frame, number, str(message.get("text", "")))
+        else:
+            loop.call_soon_threadsafe(self._end, number)
+
+    def close(self) -> None:
+        """End all connections and the thread."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            for number in list(self._sockets):
+                loop.call_soon_threadsafe(self._end, number)
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="clawdbot bridge", daemon=True).start()
+        return self._loop
+
+    async def _carry(self, number: int) -> None:
+        """Open a socket and hand on what comes, to its end."""
+        self._waiting[number] = []
+        try:
+            client = await asyncio.to_thread(self._client.get)
+            request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer), connect_timeout=CONNECT_TIMEOUT_S,
+                                  request_timeout=CONNECT_TIMEOUT_S)
+            socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
+        except (ClientError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
+            self._waiting.pop(number, None)
+            self._tell({"kind": "closed", "id": number, "code": UNREACHABLE, "reason": str(exc)[:100]})
+            return
+        self._sockets[number] = socket
+        self._tell({"kind": "opened", "id": number})
+        for text in self._waiting.pop(number, []):
+            self._frame(number, text)
+        while (frame := await socket.read_message()) is not None:
+            self._tell({"kind": "frame", "id": number, "text": frame})
+        self._sockets.pop(number, None)
+        self._tell({"kind": "closed", "id": number, "code": socket.close_code or 1006,
+                    "reason": socket.close_reason or ""})
+
+    def _frame(self, number: int, text: str) -> None:
+        if number in self._waiting:
+            self._waiting[number].append(text)
+        elif number in self._sockets:
+            with contextlib.suppress(WebSocketClosedError):  # `_carry` tells of the end
+                self._sockets[number].write_message(text)
+
+    def _end(self, number: int) -> None:
+        if number in self._sockets:
+            self._sockets[number].close()

@@ -1,7 +1,7 @@
 """A widget's way to the gateway through the kernel, for pages that cannot reach it: frames in, frames out, unchanged.
 
 The page opens connections by number. The kernel shows its own credential when it opens the socket and looks at no
-frame, so the page never sees a secret. Frames wait while a cell runs: that is the kernel's nature, and the page says so.
+frame, so the page never sees a secret. Frames wait while a cell runs: so kernels are, and the page says it.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Bridge:
         self._waiting[number] = []
         try:
             client = await asyncio.to_thread(self._client.get)
-            request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer), connect_timeout=CONNECT_TIMEOUT_S,
-                                  request_timeout=CONNECT_TIMEOUT_S)
+            limits = {"connect_timeout": CONNECT_TIMEOUT_S, "request_timeout": CONNECT_TIMEOUT_S}
+            request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer), **limits)
             socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
         except (ClientError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
             self._waiting.pop(number, None)

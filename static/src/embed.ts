@@ -4,3 +4,9 @@ export { ClawdbotChat } from "./ui/chat.js";
 export type { ChatStatus } from "./ui/chat-news.js";
 export { DirectTransport } from "./core/transport.js";
 export type { Connection, Transport, TransportEvents } from "./core/transport.js";
+
+/** The chat in the output of a cell; a chunk of its own. */
+export async function renderWidget(options: Parameters<typeof import("./widget/render.js").renderWidget>[0]) {
+  const { renderWidget: render } = await import("./widget/render.js");
+  return render(options);
+}

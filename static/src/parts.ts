@@ -5,6 +5,7 @@
  * is given must then be a *declared* property (`static properties`): only those survive the waking up.
  */
 const PARTS = {
+  "clawdbot-contexts": async () => (await import("./ui/contexts.js")).ClawdbotContexts,
   "clawdbot-prompts": async () => (await import("./ui/prompts.js")).ClawdbotPrompts,
   "clawdbot-long-draft": async () => (await import("./ui/long-draft.js")).ClawdbotLongDraft,
   "clawdbot-login": async () => (await import("./ui/login.js")).ClawdbotLogin,

@@ -9,12 +9,14 @@
  * @attr {string} theme       `system`, `light` or `dark`: what the home around wants, where the person has not chosen
  * @attr {string} locale      `en` or `ko`, likewise
  * @attr {string} mode        `page` (fills the window) or `panel` (a guest in another page)
+ * @prop {ContextSource[]} contexts  what of the page around can go along with a message
+ * @prop {CodeAction[]} codeActions what the page around can do with a block of code
  * @prop {Transport} transport how to reach the gateway; default: a WebSocket to `base-url`, with login where needed
  * @fires clawdbot-session    `detail.key`: another session is on show
  * @fires clawdbot-status     `detail`: `{title, status, locale}`, for a page's title
  * @cssprop --clawdbot-accent, --clawdbot-bg, --clawdbot-text, --clawdbot-font, --clawdbot-mono …: see `styles/tokens.css`
  */
-import { html, LitElement, nothing } from "lit";
+import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
 import { AuthApi } from "../core/auth.js";
@@ -38,6 +40,7 @@ import { connect } from "./connect.js";
 import { Flusher } from "./flush.js";
 import { greeting } from "./greeting.js";
 import { header } from "./header.js";
+import { HostedElement } from "./hosted.js";
 import { browserStorage, DEFAULTS, loadPrefs, PREFS_KEY, savePrefs } from "./prefs.js";
 import type { Prefs } from "./prefs.js";
 import { listen } from "./listen.js";
@@ -53,7 +56,7 @@ const ASK_AGAIN_MS = 5_000;
 /** News of one thing by two events come within this time. */
 const SAME_NEWS_MS = 1_000;
 
-export class ClawdbotChat extends LitElement {
+export class ClawdbotChat extends HostedElement {
   static override styles = styles;
   static override properties = {
     baseUrl: { attribute: "base-url" },
@@ -90,7 +93,7 @@ export class ClawdbotChat extends LitElement {
   /** What the hidden status region says. */
   declare private said: string;
 
-  private controller: Controller | null = null;
+  protected controller: Controller | null = null;
   private auth = new AuthApi(".");
   private ui: Ui | null = null;
   private readonly storage = browserStorage();
@@ -300,6 +303,7 @@ export class ClawdbotChat extends LitElement {
       },
       canLogOut: () => this.transport === undefined && this.state.hello?.auth?.via !== "jupyter",
       logOut: () => void this.logOut(),
+      codeActions: this.codeActions,
       compose: (text) => {
         this.find("clawdbot-composer")?.write(text);
         this.find("clawdbot-composer")?.focus();
@@ -385,6 +389,7 @@ export class ClawdbotChat extends LitElement {
             .ui=${ui}
             .commands=${state.commands}
             .online=${online}
+            .contexts=${this.contexts}
             .onSend=${() => this.find("clawdbot-transcript")?.toEnd()}
           ></clawdbot-composer>
         </div>
@@ -408,14 +413,6 @@ export class ClawdbotChat extends LitElement {
     if (told === this.status) return;
     this.status = told;
     this.dispatchEvent(new CustomEvent<ChatStatus>("clawdbot-status", { detail: status }));
-  }
-
-  /** Whoever has just logged in wants to type. */
-  private async focusComposer(): Promise<void> {
-    await this.updateComplete;
-    const composer = this.find("clawdbot-composer");
-    await composer?.updateComplete;
-    composer?.focus();
   }
 
   // -- acts ---------------------------------------------------------------------------------------------------------

@@ -11,9 +11,11 @@ import type { PropertyValues, TemplateResult } from "lit";
 import { randomKey } from "../core/controller.js";
 import { EnterRule, isComposingKey } from "../core/ime.js";
 import type { Command, Queued } from "../core/protocol.js";
+import type { ContextSource } from "../core/host.js";
 import type { View } from "../core/state.js";
 import type { Item } from "../core/uploads.js";
 import { Writing } from "../core/writing.js";
+import { need } from "../parts.js";
 
 import type { Desk } from "./composer-desk.js";
 import type { Choice } from "./composer-menu.js";
@@ -31,6 +33,7 @@ export class ClawdbotComposer extends LightElement {
     ui: { attribute: false },
     commands: { attribute: false },
     online: { type: Boolean },
+    contexts: { attribute: false },
     text: { state: true },
     menu: { state: true },
     desk: { state: true },
@@ -44,6 +47,8 @@ export class ClawdbotComposer extends LightElement {
   declare ui: Ui;
   declare commands: Command[];
   declare online: boolean;
+  /** What of the page around can go along. */
+  declare contexts: readonly ContextSource[];
   /** A copy of the field's text, for what depends on it. */
   declare private text: string;
   declare private menu: { open: boolean; active: string | null };
@@ -77,6 +82,7 @@ export class ClawdbotComposer extends LightElement {
   constructor() {
     super();
     this.text = "";
+    this.contexts = [];
     this.menu = { open: false, active: null };
     this.desk = null;
     this.holding = false;
@@ -110,6 +116,7 @@ export class ClawdbotComposer extends LightElement {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
+    if (changed.has("contexts") && this.contexts.length > 0) void need("clawdbot-contexts");
     const before = changed.get("view");
     const other = changed.has("view") && before?.key !== this.view.key;
     if (other || this.fresh) {
@@ -243,14 +250,40 @@ export class ClawdbotComposer extends LightElement {
     this.problem = this.desk?.blocked() ?? "";
     this.holding = this.problem === "" && files?.busy === true;
     if (this.problem !== "" || this.holding) return;
+    const chips = editing ? null : this.querySelector("clawdbot-contexts");
+    if (chips?.unread) return void this.readContexts(chips);
     const text = field.value.trim().normalize("NFC");
-    const attached = files?.attached ?? [];
+    const attached = [...(files?.attached ?? []), ...(chips?.take() ?? [])];
     if (editing) return void this.replace(editing.messageId, editing.sendKey, text);
     this.desk?.remember(text);
     this.ui.controller.send(text, attached);
     this.writing.letGo();
     this.write("");
     this.onSend();
+  }
+
+  private async readContexts(chips: HTMLElementTagNameMap["clawdbot-contexts"]): Promise<void> {
+    this.holding = true;
+    await chips.read();
+    const wanted = this.stillHolding();
+    this.holding = false;
+    if (wanted) this.submit();
+  }
+
+  /** Esc and a press of the button end the wait. */
+  private stillHolding(): boolean {
+    return this.holding;
+  }
+
+  /** Put a text of the page around into the field, and send it if nothing was being written. */
+  async compose(text: string, send: boolean): Promise<void> {
+    const { blank } = this;
+    this.write(blank ? text : `${this.text}\n\n${text}`.trim());
+    this.focus();
+    if (!send || !blank || !(await need("clawdbot-contexts"))) return;
+    await this.updateComplete;
+    await this.querySelector("clawdbot-contexts")?.updateComplete;
+    this.submit();
   }
 
   /** Send by a button: it ends what is being composed, which some engines do not do by themselves. */
@@ -360,6 +393,11 @@ export class ClawdbotComposer extends LightElement {
         spoken: this.spoken,
         cancelEdit: () => this.endEdit(),
       })}
+      ${
+        this.contexts.length > 0
+          ? html`<clawdbot-contexts .ui=${ui} .sources=${this.contexts}></clawdbot-contexts>`
+          : nothing
+      }
       <form class="composer" @submit=${this.pressed}>
         <clawdbot-attachments
           .ui=${ui}

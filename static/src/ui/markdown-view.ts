@@ -150,7 +150,7 @@ export class MarkdownView extends HTMLElement {
     name.textContent = lang || this.labels.code;
     const bar = document.createElement("div");
     bar.className = "code-bar";
-    bar.append(name);
+    bar.append(name, ...this.actionButtons(code, lang));
     if (DRAWN.has(lang)) bar.append(this.showButton(code, lang));
     bar.append(this.copyButton(() => copyText(code.textContent), this.labels.copy));
     const frame = document.createElement("div");
@@ -159,6 +159,19 @@ export class MarkdownView extends HTMLElement {
     frame.append(bar, pre);
     void colour(code, lang);
     return { frame, code };
+  }
+
+  /** What the home around can do with the code: put it into a cell, run it. */
+  private actionButtons(code: HTMLElement, lang: string): HTMLButtonElement[] {
+    return (this.ui?.codeActions ?? []).map(({ id, label, run }) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.dataset.action = id;
+      button.textContent = label;
+      button.addEventListener("click", () => void run(code.textContent, lang));
+      return button;
+    });
   }
 
   /** What is written in this language can be looked at, on a click and in a frame without network. */

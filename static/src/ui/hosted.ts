@@ -1,0 +1,55 @@
+/** What a home around the chat (a notebook, a side panel) gives to the element and asks of it. */
+import { LitElement } from "lit";
+import type { PropertyDeclarations } from "lit";
+
+import type { Controller } from "../core/controller.js";
+import type { CodeAction, ComposeOptions, ContextSource } from "../core/host.js";
+
+/** How long a caller waits for the chat to be there. */
+const READY_MS = 5_000;
+
+export abstract class HostedElement extends LitElement {
+  static override properties: PropertyDeclarations = {
+    contexts: { attribute: false },
+    codeActions: { attribute: false },
+  };
+
+  declare contexts: readonly ContextSource[];
+  declare codeActions: readonly CodeAction[];
+
+  protected abstract controller: Controller | null;
+
+  constructor() {
+    super();
+    this.contexts = [];
+    this.codeActions = [];
+  }
+
+  /** Put a text into the composer. With `send` it goes at once, if nothing was being written; `contexts` go along. */
+  async compose(text: string, { send = false, contexts = [] }: ComposeOptions = {}): Promise<void> {
+    const own = new Set(contexts.map(({ id }) => id));
+    this.contexts = [...contexts, ...this.contexts.filter(({ id }) => !own.has(id))];
+    const composer = await this.composer();
+    await composer?.compose(text, send);
+  }
+
+  async focusComposer(): Promise<void> {
+    (await this.composer())?.focus();
+  }
+
+  newSession(): void {
+    void this.controller?.newSession();
+  }
+
+  /** The composer, as soon as there is one; `null` while a login is needed. */
+  private async composer(): Promise<HTMLElementTagNameMap["clawdbot-composer"] | null> {
+    await this.updateComplete;
+    const end = Date.now() + READY_MS;
+    for (;;) {
+      const composer = this.renderRoot.querySelector("clawdbot-composer");
+      await composer?.updateComplete;
+      if (composer ?? Date.now() > end) return composer;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+}

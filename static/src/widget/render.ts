@@ -1,0 +1,92 @@
+/** The chat in the output of a cell, by the anywidget front-end module spec: loaded by `clawdbot_ext/widget_loader.js`. */
+import type { ContextSource, GivenFile } from "../core/host.js";
+import { define } from "../define.js";
+
+import { KernelTransport } from "./kernel-transport.js";
+import type { Model } from "./kernel-transport.js";
+
+interface Offer {
+  label: string;
+  attachments: { mediaId?: string; content?: string; mimeType?: string; fileName?: string }[];
+}
+
+interface Message {
+  kind: string;
+  files?: Offer[];
+}
+
+/**
+ * Draw into `el`; what is given back takes it away.
+ *
+ * @param base the gateway's folder on the server of this page; without one, frames go through the kernel
+ */
+export function renderWidget({ model, el, base }: { model: Model; el: HTMLElement; base?: string }): () => void {
+  define();
+  const chat = document.createElement("clawdbot-chat");
+  chat.mode = "panel";
+  if (base === undefined) chat.transport = new KernelTransport(model);
+  else chat.baseUrl = base;
+  chat.sessionKey = model.get("session") as string;
+  chat.theme = themeOf(el);
+  const frame = document.createElement("div");
+  frame.style.cssText = "resize:vertical;overflow:hidden;min-height:240px;border:1px solid #8884;border-radius:6px";
+  frame.style.height = model.get("height") as string;
+  chat.style.height = "100%";
+  frame.append(chat);
+  el.replaceChildren(frame, ...(base === undefined ? [throughKernel(chat.lang)] : []));
+
+  const session = (): void => {
+    chat.sessionKey = model.get("session") as string;
+  };
+  const height = (): void => {
+    frame.style.height = model.get("height") as string;
+  };
+  const heard = (message: Message): void => {
+    if (message.kind === "context") chat.contexts = (message.files ?? []).map(sourceOf);
+  };
+  const shown = (event: Event): void => {
+    const { key } = (event as CustomEvent<{ key: string }>).detail;
+    if (key === model.get("session")) return;
+    model.set("session", key);
+    model.save_changes();
+  };
+  model.on("change:session", session);
+  model.on("change:height", height);
+  model.on("msg:custom", heard);
+  chat.addEventListener("clawdbot-session", shown);
+  model.send({ kind: "ready" });
+  return () => {
+    model.off("change:session", session);
+    model.off("change:height", height);
+    model.off("msg:custom", heard);
+    frame.remove();
+  };
+}
+
+function sourceOf({ label, attachments }: Offer, index: number): ContextSource {
+  const files = attachments.map((each): GivenFile => ({
+    fileName: each.fileName ?? label,
+    mimeType: each.mimeType ?? "",
+    ...each,
+  }));
+  return { id: `value-${index}`, label, on: true, read: () => Promise.resolve(files) };
+}
+
+function throughKernel(language: string): HTMLElement {
+  const note = document.createElement("small");
+  const korean = (language || navigator.language).startsWith("ko");
+  note.textContent = korean
+    ? "커널을 거쳐 연결했어요. 셀이 실행되는 동안에는 답변이 기다려요."
+    : "Connected through the kernel: while a cell runs, replies wait.";
+  return note;
+}
+
+/** What the page around says of its colours. */
+function themeOf(el: HTMLElement): "light" | "dark" | "system" {
+  const jupyter = el.closest<HTMLElement>("[data-jp-theme-light]") ?? document.body;
+  const light = jupyter.dataset.jpThemeLight ?? document.body.dataset.jpThemeLight;
+  if (light !== undefined) return light === "false" ? "dark" : "light";
+  const vscode = document.body.dataset.vscodeThemeKind;
+  if (vscode !== undefined) return vscode.includes("dark") ? "dark" : "light";
+  return "system";
+}

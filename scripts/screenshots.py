@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shlex
 import subprocess
 import sys
@@ -71,6 +72,7 @@ def main() -> int:
             photograph_chat(browser, english, "chat-light", "light")
             photograph_chat(browser, english, "chat-dark", "dark")
             photograph_chat(browser, english, "chat-390", "light", viewport=PHONE)
+            photograph_parts(browser, english)
             photograph_terminal(browser, english)
             photograph_offline(browser, english)
         with gateway("ko") as korean:
@@ -115,6 +117,34 @@ def photograph_chat(
     """The conversation, in the theme ``scheme``."""
     with window(browser, scheme=scheme, locale=locale, viewport=viewport) as context:
         open_chat(context, process).screenshot(path=IMAGES / f"{name}.png")
+
+
+def photograph_parts(browser: Browser, process: GatewayProcess) -> None:
+    """The search over all sessions, the settings, the palette, and a tool call that waits to be allowed."""
+    with window(browser) as context:
+        page = open_chat(context, process)
+        page.get_by_role("searchbox").fill("formula")
+        expect(page.locator(".hit").first).to_be_visible()
+        page.screenshot(path=IMAGES / "search.png")
+        page.get_by_role("searchbox").fill("")
+        page.keyboard.press("Control+k")
+        expect(page.locator("dialog.palette [role=option]").first).to_be_visible()
+        page.screenshot(path=IMAGES / "palette.png")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Settings").click()
+        expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
+        page.screenshot(path=IMAGES / "settings.png")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="New session").first.click()
+        expect(page.locator(".greeting")).to_be_visible()
+        page.screenshot(path=IMAGES / "greeting.png")
+        page.locator("#composer").fill("Please try a tool")
+        page.locator("#composer").press("Enter")
+        expect(page.get_by_role("button", name=re.compile("Allow once"))).to_be_visible()
+        page.screenshot(path=IMAGES / "approval.png")
+        page.get_by_role("button", name=re.compile("Allow once")).click()
+        expect(page.locator("article[aria-busy]")).to_have_count(0)
+        page.screenshot(path=IMAGES / "tool.png")
 
 
 def photograph_offline(browser: Browser, process: GatewayProcess) -> None:

@@ -229,13 +229,15 @@ describe("reading", () => {
   });
 });
 
-test("a provider key goes to the gateway as configuration and is followed by a new handshake", async () => {
+test("a provider key goes to the gateway as configuration and its provider is known at once", async () => {
   gateway.on("config.patch", () => ({ ok: true }));
+  gateway.on("health", () => ({ setup: { provider: "anthropic", needsKey: false } }));
   const controller = await openController();
   await controller.setApiKey("sk-ant-1");
   const raw = gateway.lines[0]?.asked("config.patch")[0]?.params.raw;
   expect(JSON.parse(String(raw))).toEqual({ models: { providers: { anthropic: { apiKey: "sk-ant-1" } } } });
-  await vi.waitFor(() => expect(gateway.lines).toHaveLength(2));
+  expect(controller.state.hello?.snapshot?.setup).toEqual({ provider: "anthropic", needsKey: false });
+  expect(gateway.lines).toHaveLength(1);
   expect(JSON.stringify([...storage.all])).not.toContain("sk-ant");
 });
 

@@ -271,12 +271,12 @@ export class Controller {
   }
 
   /**
-   * Hand the gateway a provider key, or take it away (`null`). It is kept there and never read back; the new handshake
-   * tells the new provider.
+   * Hand the gateway a provider key, or take it away (`null`). It is kept there and never read back. Another provider
+   * answers then, and with it another model in every session that has none of its own.
    */
   async setApiKey(apiKey: string | null): Promise<void> {
     await this.configure({ models: { providers: { anthropic: { apiKey } } } });
-    this.client.reopen();
+    await Promise.all([this.refreshSetup(), this.loadSessions()]);
   }
 
   /** Merge into the gateway's configuration; `null` unsets. */

@@ -33,14 +33,17 @@ function inFirstLoad(id: string, modules: Modules): boolean {
   return first.has(id);
 }
 
-/** The service worker with the names of all built files in it: `sw.js` beside the page. */
+/**
+ * The service worker with the names of the built files in it: `sw.js` beside the page. Not that of diagrams: it is large,
+ * and the frame that uses it has no origin and so no worker.
+ */
 function serviceWorker(): Plugin {
   const fixed = ["favicon.svg", "icon-192.png", "icon-512.png", "icon-maskable-512.png", "manifest.webmanifest"];
   return {
     name: "service-worker",
     apply: "build",
     generateBundle(_, bundle) {
-      const built = Object.keys(bundle).filter((file) => file.startsWith("assets/"));
+      const built = Object.keys(bundle).filter((file) => file.startsWith("assets/") && !file.includes("mermaid"));
       const text = readFileSync(join(import.meta.dirname, "worker.js"), "utf8");
       const files = JSON.stringify([...built.sort(), ...fixed]);
       this.emitFile({

@@ -259,21 +259,9 @@ interface KnownResults {
 
 export type ExportFormat = wire.SessionsExportParams["format"];
 
-// prettier-ignore
-interface Ahead {
-  "sessions.new": { params: { temporary?: boolean | null }; result: object };
-  "sessions.import": { params: { name?: string | null; content: string; format?: string | null }; result: { ok: boolean; keys: string[]; messages: number; skipped: unknown[] } };
-}
-type Both<A, B> = {
-  [K in keyof A | keyof B]: (K extends keyof A ? A[K] : unknown) & (K extends keyof B ? B[K] : unknown);
-};
-type Methods = Both<wire.Methods, Ahead>;
-
-export type MethodName = keyof Methods;
-type Asked<M> = M extends { params: infer P } ? P : never;
-type Given<M> = M extends { result: infer R } ? R : never;
-export type ParamsOf<M extends MethodName> = Asked<Methods[M]>;
-export type ResultOf<M extends MethodName> = M extends keyof KnownResults ? KnownResults[M] : Given<Methods[M]>;
+export type MethodName = keyof wire.Methods;
+export type ParamsOf<M extends MethodName> = wire.Methods[M]["params"];
+export type ResultOf<M extends MethodName> = M extends keyof KnownResults ? KnownResults[M] : wire.Methods[M]["result"];
 
 /** `GET auth/session`. */
 export interface AuthSession {

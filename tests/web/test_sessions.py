@@ -202,3 +202,20 @@ def test_a_change_in_one_tab_shows_in_the_other(chat, visit):
     expect(other.sessions).to_have_text(re.compile("Ours"))
     chat.act("Ours", "Clear")
     expect(other.turns).to_have_count(0)
+
+
+def test_an_exported_conversation_is_imported_and_a_temporary_one_leaves_nothing(chat, tmp_path):
+    chat.act("Main session", "Export")
+    with chat.page.expect_download() as download:
+        chat.page.get_by_role("button", name="JSON").click()
+    path = tmp_path / "conversation.json"
+    download.value.save_as(path)
+    chat.page.get_by_role("button", name="New temporary chat").click()
+    expect(chat.page.locator(".header .badge")).to_have_text("Temporary")
+    chat.ask("[[text=Off the record.]]")
+    assert b"Off the record." not in (chat.gateway.home / "gateway.sqlite3").read_bytes()
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.locator("dialog.settings input[type=file]").set_input_files(path)
+    expect(chat.toast.filter(has_text="2 messages imported")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(chat.replies).to_have_text("In main.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ..agent.provider import Reply
@@ -29,6 +30,8 @@ class ActiveRun:
         self.task: asyncio.Task[None] | None = None
         self.tools: dict[str, dict[str, Any]] = {}
         """The tool calls under way, by id, as clients are told of them."""
+        self.media: dict[str, Mapping[str, Any]] = {}
+        """The attachments being read, by id, likewise."""
         self.in_turn = False
         """The provider is at work; before and after that, cancelling the task would lose the run's end."""
         self.started_at = now_ms()

@@ -132,6 +132,8 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
                                     thinking=active.stream.thinking, started_at=active.started_at)
         if active.tools:
             result.in_flight.tools = list(active.tools.values())
+        if active.media:
+            result.in_flight.media = list(active.media.values())
         active.stream.caught_up(client)
     if current and (queued := gw.runs.queue_view(key)):
         result.queued = queued

@@ -1,21 +1,22 @@
 """``sessions.import``: conversations from a file. Our own JSON export, and Clawdbot's JSONL transcripts.
 
 An import is one transaction a message and can be repeated: the session's key is made of the file's own session id, and
-messages that are there already are not taken again. A line that cannot be read is counted and left out.
+messages that are there already are not taken again. So a large file can come in parts. How files read is in
+``import_formats``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ..protocol.clock import now_ms
-from ..protocol.errors import InvalidRequest
+from ..protocol.errors import GatewayError, InvalidRequest
 from ..protocol.schema import SessionsImportParams, SessionsImportResult
-from .export_formats import JSON_FORMAT
+from ..store.api import Session
+from .entries import decode
+from .import_formats import FILES, Found, Taken, read
+from .media.attachments import content_of, decoded, owner_of
 from .methods import method
 
 if TYPE_CHECKING:
@@ -24,151 +25,108 @@ if TYPE_CHECKING:
 
 MAX_SKIPPED = 100
 """How many of the lines that were left out are named; the rest is only counted."""
-ROLES = frozenset({"user", "assistant", "toolResult"})
-BLOCKS = frozenset({"text", "thinking", "toolCall"})
-"""Blocks that are kept as they are; others become a text that says what was there."""
-FIELDS = ("api", "provider", "model", "stopReason", "errorMessage", "toolCallId", "toolName", "isError", "durationMs",
-          "demo", "command", "label", "notice")
-
-
-class Found(NamedTuple):
-    """A conversation of a file."""
-
-    session_id: str
-    title: str
-    messages: list[dict[str, Any]]
-    skipped: list[dict[str, Any]]
+PAGE = 1000
+TITLE_CHARS = 120
 
 
 @method("sessions.import")
 async def sessions_import(gw: Gateway, client: Client, params: SessionsImportParams) -> SessionsImportResult:
     """Raises ``InvalidRequest`` (``UNKNOWN_FORMAT``, ``NOTHING_TO_IMPORT``)."""
-    found = _read(params)
+    found = await asyncio.to_thread(read, params)
     if not found.messages:
         raise InvalidRequest("there is no message in this file", reason="NOTHING_TO_IMPORT",
                              skipped=found.skipped[:MAX_SKIPPED])
     key = f"agent:main:imported:{hashlib.sha256(found.session_id.encode()).hexdigest()[:16]}"
     present = await gw.store.get_session(key)
-    had: set[str] = set()
+    importing = _Importing(gw, client, key, found)
     if present is not None:
-        had = await _imported(gw, key)
-    added, session = 0, present
-    for message in found.messages:
-        if message["importedId"] not in had:
-            had.add(message["importedId"])
-            session = (await gw.store.append(session_key=key, message=message, now=message["timestamp"],
-                                             create=True)).session
-            added += 1
-    if session is not None and present is None and found.title:
-        session = await gw.store.patch_session(
-            key, {"title": {"text": found.title[:120], "first": session.title}, "autoTitle": False}, now=now_ms())
-    if session is not None and added:
+        await importing.look_up()
+    session = await importing.store() or present
+    if session is not None and present is None:
+        session = await _name(gw, session, params.label, found.title)
+    if session is not None and importing.added:
         gw.tell_session(session, "updated" if present else "created")
-    return SessionsImportResult(ok=True, keys=[key], messages=added, skipped=found.skipped[:MAX_SKIPPED])
+    return SessionsImportResult(ok=True, keys=[key], messages=importing.added, skipped=found.skipped[:MAX_SKIPPED])
 
 
-async def _imported(gw: Gateway, key: str) -> set[str]:
-    """The ids that the messages of a session had where they came from."""
-    ids: set[str] = set()
-    before: int | None = None
-    while True:
-        page = await gw.store.history(session_key=key, limit=1000, before_seq=before, whole=True)
-        for message in page.messages:
-            ids.add(str(json.loads(bytes(message.body)).get("importedId", "")))
-        if not page.has_more:
-            return ids
-        before = page.messages[0].seq
+async def _name(gw: Gateway, session: Session, label: str | None, title: str) -> Session:
+    """Give a new session the label that it had, where no other has it, and its title."""
+    label = (label or "").strip()
+    if label and await gw.store.find_session(label=label) is None:
+        session = await gw.store.patch_session(session.key, {"label": label}, now=session.updated_at)
+    elif title := title or label:
+        named = {"title": {"text": title[:TITLE_CHARS], "first": session.title}, "autoTitle": False}
+        session = await gw.store.patch_session(session.key, named, now=session.updated_at)
+    return session
 
 
-def _read(params: SessionsImportParams) -> Found:
-    if params.format == "clawdbot-jsonl":
-        return _jsonl(params.content, params.name or "")
-    try:
-        document = json.loads(params.content)
-    except ValueError:
-        document = None
-    if isinstance(document, dict) and document.get("format") == JSON_FORMAT:
-        return _ours(document)
-    if params.format == "clawdbot-jupyter":
-        raise InvalidRequest("this is no JSON export of Clawdbot for Jupyter", reason="UNKNOWN_FORMAT")
-    found = _jsonl(params.content, params.name or "")
-    if not found.messages:
-        raise InvalidRequest("neither a JSON export nor a JSONL transcript", reason="UNKNOWN_FORMAT")
-    return found
+class _Importing:
+    """A conversation that is being written into the session ``key``."""
 
+    def __init__(self, gw: Gateway, client: Client, key: str, found: Found):
+        self.gw, self.client, self.key, self.found = gw, client, key, found
+        self.added = 0
+        self._ids: dict[str, str] = {"": ""}
+        """What is stored, by the ids that it had where it came from."""
+        self._end = ""
+        """The last message of the path that is to be shown."""
+        self._files: dict[str, dict[str, Any]] = {}
+        """Blocks, by the media ids of the file."""
 
-def _ours(document: Mapping[str, Any]) -> Found:
-    rows = document.get("messages")
-    found = Found(str(document.get("sessionId") or _digest(rows)), str(document.get("title") or ""), [], [])
-    for number, row in enumerate(rows if isinstance(rows, list) else [], 1):
-        _take(found, number, row, str(row.get("id") or _digest(row)) if isinstance(row, dict) else "")
-    return found
+    async def look_up(self) -> None:
+        """What an earlier import, or part, left."""
+        before: int | None = None
+        while True:
+            page = await self.gw.store.history(session_key=self.key, limit=PAGE, before_seq=before, whole=True)
+            for message in reversed(page.messages):
+                self._ids[str(decode(message).get("importedId", ""))] = message.id
+                self._end = self._end or (message.id if message.shown else "")
+            if not page.has_more:
+                break
+            before = page.messages[0].seq
+        self._ids[""] = ""
 
+    async def store(self) -> Session | None:
+        """Append what is not there yet; the path shown is the file's. ``None`` when that was nothing."""
+        session = None
+        last = ""
+        for taken in self.found.messages:
+            if taken.id in self._ids:
+                continue
+            under = None if taken.parent is None else self._ids.get(taken.parent)
+            if taken.parent is not None and under is None:  # what it was said to could not be read
+                under = self._end
+            done = await self.gw.store.append(
+                session_key=self.key, message=await self._with_files(taken), now=taken.message["timestamp"],
+                create=True, under=under)
+            assert done.message is not None
+            session, last = done.session, done.message.id
+            self._ids[taken.id] = last
+            self._end = last if taken.shown else self._end
+            self.added += 1
+        if session is not None and self._end and self._end != last:
+            session = await self.gw.store.show_branch(self.key, self._end, now=session.updated_at)
+        return session
 
-def _jsonl(content: str, name: str) -> Found:
-    """Clawdbot's transcript: a header ``{type: "session", id}``, then ``{type: "message", id, timestamp, message}``."""
-    session_id, rows = "", []
-    skipped: list[dict[str, Any]] = []
-    for number, line in _lines(content):
+    async def _with_files(self, taken: Taken) -> dict[str, Any]:
+        """The message with files that are here: those in the import, else those of this gateway. Else only named."""
+        blocks = []
+        for block in taken.message["content"]:
+            id_ = block["mediaId"] if block["type"] in FILES else None
+            if id_ is not None and id_ not in self._files:
+                self._files[id_] = await self._file(block)
+            blocks.append(block if id_ is None else self._files[id_])
+        return {**taken.message, "content": blocks}
+
+    async def _file(self, block: dict[str, Any]) -> dict[str, Any]:
+        given, library, owner = self.found.media.get(block["mediaId"]), self.gw.media, owner_of(self.client.identity)
         try:
-            row = json.loads(line)
-        except ValueError:
-            skipped.append({"line": number, "reason": "not JSON"})
-            continue
-        if isinstance(row, dict) and row.get("type") == "session":
-            session_id = str(row.get("id") or "")
-        else:
-            rows.append((number, row))
-    found = Found(session_id or name or _digest(content), "", [], skipped)
-    for number, row in rows:
-        if isinstance(row, dict) and isinstance(row.get("message"), dict):
-            message = {"timestamp": row.get("timestamp"), **row["message"]}
-            _take(found, number, message, str(row.get("id") or _digest(row)))
-        elif isinstance(row, dict) and "role" in row:
-            _take(found, number, row, str(row.get("id") or _digest(row)))
-        elif not (isinstance(row, dict) and isinstance(row.get("type"), str)):  # other entries are notes of Clawdbot's
-            found.skipped.append({"line": number, "reason": "no message"})
-    return found
-
-
-def _lines(content: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(content.split("\n"), 1):
-        if line.strip():
-            yield number, line
-
-
-def _take(found: Found, number: int, row: Any, id_: str) -> None:
-    """Add one message, or say why not."""
-    if not isinstance(row, Mapping) or row.get("role") not in ROLES:
-        found.skipped.append({"line": number, "reason": "unknown role"})
-        return
-    content = row.get("content")
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(blocks, list):
-        found.skipped.append({"line": number, "reason": "no content"})
-        return
-    kept = [_block(block) for block in blocks if isinstance(block, Mapping)]
-    message = {"role": row["role"], "content": kept, "timestamp": _ms(row.get("timestamp")), "importedId": id_}
-    found.messages.append(message | {name: row[name] for name in FIELDS if row.get(name) is not None})
-
-
-def _block(block: Mapping[str, Any]) -> dict[str, Any]:
-    if block.get("type") in BLOCKS and (block["type"] != "text" or isinstance(block.get("text"), str)):
-        return {name: value for name, value in block.items() if name not in ("textSignature", "thinkingSignature")}
-    return {"type": "text", "text": f"[{block.get('type') or 'unknown'}: {block.get('name') or 'not imported'}]"}
-
-
-def _ms(value: Any) -> int:
-    """Milliseconds since the epoch, of a number or an ISO time; now for anything else."""
-    if isinstance(value, int | float) and 0 <= value < 2**53:
-        return int(value)
-    if isinstance(value, str):
-        try:
-            return int(datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() * 1000)
-        except ValueError:
-            pass
-    return now_ms()
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")).hexdigest()
+            if isinstance(given, dict) and isinstance(given.get("content"), str):
+                data = await asyncio.to_thread(decoded, given["content"], library.limits().largest)
+                media = await library.take(data, name=block["name"], claimed=block.get("mimeType"), owner=owner)
+            else:
+                media = await library.get(block["mediaId"], owner)
+        except GatewayError as exc:
+            self.found.skipped.append({"file": block["name"], "reason": exc.message})
+            return {**block, "mediaId": library.new_id()}  # not an id that could be somebody else's
+        return content_of("", [media], self.client.locale)[0]

@@ -245,6 +245,10 @@ class Runs:
                 "phase": "retry", "attempt": event.attempt, "maxAttempts": event.max_attempts,
                 "waitMs": event.wait_ms, "reason": event.reason})
         elif isinstance(event, Looking):
+            if event.data["phase"] in ("start", "progress"):
+                active.media[event.data["mediaId"]] = event.data
+            else:
+                active.media.pop(event.data["mediaId"], None)
             self.tell_agent(active, "media", event.data)
         else:
             active.stream.feed(active.text, active.reply.thinking)

@@ -300,9 +300,12 @@ class Store(Protocol):
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(
         self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
-        create: bool = False,
+        create: bool = False, under: str | None = None,
     ) -> Finished:
-        """Append one message outside a run (inject, command result). Raises ``NotFound`` unless ``create``."""
+        """Append one message outside a run (inject, command result, import).
+
+        What is shown then ends with it; with ``under`` it stands under the message of that id (empty: under none)
+        instead of the last one shown. Raises ``NotFound`` for that, and for the session unless ``create``."""
         ...
 
     async def history(

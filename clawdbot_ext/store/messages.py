@@ -83,12 +83,19 @@ def insert(
 
 
 def append(
-    conn: sqlite3.Connection, key: str, message: Mapping[str, Any], now: int, run_id: str | None, create: bool
+    conn: sqlite3.Connection, key: str, message: Mapping[str, Any], now: int, run_id: str | None, create: bool,
+    under: str | None = None,
 ) -> Finished:
-    """Append to the current transcript of ``key``. Raises ``NotFound`` unless ``create``."""
+    """Append to the current transcript of ``key``, or there ``under`` a message. Raises ``NotFound``."""
     transcripts.expire(conn, now)
     session_id = sessions.ensure(conn, key, now) if create else sessions.need(conn, key).session_id
+    elsewhere = False
+    if under is not None:
+        elsewhere = tree.show(conn, session_id, tree.find(conn, session_id, under).seq if under else 0)
     added = add(conn, session_id, message, now, run_id)
+    if elsewhere:  # another path is shown, and its messages are what counts
+        transcripts.recount(conn, session_id)
+        sessions.changed(conn, key, session_id, now)
     sessions.touch(conn, key, now)
     return Finished(session=sessions.need(conn, key), message=added)
 

@@ -204,9 +204,9 @@ class SqliteStore:
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(
         self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
-        create: bool = False,
+        create: bool = False, under: str | None = None,
     ) -> Finished:
-        return await self._write(lambda conn: messages.append(conn, session_key, message, now, run_id, create))
+        return await self._write(lambda conn: messages.append(conn, session_key, message, now, run_id, create, under))
 
     async def history(
         self, *, session_key: str | None = None, session_id: str | None = None, limit: int,

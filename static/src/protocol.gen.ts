@@ -548,6 +548,8 @@ export interface InFlight {
   startedAt: number;
   /** Tool calls under way, as the newest event of the stream `tool` told of each. */
   tools?: Record<string, unknown>[];
+  /** Attachments that are being read for the model, as the newest event of the stream `media` told of each. */
+  media?: Record<string, unknown>[];
 }
 
 export interface LinkCreateResult {
@@ -964,6 +966,8 @@ export interface SessionsImportParams {
   content: string;
   name?: string | null;
   format?: "auto" | "clawdbot-jsonl" | "clawdbot-jupyter";
+  /** What the conversation was called, if the file does not tell: Clawdbot has labels in `sessions.json`. */
+  label?: string | null;
 }
 
 export interface SessionsImportResult {
@@ -971,7 +975,7 @@ export interface SessionsImportResult {
   keys: string[];
   /** How many were added: none when the file was imported before. */
   messages: number;
-  /** What was left out, `line` and `reason`, the first hundred. */
+  /** What was left out, `line` (or the `file` of a message, which stays by name) and `reason`, the first hundred. */
   skipped: Record<string, unknown>[];
 }
 

@@ -76,12 +76,12 @@ async def _resolve_one(gw: Gateway, client: Client, given: Attachment) -> Media:
         data = await gw.read_file(given.path, gw.media.limits().largest)
         return await gw.media.take(data, name=given.path, claimed=given.mime_type, owner=owner)
     assert given.content is not None
-    data = await asyncio.to_thread(_decode, given.content, gw.media.limits().largest)
+    data = await asyncio.to_thread(decoded, given.content, gw.media.limits().largest)
     name = given.file_name or _made_up_name(given.mime_type)
     return await gw.media.take(data, name=name, claimed=given.mime_type, owner=owner)
 
 
-def _decode(content: str, most: int) -> bytes:
+def decoded(content: str, most: int) -> bytes:
     """The bytes of a base64 text. Raises ``InvalidRequest`` (``BAD_BASE64``), ``TooLarge``."""
     if content.startswith("data:"):
         content = content.partition(",")[2]

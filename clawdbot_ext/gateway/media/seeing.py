@@ -90,6 +90,7 @@ async def _see_one(
         try:
             understood = await _understand(file, media, sight, settings, pages, locale, tell)
         except OSError:
+            tell({"phase": "error", "mediaId": media.id, "name": media.name, "detail": GONE})
             return attached.named(block, GONE)
         except MediaError as exc:
             tell({"phase": "error", "mediaId": media.id, "name": media.name, "detail": exc.message_in(locale)})

@@ -95,6 +95,8 @@ class InFlight(Result):
     started_at: int
     tools: Sequence[Mapping[str, Any]] | UnsetType = UNSET
     """Tool calls under way, as the newest event of the stream `tool` told of each."""
+    media: Sequence[Mapping[str, Any]] | UnsetType = UNSET
+    """Attachments that are being read for the model, as the newest event of the stream `media` told of each."""
 
 
 class Queued(Result):

@@ -65,6 +65,8 @@ class SessionsImportParams(Params):
     """The file's text."""
     name: Annotated[str, Meta(max_length=512)] | None = None
     format: Literal["auto", "clawdbot-jupyter", "clawdbot-jsonl"] = "auto"
+    label: Annotated[str, Meta(max_length=120)] | None = None
+    """What the conversation was called, if the file does not tell: Clawdbot has labels in `sessions.json`."""
 
 
 class SessionsImportResult(Result):
@@ -73,7 +75,7 @@ class SessionsImportResult(Result):
     messages: int
     """How many were added: none when the file was imported before."""
     skipped: Sequence[Mapping[str, Any]]
-    """What was left out, `line` and `reason`, the first hundred."""
+    """What was left out, `line` (or the `file` of a message, which stays by name) and `reason`, the first hundred."""
 
 
 ROWS: Rows = (

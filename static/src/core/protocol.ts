@@ -197,7 +197,7 @@ export interface SessionEntry {
 
 export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "inFlight">> & {
   messages: Message[];
-  inFlight?: wire.InFlight & { tools?: ToolStep[] };
+  inFlight?: wire.InFlight & { tools?: ToolStep[]; media?: AgentEvent["data"][] };
 };
 
 export type ChatEvent = Omit<wire.ChatEvent, "message" | "error"> & { message?: Message; error?: ProviderFault };

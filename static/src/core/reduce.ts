@@ -218,12 +218,21 @@ function liveAfter(view: View, history: History): Live | null {
   const live = view.live;
   const flight = history.inFlight;
   if (!flight || view.ended.includes(flight.runId)) return live?.doubted ? null : live;
-  if (live?.runId !== flight.runId) return { ...flight };
+  if (live?.runId !== flight.runId) return begun(flight);
   const text = live.text.length > flight.text.length ? live.text : flight.text;
   const thinking = live.thinking.length > flight.thinking.length ? live.thinking : flight.thinking;
   const filled: Live = { ...live, text, thinking, startedAt: flight.startedAt, doubted: false, ahead: [] };
   if (flight.tools) filled.tools = flight.tools;
-  return (live.ahead ?? []).reduce(grown, filled);
+  return (live.ahead ?? []).reduce(grown, reading(filled, flight.media));
+}
+
+function begun({ media, ...live }: NonNullable<History["inFlight"]>): Live {
+  return reading(live, media);
+}
+
+/** What a page that comes in the middle shows of an attachment that is being read for the model. */
+function reading(live: Live, media: AgentEvent["data"][] = []): Live {
+  return media.reduce(withReading, live);
 }
 
 // -- sends ----------------------------------------------------------------------------------------------------------

@@ -73,8 +73,8 @@ class Bridge:
         self._waiting[number] = []
         try:
             client = await asyncio.to_thread(self._client.get)
-            limits = {"connect_timeout": CONNECT_TIMEOUT_S, "request_timeout": CONNECT_TIMEOUT_S}
-            request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer), **limits)
+            request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer),
+                                  connect_timeout=CONNECT_TIMEOUT_S, request_timeout=CONNECT_TIMEOUT_S)
             socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
         except (ClientError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
             self._waiting.pop(number, None)

@@ -153,8 +153,8 @@ def test_node_is_asked_of_the_registry_only_where_the_machine_has_none(
 
 
 def test_a_changed_source_is_built_again(tmp_path: Path) -> None:
-    for name in (*hatch_build.NEEDED, "assets/chat.js"):
-        file = tmp_path / hatch_build.OUTPUT / name
+    for name in (*hatch_build.NEEDED, f"{hatch_build.OUTPUT}/assets/chat.js"):
+        file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     source = tmp_path / "static" / "src" / "page.ts"

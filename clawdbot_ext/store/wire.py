@@ -34,9 +34,10 @@ def usage_of(message: Mapping[str, Any]) -> Usage | None:
     if not usage:
         return None
     read = sum(int(usage.get(name) or 0) for name in ("input", "cacheRead", "cacheWrite"))
-    if not read and not usage.get("output"):
+    written, cost = int(usage.get("output") or 0), float((usage.get("cost") or {}).get("total") or 0.0)
+    if not read and not written and not cost:
         return None  # a reply that failed before anything was counted says nothing about the conversation
-    return Usage(read, int(usage.get("output") or 0), float((usage.get("cost") or {}).get("total") or 0.0))
+    return Usage(read, written, cost)
 
 
 def text_of(message: Mapping[str, Any]) -> str:

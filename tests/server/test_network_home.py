@@ -17,15 +17,15 @@ from tests.support.wire import run, wired
 
 MOUNTINFO = r"""
 21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
-40 21 0:52 / /home rw,relatime shared:2 - nfs4 server:/home rw,vers=4.2
-41 40 0:53 / /home/scratch\040disk rw - xfs /dev/sdb rw
+40 21 0:52 / /net rw,relatime shared:2 - nfs4 server:/net rw,vers=4.2
+41 40 0:53 / /net/scratch\040disk rw - xfs /dev/sdb rw
 42 21 0:54 / /mnt/share rw - cifs //server/share rw
 """
 
 
 @pytest.mark.parametrize(("path", "kind", "network"), [
-    ("/var/lib", "ext4", False), ("/home/ann/.clawdbot", "nfs4", True), ("/homes", "ext4", False),
-    ("/home/scratch disk/ann", "xfs", False), ("/mnt/share/x", "cifs", True),
+    ("/var/lib", "ext4", False), ("/net/ann/.clawdbot", "nfs4", True), ("/network", "ext4", False),
+    ("/net/scratch disk/ann", "xfs", False), ("/mnt/share/x", "cifs", True),
 ])
 def test_the_kernel_says_on_what_a_directory_lies(tmp_path, path, kind, network):
     mounts = tmp_path / "mountinfo"

@@ -40,7 +40,7 @@ def test_markdown_is_rendered_with_code_and_math(visit, standing_gateway):
     expect(reply.locator("math")).to_have_count(1)
     expect(reply.locator("code [class^=hljs]").first).to_be_visible()
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reply.get_by_role("button", name="Copy").first.click()
+    reply.locator(".code").get_by_role("button", name="Copy").click()
     expect(reply.get_by_role("button", name="Copied")).to_be_visible()
     assert "print" in chat.page.evaluate("navigator.clipboard.readText()")
 

@@ -39,11 +39,11 @@ def chips(chat: Chat, state: str = ""):
 
 def sent_blocks(chat: Chat) -> list[dict]:
     """The content of the newest message of one's own, as the gateway has it."""
-    blocks: list[dict] = chat.page.evaluate("""() => {
+    blocks: list[dict] = chat.page.wait_for_function("""() => {
         const { controller } = document.querySelector("clawdbot-chat");
         const { state } = controller;
-        return state.views[state.current].messages.findLast((m) => m.role === "user").content;
-    }""")
+        return state.views[state.current].messages.findLast((m) => m.role === "user")?.content;
+    }""").json_value()
     return blocks
 
 

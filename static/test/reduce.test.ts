@@ -76,6 +76,13 @@ describe("a reply that streams", () => {
     expect(currentView(whole)).toMatchObject({ stale: false, live: { text: "Helloworld" } });
   });
 
+  test("a page that comes while an attachment is being read shows which", () => {
+    const media = [{ phase: "progress", mediaId: "a", name: "talk.wav", fraction: 0.5, detail: "hearing" }];
+    const flight = { runId: "r", text: "", thinking: "", startedAt: 5, media } as unknown as History["inFlight"];
+    const state = run([got([message(1, "user", "hi")], { inFlight: flight })], ready);
+    expect(currentView(state).live).toMatchObject({ reading: { name: "talk.wav", fraction: 0.5 } });
+  });
+
   test("its end replaces it with the stored message, once, whichever news comes first", () => {
     const answer = message(2, "assistant", "Hello", "r");
     for (const news of [

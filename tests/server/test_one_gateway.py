@@ -77,6 +77,15 @@ def test_what_a_relay_passes_on_and_what_it_keeps(servers):
     assert (again.status, again.body) == (304, b"")
     assert ask(one.port, "HEAD", path, login).status == 200
 
+    # files go through it into the gateway, and out of it
+    data = b"a,b\n" + b"1,2\n" * 100_000
+    made = ask(one.port, "POST", f"{one.mount}media?name=big.csv", login, data)
+    id_ = made.json()["mediaId"]
+    assert (made.status, made.json()["size"]) == (201, len(data))
+    piece = ask(one.port, path=f"{one.mount}media/{id_}", headers=[*login, ("Range", "bytes=0-3")])
+    assert (piece.status, piece.body) == (206, b"a,b\n")
+    assert ask(one.port, path=f"{one.mount}media/{id_}").status == 302, "no login"
+
     # who asks is this server's own matter
     session = ask(one.port, path=f"{one.mount}auth/session", headers=login).json()
     assert session["authenticated"] and session["mount"] == "jupyter"

@@ -1,6 +1,7 @@
-"""What Claude models take of images and PDFs, as their documentation says.
+"""What Claude models take of images and PDFs.
 
-Source: *Images and vision* and *PDF support* at platform.claude.com/docs (read 2026-11). An image costs one token for
+Source: *Images and vision* and *PDF support* at platform.claude.com/docs (read 2026-11); what one image of the higher
+resolution may cost is not from there, but what its documented 3.75 megapixels come to. An image costs one token for
 each 28 × 28 pixels, rounded up at either side; beyond the model's native resolution the server scales it down, so more
 than that is only upload. The native resolution is 1,568 px at the long side and about as many tokens; from Opus 4.7 on
 2,576 px and some 4,800 tokens. Images over 8,000 px at a side are refused, and over 2,000 px where a request has more

@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
@@ -106,8 +107,8 @@ class GatewayClient:
 
     @property
     def bearer(self) -> dict[str, str]:
-        """The ``Authorization`` header for the gateway's HTTP routes; empty where no credential fits into one."""
-        return _bearer(self.endpoint.token) or _bearer(self.endpoint.password)
+        """The headers that log in to the gateway's HTTP routes; empty where no credential fits into one."""
+        return _bearer(self.endpoint.token) or _bearer(self.endpoint.password) or _cookie(self.endpoint)
 
     @property
     def connected(self) -> bool:
@@ -144,7 +145,8 @@ class GatewayClient:
 
     async def _open(self, timeout_s: float) -> None:
         # Tornado's own timeouts rather than wait_for: it does not clean up after a cancelled attempt.
-        request = HTTPRequest(self.endpoint.ws_url, headers=_bearer(self.endpoint.token), connect_timeout=timeout_s,
+        headers = _bearer(self.endpoint.token) or _cookie(self.endpoint)
+        request = HTTPRequest(self.endpoint.ws_url, headers=headers, connect_timeout=timeout_s,
                               request_timeout=timeout_s)
         try:
             self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
@@ -384,6 +386,14 @@ def connect(endpoint: Endpoint, *, locale: str | None = None, caps: Sequence[str
 def _bearer(token: str | None) -> dict[str, str]:
     """The token in the head of the upgrade: a gateway inside somebody's Jupyter server opens no socket to strangers."""
     return {"Authorization": f"Bearer {token}"} if token and token.isascii() and len(token.split()) == 1 else {}
+
+
+def _cookie(endpoint: Endpoint) -> dict[str, str]:
+    """A login cookie, which counts only together with the page's own origin."""
+    if endpoint.cookie is None:
+        return {}
+    page = urlsplit(endpoint.page_url)
+    return {"Cookie": endpoint.cookie, "Origin": f"{page.scheme}://{page.netloc}"}
 
 
 def _refusal(exc: HTTPClientError) -> GatewayError | None:

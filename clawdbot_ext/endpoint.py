@@ -44,6 +44,8 @@ class Endpoint:
     """Ends with a slash; paths such as ``chat?code=…`` are relative to it."""
     token: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
+    cookie: str | None = field(default=None, repr=False)
+    """A login cookie (``name=value``) in their place, got for a one-time code."""
     hub: Literal["", "public", "hidden"] = ""
     """Is it behind a JupyterHub's login? ``hidden``: the Hub does not say at which public address."""
 

@@ -14,6 +14,7 @@ from .output import language, say
 
 if TYPE_CHECKING:
     from ..client import GatewayClient
+    from .tunnel import Remote
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -27,8 +28,19 @@ class Target(NamedTuple):
     password: str | None = None
 
     def locate(self) -> Endpoint:
-        """Raises as ``endpoint.locate``, and ``ConfigError``."""
+        """Raises as ``endpoint.locate``, and ``ConfigError``; with ``--ssh``, ``SshError``."""
+        if (remote := over_ssh()) is not None:
+            if self.url is not None:
+                raise click.UsageError(say("usage.sshAndUrl"))
+            return remote.endpoint(self.token, self.password)
         return locate(load(), url=self.url, token=self.token, password=self.password)
+
+
+def over_ssh() -> Remote | None:
+    """What the program's ``--ssh`` names."""
+    context = click.get_current_context(silent=True)
+    found: Remote | None = context.find_root().obj if context is not None else None
+    return found
 
 
 def gateway_options(command: Command) -> Command:

@@ -10,15 +10,13 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import click
 
 from ..i18n import catalogue, environment_language
-
-_t = catalogue("cli")
 
 _STRING = "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,4096}"
 """The beginning of OSC, DCS and their like: window titles, links, pasting into the clipboard."""
@@ -40,9 +38,17 @@ def language() -> str:
     return _language()
 
 
-def say(key: str, /, **facts: Any) -> str:
-    """The text ``key`` of the catalogue ``cli``; facts from outside are cleaned."""
-    return _t(_language(), key, **{name: clean(str(value)) for name, value in facts.items()})
+def texts(area: str) -> Callable[..., str]:
+    """The function ``say(key, **facts)`` of a catalogue; facts from outside are cleaned."""
+    t = catalogue(area)
+
+    def say(key: str, /, **facts: Any) -> str:
+        return t(_language(), key, **{name: clean(str(value)) for name, value in facts.items()})
+
+    return say
+
+
+say = texts("cli")
 
 
 def clean(text: str) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "status:status",
     "health": "status:health", "doctor": "doctor:command", "call": "call:command", "events": "call:events",
     "devices": "devices:group", "node": "node:command",
+    "tunnel": "tunnel:command",
 }
 """Name → module and attribute, imported when the command is used."""
 
@@ -45,15 +46,45 @@ class Commands(click.Group):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
             hint = say("error.nearest", suggestion=f"clawdbot {near[0]}") if near else say("usage.help")
             raise click.UsageError(f"{say('usage.noCommand', name=args[0])} {hint}", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and ctx.params.get("ssh") is not None:
+            _refuse_what_is_local(ctx, command, rest)
+        return name, command, rest
+
+
+def _refuse_what_is_local(ctx: click.Context, command: click.Command, rest: list[str]) -> None:
+    """``--ssh`` is for commands that ask a gateway; ``web`` would open a page whose way ends with the command."""
+    if command.name == "web":
+        raise click.UsageError(say("usage.sshWeb"), ctx)
+    words = iter(rest)
+    while isinstance(command, click.Group):
+        inner = next((found for word in words if (found := command.get_command(ctx, word))), None)
+        if inner is None:
+            break
+        command = inner
+    asks = any(param.name == "url" for param in command.params)
+    if not asks and not {"--help", "-h"} & set(rest):
+        raise click.UsageError(say("usage.sshLocal", command=command.name), ctx)
 
 
 @click.group("clawdbot", cls=Commands, help=say("help.clawdbot"), epilog=say("help.exits"),
              context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "--version", "-V", message="clawdbot %(version)s (Clawdbot for Jupyter)",
                       help=say("help.version"))
-def program() -> None:
+@click.option("--ssh", metavar="[USER@]HOST[:PORT]", help=say("help.ssh"))
+@click.option("--remote-command", metavar="COMMAND", help=say("help.remoteCommand"))
+@click.pass_context
+def program(ctx: click.Context, ssh: str | None, remote_command: str | None) -> None:
     """See ``help``."""
+    if ssh is None:
+        if remote_command is not None:
+            raise click.UsageError(say("usage.remoteCommand"), ctx)
+        return
+    from .ssh import REMOTE_COMMAND, Host
+    from .tunnel import Remote
+
+    ctx.obj = Remote(Host.parse(ssh), remote_command or REMOTE_COMMAND)
+    ctx.call_on_close(ctx.obj.close)
 
 
 def run(argv: Sequence[str] | None = None) -> int:

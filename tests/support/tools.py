@@ -113,5 +113,7 @@ TOOLS = {
     "ffmpeg": Tool(lambda: shutil.which("ffmpeg"), "apt-get install ffmpeg"),
     "espeak-ng": Tool(lambda: shutil.which("espeak-ng"), "apt-get install espeak-ng"),
     "hub-proxy": Tool(lambda: str(HUB_PROXY) if HUB_PROXY.exists() else None, "`npm ci` in the project's root"),
+    "sshd": Tool(lambda: shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin"),
+                 "apt-get install openssh-server"),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

@@ -150,7 +150,7 @@ def command_lines(page: Path) -> list[str]:
 
 def is_command(line: str) -> bool:
     """Whether the command line knows these words and flags."""
-    words = line.partition(" #")[0].split()
+    words = re.sub(r"^ *--ssh \S+( --remote-command ('[^']*'|\S+))?", "", line.partition(" #")[0]).split()
     command: click.Command = program
     flags = {flag for word in words if (flag := word.partition("=")[0]).startswith("--")}
     for word in (word for word in words if not word.startswith("-")):

@@ -16,7 +16,7 @@ from .. import discovery
 from ..config import Config, load
 from ..endpoint import NoGateway
 from ..protocol.clock import now_ms
-from . import exits
+from . import exits, service
 from .connection import Target, gateway_options, json_option, with_client
 from .output import duration, facts, note, out, print_json, say
 
@@ -217,3 +217,7 @@ async def _answers_again(target: Target) -> str:
                 return endpoint.page_url
         except (NoGateway, ClientError):
             await asyncio.sleep(RESTART_POLL_S)
+
+
+for _command in (service.install, service.uninstall, service.start, service.logs):
+    group.add_command(_command)

@@ -1,0 +1,217 @@
+"""The gateway as a service of the account: a systemd user unit on Linux, a launch agent on macOS.
+
+The file names the interpreter, the state directory and the PATH, never a secret: the gateway reads those itself. A
+gateway that is asked to stop ends with 0 and stays stopped; one that crashes is started again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from .. import discovery, private
+from ..config import Config, load
+from . import exits
+from .output import clean, note, out, texts
+
+tell = texts("remote")
+
+COMMAND_S = 60.0
+FOLLOW_S = 0.5
+_KEPT = ("CLAWDBOT_STATE_DIR", "PATH", "LANG")
+"""What of the environment goes into the file. Whatever may be a secret does not."""
+
+
+class ServiceError(click.ClickException):
+    """It could not be done; the message says why and what else there is."""
+
+    def __init__(self, key: str, exit_code: int = exits.FAILED, **facts: object):
+        super().__init__(tell(key, **facts))
+        self.exit_code = exit_code  # type: ignore[misc]  # click has it for a class; it reads the instance's
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service of one state directory. ``suffix`` tells those of other directories than the usual one apart."""
+
+    home: Path
+    suffix: str
+    environment: dict[str, str]
+
+    @classmethod
+    def of(cls, config: Config) -> Service:
+        """The one for this configuration and this environment."""
+        state = os.environ.get("CLAWDBOT_STATE_DIR", "")
+        suffix = f"-{hashlib.sha256(os.path.abspath(state).encode()).hexdigest()[:8]}" if state else ""
+        kept = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+        if state:
+            kept["CLAWDBOT_STATE_DIR"] = os.path.abspath(state)
+        for name, value in kept.items():
+            if not value.isprintable():
+                raise ServiceError("service.unprintable", exits.USAGE, name=name)
+        return cls(config.home, suffix, kept)
+
+    @property
+    def mac(self) -> bool:
+        return sys.platform == "darwin"
+
+    @property
+    def name(self) -> str:
+        return f"org.jupyter.clawdbot{self.suffix}" if self.mac else f"clawdbot-jupyter{self.suffix}.service"
+
+    @property
+    def path(self) -> Path:
+        if self.mac:
+            return Path.home() / "Library" / "LaunchAgents" / f"{self.name}.plist"
+        config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        return Path(config) / "systemd" / "user" / self.name
+
+    def text(self) -> str:
+        """The content of the file."""
+        return self.plist() if self.mac else self.unit()
+
+    def unit(self) -> str:
+        """A systemd user unit. 2, 78 and 98 are a wrong configuration and a taken port: trying again would not help."""
+        variables = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in self.environment.items())
+        return ("[Unit]\n"
+                "Description=Clawdbot for Jupyter, the chat gateway\n"
+                "StartLimitIntervalSec=300\nStartLimitBurst=10\n\n"
+                "[Service]\n"
+                f"ExecStart={_quoted(sys.executable).replace('$', '$$')} -m clawdbot_ext.app --no-browser\n"
+                f"{variables}"
+                "Restart=on-failure\nRestartSec=2\nRestartPreventExitStatus=2 78 98\n"
+                "KillMode=mixed\nTimeoutStopSec=30\nUMask=0077\n\n"
+                "[Install]\nWantedBy=default.target\n")
+
+    def plist(self) -> str:
+        """A launch agent."""
+        return plistlib.dumps({
+            "Label": self.name, "ProgramArguments": [sys.executable, "-m", "clawdbot_ext.app", "--no-browser"],
+            "EnvironmentVariables": self.environment, "RunAtLoad": True, "KeepAlive": {"SuccessfulExit": False},
+            "ThrottleInterval": 10, "ExitTimeOut": 30, "Umask": 0o077,
+            "StandardErrorPath": str(self.home / "logs" / "service.log")}).decode()
+
+    @property
+    def installed(self) -> bool:
+        return self.path.exists()
+
+    def start(self) -> None:
+        """Raises ``ServiceError``, as all that follows."""
+        if self.mac:
+            _run("launchctl", "kickstart", f"gui/{os.getuid()}/{self.name}")
+        else:
+            _run("systemctl", "--user", "start", self.name)
+
+    def install(self) -> None:
+        """Write the file and have it start with the account's session."""
+        _make_home(self.home)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private.write(self.path, self.text().encode())
+        if self.mac:
+            _run("launchctl", "bootstrap", f"gui/{os.getuid()}", str(self.path))
+        else:
+            _run("systemctl", "--user", "daemon-reload")
+            _run("systemctl", "--user", "enable", self.name)
+
+    def uninstall(self) -> None:
+        """Stop it and remove the file."""
+        if self.mac:
+            _run("launchctl", "bootout", f"gui/{os.getuid()}/{self.name}")
+        else:
+            _run("systemctl", "--user", "disable", "--now", self.name)
+        self.path.unlink(missing_ok=True)
+        if not self.mac:
+            _run("systemctl", "--user", "daemon-reload")
+
+
+def _make_home(home: Path) -> None:
+    """The log's folder has to be there before the service manager opens a file in it."""
+    private.make_directory(home)
+    private.make_directory(home / "logs")
+
+
+def _quoted(text: str) -> str:
+    """One word of a unit file: ``%`` is a specifier there."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+def _run(*words: str) -> None:
+    if shutil.which(words[0]) is None:
+        raise ServiceError("service.noManager", program=words[0])
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S,
+                          check=False)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise ServiceError("service.failed", program=" ".join(words), problem=said[-1] if said else done.returncode)
+
+
+@click.command("install", help=tell("help.service.install"))
+@click.option("--no-start", is_flag=True, help=tell("help.service.noStart"))
+@click.option("--print", "print_only", is_flag=True, help=tell("help.service.print"))
+def install(no_start: bool, print_only: bool) -> None:
+    """Make the gateway a service of this account."""
+    service = Service.of(load())
+    if print_only:
+        out(service.text())
+        return
+    service.install()
+    out(tell("service.installed", path=service.path))
+    if not no_start:
+        service.start()
+        out(tell("service.started", name=service.name))
+    if not service.mac:
+        note(tell("service.linger"))
+
+
+@click.command("uninstall", help=tell("help.service.uninstall"))
+def uninstall() -> None:
+    """Take the service away; conversations and settings stay."""
+    service = Service.of(load())
+    if not service.installed:
+        out(tell("service.notInstalled"))
+        return
+    service.uninstall()
+    out(tell("service.uninstalled", path=service.path))
+
+
+@click.command("start", help=tell("help.service.start"))
+def start() -> None:
+    """Start the service."""
+    config = load()
+    if (running := discovery.running(config)) is not None:
+        out(tell("service.runs", url=running.url))
+        return
+    service = Service.of(config)
+    if not service.installed:
+        raise ServiceError("service.startNotInstalled")
+    service.start()
+    out(tell("service.started", name=service.name))
+
+
+@click.command("logs", help=tell("help.service.logs"))
+@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, help=tell("help.service.lines"))
+@click.option("--follow", "-f", is_flag=True, help=tell("help.service.follow"))
+def logs(lines: int, follow: bool) -> None:
+    """The end of the gateway's log, wherever it runs from."""
+    path = load().home / "logs" / "gateway.log"
+    try:
+        log = path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise ServiceError("service.noLog", path=path) from None
+    with log:
+        for line in log.readlines()[-lines:]:
+            out(clean(line.rstrip("\n")))
+        while follow:
+            if line := log.readline():
+                out(clean(line.rstrip("\n")))
+            else:
+                time.sleep(FOLLOW_S)

@@ -1,0 +1,79 @@
+"""The gateway as a service: what the unit holds, and which commands the service manager hears."""
+
+from __future__ import annotations
+
+import plistlib
+import shutil
+import subprocess
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from clawdbot_ext.cli.service import Service
+from clawdbot_ext.config import load
+from tests.cli.conftest import run_cli
+from tests.support.server import clean_environment
+
+CANARY = "sk-canary-key"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> dict[str, str]:
+    """An account with a service manager that writes down what it is told."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    manager = programs / "systemctl"
+    manager.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/heard"\n')
+    manager.chmod(0o755)
+    return clean_environment(tmp_path, PATH=f"{programs}:/usr/bin:/bin", ANTHROPIC_API_KEY=CANARY,
+                             CLAWDBOT_GATEWAY_TOKEN=CANARY, XDG_CONFIG_HOME=str(tmp_path / "config"))
+
+
+def test_installing_enables_and_starts_a_unit_without_secrets_and_uninstalling_removes_it(
+    here: dict[str, str], tmp_path: Path
+) -> None:
+    assert run_cli(here, "gateway", "start").returncode == 1
+    done = run_cli(here, "gateway", "install")
+    assert done.returncode == 0, done.stderr
+    (unit,) = (tmp_path / "config/systemd/user").glob("clawdbot-jupyter-*.service")
+    text = unit.read_text()
+    assert CANARY not in text
+    assert f'Environment="CLAWDBOT_STATE_DIR={tmp_path}"' in text
+    assert run_cli(here, "gateway", "start").returncode == 0
+    assert run_cli(here, "gateway", "uninstall").returncode == 0
+    assert not unit.exists()
+    name = unit.name
+    assert (tmp_path / "heard").read_text().splitlines() == [
+        "--user daemon-reload", f"--user enable {name}", f"--user start {name}", f"--user start {name}",
+        f"--user disable --now {name}", "--user daemon-reload"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd checks its units itself, where it is")
+def test_systemd_finds_the_unit_right(here: dict[str, str], tmp_path: Path) -> None:
+    unit = tmp_path / "clawdbot-jupyter.service"
+    unit.write_text(run_cli({**here, "LANG": 'C."%d" $x\\'}, "gateway", "install", "--print").stdout)
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True,
+                          timeout=30, check=False)
+    assert (done.returncode, "clawdbot-jupyter" in done.stderr) == (0, False), done.stderr
+
+
+def test_the_launch_agent_is_a_property_list_without_secrets(here: dict[str, str]) -> None:
+    with mock.patch.dict("os.environ", here, clear=True):
+        agent = plistlib.loads(Service.of(load()).plist().encode())
+    assert agent["ProgramArguments"][1:] == ["-m", "clawdbot_ext.app", "--no-browser"]
+    assert agent["KeepAlive"] == {"SuccessfulExit": False}
+    assert CANARY not in repr(agent)
+
+
+def test_without_a_service_manager_the_way_out_is_named(here: dict[str, str], tmp_path: Path) -> None:
+    done = run_cli({**here, "PATH": str(tmp_path / "nothing")}, "gateway", "install")
+    assert (done.returncode, "clawdbot gateway run --no-browser" in done.stderr) == (1, True)
+
+
+def test_the_end_of_the_log_is_shown(here: dict[str, str], tmp_path: Path) -> None:
+    assert "no log yet" in run_cli(here, "gateway", "logs").stderr
+    log = tmp_path / "jupyter" / "logs" / "gateway.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("first\nsecond \x1b[2J\nthird\n")
+    assert run_cli(here, "gateway", "logs", "-n", "2").stdout == "second \nthird\n"

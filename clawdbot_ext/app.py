@@ -7,6 +7,7 @@ the process.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from .i18n import catalogue, environment_language
 RESTARTED = "CLAWDBOT_RESTARTED"
 """In the environment of a server that replaced itself: it opens no browser and prints no greeting. The value is what
 ``lock.adopt`` needs."""
+
+NEAR = 0.8
+"""How like an option of ours a word is that was probably meant to be it. Jupyter's own are less like any of them."""
 
 t = catalogue("server")
 
@@ -56,6 +60,7 @@ def parse(argv: Sequence[str]) -> Options:
     given, rest = parser.parse_known_args(argv)
     if "" in (given.token, given.password, given.ip):
         parser.error(t(environment_language(), "help.empty"))
+    _refuse_misspelt(parser, rest)
     flags: dict[str, Any] = {"gateway.port": given.port, "gateway.bind": given.bind, "gateway.auth.token": given.token,
                              "gateway.auth.password": given.password}
     if given.ip is not None:
@@ -64,6 +69,16 @@ def parse(argv: Sequence[str]) -> Options:
     return Options(flags={name: value for name, value in flags.items() if value is not None}, force=given.force,
                    verbose=given.verbose, browser=not given.no_browser and RESTARTED not in os.environ,
                    allow_root=given.allow_root, rest=tuple(rest))
+
+
+def _refuse_misspelt(parser: argparse.ArgumentParser, rest: Sequence[str]) -> None:
+    """What is nearly an option of ours is not left to Jupyter, which has options of its own and ignores the rest."""
+    names = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
+    for word in rest:
+        name = word.partition("=")[0]
+        near = difflib.get_close_matches(name, names, n=1, cutoff=NEAR) if name.startswith("--") else ()
+        if near:
+            parser.error(t(environment_language(), "help.nearest", name=name, nearest=near[0]))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -54,6 +54,8 @@ class End:
     error: Mapping[str, Any] = field(default_factory=dict)
     switch_to: str | None = None
     """The session to show next, after ``/new`` by a client with the capability ``session.switch``."""
+    nothing: bool = False
+    """It was ``/stop``, and there was nothing to stop."""
 
     @property
     def text(self) -> str:
@@ -255,7 +257,7 @@ async def _caught_up(client: GatewayClient, session_key: str, run_id: str, reply
 async def _ended(client: GatewayClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> End | None:
     """The end of a run that ``chat.send`` found already over, or of ``/stop``, which has no run; else ``None``."""
     if "runIds" in ack:
-        return End(run_id, "final")
+        return End(run_id, "final", nothing=not ack["runIds"])
     if ack.get("status") in ("started", "in_flight", "accepted"):
         return None
     history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})

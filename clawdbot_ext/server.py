@@ -168,6 +168,18 @@ class ClawdbotServer(ServerApp):
         if self.options.browser and self.open_browser:
             self._browser_url = link()
             self.write_browser_open_file()
+            self._launch_browser()
+
+    def _launch_browser(self) -> None:
+        """Open the page; where there is no browser, Jupyter would only log why."""
+        import webbrowser
+
+        try:
+            webbrowser.get(self.browser or None)
+        except webbrowser.Error as exc:
+            log.debug("no browser: %s", exc)
+            say(self._settled.text("browser.none"))
+        else:
             self.launch_browser()
 
     @property

@@ -69,6 +69,8 @@ def command(
         fail("\n".join(clean(line) for line in (end.error_message or say("agent.failed"), str(hint)) if line))
     elif end.state == "aborted":
         note(say("agent.stopped"))
+    elif end.nothing:
+        note(say("chat.nothing"))
     raise click.exceptions.Exit(code)
 
 
@@ -143,8 +145,15 @@ def _tell(notice: Notice) -> None:
         if facts.get("phase") in ("start", "error"):
             note(clean(media_notice(facts)))
     else:
-        note(say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
-                 most=facts.get("maxAttempts", "?"), seconds=max(1, round(facts.get("waitMs", 0) / 1000))))
+        note(retry_notice(facts))
+
+
+def retry_notice(facts: Mapping[str, Any]) -> str:
+    """Why there is no answer yet, and when the next try is."""
+    reason = str(facts.get("reason", ""))
+    kind = {"connect": ".connect", "rate_limit": ".limited", "overloaded": ".limited"}.get(reason, "")
+    return say(f"notice.retry{kind}", reason=reason, attempt=facts.get("attempt", "?"),
+               most=facts.get("maxAttempts", "?"), seconds=max(1, round(facts.get("waitMs", 0) / 1000)))
 
 
 def media_notice(facts: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from ..config import load
 from ..protocol.errors import GatewayError
 from ..protocol.keys import canonical
 from . import exits, files
-from .agent import media_notice
+from .agent import media_notice, retry_notice
 from .connection import Target, gateway_options
 from .output import clean, is_terminal, language, out, say
 
@@ -110,7 +110,9 @@ class Chat:
         listed = await self._client.request("commands.list", {"sessionKey": self._key})
         self._commands.rows = [*listed["commands"], *_own_commands()]
         history = await self._history()
-        self._print(view.header(self._key, self._client.hello))
+        rows = await self._client.request("sessions.list", {"search": self._key, "includeDerivedTitles": True})
+        row = next((row for row in rows["sessions"] if row["key"] == self._key), None)
+        self._print(view.header(self._key, row, self._client.hello))
         await self._fetch_pictures(history["messages"][-view.TAIL_MESSAGES:])
         self._print(view.tail(history, self._pictures))
         self._remember(history["messages"])
@@ -233,7 +235,7 @@ class Chat:
             else:
                 left.set()
 
-        with watch_keys(stop) as typed, GrowingReply(self._console) as reply:
+        with GrowingReply(self._console) as reply, watch_keys(stop, reply.show_typed) as typed:
             reading = asyncio.ensure_future(self._read_reply(items, reply, lambda: presses > 0))
             leaving = asyncio.ensure_future(left.wait())
             await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -246,6 +248,8 @@ class Chat:
         if end is None:
             self._say(say("chat.left"))
             return None
+        if end.nothing:
+            self._say(say("chat.nothing"))
         self._remember([end.message] if end.message else [])
         self._print(view.end_lines(end))
         return end
@@ -391,5 +395,4 @@ def _status(notice: Notice) -> str:
         return say("notice.tool", title=clean(str(facts.get("title") or facts.get("name"))))
     if notice.kind == "media":
         return clean(media_notice(facts))
-    return say("notice.retry", reason=facts.get("reason", ""), attempt=facts.get("attempt", "?"),
-               most=facts.get("maxAttempts", "?"), seconds=max(1, round(facts.get("waitMs", 0) / 1000)))
+    return retry_notice(facts)

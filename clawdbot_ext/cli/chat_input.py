@@ -91,8 +91,9 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
 
 
 @contextmanager
-def watch_keys(on_stop: Callable[[], None]) -> Iterator[list[str]]:
-    """While a reply is written: Esc and Ctrl+C call ``on_stop``; what else is typed is collected for the next line."""
+def watch_keys(on_stop: Callable[[], None], on_typed: Callable[[str], None]) -> Iterator[list[str]]:
+    """While a reply is written: Esc and Ctrl+C call ``on_stop``; what else is typed is collected for the next line, and
+    told to ``on_typed`` so that it can be seen."""
     typed: list[str] = []
     keyboard = create_input()
     loop = asyncio.get_running_loop()
@@ -107,6 +108,8 @@ def watch_keys(on_stop: Callable[[], None]) -> Iterator[list[str]]:
                 del typed[-1:]
             elif press.key == Keys.BracketedPaste or len(press.key) == 1:
                 typed.append(press.data)
+        if presses:
+            on_typed("".join(typed))
 
     def ready() -> None:
         take(keyboard.read_keys())

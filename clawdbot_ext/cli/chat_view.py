@@ -25,10 +25,14 @@ TAIL_LINES = 12
 Print = Callable[[RenderableType], None]
 
 
-def header(session_key: str, hello: Mapping[str, Any]) -> list[RenderableType]:
-    """Where this is, and how to get out."""
+def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, Any]) -> list[RenderableType]:
+    """Where this is, and how to get out. ``row`` is the session's in ``sessions.list``, if there is one yet."""
     setup = hello.get("snapshot", {}).get("setup", {})
-    lines: list[RenderableType] = [Text(clean(say("chat.header", session=session_key)), style="bold"),
+    row = row or {}
+    title = row.get("label") or row.get("derivedTitle") or session_key
+    line = (say("chat.title", title=title, model=row["model"]) if row.get("model")
+            else say("chat.header", session=title))
+    lines: list[RenderableType] = [Text(line, style="bold"),
                                    Text(say("chat.keys"), style="dim")]
     if setup.get("needsKey"):
         lines.append(Text(say("status.needsKey"), style="yellow"))

@@ -149,6 +149,7 @@ class GrowingReply:
         self._printed = 0
         self.thinking = ""
         self.status = ""
+        self._typed = ""
         self._live = Live(console=console, transient=True, auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> Self:
@@ -174,7 +175,15 @@ class GrowingReply:
             parts.append(Trimmed(Text(thought, style="dim italic"), screen=True))
         if self.status:
             parts.append(Text(clean(self.status), style="dim"))
+        if self._typed:
+            parts.append(Trimmed(Text(clean(self._typed)), screen=True))
         self._live.update(Group(*parts), refresh=True)
+
+    def show_typed(self, text: str) -> None:
+        """Draw what is typed meanwhile below it all."""
+        self._typed = text
+        if self._live.is_started:
+            self.show()
 
     def end(self, text: str) -> None:
         """Print what is left of the whole ``text``, and stop drawing."""

@@ -14,6 +14,7 @@ import click
 from .._version import __version__
 from . import exits
 from .output import fail, say
+from .words import translate
 
 COMMANDS = {
     "gateway": "gateway:group", "web": "web:command", "chat": "chat:command", "agent": "agent:command",
@@ -89,6 +90,7 @@ def program(ctx: click.Context, ssh: str | None, remote_command: str | None) -> 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the program with ``argv`` (``sys.argv`` if ``None``); returns the exit code. Only bugs raise."""
+    translate()
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a lone surrogate, or a terminal without UTF-8, must not end a command

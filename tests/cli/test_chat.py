@@ -32,7 +32,7 @@ def chat(gateway: GatewayProcess) -> Iterator[Open]:
         terminal = Terminal(["chat", "--session", session], {**gateway.environment, **environment})
         opened.append(terminal)
         if wait:
-            terminal.expect(f"Clawdbot · agent:main:{session}")
+            terminal.expect("Clawdbot · ")
             terminal.ready()
         return terminal
 

@@ -97,6 +97,7 @@ def test_a_reply_that_is_stopped_elsewhere_is_exit_code_5(gateway: GatewayProces
     assert cli("agent", "-m", "/stop", "--session", "stopped").returncode == 0
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 5
+    assert "Nothing is running." in cli("agent", "-m", "/stop", "--session", "stopped").stderr
 
 
 @pytest.mark.slow

@@ -163,7 +163,10 @@ def test_messages_are_korean_for_a_korean_terminal(alone: Run, own: dict[str, st
     assert done.returncode == 2
     assert "사이의 값이어야 해요" in done.stderr
     assert "혹시 찾으신 것: 65535" in done.stderr
-    assert "설정을 보고 바꿔요" in run_process({**own, "LC_ALL": "ko_KR.UTF-8"}, "config", "--help").stdout
+    shown = run_process({**own, "LC_ALL": "ko_KR.UTF-8"}, "config", "--help").stdout
+    assert "설정을 보고 바꿔요" in shown and "사용법: clawdbot config" in shown and "옵션:" in shown
+    wrong = run_process({**own, "LC_ALL": "ko_KR.UTF-8"}, "config", "get", "a", "b")
+    assert wrong.returncode == 2 and "오류: 필요 없는 인자가 있어요(b)" in wrong.stderr and "도움말:" in wrong.stderr
 
 
 def test_a_file_that_cannot_be_written_is_one_line(alone: Run, tmp_path: Path) -> None:

@@ -417,7 +417,7 @@ def test_stop_as_a_message_ends_at_once() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: {"ok": True, "aborted": False, "runIds": []}
-            assert await collect(client, "/stop") == [End("r1", "final")]
+            assert await collect(client, "/stop") == [End("r1", "final", nothing=True)]
 
     run(main())
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from clawdbot_ext.app import parse
 from tests.support.http import ask, login, upgrade
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.wire import opened, run, wired
@@ -31,6 +32,15 @@ def start(state, *arguments, port=None, env=None, timeout=10):
     return subprocess.run(
         [sys.executable, "-m", "clawdbot_ext.app", "--no-browser", *given, *arguments], cwd=ROOT, text=True,
         env=clean_environment(state, **(env or {})), capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout)
+
+
+def test_a_misspelt_option_is_not_left_to_jupyter_and_its_own_are(capsys):
+    for word, nearest in (("--prot", "--port"), ("--tokne=x", "--token"), ("--no-browsr", "--no-browser")):
+        with pytest.raises(SystemExit) as ended:
+            parse([word, "3"])
+        assert ended.value.code == 2 and f"did you mean {nearest}?" in capsys.readouterr().err
+    theirs = ("--debug", "--config=x", "--transport=tcp", "--log-level=10", "--ServerApp.port_retries=0")
+    assert parse(theirs).rest == theirs
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from ..config import Config, load
 from ..endpoint import NoGateway
 from ..protocol.clock import now_ms
 from . import exits, service
-from .connection import Target, gateway_options, json_option, with_client
+from .connection import Target, gateway_options, json_option, over_ssh, with_client
 from .output import duration, facts, note, out, print_json, say
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def _start(argv: list[str]) -> None:
 def status(target: Target, as_json: bool) -> None:
     """Where it runs and whether it answers."""
     config = load()
-    own = discovery.running(config) if target.url is None and not config["gateway.remote.url"] else None
+    here = target.url is None and over_ssh() is None and not config["gateway.remote.url"]
+    own = discovery.running(config) if here else None
     found: dict[str, Any] = {"running": False}
     if own is not None:
         found |= {"pid": own.pid, "url": own.url, "version": own.version, "host": own.host, "startedAt": own.started_at,
@@ -203,7 +204,13 @@ def restart(target: Target) -> None:
         except asyncio.TimeoutError:
             raise TimedOut("connect", RESTART_TIMEOUT_S) from None
 
-    out(say("gateway.restarted", url=with_client(target, work)))
+    try:
+        url = with_client(target, work)
+    except NoGateway:
+        if not service.start_installed():
+            raise
+    else:
+        out(say("gateway.restarted", url=url))
 
 
 async def _answers_again(target: Target) -> str:

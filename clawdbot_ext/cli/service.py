@@ -190,11 +190,17 @@ def start() -> None:
     if (running := discovery.running(config)) is not None:
         out(tell("service.runs", url=running.url))
         return
-    service = Service.of(config)
-    if not service.installed:
+    if not start_installed():
         raise ServiceError("service.startNotInstalled")
-    service.start()
-    out(tell("service.started", name=service.name))
+
+
+def start_installed() -> bool:
+    """Start the service, if one is installed; returns whether. Raises ``ServiceError``."""
+    service = Service.of(load())
+    if service.installed:
+        service.start()
+        out(tell("service.started", name=service.name))
+    return service.installed
 
 
 @click.command("logs", help=tell("help.service.logs"))

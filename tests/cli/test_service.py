@@ -41,11 +41,12 @@ def test_installing_enables_and_starts_a_unit_without_secrets_and_uninstalling_r
     assert CANARY not in text
     assert f'Environment="CLAWDBOT_STATE_DIR={tmp_path}"' in text
     assert run_cli(here, "gateway", "start").returncode == 0
+    assert run_cli(here, "gateway", "restart").returncode == 0, "none runs: it is started"
     assert run_cli(here, "gateway", "uninstall").returncode == 0
     assert not unit.exists()
     name = unit.name
     assert (tmp_path / "heard").read_text().splitlines() == [
-        "--user daemon-reload", f"--user enable {name}", f"--user start {name}", f"--user start {name}",
+        "--user daemon-reload", f"--user enable {name}", *[f"--user start {name}"] * 3,
         f"--user disable --now {name}", "--user daemon-reload"]
 
 

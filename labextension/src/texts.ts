@@ -43,9 +43,11 @@ export function texts(translator: ITranslator | null): Text {
   const source = translator ?? nullTranslator;
   const bundle = source.load("clawdbot_ext");
   const korean = source.languageCode.toLowerCase().startsWith("ko");
+  const put = (text: string, values: (string | number)[]): string =>
+    text.replace(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ""));
   return (message, ...values) => {
-    const translated = bundle.gettext(message);
-    const known = translated !== message || !korean ? translated : (KOREAN[message] ?? message);
-    return known.replace(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ""));
+    const translated = bundle.gettext(message, ...values.map(String)); // it puts the values in itself
+    const own = korean ? KOREAN[message] : undefined;
+    return own !== undefined && translated === put(message, values) ? put(own, values) : translated;
   };
 }

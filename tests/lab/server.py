@@ -48,6 +48,12 @@ class Lab:
     def output(self) -> str:
         return (self.folder / "lab.log").read_text(errors="replace")
 
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """The gateway's configuration file, before the start."""
+        home = self.state / "jupyter"
+        home.mkdir(mode=0o700, exist_ok=True)
+        (home / "config.json").write_text(json.dumps(config))
+
     def start(self) -> None:
         with open(self.folder / "lab.log", "ab") as log:
             self._process = subprocess.Popen(

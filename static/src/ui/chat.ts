@@ -314,7 +314,9 @@ export class ClawdbotChat extends HostedElement {
   // -- drawing ------------------------------------------------------------------------------------------------------
   protected override render(): TemplateResult {
     const { ui } = this;
-    const scheme = this.prefs.theme === "system" ? this.theme : this.prefs.theme;
+    // A guest looks like its home, which may be told what its scheme is.
+    const own = this.prefs.theme !== "system" && (this.mode === "page" || this.theme === "system");
+    const scheme = own ? this.prefs.theme : this.theme;
     return html`<div
       class="app"
       lang=${this.language()}

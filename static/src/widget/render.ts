@@ -32,6 +32,7 @@ export function renderWidget({ model, el, base }: { model: Model; el: HTMLElemen
   frame.style.cssText = "resize:vertical;overflow:hidden;min-height:240px;border:1px solid #8884;border-radius:6px";
   frame.style.height = model.get("height") as string;
   chat.style.height = "100%";
+  chat.style.setProperty("--clawdbot-size", "0.875rem");
   frame.append(chat);
   el.replaceChildren(frame, ...(base === undefined ? [throughKernel(chat.lang)] : []));
 

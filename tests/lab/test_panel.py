@@ -1,0 +1,158 @@
+"""The panel beside a notebook, in a real JupyterLab: what it is told, what it can do, and whose keys are whose."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
+
+CODE = "[[text=Try this:\n\n```python\nprint(40 + 2)\n```\n]]"
+
+
+def panel(page: Page) -> Locator:
+    side = page.locator("#clawdbot-chat clawdbot-chat")
+    if side.count() == 0 or not side.is_visible():
+        page.get_by_role("tab", name="Clawdbot Chat").first.click()
+    expect(side.locator(".connection[data-open=true]")).to_be_attached()
+    return side
+
+
+def ask(side: Locator, text: str) -> None:
+    side.locator("#composer").fill(text)
+    side.locator("#composer").press("Enter")
+
+
+def answered(chat: Locator, text: str) -> None:
+    """The reply, which is this paragraph, stands there."""
+    expect(chat.locator("clawdbot-message").get_by_text(text, exact=True)).to_be_visible()
+
+
+def told(api) -> str:
+    """All that the newest question to the model said, pictures left out."""
+    content = [r.body["messages"][-1]["content"] for r in api.requests if r.path.endswith("/messages")][-1]
+    return "\n".join(block.get("text") or json.dumps(block.get("source", {})) for block in content)
+
+
+def cells(page: Page) -> list[str]:
+    """The sources of the notebook, as Lab has them."""
+    return page.evaluate("""() => [...document.querySelectorAll(".jp-Notebook .jp-Cell")]
+        .map((cell) => [...cell.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\\n"))""")
+
+
+def test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook(open_notebook, api):
+    page = open_notebook("panel.ipynb", "prices = [3, 5, 8]", "other = 1")
+    side = panel(page)
+    expect(side.get_by_role("button", name="Cell 1")).to_have_attribute("aria-pressed", "true")
+    ask(side, f"What is here? {CODE}")
+    expect(side.locator(".code-bar")).to_have_count(1)
+    assert "prices = [3, 5, 8]" in told(api) and "other = 1" not in told(api) and "panel.ipynb" in told(api)
+
+    side.get_by_role("button", name="Insert below").click()
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    assert cells(page) == ["prices = [3, 5, 8]", "print(40 + 2)", "other = 1"]
+    page.locator(".jp-Notebook .jp-Cell").nth(2).click()
+    side.get_by_role("button", name="Replace cell").click()
+    assert cells(page)[2] == "print(40 + 2)"
+    side.get_by_role("button", name="Insert and run").click()
+    expect(page.locator(".jp-OutputArea-output", has_text="42")).to_be_visible()
+    assert len(cells(page)) == 4
+
+    side.get_by_role("button", name="Cell 4").click()  # taken out
+    side.get_by_role("button", name="Notebook", exact=True).click()
+    ask(side, "And the whole? [[text=ok]]")
+    answered(side, "ok")
+    assert "Cell 1 (code" in told(api) and "Cell 4 (code" in told(api)
+
+
+def test_an_error_is_sent_with_its_cell_by_one_button(open_notebook, api):
+    page = open_notebook("error.ipynb", "def ratio(a, b):\n    return a / b\nratio(1, 0)")
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jp-OutputArea-output", has_text="ZeroDivisionError").first).to_be_visible()
+    page.get_by_role("button", name="Fix This Cell").click()
+    expect(page.locator("#clawdbot-chat clawdbot-chat article").last).to_be_visible()
+    page.wait_for_function("() => document.querySelector('#clawdbot-chat clawdbot-chat').shadowRoot"
+                           ".querySelector('[aria-busy=true]') === null")
+    assert "ZeroDivisionError: division by zero" in told(api) and "return a / b" in told(api)
+    assert "\\u001b" not in told(api) and "\x1b" not in told(api)
+
+
+def test_variables_of_the_kernel_can_go_along(open_notebook, api):
+    page = open_notebook("variables.ipynb", "a_list_of_mine = list(range(5))")
+    side = panel(page)
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.keyboard.press("Control+Enter")
+    side.get_by_role("button", name="a_list_of_mine").click()
+    ask(side, "What is in it? [[text=numbers]]")
+    answered(side, "numbers")
+    assert "`a_list_of_mine`: list, 5 items" in told(api) and "[0, 1, 2, 3, 4]" in told(api)
+
+
+def test_labs_keys_do_nothing_in_the_composer_and_the_composers_nothing_in_lab(open_notebook):
+    page = open_notebook("keys.ipynb", "x = 1", "y = 2")
+    side = panel(page)
+    field = side.locator("#composer")
+    field.click()
+    before, left = cells(page), page.locator("#jp-left-stack").is_visible()
+    page.keyboard.type("abddxmy")
+    page.keyboard.press("Control+b")
+    page.keyboard.press("Control+Shift+c")
+    expect(field).to_have_value("abddxmy")
+    assert cells(page) == before and page.locator("#jp-left-stack").is_visible() == left
+    expect(page.locator(".lm-CommandPalette:visible")).to_have_count(0)
+    page.locator(".jp-Notebook .jp-Cell").first.click()  # the same keys, outside: the test can fail
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(1)
+
+
+def test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell(open_notebook, api, lab):
+    made = "from clawdbot_ext import ChatWidget\nchat = ChatWidget('widget', height='320px')\nchat"
+    page = open_notebook("widget.ipynb", made, "import time\ntime.sleep(20)", "after = 1")
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.keyboard.press("Control+Enter")
+    chat = page.locator(".jp-Notebook clawdbot-chat")
+    expect(chat.locator(".connection[data-open=true]")).to_be_attached()
+    page.locator(".jp-Notebook .jp-Cell").nth(1).click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(1)
+    ask(chat, "Are you there? [[text=While it runs.]]")
+    answered(chat, "While it runs.")
+    expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(1)
+
+    before = cells(page)
+    chat.locator("#composer").click()
+    for key in ("a", "b", "d", "d", "x", "m", "y"):
+        page.keyboard.press(key)
+    expect(chat.locator("#composer")).to_have_value("abddxmy")
+    chat.locator("button[aria-label='Attach files']").focus()
+    for key in ("a", "b", "d", "d", "x", "m", "y"):
+        page.keyboard.press(key)
+    assert cells(page) == before
+
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty')")
+    saved = (lab.work / "widget.ipynb").read_text()
+    token = (lab.state / "jupyter" / "secrets" / "client").read_text().strip()
+    assert "While it runs." not in saved and token not in saved and "sk-canary-key" not in saved
+
+
+def test_python_asks_and_the_widget_shows_it(open_notebook, api):
+    page = open_notebook(
+        "ask.ipynb", "from clawdbot_ext import ChatWidget\nfrom ipywidgets import VBox\n"
+        "chat = ChatWidget('asked')\nVBox([chat])",
+        "reply = chat.ask('From Python [[text=For Python.]]', attachments=[{'a': 1}])\nprint(reply.text.upper())\n"
+        "print(len(chat.history), chat.stop())")
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.keyboard.press("Shift+Enter")
+    chat = page.locator(".jp-Notebook clawdbot-chat")
+    expect(chat.locator(".connection[data-open=true]")).to_be_attached()
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-OutputArea-output", has_text="FOR PYTHON.")).to_be_visible()
+    expect(page.locator(".jp-OutputArea-output", has_text="2 False")).to_be_visible()
+    answered(chat, "For Python.")
+    assert "`value-1`: dict, 1 items" in told(api)

@@ -136,6 +136,8 @@ function activate(
   let refreshing = 0;
   function refresh(): void {
     cancelAnimationFrame(refreshing);
+    for (const id of [Commands.ask, Commands.explain, Commands.fix, Commands.askSelection])
+      if (app.commands.hasCommand(id)) app.commands.notifyCommandChanged(id);
     refreshing = requestAnimationFrame(() => panels.forEach((panel) => panel.refresh()));
   }
   async function askVariables(): Promise<void> {

@@ -37,7 +37,7 @@ async function evaluate(
   kernel: Kernel.IKernelConnection | null | undefined,
   expression: string,
 ): Promise<string | null> {
-  if (!kernel || kernel.status === "busy" || kernel.status === "dead") return null;
+  if (!kernel || kernel.status === "dead") return null;
   const info = await kernel.info;
   if (info.language_info.name !== "python") return null;
   const request = kernel.requestExecute(

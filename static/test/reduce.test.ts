@@ -78,7 +78,9 @@ describe("a reply that streams", () => {
 
   test("a page that comes while an attachment is being read shows which", () => {
     const media = [{ phase: "progress", mediaId: "a", name: "talk.wav", fraction: 0.5, detail: "hearing" }];
-    const flight = { runId: "r", text: "", thinking: "", startedAt: 5, media } as unknown as History["inFlight"];
+    const flight = { runId: "r", text: "", thinking: "", startedAt: 5, media } as unknown as NonNullable<
+      History["inFlight"]
+    >;
     const state = run([got([message(1, "user", "hi")], { inFlight: flight })], ready);
     expect(currentView(state).live).toMatchObject({ reading: { name: "talk.wav", fraction: 0.5 } });
   });

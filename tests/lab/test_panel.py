@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -32,7 +33,8 @@ def answered(chat: Locator, text: str) -> None:
 
 def told(api) -> str:
     """All that the newest question to the model said, pictures left out."""
-    content = [r.body["messages"][-1]["content"] for r in api.requests if r.path.endswith("/messages")][-1]
+    asked = [r for r in api.requests if r.path.endswith("/messages")]
+    content = asked[-1].body["messages"][-1]["content"] if asked else []
     return "\n".join(block.get("text") or json.dumps(block.get("source", {})) for block in content)
 
 
@@ -73,10 +75,12 @@ def test_an_error_is_sent_with_its_cell_by_one_button(open_notebook, api):
     page.keyboard.press("Control+Enter")
     expect(page.locator(".jp-OutputArea-output", has_text="ZeroDivisionError").first).to_be_visible()
     page.get_by_role("button", name="Fix This Cell").click()
-    expect(page.locator("#clawdbot-chat clawdbot-chat article").last).to_be_visible()
-    page.wait_for_function("() => document.querySelector('#clawdbot-chat clawdbot-chat').shadowRoot"
-                           ".querySelector('[aria-busy=true]') === null")
+    expect(page.locator("#clawdbot-chat clawdbot-chat .connection[data-open=true]")).to_be_attached()
+    deadline = time.monotonic() + 15
+    while not api.requests and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
     assert "ZeroDivisionError: division by zero" in told(api) and "return a / b" in told(api)
+    assert told(api).count('name="cell-1.md"') == 1, "the chip that is on and the error are one cell"
     assert "\\u001b" not in told(api) and "\x1b" not in told(api)
 
 
@@ -129,7 +133,7 @@ def test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell(open_n
     for key in ("a", "b", "d", "d", "x", "m", "y"):
         page.keyboard.press(key)
     expect(chat.locator("#composer")).to_have_value("abddxmy")
-    chat.locator("button[aria-label='Attach files']").focus()
+    chat.get_by_role("button", name="Mention a file of the server").focus()
     for key in ("a", "b", "d", "d", "x", "m", "y"):
         page.keyboard.press(key)
     assert cells(page) == before

@@ -26,6 +26,22 @@ def test_a_call_is_allowed_by_key_also_after_a_reload(visit, standing_gateway):
     expect(chat.page.locator("article.assistant")).to_have_count(1)
 
 
+def test_who_goes_on_writing_allows_nothing(visit, standing_gateway):
+    chat = visit(standing_gateway, session="writing").ready()
+    chat.send("use the tool")
+    question = chat.page.locator(".approval")
+    expect(question).to_be_focused()
+    chat.page.keyboard.type("yes and any more", delay=60)
+    expect(chat.composer).to_have_value("yes and any more")
+    expect(question).to_be_visible()
+    chat.composer.fill("")
+    question.focus()
+    chat.page.wait_for_timeout(1_100)  # the second without keys that a decision by key needs
+    chat.page.keyboard.press("n")
+    expect(question).to_have_count(0)
+    chat.answered()
+
+
 def test_a_call_that_was_refused_is_red_in_its_folded_line(visit, standing_gateway):
     chat = visit(standing_gateway, session="refused").ready()
     chat.send("use the tool")
@@ -43,6 +59,7 @@ def test_an_answer_has_versions_and_a_message_can_come_back(visit, standing_gate
     answer = chat.page.locator("article.assistant").last
     answer.hover()
     answer.get_by_role("button", name="Answer again").click()
+    expect(chat.composer).to_be_focused()
     versions = chat.page.get_by_role("group", name="Versions")
     expect(versions).to_contain_text("2/2")
     chat.answered()

@@ -1,6 +1,9 @@
 /**
  * `<clawdbot-approvals>`: commands that wait for a person's decision, above the composer. The newest question is asked
  * by keyboard too: `y` once, `a` always, `n` no, Esc "not now", which leaves the question standing.
+ *
+ * Nobody may allow something by typing on: the question takes the focus only from a composer that is empty, and a letter
+ * decides only after a second without keys. Until then what is typed goes to the composer.
  */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
@@ -22,8 +25,8 @@ import { visible } from "./visible.js";
 
 addTexts({ en, ko });
 
-/** A decision by key counts only so long after the question appeared: a key that was meant for the composer does not. */
-const STARTLE_MS = 400;
+/** So long no key may have come before one decides, and the question must have stood: in milliseconds. */
+const QUIET_MS = 1_000;
 const KEYS: Record<string, Decision> = { y: "allow-once", a: "allow-always", n: "deny" };
 const DECISIONS = {
   "allow-once": "approvals.allow-once",
@@ -49,7 +52,7 @@ export class ClawdbotApprovals extends LightElement {
   declare current: string;
   declare private busy: string;
   private ticker: ReturnType<typeof setInterval> | undefined;
-  private askedAt = 0;
+  private keyAt = 0;
   private returnTo: HTMLElement | null = null;
 
   constructor() {
@@ -79,11 +82,12 @@ export class ClawdbotApprovals extends LightElement {
     else if (this.list.length < before.length) this.leave();
   }
 
-  /** Ask: the focus moves to the question, unless somebody is in the middle of writing a syllable. */
+  /** Ask: the focus moves to the question, unless somebody is writing. */
   private ask(approval: Approval): void {
     const root = this.getRootNode() as ShadowRoot;
-    this.askedAt = performance.now();
+    this.keyAt = performance.now();
     const focused = root.activeElement as HTMLElement | null;
+    if (focused?.matches("input, textarea") && (focused as HTMLTextAreaElement).value !== "") return;
     if (!this.contains(focused)) this.returnTo = focused;
     this.card(approval.id)?.focus();
   }
@@ -175,8 +179,17 @@ export class ClawdbotApprovals extends LightElement {
       (this.returnTo ?? (this.getRootNode() as ShadowRoot).getElementById("composer"))?.focus();
       return;
     }
+    if (event.key.length > 1 && !isComposingKey(event)) return; // Tab, Enter on a button, arrows
+    const now = performance.now();
+    const typing = event.repeat || now - this.keyAt < QUIET_MS;
+    this.keyAt = now;
     const decision = KEYS[HANGUL[event.key] ?? event.key.toLowerCase()];
-    if (!decision || event.repeat || performance.now() - this.askedAt < STARTLE_MS) return;
+    if (event.key === " " && event.target !== event.currentTarget) return; // presses a button
+    if (typing || !decision) {
+      // Text: it belongs into the composer, which gets this very letter.
+      (this.getRootNode() as ShadowRoot).getElementById("composer")?.focus();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
     void this.decide(approval, decision);

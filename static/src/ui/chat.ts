@@ -380,7 +380,7 @@ export class ClawdbotChat extends HostedElement {
           .ui=${ui}
           .empty=${greeting(ui, state, (prompt) => {
             if (online) controller.send(prompt);
-            else ui.compose(prompt);
+            ui.compose(online ? "" : prompt);
           })}
         ></clawdbot-transcript>
         <p class="sr" role="status">${this.said}</p>

@@ -276,14 +276,15 @@ export class ClawdbotComposer extends LightElement {
   }
 
   /** Put a text of the page around into the field, and send it if nothing was being written. */
-  async compose(text: string, send: boolean): Promise<void> {
+  async compose(text: string, send: boolean, contexts: readonly ContextSource[]): Promise<void> {
     const { blank } = this;
     this.write(blank ? text : `${this.text}\n\n${text}`.trim());
     this.focus();
-    if (!send || !blank || !(await need("clawdbot-contexts"))) return;
-    await this.updateComplete;
-    await this.querySelector("clawdbot-contexts")?.updateComplete;
-    this.submit();
+    if (contexts.length > 0 && (await need("clawdbot-contexts"))) {
+      await this.updateComplete;
+      this.querySelector("clawdbot-contexts")?.only(contexts);
+    }
+    if (send && blank) this.submit();
   }
 
   /** Send by a button: it ends what is being composed, which some engines do not do by themselves. */

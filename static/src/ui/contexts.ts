@@ -16,18 +16,28 @@ export class ClawdbotContexts extends LightElement {
     ui: { attribute: false },
     sources: { attribute: false },
     turned: { state: true },
+    asked: { state: true },
   };
 
   declare ui: Ui;
   declare sources: readonly ContextSource[];
   /** What the person has turned on or off, by id. */
   declare private turned: Record<string, boolean>;
+  /** What the home asked about: goes with the next message, alone. */
+  declare private asked: readonly ContextSource[];
   /** What was read for the message that is about to go. */
   private ready: Attached[] | null = null;
 
   constructor() {
     super();
     this.turned = {};
+    this.asked = [];
+  }
+
+  /** The next message is about these, and about nothing that is switched on besides. */
+  only(sources: readonly ContextSource[]): void {
+    this.asked = sources;
+    this.ready = null;
   }
 
   private isOn(source: ContextSource): boolean {
@@ -35,7 +45,7 @@ export class ClawdbotContexts extends LightElement {
   }
 
   private get chosen(): ContextSource[] {
-    return this.sources.filter((source) => this.isOn(source));
+    return this.asked.length > 0 ? [...this.asked] : this.sources.filter((source) => this.isOn(source));
   }
 
   /** Must something be read before a message can go? */
@@ -60,10 +70,12 @@ export class ClawdbotContexts extends LightElement {
     const taken = this.ready ?? [];
     this.ready = null;
     for (const { id, once } of this.chosen) if (once) this.turned = { ...this.turned, [id]: false };
+    this.asked = [];
     return taken;
   }
 
   protected override render(): TemplateResult {
+    if (this.asked.length > 0) return this.question();
     const shown = this.sources.filter((source) => !source.once || this.isOn(source));
     return html`<ul class="contexts" aria-label=${this.ui.t("contexts.label")}>
       ${shown.map((source) => {
@@ -80,6 +92,26 @@ export class ClawdbotContexts extends LightElement {
           </button>
         </li>`;
       })}
+    </ul>`;
+  }
+
+  /** What the home asked about, with a way back to the switches. */
+  private question(): TemplateResult {
+    return html`<ul class="contexts" aria-label=${this.ui.t("contexts.label")}>
+      ${this.asked.map(
+        (source) =>
+          html`<li>
+            <button
+              type="button"
+              class="context"
+              aria-pressed="true"
+              title=${source.title ?? source.label}
+              @click=${() => (this.asked = this.asked.filter((each) => each !== source))}
+            >
+              ${source.label}
+            </button>
+          </li>`,
+      )}
     </ul>`;
   }
 }

@@ -27,10 +27,8 @@ export abstract class HostedElement extends LitElement {
 
   /** Put a text into the composer. With `send` it goes at once, if nothing was being written; `contexts` go along. */
   async compose(text: string, { send = false, contexts = [] }: ComposeOptions = {}): Promise<void> {
-    const own = new Set(contexts.map(({ id }) => id));
-    this.contexts = [...contexts, ...this.contexts.filter(({ id }) => !own.has(id))];
     const composer = await this.composer();
-    await composer?.compose(text, send);
+    await composer?.compose(text, send, contexts);
   }
 
   async focusComposer(): Promise<void> {

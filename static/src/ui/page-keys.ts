@@ -1,5 +1,6 @@
 /** Keys of the standalone page, wherever the focus is. In another home these keys are not ours. */
 import { isComposingKey } from "../core/ime.js";
+import { currentView } from "../core/state.js";
 
 import type { Ui } from "./context.js";
 
@@ -15,6 +16,10 @@ export function pageKeys(ui: Ui, event: KeyboardEvent): void {
   if (command && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
     void ui.part("clawdbot-palette").then((palette) => palette?.open());
+  } else if (event.key === "Escape" && event.composedPath()[0] === document.body) {
+    // Whatever had the focus is gone; Esc stops the reply as it does in the chat.
+    const view = currentView(ui.controller.state);
+    if (view.live) void ui.attempt(ui.controller.abort());
   } else if (event.key === "?" && !command && !isTyping(event)) {
     event.preventDefault();
     void ui.part("clawdbot-shortcuts").then((sheet) => sheet?.open());

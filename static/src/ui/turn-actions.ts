@@ -60,6 +60,12 @@ export class ClawdbotTurnMenu extends LightElement {
     const turn = this.turn(id);
     const works = { regenerate: turns.regenerate, continue: turns.goOn, choose: turns.choose };
     await ui.attempt(works[action](client, turn));
+    if (action !== "choose") this.toComposer();
+  }
+
+  /** The button that was pressed goes with its row: whoever had it goes on in the composer. */
+  private toComposer(): void {
+    (this.getRootNode() as ShadowRoot).getElementById("composer")?.focus();
   }
 
   private turn(messageId: string): turns.Turn {
@@ -227,6 +233,7 @@ export class ClawdbotTurnMenu extends LightElement {
     };
     const gone = takeOut();
     if (!(await ui.attempt(gone))) return;
+    this.toComposer();
     ui.toast({
       text: ui.t("turns.deleted"),
       lasts: Math.min(UNDO_MS, Math.max(1_000, (await gone) - Date.now())),

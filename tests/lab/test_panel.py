@@ -77,7 +77,7 @@ def test_an_error_is_sent_with_its_cell_by_one_button(open_notebook, api):
     page.get_by_role("button", name="Fix This Cell").click()
     expect(page.locator("#clawdbot-chat clawdbot-chat .connection[data-open=true]")).to_be_attached()
     deadline = time.monotonic() + 15
-    while not api.requests and time.monotonic() < deadline:
+    while not told(api) and time.monotonic() < deadline:
         page.wait_for_timeout(50)
     assert "ZeroDivisionError: division by zero" in told(api) and "return a / b" in told(api)
     assert told(api).count('name="cell-1.md"') == 1, "the chip that is on and the error are one cell"

@@ -39,8 +39,8 @@ const CORPUS: string[] = [
   "\u202e[x](http://a.example)\u202c \u200b<b onclick=owned=1>x</b>",
   `<a href="${far}" ping="${far}">x</a>`,
   "</script><script>owned=1</script>",
-  "[".repeat(300),
-  `${"> ".repeat(40)}<img src=x onerror=owned=1>`,
+  "[".repeat(8_000),
+  `${"> ".repeat(400)}<img src=x onerror=owned=1>`,
   `${"word ".repeat(700)}<img src=x onerror=owned=1>${" **bold".repeat(40)}`,
 ];
 
@@ -84,6 +84,17 @@ describe("a hostile reply", () => {
       for (const block of [...settled, ...(tail ? [tail] : [])]) expect([at, problems(block.html)]).toEqual([at, []]);
     }
     for (const block of growing.update(text, true).settled) expect(problems(block.html)).toEqual([]);
+  });
+});
+
+describe("a megabyte of one mark", () => {
+  // Nothing is timed: what is not bounded does not end before the runner gives up, or overflows the stack.
+  const marks = ["[", "![", "[a](", "*", "_", "a_", "**a ", "`", "<", "!", "$", "\\(", "> ", "- ", "1. ", "|", "~~a"];
+  test.each(marks)("%s is shown as it is written", (mark) => {
+    const text = mark.repeat(1_048_576 / mark.length);
+    const growing = new GrowingText();
+    growing.update(text.slice(0, -9), false);
+    expect(growing.update(text, true).settled.length).toBeGreaterThan(0);
   });
 });
 

@@ -12,6 +12,9 @@ export interface MathSpan {
   display: boolean;
 }
 
+/** The longest formula, in characters: without a bound, a page of `$` is searched to its end from each of them. */
+const MOST = 10_000;
+
 const DOUBLE = /^\$\$(?!\$)((?:\\[\s\S]|[^\\$])+?)\$\$/;
 const PAREN = /^\\\(((?:(?!\\\))[\s\S])+?)\\\)/;
 const BRACKET = /^\\\[((?:(?!\\\])[\s\S])+?)\\\]/;
@@ -21,6 +24,7 @@ const SINGLE = /^\$(?![\s$])((?:\\[^\n]|[^\\$\n])+?)\$(?![\w$])/;
 export function mathAt(source: string, before: string): MathSpan | null {
   const first = source.charCodeAt(0);
   if (first !== 36 && first !== 92) return null; // neither $ nor backslash
+  source = source.slice(0, MOST);
   const certain = DOUBLE.exec(source) ?? BRACKET.exec(source);
   if (certain?.[1]) return { raw: certain[0], tex: certain[1].trim(), display: true };
   const paren = PAREN.exec(source);
@@ -40,11 +44,22 @@ export function mathStart(source: string): number | undefined {
 
 /** A display formula that stands alone, from the start of a line. `open`: its end has not been written yet. */
 export function mathBlockAt(source: string, acceptOpen: boolean): (MathSpan & { open: boolean }) | null {
+  const near = source.slice(0, MOST);
   const closed =
-    /^ {0,3}\$\$(?!\$)((?:\\[\s\S]|[^\\$])+?)\$\$[ \t]*(?:\n|$)/.exec(source) ??
-    /^ {0,3}\\\[((?:(?!\\\])[\s\S])+?)\\\][ \t]*(?:\n|$)/.exec(source);
+    /^ {0,3}\$\$(?!\$)((?:\\[\s\S]|[^\\$])+?)\$\$[ \t]*(?:\n|$)/.exec(near) ??
+    /^ {0,3}\\\[((?:(?!\\\])[\s\S])+?)\\\][ \t]*(?:\n|$)/.exec(near);
   if (closed?.[1]) return { raw: closed[0], tex: closed[1].trim(), display: true, open: false };
   if (!acceptOpen) return null;
-  const open = /^ {0,3}(?:\$\$(?!\$)(?!.*\S.*\$\$.)|\\\[)([\s\S]*)$/.exec(source);
-  return open ? { raw: open[0], tex: (open[1] ?? "").trim(), display: true, open: true } : null;
+  const open = /^ {0,3}(?:\$\$(?!\$)|\\\[)/.exec(source)?.[0];
+  if (open === undefined) return null;
+  const tex = source.slice(open.length);
+  if (open.endsWith("$$") && endsInLine(tex)) return null;
+  return { raw: source, tex: tex.trim(), display: true, open: true };
+}
+
+/** `$$x$$ and more`: the formula is over in its first line, and text follows. */
+function endsInLine(tex: string): boolean {
+  const line = tex.slice(0, (tex.indexOf("\n") + 1 || tex.length + 1) - 1);
+  const end = line.slice(0, -1).lastIndexOf("$$");
+  return end > 0 && line.slice(0, end).trim() !== "";
 }

@@ -6,18 +6,25 @@
  * what is drawn for a moment; the text itself is untouched.
  */
 
+import { tooDense } from "./bounds.js";
+
 /** A last line of which one cannot tell what it will be: markers of lists, headings, rules, quotes, fences, setext. */
 const UNDECIDED = /^[ \t]*(?:[-*+=_>#~`|\s]+|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*)$/;
+
+/** Longer lines are what they are: an undecided one is short. */
+const LINE_MAX_CHARS = 1_000;
 
 export function mend(source: string): string {
   const text = withoutTableHead(withoutUndecidedLine(source));
   const paragraph = Math.max(text.lastIndexOf("\n\n") < 0 ? 0 : text.lastIndexOf("\n\n") + 2, itemStart(text));
-  return text.slice(0, paragraph) + mendInline(text.slice(paragraph));
+  const stretch = text.slice(paragraph);
+  return tooDense(stretch) ? text : text.slice(0, paragraph) + mendInline(stretch);
 }
 
 function withoutUndecidedLine(source: string): string {
   const start = source.lastIndexOf("\n") + 1;
   const line = source.slice(start);
+  if (line.length > LINE_MAX_CHARS) return source;
   const undecided = line.startsWith("|") ? /^\|\s*$/.test(line) && start > 0 : UNDECIDED.test(line);
   return undecided ? source.slice(0, start) : source;
 }
@@ -35,13 +42,22 @@ function itemStart(text: string): number {
 
 /** `| a | b |` is a paragraph until `|---|---|` follows; wait for it. */
 function withoutTableHead(text: string): string {
-  const rows = /(?:^|\n)((?:\|[^\n]*(?:\n|$))+)$/.exec(text)?.[1];
-  if (rows === undefined) return text;
-  const [head = "", second = "", third] = rows.split("\n");
+  const lines = lastLines(text, 3);
+  let from = lines.at(-1) === "" ? lines.length - 1 : lines.length;
+  while (from > 0 && lines[from - 1]?.startsWith("|")) from--;
+  const rows = lines.slice(from);
+  const [head = "", second = "", third] = rows;
   const whole = /^\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$/.test(second) && columns(second) >= columns(head);
   const possible = /^\|?[ \t:|-]*$/.test(second);
   if (whole || third !== undefined || !possible) return text;
-  return text.slice(0, text.length - rows.length);
+  return text.slice(0, text.length - rows.join("\n").length);
+}
+
+/** The last `count` lines, without looking at what is before them. */
+function lastLines(text: string, count: number): string[] {
+  let start = text.length;
+  for (let n = 0; n < count && start >= 0; n++) start = text.lastIndexOf("\n", start - 1);
+  return text.slice(start + 1).split("\n");
 }
 
 function columns(row: string): number {

@@ -3,9 +3,10 @@
  * Korean particles, math is recognised, and links and images are made harmless. The HTML still goes through
  * `sanitize.ts` before it meets the DOM: two locks.
  */
-import { Lexer, Marked } from "marked";
-import type { MarkedExtension, Token, Tokens, TokensList } from "marked";
+import { Marked } from "marked";
+import type { Lexer, MarkedExtension, Token, Tokens, TokensList } from "marked";
 
+import { BoundedLexer, firstParagraph } from "./bounds.js";
 import { mathAt, mathBlockAt, mathStart } from "./math-rule.js";
 
 export type Links = TokensList["links"];
@@ -64,7 +65,7 @@ function dialect(acceptOpenMath: boolean): MarkedExtension {
       {
         name: "mathBlock",
         level: "block",
-        start: (source) => /(?:^|\n) {0,3}(?:\$\$|\\\[)/.exec(source)?.index,
+        start: (source) => /\n {0,3}(?:\$\$|\\\[)/.exec(firstParagraph(source))?.index,
         tokenizer(source): MathToken | undefined {
           const found = mathBlockAt(source, acceptOpenMath);
           return found ? { type: "mathBlock", raw: found.raw, tex: found.tex, open: found.open } : undefined;
@@ -129,7 +130,7 @@ const growing = new Marked(dialect(true));
  * @param streaming whether the text may still go on (a formula without its end is then waited for)
  */
 export function lexBlocks(source: string, links: Links, streaming: boolean): Token[] {
-  const lexer = new Lexer((streaming ? growing : whole).defaults);
+  const lexer = new BoundedLexer((streaming ? growing : whole).defaults);
   Object.assign(lexer.tokens.links, links);
   return [...lexer.lex(source)];
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from tests.support.jupyter import EXTENSIONS
@@ -118,14 +120,19 @@ class Hub:
         return browser
 
     def stop(self) -> None:
-        """End the Hub, which ends its proxy and its users' servers."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(STOP_S)
+        """End the Hub, which ends its proxy and its users' servers; what it leaves behind is killed."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        started = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_S)
+        for process in psutil.wait_procs(started, timeout=2)[1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def cookies_for(browser: requests.Session, path: str) -> str:

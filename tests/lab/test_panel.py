@@ -138,9 +138,12 @@ def test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell(open_n
         page.keyboard.press(key)
     assert cells(page) == before
 
-    page.keyboard.press("Control+s")
-    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty')")
-    saved = (lab.work / "widget.ipynb").read_text()
+    page.get_by_role("button", name="Save and create checkpoint").click()
+    deadline, saved = time.monotonic() + 15, ""
+    while "widget-view" not in saved and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+        saved = (lab.work / "widget.ipynb").read_text()
+    assert "widget-view" in saved
     token = (lab.state / "jupyter" / "secrets" / "client").read_text().strip()
     assert "While it runs." not in saved and token not in saved and "sk-canary-key" not in saved
 

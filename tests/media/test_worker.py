@@ -20,8 +20,19 @@ from tests.support.aio import run, until
 SIGHT, SETTINGS = api.ModelSight(), api.MediaSettings()
 
 
+_BEFORE: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others():
+    """Processes that other tests of this worker have left to Python (a resource tracker) are none of ours."""
+    _BEFORE.clear()
+    _BEFORE.update(child.pid for child in psutil.Process().children())
+
+
 def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    children = (child for child in psutil.Process().children() if child.pid not in _BEFORE)
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -9,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,25 @@ STOP_S = 20.0
 _OURS = ("CLAWDBOT_", "ANTHROPIC_", "JUPYTER_", "OPENAI_", "LC_")
 
 
+def _ports() -> Iterator[int]:
+    """Below those that the system gives to outgoing connections, each of the processes that share the suite its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PORT_RANGES
+    first, size = FIRST_PORT + worker * PORTS_EACH, PORTS_EACH
+    return (first + (os.getpid() + number) % size for number in itertools.count())
+
+
+FIRST_PORT, PORT_RANGES, PORTS_EACH = 20_000, 8, 1_500
+_candidates = _ports()
+
+
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody uses now, and that no other test will be given soon."""
+    for _ in range(PORTS_EACH):
+        port = next(_candidates)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port")
 
 
 def clean_environment(state: Path, **more: str) -> dict[str, str]:

@@ -122,6 +122,8 @@ def test_cut_at_ten_random_places_of_a_run_the_transcript_is_the_gateways_own(vi
         chat.page.wait_for_timeout(20)  # lets the frames through, too
         chat.page.evaluate(waking)
     assert cutter.cuts == len(places), (seed, places)
+    # Ten cuts in a row have earned a wait of up to 15 s.
+    expect(chat.page.locator(".connection[data-open=true]")).to_be_visible(timeout=20_000)
     chat.ready()
     chat.answered()
     expect(chat.mine).to_have_count(1)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import signal
-import time
-from collections.abc import Iterable
 
-from playwright.sync_api import WebSocketRoute, expect
-
-from .chat import Chat
+from playwright.sync_api import expect
 
 BACK_MS = 25_000
-CUTS_S = 60.0
 """The longest that ten cuts may take."""
 
 
@@ -82,59 +76,6 @@ def test_a_page_that_is_opened_without_a_gateway_waits_for_it(visit, make_gatewa
     chat.ask("[[text=Here again.]]")
     expect(chat.replies).to_have_text("Here again.")
 
-
-class Cutter:
-    """Stands between page and gateway and cuts the connection after given numbers of frames from the gateway."""
-
-    def __init__(self, chat: Chat, places: Iterable[int]):
-        self._places = sorted(places)
-        self.cuts = 0
-        self._seen = 0
-        chat.page.route_web_socket("**/ws", self._connected)
-
-    def _connected(self, page_side: WebSocketRoute) -> None:
-        gateway_side = page_side.connect_to_server()
-
-        def forward(frame: str | bytes) -> None:
-            self._seen += 1
-            if self.cuts < len(self._places) and self._seen >= self._places[self.cuts]:
-                self.cuts += 1
-                gateway_side.close()
-                page_side.close(code=3001)
-            else:
-                page_side.send(frame)
-
-        gateway_side.on_message(forward)
-
-
-def test_cut_at_ten_random_places_of_a_run_the_transcript_is_the_gateways_own(visit, standing_gateway):
-    """No message twice, none missing, no hole in the text: whatever frame the connection falls at."""
-    seed = random.randrange(10**6)
-    places = random.Random(seed).sample(range(4, 160), 10)
-    chat = visit(standing_gateway, session="cuts", path="healthz")
-    cutter = Cutter(chat, places)
-    chat.open("chat?session=cuts")
-    chat.ready()
-    chat.send("[[tokens=240]] [[delay_ms=25]] first")
-    waking = "() => dispatchEvent(new Event('online'))"
-    deadline = time.monotonic() + CUTS_S
-    while cutter.cuts < len(places) and time.monotonic() < deadline:
-        chat.page.wait_for_timeout(20)  # lets the frames through, too
-        chat.page.evaluate(waking)
-    assert cutter.cuts == len(places), (seed, places)
-    # Ten cuts in a row have earned a wait of up to 15 s.
-    expect(chat.page.locator(".connection[data-open=true]")).to_be_visible(timeout=20_000)
-    chat.ready()
-    chat.answered()
-    expect(chat.mine).to_have_count(1)
-    expect(chat.replies).to_have_count(1)
-    expect(chat.replies).to_have_text("".join(f"t{number} " for number in range(240)).strip())
-    shown = [text.strip() for text in chat.page.locator("article .bubble, article .reply").all_inner_texts()]
-    chat.page.reload()
-    chat.ready()
-    expect(chat.replies).to_have_count(1)
-    stored = [text.strip() for text in chat.page.locator("article .bubble, article .reply").all_inner_texts()]
-    assert shown == stored, (seed, places)
 
 
 def test_a_gateway_that_goes_quiet_is_told_before_it_is_given_up(visit, make_gateway):

@@ -9,7 +9,6 @@ import signal
 from playwright.sync_api import expect
 
 BACK_MS = 25_000
-"""The longest that ten cuts may take."""
 
 
 def test_away_and_back(visit, make_gateway):

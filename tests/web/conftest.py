@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.server import ROOT, GatewayProcess
 from tests.support.tools import require
@@ -19,7 +19,8 @@ from .chat import Chat
 
 HERE = Path(__file__).parent
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-PATIENCE_MS = 5_000
+PATIENCE_MS = 20_000
+"""How long a page may take for anything: a loaded machine of two cores runs four of these at once."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +36,9 @@ def browser() -> Iterator[Browser]:
     assert (ROOT / "clawdbot_ext" / "_static" / "chat.html").exists(), "the page is not built: pip install -e ."
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        expect.set_options(timeout=PATIENCE_MS)
         yield opened
+        expect.set_options(timeout=5_000)
         opened.close()
 
 

@@ -3,13 +3,16 @@
     python -m benchmarks.bench_media
 
 A real gateway in a process of its own, an uploader in another, and a client that asks ``health`` every 2 ms meanwhile.
-Reported: throughput, how much the resident set grew at most, and the longest and typical wait of the client, alone and
-during the upload. On a machine whose cores are busy the waits are those of the scheduler; the baseline shows them.
+Reported: throughput, how much the resident set grew at most, the longest and typical wait of the client, alone and
+during the upload, and what held the gateway's event loop longest (each callback timed in the gateway's own process).
+On a machine whose cores are busy the waits are those of the scheduler; the baseline and the processor time show them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import statistics
 import struct
 import subprocess
@@ -26,6 +29,33 @@ from tests.support.wire import Wire, wired
 
 SIZE = 100_000_000
 PAUSE_S = 0.002
+
+_TIMED = """
+import asyncio, json, os, runpy, signal, sys, time
+
+longest = {"wall": 0.0, "cpu": 0.0}
+plain = asyncio.events.Handle._run
+
+
+def timed(handle):
+    wall, cpu = time.perf_counter(), time.thread_time()
+    plain(handle)
+    longest["wall"] = max(longest["wall"], time.perf_counter() - wall)
+    longest["cpu"] = max(longest["cpu"], time.thread_time() - cpu)
+
+
+def tell(number, frame):
+    with open(os.environ["LOOP_TIMES"], "w") as file:
+        json.dump({name: value * 1000 for name, value in longest.items()}, file)
+    longest.update(wall=0.0, cpu=0.0)
+
+
+signal.signal(signal.SIGUSR1, tell)
+asyncio.events.Handle._run = timed
+sys.argv = ["clawdbot_ext.app", *sys.argv[1:]]
+runpy.run_module("clawdbot_ext.app", run_name="__main__")
+"""
+"""The gateway with a clock on every callback of its loop; SIGUSR1 makes it write the longest and begin anew."""
 
 _UPLOAD = f"""
 import http.client, sys
@@ -75,12 +105,31 @@ def told(name: str, taken: list[float]) -> None:
           f"longest {ordered[-1]:6.2f} ms   ({len(ordered)} requests)")
 
 
-async def main(gateway: GatewayProcess, path: Path) -> None:
+class TimedGateway(GatewayProcess):
+    """One that times its loop."""
+
+    program = ("-c", _TIMED)
+
+    def longest(self) -> dict[str, float]:
+        """The longest callback since the last call: ``wall`` and ``cpu``, milliseconds."""
+        file = Path(self.environment["LOOP_TIMES"])
+        file.unlink(missing_ok=True)
+        psutil.Process(self.pid).send_signal(signal.SIGUSR1)
+        for _ in range(500):
+            if file.exists() and file.stat().st_size:
+                times: dict[str, float] = json.loads(file.read_text())
+                return times
+            time.sleep(0.01)
+        raise TimeoutError("the gateway did not tell its times")
+
+
+async def main(gateway: TimedGateway, path: Path) -> None:
     process = psutil.Process(gateway.pid)
     async with wired(gateway.ws_url, gateway.token) as wire:
         done: Any = asyncio.Event()
         asyncio.get_running_loop().call_later(3, done.set)
         told("nobody uploads", await waits(wire, done))
+        gateway.longest()
         before, done = process.memory_info().rss, asyncio.Event()
         watching = [asyncio.create_task(waits(wire, done)), asyncio.create_task(watch_memory(process, done))]
         started = time.perf_counter()
@@ -91,6 +140,8 @@ async def main(gateway: GatewayProcess, path: Path) -> None:
         done.set()
         taken, most = await asyncio.gather(*watching)
         told("during the upload", taken)
+        held = gateway.longest()
+        print(f"longest callback of the gateway's loop: {held['wall']:.1f} ms ({held['cpu']:.1f} ms of processor)")
         print(f"{answer.decode().strip()}\n{SIZE / seconds / 1e6:.0f} MB/s with hash, disk and probe; "
               f"resident set {before / 1e6:.0f} MB, at most {(most - before) / 1e6:+.1f} MB")
 
@@ -99,7 +150,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "noise.wav"
         recording(made)
-        running = GatewayProcess(Path(folder) / "state")
+        running = TimedGateway(Path(folder) / "state", env={"LOOP_TIMES": str(Path(folder) / "times")})
         running.start()
         try:
             asyncio.run(main(running, made))

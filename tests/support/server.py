@@ -53,6 +53,8 @@ def clean_environment(state: Path, **more: str) -> dict[str, str]:
 class GatewayProcess:
     """``python -m clawdbot_ext.app`` on a free port with a state directory of its own."""
 
+    program: tuple[str, ...] = ("-m", "clawdbot_ext.app")
+
     def __init__(
         self, state: Path, *, env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None,
         arguments: tuple[str, ...] = (),
@@ -98,7 +100,7 @@ class GatewayProcess:
         """Start it, without waiting for anything."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "clawdbot_ext.app", f"--port={self.port}", *self.arguments,
+                [sys.executable, *self.program, f"--port={self.port}", *self.arguments,
                  *(() if self.browser else ("--no-browser",))],
                 cwd=self.state, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 

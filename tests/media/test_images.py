@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import msgspec
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
@@ -131,10 +133,21 @@ def test_a_model_without_eyes_is_told_that_it_has_none(read) -> None:
     assert "cannot see images" in told(understood)
 
 
-def test_heic_asks_for_its_extra(probe) -> None:
+def test_heic_asks_for_its_extra(probe, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
     with pytest.raises(api.MediaError) as refused:
         probe(b"\x00\x00\x00\x20ftypheic\0\0\0\0mif1heic" + bytes(400), "IMG_1.heic")
     assert refused.value.media_code == "MEDIA_NEEDS" and "[heic]" in refused.value.hint_in("en")
+
+
+def test_a_photo_of_an_iphone_is_converted_and_stands_upright(read) -> None:
+    pillow_heif.register_heif_opener()
+    tags = Image.Exif()
+    tags[0x0112] = 6  # turned by a quarter
+    understood = read(files.encoded(files.photo(300, 200), "HEIF", exif=tags.tobytes()), "IMG_1.heic")
+    sent = opened(pictures(understood)[0])
+    assert sent.size == (200, 300) and red(sent.convert("RGB").getpixel((190, 10))), "turned to the right"
+    assert "converted" in codes(understood)
 
 
 def test_what_there_is_of_a_cut_photo_is_used_and_said(read) -> None:

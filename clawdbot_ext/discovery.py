@@ -9,13 +9,16 @@ Everything is synchronous, small and local: safe before an event loop exists and
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import ipaddress
 import json
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import filesystem, lease, private
 from ._version import __version__
@@ -128,8 +131,19 @@ def lock_held(config: Config) -> bool:
 
 
 def running(config: Config) -> GatewayInfo | None:
-    """Where this state directory's gateway answers; ``None`` if none runs or it has not said so yet."""
-    return read_info(config) if lock_held(config) else None
+    """Where this state directory's gateway answers; ``None`` if none runs, it has not said so yet, or it runs on
+    another machine at an address that means this one: somebody else's program may listen there, for our credential."""
+    info = read_info(config) if lock_held(config) else None
+    if info is not None and on_network(config) and _is_loopback(info.url) and not lease.here(lease_path(config)):
+        return None
+    return info
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def secret(config: Config, name: str) -> str:

@@ -325,6 +325,8 @@ class Mounted(Ours, JupyterHandler):
 
     known: Identity | None = None
     """Whom we know without Jupyter."""
+    guarded = False
+    """Whether what it serves is only for those whom Jupyter's authorizer lets use the assistant (``may_chat``)."""
 
 
 class MountPage(Mounted):
@@ -413,8 +415,16 @@ async def jupyter_identity(handler: Mounted) -> Identity | None:
     user = handler.current_user
     if user is None:
         return handler.edge.bearer(handler.request)
-    allowed = await ensure_async(handler.authorizer.is_authorized(handler, user, "execute", "clawdbot"))
-    return Identity(user.username, "jupyter") if allowed else None
+    return Identity(user.username, "jupyter") if await may_chat(handler) else None
+
+
+async def may_chat(handler: Mounted) -> bool:
+    """May whoever has logged in use the assistant? Whom we know ourselves may; of its users Jupyter's authorizer says
+    so, which is asked for ``execute`` on ``clawdbot``."""
+    user = handler.current_user
+    if handler.known is not None or user is None:
+        return handler.known is not None
+    return bool(await ensure_async(handler.authorizer.is_authorized(handler, user, "execute", "clawdbot")))
 
 
 def mount_origin_allowed(handler: Mounted) -> bool:

@@ -85,6 +85,11 @@ def held(path: Path) -> bool:
     return path.exists() and not _is_stale(path)
 
 
+def here(path: Path) -> bool:
+    """Is its holder a process of this machine?"""
+    return _read(path).get("machine") == machine()
+
+
 def _remove_stale(path: Path) -> bool:
     """Take a lease away that nobody renews. By renaming, so that of two who try one fails."""
     before = _read(path)

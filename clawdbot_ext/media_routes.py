@@ -315,6 +315,8 @@ class MediaPart(_Picture, _Own):
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
 class _Mounted(_MediaRoute, Mounted):
+    guarded = True
+
     async def identified(self) -> Identity | None:
         return await jupyter_identity(self)
 

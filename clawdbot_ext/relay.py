@@ -1,7 +1,7 @@
 """The mount of a server whose state directory has its gateway in another process: everything is passed on to that one.
 
 Who asks is decided here, by Jupyter's login; there the client credential of the state directory is shown and the user's
-name beside it. Then the two connections are joined: what follows the head is passed on byte for byte, so that frames,
+name beside it. Bodies, answers and, after an upgrade, whatever follows is passed on byte for byte, so that frames,
 pings, close codes and back-pressure are the two ends' own. Which routes there are is read off the mount's own table.
 """
 
@@ -10,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
-from tornado.httputil import HTTPHeaders
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.httputil import HTTPHeaders, HTTPInputError
+from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
 from tornado.routing import Rule
 from tornado.tcpclient import TCPClient
 from tornado.web import stream_request_body
 
 from . import discovery
 from .edge import RELAYED_USER
-from .handlers import Health, Leads, Mounted, MountSession, Upgrade, identify_socket, notice, refuse
+from .handlers import Health, Leads, Mounted, MountSession, Upgrade, identify_socket, may_chat, notice, refuse
 from .protocol.errors import RateLimited, Unauthorized
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def relay_routes(routes: Sequence[Rule], seat: Seat) -> list[Rule]:
     """A mount's ``routes`` with the gateway's part of them passed on."""
     facts = {"edge": seat.edge, "seat": seat}
     return [rule if rule.target in LOCAL else
-            Rule(rule.matcher, RelayedSocket if isinstance(rule.matcher, Upgrade) else Relayed, facts)
+            Rule(rule.matcher, RelayedSocket, facts) if isinstance(rule.matcher, Upgrade) else
+            Rule(rule.matcher, Relayed, {**facts, "guarded": rule.target.guarded})
             for rule in routes]
 
 
@@ -62,6 +63,7 @@ class Relayed(Mounted):
     def initialize(self, edge: Any, **facts: Any) -> None:
         super().initialize(edge)
         self.seat = facts["seat"]
+        self.guarded = facts.get("guarded", False)
 
     async def prepare(self, **options: Any) -> None:
         """Who asks, and the connection to the gateway, before anything of a body is read."""
@@ -71,6 +73,8 @@ class Relayed(Mounted):
         if self.current_user is None:
             web.authenticated(lambda handler: None)(self)  # leads to Jupyter's login, or raises 403
             return
+        if self.guarded and not await may_chat(self):  # the owner cannot ask: there it is our credential that comes
+            raise web.HTTPError(403)
         await self._reach(self.current_user.username)
 
     async def _reach(self, user: str) -> None:
@@ -113,12 +117,9 @@ class Relayed(Mounted):
         if self._chunked:
             with contextlib.suppress(StreamClosedError):
                 await self._upstream.write(b"0\r\n\r\n")
-        await join(self.detach(), self._upstream, self._looked_at)
+        await hand_over(self._upstream, self.detach())
 
     head = post = put = delete = get
-
-    def _looked_at(self, data: bytes) -> None:
-        """Nothing: a fetched page or file is no activity of its own."""
 
     def on_connection_close(self) -> None:
         if self._upstream is not None:
@@ -140,7 +141,9 @@ class RelayedSocket(Relayed):
     @allow_unauthenticated  # prepare has decided
     async def get(self, *args: str) -> None:
         assert self._upstream is not None
-        await join(self.detach(), self._upstream, self._looked_at)
+        client = self.detach()
+        if await _switched(client, self._upstream):
+            await join(client, self._upstream, self._looked_at)
 
     def _looked_at(self, data: bytes) -> None:
         if any(mark in data for mark in _RUNS):
@@ -172,11 +175,40 @@ async def _connect(url: str) -> IOStream:
     return stream
 
 
+async def _switched(client: IOStream, owner: IOStream) -> bool:
+    """Pass on the owner's answer to an upgrade. Only after a 101 are the two connections one: a client that could go on
+    after a refusal would speak plain HTTP to the owner's whole server, as a program of this machine."""
+    try:
+        head = await owner.read_until(b"\r\n\r\n", max_bytes=CHUNK_BYTES)
+        first, _, rest = head.decode("latin-1").partition("\r\n")
+        if first.split(" ")[1:2] == ["101"]:
+            await client.write(head)
+            return True
+        length = HTTPHeaders.parse(rest).get("Content-Length", "0")
+        body = await owner.read_bytes(min(int(length), CHUNK_BYTES)) if length.isdigit() else b""
+        await client.write(head + body)
+    except (StreamClosedError, UnsatisfiableReadError, HTTPInputError):
+        pass  # the client sees its connection close
+    owner.close()
+    client.close()
+    return False
+
+
+async def hand_over(owner: IOStream, client: IOStream) -> None:
+    """Pass the owner's answer on to its end, as fast as the client takes it. What the client sends behind its request
+    is thrown away: it was let in with this one request."""
+    await _until_either_ends(client, owner, _pass(owner, client), _swallow(client))
+
+
 async def join(one: IOStream, other: IOStream, look: Any) -> None:
     """Pass bytes both ways, each as fast as the other end takes them, until either end closes. ``look`` sees what
     comes from ``other``."""
+    await _until_either_ends(one, other, _pass(one, other), _pass(other, one, look))
+
+
+async def _until_either_ends(one: IOStream, other: IOStream, *work: Coroutine[Any, Any, None]) -> None:
     one.set_nodelay(True)
-    ways = [asyncio.ensure_future(_pass(one, other)), asyncio.ensure_future(_pass(other, one, look))]
+    ways = [asyncio.ensure_future(way) for way in work]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -191,3 +223,9 @@ async def _pass(source: IOStream, sink: IOStream, look: Any = lambda data: None)
             data = await source.read_bytes(CHUNK_BYTES, partial=True)
             look(data)
             await sink.write(data)
+
+
+async def _swallow(source: IOStream) -> None:
+    with contextlib.suppress(StreamClosedError):
+        while True:
+            await source.read_bytes(CHUNK_BYTES, partial=True)

@@ -8,10 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from clawdbot_ext import filesystem, lease
+from clawdbot_ext import discovery, filesystem, lease
+from clawdbot_ext.config import load
+from clawdbot_ext.endpoint import NoGateway, locate
 from tests.support.server import ROOT
 from tests.support.wire import run, wired
 
@@ -79,6 +82,27 @@ def test_another_machines_lease_is_respected_and_a_lost_one_is_noticed(tmp_path,
     assert lost.wait(5) and not mine.ours
     mine.release()
     assert lease.held(path) and lease.take(path) is None
+
+
+@pytest.mark.parametrize(("machine", "url", "found"), [
+    (lease.machine(), "http://127.0.0.1:18789/", True),
+    ("elsewhere", "http://127.0.0.1:18789/", False),  # on this machine it may be anybody's
+    ("elsewhere", "http://localhost:18789/", False),
+    ("elsewhere", "http://[::1]:18789/", False),
+    ("elsewhere", "https://node7.example:18789/", True),
+])
+def test_no_credential_goes_to_the_loopback_address_of_another_machines_gateway(tmp_path, machine, url, found):
+    config = load({"CLAWDBOT_STATE_DIR": str(tmp_path)}, traits={"storage.fileSystem": "network"})
+    discovery.ensure_home(config)
+    record = {"name": "theirs", "machine": machine, "pid": os.getpid(), "renewed": time.time()}
+    discovery.lease_path(config).write_text(json.dumps(record))
+    discovery.write_info(config, discovery.GatewayInfo.of_this_process(url, "standalone"))
+    assert discovery.client_credential(config, create=True)
+    info = discovery.running(config)
+    assert (info is not None and info.url == url) is found
+    if not found:
+        with pytest.raises(NoGateway):
+            locate(config, env={})
 
 
 @pytest.mark.slow

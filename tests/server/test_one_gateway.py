@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import time
 
 import psutil
@@ -16,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from clawdbot_ext.relay import join
 from tests.support import aio
-from tests.support.http import ask
+from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.jupyter import TOKEN, JupyterProcess
 from tests.support.server import GatewayProcess, free_port
 from tests.support.wire import opened, run, text_of
@@ -27,6 +28,16 @@ BACK_S = 20.0
 """How long to wait for the next gateway. How long it takes is a matter of benchmarks/bench_lab_start.py."""
 
 
+STRICT = """
+from jupyter_server.auth.authorizer import Authorizer
+
+class Strict(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return "X-Deny" not in handler.request.headers
+"""
+"""Jupyter's users may do everything, unless their request says otherwise."""
+
+
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
     """A gateway of its own that was there first, then two Jupyter servers of the same state directory."""
@@ -35,6 +46,8 @@ def servers(tmp_path_factory):
     standalone.port = port
     standalone.start()
     labs = [JupyterProcess(state, clawdbot_port=port) for _ in range(2)]
+    (labs[0].folder / "strict.py").write_text(STRICT)
+    labs[0].traits["ServerApp"] = {"authorizer_class": "strict.Strict"}
     for lab in labs:
         lab.spawn()
     for lab in labs:
@@ -102,6 +115,35 @@ def test_what_a_relay_passes_on_and_what_it_keeps(servers):
     secret = (one.home / "secrets" / "client").read_text().strip()
     assert (one.home / "secrets" / "client").stat().st_mode & 0o777 == 0o600
     assert secret.encode() not in page.body and secret not in one.output and TOKEN not in standalone.output
+
+
+def test_whom_jupyter_does_not_let_use_the_assistant_reaches_nothing_of_it_through_a_relay(servers):
+    _, one, _ = servers
+    login = list(one.headers.items())
+    id_ = ask(one.port, "POST", f"{one.mount}media?name=secret.csv", login, b"a,b\n").json()["mediaId"]
+    denied = [*login, ("X-Deny", "1")]
+    for method, path in (("GET", f"media/{id_}"), ("HEAD", f"media/{id_}"), ("POST", "media?name=more.csv"),
+                         ("GET", f"media/{id_}/thumbnail"), ("GET", f"media/{id_}.0")):
+        body = b"a,b\n" if method == "POST" else b""
+        assert ask(one.port, method, one.mount + path, denied, body).status == 403, (method, path)
+    assert upgrade(one.port, f"{one.mount}ws", denied).status == 403
+    assert ask(one.port, path=f"{one.mount}media/{id_}", headers=login).status == 200
+
+
+OLD_UPGRADE = [(name, "99" if name == "Sec-WebSocket-Version" else value) for name, value in UPGRADE]
+
+
+@pytest.mark.parametrize(("path", "headers", "status"), [("chat", [], b"200"), ("ws", OLD_UPGRADE, b"426")])
+def test_nobody_talks_to_the_owners_server_behind_a_request_that_was_passed_on(servers, path, headers, status):
+    """Neither behind an answer nor behind an upgrade that is refused: it would be as a program of this machine."""
+    standalone, one, _ = servers
+    lines = [f"GET {one.mount}{path} HTTP/1.1", f"Host: 127.0.0.1:{one.port}",
+             *(f"{name}: {value}" for name, value in [*one.headers.items(), *headers])]
+    second = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{standalone.port}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", one.port), 5) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + second).encode())
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 " + status) and received.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_kernel_finds_no_secret_of_ours_in_its_environment(servers, tmp_path):

@@ -37,6 +37,8 @@ class JupyterProcess(GatewayProcess):
         self._log = state / f"jupyter-{self.port}.log"
         self.folder = state / f"notebooks-{self.port}"
         self.folder.mkdir()
+        self.traits: dict[str, dict[str, Any]] = {}
+        """More of Jupyter's own settings, by class. Modules that they name may lie in ``folder``."""
 
     @property
     def mount(self) -> str:
@@ -56,10 +58,12 @@ class JupyterProcess(GatewayProcess):
         return {"Authorization": f"token {TOKEN}"}
 
     def spawn(self) -> None:
-        settings = {"ServerApp": {
+        settings: dict[str, dict[str, Any]] = {"ServerApp": {
             "port": self.port, "port_retries": 0, "ip": "127.0.0.1", "base_url": self.base_url, "open_browser": False,
             "allow_root": True, "root_dir": str(self.folder), "jpserver_extensions": self.extensions},
             "IdentityProvider": {"token": TOKEN}}
+        for name, more in self.traits.items():
+            settings[name] = {**settings.get(name, {}), **more}
         config = self.folder / "jupyter_config.json"
         config.write_text(json.dumps(settings))
         with self._log.open("ab") as log:

@@ -33,6 +33,11 @@ def run(*command: object, **environment: str) -> str:
     return done.stdout
 
 
+def plain(text: str) -> str:
+    """Without colours."""
+    return re.sub("\x1b\\[[0-9;]*m", "", text)
+
+
 def build(source: Path, output: Path, kind: str, path: str) -> Path:
     """Make a ``wheel`` or an ``sdist`` of ``source`` in this environment, with ``path`` as PATH."""
     run(sys.executable, "-m", "build", "--no-isolation", "--skip-dependency-check", f"--{kind}", "--outdir", output,
@@ -63,21 +68,29 @@ def test_the_sdist_has_the_sources_and_what_is_built_of_them(sdist: Path) -> Non
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {"pyproject.toml", "hatch_build.py", "package.json", "package-lock.json", ".npmrc", "README.md", "LICENSE",
             "CHANGELOG.md", "static/package.json", "static/vite.config.ts", "clawdbot_ext/_version.py",
-            "clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js"} <= names
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "static" / "src").rglob("*") if path.is_file()}
-    assert sources
-    assert sources - names == set()
+            "clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/_static/single.js",
+            "clawdbot_ext/_labextension/package.json", "labextension/package.json", "labextension/install.json",
+            "labextension/tsconfig.json", "clawdbot_ext/widget_loader.js"} <= names
+    for folder in ("static/src", "labextension/src", "labextension/schema", "labextension/style"):
+        sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*")
+                   if path.is_file() and ".ipynb_checkpoints" not in path.parts}
+        assert sources
+        assert sources - names == set()
     assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
 
 
 @pytest.mark.slow
-def test_the_wheel_has_the_client_the_texts_and_the_server_extension(wheel: Path) -> None:
+def test_the_wheel_has_the_client_the_texts_and_both_extensions(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     data = f"jupyter_clawdbot-{__version__}.data/data"
-    assert {"clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/py.typed",
+    lab = f"{data}/share/jupyter/labextensions/jupyter-clawdbot"
+    assert {"clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/_static/single.js",
+            "clawdbot_ext/widget_loader.js", "clawdbot_ext/py.typed",
             "clawdbot_ext/locale/gateway.en.json", "clawdbot_ext/locale/gateway.ko.json",
-            f"{data}/etc/jupyter/jupyter_server_config.d/clawdbot_ext.json"} <= names
+            f"{data}/etc/jupyter/jupyter_server_config.d/clawdbot_ext.json",
+            f"{lab}/package.json", f"{lab}/install.json", f"{lab}/schemas/jupyter-clawdbot/plugin.json"} <= names
     assert any(name.startswith("clawdbot_ext/_static/assets/") for name in names)
+    assert any(name.startswith(f"{lab}/static/remoteEntry.") for name in names)
     unwanted = ("tests/", "static/", "scripts/", "clawdbot_ext/_static/.stamp")
     assert [name for name in names if name.startswith(unwanted)] == []
     assert wheel.stat().st_size < WHEEL_LIMIT
@@ -95,10 +108,10 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert "jupyter-clawdbot = clawdbot_ext.app:main" in scripts
 
 
-@pytest.fixture
-def installed(wheel: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``bin`` of an environment into which the wheel was installed; what it depends on is borrowed from this one."""
-    environment = tmp_path / "venv"
+    environment = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
@@ -110,11 +123,18 @@ def installed(wheel: Path, tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_installing_the_wheel_enables_the_server_extension(installed: Path, tmp_path: Path) -> None:
     module = "jupyter_server.extension.serverextension"  # what `jupyter server extension` runs
-    listed = run(installed / "python", "-m", module, "list", JUPYTER_CONFIG_DIR=str(tmp_path))
-    printed = re.sub("\x1b\\[[0-9;]*m", "", listed)
+    printed = plain(run(installed / "python", "-m", module, "list", JUPYTER_CONFIG_DIR=str(tmp_path)))
     ours = printed.split(f"Config dir: {installed.parent}", 1)[1].split("Config dir:", 1)[0]
     assert "clawdbot_ext enabled" in ours
     assert f"clawdbot_ext {__version__} OK" in ours
+
+
+@pytest.mark.slow
+def test_installing_the_wheel_enables_the_labextension(installed: Path, tmp_path: Path) -> None:
+    module = "jupyterlab.labextensions"  # what `jupyter labextension` runs
+    printed = plain(run(installed / "python", "-m", module, "list", JUPYTER_CONFIG_DIR=str(tmp_path)))
+    ours = printed.split(f"{installed.parent}/share/jupyter/labextensions", 1)[1].split("/share/jupyter/", 1)[0]
+    assert f"jupyter-clawdbot v{__version__} enabled OK (python, jupyter-clawdbot)" in ours
 
 
 @pytest.mark.slow

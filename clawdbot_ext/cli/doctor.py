@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import click
 
@@ -68,10 +69,12 @@ def examine(target: Target) -> Iterator[Finding]:
     for note in config.notes:
         yield Finding("config", "hint", say("config.note", problem=exits.describe(note)))
     checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-        check_modes, check_storage, check_key, check_exposure, check_port)
+        check_modes, check_storage, check_exposure, check_port)
     for check in checks:
         yield from check(config)
-    yield from check_gateway(config, target)
+    gateway, setup = check_gateway(config, target)
+    yield from check_key(config, setup)
+    yield gateway
 
 
 def _config_findings(first: ConfigError) -> Iterator[Finding]:
@@ -94,7 +97,16 @@ def check_path() -> Iterator[Finding]:
             yield Finding("path", "hint", say("doctor.path.hidden", path=path, who=who, first=distinct[0]),
                           say("doctor.path.fix"))
     if not distinct:
-        yield Finding("path", "hint", say("doctor.path.none"), say("doctor.path.noneFix"))
+        yield _called_by_path()
+
+
+def _called_by_path() -> Finding:
+    """PATH has no ``clawdbot``: this one was called by its path, as one in a virtual environment may be."""
+    started = Path(sys.argv[0])
+    program = started if started.name == "clawdbot" else Path(sys.executable).with_name("clawdbot")
+    if os.access(program, os.X_OK):
+        return Finding("path", "ok", say("doctor.path.byPath", path=program.absolute(), who=say("doctor.path.ours")))
+    return Finding("path", "hint", say("doctor.path.none"), say("doctor.path.noneFix"))
 
 
 def _is_ours(path: Path) -> bool:
@@ -134,10 +146,16 @@ def check_storage(config: Config) -> Iterator[Finding]:
         yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
 
 
-def check_key(config: Config) -> Iterator[Finding]:
-    """Is there a provider to ask? A provider at an address of its own may need no key."""
-    if ready := _ready(config):
-        yield Finding("key", "ok", say("doctor.key.ok", names=", ".join(ready)))
+def check_key(config: Config, setup: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Is there a provider to ask? Where a gateway runs, its own word (``setup``) counts: it may have been started with
+    another environment than this one. A provider at an address of its own may need no key."""
+    ready = ", ".join(_ready(config))
+    if setup is not None and not setup.get("needsKey"):
+        yield Finding("key", "ok", say("doctor.key.gateway", name=setup.get("provider", "?")))
+    elif setup is not None and ready:
+        yield Finding("key", "hint", say("doctor.key.hereOnly", names=ready), say("doctor.key.hereOnlyFix"))
+    elif ready:
+        yield Finding("key", "ok", say("doctor.key.ok", names=ready))
     else:
         yield Finding("key", "hint", say("doctor.key.none"), "clawdbot config set models.providers.anthropic.apiKey")
 
@@ -174,18 +192,15 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def check_gateway(config: Config, target: Target) -> Iterator[Finding]:
-    """Does the gateway answer, with these credentials?"""
+def check_gateway(config: Config, target: Target) -> tuple[Finding, Mapping[str, Any] | None]:
+    """Does the gateway answer, with these credentials? And which provider it says it has, if so."""
     remote = target.url or config["gateway.remote.url"]
     if not remote and discovery.running(config) is None:
         held = discovery.lock_held(config)
         text = say("doctor.gateway.starting") if held else say("doctor.gateway.off")
-        yield Finding("gateway", "hint", text, None if held else "jupyter clawdbot")
-        return
+        return Finding("gateway", "hint", text, None if held else "jupyter clawdbot"), None
     try:
         health = with_client(target, lambda client: client.request("health", timeout_s=5))
-        yield Finding("gateway", "ok", say("doctor.gateway.ok", url=target.locate().page_url))
-        if health.get("setup", {}).get("needsKey") and _ready(config):
-            yield Finding("gateway", "hint", say("status.needsKey"))
+        return Finding("gateway", "ok", say("doctor.gateway.ok", url=target.locate().page_url)), health.get("setup")
     except exits.EXPECTED as exc:
-        yield Finding("gateway", "problem", exits.explain(exc)[1])
+        return Finding("gateway", "problem", exits.explain(exc)[1]), None

@@ -87,13 +87,16 @@ def _marked(hit: Mapping[str, Any]) -> str:
 
 
 FORMATS = {"markdown": ".md", "json": ".json", "html": ".html", "ipynb": ".ipynb"}
+SHORT = {"md": "markdown"}
+"""What else ``--format`` takes."""
 
 
 @group.command("export", help=say("help.sessions.export"))
 @key_argument
 @click.option("--output", "-o", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help=say("help.sessions.output"))
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help=say("help.sessions.format"))
+@click.option("--format", "format_", type=click.Choice([*FORMATS, *SHORT]),
+              help=say("help.sessions.format"))
 @click.option("--transcript", metavar="ID", help=say("help.sessions.transcript"))
 @click.option("--embed", is_flag=True, help=say("help.export.embed"))
 @gateway_options
@@ -102,7 +105,7 @@ def export(
 ) -> None:
     """A transcript as a file, or on standard output."""
     suffix = output.suffix.lower() if output else ""
-    wanted = format_ or next((name for name, each in FORMATS.items() if each == suffix), "markdown")
+    wanted = SHORT.get(format_ or "", format_) or next((name for name, each in FORMATS.items() if each == suffix), "markdown")
     which = {"sessionId": transcript} if transcript else {"key": key}
     made = call(target, "sessions.export", format=wanted, embed=embed, **which)
     if output is None:

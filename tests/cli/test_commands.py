@@ -249,6 +249,25 @@ def test_doctor_is_content_with_a_good_installation(cli: Run) -> None:
     assert {f["check"] for f in report["findings"]} >= {"config", "modes", "key", "gateway"}
 
 
+def test_doctor_takes_the_gateways_word_about_the_key(cli: Run) -> None:
+    """What its own environment holds is not what the gateway was started with."""
+    found = json.loads(cli("doctor", "--json", ANTHROPIC_API_KEY="sk-only-here").stdout)["findings"]
+    key = next(each for each in found if each["check"] == "key")
+    assert (key["level"], "not in the gateway" in key["text"]) == ("hint", True)
+    assert "config set models.providers.anthropic.apiKey" in key["fix"]
+
+
+def test_doctor_has_nothing_against_being_called_by_its_path(gateway: GatewayProcess, tmp_path: Path) -> None:
+    program = tmp_path / "clawdbot"
+    program.write_text(f"#!{sys.executable}\nimport sys\nfrom clawdbot_ext.cli import main\nsys.exit(main())\n")
+    program.chmod(0o755)
+    done = subprocess.run([program, "doctor", "--json"], env={**gateway.environment, "PATH": "/usr/bin:/bin"},
+                          capture_output=True, text=True, timeout=TIMEOUT_S)
+    first = json.loads(done.stdout)["findings"][0]
+    assert (first["check"], first["level"]) == ("path", "ok")
+    assert str(program) in first["text"]
+
+
 def test_doctor_finds_what_is_wrong(alone: Run, tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for folder, text in ((theirs, "#!/usr/bin/env node\n"), (ours, "#!/usr/bin/python\nimport clawdbot_ext.cli")):
@@ -378,6 +397,8 @@ def test_sessions_export_writes_the_format_that_the_file_name_says(cli: Run, tmp
         assert (done.returncode, done.stdout) == (0, "")
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(mark)
     assert json.loads((tmp_path / "a.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
+    assert cli("sessions", "export", "exported", "--format", "md").stdout == \
+        cli("sessions", "export", "exported", "--format", "markdown").stdout
     failed = cli("sessions", "export", "exported", "--format", "json", "-o", str(tmp_path / "no" / "a"))
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert cli("sessions", "export", "nobody").returncode == 1

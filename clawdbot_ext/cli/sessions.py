@@ -105,7 +105,8 @@ def export(
 ) -> None:
     """A transcript as a file, or on standard output."""
     suffix = output.suffix.lower() if output else ""
-    wanted = SHORT.get(format_ or "", format_) or next((name for name, each in FORMATS.items() if each == suffix), "markdown")
+    by_name = next((name for name, each in FORMATS.items() if each == suffix), "markdown")
+    wanted = SHORT.get(format_, format_) if format_ else by_name
     which = {"sessionId": transcript} if transcript else {"key": key}
     made = call(target, "sessions.export", format=wanted, embed=embed, **which)
     if output is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,14 +19,22 @@ from ..protocol.errors import InvalidRequest
 from ..protocol.schema import SessionsImportParams
 from .export_formats import JSON_FORMAT
 
-ROLES = frozenset({"user", "assistant", "toolResult"})
-BLOCKS = frozenset({"text", "thinking", "toolCall"})
-"""Blocks that are kept as they are; others become a text that says what was there."""
+ROLES = ("user", "assistant", "toolResult")
+BLOCKS: Mapping[str, Mapping[str, type]] = {
+    "text": {"text": str}, "thinking": {"thinking": str}, "toolCall": {"id": str, "name": str, "arguments": dict}}
+"""Blocks that are kept, and what each must have; others become a text that says what was there."""
 FILES = frozenset({"image", "audio", "video", "document", "file", "notebook"})
 """Blocks of our export that stand for files; what is kept of them:"""
 FILE_FACTS = {"name": str, "mimeType": str, "size": int, "width": int, "height": int, "durationMs": int, "pages": int}
-FIELDS = ("api", "provider", "model", "stopReason", "errorMessage", "toolCallId", "toolName", "isError", "durationMs",
-          "demo", "command", "label", "notice")
+FIELDS: Mapping[str, type] = {
+    **dict.fromkeys(("api", "provider", "model", "stopReason", "errorMessage", "toolCallId", "toolName", "command",
+                     "label", "notice"), str), "isError": bool, "demo": bool, "durationMs": int}
+MAX_MS = 253_370_764_800_000
+"""The year 9999: later times are beyond the calendars of Python and of browsers."""
+MAX_DEPTH = 100
+_UNKEEPABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+"""What may be an escape for a character that is stored nowhere: NUL, half a surrogate pair."""
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Taken(NamedTuple):
@@ -55,7 +65,7 @@ def read(params: SessionsImportParams) -> Found:
     if params.format == "clawdbot-jsonl":
         return _jsonl(params.content, params.name or "")
     try:
-        document = json.loads(params.content)
+        document = parse(params.content)
     except ValueError:
         document = None
     if isinstance(document, dict) and document.get("format") == JSON_FORMAT:
@@ -66,6 +76,35 @@ def read(params: SessionsImportParams) -> Found:
     if not found.messages:
         raise InvalidRequest("neither a JSON export nor a JSONL transcript", reason="UNKNOWN_FORMAT")
     return found
+
+
+def parse(text: str) -> Any:
+    """JSON of anybody's making as values that can be stored: characters and numbers that cannot are replaced.
+
+    Raises ``ValueError``, also for what is nested deeper than ``MAX_DEPTH``.
+    """
+    try:
+        value = json.loads(text, parse_int=_number, parse_constant=lambda _: None)
+        if _UNKEEPABLE.search(text):
+            clean = _NUL.sub(r"\1\\ufffd", json.dumps(value, ensure_ascii=False)).encode("utf-8", "replace")
+            value = json.loads(clean, parse_int=_number, parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    inside = [value]
+    for _ in range(MAX_DEPTH):
+        inside = [item for each in inside if isinstance(each, dict | list)
+                  for item in (each.values() if isinstance(each, dict) else each)]
+    if inside:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _number(digits: str) -> int | float | None:
+    """No more than 64 bits, as everywhere on the wire; beyond that about as much, and nothing for what is endless."""
+    if len(digits) < 20 and -(2**63) <= int(digits) < 2**63:
+        return int(digits)
+    about = float(digits)
+    return about if math.isfinite(about) else None
 
 
 def _ours(document: Mapping[str, Any]) -> Found:
@@ -103,7 +142,7 @@ def _jsonl(content: str, name: str) -> Found:
     skipped: list[dict[str, Any]] = []
     for number, line in _lines(content):
         try:
-            row = json.loads(line)
+            row = parse(line)
         except ValueError:
             skipped.append({"line": number, "reason": "not JSON"})
             continue
@@ -143,29 +182,37 @@ def _take(
         return
     kept = [_block(block, row["role"]) for block in blocks if isinstance(block, Mapping)]
     message = {"role": row["role"], "content": kept, "timestamp": _ms(row.get("timestamp")), "importedId": id_}
-    more = {name: row[name] for name in FIELDS if row.get(name) is not None}
+    if row["role"] == "toolResult":
+        message |= {"toolCallId": "", "toolName": ""}
+    more = _typed(row, FIELDS)
     found.messages.append(Taken(id_, message | more, parent, shown))
 
 
 def _block(block: Mapping[str, Any], role: str) -> dict[str, Any]:
-    if block.get("type") in BLOCKS and (block["type"] != "text" or isinstance(block.get("text"), str)):
-        return {name: value for name, value in block.items() if name not in ("textSignature", "thinkingSignature")}
-    if block.get("type") in FILES and isinstance(block.get("mediaId"), str) and role == "user":
-        facts = {name: block[name] for name, kind in FILE_FACTS.items() if isinstance(block.get(name), kind)}
-        return {"type": block["type"], "mediaId": block["mediaId"], "name": "file", **facts}
-    return {"type": "text", "text": f"[{block.get('type') or 'unknown'}: {block.get('name') or 'not imported'}]"}
+    """Only what is known of a block stays in it: whatever has a ``mediaId``, say, gets hold of that file."""
+    type_ = str(block.get("type") or "unknown")
+    if type_ in BLOCKS:
+        found = _typed(block, BLOCKS[type_])
+        if len(found) == len(BLOCKS[type_]):
+            return {"type": type_, **found, **(_typed(block, {"title": str}) if type_ == "toolCall" else {})}
+    if type_ in FILES and isinstance(block.get("mediaId"), str) and role == "user":
+        return {"type": type_, "mediaId": block["mediaId"], "name": "file", **_typed(block, FILE_FACTS)}
+    return {"type": "text", "text": f"[{type_}: {block.get('name') or 'not imported'}]"}
+
+
+def _typed(given: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    """What of ``given`` is of the kind that it should be."""
+    return {name: given[name] for name, kind in kinds.items() if type(given.get(name)) is kind}
 
 
 def _ms(value: Any) -> int:
     """Milliseconds since the epoch, of a number or an ISO time; now for anything else."""
-    if isinstance(value, int | float) and 0 <= value < 2**53:
-        return int(value)
     if isinstance(value, str):
         try:
-            return int(datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() * 1000)
-        except ValueError:
-            pass
-    return now_ms()
+            value = datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() * 1000
+        except (ValueError, OverflowError):
+            value = None
+    return int(value) if isinstance(value, int | float) and 0 <= value < MAX_MS else now_ms()
 
 
 def _digest(value: Any) -> str:

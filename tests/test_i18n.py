@@ -13,7 +13,9 @@ from clawdbot_ext import i18n
 
 FOLDER = Path(i18n.__file__).parent / "locale"
 PAGE = Path(__file__).resolve().parent.parent / "static" / "src" / "i18n"
-AREAS = [*sorted({path.name.partition(".")[0] for path in FOLDER.glob("*.json")}), "page"]
+AREAS = {f"{folder.name}/{path.name.removesuffix('en.json').strip('.')}": path
+         for folder in (FOLDER, PAGE) for path in sorted(folder.glob("*en.json"))}
+"""The English catalogues: ``locale/cli``, ``i18n/settings`` …; ``i18n/`` is what the page loads first."""
 OTHERS = [language for language in i18n.LANGUAGES if language != "en"]
 
 PARTICLES = ("을", "를", "이", "가", "은", "는", "와", "과", "으로", "로", "이라", "라", "아", "야", "이나", "나")
@@ -23,8 +25,8 @@ AFTER_PLACEHOLDER = re.compile(rf"\}}[`'\"*”’]*({'|'.join(PARTICLES)})(?![�
 
 
 def texts(area: str, language: str) -> dict[str, str]:
-    file = PAGE / f"{language}.json" if area == "page" else FOLDER / f"{area}.{language}.json"
-    found = json.loads(file.read_text(encoding="utf-8"))
+    english = AREAS[area]
+    found = json.loads((english.parent / english.name.replace("en.json", f"{language}.json")).read_text("utf-8"))
     assert isinstance(found, dict)
     return found
 
@@ -66,3 +68,12 @@ def test_the_particle_check_sees_particles(text: str) -> None:
 @pytest.mark.parametrize("text", ["{count}개", "{name} 모델을 써요", "{when}까지", "저장소({path})가"])
 def test_the_particle_check_lets_counters_and_nouns_be(text: str) -> None:
     assert not AFTER_PLACEHOLDER.search(text)
+
+
+AVOIDED = re.compile("제공자|공급자|되살|내려받|비디오|붐비|붐벼|혼잡|언급")
+"""What CONTRIBUTING's list of words has another word for."""
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_one_thing_has_one_name_in_korean(area: str) -> None:
+    assert [text for text in texts(area, "ko").values() if AVOIDED.search(text)] == []

@@ -93,7 +93,7 @@ def test_a_key_never_shows_even_if_the_server_echoes_it(api: MessagesAPI) -> Non
 def test_a_person_is_told_in_their_language_what_to_do(api: MessagesAPI) -> None:
     turn = run(ask(api, "[[error=401]]", locale="ko-KR"))
     assert "API 키" in turn.outcome.message
-    assert turn.outcome.error is not None and "화면의 설정" in turn.outcome.error["hint"]
+    assert turn.outcome.error is not None and "설정 화면" in turn.outcome.error["hint"]
 
 
 @pytest.mark.parametrize(("shape", "kind"), [

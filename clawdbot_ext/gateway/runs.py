@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 t = catalogue("gateway")
 
 STOP_S = 5.0
-"""How long ``abort`` waits for what it stopped to have ended."""
+"""How long ``abort`` waits for what it stopped to have ended, and others for what is under way in a session."""
 DRAIN_S = 8.0
 """How long a stopping gateway lets replies end before it marks them interrupted."""
 
@@ -135,11 +135,13 @@ class Runs:
         return accepted, position
 
     async def edit(self, session_key: str, run_id: str, text: str) -> None:
-        """Let a waiting send say something else; what is attached to it stays.
+        """Let a waiting send say something else, also one that is still being accepted; what is attached to it stays.
 
         Raises:
             InvalidRequest: it does not wait (any more), or never did (``NOT_QUEUED``).
         """
+        if moving := self._queue.moves(session_key):
+            await asyncio.wait(moving, timeout=STOP_S)
         waiting = next((run for run in self.queued(session_key) if run.run_id == run_id), None)
         if waiting is not None:
             message = msgspec.json.decode(waiting.message)

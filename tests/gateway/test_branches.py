@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from typing import Any
@@ -228,9 +229,11 @@ def test_a_waiting_message_is_edited_and_a_reply_stopped_before_its_first_word_l
             before = await shown(wire, session)
             reply = (await history(wire, session))["messages"][1]["id"]
             await wire.send(SLOW, key=session)
-            waiting, _ = await wire.send("[[text=before]]", key=session)
+            waiting = uuid.uuid4().hex
             edit = {"sessionKey": session, "runId": waiting, "message": "[[text=after]]"}
-            assert (await wire.call("chat.queue.edit", edit))["ok"]
+            _, edited = await asyncio.gather(  # before the send is acknowledged
+                wire.send("[[text=before]]", key=session, run_id=waiting), wire.call("chat.queue.edit", edit))
+            assert edited["ok"]
             await wire.wait("session.queue", lambda p: [q["text"] for q in p["queued"]] == ["[[text=after]]"])
             for change, reason in (({"message": "/status"}, "COMMAND"), ({"runId": "nobody"}, "NOT_QUEUED")):
                 with pytest.raises(WireError) as refused:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from .chat import Chat
 from .test_look import problems
@@ -68,11 +68,6 @@ def until(chat: Chat, true: Callable[[], bool]) -> None:
             return
         chat.page.wait_for_timeout(25)
     raise AssertionError("it did not happen")
-
-
-def focus_is_in_the_field(page: Page) -> bool:
-    return bool(page.evaluate(
-        "document.querySelector('clawdbot-chat').shadowRoot.activeElement?.id === 'composer'"))
 
 
 def test_a_file_is_uploaded_survives_a_reload_and_goes_with_its_message(chat):
@@ -284,14 +279,18 @@ def test_up_edits_the_last_message_and_walks_earlier_ones(chat):
 def test_a_waiting_message_can_be_changed(chat):
     chat.send(SLOW)
     expect(chat.streaming).to_contain_text("t1")
+    chat.send("[[text=given up]]")
     chat.send("[[text=before]]")
     waiting = chat.page.locator(".queue li")
-    waiting.get_by_role("button", name="Change").click()
-    field = waiting.get_by_label("Change").first
+    waiting.nth(1).get_by_role("button", name="Change").click()
+    field = waiting.get_by_role("textbox", name="Change")
     field.fill("[[text=after]]")
+    waiting.first.get_by_role("button", name="Take back").click()
+    expect(waiting).to_have_count(1)
+    expect(field).to_have_value("[[text=after]]")
     field.press("Enter")
     expect(waiting).to_have_text(re.compile(r"\[\[text=after\]\]"))
-    assert focus_is_in_the_field(chat.page)
+    expect(chat.composer).to_be_focused()
     chat.page.get_by_role("button", name="Stop").click()
     expect(chat.replies.last).to_contain_text("after")
 
@@ -308,7 +307,7 @@ def test_a_long_draft_gets_room(chat):
     expect(dialog).to_contain_text("characters")
     field.press("Escape")
     expect(chat.composer).to_have_value("a line\n" * 6 + "\nthe end [[text=ok]]")
-    assert focus_is_in_the_field(chat.page)
+    expect(chat.composer).to_be_focused()
     chat.page.get_by_role("button", name="Larger editor").click()
     field.press("Control+Enter")
     expect(chat.replies).to_have_text("ok")
@@ -341,10 +340,10 @@ def test_dictation_shows_what_is_being_said_and_writes_what_was(chat):
 
 
 def test_the_field_has_the_focus_when_one_comes_reloads_or_switches(chat):
-    assert focus_is_in_the_field(chat.page)
+    expect(chat.composer).to_be_focused()
     chat.page.reload()
     chat.ready()
-    assert focus_is_in_the_field(chat.page)
+    expect(chat.composer).to_be_focused()
     chat.page.get_by_role("button", name="New session").first.click()
     expect(chat.composer).to_be_focused()
     chat.page.go_back()
@@ -388,7 +387,7 @@ def test_an_input_method_is_left_alone_while_the_page_is_busy(chat):
 def test_a_phone_has_enter_for_lines_and_no_keyboard_over_the_field(visit, standing_gateway):
     chat = visit(standing_gateway, session="composer-phone", viewport={"width": 360, "height": 700}, has_touch=True,
                  is_mobile=True).ready()
-    assert not focus_is_in_the_field(chat.page)
+    expect(chat.composer).not_to_be_focused()
     chat.composer.press_sequentially("one")
     chat.composer.press("Enter")
     chat.composer.press_sequentially("two")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 
 from playwright.sync_api import expect
 
+from tests.support.proxy import CuttingProxy
+
 BACK_MS = 25_000
+CUTS, CUTS_S = 10, 60
+IMPATIENT = """setInterval(() =>
+    document.querySelector("clawdbot-chat").shadowRoot.querySelector(".banner button")?.click(), 50)"""
+"""Somebody who presses "Try now" all the time: the pauses between attempts grow, and are not what is tested."""
 
 
 def test_away_and_back(visit, make_gateway):
@@ -75,6 +82,27 @@ def test_a_page_that_is_opened_without_a_gateway_waits_for_it(visit, make_gatewa
     chat.ask("[[text=Here again.]]")
     expect(chat.replies).to_have_text("Here again.")
 
+
+def test_cut_at_ten_random_places_of_a_run_the_transcript_is_the_gateways_own(visit, standing_gateway):
+    """No message twice, none missing, no hole in the text, whatever byte the connection ends at."""
+    places = random.Random(9)
+    with CuttingProxy(standing_gateway) as proxy:
+        chat = visit(proxy, session="cuts").ready()
+        chat.page.evaluate(IMPATIENT)
+        chat.send("[[tokens=3000]] [[delay_ms=20]]")
+        proxy.cut_after(int(places.choice((9_000, 16_000)) * places.random()) for _ in range(CUTS))
+        assert proxy.spent.wait(CUTS_S), proxy.cuts
+        far_on = len((chat.streaming.text_content() or "").split()) + 50  # a second later: of the connection that stays
+        expect(chat.streaming).to_contain_text(f"t{far_on} ")
+        chat.page.get_by_role("button", name="Stop").click()
+        chat.answered()
+        shown = chat.page.locator("article .bubble, article .reply").all_inner_texts()
+        assert len(shown) == 2
+        words = shown[1].split()
+        assert words == [f"t{number}" for number in range(len(words))]
+        chat.page.reload()
+        chat.ready()
+        expect(chat.page.locator("article .bubble, article .reply")).to_have_text(shown)
 
 
 def test_a_gateway_that_goes_quiet_is_told_before_it_is_given_up(visit, make_gateway):

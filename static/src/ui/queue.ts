@@ -1,6 +1,7 @@
 /** `<clawdbot-queue>`: sends that wait for the running reply, to be changed or taken back. */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 
 import { isComposingKey } from "../core/ime.js";
 import type { Queued } from "../core/protocol.js";
@@ -47,7 +48,11 @@ export class ClawdbotQueue extends LightElement {
   protected override render(): TemplateResult | typeof nothing {
     if (this.waiting.length === 0) return nothing;
     return html`<ul class="queue" aria-label=${this.ui.t("queue.label")}>
-      ${this.waiting.map((each) => html`<li>${each.runId === this.editing ? this.editor(each) : this.row(each)}</li>`)}
+      ${repeat(
+        this.waiting, // by run: what is being typed stays where it is when one before it starts
+        ({ runId }) => runId,
+        (each) => html`<li>${each.runId === this.editing ? this.editor(each) : this.row(each)}</li>`,
+      )}
     </ul>`;
   }
 
@@ -142,6 +147,6 @@ export class ClawdbotQueue extends LightElement {
 
   private async takeBack(queued: Queued): Promise<void> {
     if (await this.ui.attempt(this.ui.controller.abort(queued.runId))) this.onTakeBack(queued);
-    this.end();
+    if (this.editing === null || this.editing === queued.runId) this.end();
   }
 }

@@ -115,7 +115,10 @@ SETTINGS: tuple[Setting, ...] = (
             aliases={"auto": "loopback", "localhost": "loopback"}),
     Setting("gateway.customBindHost", "string", "", "The address to listen on when gateway.bind is custom."),
     Setting("gateway.auth.mode", "string", "token", "How clients prove who they are; unset, it is the kind of secret "
-            "that is set.", choices=("token", "password")),
+            "that is set. tailscale takes the login that Tailscale Serve vouches for, jupyter only that of the Jupyter "
+            "server around the gateway.", choices=("token", "password", "tailscale", "jupyter")),
+    Setting("gateway.auth.allowTailscale", "boolean", False, "Whether the login that Tailscale Serve vouches for opens "
+            "the page and its sockets; unset, it does in the mode token while gateway.tailscale.mode is serve."),
     Setting("gateway.auth.token", "string", "", "The token clients log in with; empty: a random one is made and kept "
             "in the state directory.", secret=True, env=("CLAWDBOT_GATEWAY_TOKEN",)),
     Setting("gateway.auth.password", "string", "", "The password clients log in with.", secret=True,

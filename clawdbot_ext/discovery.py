@@ -162,6 +162,14 @@ def secret(config: Config, name: str) -> str:
     return found
 
 
+def renew(config: Config, name: str) -> str:
+    """Replace the secret ``name`` by another random one. Raises ``OSError``."""
+    ensure_home(config)
+    made = secrets.token_urlsafe(TOKEN_BYTES)
+    private.write(config.home / "secrets" / name, made.encode() + b"\n")
+    return made
+
+
 def local_token(config: Config, *, create: bool = False) -> str | None:
     """The token that clients use while none is configured; ``None`` if it was never made and ``create`` is false."""
     return secret(config, "token") if create else _read_secret(config.home / "secrets" / "token")

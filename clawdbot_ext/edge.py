@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from . import discovery
 from .config import Config
-from .gateway.auth import Auth, Identity, client_key, owner
+from .gateway.auth import Auth, Identity, Shown, Vouched
+from .gateway.limits import client_key
 from .gateway.live import LiveConfig
 from .i18n import language
 from .lock import GatewayLock
@@ -22,7 +23,7 @@ from .protocol.errors import GatewayError
 from .protocol.frames import CloseCode
 
 if TYPE_CHECKING:
-    from tornado.httputil import HTTPServerRequest
+    from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
     from .gateway.client import Client
     from .gateway.core import Gateway
@@ -52,8 +53,9 @@ class Edge:
         self.live, self.mount = live, mount
         self.auth = Auth(live)
         self.gateway: Gateway | None = None
-        self.own_logins = True
-        """Whether links and cookies of ours log in; on a JupyterHub only the Hub does."""
+        self.tailscale: Callable[[HTTPHeaders, str], Awaitable[str | None]] | None = None
+        """Who Tailscale says has sent a request with these headers from this address; ``None``: nobody has been asked
+        to find out."""
         self.ready: Callable[[], Awaitable[None]] = _at_once
         """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
         self._lock: GatewayLock | None = None
@@ -141,30 +143,33 @@ class Edge:
         _log_out([client for client in clients if client.peer.cookie == cookie], "logged out")
 
     # -- requests ---------------------------------------------------------------------------------------------------
-    def bearer(self, request: HTTPServerRequest) -> Identity | None:
-        """Who an ``Authorization`` header says it is; ``None`` without. Raises ``Unauthorized``, ``RateLimited``."""
-        header = request.headers.get("Authorization")
-        if header is None:
-            return None
-        return self.own_program(request) or self.auth.check_bearer(header, client_key(request.remote_ip or ""))
+    def client_key(self, request: HTTPServerRequest) -> str:
+        """Who sent ``request``, as far as the limits count."""
+        return client_key(request.remote_ip or "")
 
-    def own_program(self, request: HTTPServerRequest) -> Identity | None:
-        """Who sends ``request`` with the client credential: this account, or the user of a server that relays."""
-        header = request.headers.get("Authorization")
-        if header is None or not self.auth.is_own_program(header):
-            return None
-        user = request.headers.get(RELAYED_USER)
-        return Identity(unquote(user), "jupyter") if user else Identity(owner(), "token")
-
-    def cookie(self, request: HTTPServerRequest) -> Identity | None:
-        """Who the login cookie of a request says it is."""
+    def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
+        """What ``request`` shows of itself, for ``gateway.auth`` to judge."""
         morsel = request.cookies.get(cookie_name(request))
-        return None if morsel is None else self.auth.read_cookie(morsel.value)
+        user = request.headers.get(RELAYED_USER)
+        return Shown(
+            client_key=self.client_key(request), authorization=request.headers.get("Authorization"),
+            cookie="" if morsel is None else morsel.value, by_page="Origin" in request.headers,
+            socket=request.headers.get("Upgrade", "").lower() == "websocket",
+            relayed_user=unquote(user) if user else None, vouched=vouched)
+
+    async def identify(self, request: HTTPServerRequest) -> Identity | None:
+        """Who a request to our own server comes from, by Tailscale's word if need be. Raises ``Unauthorized``,
+        ``RateLimited``."""
+        vouched = None
+        if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
+            login = await self.tailscale(request.headers, request.remote_ip or "")
+            vouched = Vouched(login, "tailscale") if login else None
+        return self.auth.identify(self.shown(request, vouched))
 
     def known(self, request: HTTPServerRequest) -> bool:
-        """Has the sender logged in, by whatever means?"""
+        """Does a request show a right credential?"""
         try:
-            return (self.bearer(request) or self.cookie(request)) is not None
+            return self.auth.identify(self.shown(request)) is not None
         except GatewayError:
             return False
 

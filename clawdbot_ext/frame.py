@@ -15,7 +15,8 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
-from .handlers import STATIC, Mounted, Ours, Plain
+from .handlers import STATIC, Ours, Plain
+from .mounted import Mounted
 
 if TYPE_CHECKING:
     from .edge import Edge
@@ -42,6 +43,8 @@ def _frame(handler: Ours) -> None:
 class Frame(Plain):
     """On our own server: public, as it holds nothing."""
 
+    access = "open"
+
     @allow_unauthenticated
     def get(self) -> None:
         _frame(self)
@@ -49,6 +52,8 @@ class Frame(Plain):
 
 class MountFrame(Mounted):
     """On somebody's Jupyter server."""
+
+    access = "login"
 
     @web.authenticated
     def get(self) -> None:

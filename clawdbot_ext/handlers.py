@@ -1,8 +1,8 @@
 """The HTTP routes: page, built files, logging in, health, and the upgrade to the gateway's socket.
 
 Two sets of thin classes over the same functions. In our own server the gate stands in front (``gate``), the page is a
-public shell without data, and logging in sets our cookie. In somebody's Jupyter server the user is Jupyter's, so every
-route but ``healthz`` wants a login there, and unknown paths stay Jupyter's.
+public shell without data, and logging in sets our cookie. Those of somebody's Jupyter server are in ``mounted``. Each
+class says in ``access`` whom it is for, ``gateway.auth`` who somebody is; a class that does not say lets nobody in.
 """
 
 from __future__ import annotations
@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.auth.identity import User
-from jupyter_server.base.handlers import APIHandler, JupyterHandler
-from jupyter_server.utils import ensure_async
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches, Rule
 
 from ._version import __version__
 from .edge import Mount, cookie_name
-from .gate import parse_origin
-from .gateway.auth import COOKIE_SECONDS, Identity, client_key
+from .gateway.auth import Access, Identity, cookie_seconds
 from .i18n import catalogue
 from .peer import PeerSocket
-from .protocol.errors import RateLimited, Unauthorized
+from .protocol.errors import GatewayError, RateLimited, Unauthorized
 from .protocol.schema import ConnectAuth
 
 if TYPE_CHECKING:
@@ -60,19 +56,48 @@ _login_decoder = msgspec.json.Decoder(ConnectAuth)
 
 # -- what both sets do ----------------------------------------------------------------------------------------------
 class Ours(web.RequestHandler):
-    """Headers and errors of every route of ours."""
+    """Headers and errors of every route of ours, and whom it lets in."""
 
     edge: Edge
+    access: Access | None = None
+    """Whom it is for. A route that does not say is for nobody."""
+    identity: Identity | None = None
+    """Who has come; known since ``prepare``, unless the route is ``open`` or only wants a ``login``."""
 
     def initialize(self, edge: Edge, **facts: Any) -> None:
         self.edge = edge
 
     async def prepare(self, **options: Any) -> None:
-        """What the server itself does first, then wait for the gateway, which may start with this request."""
+        """What the server itself does first, then see who it is, before anything of a body is read, then wait for the
+        gateway, which may start with this request."""
+        if self.access is None:
+            raise web.HTTPError(403)
         prepared = super().prepare(**options)
         if prepared is not None:
             await prepared
-        await self.edge.ready()
+        if self._finished:
+            return
+        try:
+            admitted = await self.admit()
+        except (RateLimited, Unauthorized) as exc:
+            self.refuse(exc)
+            return
+        if not admitted:
+            self.stranger()
+        if not self._finished:
+            await self.edge.ready()
+
+    async def admit(self) -> bool:
+        """May whoever sent the request come in? Sets ``identity``. Raises ``Unauthorized``, ``RateLimited``."""
+        raise NotImplementedError
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer a credential that is wrong."""
+        refuse(self, error)
+
+    def stranger(self) -> None:
+        """Answer somebody who shows no credential."""
+        self.refuse(Unauthorized("log in first"))
 
     def set_default_headers(self) -> None:
         for name, value in SECURITY_HEADERS.items():
@@ -88,11 +113,17 @@ class Ours(web.RequestHandler):
 class Plain(Ours):
     """A route of our own server."""
 
+    async def admit(self) -> bool:
+        if self.access == "open":
+            return True
+        self.identity = await self.edge.identify(self.request)
+        return self.identity is not None or self.access == "connect"
+
     def check_xsrf_cookie(self) -> None:
         """Nothing: the gate lets an unsafe method pass only with our exact Origin or an Authorization header."""
 
 
-def _page(handler: Ours) -> None:
+def page(handler: Ours) -> None:
     """The chat page; a plain one that says what to do when the gateway does not run or the front end is not built."""
     if handler.edge.gateway is None:
         notice(handler, "page.away")
@@ -117,7 +148,8 @@ def notice(handler: Ours, key: str) -> None:
                    f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p></html>")
 
 
-def _session(handler: Ours, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
+def session_facts(handler: Ours, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
+    """Answer who has logged in, and how one may."""
     facts = {"authenticated": identity is not None, "modes": modes, "mount": mount, "version": __version__,
              "locale": handler.edge.locale(handler.request)}
     if identity is not None:
@@ -132,7 +164,7 @@ def unavailable(handler: Ours) -> None:
     handler.finish({"error": "the gateway does not run"})
 
 
-class _File(Ours, web.StaticFileHandler):
+class File(Ours, web.StaticFileHandler):
     """Built files: under ``assets/`` their names change with their content, so they are kept for ever."""
 
     def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
@@ -146,6 +178,8 @@ class _File(Ours, web.StaticFileHandler):
 
 class Health(Plain):
     """``healthz``: is there a gateway? Nothing else, since anybody may ask; asking does not start one."""
+
+    access = "open"
 
     async def prepare(self, **options: Any) -> None:
         """Nothing to wait for."""
@@ -161,44 +195,56 @@ class Health(Plain):
 class Page(Plain):
     """The page; with ``?code=`` a one-time link: logs in and leads to the page without the code."""
 
+    access = "open"
+
     @allow_unauthenticated
     def get(self) -> None:
         code = self.get_query_argument("code", "")
         if not code:
-            _page(self)
+            page(self)
             return
         identity = self.edge.auth.redeem_link(code)
         if identity is not None:
-            _set_cookie(self, identity)
+            set_cookie(self, identity)
         self.redirect("chat" if identity else "chat?link=expired", status=303)
 
 
 class Session(Plain):
+    """Who am I? Nobody in particular is an answer, too."""
+
+    access = "connect"
+
     @allow_unauthenticated
     def get(self) -> None:
-        _session(self, self.edge.cookie(self.request), "standalone", self.edge.auth.modes())
+        if self.identity is not None and self.identity.via == "tailscale":
+            set_cookie(self, self.identity)  # so that what follows need not wait for Tailscale
+        session_facts(self, self.identity, "standalone", self.edge.auth.modes())
 
 
 class Login(Plain):
     """A token or password in, a cookie out."""
 
+    access = "open"
+
     @allow_unauthenticated
     def post(self) -> None:
         try:
             given = _login_decoder.decode(self.request.body)
-            identity = self.edge.auth.check_connect(given, client_key(self.request.remote_ip or ""))
+            identity = self.edge.auth.check_connect(given, self.edge.client_key(self.request))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.set_status(400)
             self.finish({"error": "expected {\"token\": …} or {\"password\": …}"})
         except (RateLimited, Unauthorized) as exc:
             refuse(self, exc)
         else:
-            _set_cookie(self, identity)
+            set_cookie(self, identity)
             self.set_status(204)
 
 
 class Logout(Plain):
     """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs."""
+
+    access = "open"
 
     @allow_unauthenticated
     def post(self) -> None:
@@ -213,6 +259,8 @@ class Leads(Plain):
     """Leads to the page: Jupyter's ``/login`` and ``/logout``, since there is one way to log in, and the mount without
     its slash. Where the request wants to go from there (``?next=``) is ignored."""
 
+    access = "open"
+
     def initialize(self, edge: Edge, **facts: Any) -> None:
         super().initialize(edge)
         self._to: str = facts["to"]
@@ -225,6 +273,8 @@ class Leads(Plain):
 class NotFound(Plain):
     """Every path that nothing owns, for every method."""
 
+    access = "open"
+
     @allow_unauthenticated
     def get(self, *args: str) -> None:
         self.set_status(404)
@@ -233,9 +283,12 @@ class NotFound(Plain):
     head = post = put = delete = patch = options = get
 
 
-class BuiltFile(_File):
-    get = allow_unauthenticated(_File.get)
-    head = allow_unauthenticated(_File.head)
+class BuiltFile(File, Plain):
+    """What ``npm run build`` made: the same for everybody who has the package."""
+
+    access = "open"
+    get = allow_unauthenticated(File.get)
+    head = allow_unauthenticated(File.head)
 
 
 class AppFile(BuiltFile):
@@ -254,32 +307,27 @@ class AppFile(BuiltFile):
 class Socket(PeerSocket, Plain):
     """The gateway's WebSocket. Who has not logged in yet says so in ``connect``."""
 
+    access = "connect"
+
     @allow_unauthenticated
     async def get(self, *args: str, **kwargs: str) -> None:
         if self.edge.gateway is None:
             unavailable(self)
             return
-        try:
-            self.identity = self.edge.bearer(self.request)
-        except (RateLimited, Unauthorized) as exc:
-            refuse(self, exc)
-            return
-        if self.identity is None and "Origin" in self.request.headers:
-            # Without Origin it is no browser, so nobody but the user's own program has the cookie's secret to show.
-            self.identity = self.edge.cookie(self.request)
-            if self.identity is not None:
-                self.cookie = self.request.cookies[cookie_name(self.request)].value
+        if self.identity is not None and "Authorization" not in self.request.headers:
+            self.cookie = self.edge.shown(self.request).cookie
         await super().get(*args, **kwargs)
 
 
-def _set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> None:
+def set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> None:
+    """Log the browser in."""
     handler.set_cookie(
         cookie_name(handler.request), handler.edge.auth.issue_cookie(identity),
         path=path or handler.settings["base_url"],
-        max_age=COOKIE_SECONDS, httponly=True, samesite="Strict", secure=handler.request.protocol == "https")
+        max_age=cookie_seconds(identity), httponly=True, samesite="Strict", secure=handler.request.protocol == "https")
 
 
-def refuse(handler: Ours, error: RateLimited | Unauthorized) -> None:
+def refuse(handler: Ours, error: GatewayError) -> None:
     """401 or 429 for a credential that is wrong."""
     body: dict[str, Any] = {"error": error.message}
     if error.retry_after_ms is None:
@@ -289,153 +337,6 @@ def refuse(handler: Ours, error: RateLimited | Unauthorized) -> None:
         handler.set_status(429)
         handler.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
     handler.finish(body)
-
-
-# -- somebody's Jupyter server --------------------------------------------------------------------------------------
-class Mounted(Ours, JupyterHandler):
-    """A route for Jupyter's user; and for this account's own programs (the client credential) and whoever followed a
-    login link of ours, neither of whom can know Jupyter's login."""
-
-    async def prepare(self, **options: Any) -> None:
-        """See who it is. Whom we know ourselves Jupyter is not asked about."""
-        self.known = self.edge.own_program(self.request)
-        if self.known is None and self.edge.own_logins:
-            self.known = self.edge.cookie(self.request)
-        if self.known is None:
-            await super().prepare(**options)
-            return
-        if not self.check_host():
-            raise web.HTTPError(403)
-        self._use(self.known)
-        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
-            self.check_xsrf_cookie()
-        await self.edge.ready()
-
-    def _use(self, identity: Identity) -> None:
-        self.current_user = self._jupyter_current_user = User(
-            username=identity.user, name=identity.user, display_name=identity.user)
-
-    def check_xsrf_cookie(self) -> None:
-        """An unsafe request comes from our page (its exact Origin), from a program with a credential in its head, or
-        with Jupyter's own token against forgery."""
-        if self.known is not None and "Authorization" in self.request.headers:
-            return
-        if "Origin" not in self.request.headers or not mount_origin_allowed(self):
-            super().check_xsrf_cookie()
-
-    known: Identity | None = None
-    """Whom we know without Jupyter."""
-    guarded = False
-    """Whether what it serves is only for those whom Jupyter's authorizer lets use the assistant (``may_chat``)."""
-
-
-class MountPage(Mounted):
-    """The page; with ``?code=`` a one-time link, for whoever cannot log in to the Jupyter server (``clawdbot web``)."""
-
-    async def prepare(self, **options: Any) -> None:
-        code = self.get_query_argument("code", "") if self.edge.own_logins else ""
-        identity = self.edge.auth.redeem_link(code) if code and self.check_host() else None
-        if identity is None:
-            await super().prepare(**options)
-            return
-        _set_cookie(self, identity, self.request.path.removesuffix("chat"))
-        self.redirect("chat", status=303)
-
-    @web.authenticated
-    def get(self) -> None:
-        _page(self)
-
-
-class MountSession(Mounted, APIHandler):
-    _track_activity = False  # an open page that looks whether it is still logged in is no reason not to be culled
-
-    @web.authenticated
-    def get(self) -> None:
-        _session(self, Identity(self.current_user.username, "jupyter"), "jupyter", [])
-
-
-class MountFile(_File, Mounted):
-    get = web.authenticated(_File.get)  # type: ignore[assignment]  # Tornado's decorator forgets the parameters
-    head = web.authenticated(_File.head)  # type: ignore[assignment]
-
-
-class MountSocket(PeerSocket, Mounted):
-    """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
-
-    async def prepare(self, **options: Any) -> None:
-        await super().prepare(_redirect_to_login=False)
-
-    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """``get`` has decided, by exact origins."""
-        return True
-
-    @allow_unauthenticated  # not by Jupyter alone: see identify_socket
-    async def get(self, *args: str, **kwargs: str) -> None:
-        try:
-            self.identity = await identify_socket(self)
-        except (RateLimited, Unauthorized) as exc:
-            refuse(self, exc)
-            return
-        if self.edge.gateway is None:
-            unavailable(self)
-            return
-        await super().get(*args, **kwargs)
-
-
-async def identify_socket(handler: Mounted) -> Identity:
-    """Who opens a WebSocket on a mount: Jupyter's user or ours, but not by cookie alone from something that is no page;
-    else the bearer of the gateway's token.
-
-    Raises:
-        web.HTTPError: 403, for a foreign origin and for strangers.
-        Unauthorized, RateLimited: a bearer token that is wrong.
-    """
-    if not mount_origin_allowed(handler):
-        raise web.HTTPError(403, reason="origin not allowed")
-    by_page = "Origin" in handler.request.headers
-    if handler.known is not None:
-        identity = handler.known if by_page or "Authorization" in handler.request.headers else None
-    elif by_page or handler.token_authenticated:
-        identity = await jupyter_identity(handler)
-    else:
-        identity = handler.edge.bearer(handler.request)
-    if identity is None:
-        raise web.HTTPError(403)
-    return identity
-
-
-async def jupyter_identity(handler: Mounted) -> Identity | None:
-    """Who a request of a mount comes from: whom we know ourselves, Jupyter's user, if they may use the assistant, or
-    else the bearer of the gateway's token.
-
-    Raises ``Unauthorized``, ``RateLimited``.
-    """
-    if handler.known is not None:
-        return handler.known
-    user = handler.current_user
-    if user is None:
-        return handler.edge.bearer(handler.request)
-    return Identity(user.username, "jupyter") if await may_chat(handler) else None
-
-
-async def may_chat(handler: Mounted) -> bool:
-    """May whoever has logged in use the assistant? Whom we know ourselves may; of its users Jupyter's authorizer says
-    so, which is asked for ``execute`` on ``clawdbot``."""
-    user = handler.current_user
-    if handler.known is not None or user is None:
-        return handler.known is not None
-    return bool(await ensure_async(handler.authorizer.is_authorized(handler, user, "execute", "clawdbot")))
-
-
-def mount_origin_allowed(handler: Mounted) -> bool:
-    """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
-    text = handler.request.headers.get("Origin")
-    if text is None:
-        return True
-    origin = parse_origin(text)
-    own = parse_origin(f"{handler.request.protocol}://{handler.request.host}")
-    allowed = {parse_origin(other) for other in handler.edge.live()["gateway.allowedOrigins"]}
-    return origin is not None and (origin == own or origin in allowed)
 
 
 # -- routes ---------------------------------------------------------------------------------------------------------
@@ -467,16 +368,3 @@ def standalone_routes(base: str, edge: Edge) -> list[Rule]:
 def last_routes(edge: Edge) -> list[Rule]:
     """What our own server does with a path that neither we nor Jupyter own."""
     return [Rule(Upgrade(".*"), Socket, {"edge": edge}), Rule(PathMatches(".*"), NotFound, {"edge": edge})]
-
-
-def mount_routes(base: str, edge: Edge) -> list[Rule]:
-    """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
-    root, facts = re.escape(base), {"edge": edge}
-    return [
-        Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),
-        Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
-        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
-        Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
-        Rule(PathMatches(f"{root}healthz"), Health, facts),
-        Rule(PathMatches(re.escape(base.rstrip("/"))), Leads, {**facts, "to": base}),
-    ]

@@ -29,20 +29,20 @@ class GatewayIdentity(IdentityProvider):
         return edge
 
     def get_user(self, handler: web.RequestHandler) -> User | None:
-        """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL."""
+        """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL, and not by
+        Tailscale's word, which opens the chat and no kernel."""
         known: User | None = getattr(handler, "_jupyter_current_user", None)
         if known is not None:
             return known
         try:
-            bearer = self.edge.bearer(handler.request)
+            identity = self.edge.auth.identify(self.edge.shown(handler.request))
         except Unauthorized:
             return None
         except RateLimited as exc:
             raise web.HTTPError(429, reason=exc.message) from None
-        identity = bearer or self.edge.cookie(handler.request)
-        if identity is None:
+        if identity is None or identity.via == "tailscale":
             return None
-        handler.request.by_bearer = bearer is not None  # type: ignore[attr-defined]
+        handler.request.by_bearer = identity.via != "cookie"  # type: ignore[attr-defined]
         return User(username=identity.user, name=identity.user, display_name=identity.user)
 
     def is_token_authenticated(self, handler: web.RequestHandler) -> bool:

@@ -19,6 +19,11 @@ class LateRoutes(Router):
     def __init__(self, application: Application, routes: Callable[[], Sequence[Rule]]):
         self._application, self._routes = application, routes
 
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules of this moment."""
+        return self._routes()
+
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """The first rule that matches; ``None``: the path is nobody's here."""
         for rule in self._routes():

@@ -91,7 +91,7 @@ class Listener:
 
 
 def _check_exposed(config: Config) -> None:
-    from .gateway.auth import check_secret
+    from .gateway.passwords import check_secret
 
     if os.geteuid() == 0:
         raise Refused(t(environment_language(), "start.rootExposed"))

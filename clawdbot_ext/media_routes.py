@@ -27,7 +27,8 @@ from .gateway.core import Gateway
 from .gateway.media.attachments import described, explained, owner_of
 from .gateway.media.seeing import last_seen
 from .gateway.media.uploads import Upload
-from .handlers import Mounted, Ours, Plain, jupyter_identity, unavailable
+from .handlers import Ours, Plain, unavailable
+from .mounted import Mounted
 from .protocol.errors import (
     GatewayError,
     InvalidRequest,
@@ -80,23 +81,14 @@ class _MediaRoute(Ours):
             self.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
         self.finish({"error": wire})
 
-    async def identified(self) -> Identity | None:
-        """Who has logged in; a subclass knows how. Raises ``Unauthorized``, ``RateLimited``."""
-        raise NotImplementedError
+    access = "user"
+    identity: Identity
 
-    async def admitted(self) -> tuple[Gateway, Identity] | None:
-        """The gateway and the user; ``None`` when the request has been answered already."""
-        try:
-            identity = await self.identified()
-            if identity is None:
-                raise Unauthorized("log in first")
-        except (RateLimited, Unauthorized) as exc:
-            self.refuse(exc)
-            return None
+    def admitted(self) -> Gateway | None:
+        """The gateway; ``None`` when the request has been answered already."""
         if self.edge.gateway is None:
             unavailable(self)
-            return None
-        return self.edge.gateway, identity
+        return self.edge.gateway
 
 
 class _Post(_MediaRoute):
@@ -110,10 +102,10 @@ class _Post(_MediaRoute):
 
     async def begin(self) -> None:
         """The head of the request is here: may it come? What is refused by its size alone is not waited for."""
-        admitted = await self.admitted()
-        if admitted is None:
+        gateway = self.admitted()
+        if gateway is None:
             return
-        self._gateway, identity = admitted
+        self._gateway = gateway
         claimed = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         length = self.request.headers.get("Content-Length", "")
         size = int(length) if length.isdigit() else None
@@ -124,7 +116,7 @@ class _Post(_MediaRoute):
             if self.request.headers.get("Content-Encoding", "identity") != "identity":
                 raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
             self._upload = self._gateway.media.receive(
-                name=self.get_query_argument("name", "", strip=False), owner=owner_of(identity), size=size,
+                name=self.get_query_argument("name", "", strip=False), owner=owner_of(self.identity), size=size,
                 sha256=sha256, claimed=claimed or None)
         except GatewayError as exc:
             self._refusal = exc
@@ -181,12 +173,11 @@ class _Get(_MediaRoute, web.StaticFileHandler):
         self.root, self.default_filename = "/", None
 
     async def send(self, id_: str, *, include_body: bool = True) -> None:
-        admitted = await self.admitted()
-        if admitted is None:
+        gateway = self.admitted()
+        if gateway is None:
             return
-        gateway, identity = admitted
         try:
-            self._media = await self._find(gateway, id_, identity)
+            self._media = await self._find(gateway, id_, self.identity)
         except GatewayError as exc:
             self.refuse(exc)
             return
@@ -241,12 +232,11 @@ class _Picture(_MediaRoute):
 
     async def send(self, id_: str, part: str | None = None) -> None:
         self._part = part
-        admitted = await self.admitted()
-        if admitted is None:
+        gateway = self.admitted()
+        if gateway is None:
             return
-        gateway, identity = admitted
         try:
-            picture = await self._picture(gateway, await gateway.media.get(id_, owner_of(identity)))
+            picture = await self._picture(gateway, await gateway.media.get(id_, owner_of(self.identity)))
             if picture is None:
                 raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
         except GatewayError as exc:
@@ -276,17 +266,17 @@ def _picture_type(data: bytes) -> str:
 
 # -- our own server -------------------------------------------------------------------------------------------------
 class _Own(_MediaRoute, Plain):
-    async def identified(self) -> Identity | None:
-        return self.edge.bearer(self.request) or self.edge.cookie(self.request)
+    """A route of our own server."""
 
 
 @web.stream_request_body
 class MediaPost(_Post, _Own):
     async def prepare(self, **options: Any) -> None:
         await super().prepare()
-        await self.begin()
+        if not self._finished:
+            await self.begin()
 
-    @allow_unauthenticated  # not by Jupyter: see ``admitted``
+    @allow_unauthenticated  # not by Jupyter: ``prepare`` has decided
     async def post(self) -> None:
         await self.answer()
 
@@ -315,13 +305,10 @@ class MediaPart(_Picture, _Own):
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
 class _Mounted(_MediaRoute, Mounted):
-    guarded = True
+    """A route in somebody's."""
 
-    async def identified(self) -> Identity | None:
-        return await jupyter_identity(self)
-
-    async def prepare(self, **options: Any) -> None:
-        await super().prepare(_redirect_to_login=False)
+    def stranger(self) -> None:
+        self.refuse(Unauthorized("log in first"))
 
 
 @web.stream_request_body
@@ -331,7 +318,7 @@ class MountMediaPost(_Post, _Mounted):
         if not self._finished:
             await self.begin()
 
-    @allow_unauthenticated  # not by Jupyter alone: see ``admitted``
+    @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
     async def post(self) -> None:
         await self.answer()
 

@@ -13,7 +13,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-from .gateway.auth import Identity, client_key
+from .gateway.auth import Identity
 from .protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class PeerSocket(WebSocketHandler):
     def open(self, *args: str, **kwargs: str) -> None:
         assert self.ws_connection is not None
         self.set_nodelay(True)
-        self.client_key = client_key(self.request.remote_ip or "")
+        self.client_key = self.edge.client_key(self.request)
         self.direct = is_direct(self.request)
         if self.edge.gateway is None:  # stopped while the upgrade was under way
             self.close(CloseCode.RESTART, "the gateway is not running")

@@ -24,8 +24,8 @@ from tornado.web import stream_request_body
 
 from . import discovery
 from .edge import RELAYED_USER
-from .handlers import Health, Leads, Mounted, MountSession, Upgrade, identify_socket, may_chat, notice, refuse
-from .protocol.errors import RateLimited, Unauthorized
+from .handlers import Health, Leads, Upgrade, notice
+from .mounted import Mounted, MountSession
 
 if TYPE_CHECKING:
     from .seat import Seat
@@ -45,10 +45,9 @@ _RUNS = (b'"event":"chat"', b'"event":"agent"')
 
 def relay_routes(routes: Sequence[Rule], seat: Seat) -> list[Rule]:
     """A mount's ``routes`` with the gateway's part of them passed on."""
-    facts = {"edge": seat.edge, "seat": seat}
     return [rule if rule.target in LOCAL else
-            Rule(rule.matcher, RelayedSocket, facts) if isinstance(rule.matcher, Upgrade) else
-            Rule(rule.matcher, Relayed, {**facts, "guarded": rule.target.guarded})
+            Rule(rule.matcher, RelayedSocket if isinstance(rule.matcher, Upgrade) else Relayed,
+                 {"edge": seat.edge, "seat": seat, "access": rule.target.access})
             for rule in routes]
 
 
@@ -62,20 +61,13 @@ class Relayed(Mounted):
 
     def initialize(self, edge: Any, **facts: Any) -> None:
         super().initialize(edge)
-        self.seat = facts["seat"]
-        self.guarded = facts.get("guarded", False)
+        self.seat, self.access = facts["seat"], facts["access"]
 
     async def prepare(self, **options: Any) -> None:
         """Who asks, and the connection to the gateway, before anything of a body is read."""
         await super().prepare(**options)
-        if self._finished:  # Jupyter has led to its login
-            return
-        if self.current_user is None:
-            web.authenticated(lambda handler: None)(self)  # leads to Jupyter's login, or raises 403
-            return
-        if self.guarded and not await may_chat(self):  # the owner cannot ask: there it is our credential that comes
-            raise web.HTTPError(403)
-        await self._reach(self.current_user.username)
+        if not self._finished:  # else it was refused, or Jupyter has led to its login
+            await self._reach(self.identity.user if self.identity else self.current_user.username)
 
     async def _reach(self, user: str) -> None:
         if RELAYED_USER in self.request.headers:  # from a server that relays: the owner has changed meanwhile
@@ -111,7 +103,7 @@ class Relayed(Mounted):
             with contextlib.suppress(StreamClosedError):
                 await self._upstream.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
 
-    @web.authenticated
+    @allow_unauthenticated  # prepare has decided
     async def get(self, *args: str) -> None:
         assert self._upstream is not None
         if self._chunked:
@@ -128,15 +120,6 @@ class Relayed(Mounted):
 
 class RelayedSocket(Relayed):
     """A WebSocket on its way to the gateway's process."""
-
-    async def prepare(self, **options: Any) -> None:
-        await Mounted.prepare(self, _redirect_to_login=False)
-        try:
-            identity = await identify_socket(self)
-        except (RateLimited, Unauthorized) as exc:
-            refuse(self, exc)
-        else:
-            await self._reach(identity.user)
 
     @allow_unauthenticated  # prepare has decided
     async def get(self, *args: str) -> None:

@@ -90,7 +90,7 @@ class Seat:
         from .edge import Edge
 
         edge = Edge(self.live, "jupyter")
-        edge.ready, edge.own_logins = self.ready, not self.host.on_hub
+        edge.ready, edge.auth.own_logins = self.ready, not self.host.on_hub
         return edge
 
     def routes(self) -> Sequence[Rule]:
@@ -291,7 +291,7 @@ class Seat:
 def mounted_routes(path: str, edge: Edge) -> list[Rule]:
     """All that a mount at ``path`` serves."""
     from .frame import frame_routes
-    from .handlers import mount_routes
     from .media_routes import media_routes
+    from .mounted import mount_routes
 
     return [*mount_routes(path, edge), *frame_routes(path, edge, mounted=True), *media_routes(path, edge, mounted=True)]

@@ -20,7 +20,7 @@ from typing import Any
 from . import discovery, listener
 from .app import RESTARTED, Options
 from .config import Config, ConfigError, load, secret_variables
-from .gateway.auth import check_secret
+from .gateway.passwords import check_secret
 from .i18n import catalogue, environment_language
 from .lock import GatewayLock, acquire, adopt
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from clawdbot_ext.gateway.auth import hash_password
+from clawdbot_ext.gateway.passwords import hash_password
 from tests.support.http import OTHER_CLIENT, ask, login, upgrade
 from tests.support.wire import WireError, opened, run, wired
 

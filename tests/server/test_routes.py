@@ -2,48 +2,108 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 import uuid
+from types import SimpleNamespace
 
 import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.routing import PathMatches, Rule, RuleRouter
+from tornado.web import Application, HTTPError, RequestHandler
 
+from clawdbot_ext.handlers import Plain
+from tests.server import route_table
 from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.server import ROOT, clean_environment
 from tests.support.tools import require
 
+OPEN = {"Page", "BuiltFile", "AppFile", "Login", "Logout", "Health", "Leads", "NotFound", "Frame"}
+"""Ours that anybody may ask: what they answer holds nothing. Growing this list is a decision."""
+CONNECT = {"Socket", "Session"}
+"""Ours that see who it is, and answer a stranger with how to log in."""
 PUBLIC = {
-    "Refused", "Page", "BuiltFile", "AppFile", "Session", "Login", "Logout", "Health", "Leads", "Socket",
-    "NotFound",  # ours
-    "Frame",  # a page without origin, network or data, which the page around it tells what to draw
-    "MediaPost", "MediaGet", "MediaThumbnail", "MediaPart",  # decide themselves: 401, as ``test_media_routes`` sees
+    "Refused",  # the gate's own
     "APIVersionHandler",  # Jupyter's version
     "PublicStaticFileHandler", "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files
     "NotebooksRedirectHandler",  # to api/contents, which wants a login
     "PrometheusMetricsHandler",  # decides itself: 403, as the live test below sees
     "MainHandler",  # never reached: our page has its path
 }
-"""What answers without a credential, by handler. Growing this list is a decision."""
+"""Jupyter's that answer without a credential."""
+TABLES = ("standalone", "listener", "mount", "relay")
 
 
 @pytest.fixture(scope="module")
-def routes(tmp_path_factory):
-    environment = clean_environment(tmp_path_factory.mktemp("routes"))
-    done = subprocess.run([sys.executable, "-m", "tests.server.route_table"], cwd=ROOT, env=environment, timeout=30,
-                          capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+def tables(tmp_path_factory):
+    """The live route tables: of our own server, and of somebody's with all that we add to it."""
+    environment = clean_environment(tmp_path_factory.mktemp("routes"), CLAWDBOT_GATEWAY_PORT="0")
+    found = {}
+    for server in ("standalone", "jupyter"):
+        done = subprocess.run([sys.executable, "-m", "tests.server.route_table", server], cwd=ROOT, env=environment,
+                              timeout=30, capture_output=True, text=True, check=True)
+        found |= json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def test_every_route_has_a_rule(routes):
-    assert [route for route in routes if route[3] == "OPEN"] == []
-    assert len(routes) > 80
+@pytest.fixture
+def routes(tables):
+    return tables["standalone"]
 
 
-def test_what_is_public_is_on_the_list_and_the_list_has_nothing_else(routes):
+def with_rule(routes, rule):
     # OPTIONS says which methods there are, to anybody; what those do is another matter
-    assert {handler for _, handler, verb, rule in routes if rule == "public" and verb != "OPTIONS"} == PUBLIC
+    return {handler for _, handler, verb, found in routes if found == rule and verb != "OPTIONS"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_route_has_a_rule(tables, name):
+    assert [route for route in tables[name] if route[3] == "NONE"] == []
+    assert len(tables[name]) > {"standalone": 80}.get(name, 10)
+
+
+def test_a_route_without_a_rule_is_found_and_lets_nobody_in(tables):
+    """The test above can fail: of a handler that forgets to say whom it is for it says so."""
+
+    class Forgetful(Plain):
+        def get(self):
+            raise AssertionError("reached")
+
+    class Bare(RequestHandler):
+        def get(self):
+            raise AssertionError("reached")
+
+    class Closed(Forgetful):
+        access = "user"
+
+    routes = route_table.table(RuleRouter([Rule(PathMatches("/x"), each) for each in (Forgetful, Bare, Closed)]))
+    rules = {handler: rule for _, handler, verb, rule in routes if verb == "GET"}
+    assert rules == {"Forgetful": "NONE", "Bare": "NONE", "Closed": "user"}
+    line, nowhere = RequestStartLine("GET", "/x", "HTTP/1.1"), SimpleNamespace(set_close_callback=lambda call: None)
+    request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": "x"}), connection=nowhere)
+    with pytest.raises(HTTPError) as refused:
+        asyncio.run(Forgetful(Application(), request, edge=None).prepare())
+    assert refused.value.status_code == 403
+
+
+def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
+    assert with_rule(tables["standalone"], "public") == PUBLIC
+    assert with_rule(tables["standalone"], "open") == OPEN and with_rule(tables["standalone"], "connect") == CONNECT
+    assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
+    assert with_rule(tables["listener"], "public") == {"Refused"}
+    for name in ("mount", "relay"):  # somebody's server: nothing but health, and the redirect to the page's slash
+        assert with_rule(tables[name], "open") == {"Health", "Leads"}
+        assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
+
+
+def test_a_server_that_relays_has_the_rules_of_what_it_relays(tables):
+    def rules(name):
+        return {(pattern, rule) for pattern, _, verb, rule in tables[name] if verb in ("GET", "POST")}
+
+    assert rules("relay") == rules("mount")
 
 
 def test_the_gate_comes_first_and_unknown_paths_last(routes):

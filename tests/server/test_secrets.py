@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from clawdbot_ext import config
-from clawdbot_ext.gateway import auth
+from clawdbot_ext.gateway import auth, limits, passwords
 from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
 from clawdbot_ext.protocol.schema import ConnectAuth
 
@@ -90,7 +90,7 @@ def test_a_cookie_survives_a_new_process_but_not_a_new_signing_key(case):
     ("", "", True), ("/run/x.sock", "/run/y.sock", False),
 ])
 def test_one_client_is_counted_once_however_its_address_is_written(one, other, same):
-    assert (auth.client_key(one) == auth.client_key(other)) is same
+    assert (limits.client_key(one) == limits.client_key(other)) is same
 
 
 def fail(case, client, times=1):
@@ -104,7 +104,7 @@ def test_all_clients_together_are_limited_too_and_memory_is_bounded(case):
     case.settings["gateway__loginAttemptsPerMinute"] = 3
     results = [fail(case, f"10.0.{n // 256}.{n % 256}") for n in range(1000)]
     tried = [r for r in results if isinstance(r, Unauthorized)]
-    assert len(tried) == 3 * auth.GLOBAL_FACTOR
+    assert len(tried) == 3 * limits.GLOBAL_FACTOR
     assert all(0 < r.retry_after_ms <= 60_000 for r in results if isinstance(r, RateLimited))
     assert len(case.auth._failures._limiter.storage.events) <= len(tried) + 1
 
@@ -137,9 +137,9 @@ def test_an_empty_secret_never_matches(tmp_path):
 
 
 def test_a_hashed_password_is_proved_once_and_then_quickly(tmp_path, monkeypatch):
-    case = Case(tmp_path, gateway__auth__password=auth.hash_password("비밀번호 하나"))
+    case = Case(tmp_path, gateway__auth__password=passwords.hash_password("비밀번호 하나"))
     assert case.auth.check_connect(ConnectAuth(password="비밀번호 하나"), "1.1.1.1").via == "password"
-    monkeypatch.setattr(auth, "_scrypt", None)  # would be called for anything not proved
+    monkeypatch.setattr(passwords, "scrypt", None)  # would be called for anything not proved
     assert case.auth.check_connect(ConnectAuth(password="비밀번호 하나"), "1.1.1.1").via == "password"
 
 
@@ -148,7 +148,7 @@ def test_a_hashed_password_is_proved_once_and_then_quickly(tmp_path, monkeypatch
 def test_a_hash_that_is_none_is_refused_at_the_start_and_lets_nobody_in_later(tmp_path, stored):
     case = Case(tmp_path, gateway__auth__password=stored)
     with pytest.raises(config.ConfigError):
-        auth.check_secret(case.config(), exposed=False)
+        passwords.check_secret(case.config(), exposed=False)
     with pytest.raises(Unauthorized):
         case.auth.check_connect(ConnectAuth(password=stored), "1.1.1.1")
 
@@ -163,10 +163,10 @@ def test_a_hash_that_is_none_is_refused_at_the_start_and_lets_nobody_in_later(tm
 def test_how_good_a_secret_must_be_depends_on_who_can_reach_it(tmp_path, settings, exposed, good):
     given = Case(tmp_path, **settings).config()
     if good:
-        auth.check_secret(given, exposed=exposed)
+        passwords.check_secret(given, exposed=exposed)
     else:
         with pytest.raises(config.ConfigError):
-            auth.check_secret(given, exposed=exposed)
+            passwords.check_secret(given, exposed=exposed)
 
 
 def test_an_identity_shows_no_secret(case):

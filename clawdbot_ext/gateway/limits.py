@@ -1,0 +1,80 @@
+"""How often somebody may: wrong logins, requests, connections. Knows addresses and names, no sockets.
+
+Nothing here makes an exception for loopback: behind a proxy or a tunnel that is where everybody comes from.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections.abc import Callable
+
+GLOBAL_FACTOR = 10
+"""All clients together may fail this many times as often as one (and so many failures are remembered at most)."""
+
+
+def client_key(address: str) -> str:
+    """Who is counted together: an IPv4 address however it is written, an IPv6 /64; other text as it is."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address or "local"
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)
+
+
+class Failures:
+    """Failed logins of the last minute by client and in all, counted by ``limits``.
+
+    Made at the first failure: importing ``limits`` takes 0.1 s that a start has no use for. What is counted was allowed
+    to be tried, so no more than the ceiling for all clients is remembered, whatever the number of addresses.
+    """
+
+    def __init__(self) -> None:
+        from limits import RateLimitItemPerMinute
+        from limits.storage import MemoryStorage
+        from limits.strategies import MovingWindowRateLimiter
+
+        self._item = RateLimitItemPerMinute
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def wait_ms(self, limit: int, client_key: str) -> int:
+        """Milliseconds until ``client_key`` may try again; 0 = now."""
+        for item, who in ((self._item(limit), client_key), (self._item(limit * GLOBAL_FACTOR), "*")):
+            if not self._limiter.test(item, who):
+                reset = self._limiter.get_window_stats(item, who).reset_time
+                return max(1, math.ceil((reset - time.time()) * 1000))
+        return 0
+
+    def add(self, limit: int, client_key: str) -> None:
+        self._limiter.hit(self._item(limit), client_key)
+        self._limiter.hit(self._item(limit * GLOBAL_FACTOR), "*")
+
+
+class Bucket:
+    """So many a minute, a minute's worth of them at once; what is not used up flows back evenly."""
+
+    __slots__ = ("_clock", "_left", "_limit", "_since")
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic):
+        self._limit, self._left, self._clock = limit, float(limit), clock
+        self._since = clock()
+
+    def take(self) -> int:
+        """Use one; milliseconds until there is one, 0 when there was."""
+        now = self._clock()
+        self._left = min(float(self._limit), self._left + (now - self._since) * self._limit / 60)
+        self._since = now
+        if self._left >= 1:
+            self._left -= 1
+            return 0
+        return max(1, math.ceil((1 - self._left) * 60_000 / self._limit))
+
+    @property
+    def full(self) -> bool:
+        """Has nothing been used for so long that it might as well be a new one?"""
+        return self._left + (self._clock() - self._since) * self._limit / 60 >= self._limit

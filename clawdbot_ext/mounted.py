@@ -1,0 +1,166 @@
+"""The routes in somebody's Jupyter server: the user is Jupyter's, so every one but ``healthz`` wants a login there, and
+unknown paths stay Jupyter's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.identity import User
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.utils import ensure_async
+from tornado import web
+from tornado.routing import PathMatches, Rule
+
+from .gate import parse_origin
+from .gateway.auth import Identity, Vouched
+from .handlers import File, Health, Leads, Ours, Upgrade, page, session_facts, set_cookie, unavailable
+from .peer import PeerSocket
+
+if TYPE_CHECKING:
+    from .edge import Edge
+
+
+class Mounted(Ours, JupyterHandler):
+    """A route for Jupyter's user; and for this account's own programs (the client credential) and whoever followed a
+    login link of ours, neither of whom can know Jupyter's login."""
+
+    async def prepare(self, **options: Any) -> None:
+        """See who it is. Whom we know ourselves Jupyter is not asked about."""
+        if self.access is None:
+            raise web.HTTPError(403)
+        shown = self.edge.shown(self.request)
+        if shown.socket and not mount_origin_allowed(self):
+            raise web.HTTPError(403, reason="origin not allowed")
+        self.known = self.edge.auth.recognize(shown)
+        if self.known is None:
+            if self.access != "login" and not isinstance(self, APIHandler):
+                options["_redirect_to_login"] = False
+            await super().prepare(**options)
+            return
+        if not self.check_host():
+            raise web.HTTPError(403)
+        self._use(self.known)
+        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
+            self.check_xsrf_cookie()
+        await self.edge.ready()
+
+    async def admit(self) -> bool:
+        if self.access == "open":
+            return True
+        user = self.current_user
+        if self.access == "login":
+            return user is not None
+        shown = self.edge.shown(self.request)
+        if user is None:
+            self.identity = self.edge.auth.identify(shown)
+        elif not shown.socket or shown.by_page or self.token_authenticated:  # no cookie alone from what is no page
+            allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
+            vouched = Vouched(user.username, "jupyter") if allowed else None
+            self.identity = self.edge.auth.identify(replace(shown, vouched=vouched)) if vouched else None
+        return self.identity is not None
+
+    def stranger(self) -> None:
+        """To Jupyter's login, or 403."""
+        if self.access == "login":
+            web.authenticated(lambda handler: None)(self)
+        else:
+            raise web.HTTPError(403)
+
+    def _use(self, identity: Identity) -> None:
+        self.identity = identity
+        self.current_user = self._jupyter_current_user = User(
+            username=identity.user, name=identity.user, display_name=identity.user)
+
+    def check_xsrf_cookie(self) -> None:
+        """An unsafe request comes from our page (its exact Origin), from a program with a credential in its head, or
+        with Jupyter's own token against forgery."""
+        if self.known is not None and "Authorization" in self.request.headers:
+            return
+        if "Origin" not in self.request.headers or not mount_origin_allowed(self):
+            super().check_xsrf_cookie()
+
+    known: Identity | None = None
+    """Whom we know without Jupyter."""
+
+
+class MountPage(Mounted):
+    """The page; with ``?code=`` a one-time link, for whoever cannot log in to the Jupyter server (``clawdbot web``)."""
+
+    access = "login"
+
+    async def prepare(self, **options: Any) -> None:
+        code = self.get_query_argument("code", "") if self.edge.auth.own_logins else ""
+        identity = self.edge.auth.redeem_link(code) if code and self.check_host() else None
+        if identity is None:
+            await super().prepare(**options)
+            return
+        set_cookie(self, identity, self.request.path.removesuffix("chat"))
+        self.redirect("chat", status=303)
+
+    @web.authenticated
+    def get(self) -> None:
+        page(self)
+
+
+class MountSession(Mounted, APIHandler):
+    """Who am I, to Jupyter?"""
+
+    access = "user"
+    _track_activity = False  # an open page that looks whether it is still logged in is no reason not to be culled
+
+    @web.authenticated
+    def get(self) -> None:
+        session_facts(self, self.identity, "jupyter", [])
+
+
+class MountFile(File, Mounted):
+    """What ``npm run build`` made."""
+
+    access = "login"
+    get = web.authenticated(File.get)  # type: ignore[assignment]  # Tornado's decorator forgets the parameters
+    head = web.authenticated(File.head)  # type: ignore[assignment]
+
+
+class MountSocket(PeerSocket, Mounted):
+    """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
+
+    access = "user"
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """``prepare`` has decided, by exact origins."""
+        return True
+
+    @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if self.edge.gateway is None:
+            unavailable(self)
+            return
+        await super().get(*args, **kwargs)
+
+
+def mount_origin_allowed(handler: Mounted) -> bool:
+    """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
+    text = handler.request.headers.get("Origin")
+    if text is None:
+        return True
+    origin = parse_origin(text)
+    own = parse_origin(f"{handler.request.protocol}://{handler.request.host}")
+    allowed = {parse_origin(other) for other in handler.edge.live()["gateway.allowedOrigins"]}
+    return origin is not None and (origin == own or origin in allowed)
+
+
+def mount_routes(base: str, edge: Edge) -> list[Rule]:
+    """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
+    root, facts = re.escape(base), {"edge": edge}
+    return [
+        Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),
+        Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
+        Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
+        Rule(PathMatches(f"{root}healthz"), Health, facts),
+        Rule(PathMatches(re.escape(base.rstrip("/"))), Leads, {**facts, "to": base}),
+    ]

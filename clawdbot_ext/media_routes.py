@@ -187,7 +187,7 @@ class _Get(_MediaRoute, web.StaticFileHandler):
         """By id, or by content among what the same user gave. Raises ``NotFound``."""
         if not _SHA256.fullmatch(id_):
             return await gateway.media.get(id_, owner_of(identity))
-        media = await gateway.store.find_media(id_.lower(), owner_of(identity))
+        media = await gateway.media.offered(id_.lower(), owner_of(identity))
         if media is None:
             raise NotFound("nothing with that content", reason="MEDIA_NOT_FOUND")
         return media

@@ -429,7 +429,7 @@ class Store(Protocol):
 
     # -- media ------------------------------------------------------------------------------------------------------
     async def add_media(self, given: Media) -> Media:
-        """Write down a file; returns the row that is there already for the same bytes, user and name."""
+        """Write down a file; returns the row that is there already for the same bytes, user and name, given anew."""
         ...
 
     async def get_media(self, id_: str) -> Media | None: ...

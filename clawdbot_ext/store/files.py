@@ -57,9 +57,9 @@ class Files:
         shutil.rmtree(self._derived / sha256, ignore_errors=True)
 
     def everything(self) -> Iterator[str]:
-        """The names of all files kept."""
+        """The names of all files kept, and of those of which only what was made of them is."""
         for folder in self.root.iterdir():
-            if len(folder.name) == 2:
+            if len(folder.name) == 2 or folder == self._derived:
                 yield from (file.name for file in folder.iterdir() if _NAME.fullmatch(file.name))
 
     # -- what was made of a file --------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from .api import Media
 from .wire import decode, encode
 
@@ -64,13 +66,15 @@ def _from_row(row: Sequence[Any]) -> Media:
 
 
 def add(conn: sqlite3.Connection, media: Media) -> Media:
-    """Write a row, or find the one that the same user has for the same bytes under the same name."""
+    """Write a row, or find the one that the same user has for the same bytes under the same name: it is given anew."""
     known = conn.execute(
         f"{_SELECT} WHERE sha256 = ? AND owner = ? AND name = ? AND removed_at IS NULL",
         (media.sha256, media.owner, media.name),
     ).fetchone()
     if known:
-        return _from_row(known)
+        row = replace(_from_row(known), created_at=media.created_at)
+        conn.execute("UPDATE media SET created_at = ? WHERE id = ?", (row.created_at, row.id))
+        return row
     values = [getattr(media, name) for name in _FIELDS]
     values[_FIELDS.index("facts")] = encode(media.facts)
     conn.execute(f"INSERT INTO media ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})", values)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from clawdbot_ext.config import Config, load
-from clawdbot_ext.gateway.media.library import DAY_MS, Library
+from clawdbot_ext.gateway.media.library import DAY_MS, HOUR_MS, Library
 from clawdbot_ext.protocol.clock import now_ms
 from clawdbot_ext.protocol.errors import NotFound, StorageFull
+from clawdbot_ext.store.api import Media
 from clawdbot_ext.store.temporary import open_stores
 from tests.support.files import tone
 from tests.support.media import png, upload
@@ -83,21 +88,101 @@ def test_a_waiting_send_keeps_its_files_over_a_kill_and_a_branch_has_those_of_it
     run(after())
 
 
-def test_a_file_is_its_owners_until_it_is_sent_and_goes_by_quota_and_age(tmp_path, monkeypatch):
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """``media.*`` of ``opened_library``, read anew each time."""
+    return {}
+
+
+@pytest.fixture
+def opened_library(tmp_path, monkeypatch, settings):
     monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(tmp_path))
-    settings: dict[str, Any] = {}
 
     def live() -> Config:
         (tmp_path / "jupyter").mkdir(exist_ok=True)
         (tmp_path / "jupyter" / "config.json").write_text(json.dumps({"media": settings}))
         return load()
 
-    async def main() -> None:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Library]:
         store = open_stores(tmp_path / "store.db")
         await store.open()
         library = Library(live, store)
         await library.open()
         try:
+            yield library
+        finally:
+            await library.close()
+            await store.close()
+
+    return opened
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """``later(ms)``: from now on it is so much later."""
+    return lambda ms: monkeypatch.setattr("clawdbot_ext.gateway.media.library.now_ms", lambda: now_ms() + ms)
+
+
+def test_a_file_that_is_given_again_is_as_good_as_new(opened_library, later):
+    """A browser asks by the hash whether a file is here, and sends the id hours later with the message."""
+
+    async def main() -> None:
+        async with opened_library() as library:
+            give = partial(library.take, b"again\n" * 100, name="a.txt", claimed=None, owner="ann")
+            first = await give()
+            library.files.path(first.sha256).unlink()  # somebody tidied up
+            assert await library.offered(first.sha256, "ann") is None
+            assert (await give()).id == first.id
+            assert library.files.path(first.sha256).read_bytes() == b"again\n" * 100
+            for number, again in enumerate((give, partial(library.offered, first.sha256, "ann")), 1):
+                later(number * 23 * HOUR_MS)
+                assert (await again()).id == first.id
+                await library.collect()
+            later(46 * HOUR_MS + 23 * HOUR_MS)
+            await library.collect()
+            assert (await library.get(first.id, "ann")).id == first.id
+            later(46 * HOUR_MS + 25 * HOUR_MS)
+            await library.collect()
+            with pytest.raises(NotFound):
+                await library.get(first.id, "ann")
+
+    run(main())
+
+
+def test_many_at_once_do_not_get_past_the_quota_and_nothing_in_use_makes_room(opened_library, later, settings):
+    async def main() -> None:
+        async with opened_library() as library:
+            async def give(number: int, name: str = "") -> Media:
+                return await library.take(b"%d" % number * 250, name=name or f"{number}.txt", claimed=None, owner="ann")
+
+            settings["maxStoredBytes"] = 600
+            told = await asyncio.gather(*(give(number) for number in range(6)), return_exceptions=True)
+            kept = [media for media in told if isinstance(media, Media)]
+            assert len(kept) == 2 and await library.store.media_bytes() == 500
+            assert await give(int(kept[0].name[0]), "other name.txt"), "the same bytes need no room"
+            later(2 * HOUR_MS)
+            await library.hold([media.id for media in await library.store.orphaned_media(before=now_ms() + DAY_MS)])
+            with pytest.raises(StorageFull):  # files of a temporary session are no orphans
+                await give(7)
+
+    run(main())
+
+
+def test_what_was_made_of_a_file_that_went_meanwhile_goes_too(opened_library):
+    async def main() -> None:
+        async with opened_library() as library:
+            library.files.keep_derived("ab" * 32, "thumbnail", b"x")
+            await library.collect()
+            assert not list((library.files.root / "derived").iterdir())
+
+    run(main())
+
+
+def test_a_file_is_its_owners_until_it_is_sent_and_goes_by_quota_and_age(opened_library, later, settings):
+    async def main() -> None:
+        async with opened_library() as library:
+            store = library.store
             mine = await library.take(b"mine\n" * 100, name="mine.txt", claimed=None, owner="ann")
             assert (await library.get(mine.id, "ann")).id == mine.id
             with pytest.raises(NotFound):
@@ -112,13 +197,10 @@ def test_a_file_is_its_owners_until_it_is_sent_and_goes_by_quota_and_age(tmp_pat
             assert (await library.get(mine.id, "bob")).id == mine.id, "a message speaks of it"
             settings.clear()
             settings["keepDays"] = 1
-            monkeypatch.setattr("clawdbot_ext.gateway.media.library.now_ms", lambda: now_ms() + 2 * DAY_MS)
+            later(2 * DAY_MS)
             await library.collect()
             with pytest.raises(NotFound) as gone:
                 await library.get(mine.id, "ann")
             assert gone.value.reason == "MEDIA_REMOVED" and not list(library.files.everything())
-        finally:
-            await library.close()
-            await store.close()
 
     run(main())

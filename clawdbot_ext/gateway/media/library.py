@@ -17,6 +17,8 @@ import logging
 import secrets
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from ...agent.media.api import MediaError, MediaFile, thumbnail
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, NotFound, RateLimited, StorageFull
@@ -125,9 +127,13 @@ class Library:
             await self.discard(upload)
 
     async def keep(self, file: Incoming, media: Media) -> Media:
-        """Put a finished file among the others. Raises ``StorageFull`` (also by ``media.maxStoredBytes``)."""
-        await self._make_room(media.size)
+        """Put a finished file among the others; the row that the same user has for it already, as if just given.
+
+        Raises ``StorageFull`` (also by ``media.maxStoredBytes``).
+        """
         async with self._keeping:
+            if not await self.store.media_in_use(media.sha256):
+                await self._make_room(media.size)
             await asyncio.to_thread(file.keep)
             try:
                 return await self.store.add_media(media)
@@ -137,19 +143,31 @@ class Library:
                         await asyncio.to_thread(self.files.remove, media.sha256)
                 raise
 
+    async def offered(self, sha256: str, owner: str) -> Media | None:
+        """What the user has with those bytes, as if just given: who asks need not send it, and will name it soon."""
+        async with self._keeping:
+            known = await self.store.find_media(sha256, owner)
+            if known is None or not await asyncio.to_thread(self.files.path(sha256).is_file):
+                return None
+            return await self.store.add_media(replace(known, created_at=now_ms()))
+
     async def _make_room(self, size: int) -> None:
-        """Forget orphans early when the quota is reached. Raises ``StorageFull`` when that is not enough."""
+        """Forget orphans early when the quota is reached. Call it with ``_keeping`` held: others would take the room.
+
+        Raises ``StorageFull`` when that is not enough.
+        """
         quota: int = self._live()["media.maxStoredBytes"]
         if not quota:
             return
-        over = await self.store.media_bytes() + size - quota
-        if over > 0:
+        over = await self.store.media_bytes() + size > quota
+        if over:
             for orphan in await self.store.orphaned_media(before=now_ms() - HOUR_MS):
-                if over <= 0:
+                if orphan.id not in self._held:
+                    await self._remove_now([orphan.id])
+                    over = await self.store.media_bytes() + size > quota
+                if not over:
                     break
-                over -= orphan.size
-                await self._remove([orphan.id])
-        if over > 0:
+        if over:
             raise StorageFull("the room for attachments is used up (media.maxStoredBytes)", reason="MEDIA_QUOTA",
                               maxStoredBytes=quota)
 
@@ -229,11 +247,14 @@ class Library:
 
     async def _remove(self, ids: Sequence[str]) -> None:
         async with self._keeping:
-            for sha256 in await self.store.remove_media(ids, now=now_ms()):
-                await asyncio.to_thread(self.files.remove, sha256)
+            await self._remove_now(ids)
+
+    async def _remove_now(self, ids: Sequence[str]) -> None:
+        for sha256 in await self.store.remove_media(ids, now=now_ms()):
+            await asyncio.to_thread(self.files.remove, sha256)
 
     async def _remove_strays(self) -> None:
-        """Files without a row: a crash between the two."""
+        """Files without a row: a crash between the two, or something made of a file that went meanwhile."""
         for sha256 in await asyncio.to_thread(lambda: list(self.files.everything())):
             async with self._keeping:
                 if not await self.store.media_in_use(sha256):

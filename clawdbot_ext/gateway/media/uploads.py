@@ -71,13 +71,13 @@ class Upload:
             identified = await identify(self._file.path, name=self.name, claimed=self._claimed)
             self._limits.check(self.size, identified.kind, self.name)
             known = await self._library.store.find_media(sha256, self._owner)
-            if known is not None and known.name == self.name:
-                self.existed = True
-                return known
             facts = known.facts if known else await self._facts(identified, sha256)
-            return await self._library.keep(self._file, Media(
+            media = Media(
                 id=self._library.new_id(), sha256=sha256, owner=self._owner, name=self.name, kind=identified.kind,
-                mime_type=identified.mime_type, size=self.size, facts=facts, created_at=self._library.now()))
+                mime_type=identified.mime_type, size=self.size, facts=facts, created_at=self._library.now())
+            kept = await self._library.keep(self._file, media)
+            self.existed = kept.id != media.id
+            return kept
 
     async def _facts(self, identified: Identified, sha256: str) -> dict[str, object]:
         found = await probe(MediaFile(path=self._file.path, name=self.name, mime_type=identified.mime_type,

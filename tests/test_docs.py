@@ -21,6 +21,7 @@ from tests.support.tools import TOOLS, require
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+KOREAN = [page for page in PAGES if page.name.endswith(".ko.md")]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
@@ -92,6 +93,21 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not file.exists() or (fragment and file.suffix == ".md" and fragment not in anchors(file)):
             broken.append(target)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", KOREAN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_korean_page_has_the_commands_of_the_english_one_and_they_link_to_each_other(page: Path) -> None:
+    english = page.with_name(page.name.replace(".ko.md", ".md"))
+    korean_text, english_text = page.read_text(encoding="utf-8"), english.read_text(encoding="utf-8")
+    assert shell_blocks(korean_text) == shell_blocks(english_text)
+    assert f"]({english.name})" in korean_text
+    assert f"]({page.name})" in english_text
+
+
+def shell_blocks(page: str) -> list[str]:
+    """The commands of a page, one block each. Comments and "messages" may be in the language of the page."""
+    blocks = re.findall(r"^ *```sh\n(.+?)^ *```$", page, re.MULTILINE | re.DOTALL)
+    return [re.sub(r'"[^"]* [^"]*"', '"…"', re.sub(r" +# .*$", "", block, flags=re.MULTILINE)) for block in blocks]
 
 
 def test_every_page_is_reached_from_the_index() -> None:

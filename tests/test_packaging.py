@@ -71,7 +71,7 @@ def test_the_sdist_has_the_sources_and_what_is_built_of_them(sdist: Path) -> Non
             "clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/_static/single.js",
             "clawdbot_ext/_labextension/package.json", "labextension/package.json", "labextension/install.json",
             "labextension/tsconfig.json", "clawdbot_ext/widget_loader.js"} <= names
-    for folder in ("static/src", "labextension/src", "labextension/schema", "labextension/style"):
+    for folder in ("static/src", "labextension/src", "labextension/schema", "labextension/style", "notebooks"):
         sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*")
                    if path.is_file() and ".ipynb_checkpoints" not in path.parts}
         assert sources

@@ -3,7 +3,10 @@ import { beforeAll, expect, test } from "vitest";
 
 import { MarkdownView } from "../src/ui/markdown-view.js";
 
-beforeAll(() => customElements.define("clawdbot-markdown", MarkdownView));
+beforeAll(() => {
+  customElements.define("clawdbot-markdown", MarkdownView);
+  Element.prototype.scrollIntoView = () => undefined; // jsdom has no view to scroll
+});
 
 function view(): MarkdownView {
   return document.createElement("clawdbot-markdown");
@@ -50,4 +53,42 @@ test("formulas are drawn as MathML", async () => {
   const element = view();
   element.show("$$x^2$$", false);
   await expect.poll(() => element.querySelector("math msup")).not.toBeNull();
+});
+
+const NOTED =
+  "One[^1] and two[^b], again[^1]; `a[^1]` and [^a-z].\n\n[^b]: Second,\n    with more.\n[^1]: First, see[^c].\n[^c]: *Third*\n";
+
+test("footnotes are numbered as they are cited, and lead there and back", async () => {
+  const element = view();
+  document.body.append(element);
+  element.show(NOTED, false);
+  await expect.poll(() => element.querySelectorAll("li").length).toBe(3);
+  const items = [...element.querySelectorAll<HTMLElement>(".notes li")];
+  expect(items.map((item) => item.textContent.trim())).toEqual([
+    "First, see3. ↩ ↩2",
+    "Second,\nwith more. ↩",
+    "Third ↩",
+  ]);
+  expect(element.querySelector("p")?.textContent).toBe("One1 and two2, again1; a[^1] and [^a-z].");
+  const second = element.querySelector<HTMLElement>("p .note a");
+  second?.click();
+  expect(document.activeElement).toBe(items[0]);
+  items[0]?.querySelector<HTMLElement>(".note-back")?.click();
+  expect(document.activeElement).toBe(second);
+  element.remove();
+});
+
+test("a footnote never shows its marks while it is being written, and ends as if it had come at once", async () => {
+  const whole = view();
+  whole.show(NOTED, false);
+  await expect.poll(() => whole.querySelectorAll("li").length).toBe(3);
+  const element = view();
+  const text = NOTED.replace(" and [^a-z]", "");
+  for (let end = 1; end <= text.length; end++) {
+    element.show(text.slice(0, end), true);
+    const seen = [...element.children].map((block) => block.textContent.replace(/a\[\^?1?\]?/, "")).join("\n");
+    expect(seen).not.toMatch(/\[\^|\^\d|\]:/);
+  }
+  element.show(text, false);
+  expect(element.querySelector(".notes")?.textContent).toBe(whole.querySelector(".notes")?.textContent);
 });

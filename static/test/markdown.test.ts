@@ -278,3 +278,24 @@ describe("mending the end", () => {
     expect(mendFence("x = `1`")).toBe("x = `1`");
   });
 });
+
+describe("footnotes", () => {
+  const labels = (source: string): string[] => {
+    const text = new GrowingText();
+    text.update(source, true);
+    return [...text.notes].map(([label, note]) => `${label}=${note}`);
+  };
+
+  test.each([
+    ["Text[^1]\n[^1]: One\ngoes on\n\n    and on\n\nText", ["1=One\ngoes on\n\nand on"]],
+    ["[^a]: A\n[^b]: B\n[^a]: again", ["a=A", "b=B"]],
+    ["[^1]: word\n- list", ["1=word"]],
+    ["> [^1]: quoted", []],
+    ["`[^1]: code`", []],
+    ["[^two words]: no", []],
+  ])("%j", (source, notes) => expect(labels(source)).toEqual(notes));
+
+  test("a note within a quotation is shown as it was written", () => {
+    expect(render("> [^1]: word")).toContain(": word");
+  });
+});

@@ -16,6 +16,7 @@ import type palette from "./palette.en.json";
 import type links from "./links.en.json";
 import type login from "./login.en.json";
 import type media from "./media.en.json";
+import type notes from "./notes.en.json";
 import type search from "./search.en.json";
 import type settings from "./settings.en.json";
 import type tools from "./tools.en.json";
@@ -33,6 +34,7 @@ type Area = typeof approvals &
   typeof find &
   typeof login &
   typeof media &
+  typeof notes &
   typeof search &
   typeof settings &
   typeof tools &

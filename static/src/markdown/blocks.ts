@@ -8,7 +8,7 @@ import type { Token, Tokens } from "marked";
 
 import { mend, mendFence } from "./mend.js";
 import { lexBlocks, toHtml } from "./parse.js";
-import type { Links } from "./parse.js";
+import type { Links, NoteToken } from "./parse.js";
 
 export interface Block {
   /** Unsanitised HTML. */
@@ -26,6 +26,8 @@ export interface Growth {
 }
 
 export class GrowingText {
+  /** What the notes at the foot say, in Markdown, by their labels. */
+  readonly notes = new Map<string, string>();
   private source = "";
   private settledEnd = 0;
   /** Definitions in settled text; one that is still being written has no address yet. */
@@ -51,6 +53,7 @@ export class GrowingText {
       this.settledEnd += token.raw.length;
       if (draws(token)) settled.push(this.block([token]));
       if (token.type === "def") this.define(token as Tokens.Def);
+      if (token.type === "noteDefinition") this.note(token as NoteToken);
     }
     const open = tokens.slice(fixed).filter(draws);
     return { reset, settled, tail: open.length > 0 ? this.tail(open) : null };
@@ -63,12 +66,18 @@ export class GrowingText {
     const late = this.settledEnd > 0 && defined;
     const all = late ? lexBlocks(this.source, {}, false) : tokens;
     if (late) this.outline = new Outline();
+    for (const token of all) if (token.type === "noteDefinition") this.note(token as NoteToken);
     const settled = all.filter(draws).map((token) => this.block([token]));
     return { reset: reset || late, settled, tail: null };
   }
 
   private define({ tag, href, title }: Tokens.Def): void {
     this.links[tag] ??= { href, title };
+  }
+
+  /** The first of its label counts. */
+  private note({ label, text }: NoteToken): void {
+    if (!this.notes.has(label)) this.notes.set(label, text);
   }
 
   private tail(tokens: Token[]): Block {
@@ -94,6 +103,7 @@ export class GrowingText {
   }
 
   private forget(): void {
+    this.notes.clear();
     this.settledEnd = 0;
     this.links = {};
     this.finished = false;
@@ -121,8 +131,10 @@ class Outline {
   }
 }
 
+const UNSEEN = new Set(["space", "def", "noteDefinition"]);
+
 function draws(token: Token): boolean {
-  return token.type !== "space" && token.type !== "def";
+  return !UNSEEN.has(token.type);
 }
 
 function isFence(token: Token): boolean {

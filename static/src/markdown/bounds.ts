@@ -38,6 +38,11 @@ export class BoundedLexer extends Lexer {
   private blockDepth = 0;
   private inlineDepth = 0;
 
+  /** Not inside a quotation or a list. */
+  get atTop(): boolean {
+    return this.blockDepth === 1;
+  }
+
   override blockTokens(source: string, tokens?: Token[], lastParagraphClipped?: boolean): Token[];
   override blockTokens(source: string, tokens?: TokensList, lastParagraphClipped?: boolean): TokensList;
   override blockTokens(source: string, tokens: Token[] = [], lastParagraphClipped?: boolean): Token[] {

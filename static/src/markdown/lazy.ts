@@ -1,6 +1,5 @@
 /** Parts that only some messages need, fetched when the first one does, and kept. */
 
-type Highlight = typeof import("./languages.js").highlight;
 type TexToMathml = typeof import("./temml.js").texToMathml;
 
 export interface Lazy<T> {
@@ -10,7 +9,7 @@ export interface Lazy<T> {
   load: () => Promise<T | null>;
 }
 
-function lazy<T>(fetchIt: () => Promise<T>): Lazy<T> {
+export function lazy<T>(fetchIt: () => Promise<T>): Lazy<T> {
   let ready: T | null = null;
   let pending: Promise<T | null> | null = null;
   return {
@@ -23,5 +22,4 @@ function lazy<T>(fetchIt: () => Promise<T>): Lazy<T> {
   };
 }
 
-export const highlighter: Lazy<Highlight> = lazy(async () => (await import("./languages.js")).highlight);
 export const mathRenderer: Lazy<TexToMathml> = lazy(async () => (await import("./temml.js")).texToMathml);

@@ -9,7 +9,7 @@
 import { tooDense } from "./bounds.js";
 
 /** A last line of which one cannot tell what it will be: markers of lists, headings, rules, quotes, fences, setext. */
-const UNDECIDED = /^[ \t]*(?:[-*+=_>#~`|\s]+|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*)$/;
+const UNDECIDED = /^[ \t]*(?:[-*+=_>#~`|\s]+|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*|\[\^[^\]\s]*\]?)$/;
 
 /** Longer lines are what they are: an undecided one is short. */
 const LINE_MAX_CHARS = 1_000;
@@ -166,8 +166,9 @@ function closeAll(text: string, open: readonly Open[]): string {
   );
 }
 
-/** `[text](addr` becomes `text`, `![alt` nothing, for as long as the end is missing. */
+/** `[text](addr` becomes `text`, `![alt` and `[^1` nothing, for as long as the end is missing. */
 function unlinked(text: string, bracket: number, end: number): string {
   if (text[bracket - 1] === "!") return text.slice(0, bracket - 1);
+  if (text[bracket + 1] === "^") return text.slice(0, bracket);
   return text.slice(0, bracket) + text.slice(bracket + 1, end);
 }

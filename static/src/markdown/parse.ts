@@ -7,6 +7,7 @@ import { Marked } from "marked";
 import type { Lexer, MarkedExtension, Token, Tokens, TokensList } from "marked";
 
 import { BoundedLexer, firstParagraph } from "./bounds.js";
+import { definitionAt, definitionStart, labelAt } from "./footnote-rule.js";
 import { mathAt, mathBlockAt, mathStart } from "./math-rule.js";
 
 export type Links = TokensList["links"];
@@ -18,6 +19,17 @@ export interface MathToken extends Tokens.Generic {
   display?: boolean;
   open?: boolean;
 }
+
+/** A note at the foot of a message; `text` is its Markdown. */
+export interface NoteToken extends Tokens.Generic {
+  type: "noteDefinition";
+  raw: string;
+  label: string;
+  text: string;
+}
+
+/** Where a note is cited: its label, unseen until `ui/footnotes.ts` has made it a number or what was written. */
+export const CITATION = '<span class="sr note">';
 
 const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
@@ -84,8 +96,30 @@ function dialect(acceptOpenMath: boolean): MarkedExtension {
         renderer: (token) =>
           `<span class="math${(token as MathToken).display ? " display" : ""}">${escapeHtml((token as MathToken).tex)}</span>`,
       },
+      {
+        name: "noteDefinition",
+        level: "block",
+        start: (source) => definitionStart(firstParagraph(source)),
+        tokenizer(source): NoteToken | undefined {
+          const found = this.lexer instanceof BoundedLexer && this.lexer.atTop ? definitionAt(source) : null;
+          return found ? { type: "noteDefinition", ...found } : undefined;
+        },
+        renderer: ({ raw }) => `<p>${escapeHtml(raw)}</p>`,
+      },
+      {
+        name: "note",
+        level: "inline",
+        start: (source) => (source.includes("[^") ? source.indexOf("[^") : undefined),
+        tokenizer(source) {
+          const label = labelAt(source);
+          return label === null ? undefined : { type: "note", raw: `[^${label}]`, label };
+        },
+        renderer: ({ label }) => `${CITATION}${escapeHtml(String(label))}</span>`,
+      },
     ],
     tokenizer: {
+      // `[^1]: word` is no address.
+      def: (source) => (source.trimStart().startsWith("[^") ? undefined : false),
       emStrong(source, masked, before = "") {
         return cjkEmphasis(this.lexer, source, masked, before) ?? false;
       },

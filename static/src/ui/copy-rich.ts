@@ -3,7 +3,7 @@ import { copyRich } from "./copy.js";
 import { rangeIn } from "./selection.js";
 
 /** What stands around what was said: bars, buttons, times, headings for the ear. */
-const FURNITURE = ".code-bar, .meta, .sr, .day, .tool-bar, button, summary, clawdbot-tools, .block-bar";
+const FURNITURE = ".code-bar, .meta, .sr, .day, .tool-bar, button, summary, clawdbot-tools, .block-bar, .note-back";
 
 /** A reader copies what is selected in the transcript: without the names of buttons, tables as columns. */
 export function copySelection(event: ClipboardEvent): void {
@@ -26,7 +26,9 @@ function elementOf(node: Node): Element {
 /** A copied piece of the transcript as others can use it. Changes `piece`. */
 export function cleaned(piece: DocumentFragment): { html: string; text: string } {
   for (const each of piece.querySelectorAll(FURNITURE)) each.remove();
-  for (const frame of piece.querySelectorAll(".code, .table, clawdbot-markdown, clawdbot-message, .block"))
+  for (const frame of piece.querySelectorAll(
+    ".code, .table, clawdbot-markdown, clawdbot-message, .block, a[href^='#']",
+  ))
     frame.replaceWith(...frame.childNodes);
   for (const each of piece.querySelectorAll("*"))
     for (const { name } of [...each.attributes]) if (!KEPT.has(name)) each.removeAttribute(name);

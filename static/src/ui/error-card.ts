@@ -11,6 +11,7 @@ import ko from "../i18n/errors.ko.json";
 import type { Ui } from "./context.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
+import { sheet } from "./styles/errors.js";
 
 addTexts({ en, ko });
 
@@ -26,6 +27,7 @@ const TITLES: Record<string, TextKey> = {
 };
 
 export class ClawdbotError extends LightElement {
+  static override sheet = sheet;
   static override properties = {
     message: { attribute: false },
     ui: { attribute: false },

@@ -2,17 +2,21 @@
 import { LitElement } from "lit";
 import type { CSSResult } from "lit";
 
+/** Let the root around an element take over the styles of a lazy part. */
+export function adopt(element: Element, sheet: CSSResult | undefined): void {
+  const root = element.getRootNode();
+  const styles = sheet?.styleSheet;
+  if (!styles || !(root instanceof ShadowRoot) || root.adoptedStyleSheets.includes(styles)) return;
+  root.adoptedStyleSheets.push(styles);
+}
+
 export abstract class LightElement extends LitElement {
-  /** Styles of a lazy part: the root around it takes them over when the first such part is put into it. */
+  /** Styles of a lazy part: taken over when the first such part is put into the root. */
   static sheet: CSSResult | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    const sheet = (this.constructor as typeof LightElement).sheet?.styleSheet;
-    const root = this.getRootNode();
-    if (sheet && root instanceof ShadowRoot && !root.adoptedStyleSheets.includes(sheet)) {
-      root.adoptedStyleSheets.push(sheet);
-    }
+    adopt(this, (this.constructor as typeof LightElement).sheet);
   }
 
   protected override createRenderRoot(): this {

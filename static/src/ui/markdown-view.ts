@@ -6,11 +6,12 @@
  */
 import { GrowingText } from "../markdown/blocks.js";
 import type { Block } from "../markdown/blocks.js";
-import { highlighter, mathRenderer } from "../markdown/lazy.js";
+import { lazy, mathRenderer } from "../markdown/lazy.js";
+import { CITATION } from "../markdown/parse.js";
 import { sanitizeMath, sanitizeMessage } from "../markdown/sanitize.js";
 
 import type { Ui } from "./context.js";
-import { copyText } from "./copy.js";
+import type { Footnotes } from "./footnotes.js";
 
 export interface MarkdownLabels {
   copy: string;
@@ -23,11 +24,12 @@ export interface MarkdownLabels {
 
 /** Languages whose code can be shown as what it draws. */
 const DRAWN = new Set(["html", "svg", "mermaid"]);
-/** Longer code is shown plain: highlighting it would be felt. */
-const HIGHLIGHT_MAX_CHARS = 50_000;
 /** An open code block is highlighted again after so many milliseconds, if it is not longer than so much. */
 const REHIGHLIGHT_MS = 100;
 const REHIGHLIGHT_MAX_CHARS = 8_000;
+
+const colours = lazy(() => import("./colour.js"));
+const footnotes = lazy(() => import("./footnotes.js"));
 
 export class MarkdownView extends HTMLElement {
   labels: MarkdownLabels = {
@@ -44,6 +46,7 @@ export class MarkdownView extends HTMLElement {
   private readonly growing = new GrowingText();
   private tail: HTMLElement | null = null;
   private tailCode: { element: HTMLElement; lang: string; shown: string; highlightedAt: number } | null = null;
+  private notes: Footnotes | null = null;
   private shownText = "";
   private shownStreaming: boolean | null = null;
 
@@ -56,10 +59,12 @@ export class MarkdownView extends HTMLElement {
     if (growth.reset) {
       this.replaceChildren();
       this.dropTail();
+      this.notes = null;
     }
     for (const block of growth.settled) this.settle(block);
     if (growth.tail) this.drawTail(growth.tail);
     else this.removeTail();
+    this.notes?.draw(this.growing.notes, !streaming);
   }
 
   private settle(block: Block): void {
@@ -93,7 +98,7 @@ export class MarkdownView extends HTMLElement {
     if (!code) return;
     const now = performance.now();
     const due = whole || (now - code.highlightedAt > REHIGHLIGHT_MS && text.length < REHIGHLIGHT_MAX_CHARS);
-    if (due && paint(code.element, text, code.lang)) code.highlightedAt = now;
+    if (due && colours.now()?.paint(code.element, text, code.lang)) code.highlightedAt = now;
     else if (text.startsWith(code.shown)) code.element.append(text.slice(code.shown.length));
     else code.element.textContent = text;
     code.shown = text;
@@ -103,7 +108,7 @@ export class MarkdownView extends HTMLElement {
     const element = document.createElement("div");
     element.className = "block";
     element.dir = "auto";
-    this.append(element);
+    this.insertBefore(element, this.notes?.section ?? null);
     return element;
   }
 
@@ -124,11 +129,24 @@ export class MarkdownView extends HTMLElement {
       element.replaceChildren(frame);
       return code;
     }
-    element.innerHTML = sanitizeMessage(block.html);
+    this.fillText(element, block.html);
+    if (block.html.includes(CITATION)) void this.cite();
+    return null;
+  }
+
+  fillText(element: HTMLElement, markup: string): void {
+    element.innerHTML = sanitizeMessage(markup);
     for (const pre of element.querySelectorAll("pre")) this.frameCode(pre);
     for (const table of element.querySelectorAll<HTMLElement>(".table")) this.frameTable(table);
     for (const math of element.querySelectorAll<HTMLElement>(".math")) drawMath(math);
-    return null;
+  }
+
+  /** There are notes: their part draws them, now and with whatever is shown later. */
+  private async cite(): Promise<void> {
+    const part = footnotes.now() ?? (await footnotes.load());
+    if (!part || this.notes) return;
+    this.notes = new part.Footnotes(this);
+    this.notes.draw(this.growing.notes, this.shownStreaming === false);
   }
 
   /** Code inside a list or a quotation came as plain `<pre>`. */
@@ -152,7 +170,7 @@ export class MarkdownView extends HTMLElement {
     bar.className = "code-bar";
     bar.append(name, ...this.actionButtons(code, lang));
     if (DRAWN.has(lang)) bar.append(this.showButton(code, lang));
-    bar.append(this.copyButton(() => copyText(code.textContent), this.labels.copy));
+    bar.append(this.copyButton(async () => (await import("./copy.js")).copyText(code.textContent), this.labels.copy));
     const frame = document.createElement("div");
     frame.className = "code";
     frame.dir = "ltr";
@@ -220,19 +238,7 @@ export class MarkdownView extends HTMLElement {
 }
 
 async function colour(code: HTMLElement, lang: string): Promise<void> {
-  if (!lang) return;
-  if (!highlighter.now()) await highlighter.load();
-  paint(code, code.textContent, lang);
-}
-
-/** Highlight `text` into `code`, if the highlighter is here and knows the language. */
-function paint(code: HTMLElement, text: string, lang: string): boolean {
-  const highlight = highlighter.now();
-  if (!highlight || !lang || text.length > HIGHLIGHT_MAX_CHARS) return false;
-  const html = highlight(text, lang);
-  if (html === null) return false;
-  code.innerHTML = sanitizeMessage(html);
-  return true;
+  if (lang) (await colours.load())?.paintNear(code, lang);
 }
 
 const mathCache = new Map<string, string>();

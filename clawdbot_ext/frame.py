@@ -1,9 +1,10 @@
 """``frame``: the page in which generated HTML, SVG and diagrams are drawn, on a click.
 
 What is drawn there was written by a model and may run scripts. So the page has no origin (``sandbox`` without
-``allow-same-origin``: no cookie, no storage, no access to the page around it) and no network (``default-src 'none'``;
-the policy of the page around it, ``frame-src 'self'``, keeps it from navigating elsewhere). It holds no data: the page
-around it posts what to draw.
+``allow-same-origin``: no cookie, no storage, no access to the page around it) and no network (``default-src 'none'``).
+It draws in a frame inside itself, so that its policy, and not only that of whatever page is around it, keeps a document
+from navigating elsewhere. It holds no data: the page around it posts what to draw. What no policy of browsers covers is
+WebRTC: a script could tell an address that it knows that it was run, as far as the machine's firewall lets it.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_a_document_runs_in_a_frame_without_origin_and_network(chat):
     refused = []
     chat.page.on("requestfailed", lambda request: refused.append((request.url, request.failure)))
     frame = show(chat, HTML, "artifacts")
-    inside = frame.frame_locator("iframe")
+    inside = frame.frame_locator("iframe").frame_locator("iframe")
     expect(inside.get_by_role("heading", name="Hello")).to_be_visible()
     expect(inside.locator("body")).to_contain_text("no storage, no parent, no network")
     assert frame.locator("iframe").get_attribute("sandbox") == "allow-scripts"
@@ -57,9 +57,37 @@ def test_a_document_runs_in_a_frame_without_origin_and_network(chat):
     chat.complaints.clear()  # what the document tried was refused loudly
 
 
+HOST = """content => {
+    const frame = document.createElement("iframe");
+    frame.setAttribute("sandbox", "allow-scripts");
+    addEventListener("message", ({ source, data }) => {
+        if (source !== frame.contentWindow || data.clawdbotFrame !== 0) return;
+        source.postMessage({ kind: "html", content }, "*");
+    });
+    frame.src = "frame";
+    document.body.append(frame);
+}"""
+"""What the page does, on a page that has no policy of its own: a JupyterLab."""
+
+
+@pytest.mark.parametrize("leave", [
+    f"<script>location = '{FAR}here'</script>", f"<meta http-equiv=refresh content='0;url={FAR}here'>",
+    f"<a href='{FAR}here'>x</a><script>document.querySelector('a').click()</script>"])
+def test_a_document_cannot_leave_for_another_address_in_a_jupyterlab_either(browser, standing_gateway, leave):
+    with browser.new_context(service_workers="block") as context:
+        page, gone = context.new_page(), []
+        page.route(f"{standing_gateway.url}lab", lambda route: route.fulfill(content_type="text/html", body="<p>Lab"))
+        page.route(f"{FAR}**", lambda route: (gone.append(route.request.url), route.fulfill(body="left")))
+        page.goto(f"{standing_gateway.url}lab")
+        with page.expect_console_message(lambda message: "Content Security Policy" in message.text, timeout=20_000):
+            page.evaluate(HOST, leave)
+        assert gone == [] and not [frame.url for frame in page.frames if frame.url.startswith(FAR)]
+
+
 def test_a_diagram_is_drawn_and_a_wrong_one_says_so(chat):
     frame = show(chat, "```mermaid\ngraph TD; A[Data] --> B[Model]\n```", "artifacts")
-    expect(frame.frame_locator("iframe").locator("svg")).to_contain_text("Model", timeout=15_000)
+    drawn = frame.frame_locator("iframe").frame_locator("iframe").locator("svg")
+    expect(drawn).to_contain_text("Model", timeout=15_000)
     wrong = show(chat, "```mermaid\ngraph TD; A[[[\n```", "artifacts")
     expect(wrong.locator(".artifact")).to_contain_text("could not be drawn", timeout=15_000)
     chat.complaints.clear()

@@ -17,6 +17,7 @@ import type links from "./links.en.json";
 import type login from "./login.en.json";
 import type media from "./media.en.json";
 import type notes from "./notes.en.json";
+import type quote from "./quote.en.json";
 import type search from "./search.en.json";
 import type settings from "./settings.en.json";
 import type tools from "./tools.en.json";
@@ -35,6 +36,7 @@ type Area = typeof approvals &
   typeof login &
   typeof media &
   typeof notes &
+  typeof quote &
   typeof search &
   typeof settings &
   typeof tools &

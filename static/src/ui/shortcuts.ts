@@ -27,6 +27,7 @@ const KEYS: readonly (readonly [text: TextKey, ...keys: string[]])[] = [
   ["shortcuts.edit", "↑"],
   ["shortcuts.larger", "Ctrl+Shift+E"],
   ["shortcuts.find", "Ctrl+F"],
+  ["shortcuts.quote", "Ctrl+Shift+9"],
   ["shortcuts.stop", "Esc"],
   ["shortcuts.scroll", "PageUp", "PageDown", "Home", "End"],
 ];

@@ -305,7 +305,11 @@ export class ClawdbotTranscript extends LightElement {
   private readonly repin = (): void => {
     const pinned = new Set(rowsSelected(this));
     // Copying cannot wait for a chunk: it is fetched with the first selection.
-    if (pinned.size > 0) void import("./copy-rich.js").then((rich) => (this.copying = rich.copySelection));
+    if (pinned.size > 0)
+      void import("./quote.js").then(({ copySelection, offerQuote }) => {
+        this.copying = copySelection;
+        offerQuote(this, this.ui);
+      });
     if (this.focused !== null) pinned.add(this.focused);
     if (this.going !== null) pinned.add(this.going);
     const same = pinned.size === this.pinned.size && [...pinned].every((key) => this.pinned.has(key));

@@ -19,6 +19,7 @@ import { icon } from "./icons.js";
 import type { IconName } from "./icons.js";
 import { LightElement } from "./light.js";
 import type { TurnWish } from "./message.js";
+import { quote } from "./quote.js";
 import { rowText } from "./rows.js";
 import type { Row } from "./rows.js";
 import { sheet } from "./styles/turns.js";
@@ -138,7 +139,7 @@ export class ClawdbotTurnMenu extends LightElement {
         : nothing;
     const turn = this.turn(id ?? "");
     return html`${item("copy", "turns.markdown", () => copyText(rowText(row)))}
-    ${item("quote", "turns.quote", () => this.ui.compose(quoted(rowText(row))))}
+    ${item("quote", "turns.quote", () => quote(this.ui, this, rowText(row)))}
     ${item("pencil", "turns.edit", () => this.edit(row), mine && able)}
     ${item("retry", "turns.regenerate", () => this.ui.attempt(turns.regenerate(controller.client, turn)), !mine && able)}
     ${
@@ -258,10 +259,6 @@ function question(row: Row): string | undefined {
 /** The end of a turn: its newest stored message. */
 function answer(row: Row): string | undefined {
   return row.messages.findLast((message) => message.role === "assistant")?.id;
-}
-
-export function quoted(text: string): string {
-  return `${text.trim().replace(/^/gm, "> ")}\n\n`;
 }
 
 /** Copy a turn as one sees it and as Markdown. */

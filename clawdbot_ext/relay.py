@@ -56,6 +56,7 @@ class Relayed(Mounted):
     """A request on its way to the gateway's process, and the answer on its way back."""
 
     seat: Seat
+    _upgrades = False
     _upstream: IOStream | None = None
     _chunked = False
 
@@ -89,11 +90,10 @@ class Relayed(Mounted):
         request, parts = self.request, urlsplit(url)
         uri = request.uri or ""
         path = parts.path + uri[len(self.seat.host.mount_path):]
-        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         self._chunked = "Transfer-Encoding" in request.headers
         lines = [f"{request.method} {path} HTTP/1.1", f"Host: {parts.netloc}", f"Authorization: Bearer {credential}",
                  f"{RELAYED_USER}: {quote(user)}", *_passed_on(request.headers),
-                 *(["Connection: Upgrade", "Upgrade: websocket"] if upgrade else ["Connection: close"]),
+                 *(["Connection: Upgrade", "Upgrade: websocket"] if self._upgrades else ["Connection: close"]),
                  *(["Transfer-Encoding: chunked"] if self._chunked else [])]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
@@ -120,6 +120,8 @@ class Relayed(Mounted):
 
 class RelayedSocket(Relayed):
     """A WebSocket on its way to the gateway's process."""
+
+    _upgrades = True
 
     @allow_unauthenticated  # prepare has decided
     async def get(self, *args: str) -> None:

@@ -39,6 +39,8 @@ class Bridge:
         self._client, self._tell = client, tell
         self._sockets: dict[int, WebSocketClientConnection] = {}
         self._waiting: dict[int, list[str]] = {}
+        """What came for a connection before it was there."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def received(self, message: Mapping[str, Any]) -> None:
@@ -48,7 +50,7 @@ class Bridge:
             return
         loop = self._running()
         if kind == "open":
-            loop.call_soon_threadsafe(lambda: loop.create_task(self._carry(number)))
+            loop.call_soon_threadsafe(self._open, loop, number)
         elif kind == "frame":
             loop.call_soon_threadsafe(self._frame, number, str(message.get("text", "")))
         else:
@@ -68,9 +70,15 @@ class Bridge:
             threading.Thread(target=self._loop.run_forever, name="clawdbot bridge", daemon=True).start()
         return self._loop
 
+    def _open(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+        if number not in self._waiting and number not in self._sockets:  # else another page's
+            self._waiting[number] = []
+            task = loop.create_task(self._carry(number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     async def _carry(self, number: int) -> None:
         """Open a socket and hand on what comes, to its end."""
-        self._waiting[number] = []
         try:
             client = await asyncio.to_thread(self._client.get)
             request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer),
@@ -79,6 +87,9 @@ class Bridge:
         except (ClientError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
             self._waiting.pop(number, None)
             self._tell({"kind": "closed", "id": number, "code": UNREACHABLE, "reason": str(exc)[:100]})
+            return
+        if number not in self._waiting:  # the page has left meanwhile
+            socket.close()
             return
         self._sockets[number] = socket
         self._tell({"kind": "opened", "id": number})
@@ -98,5 +109,6 @@ class Bridge:
                 self._sockets[number].write_message(text)
 
     def _end(self, number: int) -> None:
+        self._waiting.pop(number, None)
         if number in self._sockets:
             self._sockets[number].close()

@@ -22,14 +22,15 @@ interface Heard {
   reason?: string;
 }
 
-let newest = 0;
+/** What the kernel says goes to every page that shows the widget, so no two may have the same numbers. */
+const drawn = (): number => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 
 export class KernelTransport implements Transport {
   constructor(private readonly model: Model) {}
 
   connect(events: TransportEvents): Connection {
     const { model } = this;
-    const id = ++newest;
+    const id = drawn();
     const end = (code: number, reason: string): void => {
       model.off("msg:custom", heard);
       events.closed(code, reason);

@@ -32,7 +32,8 @@ from ._version import __version__
 from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, from_wire
 from .client_media import Given, OnProgress
 from .client_reply import Chunk, End, Notice, ask, follow
-from .endpoint import Endpoint
+from .config import ConfigError
+from .endpoint import Endpoint, NoGateway
 from .protocol.errors import GatewayError, RateLimited, Unauthorized
 
 if TYPE_CHECKING:
@@ -85,14 +86,16 @@ class GatewayClient:
     def __init__(
         self, endpoint: Endpoint, *, caps: Sequence[str] = CAPS, locale: str | None = None, client_id: str = "cli",
         mode: str = "cli", display_name: str | None = None, handshake: Handshake | None = None,
+        locate: Callable[[], Endpoint] | None = None,
     ):
-        """``handshake`` may change the parameters of ``connect`` (role, device), given them and the gateway's nonce."""
+        """``handshake`` may change the parameters of ``connect`` (role, device), given them and the gateway's nonce.
+        ``locate`` says where the gateway is by now, when it is looked for again: another process may have it."""
         self.endpoint = endpoint
         self.hello: Mapping[str, Any] = {}
         """The payload of the last ``hello-ok``."""
         self._info = {"id": client_id, "version": __version__, "platform": sys.platform, "mode": mode,
                       **({"displayName": display_name} if display_name else {})}
-        self._caps, self._locale, self._handshake = list(caps), locale, handshake
+        self._caps, self._locale, self._handshake, self._locate = list(caps), locale, handshake, locate
         self._socket: WebSocketClientConnection | None = None
         self._over = False
         """The end of ``_socket`` has been read: there is no goodbye to wait for."""
@@ -196,6 +199,7 @@ class GatewayClient:
         for attempt in itertools.count():
             limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16))
             wait = random.uniform(0, limit)
+            self._look_again()
             try:
                 return await self.connect()
             except RateLimited as exc:
@@ -207,6 +211,11 @@ class GatewayClient:
                     on_failure(exc, wait)
             await asyncio.sleep(wait)
         raise AssertionError("unreachable: the count never ends")
+
+    def _look_again(self) -> None:
+        if self._locate is not None:
+            with contextlib.suppress(NoGateway, ConfigError):  # none at the moment: it may come back where it was
+                self.endpoint = self._locate()
 
     async def close(self) -> None:
         """End the connection, if there is one. Requests that wait for an answer fail with ``ConnectionLost``."""

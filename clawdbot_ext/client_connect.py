@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .client import CAPS, GatewayClient
 from .config import load
-from .endpoint import locate
+from .endpoint import Endpoint, locate
 
 if TYPE_CHECKING:
     from .client_sync import SyncClient
@@ -46,5 +46,8 @@ def connect_async(
     caps: Sequence[str] = CAPS,
 ) -> GatewayClient:
     """The same for the running event loop: ``async with connect_async() as client``, which connects."""
-    endpoint = locate(load(), url=url, token=token, password=password)
-    return GatewayClient(endpoint, caps=caps, locale=locale, client_id="python", mode="backend")
+
+    def find() -> Endpoint:
+        return locate(load(), url=url, token=token, password=password)
+
+    return GatewayClient(find(), caps=caps, locale=locale, client_id="python", mode="backend", locate=find)

@@ -23,6 +23,7 @@ from .config import Config, ConfigError, load, secret_variables
 from .gateway.passwords import check_secret
 from .i18n import catalogue, environment_language
 from .lock import GatewayLock, acquire, adopt
+from .protocol.errors import GatewayError
 
 EXIT_RUNNING_ALREADY = 0
 EXIT_FAILED = 1
@@ -128,9 +129,25 @@ def _take(config: Config, options: Options, lang: str) -> GatewayLock:
     if owner is None:  # it starts, or stops, at this moment
         raise Refusal(t(lang, "running.starting", path=config.state), EXIT_BUSY)
     wanted = options.flags.get("gateway.port")
-    if wanted is not None and f":{wanted}/" not in owner.url:
-        raise Refusal(t(lang, "running.elsewhere", url=owner.url, pid=owner.pid), EXIT_BUSY)
-    raise Refusal(t(lang, "running.already", url=owner.url, pid=owner.pid), EXIT_RUNNING_ALREADY, owner.url)
+    elsewhere = wanted is not None and f":{wanted}/" not in owner.url
+    mounted_only = owner.server_url is not None and owner.url.startswith(owner.server_url)
+    key = "running.jupyter" if mounted_only else "running.elsewhere" if elsewhere else "running.already"
+    text = t(lang, key, url=owner.url, pid=owner.pid)
+    if elsewhere:
+        raise Refusal(text, EXIT_BUSY)
+    raise Refusal(text, EXIT_RUNNING_ALREADY, _login_link(config, owner) if options.browser else "")
+
+
+def _login_link(config: Config, owner: discovery.GatewayInfo) -> str:
+    """The page of the gateway that runs, by a link for one use; by its address alone where it does not answer."""
+    from .client import ClientError, connect
+    from .endpoint import locate
+
+    try:
+        with connect(locate(config, url=owner.ws_url)) as client:
+            return f"{owner.url}{client.request('auth.link')['path']}"
+    except (ClientError, GatewayError):
+        return owner.url
 
 
 def _take_over(config: Config, lang: str) -> GatewayLock | None:

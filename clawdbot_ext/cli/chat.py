@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 FRAME_S = 1 / 15
 """Between two drawings of a growing reply."""
 HISTORY_LIMIT = 50
+SOON_FAILURES = 4
+"""Attempts to come back before it is said what one can do; a takeover by another process needs fewer."""
 LEAVE = ("/quit", "/exit")
 
 
@@ -53,7 +56,7 @@ def command(target: Target, session: str) -> None:
 
     async def main() -> None:
         client = GatewayClient(endpoint, caps=(*CAPS, "session.switch"), locale=language(), mode="ui",
-                               display_name="clawdbot chat")
+                               display_name="clawdbot chat", locate=target.again())
         async with client:
             await Chat(client, session, config.home).run()
 
@@ -345,10 +348,16 @@ class Chat:
             self._say(f"{say('ended.error')} {payload.get('errorMessage') or ''}".strip(), "red")
 
     async def _come_back(self) -> None:
-        """Reconnect, and show what was missed."""
+        """Reconnect, wherever the gateway is then, and show what was missed."""
         self._say(say("chat.lostLine"), "yellow")
+        was, failures = self._client.endpoint.page_url, itertools.count(1)
+
+        def failed(_problem: ClientError, _wait_s: float) -> None:
+            if next(failures) == SOON_FAILURES:
+                self._say(say("chat.away"))
+
         try:
-            await self._client.reconnect()
+            await self._client.reconnect(failed)
             history = await self._history()
         except ClientError:
             return  # lost again: that has its own task
@@ -357,7 +366,8 @@ class Chat:
             if self._editor.app.is_running:
                 self._editor.app.exit(exception=EOFError())
             return
-        self._say(say("chat.back"), "green")
+        now = self._client.endpoint.page_url
+        self._say(say("chat.back") if now == was else say("chat.moved", url=now), "green")
         for message in history["messages"]:
             self._show_message(message)
 

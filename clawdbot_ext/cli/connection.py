@@ -36,6 +36,11 @@ class Target(NamedTuple):
         return locate(load(), url=self.url, token=self.token, password=self.password)
 
 
+    def again(self) -> Callable[[], Endpoint] | None:
+        """How to find the gateway where it is by now; ``None`` over SSH, whose tunnel leads to one place."""
+        return self.locate if over_ssh() is None else None
+
+
 def over_ssh() -> Remote | None:
     """What the program's ``--ssh`` names."""
     context = click.get_current_context(silent=True)
@@ -72,7 +77,7 @@ def with_client(target: Target, work: Callable[[GatewayClient], Awaitable[T]]) -
     endpoint = target.locate()
 
     async def main() -> T:
-        async with GatewayClient(endpoint, locale=language()) as client:
+        async with GatewayClient(endpoint, locale=language(), locate=target.again()) as client:
             return await work(client)
 
     return asyncio.run(main())

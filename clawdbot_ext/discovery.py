@@ -152,7 +152,7 @@ def secret(config: Config, name: str) -> str:
     if (found := _read_secret(path)) is not None:
         return found
     ensure_home(config)
-    made = secrets.token_urlsafe(TOKEN_BYTES)
+    made = random_secret()
     if private.create(path, made.encode() + b"\n"):
         return made
     found = _read_secret(path)  # another process was faster, or the file is empty
@@ -165,9 +165,14 @@ def secret(config: Config, name: str) -> str:
 def renew(config: Config, name: str) -> str:
     """Replace the secret ``name`` by another random one. Raises ``OSError``."""
     ensure_home(config)
-    made = secrets.token_urlsafe(TOKEN_BYTES)
+    made = random_secret()
     private.write(config.home / "secrets" / name, made.encode() + b"\n")
     return made
+
+
+def random_secret() -> str:
+    """What nobody can guess, as URL-safe text."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def local_token(config: Config, *, create: bool = False) -> str | None:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from . import discovery
+from .audit import Audit
 from .config import Config
 from .gateway.auth import Auth, Identity, Shown, Vouched
+from .gateway.credentials import disconnect, log_out_everywhere
 from .gateway.limits import client_key
 from .gateway.live import LiveConfig
+from .gateway.rotation import hash_stored_password
 from .i18n import language
 from .lock import GatewayLock
 from .protocol.errors import GatewayError
@@ -25,7 +28,6 @@ from .protocol.frames import CloseCode
 if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
-    from .gateway.client import Client
     from .gateway.core import Gateway
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,6 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 9.0
 """The longest a stop of the gateway takes; the process has promised 10 s."""
 RESTART_EXPECTED_MS = 1500
-LOG_OUT_AFTER_S = 0.1
 
 RELAYED_USER = "X-Clawdbot-User"
 """Header by which a server that relays says for which of its users (percent-encoded). Believed from our own only."""
@@ -59,8 +60,9 @@ class Edge:
         self.ready: Callable[[], Awaitable[None]] = _at_once
         """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
         self._lock: GatewayLock | None = None
+        self._audit: Audit | None = None
         self._stopping = asyncio.Lock()
-        self._generation = self.auth.generation()
+        self._mark = self.auth.mark()
         live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -80,6 +82,12 @@ class Edge:
         from .store.temporary import open_stores
 
         self._lock = lock
+        self._audit = Audit(self.live())
+        self.auth.note = self._audit.note
+        if hash_stored_password(self.live()):
+            self.live.reload()
+            self.auth.note("password", {})
+            log.warning("the password in %s is kept as a hash from now on", self.live().path)
         files = None if contents is None else contents_listing(contents)
         config = self.live()
         store = open_stores(config.home / "gateway.sqlite3", wal=not discovery.on_network(config))
@@ -121,6 +129,8 @@ class Edge:
             self._give_up_lock()
 
     def _give_up_lock(self) -> None:
+        if self._audit is not None:
+            self._audit.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -131,16 +141,23 @@ class Edge:
 
     def _config_changed(self, config: Config) -> None:
         """Log out who logged in with a secret that is no longer the one, once whoever changed it has an answer."""
-        generation = self.auth.generation()
-        if generation != self._generation and self.gateway is not None:
-            clients = tuple(self.gateway.broadcast.clients)
-            asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, _log_out, clients)
-        self._generation = generation
+        mark = self.auth.mark()
+        if mark != self._mark and self.gateway is not None:
+            disconnect(tuple(self.gateway.broadcast.clients), "credentials changed")
+        self._mark = mark
 
     def log_out(self, cookie: str) -> None:
         """Close the sockets that were opened with this login cookie."""
-        clients = tuple(self.gateway.broadcast.clients) if self.gateway is not None else ()
-        _log_out([client for client in clients if client.peer.cookie == cookie], "logged out")
+        for client in tuple(self.gateway.broadcast.clients) if self.gateway is not None else ():
+            if client.peer.cookie == cookie:
+                client.close(CloseCode.POLICY, "logged out")
+
+    def log_out_everywhere(self) -> None:
+        """End every login of a browser. Raises ``OSError``."""
+        if self.gateway is not None:
+            log_out_everywhere(self.gateway)
+        else:
+            self.auth.log_out_everywhere()
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def client_key(self, request: HTTPServerRequest) -> str:
@@ -177,11 +194,6 @@ class Edge:
         """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""
         configured: str = self.live()["ui.locale"]
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
-
-
-def _log_out(clients: Iterable[Client], why: str = "credentials changed") -> None:
-    for client in clients:
-        client.close(CloseCode.POLICY, why)
 
 
 def cookie_name(request: HTTPServerRequest) -> str:

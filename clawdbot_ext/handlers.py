@@ -11,6 +11,7 @@ import re
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -48,6 +49,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+SECRET_ARGUMENTS = ("code", "token")
+"""What the query of the page's address may hold that nobody else should see."""
 _IMMUTABLE = 365 * 24 * 3600
 
 t = catalogue("server")
@@ -193,20 +196,37 @@ class Health(Plain):
 
 # -- our own server -------------------------------------------------------------------------------------------------
 class Page(Plain):
-    """The page; with ``?code=`` a one-time link: logs in and leads to the page without the code."""
+    """The page; with ``?code=`` a one-time link, and with ``?token=`` what Clawdbot's own links carry: logs in and
+    leads to the page without them, so that they stay neither in the address nor in what the browser remembers."""
 
     access = "open"
 
     @allow_unauthenticated
     def get(self) -> None:
-        code = self.get_query_argument("code", "")
-        if not code:
+        if set(SECRET_ARGUMENTS) & set(self.request.query_arguments):
+            self._log_in()
+        else:
             page(self)
-            return
-        identity = self.edge.auth.redeem_link(code)
+
+    def _log_in(self) -> None:
+        code, token = (self.get_query_argument(name, "") for name in SECRET_ARGUMENTS)
+        auth = self.edge.auth
+        try:
+            identity = auth.redeem_link(code) if code else auth.check_connect(
+                ConnectAuth(token=token), self.edge.client_key(self.request))
+        except (RateLimited, Unauthorized):
+            identity = None
         if identity is not None:
             set_cookie(self, identity)
-        self.redirect("chat" if identity else "chat?link=expired", status=303)
+        self.redirect(page_address(self, expired=identity is None), status=303)
+
+
+def page_address(handler: Ours, *, expired: bool = False) -> str:
+    """The page that was asked for, relative to it, without secrets in its query."""
+    kept = [(name, value.decode("utf-8", "replace")) for name, values in handler.request.query_arguments.items()
+            for value in values if name not in (*SECRET_ARGUMENTS, "link")]
+    query = urlencode([*kept, *([("link", "expired")] if expired else [])])
+    return f"chat?{query}" if query else "chat"
 
 
 class Session(Plain):
@@ -242,15 +262,23 @@ class Login(Plain):
 
 
 class Logout(Plain):
-    """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs."""
+    """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs; with
+    ``{"everywhere": true}`` and a good cookie, those of all browsers."""
 
     access = "open"
 
     @allow_unauthenticated
     def post(self) -> None:
-        name = cookie_name(self.request)
-        if given := self.request.cookies.get(name):
-            self.edge.log_out(given.value)
+        name, shown = cookie_name(self.request), self.edge.shown(self.request)
+        identity = self.edge.auth.read_cookie(shown.cookie) if shown.cookie else None
+        if shown.cookie:
+            self.edge.log_out(shown.cookie)
+        if identity is not None:
+            everywhere = self.request.body.replace(b" ", b"") == b'{"everywhere":true}'
+            if everywhere:
+                self.edge.log_out_everywhere()
+            self.edge.auth.note("logout.everywhere" if everywhere else "logout",
+                                {"user": identity.user, "client": shown.client_key})
         self.clear_cookie(name, path=self.settings["base_url"])
         self.set_status(204)
 
@@ -321,6 +349,9 @@ class Socket(PeerSocket, Plain):
 
 def set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> None:
     """Log the browser in."""
+    if identity.via != "tailscale":  # of which a renewal is no event
+        facts = {"user": identity.user, "via": identity.via, "client": handler.edge.client_key(handler.request)}
+        handler.edge.auth.note("login", facts)
     handler.set_cookie(
         cookie_name(handler.request), handler.edge.auth.issue_cookie(identity),
         path=path or handler.settings["base_url"],

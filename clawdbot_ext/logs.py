@@ -33,7 +33,7 @@ class Scrub(logging.Filter):
         return True
 
 
-class _PrivateFile(RotatingFileHandler):
+class PrivateFile(RotatingFileHandler):
     """A log that only its owner reads: it names sessions."""
 
     def _open(self):  # type: ignore[no-untyped-def]  # the base's type is a text stream of the standard library's own
@@ -86,9 +86,9 @@ def to_file(config: Config) -> logging.Handler:
     return file
 
 
-def _file(config: Config) -> _PrivateFile:
+def _file(config: Config) -> PrivateFile:
     path = config.home / "logs" / "gateway.log"
-    file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
+    file = PrivateFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True)
     file.setLevel(_LEVELS[config["logging.level"]])
     file.setFormatter(JsonLine())
     return file

@@ -17,7 +17,7 @@ from tornado.routing import PathMatches, Rule
 
 from .gate import parse_origin
 from .gateway.auth import Identity, Vouched
-from .handlers import File, Health, Leads, Ours, Upgrade, page, session_facts, set_cookie, unavailable
+from .handlers import File, Health, Leads, Ours, Upgrade, page, page_address, session_facts, set_cookie, unavailable
 from .peer import PeerSocket
 
 if TYPE_CHECKING:
@@ -99,10 +99,14 @@ class MountPage(Mounted):
             await super().prepare(**options)
             return
         set_cookie(self, identity, self.request.path.removesuffix("chat"))
-        self.redirect("chat", status=303)
+        self.redirect(page_address(self), status=303)
 
     @web.authenticated
     def get(self) -> None:
+        jupyters_cookie = getattr(self, "_new_cookie", None)  # where it took the token in the address
+        if jupyters_cookie and "token" in self.request.query_arguments:
+            self.redirect(page_address(self), status=303)
+            return
         page(self)
 
 

@@ -109,7 +109,7 @@ def set_(name: str, value: str | None) -> None:
     settings.set_value(settings.config_path(), name, _read_value(name, value))
     secret = setting is None or setting.secret
     out(say("config.set", name=name) if secret else say("config.setTo", name=name, value=value))
-    _say_what_follows(name)
+    say_what_follows(name)
 
 
 def _ask(name: str, *, hidden: bool) -> str:
@@ -134,7 +134,7 @@ def _read_value(name: str, text: str) -> Any:
         return text  # the table says better what it should have been
 
 
-def _say_what_follows(name: str) -> None:
+def say_what_follows(name: str) -> None:
     """Why the new value may not hold yet."""
     try:
         config = settings.load()
@@ -160,7 +160,7 @@ def unset(name: str) -> None:
     """Take a setting out of the file, so that its default holds again."""
     settings.unset_value(settings.config_path(), name)
     out(say("config.unset", name=name))
-    _say_what_follows(name)
+    say_what_follows(name)
 
 
 @group.command("path", help=say("help.config.path"))

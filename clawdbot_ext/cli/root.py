@@ -22,6 +22,7 @@ COMMANDS = {
     "status": "status:status",
     "health": "status:health", "doctor": "doctor:command", "call": "call:command", "events": "call:events",
     "devices": "devices:group", "node": "node:command",
+    "token": "credentials:token", "password": "credentials:password", "logout": "credentials:logout",
     "tunnel": "tunnel:command",
 }
 """Name → module and attribute, imported when the command is used."""

@@ -110,7 +110,7 @@ class Auth:
 
     def __init__(self, config: Callable[[], Config], clock: Callable[[], float] = time.time):
         self._config, self._clock = config, clock
-        self._signing_key = discovery.secret(config(), "cookie").encode()
+        discovery.secret(config(), "cookie")  # made now, since later there may be no room for it
         self._client = discovery.client_credential(config(), create=True) or ""
         self._process_key = secrets.token_bytes(32)
         self._proved: bytes | None = None
@@ -208,6 +208,8 @@ class Auth:
             self._failures = Failures()
         self._failures.add(limit, client_key)
         self.note("login.failed", {"client": client_key})
+        if self._failures.wait_ms(limit, client_key):
+            self.note("login.limited", {"client": client_key})
         raise Unauthorized(f"unauthorized: {'token' if token and not password else self._asked_for()} mismatch")
 
     def _asked_for(self) -> str:
@@ -233,19 +235,25 @@ class Auth:
 
     def generation(self) -> str:
         """Changes with the secret, and with it every cookie and link becomes void. Says nothing about the secret."""
+        return hmac.new(self._signing_key(), b"generation\0" + self._secret(), "sha256").hexdigest()[:24]
+
+    def mark(self) -> bytes:
+        """Changes with the secret alone: who has logged in with another one has to go."""
+        return hmac.digest(self._process_key, b"mark\0" + self._secret(), "sha256")
+
+    def _secret(self) -> bytes:
         config = self._config()
-        secret = "\0".join((config["gateway.auth.mode"], _token(config), config["gateway.auth.password"],
-                            *(["tailscale"] if self.allows_tailscale() else [])))
-        return hmac.new(self._signing_key, b"generation\0" + secret.encode(), "sha256").hexdigest()[:24]
+        return "\0".join((config["gateway.auth.mode"], _token(config), config["gateway.auth.password"],
+                          *(["tailscale"] if self.allows_tailscale() else []))).encode()
+
+    def _signing_key(self) -> bytes:
+        """Read each time: another process of this state directory may have logged everybody out."""
+        return discovery.secret(self._config(), "cookie").encode()
 
     def log_out_everywhere(self) -> None:
         """Void every cookie and link, by another key to sign them with. Raises ``OSError``."""
-        self._signing_key = discovery.renew(self._config(), "cookie").encode()
+        discovery.renew(self._config(), "cookie")
         self._links.clear()
-
-    def renew_token(self) -> str:
-        """Replace the random token of the state directory. Raises ``OSError``."""
-        return discovery.renew(self._config(), "token")
 
     # -- cookies ----------------------------------------------------------------------------------------------------
     def issue_cookie(self, identity: Identity) -> str:
@@ -269,7 +277,7 @@ class Auth:
         return Identity(facts["u"], "tailscale" if facts.get("v") == "tailscale" else "cookie")
 
     def _sign(self, payload: str) -> str:
-        return b64(hmac.digest(self._signing_key, b"cookie\0" + payload.encode("utf-8", "surrogatepass"), "sha256"))
+        return b64(hmac.digest(self._signing_key(), b"cookie\0" + payload.encode("utf-8", "surrogatepass"), "sha256"))
 
     # -- links ------------------------------------------------------------------------------------------------------
     def create_link(self) -> tuple[str, int]:

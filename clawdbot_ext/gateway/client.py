@@ -188,6 +188,7 @@ class Client:
             hello["auth"] = admission.issued
         self.peer.send(frames.response(handshake.request_id, hello))
         self.gateway.joined(self)
+        self.gateway.auth.note("connected", {**self.who(), "program": self.info["displayName"], "role": self.role})
         log.info("%s %s connected from %s by %s", self.role, self.info["displayName"], self.peer.client_key,
                  admission.identity.via)
 
@@ -201,6 +202,12 @@ class Client:
         self._gone = True
         self._timeout.cancel()
         self.gateway.left(self)
+
+    def who(self) -> dict[str, str]:
+        """Who this is, for the audit log."""
+        identity = self.identity
+        known = {"user": identity.user, "via": identity.via} if identity is not None else {}
+        return {**known, "client": self.peer.client_key}
 
     # -- out --------------------------------------------------------------------------------------------------------
     def sees(self, event: Event, session: str | None = None) -> bool:

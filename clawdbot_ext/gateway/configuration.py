@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import config as settings
 from .. import private
+from ..config import Config
 from ..protocol.errors import InvalidRequest, Unavailable
 from ..protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
 from .methods import method
+from .rotation import hash_stored_password
 
 if TYPE_CHECKING:
     from .client import Client
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @method("config.get")
 async def config_get(gw: Gateway, client: Client, params: ConfigGetParams) -> dict[str, Any]:
     """What is in the file now: a change by another process is taken up before this answers."""
-    gw.live.poll()
+    gw.poll_config()
     return settings.snapshot(gw.live())
 
 
@@ -33,7 +35,7 @@ async def config_schema(gw: Gateway, client: Client, params: NoParams) -> dict[s
 @method("config.set")
 async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> dict[str, Any]:
     """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
-    await _change(gw, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash))
+    await _change(gw, client, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
@@ -47,18 +49,21 @@ async def config_apply(gw: Gateway, client: Client, params: ConfigApplyParams) -
 @method("config.patch")
 async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -> dict[str, Any]:
     """Merge an object into the file."""
-    await _change(gw, lambda path: settings.merge(path, settings.parse(params.raw), base_hash=params.base_hash))
+    await _change(gw, client, lambda path: settings.merge(path, settings.parse(params.raw), base_hash=params.base_hash))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
-async def _change(gw: Gateway, write: Callable[[Path], object]) -> None:
+async def _change(gw: Gateway, client: Client, write: Callable[[Path], object]) -> None:
     """Change the file and take it up; what cannot be taken up (a secret that is too weak) is put back."""
-    path = gw.live().path
+    present = gw.live()
+    path = present.path
     before = path.read_bytes() if path.exists() else None
     try:
         await asyncio.to_thread(write, path)  # it may have to wait for another process that changes the file
         try:
-            gw.live.reload()
+            await asyncio.to_thread(hash_stored_password, gw.live.peek())
+            gw.live.reload()  # of another secret the edge disconnects everybody, as soon as the answer is out
+            note_changes(gw, present, client.who())
         except settings.ConfigError:
             if before is None:
                 path.unlink()
@@ -69,6 +74,14 @@ async def _change(gw: Gateway, write: Callable[[Path], object]) -> None:
         raise _refused(exc) from exc
     except OSError as exc:
         raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
+
+
+def note_changes(gw: Gateway, before: Config, who: Mapping[str, str]) -> None:
+    """Write into the audit log which settings have another value now."""
+    after = gw.live()
+    names = sorted(name for name in {*before.names(), *after.names()} if before[name] != after[name])
+    if names:
+        gw.auth.note("config", {**who, "names": ", ".join(names)})
 
 
 def _refused(exc: settings.ConfigError) -> InvalidRequest:

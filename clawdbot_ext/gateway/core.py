@@ -43,6 +43,7 @@ from . import (  # noqa: F401  each registers its methods
     branches,
     chat,
     configuration,
+    credentials,
     devices,
     export,
     importing,
@@ -71,6 +72,7 @@ from .media.library import Library
 from .methods import HANDLERS
 from .nodes import Nodes
 from .presence import Presence
+from .rotation import hash_stored_password
 from .runs import Runs
 from .sweeper import Sweeper
 from .titles import Titles
@@ -156,7 +158,7 @@ class Gateway:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             try:
-                self.live.poll()
+                self.poll_config()
                 await self.runs.store_late_ends()
             except (OSError, StoreDamaged, GatewayError) as exc:  # the disk: clients hear ticks all the same
                 log.error("%s", exc)
@@ -164,6 +166,15 @@ class Gateway:
             if elapsed * 1000 >= self.live()["gateway.tickIntervalMs"]:
                 elapsed = 0.0
                 self.broadcast.emit("tick", TickEvent(ts=now_ms()))
+
+    def poll_config(self) -> None:
+        """Take up what another process has changed; a password that it has written as text becomes a hash."""
+        before = self.live()
+        self.live.poll()
+        if self.live() is not before:
+            configuration.note_changes(self, before, {"via": "file"})
+            if hash_stored_password(self.live()):
+                self.live.reload()
 
     def _config_changed(self, config: Config) -> None:
         self.providers.reload()

@@ -30,6 +30,10 @@ class LiveConfig:
         """Call ``callback`` no more."""
         self._watchers.remove(callback)
 
+    def peek(self) -> Config:
+        """What ``reload`` would take up. Raises ``ConfigError``."""
+        return self._load()
+
     def reload(self) -> None:
         """Read everything again. Raises ``ConfigError`` and keeps the present configuration when it is invalid."""
         self._stamp = self._mtime()

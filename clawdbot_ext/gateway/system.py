@@ -1,4 +1,4 @@
-"""``health``, ``status``, ``auth.link``, ``gateway.stop``: the gateway about itself."""
+"""``health``, ``status``, ``gateway.stop``: the gateway about itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..protocol.clock import now_ms
 from ..protocol.keys import AGENT_ID
-from ..protocol.schema import GatewayStopParams, LinkCreateResult, NoParams, OkResult
+from ..protocol.schema import GatewayStopParams, NoParams, OkResult
 from .methods import method
 
 if TYPE_CHECKING:
@@ -54,13 +54,6 @@ async def status(gw: Gateway, client: Client, params: NoParams) -> dict[str, Any
                   "contextTokens": model.context_window},
         "setup": gw.setup(),
     }
-
-
-@method("auth.link")
-async def auth_link(gw: Gateway, client: Client, params: NoParams) -> LinkCreateResult:
-    """A login code for one use: what ``clawdbot web`` opens."""
-    code, expires_at = gw.auth.create_link()
-    return LinkCreateResult(code=code, path=f"chat?code={code}", expires_at=expires_at)
 
 
 @method("gateway.stop")

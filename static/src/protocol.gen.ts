@@ -559,6 +559,12 @@ export interface LinkCreateResult {
   expiresAt: number;
 }
 
+export interface LogOutResult {
+  ok: boolean;
+  /** How many sockets are closed by it. */
+  closed: number;
+}
+
 export interface LogsTailParams {
   /** Where the last answer ended; absent: the end of the file. */
   cursor?: number | null;
@@ -824,6 +830,11 @@ export interface Queued {
 
 export interface RequestIdParams {
   requestId: string;
+}
+
+export interface RotateResult {
+  /** The one that is good from now on. */
+  token: string;
 }
 
 /** One message. `highlights` are `[start, end]` in `snippet`, in UTF-16 code units. */
@@ -1269,6 +1280,10 @@ export interface Methods {
   "config.schema": { params: NoParams; result: Record<string, unknown> };
   /** A login code for one use within 60 s (`clawdbot web`). */
   "auth.link": { params: NoParams; result: LinkCreateResult };
+  /** Replace the token: all sockets close, all logins end (`clawdbot token rotate`). */
+  "auth.rotate": { params: NoParams; result: RotateResult };
+  /** End every login of a browser (`clawdbot logout`). */
+  "auth.logoutEverywhere": { params: NoParams; result: LogOutResult };
   /** Stop or restart this gateway. */
   "gateway.stop": { params: GatewayStopParams; result: OkResult };
   /** Who is connected, and was lately. */

@@ -22,7 +22,8 @@ from tests.support.wire import Wire, opened
 
 CODES = {"NOT_LINKED", "NOT_PAIRED", "AGENT_TIMEOUT", "INVALID_REQUEST", "UNAVAILABLE"}
 NOT_CALLED = {"gateway.stop": "it would", "exec.approval.request": "waits for a person",
-              "auth.link": "takes no parameters and gives out logins"}
+              "auth.link": "takes no parameters and gives out logins", "auth.rotate": "takes no parameters",
+              "auth.logoutEverywhere": "takes no parameters"}
 SLOW = {"agent.wait": {"timeoutMs": 1}, "node.invoke": {"timeoutMs": 1}}
 """Parameters that keep a call that happens to be valid from waiting."""
 EXAMPLES = 25

@@ -95,6 +95,17 @@ class LinkCreateResult(Result):
     expires_at: int
 
 
+class RotateResult(Result):
+    token: str
+    """The one that is good from now on."""
+
+
+class LogOutResult(Result):
+    ok: bool
+    closed: int
+    """How many sockets are closed by it."""
+
+
 class GatewayStopParams(Params):
     restart: bool | None = None
     reason: Annotated[str, Meta(max_length=200)] | None = None
@@ -118,6 +129,10 @@ ROWS: Rows = (
     Method("config.schema", NoParams, AnyResult, SCOPE_READ, "JSON Schema and UI hints of the configuration."),
     Method("auth.link", NoParams, LinkCreateResult, SCOPE_ADMIN,
            "A login code for one use within 60 s (`clawdbot web`).", ours=True),
+    Method("auth.rotate", NoParams, RotateResult, SCOPE_ADMIN,
+           "Replace the token: all sockets close, all logins end (`clawdbot token rotate`).", ours=True),
+    Method("auth.logoutEverywhere", NoParams, LogOutResult, SCOPE_ADMIN,
+           "End every login of a browser (`clawdbot logout`).", ours=True),
     Method("gateway.stop", GatewayStopParams, OkResult, SCOPE_ADMIN, "Stop or restart this gateway.", ours=True),
     Event("health", AnyResult, "The same as the method `health`, after `hello-ok`."),
 )

@@ -1,0 +1,184 @@
+"""Another token, another password, and logging everybody out: what ends, and what the audit log says about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from websockets.asyncio.client import connect
+
+from clawdbot_ext import audit
+from clawdbot_ext.config import load
+from tests.support.http import ask, login, upgrade
+from tests.support.server import ROOT
+from tests.support.wire import Wire, opened, run, wired
+
+
+def clawdbot(gateway, *arguments, **options):
+    """Run the command line as the user of ``gateway``."""
+    return subprocess.run([sys.executable, "-m", "clawdbot_ext", *arguments], cwd=ROOT, env=gateway.environment,
+                          capture_output=True, text=True, timeout=30, **options)
+
+
+def events(gateway):
+    """The audit log, without what the library adds."""
+    lines = (gateway.home / "logs" / "audit.log").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [(row["__schema__"].removeprefix(audit.ID + "/"),
+             {name: value for name, value in row.items() if not name.startswith("__")}) for row in rows]
+
+
+def is_in(gateway, cookie):
+    answer = ask(gateway.port, path="/auth/session", headers=[("Cookie", cookie)])
+    return answer.json()["authenticated"]
+
+
+async def opened_by(gateway, cookie):
+    origin = gateway.url.rstrip("/")
+    wire = Wire(await connect(gateway.ws_url, origin=origin, additional_headers={"Cookie": cookie}))
+    await wire.handshake()
+    return wire
+
+
+def test_a_rotated_token_ends_everything_that_came_by_the_old_one(gateway):
+    old = gateway.token
+    cookie = login(gateway.port, token=old).cookie
+
+    async def main():
+        async with wired(gateway.ws_url, old) as one, opened(gateway.ws_url) as waiting:
+            two = await opened_by(gateway, cookie)
+            done = clawdbot(gateway, "token", "rotate")
+            assert done.returncode == 0, done.stderr
+            assert await one.closed(timeout=2) == 1008 and await two.closed(timeout=2) == 1008
+            new = done.stdout.strip()
+            await waiting.handshake(token=new)  # who has not logged in yet may do so with the new one
+            return new
+
+    new = run(main())
+    assert new == gateway.token != old and len(new) >= 32
+    assert not is_in(gateway, cookie) and login(gateway.port, token=old).status == 401
+    assert upgrade(gateway.port, headers=[("Authorization", f"Bearer {old}")]).status == 401
+    assert login(gateway.port, token=new).status == 204
+    kinds = [kind for kind, _ in events(gateway)]
+    assert "rotated" in kinds and "login" in kinds and "login.failed" in kinds
+    written = (gateway.home / "logs" / "audit.log").read_text()
+    assert old not in written and new not in written and cookie.partition("=")[2] not in written
+    assert (gateway.home / "logs" / "audit.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_token_of_the_file_is_rotated_there_and_one_of_the_environment_nowhere(make_gateway):
+    gateway = make_gateway(config={"gateway": {"auth": {"token": "chosen-by-a-person-1"}}}, start=False)
+    done = clawdbot(gateway, "token", "rotate", "--json")
+    new = json.loads(done.stdout)["token"]
+    assert json.loads((gateway.home / "config.json").read_text())["gateway"]["auth"]["token"] == new
+    gateway.environment["CLAWDBOT_GATEWAY_TOKEN"] = "from-the-environment"
+    refused = clawdbot(gateway, "token", "rotate")
+    assert refused.returncode == 2 and "CLAWDBOT_GATEWAY_TOKEN" in refused.stderr
+    assert "from-the-environment" not in refused.stdout + refused.stderr
+
+
+def test_logging_out_everywhere_ends_browsers_and_leaves_programs(gateway):
+    cookies = [login(gateway.port, token=gateway.token).cookie for _ in range(4)]
+    origin = [("Origin", gateway.url.rstrip("/"))]
+    body = b'{"everywhere": true}'
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as program:
+            path = "/" + (await program.call("auth.link"))["path"]
+            pages = [await opened_by(gateway, cookie) for cookie in cookies[:2]]
+            # not by a stranger, nor by a cookie that is no good
+            for forged in ([], [("Cookie", cookies[0][:-3] + "abc")]):
+                ask(gateway.port, "POST", "/auth/logout", [*origin, *forged], body)
+            assert all(is_in(gateway, cookie) for cookie in cookies)
+            assert clawdbot(gateway, "logout").returncode == 0
+            for page in pages:
+                assert await page.closed(timeout=2) == 1008
+            assert not any(is_in(gateway, cookie) for cookie in cookies)
+            assert "Set-Cookie" not in ask(gateway.port, path=path).headers
+            # and by the page itself
+            again = [login(gateway.port, token=gateway.token).cookie for _ in range(2)]
+            page = await opened_by(gateway, again[1])
+            assert ask(gateway.port, "POST", "/auth/logout", [*origin, ("Cookie", again[0])], body).status == 204
+            assert await page.closed(timeout=2) == 1008
+            assert not any(is_in(gateway, cookie) for cookie in again)
+            assert await program.call("health")
+
+    run(main())
+    assert [kind for kind, _ in events(gateway)].count("logout.everywhere") == 2
+
+
+def test_a_password_is_set_as_a_hash_and_ends_the_logins_before_it(gateway):
+    cookie = login(gateway.port, token=gateway.token).cookie
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            done = clawdbot(gateway, "password", "set", input="correct horse battery\n")
+            assert done.returncode == 0, done.stderr
+            assert await wire.closed(timeout=5) == 1008
+
+    run(main())
+    stored = (gateway.home / "config.json").read_text()
+    assert "scrypt:" in stored and "correct horse" not in stored
+    assert not is_in(gateway, cookie)
+    assert login(gateway.port, password="correct horse battery").status == 204
+    assert login(gateway.port, password="incorrect").status == 401
+    changed = [facts for kind, facts in events(gateway) if kind == "config"]
+    assert [facts["names"] for facts in changed] == ["gateway.auth.mode, gateway.auth.password"]
+    weak = clawdbot(gateway, "password", "set", input="password1\n")
+    assert weak.returncode == 2 and "password1" not in weak.stdout + weak.stderr
+
+
+def test_a_password_in_clear_becomes_a_hash_at_the_start_and_when_it_is_set(make_gateway):
+    gateway = make_gateway(config={"gateway": {"auth": {"password": "tell nobody of it"}}})
+    path = gateway.home / "config.json"
+    assert "tell nobody" not in path.read_text() and "kept as a hash" in gateway.output
+    assert login(gateway.port, password="tell nobody of it").status == 204
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            current = await wire.call("config.get")
+            patch = {"gateway": {"auth": {"password": "another one, better"}}}
+            done = await wire.call("config.patch", {"raw": json.dumps(patch), "baseHash": current["hash"]})
+        async with wired(gateway.ws_url, gateway.token) as wire:  # the other one is disconnected
+            assert done["hash"] == (await wire.call("config.get"))["hash"]
+
+    run(main())
+    assert "scrypt:" in path.read_text() and "another one" not in path.read_text()
+    assert login(gateway.port, password="another one, better").status == 204
+
+
+# -- ?token= --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["/", "/chat"])
+def test_a_token_in_a_link_is_exchanged_and_gone_from_the_address(standing_gateway, path):
+    port, token = standing_gateway.port, standing_gateway.token
+    answer = ask(port, path=f"{path}?session=agent%3Amain%3Ax&token={token}")
+    assert (answer.status, answer.headers["Location"]) == (303, "chat?session=agent%3Amain%3Ax")
+    assert answer.headers["Referrer-Policy"] == "no-referrer" and answer.headers["Cache-Control"] == "no-store"
+    assert token not in str(answer.headers) and is_in(standing_gateway, answer.cookie)
+    wrong = ask(port, path=f"{path}?token=wrong")
+    assert (wrong.status, wrong.headers["Location"]) == (303, "chat?link=expired")
+    assert "Set-Cookie" not in wrong.headers
+
+
+@pytest.mark.parametrize("path", ["/auth/session", "/api/contents", "/api/me", "/media/aaaaaaaaaaaa", "/ws"])
+def test_a_token_in_any_other_address_is_nothing(standing_gateway, path):
+    answer = ask(standing_gateway.port, path=f"{path}?token={standing_gateway.token}")
+    assert "Set-Cookie" not in answer.headers
+    assert answer.status in (401, 403, 404) or answer.json()["authenticated"] is False
+
+
+# -- the audit log --------------------------------------------------------------------------------------------------
+def test_every_kind_of_event_can_be_written_and_nothing_else(tmp_path):
+    config = load({"CLAWDBOT_STATE_DIR": str(tmp_path)})
+    os.makedirs(audit.path_of(config).parent)
+    log = audit.Audit(config)
+    for kind, (_, fields) in audit.KINDS.items():
+        log.note(kind, {**dict.fromkeys(fields, "x" * 1000), **({"user": "앤\n\x1b[31m"} if "user" in fields else {})})
+        log.note(kind, {"secret": "canary"})  # of no schema: not written
+    log.close()
+    rows = [json.loads(line) for line in audit.path_of(config).read_text().splitlines()]
+    assert [row["__schema__"] for row in rows] == [f"{audit.ID}/{kind}" for kind in audit.KINDS]
+    assert all(len(value) <= audit.MAX_TEXT for row in rows for name, value in row.items() if name[0] != "_")

@@ -24,6 +24,8 @@ from .protocol.errors import GatewayError
 
 UNREACHABLE = 1013
 """Close code for a page that should try again later."""
+CLOSE_S = 10.0
+"""How long the closing handshakes of a widget that goes may take; Tornado gives each 5 s."""
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -42,6 +44,7 @@ class Bridge:
         """What came for a connection before it was there."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def received(self, message: Mapping[str, Any]) -> None:
         """``{kind: open|frame|close, id, text?, code?}``; anything else is none of ours."""
@@ -57,17 +60,23 @@ class Bridge:
             loop.call_soon_threadsafe(self._end, number)
 
     def close(self) -> None:
-        """End all connections and the thread."""
+        """End all connections and, once they are closed, the thread. Does not wait."""
         loop, self._loop = self._loop, None
         if loop is not None:
-            for number in list(self._sockets):
-                loop.call_soon_threadsafe(self._end, number)
-            loop.call_soon_threadsafe(loop.stop)
+            asyncio.run_coroutine_threadsafe(self._finish(loop), loop)
+
+    async def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in [*self._waiting, *self._sockets]:
+            self._end(number)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_S)
+        loop.stop()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="clawdbot bridge", daemon=True).start()
+            self._thread = threading.Thread(target=_run, args=(self._loop,), name="clawdbot bridge", daemon=True)
+            self._thread.start()
         return self._loop
 
     def _open(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
@@ -88,15 +97,17 @@ class Bridge:
             self._waiting.pop(number, None)
             self._tell({"kind": "closed", "id": number, "code": UNREACHABLE, "reason": str(exc)[:100]})
             return
-        if number not in self._waiting:  # the page has left meanwhile
-            socket.close()
-            return
         self._sockets[number] = socket
-        self._tell({"kind": "opened", "id": number})
-        for text in self._waiting.pop(number, []):
+        begun = self._waiting.pop(number, None)
+        if begun is None:  # the page has left meanwhile
+            socket.close()
+        else:
+            self._tell({"kind": "opened", "id": number})
+        for text in begun or ():
             self._frame(number, text)
         while (frame := await socket.read_message()) is not None:
             self._tell({"kind": "frame", "id": number, "text": frame})
+        socket.close()  # Tornado wants it said on this side too
         self._sockets.pop(number, None)
         self._tell({"kind": "closed", "id": number, "code": socket.close_code or 1006,
                     "reason": socket.close_reason or ""})
@@ -112,3 +123,8 @@ class Bridge:
         self._waiting.pop(number, None)
         if number in self._sockets:
             self._sockets[number].close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()

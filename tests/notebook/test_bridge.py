@@ -45,7 +45,10 @@ def page():
 def bridge(client, page):
     bridge = Bridge(client, page.heard.put)
     yield bridge
+    thread = bridge._thread
     bridge.close()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
 
 
 def test_frames_go_both_ways_and_the_page_needs_no_secret(bridge, page):

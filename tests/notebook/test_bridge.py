@@ -64,8 +64,11 @@ def test_a_page_that_left_before_its_connection_was_there_leaves_none_open(bridg
     for number in range(3):
         bridge.received({"kind": "open", "id": number})
         bridge.received({"kind": "close", "id": number})
-    told = [page.heard.get(timeout=WAIT_S) for _ in range(3)]
-    assert {message["kind"] for message in told} == {"closed"} and {message["id"] for message in told} == {0, 1, 2}
+    left = {0, 1, 2}
+    while left:  # what was under way when it left may still come
+        message = page.heard.get(timeout=WAIT_S)
+        assert message["kind"] in ("frame", "closed")
+        left -= {message["id"]} if message["kind"] == "closed" else set()
     assert not bridge._sockets and not bridge._waiting
 
 

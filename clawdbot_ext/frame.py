@@ -16,7 +16,8 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
-from .handlers import STATIC, Ours, Plain
+from .built import STATIC
+from .handlers import Ours, Plain
 from .mounted import Mounted
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches, Rule
 
 from ._version import __version__
+from .built import STATIC, BuiltFiles
 from .edge import Mount, cookie_name
 from .gateway.auth import Access, Identity, cookie_seconds
 from .i18n import catalogue
@@ -29,9 +29,6 @@ from .protocol.schema import ConnectAuth
 
 if TYPE_CHECKING:
     from .edge import Edge
-
-STATIC = Path(__file__).parent / "_static"
-"""What ``npm run build`` makes of ``static/``."""
 
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
@@ -51,7 +48,6 @@ SECURITY_HEADERS = {
 }
 SECRET_ARGUMENTS = ("code", "token")
 """What the query of the page's address may hold that nobody else should see."""
-_IMMUTABLE = 365 * 24 * 3600
 
 t = catalogue("server")
 _login_decoder = msgspec.json.Decoder(ConnectAuth)
@@ -167,16 +163,10 @@ def unavailable(handler: Ours) -> None:
     handler.finish({"error": "the gateway does not run"})
 
 
-class File(Ours, web.StaticFileHandler):
-    """Built files: under ``assets/`` their names change with their content, so they are kept for ever."""
-
+class File(Ours, BuiltFiles):
     def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
         super().initialize(edge)
-        web.StaticFileHandler.initialize(self, str(STATIC))
-
-    def set_extra_headers(self, path: str) -> None:
-        forever = self.request.path.rpartition("/")[0].endswith("/assets")
-        self.set_header("Cache-Control", f"public, max-age={_IMMUTABLE}, immutable" if forever else "no-cache")
+        BuiltFiles.initialize(self, str(STATIC))
 
 
 class Health(Plain):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import subprocess
@@ -202,6 +203,13 @@ def test_built_files_are_kept_for_ever_and_the_element_is_asked_for_again(standi
         answer = ask(port, path=f"/{path}")
         assert answer.status == 200 and answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer.headers["Content-Type"].split(";")[0] in ("text/javascript", "application/javascript", "text/css")
+        small = ask(port, path=f"/{path}", headers=[("Accept-Encoding", "gzip, br")])
+        assert small.headers["Content-Encoding"] == "gzip" and gzip.decompress(small.body) == answer.body
+        assert small.headers["Etag"] != answer.headers["Etag"] and small.headers["Vary"] == "Accept-Encoding"
+        held = [("Accept-Encoding", "gzip"), ("If-None-Match", small.headers["Etag"])]
+        assert ask(port, path=f"/{path}", headers=held).status == 304
+        part = ask(port, path=f"/{path}", headers=[("Accept-Encoding", "gzip"), ("Range", "bytes=0-9")])
+        assert part.status == 206 and part.body == answer.body[:10]
     for path in ("/embed.js", "/chat", "/favicon.svg"):
         answer = ask(port, path=path)
         assert answer.headers["Cache-Control"] == "no-cache" and answer.headers["Etag"]

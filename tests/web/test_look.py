@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.messages_api import MessagesAPI
 from tests.support.tools import require
+
+from .chat import Chat
 
 LANGUAGES = {"en": "en-US", "ko": "ko-KR"}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -151,12 +154,25 @@ def test_settings_are_found_by_name_and_each_can_be_reset(visit, standing_gatewa
     expect(chat.page.locator(".app")).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
+def answer_from(chat: Chat, api: MessagesAPI) -> None:
+    """Let a key of the page's be tried there. The address alone makes a provider, so the page would ask for a key no
+    more as soon as the gateway has read of it; here it hears of it when it has given one."""
+    chat.page.evaluate("""() => {
+        const { client } = document.querySelector("clawdbot-chat").controller, hear = client.onEvent;
+        window.read = new Promise((done) => {
+            client.onEvent = (name, payload) => name === "health" ? done(true) : hear(name, payload);
+        });
+    }""")
+    base = {"models": {"providers": {"anthropic": {"baseUrl": api.url}}}}
+    (chat.gateway.home / "config.json").write_text(json.dumps(base))
+    chat.page.evaluate("window.read")
+
+
 def test_a_key_is_tried_before_it_is_kept_and_can_be_taken_away(visit, make_gateway, messages_api):
     gateway = make_gateway()
     chat = visit(gateway).ready()
     chat.ask("[[text=From the demo.]]")
-    base = {"models": {"providers": {"anthropic": {"baseUrl": messages_api.url}}}}
-    (gateway.home / "config.json").write_text(json.dumps(base))
+    answer_from(chat, messages_api)
     chat.page.get_by_role("button", name="Connect Claude").click()
     field = chat.page.get_by_label("Anthropic API key")
     expect(field).to_be_focused()
@@ -177,8 +193,7 @@ def test_a_key_is_tried_before_it_is_kept_and_can_be_taken_away(visit, make_gate
 def test_the_demo_says_how_to_get_a_real_model_and_a_key_is_never_shown_again(visit, make_gateway, messages_api):
     gateway = make_gateway()
     chat = visit(gateway).ready()
-    base = {"models": {"providers": {"anthropic": {"baseUrl": messages_api.url}}}}
-    (gateway.home / "config.json").write_text(json.dumps(base))
+    answer_from(chat, messages_api)
     chat.page.locator("#api-key").fill("sk-ant-canary")
     chat.page.get_by_role("button", name="Save").click()
     expect(chat.page.locator(".greeting .setup")).to_have_count(0)

@@ -7,7 +7,7 @@ import type { PropertyValues, TemplateResult } from "lit";
 
 import { argOf, choicesFor, commandsFor, promptsFor, wantedAt } from "../core/completion.js";
 import type { Folder, Wanted } from "../core/completion.js";
-import type { Command, FileEntry, Prompt } from "../core/protocol.js";
+import type { Command, FileEntry, Prompt, ResultOf } from "../core/protocol.js";
 
 import type { Ui } from "./context.js";
 import { lazyIcon } from "./composer-icons.js";
@@ -63,7 +63,9 @@ export class ClawdbotComposerMenu extends LightElement {
   /** The text for which Esc closed the list. */
   private dismissed: string | null = null;
   private folder: Folder | undefined;
-  private prompts: readonly Prompt[] | null = null;
+  private prompts: readonly Prompt[] = [];
+  /** The question for them that counts; none before the first one, and after they were changed. */
+  private listing: Promise<ResultOf<"prompts.list">> | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Only the answer to the newest question counts. */
   private asked = 0;
@@ -98,7 +100,8 @@ export class ClawdbotComposerMenu extends LightElement {
 
   /** The prompts were changed. */
   forgetPrompts(): void {
-    this.prompts = null;
+    this.listing = null;
+    this.look();
   }
 
   /** True if the key was for the list. Never asked while a syllable is being composed. */
@@ -168,8 +171,8 @@ export class ClawdbotComposerMenu extends LightElement {
       return { label: `/${command.name}`, detail, description: command.description ?? "", choice };
     });
     if (!this.ui.controller.can("prompts.list")) return commands;
-    if (this.prompts === null) void this.loadPrompts();
-    const prompts = promptsFor(this.prompts ?? [], name).map((prompt): Option => {
+    if (!this.listing) void this.loadPrompts();
+    const prompts = promptsFor(this.prompts, name).map((prompt): Option => {
       const choice = { from: 0, to, insert: prompt.text };
       return { label: prompt.name, description: prompt.text.slice(0, 200), icon: "prompt", choice };
     });
@@ -185,14 +188,16 @@ export class ClawdbotComposerMenu extends LightElement {
   }
 
   private async loadPrompts(): Promise<void> {
-    this.prompts = [];
+    const listing = this.ui.controller.client.request("prompts.list", {});
+    this.listing = listing;
     try {
-      this.prompts = (await this.ui.controller.client.request("prompts.list", {})).prompts;
+      const { prompts } = await listing;
+      if (listing !== this.listing) return; // they were changed meanwhile
+      this.prompts = prompts;
+      if (prompts.length > 0) this.look();
     } catch {
-      this.prompts = null; // asked again with the next key
-      return;
+      if (listing === this.listing) this.listing = null; // asked again with the next key
     }
-    if (this.prompts.length > 0) this.look();
   }
 
   private forArgument({ command, text }: Extract<Wanted, { type: "argument" }>, asked: number): void {

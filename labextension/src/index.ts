@@ -9,6 +9,7 @@ import { ICommandPalette, IThemeManager, MainAreaWidget, Notification, WidgetTra
 import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator } from "@jupyterlab/translation";
 import { contextSources, sourceOf } from "./contexts.js";
@@ -18,6 +19,7 @@ import { root } from "./embed.js";
 import { icon } from "./icon.js";
 import { failedCell, insertAndRun, insertBelow, NoCell, replaceCell } from "./notebook.js";
 import { ChatPanel } from "./panel.js";
+import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
 import { texts } from "./texts.js";
 import { listVariables } from "./variables.js";
@@ -49,6 +51,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IThemeManager,
     IStatusBar,
     ITranslator,
+    IStateDB,
   ],
   activate,
 };
@@ -66,6 +69,7 @@ function activate(
   themes: IThemeManager | null,
   statusBar: IStatusBar | null,
   translator: ITranslator | null,
+  state: IStateDB | null,
 ): void {
   const text = texts(translator);
   const locale = translator?.languageCode.toLowerCase().startsWith("ko") ? "ko" : "en";
@@ -103,21 +107,26 @@ function activate(
     }
   }
 
+  const sessions = new Sessions(state);
   const panels = new Set<ChatPanel>();
-  function makePanel(id: string, session = "main"): ChatPanel {
+  function makePanel(id: string): ChatPanel {
     const panel = new ChatPanel({
       id,
       text,
       locale,
       theme,
-      session,
+      session: () => sessions.of(id),
+      onSession: (key) => void sessions.show(id, key),
       contexts: () => contextSources(current(), variables, text),
       codeActions: actions,
       dropped: (drag) => droppedFiles(drag, current(), app.serviceManager.contents),
       onStatus: (news: ChatStatus) => status.tell(news),
     });
     panels.add(panel);
-    panel.disposed.connect(() => panels.delete(panel));
+    panel.disposed.connect(() => {
+      panels.delete(panel);
+      void sessions.forget(id);
+    });
     return panel;
   }
 

@@ -13,7 +13,9 @@ export interface PanelOptions {
   text: Text;
   locale: string;
   theme: () => "light" | "dark";
-  session: string;
+  session: () => Promise<string>;
+  /** Another session is on show. */
+  onSession: (key: string) => void;
   contexts: () => ContextSource[];
   codeActions: CodeAction[];
   /** What was dropped from Lab (cells, files), as files; `null` for anything else. */
@@ -109,17 +111,20 @@ export class ChatPanel extends Widget {
   }
 
   private async load(): Promise<ChatElement> {
-    await loadElement();
+    const [session] = await Promise.all([this.options.session(), loadElement()]);
     const chat = document.createElement("clawdbot-chat") as ChatElement;
     chat.mode = "panel";
     chat.baseUrl = root();
-    chat.sessionKey = this.options.session;
+    chat.sessionKey = session;
     chat.locale = this.options.locale;
     chat.theme = this.options.theme();
     chat.codeActions = this.options.codeActions;
     chat.contexts = this.options.contexts();
     chat.addEventListener("clawdbot-status", (event) =>
       this.options.onStatus((event as CustomEvent<ChatStatus>).detail),
+    );
+    chat.addEventListener("clawdbot-session", (event) =>
+      this.options.onSession((event as CustomEvent<{ key: string }>).detail.key),
     );
     this.node.replaceChildren(chat);
     this.chat = chat;

@@ -1,4 +1,9 @@
 /** The element for other homes (widget, JupyterLab): import, call `define()`, create `<clawdbot-chat mode="panel">`. */
+import { lease } from "./core/shared.js";
+import { clients } from "./ui/connect.js";
+
+clients.of = lease;
+
 export { define } from "./define.js";
 export { ClawdbotChat } from "./ui/chat.js";
 export type { ChatStatus } from "./ui/chat-news.js";

@@ -48,6 +48,11 @@ class Lab:
     def output(self) -> str:
         return (self.folder / "lab.log").read_text(errors="replace")
 
+    @property
+    def workspace(self) -> str:
+        """What is kept of the layout."""
+        return "".join(file.read_text() for file in (self.folder / "workspaces").glob("*.jupyterlab-workspace"))
+
     def configure(self, config: Mapping[str, Any]) -> None:
         """The gateway's configuration file, before the start."""
         home = self.state / "jupyter"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -36,6 +37,14 @@ def told(api) -> str:
     asked = [r for r in api.requests if r.path.endswith("/messages")]
     content = asked[-1].body["messages"][-1]["content"] if asked else []
     return "\n".join(block.get("text") or json.dumps(block.get("source", {})) for block in content)
+
+
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
+    """Let the page go on until ``condition`` holds."""
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        page.wait_for_timeout(50)
 
 
 def cells(page: Page) -> list[str]:
@@ -69,6 +78,23 @@ def test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook(open
     assert "Cell 1 (code" in told(api) and "Cell 4 (code" in told(api)
 
 
+def shape(page: Page) -> list[str]:
+    """The kinds of the cells with their sources: what Lab's keys of command mode change."""
+    return page.evaluate("""() => [...document.querySelectorAll(".jp-Notebook .jp-Cell")].map((cell) =>
+        (cell.matches(".jp-CodeCell") ? "code " : "text ") + (cell.querySelector(".cm-content")?.textContent ?? ""))""")
+
+
+def type_letters(page: Page) -> None:
+    """Lab's keys for cells: above, below, delete, cut, to Markdown, to code."""
+    for key in ("a", "b", "d", "d", "x", "m", "y"):
+        page.keyboard.press(key)
+
+
+def run(page: Page, number: int) -> None:
+    page.locator(".jp-Notebook .jp-Cell").nth(number).click()
+    page.keyboard.press("Control+Enter")
+
+
 def test_an_error_is_sent_with_its_cell_by_one_button(open_notebook, api):
     page = open_notebook("error.ipynb", "def ratio(a, b):\n    return a / b\nratio(1, 0)")
     page.locator(".jp-Notebook .jp-Cell").first.click()
@@ -76,9 +102,7 @@ def test_an_error_is_sent_with_its_cell_by_one_button(open_notebook, api):
     expect(page.locator(".jp-OutputArea-output", has_text="ZeroDivisionError").first).to_be_visible()
     page.get_by_role("button", name="Fix This Cell").click()
     expect(page.locator("#clawdbot-chat clawdbot-chat .connection[data-open=true]")).to_be_attached()
-    deadline = time.monotonic() + 15
-    while not told(api) and time.monotonic() < deadline:
-        page.wait_for_timeout(50)
+    wait_until(page, lambda: told(api) != "")
     assert "ZeroDivisionError: division by zero" in told(api) and "return a / b" in told(api)
     assert told(api).count('name="cell-1.md"') == 1, "the chip that is on and the error are one cell"
     assert "\\u001b" not in told(api) and "\x1b" not in told(api)
@@ -128,24 +152,60 @@ def test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell(open_n
     answered(chat, "While it runs.")
     expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(1)
 
-    before = cells(page)
+    before = shape(page)
     chat.locator("#composer").click()
-    for key in ("a", "b", "d", "d", "x", "m", "y"):
-        page.keyboard.press(key)
+    type_letters(page)
     expect(chat.locator("#composer")).to_have_value("abddxmy")
+    page.keyboard.press("Enter")
+    expect(chat.locator("#composer")).to_have_value("")
     chat.get_by_role("button", name="Mention a file of the server").focus()
-    for key in ("a", "b", "d", "d", "x", "m", "y"):
-        page.keyboard.press(key)
-    assert cells(page) == before
+    type_letters(page)
+    page.keyboard.press("Enter")
+    expect(chat.locator("#composer")).to_be_focused()
+    assert shape(page) == before
 
     page.get_by_role("button", name="Save and create checkpoint").click()
-    deadline, saved = time.monotonic() + 15, ""
-    while "widget-view" not in saved and time.monotonic() < deadline:
-        page.wait_for_timeout(50)
-        saved = (lab.work / "widget.ipynb").read_text()
-    assert "widget-view" in saved
+    wait_until(page, lambda: "widget-view" in (lab.work / "widget.ipynb").read_text())
+    saved = (lab.work / "widget.ipynb").read_text()
     token = (lab.state / "jupyter" / "secrets" / "client").read_text().strip()
     assert "While it runs." not in saved and token not in saved and "sk-canary-key" not in saved
+
+    page.locator(".jp-Notebook .jp-Cell").nth(2).click()  # the same keys on a cell: the test can fail
+    page.keyboard.press("Escape")
+    type_letters(page)
+    assert shape(page) != before
+
+
+def test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back(open_notebook, api, lab):
+    page = open_notebook("one.ipynb", "from clawdbot_ext import ChatWidget\nChatWidget('left', height='240px')",
+                         "ChatWidget('right', height='240px')")
+    sockets: list[WebSocket] = []
+    page.on("websocket", lambda socket: sockets.append(socket) if socket.url.endswith("/clawdbot/ws") else None)
+    side = panel(page)
+    run(page, 0)
+    run(page, 1)
+    chats = page.locator(".jp-Notebook clawdbot-chat")
+    expect(chats.locator(".connection[data-open=true]")).to_have_count(2)
+    ask(chats.nth(1), "Who? [[text=The right one.]]")
+    answered(chats.nth(1), "The right one.")
+    side.get_by_role("button", name="New session").click()
+    expect(side.locator(".greeting")).to_be_visible()
+    ask(side, "And here? [[text=The one at the side.]]")
+    answered(side, "The one at the side.")
+    expect(chats.first.locator("clawdbot-message")).to_have_count(0)
+    assert len(sockets) == 1
+
+    page.locator(".jp-Notebook .jp-InputPrompt").first.click()  # a widget goes, the others stay connected
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    expect(chats).to_have_count(1)
+    ask(chats, "Still? [[text=Still.]]")
+    answered(chats, "Still.")
+
+    wait_until(page, lambda: "agent:main:webchat:" in lab.workspace)
+    page.reload()
+    answered(side, "The one at the side.")
+    assert len(sockets) == 2
 
 
 def test_python_asks_and_the_widget_shows_it(open_notebook, api):

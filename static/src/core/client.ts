@@ -84,6 +84,9 @@ interface Waiting {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** What a chat needs of a client; `shared.ts` has another that is one of several at a connection. */
+export type Client = Pick<GatewayClient, keyof GatewayClient>;
+
 export class GatewayClient {
   state: ConnectionState = { status: "idle" };
   hello: Hello | null = null;

@@ -7,7 +7,8 @@
  */
 import { sameAttached, wireOf } from "./attachments.js";
 import type { Attached } from "./attachments.js";
-import { GatewayClient, RequestRefused } from "./client.js";
+import { RequestRefused } from "./client.js";
+import type { Client } from "./client.js";
 import { Drafts } from "./drafts.js";
 import type {
   AgentEvent,
@@ -45,7 +46,7 @@ interface HistoryWish {
 }
 
 export interface ControllerOptions {
-  client: GatewayClient;
+  client: Client;
   drafts: Drafts;
   sessionKey?: string;
   newKey?: () => string;
@@ -60,7 +61,7 @@ export function randomKey(): string {
 
 export class Controller {
   state: State;
-  readonly client: GatewayClient;
+  readonly client: Client;
   readonly drafts: Drafts;
   readonly acts: SessionActs;
 

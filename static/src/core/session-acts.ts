@@ -1,12 +1,12 @@
 /** What can be done with sessions besides talking in them. Each act asks the gateway and rejects with the client's errors. */
-import type { GatewayClient } from "./client.js";
+import type { Client } from "./client.js";
 import type { ExportFormat, History, ParamsOf, ResultOf, Transcript } from "./protocol.js";
 
 /** Settings of one session; `null` returns one to its default. */
 export type SessionChange = Omit<ParamsOf<"sessions.patch">, "key">;
 
 export class SessionActs {
-  constructor(private readonly client: GatewayClient) {}
+  constructor(private readonly client: Client) {}
 
   change(key: string, change: SessionChange): Promise<ResultOf<"sessions.patch">> {
     return this.client.request("sessions.patch", { key, ...change });

@@ -3,7 +3,7 @@
  * client; each rejects with the client's errors. The gateway tells everybody what came of it by `session.changed` and
  * by the events of a run, so nothing is put into the state here.
  */
-import type { GatewayClient } from "./client.js";
+import type { Client } from "./client.js";
 import { randomKey } from "./controller.js";
 
 export interface Turn {
@@ -35,35 +35,35 @@ export interface SawPart {
 }
 
 /** Answer the same question again, as another version of that answer. */
-export function regenerate(client: GatewayClient, turn: Turn, model?: string): Promise<unknown> {
+export function regenerate(client: Client, turn: Turn, model?: string): Promise<unknown> {
   return client.request("chat.regenerate", { ...turn, ...(model ? { model } : {}), idempotencyKey: randomKey() });
 }
 
 /** Go on with an answer that was stopped or cut. */
-export function goOn(client: GatewayClient, turn: Turn): Promise<unknown> {
+export function goOn(client: Client, turn: Turn): Promise<unknown> {
   return client.request("chat.continue", { ...turn, idempotencyKey: randomKey() });
 }
 
 /** Show the conversation that goes through another version of a message. */
-export function choose(client: GatewayClient, turn: Turn): Promise<unknown> {
+export function choose(client: Client, turn: Turn): Promise<unknown> {
   return client.request("chat.branch", turn);
 }
 
-export function remove(client: GatewayClient, turn: Turn): Promise<Undoable> {
+export function remove(client: Client, turn: Turn): Promise<Undoable> {
   return client.request("chat.delete", turn);
 }
 
-export function restore(client: GatewayClient, turn: Turn): Promise<unknown> {
+export function restore(client: Client, turn: Turn): Promise<unknown> {
   return client.request("chat.undelete", turn);
 }
 
 /** A session of its own that begins with everything up to a message; its key. */
-export async function fork(client: GatewayClient, { sessionKey, messageId }: Turn): Promise<string> {
+export async function fork(client: Client, { sessionKey, messageId }: Turn): Promise<string> {
   const { entry } = await client.request("sessions.fork", { key: sessionKey, messageId });
   return (entry as { key: string }).key;
 }
 
 /** What the model was given of an attachment. */
-export function saw(client: GatewayClient, mediaId: string, turn: Turn | undefined): Promise<Saw> {
+export function saw(client: Client, mediaId: string, turn: Turn | undefined): Promise<Saw> {
   return client.request("media.saw", { mediaId, ...turn }) as unknown as Promise<Saw>;
 }

@@ -216,6 +216,7 @@ export class ClawdbotChat extends HostedElement {
     const state = controller.state;
     this.state = state;
     if (state.connection.status === "unauthorized" && before.connection.status !== "unauthorized") void this.askLogin();
+    if (state.connection.status === "open") this.login = null; // another chat of this page may have logged in
     if (state.current !== before.current)
       this.dispatchEvent(new CustomEvent("clawdbot-session", { detail: { key: state.current } }));
     this.said = (this.ui && spoken(this.ui.t, before, state)) ?? this.said;

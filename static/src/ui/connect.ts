@@ -2,6 +2,7 @@
 import { version } from "../../package.json";
 import { AuthApi } from "../core/auth.js";
 import { GatewayClient } from "../core/client.js";
+import type { Client, ClientOptions } from "../core/client.js";
 import { Controller } from "../core/controller.js";
 import { Drafts } from "../core/drafts.js";
 import type { KeyValue } from "../core/drafts.js";
@@ -18,9 +19,17 @@ export interface Home {
   storage: KeyValue | null;
 }
 
+/**
+ * How a chat gets its client; `key` tells gateways and credentials apart. A page of ours has one chat; where there may be
+ * several, `embed.ts` has them share a connection.
+ */
+export const clients: { of(key: unknown, options: ClientOptions): Client } = {
+  of: (_, options) => new GatewayClient(options),
+};
+
 export function connect(home: Home): { controller: Controller; auth: AuthApi } {
   const auth = new AuthApi(home.base);
-  const client = new GatewayClient({
+  const client = clients.of(home.transport ?? home.base, {
     transport: home.transport ?? new DirectTransport(home.base),
     version,
     locale: home.locale,

@@ -25,7 +25,8 @@ from clawdbot_ext.client_connect import connect
 from clawdbot_ext.client_reply import End
 from tests.cli.terminal import Terminal
 
-WAIT_S = 30.0
+WAIT_S = 60.0
+"""Each wait is for a state; a machine that runs the whole suite beside this may be slow to reach it."""
 _PIECE = re.compile(r"^<!-- (?P<note>.+?) -->$|^```(?P<kind>sh|chat|text)\n(?P<body>.*?)^```$",
                     re.MULTILINE | re.DOTALL)
 
@@ -167,7 +168,7 @@ class Lesson:
     def _shell(self, body: str, wanted: list[str], code: int) -> None:
         done = subprocess.run(["bash", "-euc", body], env=self.here.environment, cwd=self.here.folder, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=WAIT_S * 2, encoding="utf-8", check=False)
+                              timeout=WAIT_S, encoding="utf-8", check=False)
         assert (done.returncode, missing(wanted, done.stdout)) == (code, None), f"{body}\n{done.stdout}"
 
     def _chat(self, lines: list[str], wanted: list[str]) -> None:
@@ -185,14 +186,14 @@ class Lesson:
     def _in_terminal(self, step: Step, lines: list[str], wanted: list[str]) -> None:
         terminal = Terminal(step.body.split()[1:], self.here.environment)
         try:
-            terminal.ready()
+            terminal.ready(timeout_s=WAIT_S)
             for line in lines[:-1]:
                 terminal.send(f"{line}\r")
-                terminal.expect(wanted[0])
-                terminal.ready()
+                terminal.expect(wanted[0], timeout_s=WAIT_S)
+                terminal.ready(timeout_s=WAIT_S)
             terminal.send(f"{lines[-1]}\r")
-            terminal.expect(wanted[-1])
-            assert terminal.wait() == 0
+            terminal.expect(wanted[-1], timeout_s=WAIT_S)
+            assert terminal.wait(WAIT_S) == 0
         finally:
             terminal.close()
 

@@ -32,6 +32,7 @@ _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("tools", r"\btools\b|\bboth\b|도구들|여러 도구"),
         ("tool", r"\btool\b|\bapprov(e|al)\b|\bcalculat(e|or)\b|도구|승인|계산"),
         ("clock", r"\bwhat time\b|\bclock\b|몇 ?시|시계"),
+        ("fix", r"\bcorrected cell\b|\bfix (this|my|the) (cell|error)\b|고친 셀|셀을? 고쳐"),
         ("key", r"\bapi[ _-]?key\b|\bset ?up\b|\bkey\b|api ?키|설정|키\b"),
         ("explain", r"\bvariance\b|standard deviation|분산|표준편차"),
         ("pandas", r"\bpandas\b|dataframe"),

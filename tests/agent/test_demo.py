@@ -40,6 +40,7 @@ def test_it_speaks_korean() -> None:
     ("a table please", "표를 그려 줘", "|--:|"),
     ("some math", "수식 보여 줘", "$$"),
     ("markdown", "마크다운", "> "),
+    ("This cell fails. Find the cause and give the corrected cell.", "원인을 찾고 고친 셀을 주세요.", "ratio(3, 0)"),
     ("how do I set an api key", "API 키는 어떻게 넣어?", "clawdbot config set"),
 ])
 def test_it_shows_what_it_is_asked_for_in_either_language(english: str, korean: str, token: str) -> None:

@@ -4,7 +4,7 @@ Used by the command line, the widget, the relay and tests. Failures that the gat
 of ``protocol.errors``, just as the gateway raised them; what happens to the connection itself is a ``ClientError``:
 
     ClientError
-    ├── Unreachable       no connection came about
+    ├── Unreachable       no connection came about (``Untrusted``: on account of the certificate)
     ├── ConnectionLost    it ended: ``code`` and ``reason`` of the close frame
     └── TimedOut          no answer in time; the connection stands
 
@@ -18,6 +18,7 @@ import contextlib
 import itertools
 import json
 import random
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
@@ -28,8 +29,9 @@ from urllib.parse import urlsplit
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
+from . import endpoint_tls
 from ._version import __version__
-from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, from_wire
+from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
 from .client_media import Given, OnProgress
 from .client_reply import Chunk, End, Notice, ask, follow
 from .config import ConfigError
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPS", "LOST", "Chunk", "ClientError", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient", "Notice",
-    "TimedOut", "Unreachable", "connect",
+    "TimedOut", "Unreachable", "Untrusted", "connect",
 ]
 
 PROTOCOL_VERSION = 3
@@ -131,7 +133,8 @@ class GatewayClient:
         """Open the connection and log in; the payload of ``hello-ok``.
 
         Raises:
-            Unreachable: nobody answers at the address, or no gateway, within ``timeout_s`` seconds.
+            Unreachable: nobody answers at the address, or no gateway, within ``timeout_s`` seconds. ``Untrusted``: what
+                answers has another certificate than it should have; nothing was said to it.
             Unauthorized: the credentials are missing or wrong.
             GatewayError: refused for another reason (``RATE_LIMITED``, ``PROTOCOL_MISMATCH``).
         """
@@ -150,11 +153,13 @@ class GatewayClient:
         # Tornado's own timeouts rather than wait_for: it does not clean up after a cancelled attempt.
         headers = _bearer(self.endpoint.token) or _cookie(self.endpoint)
         request = HTTPRequest(self.endpoint.ws_url, headers=headers, connect_timeout=timeout_s,
-                              request_timeout=timeout_s)
+                              request_timeout=timeout_s, **endpoint_tls.options(self.endpoint))
         try:
             self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
         except HTTPClientError as exc:
             raise _refusal(exc) or Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
+        except ssl.SSLError as exc:
+            raise Untrusted(self.endpoint.ws_url, _problem(exc), getattr(exc, "seen", "")) from exc
         except (OSError, ValueError) as exc:
             raise Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
 
@@ -187,7 +192,7 @@ class GatewayClient:
 
         Raises:
             Unauthorized, GatewayError: refused, so that coming back would not help. ``RateLimited`` is waited for.
-            Unreachable: it has not worked for ``patience_s`` seconds (``None``: try for ever).
+            Unreachable: it has not worked for ``patience_s`` seconds (``None``: try for ever). ``Untrusted`` at once.
         """
         async with self._reconnecting:
             return self.hello if self.connected else await self._reconnect(on_failure, patience_s)
@@ -204,6 +209,8 @@ class GatewayClient:
                 return await self.connect()
             except RateLimited as exc:
                 wait += (exc.retry_after_ms or 1000) / 1000
+            except Untrusted:
+                raise
             except Unreachable as exc:
                 if ends is not None and asyncio.get_running_loop().time() + wait > ends:
                     raise

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def connect(
     url: str | None = None, *, token: str | None = None, password: str | None = None, locale: str | None = None,
-    caps: Sequence[str] = CAPS,
+    caps: Sequence[str] = CAPS, tls_fingerprint: str | None = None,
 ) -> SyncClient:
     """A connected client with synchronous methods; close it, or use it in ``with``. Works in a running cell, too.
 
@@ -29,25 +29,29 @@ def connect(
         token, password: for that address; ``None``: what is stored for it.
         locale: the language of the gateway's texts, such as ``ko``.
         caps: what this client understands.
+        tls_fingerprint: SHA-256 of the certificate that must be shown there; ``None``: what is stored for it, else one
+            that this machine trusts.
 
     Raises:
         NoGateway: none runs and none is named.
         Unreachable: nobody answers at the address.
+        Untrusted: it shows another certificate than it should.
         Unauthorized: the credentials are missing or wrong.
         ConfigError: ``url`` or the configuration is not right.
     """
     from .client_sync import SyncClient
 
-    return SyncClient(connect_async(url, token=token, password=password, locale=locale, caps=caps))
+    return SyncClient(connect_async(url, token=token, password=password, locale=locale, caps=caps,
+                                    tls_fingerprint=tls_fingerprint))
 
 
 def connect_async(
     url: str | None = None, *, token: str | None = None, password: str | None = None, locale: str | None = None,
-    caps: Sequence[str] = CAPS,
+    caps: Sequence[str] = CAPS, tls_fingerprint: str | None = None,
 ) -> GatewayClient:
     """The same for the running event loop: ``async with connect_async() as client``, which connects."""
 
     def find() -> Endpoint:
-        return locate(load(), url=url, token=token, password=password)
+        return locate(load(), url=url, token=token, password=password, tls_fingerprint=tls_fingerprint)
 
     return GatewayClient(find(), caps=caps, locale=locale, client_id="python", mode="backend", locate=find)

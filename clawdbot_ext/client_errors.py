@@ -20,6 +20,14 @@ class Unreachable(ClientError):
         self.url, self.problem = url, problem
 
 
+class Untrusted(Unreachable):
+    """Somebody answers, with a certificate that is not believed. ``seen`` is its fingerprint if another was pinned."""
+
+    def __init__(self, url: str, problem: str, seen: str = ""):
+        super().__init__(url, problem)
+        self.seen = seen
+
+
 class ConnectionLost(ClientError):
     """The connection ended. ``code`` is the close frame's, ``None`` where there was none."""
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from .client_errors import Unreachable, from_wire
+from .endpoint_tls import options
 
 if TYPE_CHECKING:
     from .client import GatewayClient
@@ -116,7 +117,7 @@ async def upload(client: GatewayClient, file: File, on_progress: OnProgress | No
     url = f"{client.endpoint.page_url}media?name={quote(file.name, safe='')}"
     try:
         producer: Any = produce  # Tornado's type has forgotten that writing is awaited
-        response = await _fetch(HTTPRequest(
+        response = await _fetch(client, HTTPRequest(
             url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0))
     finally:
         sending = False
@@ -129,7 +130,7 @@ async def upload(client: GatewayClient, file: File, on_progress: OnProgress | No
 async def _known(client: GatewayClient, sha256: str, name: str) -> str | None:
     """The id of what the gateway has with that content under that name."""
     url = f"{client.endpoint.page_url}media/{sha256}"
-    response = await _fetch(HTTPRequest(url, "HEAD", headers=client.bearer, connect_timeout=CONNECT_S))
+    response = await _fetch(client, HTTPRequest(url, "HEAD", headers=client.bearer, connect_timeout=CONNECT_S))
     if response.code != 200:
         return None
     stored = unquote(response.headers.get("Content-Disposition", "").partition("filename*=UTF-8''")[2])
@@ -139,15 +140,16 @@ async def _known(client: GatewayClient, sha256: str, name: str) -> str | None:
 async def download(client: GatewayClient, media_id: str, *, thumbnail: bool = False) -> bytes:
     """The bytes of a file, or a small picture of it. Raises ``GatewayError`` (``NotFound``), ``Unreachable``."""
     url = f"{client.endpoint.page_url}media/{media_id}{'/thumbnail' if thumbnail else ''}"
-    response = await _fetch(HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S,
+    response = await _fetch(client, HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S,
                                         request_timeout=ANSWER_S))
     if response.code != 200:
         raise from_wire(_json(response).get("error") or {"message": f"HTTP {response.code}"})
     return response.body
 
 
-async def _fetch(request: HTTPRequest) -> HTTPResponse:
-    http = AsyncHTTPClient(force_instance=True, defaults={"max_body_size": 1 << 31})
+async def _fetch(client: GatewayClient, request: HTTPRequest) -> HTTPResponse:
+    defaults = {"max_body_size": 1 << 31, **options(client.endpoint)}
+    http = AsyncHTTPClient(force_instance=True, defaults=defaults)
     try:
         return await http.fetch(request, raise_error=False)
     except (HTTPClientError, OSError) as exc:

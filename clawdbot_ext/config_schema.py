@@ -7,6 +7,7 @@ where Clawdbot has the setting. A row whose name has ``<name>`` stands for one s
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -22,6 +23,9 @@ SettingType = Literal["string", "integer", "boolean", "strings", "models"]
 _t = catalogue("config")
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FINGERPRINT = re.compile(r"(?:sha-?256:)?(?:[0-9A-F]{2}:?){31}[0-9A-F]{2}", re.IGNORECASE)
+"""SHA-256 of a certificate, as programs write it: with or without colons."""
+BASE_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 
 
 class ConfigError(ValueError):
@@ -98,6 +102,22 @@ def _check_host(value: str) -> str | None:
     return None
 
 
+def _check_fingerprint(value: str) -> str | None:
+    return None if not value or FINGERPRINT.fullmatch(value.strip()) else "fingerprint"
+
+
+def _check_network(value: str) -> str | None:
+    try:
+        ipaddress.ip_network(value.strip(), strict=False)
+    except ValueError:
+        return "network"
+    return None
+
+
+def _check_base_path(value: str) -> str | None:
+    return None if not value or BASE_PATH.fullmatch(value) else "basePath"
+
+
 def _check_key(value: str) -> str | None:
     return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "mainKey"
 
@@ -123,12 +143,26 @@ SETTINGS: tuple[Setting, ...] = (
             "in the state directory.", secret=True, env=("CLAWDBOT_GATEWAY_TOKEN",)),
     Setting("gateway.auth.password", "string", "", "The password clients log in with.", secret=True,
             env=("CLAWDBOT_GATEWAY_PASSWORD",)),
-    Setting("gateway.tailscale.mode", "string", "off", "Offer the gateway through Tailscale.",
+    Setting("gateway.tls.enabled", "boolean", False, "Serve https and wss instead of http and ws."),
+    Setting("gateway.tls.certPath", "string", "", "The certificate in PEM, with those between it and its issuer; "
+            "empty: one is made and kept in the state directory."),
+    Setting("gateway.tls.keyPath", "string", "", "The certificate's key in PEM, without a password; empty: it is in "
+            "gateway.tls.certPath, too."),
+    Setting("gateway.tls.autoGenerate", "boolean", True, "Make a certificate where gateway.tls.certPath is empty."),
+    Setting("gateway.trustedProxies", "strings", (), "Addresses or networks of reverse proxies whose X-Forwarded-For, "
+            "-Proto and -Host are believed.", check=_check_network),
+    Setting("gateway.controlUi.basePath", "string", "", "The path under which our own port has its pages, such as "
+            "/clawdbot; empty: its root.", check=_check_base_path),
+    Setting("gateway.tailscale.mode", "string", "off", "Offer the gateway through Tailscale: serve to the machines of "
+            "the tailnet, funnel to the whole internet.",
             choices=("off", "serve", "funnel"), aliases={"disabled": "off"}),
+    Setting("gateway.tailscale.resetOnExit", "boolean", True, "Take the gateway out of Tailscale again when it stops."),
     Setting("gateway.remote.url", "string", "", "The gateway the command line talks to; empty: this machine's own.",
             check=_check_url),
     Setting("gateway.remote.token", "string", "", "The token for gateway.remote.url.", secret=True),
     Setting("gateway.remote.password", "string", "", "The password for gateway.remote.url.", secret=True),
+    Setting("gateway.remote.tlsFingerprint", "string", "", "The SHA-256 fingerprint of the certificate that "
+            "gateway.remote.url must show; empty: one that this machine trusts.", check=_check_fingerprint),
     Setting("gateway.allowedOrigins", "strings", (), "Further web origins whose pages may talk to the gateway.",
             check=_check_origin),
     Setting("gateway.allowedHosts", "strings", (), "Further host names under which the gateway may be addressed.",

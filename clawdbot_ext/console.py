@@ -24,8 +24,10 @@ def greet(settled: Settled, url: str, link: str) -> None:
     """Say where the page is. ``link`` logs in once, within a minute."""
     lines = [settled.text("greet.title", version=__version__), f"  {url}", "",
              settled.text("greet.link"), f"  {link}", "", settled.text("greet.later")]
+    if settled.tls is not None:
+        lines += ["", settled.text("greet.fingerprint", fingerprint=settled.tls.fingerprint)]
     if settled.as_root:
         lines += ["", settled.text("start.root")]
     if settled.addresses.exposed:
-        lines += ["", settled.text("greet.exposed")]
+        lines += ["", settled.text("greet.exposedTls" if settled.tls else "greet.exposed")]
     say("\n".join(lines))

@@ -30,6 +30,7 @@ _FIELDS = {
     "pid": "pid", "url": "url", "ws_url": "wsUrl", "started_at": "startedAt", "version": "version", "host": "host",
 }
 """Field → key in the file."""
+_OPTIONAL = {"server_url": "serverUrl", "tls_fingerprint": "tlsFingerprint", "tailscale_url": "tailscaleUrl"}
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,18 @@ class GatewayInfo:
     """``standalone`` or ``jupyter`` (inside somebody's Lab)."""
     server_url: str | None = None
     """The address of the Jupyter server it lives in, where that is another."""
+    tls_fingerprint: str | None = None
+    """Of the certificate that it shows at ``url``, where that is https."""
+    tailscale_url: str | None = None
+    """Where the tailnet, or the whole internet, reaches it."""
 
     @classmethod
-    def of_this_process(cls, url: str, host: str, server_url: str | None = None) -> GatewayInfo:
+    def of_this_process(
+        cls, url: str, host: str, server_url: str | None = None, tls_fingerprint: str | None = None
+    ) -> GatewayInfo:
         """A gateway that answers here, at ``url`` (with its slash), from now on."""
         return cls(pid=os.getpid(), url=url, ws_url=f"ws{url.removeprefix('http')}ws", started_at=now_ms(),
-                   version=__version__, host=host, server_url=server_url)
+                   version=__version__, host=host, server_url=server_url, tls_fingerprint=tls_fingerprint)
 
 
 def lock_path(config: Config) -> Path:
@@ -88,8 +95,7 @@ def ensure_home(config: Config) -> None:
 def write_info(config: Config, info: GatewayInfo) -> None:
     """Publish where the gateway answers. Only the holder of the lock may. Raises ``OSError``."""
     record: dict[str, Any] = {key: getattr(info, field) for field, key in _FIELDS.items()}
-    if info.server_url is not None:
-        record["serverUrl"] = info.server_url
+    record |= {key: value for field, key in _OPTIONAL.items() if (value := getattr(info, field)) is not None}
     private.write(info_path(config), json.dumps(record).encode() + b"\n")
 
 
@@ -98,11 +104,11 @@ def read_info(config: Config) -> GatewayInfo | None:
     try:
         record = json.loads(info_path(config).read_bytes())
         fields = {field: record[key] for field, key in _FIELDS.items()}
-        server_url = record.get("serverUrl")
+        fields |= {field: record.get(key) for field, key in _OPTIONAL.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     whole = all(isinstance(fields[name], str) for name in ("url", "ws_url", "version", "host"))
-    return GatewayInfo(**fields, server_url=server_url) if whole and isinstance(fields["pid"], int) else None
+    return GatewayInfo(**fields) if whole and isinstance(fields["pid"], int) else None
 
 
 def remove_info(config: Config) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
     from .gateway.core import Gateway
+    from .tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,11 @@ class Edge:
         self.gateway = gateway
         return gateway
 
-    def publish(self, url: str) -> None:
+    def publish(self, url: str, tls: Certificate | None) -> None:
         """Tell the user's other processes that the gateway answers at ``url`` (with its slash). After ``start``."""
         assert self._lock is not None
-        self._lock.publish(discovery.GatewayInfo.of_this_process(url, self.mount))
+        fingerprint = tls.fingerprint if tls else None
+        self._lock.publish(discovery.GatewayInfo.of_this_process(url, self.mount, tls_fingerprint=fingerprint))
 
     async def stop(self, reason: str, *, restarts: bool = False, keep_lock: bool = False) -> None:
         """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Called again, it waits for the same end.

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from . import discovery
 from .config import Config
-from .config_schema import wrong
+from .config_schema import FINGERPRINT, wrong
 
 _SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PAGE_SCHEMES = {"ws": "http", "wss": "https"}
@@ -46,40 +46,55 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
     """A login cookie (``name=value``) in their place, got for a one-time code."""
+    tls_fingerprint: str | None = None
+    """Of the one certificate to believe; ``None``: one that the machine trusts."""
     hub: Literal["", "public", "hidden"] = ""
     """Is it behind a JupyterHub's login? ``hidden``: the Hub does not say at which public address."""
 
 
 def locate(
     config: Config, *, url: str | None = None, token: str | None = None, password: str | None = None,
-    env: Mapping[str, str] | None = None,
+    tls_fingerprint: str | None = None, env: Mapping[str, str] | None = None,
 ) -> Endpoint:
     """The gateway to talk to: ``url``, else ``gateway.remote.url``, else, in a server that a JupyterHub started, the
     mount there, else the one that runs in this state directory.
 
-    ``token`` and ``password``, where given, win over everything stored. ``env`` is the environment.
+    ``token``, ``password`` and ``tls_fingerprint``, where given, win over what is stored for that gateway. ``env`` is
+    the environment.
 
     Raises:
-        ConfigError: ``url`` is no address.
+        ConfigError: ``url`` is no address, ``tls_fingerprint`` no fingerprint.
         NoGateway: there is none to talk to.
     """
+    if tls_fingerprint and not FINGERPRINT.fullmatch(tls_fingerprint.strip()):
+        raise wrong("--tls-fingerprint", "fingerprint", value=tls_fingerprint[:80])
+    found, stored = _locate(config, url, token, password, os.environ if env is None else env)
+    return replace(found, tls_fingerprint=tls_fingerprint or stored or None)
+
+
+def _locate(
+    config: Config, url: str | None, token: str | None, password: str | None, env: Mapping[str, str]
+) -> tuple[Endpoint, str | None]:
+    """``locate``, and the fingerprint that is stored for what was found."""
     own = discovery.running(config)
     remote = config["gateway.remote.url"]
     if not url and not remote:
-        hub = on_hub(os.environ if env is None else env)
+        hub = on_hub(env)
         if hub is not None and (own is None or own.host == "jupyter"):  # who starts one of his own there means that
-            return hub if not (token or password) else replace(hub, token=token or None, password=password or None)
+            given = replace(hub, token=token or None, password=password or None)
+            return given if token or password else hub, None
         if own is None:
             raise NoGateway(str(config.home))
-        return _with(own.ws_url, own.url, token, password, _own_credentials(config))
+        return _with(own.ws_url, own.url, token, password, _own_credentials(config)), own.tls_fingerprint
     ws_url = socket_url(url or remote)
     if remote and ws_url == socket_url(remote):
         stored = (config["gateway.remote.token"] or None, config["gateway.remote.password"] or None)
+        fingerprint: str | None = config["gateway.remote.tlsFingerprint"]
     elif own is not None and _same_host(ws_url, own.ws_url):
-        return _with(ws_url, own.url, token, password, _own_credentials(config))
+        return _with(ws_url, own.url, token, password, _own_credentials(config)), own.tls_fingerprint
     else:
-        stored = (_from_environment(config, "token"), _from_environment(config, "password"))
-    return _with(ws_url, page_url(ws_url), token, password, stored)
+        stored, fingerprint = (_from_environment(config, "token"), _from_environment(config, "password")), None
+    return _with(ws_url, page_url(ws_url), token, password, stored), fingerprint
 
 
 def on_hub(env: Mapping[str, str]) -> Endpoint | None:

@@ -19,6 +19,7 @@ from .config import Config
 from .gateway.live import LiveConfig
 from .i18n import catalogue, environment_language
 from .late import LateRoutes
+from .tls import certificate
 
 if TYPE_CHECKING:
     from .edge import Edge
@@ -38,7 +39,7 @@ class Listener:
     """Sockets that listen until ``close``. The routes are made with the first request.
 
     Raises what ``listener.listen`` and ``listener.addresses`` raise, ``ConfigError`` for a secret too weak for others
-    than this machine, and ``Refused``.
+    than this machine, ``BadCertificate``, and ``Refused``.
     """
 
     def __init__(self, live: LiveConfig, edge: Callable[[], Edge], log_function: Any):
@@ -47,6 +48,7 @@ class Listener:
         self._on = listener.addresses(config)
         if self._on.exposed:
             _check_exposed(config)
+        self.tls = certificate(config)
         self._policy: Policy | None = None
         self._rules: Sequence[Rule] | None = None
         sockets = listener.listen(self._on, config["gateway.port"])
@@ -54,14 +56,18 @@ class Listener:
         settings = {"log_function": log_function} if log_function else {}
         application = Application(base_url="/", **settings)
         application.add_handlers(".*", [Rule(AnyMatches(), LateRoutes(application, self._routes))])
-        self._server = HTTPServer(application)
+        self._server = HTTPServer(application, ssl_options=self.tls.context if self.tls else None)
         self._server.conn_params.header_timeout = HEADER_SECONDS
         self._server.add_sockets(sockets)
 
     @property
     def url(self) -> str:
         """Where this machine's browser finds the page, with a slash at the end."""
-        return f"http://{self._on.reachable}:{self.port}/"
+        return f"{self._scheme}://{self._on.reachable}:{self.port}/"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     def close(self) -> None:
         """Listen no more. Connections are the gateway's to end."""
@@ -86,7 +92,7 @@ class Listener:
 
         config = self._live()
         if self._policy is None or self._policy.config is not config:
-            self._policy = Policy(config, "http", self._on.reachable, self._on.exposed)
+            self._policy = Policy(config, self._scheme, self._on.reachable, self._on.exposed)
         return self._policy
 
 

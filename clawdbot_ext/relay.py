@@ -24,6 +24,7 @@ from tornado.web import stream_request_body
 
 from . import discovery
 from .edge import RELAYED_USER
+from .endpoint_tls import pinned
 from .handlers import Health, Leads, Upgrade, notice
 from .mounted import Mounted, MountSession
 
@@ -78,7 +79,7 @@ class Relayed(Mounted):
         try:
             if owner is None or credential is None:
                 raise OSError
-            self._upstream = await _connect(owner.url)
+            self._upstream = await _connect(owner.url, owner.tls_fingerprint)
             await self._upstream.write(self._head(owner.url, credential, user))
         except (OSError, StreamClosedError, asyncio.TimeoutError):
             self._upstream = None
@@ -142,9 +143,9 @@ def _passed_on(headers: HTTPHeaders) -> Iterator[str]:
             yield f"{name}: {value}"
 
 
-async def _connect(url: str) -> IOStream:
+async def _connect(url: str, fingerprint: str | None) -> IOStream:
     """A connection to the owner. It is a process of this account on this machine, whose lock proves that it lives; its
-    certificate is whatever the user gave it, so it is not looked at.
+    certificate is the one that it has published. A mount's is the server's around it, and is not looked at.
 
     Raises:
         OSError, StreamClosedError, asyncio.TimeoutError: nobody answers there.
@@ -152,8 +153,7 @@ async def _connect(url: str) -> IOStream:
     parts = urlsplit(url)
     tls: ssl.SSLContext | None = None
     if parts.scheme == "https":
-        tls = ssl.create_default_context()
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        tls = pinned(fingerprint) if fingerprint else ssl._create_unverified_context()  # noqa: S323
     port = parts.port or (443 if tls else 80)
     stream = await TCPClient().connect(parts.hostname or "", port, ssl_options=tls, timeout=CONNECT_SECONDS)
     stream.set_nodelay(True)

@@ -152,7 +152,9 @@ class Seat:
         for make in (discovery.client_credential, discovery.local_token):  # before anybody comes with them
             make(self.live(), create=True)
         url = self._listener.url if self._listener else self.host.mount_url
-        lock.publish(discovery.GatewayInfo.of_this_process(url, "jupyter", self.host.server_url))
+        tls = self._listener.tls if self._listener else None
+        lock.publish(discovery.GatewayInfo.of_this_process(
+            url, "jupyter", self.host.server_url, tls.fingerprint if tls else None))
         key = "lab.tookOver" if inherited else "lab.chatBoth" if self._listener else "lab.chat"
         self._say(key, url=self.chat_url, listener=url)
         if inherited:
@@ -161,6 +163,7 @@ class Seat:
     async def _listen(self, patience_s: float) -> None:
         from .listener import Busy, NoAddress
         from .listening import Listener, Refused
+        from .tls import BadCertificate
 
         ends = asyncio.get_running_loop().time() + patience_s
         while True:
@@ -172,7 +175,7 @@ class Seat:
                     await asyncio.sleep(LOOK_AGAIN_S)
                     continue
                 await self._say_who_holds(exc)
-            except NoAddress as exc:
+            except (NoAddress, BadCertificate) as exc:
                 self._warn(exc.key, **exc.facts)
             except (Refused, ConfigError, OSError) as exc:
                 self._warn("lab.noListener", port=self.live()["gateway.port"], problem=exc)

@@ -78,6 +78,8 @@ class ClawdbotServer(ServerApp):
                 _open(refusal.open_url, self.browser)
             self.exit(refusal.exit_code)
         self.ip, self.port = self._settled.addresses.wanted, self._settled.port
+        if self._settled.tls is not None:
+            self.certfile, self.keyfile = str(self._settled.tls.cert), str(self._settled.tls.key)
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
         self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
         self.edge = Edge(LiveConfig(self._settled.load), "standalone")
@@ -93,6 +95,9 @@ class ClawdbotServer(ServerApp):
         if "ip" in given:
             local = {"localhost": "loopback", "": "lan"}.get(self.ip)
             found |= {"gateway.bind": local} if local else {"gateway.bind": "custom", "gateway.customBindHost": self.ip}
+        if "certfile" in given:
+            found |= {"gateway.tls.enabled": True, "gateway.tls.certPath": self.certfile,
+                      "gateway.tls.keyPath": self.keyfile}
         app = self.starter_app
         return found | (dict(app.gateway_config) if isinstance(app, ClawdbotApp) else {})
 
@@ -110,15 +115,16 @@ class ClawdbotServer(ServerApp):
         config = self.edge.live()
         if self._made_policy is None or self._made_policy.config is not config:
             on = self._settled.addresses
-            self._made_policy = Policy(config, "https" if self.ssl_options else "http", on.reachable, on.exposed)
+            self._made_policy = Policy(config, "https" if self._settled.tls else "http", on.reachable, on.exposed)
         return self._made_policy
 
     _made_policy: Policy | None = None
 
     def init_httpserver(self) -> None:
         """Make the server; its sockets listen already and are attached when the gateway is up."""
-        self._http_server = RoomyServer(self.web_app, ssl_options=self.ssl_options, max_body_size=self.max_body_size,
-                                        max_buffer_size=self.max_buffer_size)
+        tls = self._settled.tls
+        self._http_server = RoomyServer(self.web_app, ssl_options=tls.context if tls else None,
+                                        max_body_size=self.max_body_size, max_buffer_size=self.max_buffer_size)
         self._http_server.conn_params.header_timeout = HEADER_SECONDS
 
     def init_signal(self) -> None:
@@ -154,7 +160,7 @@ class ClawdbotServer(ServerApp):
         if discovery.on_network(config):
             say(self._settled.text("start.network", path=config.home), error=True)
         self._http_server.add_sockets(self._settled.sockets)
-        self.edge.publish(self.page_url)
+        self.edge.publish(self.page_url, self._settled.tls)
         if RESTARTED not in os.environ:
             self._greet(config)
         startup.settle()
@@ -185,7 +191,7 @@ class ClawdbotServer(ServerApp):
     @property
     def page_url(self) -> str:
         """Where this machine's browser finds the page, with a slash at the end."""
-        scheme = "https" if self.ssl_options else "http"
+        scheme = "https" if self._settled.tls else "http"
         return f"{scheme}://{self._settled.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
 
     def _write_browser_open_file(self, url: str, fh: Any) -> None:

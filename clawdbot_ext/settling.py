@@ -24,6 +24,7 @@ from .gateway.passwords import check_secret
 from .i18n import catalogue, environment_language
 from .lock import GatewayLock, acquire, adopt
 from .protocol.errors import GatewayError
+from .tls import BadCertificate, Certificate, certificate
 
 EXIT_RUNNING_ALREADY = 0
 EXIT_FAILED = 1
@@ -53,6 +54,8 @@ class Settled:
     lock: GatewayLock
     addresses: listener.Addresses
     sockets: list[socket.socket]
+    tls: Certificate | None
+    """What the port shows; ``None`` for plain HTTP."""
     as_root: bool
     lang: str
     environment: Mapping[str, str]
@@ -88,6 +91,7 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         raise Refusal(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
     except listener.NoAddress as exc:
         raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    tls = _certificate(config, lang)
     as_root = os.geteuid() == 0
     if as_root and addresses.exposed and not options.allow_root:
         raise Refusal(t(lang, "start.rootExposed"), EXIT_FAILED)
@@ -112,7 +116,16 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
 
     for name in secret_variables():
         os.environ.pop(name, None)
-    return Settled(config, read_again, lock, addresses, sockets, as_root, lang, environment)
+    return Settled(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
+
+
+def _certificate(config: Config, lang: str) -> Certificate | None:
+    try:
+        return certificate(config)
+    except BadCertificate as exc:
+        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    except OSError as exc:
+        raise Refusal(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
 
 
 def _take(config: Config, options: Options, lang: str) -> GatewayLock:

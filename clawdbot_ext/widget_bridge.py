@@ -16,6 +16,7 @@ from typing import Any
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
+from . import endpoint_tls
 from .client import CONNECT_TIMEOUT_S, MAX_MESSAGE_BYTES
 from .client_errors import ClientError
 from .client_kernel import KernelClient
@@ -91,7 +92,8 @@ class Bridge:
         try:
             client = await asyncio.to_thread(self._client.get)
             request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer),
-                                  connect_timeout=CONNECT_TIMEOUT_S, request_timeout=CONNECT_TIMEOUT_S)
+                                  connect_timeout=CONNECT_TIMEOUT_S, request_timeout=CONNECT_TIMEOUT_S,
+                                  **endpoint_tls.options(client.endpoint))
             socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
         except (ClientError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
             self._waiting.pop(number, None)

@@ -20,7 +20,7 @@ PUBLIC = {
     "clawdbot_ext": {"ChatWidget", "__version__", "connect", "connect_async"},
     "clawdbot_ext.client": {
         "CAPS", "LOST", "Chunk", "ClientError", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient", "Notice",
-        "TimedOut", "Unreachable", "connect",
+        "TimedOut", "Unreachable", "Untrusted", "connect",
     },
 }
 """Module → its ``__all__``. A name that leaves this table is a breaking change and belongs in CHANGELOG.md."""

@@ -26,6 +26,7 @@ class Target(NamedTuple):
     url: str | None = None
     token: str | None = None
     password: str | None = None
+    tls_fingerprint: str | None = None
 
     def locate(self) -> Endpoint:
         """Raises as ``endpoint.locate``, and ``ConfigError``; with ``--ssh``, ``SshError``."""
@@ -33,7 +34,8 @@ class Target(NamedTuple):
             if self.url is not None:
                 raise click.UsageError(say("usage.sshAndUrl"))
             return remote.endpoint(self.token, self.password)
-        return locate(load(), url=self.url, token=self.token, password=self.password)
+        return locate(load(), url=self.url, token=self.token, password=self.password,
+                      tls_fingerprint=self.tls_fingerprint)
 
 
     def again(self) -> Callable[[], Endpoint] | None:
@@ -52,12 +54,14 @@ def gateway_options(command: Command) -> Command:
     """Give ``command`` the options that say which gateway, as its argument ``target``."""
 
     @functools.wraps(command)
-    def with_target(*args: Any, url: str | None, token: str | None, password: str | None, **more: Any) -> Any:
-        return command(*args, target=Target(url, token, password), **more)
+    def with_target(*args: Any, url: str | None, token: str | None, password: str | None,
+                    tls_fingerprint: str | None, **more: Any) -> Any:
+        return command(*args, target=Target(url, token, password, tls_fingerprint), **more)
 
     options = (click.option("--url", metavar="URL", help=say("help.url")),
                click.option("--token", metavar="TOKEN", help=say("help.token")),
-               click.option("--password", metavar="PASSWORD", help=say("help.password")))
+               click.option("--password", metavar="PASSWORD", help=say("help.password")),
+               click.option("--tls-fingerprint", metavar="SHA256", help=say("help.tlsFingerprint")))
     for option in reversed(options):
         with_target = option(with_target)
     return with_target

@@ -4,14 +4,14 @@
     1    it did not work: the run failed, the gateway refused, ``doctor`` found a problem
     2    wrong command line or configuration
     3    no gateway can be reached
-    4    the gateway does not accept the credentials
+    4    the gateway does not accept the credentials, or its certificate is not the right one
     5    the reply was stopped or interrupted before its end
     130  Ctrl+C
 """
 
 from __future__ import annotations
 
-from ..client_errors import ClientError, ConnectionLost, TimedOut, Unreachable
+from ..client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, Untrusted
 from ..config import ConfigError
 from ..endpoint import NoGateway
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
@@ -40,6 +40,9 @@ def explain(exc: BaseException) -> tuple[int, str]:
         return USAGE, describe(exc)
     if isinstance(exc, NoGateway):
         return UNREACHABLE, say("error.noGateway", home=exc.home)
+    if isinstance(exc, Untrusted):
+        key = "error.otherCertificate" if exc.seen else "error.untrusted"
+        return UNAUTHORIZED, say(key, url=exc.url, problem=exc.problem, seen=exc.seen)
     if isinstance(exc, Unreachable):
         return UNREACHABLE, say("error.unreachable", url=exc.url, problem=exc.problem)
     if isinstance(exc, ConnectionLost):

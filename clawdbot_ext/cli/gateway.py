@@ -104,7 +104,9 @@ def status(target: Target, as_json: bool) -> None:
     found: dict[str, Any] = {"running": False}
     if own is not None:
         found |= {"pid": own.pid, "url": own.url, "version": own.version, "host": own.host, "startedAt": own.started_at,
-                  **({"serverUrl": own.server_url} if own.server_url else {})}
+                  **({"serverUrl": own.server_url} if own.server_url else {}),
+                  **({"tlsFingerprint": own.tls_fingerprint} if own.tls_fingerprint else {}),
+                  **({"tailscaleUrl": own.tailscale_url} if own.tailscale_url else {})}
     code = exits.OK
     try:
         found |= {"url": target.locate().page_url, "health": with_client(target, _health), "running": True}
@@ -125,6 +127,7 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
     if "url" in found:
         where = found.get("host", "")
         rows = [(say("status.url"), found["url"])]
+        rows += [(say(f"gateway.{fact}"), found[fact]) for fact in ("tailscaleUrl", "tlsFingerprint") if fact in found]
         if "pid" in found:
             place = say("gateway.inJupyter", url=found.get("serverUrl", "?")) if where == "jupyter" else ""
             rows += [(say("gateway.process"), f"{found['pid']} {place}".strip()),

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..config_schema import FINGERPRINT
 from . import exits
 from .output import texts
 
@@ -114,6 +115,8 @@ class RemoteGateway:
     root: str
     """The path of the mount, with a slash at both ends."""
     query: str
+    tls_fingerprint: str | None = None
+    """Of the certificate that it shows, where it is its own."""
 
     @classmethod
     def read(cls, host: Host, printed: str) -> RemoteGateway:
@@ -136,7 +139,9 @@ class RemoteGateway:
         if not (re.fullmatch(_HOST, address) and _PATH.fullmatch(root) and root.endswith("/")
                 and _CODE.fullmatch(parts.query)):
             raise SshError("noAnswer", exits.FAILED, host=host)
-        return cls(parts.scheme, address, port, root, parts.query)
+        fingerprint = answer.get("tlsFingerprint")
+        known = isinstance(fingerprint, str) and FINGERPRINT.fullmatch(fingerprint) is not None
+        return cls(parts.scheme, address, port, root, parts.query, fingerprint if known else None)
 
 
 def program() -> list[str]:

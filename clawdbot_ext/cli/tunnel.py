@@ -22,6 +22,7 @@ from typing import IO, Any
 import click
 
 from ..endpoint import Endpoint
+from ..endpoint_tls import pinned
 from . import exits
 from .output import note, out, print_json
 from .ssh import REMOTE_COMMAND, Host, HostType, RemoteGateway, SshError, explain, find, may_ask, program, tell
@@ -177,10 +178,13 @@ class Tunnel:
             said.close()
 
     def _get(self, path: str) -> http.client.HTTPResponse:
-        """Ask the gateway through the tunnel. Its certificate is not looked at: ssh has proved which machine it is."""
+        """Ask the gateway through the tunnel. Its certificate must be the one that it told over ssh; where it told
+        none, ssh has proved which machine it is."""
         if self.gateway.scheme == "https":
+            known = self.gateway.tls_fingerprint
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                LOCAL, self.port, timeout=PROBE_S, context=ssl._create_unverified_context())  # noqa: S323
+                LOCAL, self.port, timeout=PROBE_S,
+                context=pinned(known) if known else ssl._create_unverified_context())  # noqa: S323
         else:
             connection = http.client.HTTPConnection(LOCAL, self.port, timeout=PROBE_S)
         try:
@@ -244,7 +248,8 @@ class Remote:
             tunnel.open(asking=asking)
             page = tunnel.page_url
             cookie = None if token or password else tunnel.log_in()
-            self._endpoint = Endpoint(f"ws{page.removeprefix('http')}ws", page, token, password, cookie=cookie)
+            self._endpoint = Endpoint(f"ws{page.removeprefix('http')}ws", page, token, password, cookie=cookie,
+                                      tls_fingerprint=tunnel.gateway.tls_fingerprint)
             tunnel.keep_behind()
         return self._endpoint
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -64,6 +65,7 @@ class GatewayProcess:
         self.arguments = arguments
         self.environment = clean_environment(state, **(env or {}))
         self.api_key = self.environment.get("ANTHROPIC_API_KEY", "")
+        self.tls = bool(((config or {}).get("gateway") or {}).get("tls"))
         self.browser = False
         """Whether it may open one."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,11 +77,11 @@ class GatewayProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/"
 
     @property
     def ws_url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/ws"
 
     @property
     def token(self) -> str:
@@ -123,7 +125,11 @@ class GatewayProcess:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            with contextlib.ExitStack() as open_until_done:
+                connection = open_until_done.enter_context(socket.create_connection(("127.0.0.1", self.port), 1))
+                if self.tls:
+                    anybody = ssl._create_unverified_context()
+                    connection = open_until_done.enter_context(anybody.wrap_socket(connection))
                 connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:%d\r\n\r\n" % self.port)
                 return b" 200 " in connection.recv(64)
         except OSError:

@@ -177,6 +177,10 @@ SETTINGS: tuple[Setting, ...] = (
             "disconnected.", "bytes", minimum=65_536, maximum=256 * 1_048_576),
     Setting("gateway.loginAttemptsPerMinute", "integer", 10, "How many wrong logins one address may make.",
             "attempts a minute", minimum=1, maximum=10_000),
+    Setting("gateway.requestsPerMinute", "integer", 6_000, "How many requests one connection may make; all connections "
+            "of one user together may make four times as many.", "requests a minute", minimum=60, maximum=1_000_000),
+    Setting("gateway.connectionsPerAddress", "integer", 1_500, "How many sockets one address may have open. Behind a "
+            "tunnel or a proxy everybody has the same.", "sockets", minimum=1, maximum=100_000),
     Setting("storage.fileSystem", "string", "auto", "What the state directory lies on: with network there is no "
             "write-ahead log and no flock, and only one machine at a time may use it; auto looks it up.",
             choices=("auto", "local", "network")),

@@ -17,7 +17,7 @@ from .audit import Audit
 from .config import Config
 from .gateway.auth import Auth, Identity, Shown, Vouched
 from .gateway.credentials import disconnect, log_out_everywhere
-from .gateway.limits import client_key
+from .gateway.limits import Connections, client_key
 from .gateway.live import LiveConfig
 from .gateway.rotation import hash_stored_password
 from .i18n import language
@@ -60,6 +60,7 @@ class Edge:
         to find out."""
         self.ready: Callable[[], Awaitable[None]] = _at_once
         """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
+        self.connections = Connections()
         self._lock: GatewayLock | None = None
         self._audit: Audit | None = None
         self._stopping = asyncio.Lock()

@@ -179,9 +179,14 @@ class Health(Plain):
 
     @allow_unauthenticated
     def get(self) -> None:
-        up = self.edge.gateway is not None or self.edge.owner() is not None
-        self.set_status(200 if up else 503)
-        self.finish({"ok": up})
+        health(self)
+
+
+def health(handler: Ours) -> None:
+    """Answer whether there is a gateway, here or in another process."""
+    up = handler.edge.gateway is not None or handler.edge.owner() is not None
+    handler.set_status(200 if up else 503)
+    handler.finish({"ok": up})
 
 
 # -- our own server -------------------------------------------------------------------------------------------------
@@ -274,8 +279,8 @@ class Logout(Plain):
 
 
 class Leads(Plain):
-    """Leads to the page: Jupyter's ``/login`` and ``/logout``, since there is one way to log in, and the mount without
-    its slash. Where the request wants to go from there (``?next=``) is ignored."""
+    """Leads to the page: Jupyter's ``/login`` and ``/logout``, since there is one way to log in. Where the request
+    wants to go from there (``?next=``) is ignored."""
 
     access = "open"
 

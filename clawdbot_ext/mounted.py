@@ -17,7 +17,7 @@ from tornado.routing import PathMatches, Rule
 
 from .gate import parse_origin
 from .gateway.auth import Identity, Vouched
-from .handlers import File, Health, Leads, Ours, Upgrade, page, page_address, session_facts, set_cookie, unavailable
+from .handlers import File, Ours, Upgrade, health, page, page_address, session_facts, set_cookie, unavailable
 from .peer import PeerSocket
 
 if TYPE_CHECKING:
@@ -121,6 +121,33 @@ class MountSession(Mounted, APIHandler):
         session_facts(self, self.identity, "jupyter", [])
 
 
+class MountHealth(Mounted):
+    """``healthz``, for whoever asks by a name that the server goes by; asking does not start a gateway."""
+
+    access = "open"
+
+    async def prepare(self, **options: Any) -> None:
+        await JupyterHandler.prepare(self, _redirect_to_login=False)
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        health(self)
+
+
+class MountLeads(Mounted):
+    """The mount without its slash leads to the page."""
+
+    access = "open"
+
+    def initialize(self, edge: Edge, **facts: Any) -> None:
+        super().initialize(edge)
+        self._to: str = facts["to"]
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        self.redirect(self._to)
+
+
 class MountFile(File, Mounted):
     """What ``npm run build`` made."""
 
@@ -165,6 +192,6 @@ def mount_routes(base: str, edge: Edge) -> list[Rule]:
         Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
         Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
         Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
-        Rule(PathMatches(f"{root}healthz"), Health, facts),
-        Rule(PathMatches(re.escape(base.rstrip("/"))), Leads, {**facts, "to": base}),
+        Rule(PathMatches(f"{root}healthz"), MountHealth, facts),
+        Rule(PathMatches(re.escape(base.rstrip("/"))), MountLeads, {**facts, "to": base}),
     ]

@@ -13,6 +13,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
+from .crowd import RETRY_AFTER_S
 from .gateway.auth import Identity
 from .protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
 
@@ -99,10 +100,21 @@ class PeerSocket(WebSocketHandler):
     _client: Client | None = None
     _unflushed = 0
 
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Upgrade, unless the address has too many sockets already."""
+        self.client_key = self.edge.client_key(self.request)
+        if self.edge.connections.room(self.client_key, self.edge.live()["gateway.connectionsPerAddress"]):
+            await super().get(*args, **kwargs)
+            return
+        self.set_status(429)
+        self.set_header("Retry-After", str(RETRY_AFTER_S))
+        self.finish({"error": "too many connections from this address", "reason": "TOO_MANY_CONNECTIONS",
+                     "retryAfterMs": RETRY_AFTER_S * 1000})
+
     def open(self, *args: str, **kwargs: str) -> None:
         assert self.ws_connection is not None
         self.set_nodelay(True)
-        self.client_key = self.edge.client_key(self.request)
+        self.edge.connections.opened(self.client_key)
         self.direct = is_direct(self.request)
         if self.edge.gateway is None:  # stopped while the upgrade was under way
             self.close(CloseCode.RESTART, "the gateway is not running")
@@ -114,6 +126,7 @@ class PeerSocket(WebSocketHandler):
             self._client.receive(message)
 
     def on_close(self) -> None:
+        self.edge.connections.closed(self.client_key)
         if self._client is not None:
             self._client.lost()
             self._client = None

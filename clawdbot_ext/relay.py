@@ -25,15 +25,15 @@ from tornado.web import stream_request_body
 from . import discovery
 from .edge import RELAYED_USER
 from .endpoint_tls import pinned
-from .handlers import Health, Leads, Upgrade, notice
-from .mounted import Mounted, MountSession
+from .handlers import Upgrade, notice
+from .mounted import Mounted, MountHealth, MountLeads, MountSession
 
 if TYPE_CHECKING:
     from .seat import Seat
 
 CONNECT_SECONDS = 3.0
 CHUNK_BYTES = 64 * 1024
-LOCAL = (MountSession, Leads, Health)
+LOCAL = (MountSession, MountLeads, MountHealth)
 """Routes that this server answers itself: who the user is only this server knows."""
 
 _KEPT_HERE = frozenset({"authorization", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "origin",

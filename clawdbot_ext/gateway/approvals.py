@@ -136,6 +136,8 @@ async def exec_approval_resolve(gw: Gateway, client: Client, params: ApprovalRes
         raise
     if not pending.decided.done():
         pending.decided.set_result(params.decision)
+    gw.auth.note("approval", {**client.who(), "id": params.id, "decision": params.decision,
+                              "tool": dict(record.get("request") or {}).get("tool")})
     gw.broadcast.emit("exec.approval.resolved", ApprovalResolvedEvent(
         id=params.id, decision=params.decision, ts=now, resolved_by=who))
     return OkResult(ok=True)

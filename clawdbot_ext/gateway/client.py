@@ -19,6 +19,7 @@ from ..protocol.errors import GatewayError, RateLimited
 from ..protocol.frames import CloseCode
 from ..protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, Event, Role
 from .admission import Admission, admit, admit_device
+from .limits import Bucket
 from .methods import dispatch
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Client:
         self._max_buffered: int = config["gateway.maxBufferedBytes"]
         self._asked_for = 0
         """What was unread after the last answer: a long history on a slow line is no sign of a client that is gone."""
+        self._requests = Bucket(config["gateway.requestsPerMinute"])
         self._protocol = ServerConnection(config["gateway.maxPayloadBytes"])
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone = False
@@ -114,11 +116,19 @@ class Client:
             self._reject(got)
         elif isinstance(got, Handshake):
             self._connect(got)
+        elif wait := self._requests.take() or self._of_user():
+            often = RateLimited("too many requests, slow down", retry_after_ms=wait)
+            self.peer.send(frames.failure(got.id, often.to_wire()))
         elif len(self._tasks) >= MAX_IN_FLIGHT:
             busy = RateLimited(f"more than {MAX_IN_FLIGHT} requests in flight", retry_after_ms=250)
             self.peer.send(frames.failure(got.id, busy.to_wire()))
         else:
             self._task(dispatch(self.gateway, self, got, self._answer), got.method)
+
+    def _of_user(self) -> int:
+        """Count a request for the user; milliseconds to wait."""
+        user = self.identity.user if self.identity is not None else ""
+        return self.gateway.requests.take(user, self.gateway.live()["gateway.requestsPerMinute"])
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=f"{name} {self.conn_id[:8]}")

@@ -65,6 +65,7 @@ from .client import Client, Peer
 from .devices import Devices
 from .entries import session_entry
 from .files import Listing
+from .limits import Requests
 from .live import LiveConfig
 from .media import methods as _media_methods  # noqa: F401  registers them
 from .media.attachments import ReadFile
@@ -105,6 +106,7 @@ class Gateway:
         self.media = Library(live, store)
         self.read_file: ReadFile | None = None
         """Reads files of the Jupyter server; ``None`` where there is none."""
+        self.requests = Requests()
         self.started_at = now_ms()
         self.on_stop_requested: Callable[[bool], None] = lambda restart: None
         """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""

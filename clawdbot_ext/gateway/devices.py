@@ -138,6 +138,7 @@ class Devices:
             display_name=params.client.display_name or UNSET, platform=params.client.platform,
             client_id=params.client.id, client_mode=params.client.mode, remote_ip=remote_ip)
         self._pending[asked.request_id] = asked
+        self._gateway.auth.note("pairing", {"action": "asked", "client": remote_ip, "device": device_id, "role": role})
         if not silent:
             self._gateway.broadcast.emit("device.pair.requested", asked)
         return asked
@@ -273,12 +274,14 @@ async def device_pair_list(gw: Gateway, client: Client, params: NoParams) -> Dev
 @method("device.pair.approve")
 async def device_pair_approve(gw: Gateway, client: Client, params: RequestIdParams) -> DevicePairApproveResult:
     device = await gw.devices.approve(params.request_id)
+    _note(gw, client, "approved", device.device_id)
     return DevicePairApproveResult(request_id=params.request_id, device=view(device))
 
 
 @method("device.pair.reject")
 async def device_pair_reject(gw: Gateway, client: Client, params: RequestIdParams) -> DevicePairRejectResult:
     asked = gw.devices.reject(params.request_id)
+    _note(gw, client, "rejected", asked.device_id, asked.role)
     return DevicePairRejectResult(request_id=asked.request_id, device_id=asked.device_id)
 
 
@@ -286,6 +289,7 @@ async def device_pair_reject(gw: Gateway, client: Client, params: RequestIdParam
 async def device_token_rotate(gw: Gateway, client: Client, params: DeviceTokenRotateParams) -> DeviceTokenRotateResult:
     """Rotate a token. Sockets that came by the old one close, but for the caller's own."""
     token, grant = await gw.devices.rotate(params.device_id, params.role, params.scopes)
+    _note(gw, client, "rotated", params.device_id, params.role)
     gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token rotated", spare=client))
     return DeviceTokenRotateResult(device_id=params.device_id, role=params.role, token=token, scopes=grant.scopes,
                                    rotated_at_ms=grant.rotated_at or grant.created_at)
@@ -295,8 +299,13 @@ async def device_token_rotate(gw: Gateway, client: Client, params: DeviceTokenRo
 async def device_token_revoke(gw: Gateway, client: Client, params: DeviceTokenParams) -> DeviceTokenRevokeResult:
     """Revoke a role. Every socket of the device in that role closes, the caller's own too."""
     grant = await gw.devices.revoke(params.device_id, params.role)
+    _note(gw, client, "revoked", params.device_id, params.role)
     gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token revoked"))
     return DeviceTokenRevokeResult(device_id=params.device_id, role=params.role, revoked_at_ms=grant.revoked_at or 0)
+
+
+def _note(gw: Gateway, client: Client, action: str, device: str, role: str = "") -> None:
+    gw.auth.note("pairing", {**client.who(), "action": action, "device": device, "role": role})
 
 
 def _disconnect(gw: Gateway, device_id: str, role: str, reason: str, spare: Client | None = None) -> None:

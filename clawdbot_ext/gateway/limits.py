@@ -13,6 +13,9 @@ from collections.abc import Callable
 GLOBAL_FACTOR = 10
 """All clients together may fail this many times as often as one (and so many failures are remembered at most)."""
 
+IDENTITY_FACTOR = 4
+"""All connections of one user together may ask this many times as often as one."""
+
 
 def client_key(address: str) -> str:
     """Who is counted together: an IPv4 address however it is written, an IPv6 /64; other text as it is."""
@@ -78,3 +81,38 @@ class Bucket:
     def full(self) -> bool:
         """Has nothing been used for so long that it might as well be a new one?"""
         return self._left + (self._clock() - self._since) * self._limit / 60 >= self._limit
+
+
+class Requests:
+    """Requests of every identity, on all of its connections together. A connection has a ``Bucket`` of its own."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Bucket] = {}
+
+    def take(self, user: str, limit: int) -> int:
+        """Count one of ``user``, of whom ``limit`` a minute and connection are allowed; milliseconds to wait."""
+        bucket = self._of.get(user)
+        if bucket is None:
+            self._of = {name: each for name, each in self._of.items() if not each.full}  # nothing grows without bound
+            bucket = self._of[user] = Bucket(limit * IDENTITY_FACTOR)
+        return bucket.take()
+
+
+class Connections:
+    """How many sockets each address has open."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, int] = {}
+
+    def room(self, client_key: str, limit: int) -> bool:
+        return self._of.get(client_key, 0) < limit
+
+    def opened(self, client_key: str) -> None:
+        self._of[client_key] = self._of.get(client_key, 0) + 1
+
+    def closed(self, client_key: str) -> None:
+        left = self._of.get(client_key, 0) - 1
+        if left > 0:
+            self._of[client_key] = left
+        else:
+            self._of.pop(client_key, None)

@@ -36,12 +36,18 @@ def check_secret(config: Config, *, exposed: bool) -> None:
     """Refuse a secret that cannot protect anything. ``exposed``: others than this machine can reach the gateway.
 
     Raises:
-        ConfigError: password mode without a password, an unreadable hash, or a secret that is exposed and a placeholder
-            or short.
+        ConfigError: a mode without what it takes: a password, Tailscale Serve, a Jupyter server around the gateway; an
+            unreadable hash; a secret that is exposed and a placeholder or short; Tailscale Funnel without a password.
     """
+    mode, tailscale = config["gateway.auth.mode"], config["gateway.tailscale.mode"]
+    if tailscale == "funnel" and mode != "password":
+        raise ConfigError("gateway.tailscale.mode", "is funnel, which the whole internet reaches: set a password "
+                          "(clawdbot password set)")
+    if mode == "tailscale" and tailscale != "serve":
+        raise ConfigError("gateway.auth.mode", "is tailscale, which needs gateway.tailscale.mode serve")
     token, password = config["gateway.auth.token"], config["gateway.auth.password"]
-    exposed = exposed or config["gateway.tailscale.mode"] != "off"
-    if config["gateway.auth.mode"] == "password":
+    exposed = exposed or tailscale != "off"
+    if mode == "password":
         if not password.strip():
             raise ConfigError("gateway.auth.password", "must be set when gateway.auth.mode is password")
         if password.startswith(HASHED):

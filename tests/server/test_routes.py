@@ -96,7 +96,7 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
     assert with_rule(tables["listener"], "public") == {"Refused"}
     for name in ("mount", "relay"):  # somebody's server: nothing but health, and the redirect to the page's slash
-        assert with_rule(tables[name], "open") == {"Health", "Leads"}
+        assert with_rule(tables[name], "open") == {"MountHealth", "MountLeads"}
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
 
 

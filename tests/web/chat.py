@@ -29,6 +29,17 @@ FILL = """async ([url, session, texts]) => {
     socket.close();
 }"""
 """Puts messages into a session by a socket of its own, with the cookie of the page."""
+RESTING = """(scroller) => new Promise((done) => {
+    let last = NaN, same = 0;
+    const look = () => {
+        same = scroller.scrollTop === last ? same + 1 : 0;
+        last = scroller.scrollTop;
+        if (same < 5) requestAnimationFrame(look);
+        else done([last, scroller.scrollHeight - scroller.clientHeight - last]);
+    };
+    look();
+})"""
+"""Where the conversation stands, once it has stood still for five frames: pixels from its beginning and to its end."""
 _LOST = re.compile(r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)")
 
 
@@ -89,6 +100,11 @@ class Chat:
     def status(self) -> Locator:
         """What a screen reader is told."""
         return self.page.locator("p.sr[role=status]")
+
+    def rests(self) -> tuple[float, float]:
+        """Pixels above and below the view, once nothing moves."""
+        above, below = self.page.locator(".scroller").evaluate(RESTING)
+        return above, below
 
     # -- what one does ------------------------------------------------------------------------------------------------
     def ready(self) -> Chat:

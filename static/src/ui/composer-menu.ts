@@ -90,7 +90,7 @@ export class ClawdbotComposerMenu extends LightElement {
     this.text = text;
     this.caret = caret;
     if (text !== this.dismissed) this.dismissed = null;
-    this.look();
+    if (this.hasUpdated) this.look();
   }
 
   close(): void {
@@ -254,6 +254,10 @@ export class ClawdbotComposerMenu extends LightElement {
   }
 
   // -- drawing ------------------------------------------------------------------------------------------------------
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("commands")) this.look(); // at the latest now, also at what was written before this was here
+  }
+
   protected override updated(changed: PropertyValues): void {
     this.fit();
     this.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });

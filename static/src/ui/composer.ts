@@ -135,6 +135,7 @@ export class ClawdbotComposer extends LightElement {
       ({ deskFor }) => {
         this.desk = deskFor(this);
         if (this.isConnected) this.desk.watch();
+        this.look(); // at what was written before
         return this.desk;
       },
       () => {

@@ -15,7 +15,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -198,12 +198,14 @@ class Runs:
             return
         self._queue.hold(session_key)
         self._tell_queue(session_key)
-        task = asyncio.create_task(self._start_waiting(run))
+        with ExitStack() as under_way:  # from this moment: who stops the session must not look between line and start
+            under_way.enter_context(self._queue.moving(session_key))
+            task = asyncio.create_task(self._start_waiting(run, under_way.pop_all()))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _start_waiting(self, run: Run) -> None:
-        with self._queue.moving(run.session_key):
+    async def _start_waiting(self, run: Run, under_way: ExitStack) -> None:
+        with under_way:
             try:
                 accepted = await self._gateway.store.start_run(run.run_id, now=now_ms())
             except (GatewayError, StoreDamaged) as exc:  # a full disk: it stays queued, to be tried at the next start

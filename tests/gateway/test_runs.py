@@ -15,6 +15,7 @@ from clawdbot_ext.agent.registry import Providers
 from clawdbot_ext.gateway.auth import Auth, Identity
 from clawdbot_ext.gateway.core import Gateway
 from clawdbot_ext.gateway.live import LiveConfig
+from clawdbot_ext.gateway.sessions import reset
 from clawdbot_ext.protocol.errors import ShuttingDown, StorageFull
 from clawdbot_ext.store.api import StoreDamaged
 from clawdbot_ext.store.sqlite import SqliteStore
@@ -212,3 +213,32 @@ def test_after_a_crash_on_a_full_disk_it_starts_for_reading_and_recovers_when_th
         await gateway.stop()
 
     run(main())
+
+
+def test_a_reset_at_the_moment_when_a_waiting_send_is_about_to_start_stops_it(tmp_path, monkeypatch):
+    """It is in no line any more then, and not running yet."""
+    key = "agent:main:main"
+
+    async def main():
+        store = SqliteStore(tmp_path / "g.sqlite3")
+        gateway = gateway_on(tmp_path, store)
+        await gateway.start()
+        runs, resets = gateway.runs, []
+        begin_next = runs._next
+
+        def next_(session_key: str) -> None:
+            if runs.queued(session_key) and not resets:
+                resets.append(asyncio.ensure_future(reset(gateway, session_key)))
+            begin_next(session_key)
+
+        monkeypatch.setattr(runs, "_next", next_)
+        for run_id in ("first", "waiting"):
+            message = {"role": "user", "content": [{"type": "text", "text": "[[tokens=3]]"}], "timestamp": 1}
+            await runs.submit(run_id=run_id, session_key=key, request_hash=run_id, message=message, options={})
+        await runs.wait("waiting", 10)
+        await resets[0]
+        assert (await store.get_run("waiting")).state == "aborted"
+        assert not (await store.history(session_key=key, limit=10)).messages
+        await gateway.stop()
+
+    asyncio.run(main())

@@ -7,8 +7,6 @@ A check is a function that yields findings: a ``problem`` makes the exit code 1,
 from __future__ import annotations
 
 import os
-import shlex
-import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +19,7 @@ from .. import discovery, filesystem
 from ..config import Config, ConfigError
 from ..config_file import issues, read
 from ..portholder import identify
-from . import exits
+from . import exits, exposure
 from .connection import Target, gateway_options, json_option, with_client
 from .output import out, print_json, say
 
@@ -69,7 +67,7 @@ def examine(target: Target) -> Iterator[Finding]:
     for note in config.notes:
         yield Finding("config", "hint", say("config.note", problem=exits.describe(note)))
     checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-        check_modes, check_storage, check_exposure, check_port)
+        check_exposure, check_storage, check_port)
     for check in checks:
         yield from check(config)
     gateway, setup = check_gateway(config, target)
@@ -117,25 +115,6 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def check_modes(config: Config) -> Iterator[Finding]:
-    """Files with secrets and conversations that others on this machine can read."""
-    private = [config.home, config.path, *(config.home.rglob("*") if config.home.is_dir() else ())]
-    wide = []
-    for path in private:
-        try:
-            mode = path.lstat().st_mode
-        except OSError:
-            continue
-        if mode & 0o077 and not stat.S_ISLNK(mode) and not stat.S_ISSOCK(mode):
-            wide.append(path)
-    for path in wide:
-        right = "700" if path.is_dir() else "600"
-        yield Finding("modes", "problem", say("doctor.modes.wide", path=path),
-                      f"chmod {right} {shlex.quote(str(path))}")
-    if not wide:
-        yield Finding("modes", "ok", say("doctor.modes.ok", path=config.home))
-
-
 def check_storage(config: Config) -> Iterator[Finding]:
     """A state directory that other machines may write to."""
     if discovery.on_network(config):
@@ -165,9 +144,13 @@ def _ready(config: Config) -> list[str]:
 
 
 def check_exposure(config: Config) -> Iterator[Finding]:
-    """A gateway that other machines reach over plain HTTP."""
-    if config["gateway.bind"] in ("lan", "custom"):
-        yield Finding("bind", "hint", say("doctor.bind", bind=config["gateway.bind"]))
+    """What others could use, as ``clawdbot security audit`` names it; what may be meant so is left to that."""
+    levels: dict[str, Level] = {"critical": "problem", "warn": "hint"}
+    found = [each for each in exposure.look(config) if each.severity in levels]
+    for each in found:
+        yield Finding(each.check, levels[each.severity], each.text, each.remedy)
+    if not found:
+        yield Finding("security", "ok", say("doctor.security.ok", path=config.home))
 
 
 def check_port(config: Config) -> Iterator[Finding]:

@@ -1,0 +1,97 @@
+"""``clawdbot security audit``: what others could use, how to close it, and ``--fix``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from .. import config as settings
+from .. import discovery
+from ..config import Config, ConfigError
+from . import exits, exposure
+from .connection import Target, call, gateway_options, json_option
+from .exposure import Finding, tell
+from .output import out, print_json
+
+COLORS = {"critical": "red", "warn": "yellow", "info": "cyan"}
+ROUNDS = 5
+"""A configuration that could not be read may hide more once its first problem is mended."""
+
+
+@click.group("security", help=tell("help.security"), short_help=tell("short.security"))
+def group() -> None:
+    """See ``help``."""
+
+
+@group.command("audit", help=tell("help.audit"))
+@click.option("--fix", is_flag=True, help=tell("help.fix"))
+@json_option
+@gateway_options
+def audit(target: Target, fix: bool, as_json: bool) -> None:
+    """Exit code 1 while anything critical or doubtful is left."""
+    fixed = _mend(target) if fix else []
+    found = findings(target)
+    if as_json:
+        print_json({"ok": not _bad(found), "summary": Counter(each.severity for each in found),
+                    "findings": [_record(each) for each in found], "fixed": [_record(each) for each in fixed]})
+    else:
+        _print(found, fixed)
+    if _bad(found):
+        raise click.exceptions.Exit(exits.FAILED)
+
+
+def findings(target: Target) -> list[Finding]:
+    """What there is to say about this installation and, where one runs, its gateway."""
+    try:
+        config = settings.load()
+    except ConfigError as exc:
+        found = list(exposure.look_at_wrong(settings.config_path()))
+        return found or [Finding("config.invalid", "critical", exits.describe(exc), tell("fix.environment"))]
+    return [*exposure.look(config), *_of_gateway(config, target)]
+
+
+def _of_gateway(config: Config, target: Target) -> list[Finding]:
+    """What only the gateway knows. One that does not run, or does not answer, is ``doctor``'s business."""
+    if discovery.running(config) is None:
+        return []
+    try:
+        return list(exposure.always_allowed(call(target, "exec.approvals.get")["file"]))
+    except exits.EXPECTED:
+        return []
+
+
+def _mend(target: Target) -> list[Finding]:
+    done: list[Finding] = []
+    for _ in range(ROUNDS):
+        before = {(each.check, each.text) for each in done}
+        todo = [each for each in findings(target) if (each.check, each.text) not in before]
+        for each in todo:
+            if each.mend is not None:
+                each.mend()
+                done.append(each)
+        if len(done) == len(before):
+            break
+    return done
+
+
+def _bad(found: list[Finding]) -> bool:
+    return any(each.severity != "info" for each in found)
+
+
+def _record(finding: Finding) -> dict[str, Any]:
+    return {"checkId": finding.check, "severity": finding.severity, "title": finding.text,
+            "remediation": finding.remedy, "fixable": finding.mend is not None}
+
+
+def _print(found: list[Finding], fixed: list[Finding]) -> None:
+    for each in fixed:
+        out(f"{click.style(tell('audit.fixed'), fg='green')}  {each.text}")
+    for each in found:
+        label = click.style(tell(f"audit.{each.severity}"), fg=COLORS[each.severity])
+        out(f"{label}  {each.text}\n  {click.style(f'→ {each.remedy}', dim=True)}")
+    if not _bad(found):
+        out(tell("audit.clean"))
+    elif any(each.mend for each in found):
+        out(f"\n{tell('audit.hint')}")

@@ -113,6 +113,11 @@ class Chat:
         expect(self.page.locator(".skeleton")).to_have_count(0)
         return self
 
+    def at_hand(self) -> Chat:
+        """Wait until everything about the message field is loaded."""
+        expect(self.ready().page.locator("clawdbot-composer-menu:defined")).to_be_attached()
+        return self
+
     def write(self, text: str) -> None:
         self.composer.fill(text)
 

@@ -173,7 +173,7 @@ def test_a_draft_survives_a_reload_and_is_its_sessions_own(visit, standing_gatew
 
 
 def test_up_in_an_empty_field_recalls_the_last_message(visit, standing_gateway):
-    chat = visit(standing_gateway, session="recall").ready()
+    chat = visit(standing_gateway, session="recall").at_hand()
     chat.ask("[[text=ok]] again?")
     chat.composer.press("ArrowUp")
     expect(chat.composer).to_have_value("[[text=ok]] again?")

@@ -19,7 +19,7 @@ SLOW = "[[tokens=400]] [[delay_ms=20]]"
 
 @pytest.fixture
 def chat(visit, standing_gateway, request) -> Chat:
-    return visit(standing_gateway, session=f"composer-{request.node.name}").ready()
+    return visit(standing_gateway, session=f"composer-{request.node.name}").at_hand()
 
 
 def picture(colour: str = "teal") -> bytes:

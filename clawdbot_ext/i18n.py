@@ -30,9 +30,10 @@ def environment_language(env: Mapping[str, str] | None = None) -> str:
 
 
 @cache
-def _load(area: str, lang: str) -> Mapping[str, str]:
-    texts: dict[str, str] = json.loads((_FOLDER / f"{area}.{lang}.json").read_text(encoding="utf-8"))
-    return texts
+def texts(area: str, lang: str) -> Mapping[str, str]:
+    """The whole catalogue of an area in one of ``LANGUAGES``."""
+    found: dict[str, str] = json.loads((_FOLDER / f"{area}.{lang}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def catalogue(area: str) -> Callable[..., str]:
@@ -40,8 +41,8 @@ def catalogue(area: str) -> Callable[..., str]:
 
     def t(locale: str | None, key: str, /, **facts: Any) -> str:
         lang = language(locale)
-        texts = _load(area, lang)
-        template = texts[key] if key in texts else _load(area, "en")[key]
+        own = texts(area, lang)
+        template = own[key] if key in own else texts(area, "en")[key]
         return template.format(**facts) if facts else template
 
     return t

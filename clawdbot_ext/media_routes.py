@@ -22,6 +22,7 @@ from tornado.routing import PathMatches, Rule
 
 from .agent.media.api import ImageBlock
 from .edge import Edge
+from .gateway import refusals
 from .gateway.auth import Identity
 from .gateway.core import Gateway
 from .gateway.media.attachments import described, explained, owner_of
@@ -74,7 +75,8 @@ class _MediaRoute(Ours):
         """Answer with an error: ``{error: {code, message, details: {reason, hint …}}}``."""
         status = status_of(error)
         self.set_status(status)
-        wire = explained(error, self.edge.locale(self.request)).to_wire()
+        locale = self.edge.locale(self.request)
+        wire = refusals.to_wire(explained(error, locale), locale)
         if hint := wire.get("details", {}).get("hint"):
             wire["hint"] = hint
         if error.retry_after_ms is not None:

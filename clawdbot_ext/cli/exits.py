@@ -15,7 +15,7 @@ from ..client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, 
 from ..config import ConfigError
 from ..endpoint import NoGateway
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
-from .output import language, say
+from .output import clean, language, say
 
 OK, FAILED, USAGE, UNREACHABLE, UNAUTHORIZED, INTERRUPTED, CTRL_C = 0, 1, 2, 3, 4, 5, 130
 
@@ -26,6 +26,10 @@ EXPECTED = (ConfigError, NoGateway, ClientError, GatewayError, OSError)
 REASONS = ("NOT_FOUND", "QUEUE_FULL", "STORAGE_FULL", "SHUTTING_DOWN", "UNKNOWN_METHOD", "PROTOCOL_MISMATCH",
            "MISSING_SCOPE")
 """What the gateway may refuse for and what has a text here; for the rest its own words must do."""
+
+
+TOLD = ("NOT_FOUND", "UNKNOWN_METHOD", "MISSING_SCOPE")
+"""Those of them for which the gateway's own sentence, where it came in this language, says more."""
 
 
 def describe(issue: ConfigError) -> str:
@@ -53,12 +57,18 @@ def explain(exc: BaseException) -> tuple[int, str]:
         return UNAUTHORIZED, say("error.unauthorized")
     if isinstance(exc, RateLimited) and exc.retry_after_ms is not None:
         return UNAUTHORIZED, say("error.rateLimited", seconds=-(-exc.retry_after_ms // 1000))
-    if isinstance(exc, GatewayError) and exc.reason in REASONS:
-        return FAILED, say(f"error.reason.{exc.reason}", message=exc.message)
     if isinstance(exc, GatewayError):
-        hint = exc.facts.get("hint")
-        return FAILED, say("error.gateway", message=f"{exc.message} {hint}" if isinstance(hint, str) else exc.message)
+        return FAILED, _refusal(exc)
     if isinstance(exc, OSError):
         where = f"{exc.filename}: " if exc.filename else ""
         return FAILED, say("error.os", problem=f"{where}{exc.strerror or exc}")
     raise exc
+
+
+def _refusal(error: GatewayError) -> str:
+    """What the gateway said, as far as it can be in the language of the terminal."""
+    text, hint = error.facts.get("text"), error.facts.get("hint")
+    if error.reason in REASONS and not (isinstance(text, str) and error.reason in TOLD):
+        return say(f"error.reason.{error.reason}", message=error.message)
+    said = clean(text) if isinstance(text, str) else say("error.gateway", message=error.message)
+    return f"{said} {clean(hint)}" if isinstance(hint, str) else said

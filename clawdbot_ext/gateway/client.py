@@ -18,6 +18,7 @@ from ..protocol.connection import Handshake, Reject, ServerConnection
 from ..protocol.errors import GatewayError, RateLimited
 from ..protocol.frames import CloseCode
 from ..protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, Event, Role
+from . import refusals
 from .admission import Admission, admit, admit_device
 from .limits import Bucket
 from .methods import dispatch
@@ -121,7 +122,7 @@ class Client:
             self.peer.send(frames.failure(got.id, often.to_wire()))
         elif len(self._tasks) >= MAX_IN_FLIGHT:
             busy = RateLimited(f"more than {MAX_IN_FLIGHT} requests in flight", retry_after_ms=250)
-            self.peer.send(frames.failure(got.id, busy.to_wire()))
+            self.peer.send(frames.failure(got.id, refusals.to_wire(busy, self.locale)))
         else:
             self._task(dispatch(self.gateway, self, got, self._answer), got.method)
 

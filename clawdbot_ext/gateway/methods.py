@@ -12,6 +12,7 @@ import msgspec
 from ..protocol import frames
 from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, Unavailable, UnknownMethod
 from ..protocol.schema import METHODS, Method, Params
+from . import refusals
 
 if TYPE_CHECKING:
     from .client import Client
@@ -59,10 +60,11 @@ async def dispatch(
             answer = await answer.then
         send(frames.response(request.id, answer))
     except GatewayError as exc:
-        send(frames.failure(request.id, exc.to_wire()))
+        send(frames.failure(request.id, refusals.to_wire(exc, client.locale)))
     except Exception:  # the one broad except: a bug must reach the log, not the client, and must not kill the socket
         log.exception("method %s failed", request.method)
-        send(frames.failure(request.id, Unavailable("internal error", reason="INTERNAL").to_wire()))
+        internal = Unavailable("internal error", reason="INTERNAL")
+        send(frames.failure(request.id, refusals.to_wire(internal, client.locale)))
 
 
 def authorize(row: Method, client: Client) -> None:

@@ -22,14 +22,14 @@ export type ConnectionState =
   | { status: "unauthorized" }
   | { status: "protocol-too-old" };
 
-/** The gateway refused a request; `reason` tells failures of one `code` apart. */
+/** The gateway refused a request, in the reader's language where it can; `reason` tells failures of one `code` apart. */
 export class RequestRefused extends Error {
   readonly code: string;
   readonly reason: string | undefined;
   readonly retryAfterMs: number | undefined;
 
   constructor(error: WireError) {
-    super(error.message);
+    super(error.details?.text ?? error.message);
     this.name = "RequestRefused";
     this.code = error.code;
     this.reason = error.details?.reason;

@@ -27,7 +27,7 @@ export interface RequestFrame {
 export interface WireError {
   code: string;
   message: string;
-  details?: { reason?: string } & Record<string, unknown>;
+  details?: { reason?: string; text?: string } & Record<string, unknown>;
   retryable?: boolean;
   retryAfterMs?: number;
 }

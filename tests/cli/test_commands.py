@@ -246,7 +246,7 @@ def test_doctor_is_content_with_a_good_installation(cli: Run) -> None:
     report = json.loads(done.stdout)
     assert [f for f in report["findings"] if f["level"] == "problem"] == []
     assert done.returncode == 0
-    assert {f["check"] for f in report["findings"]} >= {"config", "modes", "key", "gateway"}
+    assert {f["check"] for f in report["findings"]} >= {"config", "security", "key", "gateway"}
 
 
 def test_doctor_takes_the_gateways_word_about_the_key(cli: Run) -> None:

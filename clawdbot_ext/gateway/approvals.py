@@ -59,10 +59,12 @@ class Approvals:
 
     def __init__(self) -> None:
         self.pending: dict[str, Pending] = {}
+        self.rules = asyncio.Lock()
+        """Held from reading the rules to writing them: nobody's change undoes another's."""
 
     def rows(self) -> list[Mapping[str, Any]]:
         """The open questions, oldest first, as clients are told of them."""
-        return [pending.record for pending in self.pending.values()]
+        return [pending.record for pending in self.pending.values() if not pending.taken]
 
 
 async def ask(
@@ -77,14 +79,21 @@ async def ask(
     """
     pending = gw.approvals.pending
     id_ = id_ or str(uuid.uuid4())
-    if id_ in pending or await gw.store.get_record(KIND, id_) is not None:
-        raise InvalidRequest("approval id already used", reason="EXISTS")
+    if id_ in pending:
+        raise _used()
     if len(pending) >= MAX_PENDING:
         raise RateLimited(f"more than {MAX_PENDING} approvals are waiting", retry_after_ms=1000)
     now = now_ms()
     record = {"id": id_, "request": dict(request), "createdAtMs": now, "expiresAtMs": now + timeout_ms}
     decided = asyncio.get_running_loop().create_future()
-    pending[id_] = Pending(record, decided)
+    pending[id_] = Pending(record, decided, taken=True)  # nobody decides about it before it is shown
+    try:
+        if await gw.store.get_record(KIND, id_) is not None:
+            raise _used()
+    except BaseException:
+        del pending[id_]
+        raise
+    pending[id_].taken = False
     reason = "withdrawn"
     try:
         await gw.store.put_record(KIND, id_, record, now=now)
@@ -104,6 +113,10 @@ async def ask(
             await asyncio.shield(closing)
     decision = decided.result() if decided.done() else None
     return ApprovalResult(id=id_, decision=decision, created_at_ms=now, expires_at_ms=now + timeout_ms)
+
+
+def _used() -> InvalidRequest:
+    return InvalidRequest("approval id already used", reason="EXISTS")
 
 
 @method("exec.approval.request")
@@ -151,14 +164,15 @@ async def exec_approvals_get(gw: Gateway, client: Client, params: NoParams) -> A
 @method("exec.approvals.set")
 async def exec_approvals_set(gw: Gateway, client: Client, params: ApprovalsSetParams) -> ApprovalsFileResult:
     """Replace the rules; once there are some, only with the hash of those that the caller has seen."""
-    present = await _rules(gw)
-    if present.exists and params.base_hash != present.hash:
-        raise Stale("exec approvals changed since last load; re-run exec.approvals.get and retry")
     if params.file.get("version", 1) != 1 or not isinstance(params.file.get("agents", {}), dict):
         raise InvalidRequest("exec approvals: version must be 1 and agents an object", reason="INVALID_RULES")
     kept = {name: value for name, value in params.file.items() if name != "socket"}
-    await gw.store.put_record(RULES, RULES, {**EMPTY_RULES, **kept}, now=now_ms())
-    return await _rules(gw)
+    async with gw.approvals.rules:
+        present = await _rules(gw)
+        if present.exists and params.base_hash != present.hash:
+            raise Stale("exec approvals changed since last load; re-run exec.approvals.get and retry")
+        await gw.store.put_record(RULES, RULES, {**EMPTY_RULES, **kept}, now=now_ms())
+        return await _rules(gw)
 
 
 async def _rules(gw: Gateway) -> ApprovalsFileResult:
@@ -176,11 +190,13 @@ async def is_allowed(gw: Gateway, agent: str, pattern: str) -> bool:
 
 async def always_allow(gw: Gateway, agent: str, pattern: str) -> None:
     """Add to the rules that ``exec.approvals.get`` shows and ``exec.approvals.set`` can take back."""
-    rules = dict((await _rules(gw)).file)
-    agents = dict(rules.get("agents") or {})
-    entries = [*_allowlist(rules, agent), {"pattern": pattern, "lastUsedAt": now_ms()}]
-    agents[agent] = {**(agents.get(agent) or {}), "allowlist": entries}
-    await gw.store.put_record(RULES, RULES, {**rules, "agents": agents}, now=now_ms())
+    async with gw.approvals.rules:
+        rules = dict((await _rules(gw)).file)
+        agents = dict(rules.get("agents") or {})
+        entries = [*_allowlist(rules, agent), {"pattern": pattern, "lastUsedAt": now_ms()}]
+        own = agents.get(agent)
+        agents[agent] = {**(own if isinstance(own, dict) else {}), "allowlist": entries}
+        await gw.store.put_record(RULES, RULES, {**rules, "agents": agents}, now=now_ms())
 
 
 def _allowlist(rules: Mapping[str, Any], agent: str) -> list[Mapping[str, Any]]:

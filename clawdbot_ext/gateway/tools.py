@@ -15,6 +15,7 @@ from ..agent.demo_tools import DEMO_TOOLS
 from ..agent.tools import Tool, ToolCall, ToolFailed, ToolResult, shorten
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
+from ..protocol.errors import RateLimited
 from ..protocol.keys import AGENT_ID
 from .approvals import TIMEOUT_MS, always_allow, ask, is_allowed
 
@@ -88,10 +89,13 @@ class RunTools:
         if await is_allowed(self._gw, AGENT_ID, rule):
             return
         run = self._active.run
-        answer = await ask(self._gw, {
-            "command": tool.command(call.arguments), "host": "gateway", "agentId": AGENT_ID, "tool": call.name,
-            "arguments": call.arguments, "title": self._title(call), "sessionKey": run.session_key,
-            "runId": run.run_id, "toolCallId": call.id})
+        try:
+            answer = await ask(self._gw, {
+                "command": tool.command(call.arguments), "host": "gateway", "agentId": AGENT_ID, "tool": call.name,
+                "arguments": call.arguments, "title": self._title(call), "sessionKey": run.session_key,
+                "runId": run.run_id, "toolCallId": call.id})
+        except RateLimited as exc:
+            raise ToolFailed(exc.message) from exc
         if answer.decision is None:
             raise ToolFailed(t(self._locale, "tool.expired", seconds=TIMEOUT_MS // 1000))
         if answer.decision == "deny":

@@ -190,3 +190,56 @@ def test_an_outside_client_may_ask_as_before(standing_gateway):
             assert gone["payload"]["reason"] == "expired"
 
     run(main())
+
+
+def test_one_id_asks_one_question_also_when_two_come_at_once(standing_gateway):
+    """Else a decision about what a person saw could be taken for one about something else."""
+    async def main():
+        async with connect(standing_gateway) as agent, connect(standing_gateway) as person:
+            def ask(command):
+                return asyncio.ensure_future(agent.call("exec.approval.request", {
+                    "id": "the-same", "command": command, "timeoutMs": 5000}))
+
+            answers = [ask(command) for command in ("one", "two")]
+            question = (await person.wait("exec.approval.requested", lambda p: p["id"] == "the-same"))["payload"]
+            await person.call("exec.approval.resolve", {"id": "the-same", "decision": "allow-once"})
+            one, two = await asyncio.gather(*answers, return_exceptions=True)
+            assert question["request"]["command"] == "one" and one["decision"] == "allow-once"
+            assert isinstance(two, WireError) and two.details["reason"] == "EXISTS"
+            shown = [f for f in person.events if f["event"] == "exec.approval.requested"]
+            assert [f["payload"]["id"] for f in shown].count("the-same") == 1
+
+    run(main())
+
+
+def test_rules_that_are_written_at_the_same_time_do_not_undo_each_other(standing_gateway):
+    async def main():
+        async with connect(standing_gateway) as wire:
+            before = await wire.call("exec.approvals.get")
+            file = {"file": {"version": 1, "agents": {"main": {"allowlist": [{"pattern": "seed"}]}}}}
+            seen = (await wire.call("exec.approvals.set", {**file, "baseHash": before["hash"]}))["hash"]
+            writes = [wire.call("exec.approvals.set", {"file": {"version": 1, "agents": {f"agent{number}": {}}},
+                                                       "baseHash": seen}) for number in range(8)]
+            answers = await asyncio.gather(*writes, return_exceptions=True)
+            assert sum(not isinstance(answer, WireError) for answer in answers) == 1
+            rules = await wire.call("exec.approvals.get")
+            await wire.call("exec.approvals.set", {"file": before["file"], "baseHash": rules["hash"]})
+
+    run(main())
+
+
+def test_a_line_of_questions_that_is_full_fails_the_tool_and_not_the_reply(gateway):
+    async def main():
+        async with connect(gateway) as agent, connect(gateway) as person:
+            asking = [asyncio.ensure_future(agent.call("exec.approval.request", {"command": "x", "timeoutMs": 60_000}))
+                      for _ in range(64)]
+            while len((await person.call("exec.approval.list"))["approvals"]) < 64:
+                pass
+            end = await person.ask("calculate 1 + 1")
+            assert end["state"] == "final"
+            result = next(m for m in await history(person) if m["role"] == "toolResult")
+            assert result["isError"] and "waiting" in text_of(result)
+            for each in asking:
+                each.cancel()
+
+    run(main())

@@ -17,7 +17,18 @@ from tornado.routing import PathMatches, Rule
 
 from .gate import parse_origin
 from .gateway.auth import Identity, Vouched
-from .handlers import File, Ours, Upgrade, health, page, page_address, session_facts, set_cookie, unavailable
+from .handlers import (
+    SECRET_ARGUMENTS,
+    File,
+    Ours,
+    Upgrade,
+    health,
+    page,
+    page_address,
+    session_facts,
+    set_cookie,
+    unavailable,
+)
 from .peer import PeerSocket
 
 if TYPE_CHECKING:
@@ -76,11 +87,10 @@ class Mounted(Ours, JupyterHandler):
             username=identity.user, name=identity.user, display_name=identity.user)
 
     def check_xsrf_cookie(self) -> None:
-        """An unsafe request comes from our page (its exact Origin), from a program with a credential in its head, or
-        with Jupyter's own token against forgery."""
-        if self.known is not None and "Authorization" in self.request.headers:
-            return
-        if "Origin" not in self.request.headers or not mount_origin_allowed(self):
+        """An unsafe request comes from our page (its exact Origin), from a program with a credential in its head, which
+        no page can make a browser send, or with Jupyter's own token against forgery."""
+        shows = "Authorization" in self.request.headers or "Origin" in self.request.headers
+        if not shows or not mount_origin_allowed(self):
             super().check_xsrf_cookie()
 
     known: Identity | None = None
@@ -96,6 +106,9 @@ class MountPage(Mounted):
         code = self.get_query_argument("code", "") if self.edge.auth.own_logins else ""
         identity = self.edge.auth.redeem_link(code) if code and self.check_host() else None
         if identity is None:
+            if set(SECRET_ARGUMENTS) & set(self.request.query_arguments):
+                # What was given is read already. Jupyter's log and its way to the login need not repeat it.
+                self.request.uri = self.request.path.removesuffix("chat") + page_address(self)
             await super().prepare(**options)
             return
         set_cookie(self, identity, self.request.path.removesuffix("chat"))

@@ -77,6 +77,7 @@ class Door:
 @pytest.fixture(scope="session")
 def standalone(tmp_path_factory) -> Iterator[Door]:
     process = GatewayProcess(tmp_path_factory.mktemp("own"), config=CONFIG)
+    (process.home / "config.json").chmod(0o600)  # which the test's own user has written
     process.start()
     yield Door("standalone", process, "/")
     process.stop()
@@ -85,6 +86,7 @@ def standalone(tmp_path_factory) -> Iterator[Door]:
 @pytest.fixture(scope="session")
 def mount(tmp_path_factory) -> Iterator[Door]:
     process = JupyterProcess(tmp_path_factory.mktemp("lab"), config=CONFIG)
+    (process.home / "config.json").chmod(0o600)
     process.start()
     ask(process.port, path=f"{process.mount}chat", headers=list(process.headers.items()))  # the gateway starts with it
     yield Door("mount", process, process.mount)

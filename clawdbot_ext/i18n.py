@@ -17,6 +17,16 @@ LANGUAGES = ("en", "ko")
 _FOLDER = Path(__file__).parent / "locale"
 
 
+def nice_size(count: int) -> str:
+    """A number of bytes as people read it: ``812 B``, ``2.1 KB``, ``14 MB``; a KB is 1024 bytes, as on the page."""
+    amount, unit = float(count), "B"
+    for larger in ("KB", "MB", "GB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if amount >= 9.95 else f"{amount:.1f}".removesuffix(".0") + f" {unit}"
+
+
 def language(tag: str | None) -> str:
     """The language to speak for a BCP 47 tag or a POSIX locale (``ko-KR``, ``ko_KR.UTF-8``); ``en`` when unknown."""
     primary = (tag or "").replace("_", "-").split("-")[0].split(".")[0].lower()

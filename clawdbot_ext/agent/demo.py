@@ -146,7 +146,10 @@ def _on_results(locale: str, results: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for result in results:
         said = "".join(block.get("text", "") for block in result["content"])
-        lines.append(_t(locale, "demo.tool.failed" if result.get("is_error") else "demo.tool.done", output=said))
+        if said == _t(locale, "tool.denied"):
+            lines.append(_t(locale, "demo.tool.denied"))
+        else:
+            lines.append(_t(locale, "demo.tool.failed" if result.get("is_error") else "demo.tool.done", output=said))
     return "\n\n".join(lines)
 
 

@@ -29,6 +29,10 @@ class ToolFailed(Exception):
     """A tool that could not do what was asked; the text is for the model and the person."""
 
 
+class ToolNotAllowed(ToolFailed):
+    """A call that a person did not allow: nothing went wrong."""
+
+
 @dataclass(frozen=True)
 class ToolCall:
     """A call as the model made it. ``problem`` says why the arguments cannot be used, if they cannot."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..i18n import nice_size
 from .output import clean, say
 
 ATTACH, DETACH = "/attach", "/detach"
@@ -46,22 +47,12 @@ def line_of(block: Mapping[str, Any]) -> str:
     if block.get("width") and block.get("height"):
         facts.append(f"{block['width']}×{block['height']}")
     if block.get("pages"):
-        facts.append(say("attach.pages", pages=block["pages"]))
+        facts.append(say("attach.page" if block["pages"] == 1 else "attach.pages", pages=block["pages"]))
     if block.get("durationMs"):
         minutes, seconds = divmod(round(block["durationMs"] / 1000), 60)
         facts.append(f"{minutes}:{seconds:02}")
-    facts.append(size(block.get("size") or 0))
+    facts.append(nice_size(block.get("size") or 0))
     return clean(f"📎 {block.get('name')} ({', '.join(facts)})")
-
-
-def size(count: int) -> str:
-    """``812 B``, ``2.1 KB``, ``14 MB``."""
-    amount, unit = float(count), "B"
-    for larger in ("KB", "MB", "GB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
 
 
 def names(paths: Sequence[Path]) -> str:

@@ -259,8 +259,7 @@ class Gateway:
 
     def entry(self, session: Session, *, titles: bool = True, last_message: bool = True) -> dict[str, Any]:
         """A session as clients see it."""
-        model = self.session_model(session)
-        return session_entry(session, model=model.id, provider=model.provider, context_window=model.context_window,
+        return session_entry(session, model=self.session_model(session),
                              running=self.runs.active(session.key) is not None,
                              queued=len(self.runs.queued(session.key)), titles=titles, last_message=last_message)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..agent.models import UnknownModel
+from ..agent.models import Model, UnknownModel
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
@@ -42,15 +42,14 @@ CLAWDBOT_FIELDS: Mapping[str, Any] = {
 
 
 def session_entry(
-    session: Session, *, model: str, provider: str, context_window: int, running: bool, queued: int,
-    titles: bool = True, last_message: bool = True,
+    session: Session, *, model: Model, running: bool, queued: int, titles: bool = True, last_message: bool = True,
 ) -> dict[str, Any]:
     """One session for clients; settings appear under the names that ``sessions.patch`` takes."""
     entry: dict[str, Any] = {
         "key": session.key, "kind": "direct", "sessionId": session.session_id,
         "epoch": session.epoch, "updatedAt": session.updated_at, "createdAt": session.created_at,
-        "systemSent": session.message_count > 0, "modelProvider": provider, "model": model,
-        "contextTokens": context_window,
+        "systemSent": session.message_count > 0, "modelProvider": model.provider, "model": model.id,
+        "modelName": model.name, "contextTokens": model.context_window,
         "inputTokens": session.input_tokens, "outputTokens": session.output_tokens,
         "totalTokens": session.input_tokens + session.output_tokens,
         "messageCount": session.message_count, "cost": session.total_cost,

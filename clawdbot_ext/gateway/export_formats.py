@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..agent.attached import attachments
+from ..i18n import nice_size
 from ..protocol.schema import ExportFormat
 from .entries import text_of
 
@@ -165,8 +166,7 @@ def _files(
 def _label(block: Mapping[str, Any]) -> str:
     """``plot.png (image/png, 12 KB)``, with nothing that means something in Markdown."""
     size = int(block.get("size") or 0)
-    amount = f"{size / 1024 / 1024:.1f} MB" if size >= 1024 * 1024 else f"{-(-size // 1024)} KB"
-    return re.sub(r"[\[\]<>`\\]", "_", _one_line(f"{block.get('name')} ({block.get('mimeType')}, {amount})"))
+    return re.sub(r"[\[\]<>`\\]", "_", _one_line(f"{block.get('name')} ({block.get('mimeType')}, {nice_size(size)})"))
 
 
 # -- what they have in common -------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ FILES = frozenset({"image", "audio", "video", "document", "file", "notebook"})
 FILE_FACTS = {"name": str, "mimeType": str, "size": int, "width": int, "height": int, "durationMs": int, "pages": int}
 FIELDS: Mapping[str, type] = {
     **dict.fromkeys(("api", "provider", "model", "stopReason", "errorMessage", "toolCallId", "toolName", "command",
-                     "label", "notice"), str), "isError": bool, "demo": bool, "durationMs": int}
+                     "label", "notice"), str), "isError": bool, "demo": bool, "denied": bool, "durationMs": int}
 MAX_MS = 253_370_764_800_000
 """The year 9999: later times are beyond the calendars of Python and of browsers."""
 MAX_DEPTH = 100

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..agent.demo_tools import DEMO_TOOLS
-from ..agent.tools import Tool, ToolCall, ToolFailed, ToolResult, shorten
+from ..agent.tools import Tool, ToolCall, ToolFailed, ToolNotAllowed, ToolResult, shorten
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import RateLimited
@@ -60,16 +60,17 @@ class RunTools:
     async def carry_out(self, call: ToolCall) -> ToolResult:
         """See ``Desk``. Raises what the store raises."""
         started = now_ms()
+        denied = False
         self._tell(call, phase="start", startedAt=started)
         try:
             text, failed = shorten(await self._made(call)), False
         except ToolFailed as exc:
-            text, failed = str(exc), True
+            text, failed, denied = str(exc), True, isinstance(exc, ToolNotAllowed)
         except asyncio.CancelledError:
             await asyncio.shield(self._done(call, self._stopped(), True, started))
             raise
         # Shielded: what was done is kept, even if somebody stops the reply at this very moment.
-        await asyncio.shield(self._done(call, text, failed, started))
+        await asyncio.shield(self._done(call, text, failed, started, denied))
         return ToolResult(call.id, text, failed)
 
     async def _made(self, call: ToolCall) -> str:
@@ -84,7 +85,7 @@ class RunTools:
         return await tool.run(call.arguments, self._locale)
 
     async def _permission(self, tool: Tool, call: ToolCall) -> None:
-        """Returns once a person, or a rule that a person made, allows the call. Raises ``ToolFailed``."""
+        """Returns once a person, or a rule that a person made, allows the call. Raises ``ToolNotAllowed``."""
         rule = f"tool:{call.name}"
         if await is_allowed(self._gw, AGENT_ID, rule):
             return
@@ -97,17 +98,19 @@ class RunTools:
         except RateLimited as exc:
             raise ToolFailed(exc.message) from exc
         if answer.decision is None:
-            raise ToolFailed(t(self._locale, "tool.expired", seconds=TIMEOUT_MS // 1000))
+            raise ToolNotAllowed(t(self._locale, "tool.expired", seconds=TIMEOUT_MS // 1000))
         if answer.decision == "deny":
-            raise ToolFailed(t(self._locale, "tool.denied"))
+            raise ToolNotAllowed(t(self._locale, "tool.denied"))
         if answer.decision == "allow-always":
             await always_allow(self._gw, AGENT_ID, rule)
 
-    async def _done(self, call: ToolCall, text: str, failed: bool, started: int) -> None:
+    async def _done(self, call: ToolCall, text: str, failed: bool, started: int, denied: bool = False) -> None:
         took = now_ms() - started
+        marks = {"denied": True} if denied else {}
         await self._store({"role": "toolResult", "toolCallId": call.id, "toolName": call.name, "isError": failed,
-                           "content": [{"type": "text", "text": text}], "durationMs": took, "timestamp": now_ms()})
-        self._tell(call, phase="result", output=text, isError=failed, durationMs=took)
+                           "content": [{"type": "text", "text": text}], "durationMs": took, "timestamp": now_ms(),
+                           **marks})
+        self._tell(call, phase="result", output=text, isError=failed, durationMs=took, **marks)
         self._active.tools.pop(call.id, None)
 
     async def _store(self, message: Mapping[str, Any]) -> None:

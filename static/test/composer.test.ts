@@ -98,9 +98,9 @@ describe("completion", () => {
   ];
   const names = (typed: string): string[] => commandsFor(commands, typed).map(({ name }) => name);
 
-  test("offers commands in the gateway's order, the exact one first", () => {
+  test("offers commands in the gateway's order, once something is typed by name, the exact one first", () => {
     expect(names("")).toEqual(["stop", "status", "model", "models", "think"]);
-    expect(names("ST")).toEqual(["stop", "status"]);
+    expect(names("ST")).toEqual(["status", "stop"]);
     expect(names("models")).toEqual(["models"]);
     expect(names("t")).toEqual(["think"]);
     expect(names("x")).toEqual([]);
@@ -176,7 +176,7 @@ describe("uploads", () => {
     const { uploads, sent } = desk();
     await uploads.add([file("a")]);
     sent[0]?.fail(new UploadFailed({ code: "refused", message: "full", again: true }));
-    await vi.waitFor(() => expect(uploads.failed?.problem).toMatchObject({ message: "full" }));
+    await vi.waitFor(() => expect(uploads.failed[0]?.problem).toMatchObject({ message: "full" }));
     expect(uploads.busy).toBe(false);
     uploads.retry(uploads.items[0]?.id ?? 0);
     expect(states(uploads)).toEqual(["sending"]);
@@ -197,7 +197,7 @@ describe("uploads", () => {
   test("what cannot go is never sent", async () => {
     const { uploads, sent } = desk({ maxBytes: { document: 2 } });
     await uploads.add([file("a")]);
-    expect(uploads.failed?.problem).toEqual({ code: "too-large", size: 3, max: 2 });
+    expect(uploads.failed[0]?.problem).toEqual({ code: "too-large", size: 3, max: 2 });
     expect(sent).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
-import { loadTexts, pickLocale, translator } from "../src/i18n/index.js";
+import { addTexts, loadTexts, pickLocale, translator } from "../src/i18n/index.js";
 
 type Texts = Record<string, string>;
 
@@ -61,6 +61,12 @@ describe("the catalogues", () => {
 test("texts are filled, and unknown facts are left visible", async () => {
   await Promise.all([loadTexts("en"), loadTexts("ko")]);
   expect(translator("en")("transcript.new", { count: 3 })).toBe("3 new");
+  addTexts({ en: { "media.pages": "{count} {count|page|pages}" }, ko: {} });
+  expect([0, 1, 2].map((count) => translator("en")("media.pages", { count }))).toEqual([
+    "0 pages",
+    "1 page",
+    "2 pages",
+  ]);
   expect(translator("ko")("transcript.new")).toBe("새 메시지 {count}개");
 });
 

@@ -78,9 +78,10 @@ def test_an_export_names_files_and_has_images_inside_where_asked(standing_gatewa
                 "sessions.list", {"includeDerivedTitles": True}))["sessions"]}
             assert titles["agent:main:only"] == "a [plot].png, data.csv"
             plain = await exported("markdown")
-            assert "📎 a _plot_.png (image/png, 1 KB)" in plain and "📎 data.csv (text/csv, 1 KB)" in plain
+            size = f"{len(png(40, 30))} B"
+            assert f"📎 a _plot_.png (image/png, {size})" in plain and "📎 data.csv (text/csv, 8 B)" in plain
             inside = base64.b64encode(png(40, 30)).decode()
-            assert f"![a _plot_.png (image/png, 1 KB)](data:image/png;base64,{inside})" in await exported(
+            assert f"![a _plot_.png (image/png, {size})](data:image/png;base64,{inside})" in await exported(
                 "markdown", embed=True)
             assert f'<img src="data:image/png;base64,{inside}"' in await exported("html", embed=True)
             cells = json.loads(await exported("ipynb"))["cells"]

@@ -193,11 +193,13 @@ def test_a_key_is_tried_before_it_is_kept_and_can_be_taken_away(visit, make_gate
 def test_the_demo_says_how_to_get_a_real_model_and_a_key_is_never_shown_again(visit, make_gateway, messages_api):
     gateway = make_gateway()
     chat = visit(gateway).ready()
+    expect(chat.page.locator(".model-name")).to_have_text("Demo model")
     answer_from(chat, messages_api)
     chat.page.locator("#api-key").fill("sk-ant-canary")
     chat.page.get_by_role("button", name="Save").click()
     expect(chat.page.locator(".greeting .setup")).to_have_count(0)
     chat.ask("[[text=A real model.]]")
+    expect(chat.page.locator(".model-name")).to_have_text(re.compile(r"^Claude \w+ [\d.]+$"))
     expect(chat.replies).to_have_text("A real model.")
     chat.page.get_by_role("button", name="Settings").click()
     expect(chat.page.get_by_role("dialog", name="Settings")).to_contain_text("anthropic")

@@ -42,15 +42,31 @@ def test_who_goes_on_writing_allows_nothing(visit, standing_gateway):
     chat.answered()
 
 
-def test_a_call_that_was_refused_is_red_in_its_folded_line(visit, standing_gateway):
+def test_a_call_that_was_not_allowed_is_no_failure_and_one_that_failed_is(visit, standing_gateway):
     chat = visit(standing_gateway, session="refused").ready()
     chat.send("use the tool")
     question = chat.page.locator(".approval")
     expect(question.get_by_role("button", name="Deny")).to_be_visible()
+    expect(question.locator("pre")).to_have_count(1)  # what the call is, once
+    expect(question.locator("dd")).to_have_count(0)
     question.get_by_role("button", name="Deny").click()
     chat.answered()
-    expect(chat.page.locator(".tool")).to_have_attribute("data-state", "failed")
-    expect(chat.page.locator(".tool summary")).to_contain_text("failed")
+    card = chat.page.locator(".tool")
+    expect(card).to_have_attribute("data-state", "denied")
+    expect(card.locator("summary")).to_contain_text("not allowed")
+    expect(card.locator(".tool-failed")).to_have_count(0)
+    expect(chat.replies.last).to_contain_text("You did not allow it")
+    chat.page.reload()
+    expect(card.locator("summary")).to_contain_text("not allowed")
+    card.locator("summary").click()
+    expect(card).to_contain_text("It was not run, because it was not allowed.")
+    expect(card).not_to_contain_text("Do not try it again")
+
+    chat.send("[[tool=demo.calculate]][[expression=1/0]]")
+    question.get_by_role("button", name="Allow once").click()
+    expect(card.last).to_have_attribute("data-state", "failed")
+    expect(card.last.locator("summary")).to_contain_text("failed")
+    chat.answered()
 
 
 def test_an_answer_has_versions_and_a_message_can_come_back(visit, standing_gateway):
@@ -96,3 +112,19 @@ def test_a_turn_is_copied_as_rich_text_and_as_markdown(visit, standing_gateway):
     assert "<td>1</td>" in kinds[0]
     assert "Copy" not in kinds[0]
     assert kinds[1].startswith("**Bold** and")
+
+
+def test_what_a_failure_says_to_do_is_in_the_language_of_the_page_and_stop_always_answers(visit, standing_gateway):
+    chat = visit(standing_gateway, session="hints", locale="en-US").ready()
+    chat.send("error 529 [[first_ms=0]]")
+    card = chat.page.locator(".error-card")
+    expect(card).to_contain_text("Send the message again in a few minutes", timeout=20_000)
+    chat.send("/stop")
+    expect(chat.toast).to_contain_text("Nothing is being answered right now.")
+    chat.send("slow")
+    expect(chat.replies.last).to_contain_text("One word")
+    chat.send("/stop")
+    expect(chat.toast.last).to_contain_text("Stopped")
+    expect(chat.page.locator(".mark")).to_contain_text("Stopped")
+    later = visit(standing_gateway, session="hints", locale="ko-KR").ready()
+    expect(later.page.locator(".error-card")).to_contain_text("몇 분 뒤에 메시지를 다시 보내거나")

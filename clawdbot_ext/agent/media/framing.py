@@ -10,6 +10,7 @@ English whatever the user's language is: a result is then the same for everybody
 
 from __future__ import annotations
 
+from ...i18n import nice_size
 from ..tokens import estimate
 from .jobs import Job
 from .model import TextBlock
@@ -33,16 +34,6 @@ def _id(job: Job) -> str:
 def framed(job: Job, body: str, *facts: str, truncated: bool = False) -> TextBlock:
     """A file that is one text."""
     return TextBlock(f"{opening(job, *facts)}\n{body}\n{closing(job)}", truncated)
-
-
-def nice_size(size: int) -> str:
-    """``812 B``, ``2.1 KB``, ``14 MB``: decimal units."""
-    amount, unit = float(size), "B"
-    for bigger in ("KB", "MB", "GB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, bigger
-    return f"{amount:.1f} {unit}" if unit != "B" and amount < 10 else f"{amount:.0f} {unit}"
 
 
 def clock(ms: int, *, tenths: bool = False) -> str:

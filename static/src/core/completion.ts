@@ -46,8 +46,8 @@ function commandNamed(commands: readonly Command[], name: string): Command | und
 }
 
 /**
- * Commands that `typed` may become: the one of exactly that name first, then those that begin so in the gateway's order,
- * then those with such an alias.
+ * Commands that `typed` may become: the one of exactly that name first, then those that begin so, by their names, then
+ * those with such an alias. Where nothing is typed yet, the gateway's order.
  */
 export function commandsFor(commands: readonly Command[], typed: string): Command[] {
   const wanted = typed.toLowerCase();
@@ -56,7 +56,8 @@ export function commandsFor(commands: readonly Command[], typed: string): Comman
     if (name.startsWith(wanted)) return 1;
     return aliases.some((alias) => alias.startsWith(wanted)) ? 2 : 3;
   };
-  return ranked(commands, rank);
+  const named = wanted === "" ? commands : [...commands].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return ranked(named, rank);
 }
 
 /** Own prompts whose name has what was typed: at its beginning, at the beginning of a word, or anywhere, in this order. */

@@ -70,6 +70,8 @@ export class Controller {
   /** A send was refused for good; it is a draft again. */
   onSendFailed: (key: string, error: RequestRefused) => void = () => undefined;
   onSessionEvent: (event: SessionChangedEvent) => void = () => undefined;
+  /** A command to stop was obeyed; true if there was something to stop. */
+  onStopped: (any: boolean) => void = () => undefined;
   /** A reply of any session ended. */
   onReply: (event: ChatEvent) => void = () => undefined;
 
@@ -186,6 +188,7 @@ export class Controller {
       return; // lost: repeated after the next handshake
     }
     this.drafts.sent(key, runId);
+    if (result.aborted !== undefined) this.onStopped(result.aborted);
     const starts = result.status === "started" && result.queuePosition === undefined && !text.startsWith("/");
     this.dispatch({ type: "send.accepted", key, runId, now: this.now(), starts });
     // Not a run (`/stop`), or one that is over already: no event will follow.

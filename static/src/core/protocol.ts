@@ -106,6 +106,8 @@ export interface ToolStep {
   args?: unknown;
   output?: string;
   isError?: boolean;
+  /** Nobody allowed it. */
+  denied?: boolean;
   startedAt?: number;
   durationMs?: number;
 }
@@ -157,6 +159,7 @@ export interface Message {
   toolCallId?: string;
   toolName?: string;
   isError?: boolean;
+  denied?: boolean;
   durationMs?: number;
 }
 
@@ -174,6 +177,8 @@ export interface SessionEntry {
   model?: string;
   /** The model that was chosen for this session; absent: the default one answers. */
   modelOverride?: string;
+  /** The model's name for people. */
+  modelName?: string;
   modelProvider?: string;
   /** Size of the model's window in tokens. */
   contextTokens?: number;

@@ -12,6 +12,15 @@ export interface Delta {
   text: string;
 }
 
+/** A try that failed and is made again. */
+export interface Retry {
+  attempt: number;
+  maxAttempts: number;
+  /** The kind of failure. */
+  reason: string;
+  at: number;
+}
+
 /** A reply that is being written. */
 export interface Live {
   runId: string;
@@ -21,7 +30,7 @@ export interface Live {
   /** When the first text came: thinking took until then. */
   textAt?: number;
   /** The provider failed and will be asked again at `at`. */
-  retry?: { attempt: number; maxAttempts: number; reason: string; at: number };
+  retry?: Retry;
   /** A history request was sent while this was known, and nothing was heard since: its answer is newer. */
   doubted?: boolean;
   /** The tools this run has called since its last stored message, and those still at work. */

@@ -58,8 +58,8 @@ export class Uploads {
     return this.items.some((item) => item.state === "waiting" || item.state === "sending");
   }
 
-  get failed(): Item | undefined {
-    return this.items.find((item) => item.state === "failed");
+  get failed(): Item[] {
+    return this.items.filter((item) => item.state === "failed");
   }
 
   /** Those that are there, in their order. */

@@ -85,9 +85,14 @@ export function pickLocale(wish: string, preferred: readonly string[]): Locale {
   return "en";
 }
 
-/** The texts of a language; `{name}` in a text is filled from `facts`. A text of a part that is not here is its key. */
+/**
+ * The texts of a language; `{name}` in a text is filled from `facts`, `{name|one|many}` by whether it is 1. A text of a
+ * part that is not here is its key.
+ */
 export function translator(locale: Locale): Translate {
   const texts = catalogues[locale];
   return (key, facts) =>
-    (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name: string) => String(facts?.[name] ?? whole));
+    (texts[key] ?? key).replace(/\{(\w+)(?:\|(.*?)\|(.*?))?\}/g, (whole, name: string, one?: string, many?: string) =>
+      String((one === undefined ? facts?.[name] : facts?.[name] === 1 ? one : many) ?? whole),
+    );
 }

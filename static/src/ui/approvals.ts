@@ -123,7 +123,9 @@ export class ClawdbotApprovals extends LightElement {
     const text = (name: string): string => (typeof request[name] === "string" ? request[name] : "");
     const seconds = secondsUntil(approval.expiresAtMs, Date.now());
     const elsewhere = text("sessionKey") !== "" && text("sessionKey") !== this.current;
-    const facts = (Object.keys(FACTS) as (keyof typeof FACTS)[]).filter((name) => text(name) !== "");
+    const facts = (Object.keys(FACTS) as (keyof typeof FACTS)[]).filter((name) =>
+      says(name, text(name), text("command")),
+    );
     const title = `approval-${approval.id}`;
     return html`<section
       class="card approval"
@@ -202,6 +204,12 @@ export class ClawdbotApprovals extends LightElement {
     await this.ui.attempt(client.request("exec.approval.resolve", { id, decision }));
     this.busy = "";
   }
+}
+
+/** Is it something that does not stand there already? The gateway's own machine goes without saying. */
+function says(fact: keyof typeof FACTS, value: string, command: string): boolean {
+  if (value === "" || (fact === "host" && value === "gateway")) return false;
+  return fact !== "tool" || !command.startsWith(value);
 }
 
 /** Does the command itself name all arguments? */

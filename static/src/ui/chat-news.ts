@@ -63,8 +63,8 @@ export function spoken(t: Translate, before: State, state: State): string | null
   if (!was) return view.live ? t("status.answering") : null;
   if (view.live?.runId === was.runId) return null;
   const reply = view.messages.findLast((message) => message.runId === was.runId && message.role === "assistant");
-  if (reply?.stopReason === "aborted") return t("end.stopped");
-  return t(reply?.stopReason === "error" || reply?.stopReason === "interrupted" ? "status.failed" : "status.answered");
+  if (!reply || reply.stopReason === "aborted") return t("end.stopped");
+  return t(reply.stopReason === "error" || reply.stopReason === "interrupted" ? "status.failed" : "status.answered");
 }
 
 /** Tells about changes of sessions, and offers to take back those that began on this page, wherever the reader is. */

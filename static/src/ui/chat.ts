@@ -184,6 +184,8 @@ export class ClawdbotChat extends HostedElement {
       if (key === this.state.current) this.find("clawdbot-composer")?.reload();
       this.tell(sendFailedNote(translator(this.language()), error));
     };
+    controller.onStopped = (any) =>
+      this.tell({ text: translator(this.language())(any ? "end.stopped" : "stop.nothing") });
     controller.onReply = (event) => this.replied(event);
     controller.onSessionEvent = (event) => this.sessionEvent(event);
     const [session] = await Promise.all([this.transport ? null : auth.session(), loadTexts(this.language())]);

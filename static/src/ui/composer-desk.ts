@@ -61,8 +61,11 @@ export class Desk {
 
   /** That the message cannot go with its files (why is said where each stands); empty if it can. */
   blocked(): string {
-    const failed = this.composer.writing.files?.failed;
-    return failed ? this.composer.ui.t("attach.blocked", { name: failed.name }) : "";
+    const { ui, writing } = this.composer;
+    const names = (writing.files?.failed ?? []).map(({ name }) => name);
+    if (names.length === 0) return "";
+    const list = new Intl.ListFormat(ui.locale, { type: "conjunction" }).format(names);
+    return ui.t("attach.blocked", { names: list, count: names.length });
   }
 
   async insertPasted(item: Item): Promise<void> {

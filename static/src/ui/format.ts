@@ -75,15 +75,3 @@ export function elapsed(ms: number, locale: Locale): string {
   if (seconds < 60) return unit(seconds, "second", seconds < 10 ? 1 : 0);
   return `${unit(Math.floor(seconds / 60), "minute")} ${unit(Math.floor(seconds % 60), "second")}`;
 }
-
-/** A size as people say it: `12 kB`, `3.4 MB`. */
-export function bytes(size: number, locale: Locale): string {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, size)) / 3));
-  const digits = step > 1 ? 1 : 0;
-  return new Intl.NumberFormat(locale, {
-    style: "unit",
-    unit: units[step] ?? "byte",
-    maximumFractionDigits: digits,
-  }).format(size / 1_000 ** step);
-}

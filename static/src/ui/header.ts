@@ -72,21 +72,27 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
 /** Which model answers and how much it thinks; opens the choice of both. */
 function modelButton(ui: Ui, entry: SessionEntry | undefined, key: string): TemplateResult | typeof nothing {
   const { t } = ui;
-  const model = entry?.model ?? "";
+  const model = nameOf(ui, entry);
   const level = entry?.thinkingLevel ?? "off";
   return html`<button
     type="button"
     class="model"
     aria-haspopup="dialog"
-    aria-label=${t("model.choose", { model: model || t("model.automatic") })}
+    aria-label=${t("model.choose", { model })}
     @click=${(event: Event) => {
       const button = event.currentTarget as HTMLElement;
       void ui.part("clawdbot-model-menu").then((menu) => menu?.open(key, button));
     }}
   >
-    <span class="model-name">${model || t("model.automatic")}</span>
+    <span class="model-name">${model}</span>
     ${level === "off" ? nothing : html`<span class="level">${icon("bulb")}</span>`} ${icon("chevron")}
   </button>`;
+}
+
+/** The model of a session, by its name for people. */
+function nameOf({ t, controller }: Ui, entry: SessionEntry | undefined): string {
+  const provider = entry?.modelProvider ?? controller.state.hello?.snapshot?.setup?.provider;
+  return provider === "demo" ? t("usage.demo") : (entry?.modelName ?? entry?.model ?? t("model.automatic"));
 }
 
 /** A ring that fills as the conversation takes up the model's window. */

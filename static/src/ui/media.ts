@@ -13,7 +13,8 @@ import en from "../i18n/media.en.json";
 import ko from "../i18n/media.ko.json";
 
 import type { Ui } from "./context.js";
-import { bytes, elapsed } from "./format.js";
+import { bytes } from "./bytes.js";
+import { elapsed } from "./format.js";
 import { icon } from "./icons.js";
 import { LightElement } from "./light.js";
 import { sheet } from "./styles/media.js";

@@ -10,7 +10,7 @@ import type { Live } from "../core/state.js";
 import { need } from "../parts.js";
 
 import type { Ui } from "./context.js";
-import { clock, count, fullTime, money, secondsUntil } from "./format.js";
+import { clock, count, fullTime, money } from "./format.js";
 import { icon } from "./icons.js";
 import type { IconName } from "./icons.js";
 import { LightElement } from "./light.js";
@@ -190,21 +190,11 @@ export class ClawdbotMessage extends LightElement {
   private underWay(live: Live): TemplateResult {
     const { t } = this.ui;
     const { retry, reading } = live;
+    if (retry) void need("clawdbot-error");
     const silent = live.text === "" && live.thinking === "" && !live.tools?.some((tool) => tool.phase !== "result");
     return html`${silent && !retry ? html`<div class="dots" role="img" aria-label=${t("status.answering")}><i></i><i></i><i></i></div>` : nothing}
     ${reading ? html`<p class="notice">${t("media.reading", { name: reading.name })} ${reading.detail}</p>` : nothing}
-    ${
-      retry
-        ? html`<p class="notice">
-            ${icon("retry")}
-            ${t("retry.notice", {
-              attempt: retry.attempt,
-              max: retry.maxAttempts,
-              seconds: secondsUntil(retry.at, Date.now()),
-            })}
-          </p>`
-        : nothing
-    }`;
+    ${retry ? html`<clawdbot-error .ui=${this.ui} .retry=${retry} .now=${Date.now()}></clawdbot-error>` : nothing}`;
   }
 
   private finished(message: Message): TemplateResult {

@@ -101,7 +101,7 @@ export class ClawdbotTools extends LightElement {
     );
     if (steps.length < FOLD) return html`${cards}`;
     const { t } = this.ui;
-    const failed = steps.filter((step) => step.isError).length;
+    const failed = steps.filter((step) => step.isError && !step.denied).length;
     const running = steps.find((step) => step.phase !== undefined && step.phase !== "result");
     return html`<details class="tool-group">
       <summary>
@@ -117,21 +117,30 @@ export class ClawdbotTools extends LightElement {
     const { t } = this.ui;
     const running = step.phase !== undefined && step.phase !== "result";
     const done = step.phase === "result";
-    const state = running ? "running" : step.isError ? "failed" : done ? "done" : "unknown";
+    const failed = step.isError === true && !step.denied;
+    const state = running ? "running" : step.denied ? "denied" : failed ? "failed" : done ? "done" : "unknown";
     const ms = running ? Date.now() - (step.startedAt ?? Date.now()) : step.durationMs;
     const args = typeof step.args === "string" ? step.args : JSON.stringify(step.args ?? {}, null, 2);
     return html`<details class="tool" data-state=${state}>
       <summary>
-        ${running ? html`<span class="spinner"></span>` : icon(step.isError ? "warn" : done ? "check" : "gear")}
+        ${running ? html`<span class="spinner"></span>` : icon(failed ? "warn" : step.denied ? "stop" : done ? "check" : "gear")}
         <span class="tool-verb">${this.verb(step)}</span>
         <code class="tool-target">${this.plain(targetOf(step))}</code>
-        ${step.isError ? html`<strong class="tool-failed">${t("tools.failed")}</strong>` : nothing}
+        ${failed ? html`<strong class="tool-failed">${t("tools.failed")}</strong>` : nothing}
+        ${step.denied ? html`<span class="tool-denied">${t("tools.denied")}</span>` : nothing}
         ${ms === undefined ? nothing : html`<span class="tool-time">${elapsed(ms, this.ui.locale)}</span>`}
       </summary>
       <div class="tool-body">
         <p class="fine">${t("tools.arguments")} · ${step.name}</p>
         <pre tabindex="0">${this.plain(args)}</pre>
-        ${step.output === undefined ? nothing : this.output(step, step.output)}
+        ${
+          // What the model is told then is not for people to read.
+          step.denied
+            ? html`<p class="fine">${t("tools.deniedWhat")}</p>`
+            : step.output === undefined
+              ? nothing
+              : this.output(step, step.output)
+        }
       </div>
     </details>`;
   }

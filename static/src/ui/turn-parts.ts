@@ -109,6 +109,7 @@ function stepOf(block: ContentBlock, result: Message | undefined, running: ToolS
   step.phase = "result";
   step.output = textOf(result);
   step.isError = result.isError === true;
+  if (result.denied) step.denied = true;
   if (result.durationMs !== undefined) step.durationMs = result.durationMs;
   return step;
 }

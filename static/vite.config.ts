@@ -85,7 +85,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     environment: "node",
-    testTimeout: 5_000,
+    testTimeout: 20_000,
     restoreMocks: true,
   },
 });

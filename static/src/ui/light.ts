@@ -3,16 +3,16 @@ import { LitElement } from "lit";
 import type { CSSResult } from "lit";
 
 /** Let the root around an element take over the styles of a lazy part. */
-export function adopt(element: Element, sheet: CSSResult | undefined): void {
+export function adopt(element: Element, sheets: CSSResult | readonly CSSResult[]): void {
   const root = element.getRootNode();
-  const styles = sheet?.styleSheet;
-  if (!styles || !(root instanceof ShadowRoot) || root.adoptedStyleSheets.includes(styles)) return;
-  root.adoptedStyleSheets.push(styles);
+  if (!(root instanceof ShadowRoot)) return;
+  for (const { styleSheet } of [sheets].flat())
+    if (styleSheet && !root.adoptedStyleSheets.includes(styleSheet)) root.adoptedStyleSheets.push(styleSheet);
 }
 
 export abstract class LightElement extends LitElement {
   /** Styles of a lazy part: taken over when the first such part is put into the root. */
-  static sheet: CSSResult | undefined;
+  static sheet: CSSResult | readonly CSSResult[] = [];
 
   override connectedCallback(): void {
     super.connectedCallback();

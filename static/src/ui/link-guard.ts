@@ -7,6 +7,8 @@ import ko from "../i18n/links.ko.json";
 
 import type { Ui } from "./context.js";
 import { misleads } from "./links.js";
+import { adopt } from "./light.js";
+import { dialogs } from "./styles/dialogs.js";
 import { visible } from "./visible.js";
 
 addTexts({ en, ko });
@@ -21,6 +23,7 @@ export function openLink(from: Element, ui: Ui, link: HTMLAnchorElement): void {
 function confirmLink(from: Element, ui: Ui, link: HTMLAnchorElement): void {
   const { t } = ui;
   const dialog = document.createElement("dialog");
+  adopt(from, dialogs);
   dialog.className = "dialog small";
   dialog.setAttribute("role", "alertdialog");
   dialog.setAttribute("aria-label", t("links.title"));

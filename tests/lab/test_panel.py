@@ -223,3 +223,22 @@ def test_python_asks_and_the_widget_shows_it(open_notebook, api):
     expect(page.locator(".jp-OutputArea-output", has_text="2 False")).to_be_visible()
     answered(chat, "For Python.")
     assert "`value-1`: dict, 1 items" in told(api)
+
+
+def test_notebook_7_has_the_widget_the_panel_and_the_commands(open_notebook, api):
+    page = open_notebook("seven.ipynb", "from clawdbot_ext import ChatWidget\nChatWidget('seven', height='320px')",
+                         "seventh = 7", at="notebooks")
+    run(page, 0)
+    chat = page.locator(".jp-Notebook clawdbot-chat")
+    expect(chat.locator(".connection[data-open=true]")).to_be_attached()
+    ask(chat, "Here? [[text=In Notebook 7.]]")
+    answered(chat, "In Notebook 7.")
+    page.locator(".jp-Notebook .jp-Cell").nth(1).click()
+    page.get_by_role("menuitem", name="View").click()
+    page.get_by_role("menuitem", name="Open Clawdbot").click()
+    side = page.locator("#clawdbot-chat clawdbot-chat")
+    expect(side.get_by_role("button", name="Cell 2")).to_have_attribute("aria-pressed", "true")
+    ask(side, f"And the cell? {CODE}")
+    side.get_by_role("button", name="Insert below").click()
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    assert "seventh = 7" in told(api) and cells(page)[2] == "print(40 + 2)"

@@ -62,7 +62,7 @@ def parse(argv: Sequence[str]) -> Options:
         parser.error(t(environment_language(), "help.empty"))
     _refuse_misspelt(parser, rest)
     flags: dict[str, Any] = {"gateway.port": given.port, "gateway.bind": given.bind, "gateway.auth.token": given.token,
-                             "gateway.auth.password": given.password}
+                             "gateway.auth.password": given.password, "gateway.tailscale.mode": given.tailscale}
     if given.ip is not None:
         flags |= ({"gateway.bind": "loopback"} if given.ip == "localhost" else
                   {"gateway.bind": "custom", "gateway.customBindHost": "0.0.0.0" if given.ip == "*" else given.ip})  # noqa: S104
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ip", metavar="ADDR", help=t(lang, "help.ip"))
     add("--token", help=t(lang, "help.token"))
     add("--password", help=t(lang, "help.password"))
+    add("--tailscale", choices=("off", "serve", "funnel"), help=t(lang, "help.tailscale"))
     add("--no-browser", action="store_true", help=t(lang, "help.noBrowser"))
     add("--force", action="store_true", help=t(lang, "help.force"))
     add("--allow-root", action="store_true", help=t(lang, "help.allowRoot"))

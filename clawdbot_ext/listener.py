@@ -64,8 +64,16 @@ def addresses(config: Config) -> Addresses:
     """What ``gateway.bind`` means on this machine.
 
     Raises:
-        NoAddress: ``tailnet`` without Tailscale, ``custom`` without a host, or a host that has no address.
+        NoAddress: ``tailnet`` without Tailscale, ``custom`` without a host, a host that has no address, or an address
+            that leads around the Tailscale that ``gateway.tailscale.mode`` offers the gateway through.
     """
+    on = _addresses(config)
+    if on.exposed and config["gateway.tailscale.mode"] != "off":
+        raise NoAddress("bind.tailscale", mode=config["gateway.tailscale.mode"], bind=config["gateway.bind"])
+    return on
+
+
+def _addresses(config: Config) -> Addresses:
     bind = config["gateway.bind"]
     if bind == "loopback":
         return Addresses(*_LOOPBACK)

@@ -46,8 +46,8 @@ class Listener:
         config = live()
         self._live, self._edge = live, edge
         self._on = listener.addresses(config)
-        if self._on.exposed:
-            _check_exposed(config)
+        if self._on.exposed or config["gateway.tailscale.mode"] != "off":
+            _check(config, exposed=self._on.exposed)
         self.tls = certificate(config)
         self._policy: Policy | None = None
         self._rules: Sequence[Rule] | None = None
@@ -80,8 +80,10 @@ class Listener:
             from .gate import Refused as RefusedHandler
             from .handlers import last_routes, standalone_routes
             from .media_routes import media_routes
+            from .tailscale import Whois
 
             edge = self._edge()
+            edge.tailscale = Whois()
             front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
             self._rules = [front, *standalone_routes("/", edge), *frame_routes("/", edge, mounted=False),
                            *media_routes("/", edge, mounted=False), *last_routes(edge)]
@@ -96,9 +98,9 @@ class Listener:
         return self._policy
 
 
-def _check_exposed(config: Config) -> None:
+def _check(config: Config, *, exposed: bool) -> None:
     from .gateway.passwords import check_secret
 
-    if os.geteuid() == 0:
+    if exposed and os.geteuid() == 0:
         raise Refused(t(environment_language(), "start.rootExposed"))
-    check_secret(config, exposed=True)
+    check_secret(config, exposed=exposed)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .edge import Edge
     from .gateway.live import LiveConfig
     from .listening import Listener
+    from .offering import Offering
 
 TAKEOVER_S = 3.0
 """How long a request waits for a gateway while one process takes over from another."""
@@ -79,6 +80,7 @@ class Seat:
         self.place = Place.OUT
         self._lock: GatewayLock | None = None
         self._listener: Listener | None = None
+        self._offering: Offering | None = None
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pulse: asyncio.Task[None] | None = None
@@ -155,10 +157,24 @@ class Seat:
         tls = self._listener.tls if self._listener else None
         lock.publish(discovery.GatewayInfo.of_this_process(
             url, "jupyter", self.host.server_url, tls.fingerprint if tls else None))
+        if self._listener:
+            self._offer(self._listener, lock)
         key = "lab.tookOver" if inherited else "lab.chatBoth" if self._listener else "lab.chat"
         self._say(key, url=self.chat_url, listener=url)
         if inherited:
             await self.ready()
+
+    def _offer(self, listener: Listener, lock: GatewayLock) -> None:
+        """To Tailscale, where the configuration says so: the gateway's own port, never the server around it."""
+        if self.live()["gateway.tailscale.mode"] == "off":
+            return
+        from .offering import Offering
+
+        def told(key: str, **facts: Any) -> None:
+            (self._say if key in ("tailscale.serve", "tailscale.funnel") else self._warn)(key, **facts)
+
+        self._offering = Offering(self.live(), listener.port, tls=listener.tls is not None, told=told)
+        self._offering.begin(lock)
 
     async def _listen(self, patience_s: float) -> None:
         from .listener import Busy, NoAddress
@@ -246,6 +262,8 @@ class Seat:
             lock.release()
 
     async def _close(self, reason: str, *, restarts: bool = False) -> None:
+        if self._offering is not None:
+            await self._offering.end(restarts=restarts)
         if self._listener is not None:  # before the lock: whoever takes over finds the port free
             self._listener.close()
             self._listener = None

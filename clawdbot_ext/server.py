@@ -33,9 +33,11 @@ from .gate import Foreign, Policy, Refused
 from .gateway.live import LiveConfig
 from .handlers import BARE_CSP, SECURITY_HEADERS, last_routes
 from .identity import GatewayIdentity
+from .offering import Offering
 from .protocol.errors import GatewayError
 from .settling import Refusal, Settled, settle
 from .store.api import SchemaTooNew, StoreDamaged
+from .tailscale import Whois
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ class ClawdbotServer(ServerApp):
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
         self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
         self.edge = Edge(LiveConfig(self._settled.load), "standalone")
+        self.edge.tailscale = Whois()
+        self._offering = Offering(self._settled.config, self.port, tls=self._settled.tls is not None, told=self._tell)
         logs.start(self._settled.config, self.log, verbose=self.options.verbose)
         super().init_configurables()
 
@@ -161,10 +165,14 @@ class ClawdbotServer(ServerApp):
             say(self._settled.text("start.network", path=config.home), error=True)
         self._http_server.add_sockets(self._settled.sockets)
         self.edge.publish(self.page_url, self._settled.tls)
+        self._offering.begin(self._settled.lock)
         if RESTARTED not in os.environ:
             self._greet(config)
         startup.settle()
         gateway.warm_up()
+
+    def _tell(self, key: str, **facts: Any) -> None:
+        say(self._settled.text(key, **facts), error=not key.startswith(("tailscale.serve", "tailscale.funnel")))
 
     def _greet(self, config: Config) -> None:
         def link() -> str:
@@ -209,6 +217,7 @@ class ClawdbotServer(ServerApp):
     async def _cleanup(self) -> None:
         """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
         started = asyncio.get_running_loop().time()
+        await self._offering.end(restarts=self._restart)
         await self.edge.stop("restarting" if self._restart else "stopping", restarts=self._restart,
                              keep_lock=self._restart)
         left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)

@@ -34,6 +34,7 @@ _OPTIONS = (
     click.option("--ip", metavar="ADDR", help=say("help.run.ip")),
     click.option("--token", help=say("help.run.token")),
     click.option("--password", help=say("help.run.password")),
+    click.option("--tailscale", type=click.Choice(["off", "serve", "funnel"]), help=say("help.run.tailscale")),
     click.option("--no-browser", is_flag=True, help=say("help.run.noBrowser")),
     click.option("--force", is_flag=True, help=say("help.run.force")),
     click.option("--allow-root", is_flag=True, help=say("help.run.allowRoot")),
@@ -54,7 +55,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_argv
 
 
-_NAMES = ("port", "bind", "ip", "token", "password", "no_browser", "force", "allow_root", "verbose")
+_NAMES = ("port", "bind", "ip", "token", "password", "tailscale", "no_browser", "force", "allow_root", "verbose")
 
 
 def _argv(options: dict[str, Any]) -> list[str]:

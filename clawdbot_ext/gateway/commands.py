@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import discovery
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, NotFound
@@ -142,6 +143,9 @@ async def _status(call: Call) -> Answer:
         call.say("status.queue", queued=len(gw.runs.queued(call.key))),
         call.say("status.uptime", minutes=(now_ms() - gw.started_at) // 60_000, clients=len(gw.broadcast.clients)),
     ]
+    info = discovery.read_info(gw.live())
+    if info is not None and info.tailscale_url:
+        lines.append(call.say("status.tailscale", url=info.tailscale_url))
     if session and session.total_cost:
         lines.insert(2, call.say("status.cost", dollars=f"{session.total_cost:.4f}"))
     if gw.setup()["needsKey"]:

@@ -20,6 +20,13 @@ def _compressed(file: Path) -> bytes:
     return gzip.compress(file.read_bytes(), mtime=0)
 
 
+@lru_cache(maxsize=8)
+def texts_of(locale: str) -> str:
+    """The path below ``STATIC`` of the page's texts in a language; empty if there are none."""
+    found = sorted((STATIC / "assets").glob(f"{locale}-*.js"))
+    return f"assets/{found[0].name}" if found else ""
+
+
 class BuiltFiles(web.StaticFileHandler):
     """Under ``assets/`` names change with their content, so those files are kept for ever; the others are asked for
     again."""

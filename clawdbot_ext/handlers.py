@@ -19,7 +19,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches, Rule
 
 from ._version import __version__
-from .built import STATIC, BuiltFiles
+from .built import STATIC, BuiltFiles, texts_of
 from .edge import Mount, cookie_name
 from .gateway.auth import Access, Identity, cookie_seconds
 from .i18n import catalogue
@@ -135,6 +135,10 @@ def page(handler: Ours) -> None:
     handler.set_header("Content-Security-Policy", PAGE_CSP)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.set_header("Cache-Control", "no-cache")
+    # What the script asks for first comes along with it, not after it.
+    handler.add_header("Link", "<auth/session>; rel=preload; as=fetch; crossorigin")
+    if texts := texts_of(handler.edge.locale(handler.request)):
+        handler.add_header("Link", f"<{texts}>; rel=modulepreload")
     handler.finish(html)
 
 

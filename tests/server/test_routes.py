@@ -194,6 +194,15 @@ def test_the_page_allows_no_inline_script_and_no_other_origin(standing_gateway, 
         assert page.headers["Cache-Control"] == "no-cache"
 
 
+@pytest.mark.parametrize("wish", ["en-US", "ko-KR"])
+def test_what_the_page_asks_for_first_comes_with_it_in_the_readers_language(standing_gateway, built, wish):
+    page = ask(standing_gateway.port, path="/chat", headers=[("Accept-Language", wish)])
+    early = re.findall(r"<([^>]+)>; rel=(\w+)", page.headers["Link"])
+    assert [kind for _, kind in early] == ["preload", "modulepreload"]
+    assert early[1][0].startswith(f"assets/{wish[:2]}-")
+    assert all(ask(standing_gateway.port, path=f"/{path}").status == 200 for path, _ in early)
+
+
 def test_built_files_are_kept_for_ever_and_the_element_is_asked_for_again(standing_gateway, built):
     port = standing_gateway.port
     page = ask(port, path="/chat").body.decode()

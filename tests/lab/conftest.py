@@ -49,7 +49,7 @@ def lab(tmp_path_factory, api) -> Iterator[Lab]:
 
 @pytest.fixture
 def open_notebook(browser, lab, api):
-    """Write a notebook and open it in a fresh window: ``open_notebook("a.ipynb", "1 + 1")``. ``at``: which application."""
+    """Write a notebook and open it in a fresh window: ``open_notebook("a.ipynb", "1 + 1")``; ``at`` which application."""
     opened: list[Page] = []
 
     def show(name: str, *cells, at: str = "lab/tree") -> Page:
@@ -59,7 +59,8 @@ def open_notebook(browser, lab, api):
         opened.append(page)
         page.goto(f"{lab.url}{at}/{name}?token={TOKEN}&reset")
         expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=2 * PATIENCE_MS)
-        expect(page.get_by_role("button", name="| Idle").or_(page.locator(IDLE_7))).to_be_attached(timeout=2 * PATIENCE_MS)
+        idle = page.get_by_role("button", name="| Idle").or_(page.locator(IDLE_7))
+        expect(idle).to_be_attached(timeout=2 * PATIENCE_MS)
         api.requests.clear()
         return page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ class Kernel:
         self._client = self._manager.blocking_client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=CELL_S)
+        self.comms: list[dict[str, Any]] = []
+        """What widgets have said so far."""
 
     def run(self, code: str) -> Ran:
         """Run a cell to its end."""
@@ -57,7 +60,7 @@ class Kernel:
         deadline = time.monotonic() + CELL_S
         while True:
             try:
-                message = self._client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+                message = self._said(max(0.1, deadline - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"the cell did not end: {ran}") from None
             if message["parent_header"].get("msg_id") != asked:
@@ -82,6 +85,24 @@ class Kernel:
             if payload.get("source") == "set_next_input":
                 ran.next_input = payload["text"]
         return ran
+
+    def listen(self) -> None:
+        """Take in what has come since; widgets talk also when no cell runs."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._said(0)
+
+    def _said(self, timeout_s: float) -> dict[str, Any]:
+        """The next message. Raises ``queue.Empty``."""
+        message: dict[str, Any] = self._client.get_iopub_msg(timeout=timeout_s)
+        if message["msg_type"].startswith("comm_"):
+            self.comms.append(message)
+        return message
+
+    def tell(self, comm: str, data: Mapping[str, Any]) -> None:
+        """Say something to a widget, as its page does."""
+        message = self._client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        self._client.shell_channel.send(message)
 
     def complete(self, code: str) -> list[str]:
         reply = self._client.complete(code, len(code), reply=True, timeout=CELL_S)

@@ -1,0 +1,53 @@
+"""The widget where the browser cannot reach the server: it falls back to the kernel by itself, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.support.server import ROOT
+from tests.support.tools import require
+
+from .elsewhere import ADDRESS, Elsewhere
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def elsewhere(started) -> Iterator[Elsewhere]:
+    path = require("chromium")
+    assert (ROOT / "clawdbot_ext" / "_static" / "single.js").exists(), "the page is not built: pip install -e ."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-sync"])
+        host = Elsewhere(browser, started)
+        yield host
+        host.close()
+        browser.close()
+
+
+def test_frames_go_through_the_kernel_and_the_chat_says_so(elsewhere, api):
+    api.requests.clear()
+    ran = elsewhere.kernel.run("from clawdbot_ext import ChatWidget\nfar = ChatWidget('far', context=[{'a': 1}])")
+    assert ran.errors == []
+    elsewhere.show()
+    page = elsewhere.page
+    chat = page.locator("clawdbot-chat")
+    elsewhere.until(lambda: chat.locator(".connection[data-open=true]").count() == 1)
+    assert page.get_by_text("Connected through the kernel").is_visible()
+    elsewhere.until(lambda: chat.get_by_role("button", name="value-1").count() == 1)
+
+    chat.locator("#composer").fill("From far away [[text=Near enough.]]")
+    chat.locator("#composer").press("Enter")
+    answer = chat.locator("clawdbot-message").get_by_text("Near enough.", exact=True)
+    elsewhere.until(lambda: answer.count() == 1)
+    assert "`value-1`: dict" in str([request.body for request in api.requests])
+
+    run = elsewhere.kernel.start("import time\ntime.sleep(1)\nprint('done')")  # kernels do one thing at a time
+    chat.locator("#composer").fill("And now? [[text=After the cell.]]")
+    chat.locator("#composer").press("Enter")
+    assert elsewhere.kernel.collect(run).text == "done\n"
+    answer = chat.locator("clawdbot-message").get_by_text("After the cell.", exact=True)
+    elsewhere.until(lambda: answer.count() == 1)
+    assert [url for url in elsewhere.wanted if not url.startswith(("blob:", "data:", ADDRESS))] == []

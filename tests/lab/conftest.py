@@ -49,7 +49,7 @@ def lab(tmp_path_factory, api) -> Iterator[Lab]:
 
 @pytest.fixture
 def open_notebook(browser, lab, api):
-    """Write a notebook and open it in a fresh window: ``open_notebook("a.ipynb", "1 + 1")``; ``at`` which application."""
+    """Write a notebook and open it in a fresh window (``at`` an application): ``open_notebook("a.ipynb", "1 + 1")``."""
     opened: list[Page] = []
 
     def show(name: str, *cells, at: str = "lab/tree") -> Page:

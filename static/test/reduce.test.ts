@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 
 import { reduce } from "../src/core/reduce.js";
 import type { Action } from "../src/core/reduce.js";
-import type { ChatEvent, History, Message, SessionEntry } from "../src/core/protocol.js";
+import type { ChatEvent, Hello, History, Message, SessionEntry } from "../src/core/protocol.js";
 import { currentView, initialState } from "../src/core/state.js";
-import type { State } from "../src/core/state.js";
+import type { State, View } from "../src/core/state.js";
 
 const KEY = "agent:main:main";
 
@@ -184,6 +184,25 @@ describe("the history", () => {
     const state = run([{ type: "history.asked", key: KEY }, got([message(90, "user", "x")], { hasMore: true })], ready);
     expect(currentView(state)).toMatchObject({ hasMore: true });
     expect(currentView(state).messages.map((each) => each.seq)).toEqual([90]);
+  });
+
+  test("after a loss it is read from where nothing is missing, whatever news came since", () => {
+    const answers = (seq: number): Message[] =>
+      Array.from({ length: 6 - seq }, (_, n) => message(seq + n + 1, "user", "x"));
+    const knownTo = (view: View): number | undefined => view.knownTo ?? view.messages.at(-1)?.seq;
+    for (const loss of [{ type: "gap" }, { type: "hello", hello: {} as Hello }] as Action[]) {
+      const behind = run([loss, stored(message(4, "user", "x")), final("run5", message(5, "assistant", "x"))], ready);
+      expect(knownTo(currentView(behind))).toBe(1);
+      const asked = run([{ type: "history.asked", key: KEY }, stored(message(6, "user", "x"))], behind);
+      expect(knownTo(currentView(asked))).toBe(1);
+      const whole = currentView(run([got(answers(1), { recovered: true })], asked));
+      expect(whole.messages.map((each) => each.seq)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(knownTo(whole)).toBe(6);
+      // A second loss while the first is made good: what was lost then is in no answer yet.
+      const twice = run([loss, stored(message(9, "user", "x")), got(answers(1), { recovered: true })], asked);
+      expect(currentView(twice).stale).toBe(true);
+      expect(knownTo(currentView(twice))).toBeLessThanOrEqual(6);
+    }
   });
 
   test("older pages are put in front and survive a reload of the newest", () => {

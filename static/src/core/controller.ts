@@ -240,11 +240,11 @@ export class Controller {
     await this.askHistory(view.key, { limit, beforeSeq: first.seq }, true);
   }
 
-  /** Read what is new in a session: what came after the newest message that is known here, or the newest page. */
+  /** Read what is new in a session: what came after all that is known here, or the newest page. */
   loadHistory(key: string): Promise<void> {
     const view = this.state.views[key];
-    const last = view?.messages.at(-1);
-    const since = view && view.epoch > 0 && last && !view.branching ? { epoch: view.epoch, sinceSeq: last.seq } : {};
+    const sinceSeq = view?.knownTo ?? view?.messages.at(-1)?.seq;
+    const since = view?.epoch && sinceSeq && !view.branching ? { epoch: view.epoch, sinceSeq } : {};
     return this.askHistory(key, { limit: PAGE, ...since }, false);
   }
 

@@ -55,7 +55,7 @@ export function reduce(state: State, action: Action): State {
     case "setup":
       return onSetup(state, action.setup);
     case "gap":
-      return everyView(state, (view) => ({ ...view, stale: true }));
+      return everyView(state, lost);
     case "sessions":
       return { ...state, sessions: sorted(action.sessions), sessionsLoaded: true };
     case "commands":
@@ -106,7 +106,12 @@ function onHello(state: State, hello: Hello): State {
   const mainKey = hello.snapshot?.sessionDefaults?.mainSessionKey ?? MAIN_KEY;
   const approvals = hello.snapshot?.approvals ?? [];
   const next = { ...state, hello, mainKey, current: canonicalKey(state.current, mainKey), approvals };
-  return everyView(next, (view) => ({ ...view, stale: true }));
+  return everyView(next, lost);
+}
+
+/** There was news that did not come here. */
+function lost(view: View): View {
+  return { ...view, stale: true, knownTo: view.knownTo ?? view.messages.at(-1)?.seq ?? 0 };
 }
 
 /** Another provider answers now. */
@@ -190,6 +195,7 @@ function latest(view: View, history: History): View {
   const live = liveAfter(view, history);
   return {
     ...view,
+    knownTo: view.stale ? view.knownTo : undefined, // stale: lost again while it was on its way
     status: "ready",
     asking: false,
     stale: view.stale || (live?.ahead?.length ?? 0) > 0,

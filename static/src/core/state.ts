@@ -72,6 +72,8 @@ export interface View {
   queued: Queued[];
   /** What is shown may miss something: read the history again. */
   stale: boolean;
+  /** News were lost after this number, so those that came since do not say up to where everything is known. */
+  knownTo?: number | undefined;
   /** Runs that have ended: late deltas of theirs mean nothing. Newest last, bounded. */
   ended: string[];
   /** What this page saw of a run's thinking: the stored message may have left it out. */

@@ -16,7 +16,7 @@ import { contextSources, sourceOf } from "./contexts.js";
 import { droppedFiles } from "./drops.js";
 import type { ChatStatus, CodeAction } from "./embed.js";
 import { root } from "./embed.js";
-import { icon } from "./icon.js";
+import { explainIcon, fixIcon, icon } from "./icon.js";
 import { failedCell, insertAndRun, insertBelow, NoCell, replaceCell } from "./notebook.js";
 import { ChatPanel } from "./panel.js";
 import { Sessions } from "./sessions.js";
@@ -220,26 +220,24 @@ function activate(
       (await side.element()).newSession();
     },
   });
+  const hasError = (): boolean => {
+    const panel = current();
+    return panel !== null && failedCell(panel) !== null;
+  };
   const cellCommands = [
-    [Commands.ask, "Ask About This Cell", "ask", hasCell],
-    [Commands.explain, "Explain This Cell", "explain", hasCell],
-    [
-      Commands.fix,
-      "Fix This Cell",
-      "fix",
-      () => {
-        const panel = current();
-        return panel !== null && failedCell(panel) !== null;
-      },
-    ],
-    [Commands.askSelection, "Ask About the Selected Text", "selection", hasCell],
+    [Commands.ask, "Ask About This Cell", "ask", hasCell, icon],
+    [Commands.explain, "Explain This Cell", "explain", hasCell, explainIcon],
+    [Commands.fix, "Fix This Cell", "fix", hasError, fixIcon],
+    [Commands.askSelection, "Ask About the Selected Text", "selection", hasCell, icon],
   ] as const;
-  for (const [id, label, kind, isEnabled] of cellCommands)
+  for (const [id, label, kind, isEnabled, drawing] of cellCommands)
     commands.addCommand(id, {
       label: text(label),
       caption: text(label),
-      icon,
+      icon: drawing,
       isEnabled,
+      // Of the buttons on a cell, that to fix it is there after an error only.
+      ...(kind === "fix" ? { isVisible: isEnabled } : {}),
       execute: () => about(kind),
     });
 

@@ -123,6 +123,8 @@ def _check_key(value: str) -> str | None:
 
 
 MB = 1_048_576
+FEATURES = ("tools", "uploads", "files", "temporary", "export", "import", "settings")
+"""What ``policy.disabled`` may name; what each of them covers is in ``gateway.policy``."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("gateway.port", "integer", 18789, "The port the gateway listens on; 0 takes any free one.",
@@ -205,6 +207,10 @@ SETTINGS: tuple[Setting, ...] = (
             check=_check_base_url),
     Setting("models.providers.<name>.apiKey", "string", "", "The key for the provider.", secret=True),
     Setting("models.providers.<name>.models", "models", (), "The models to offer; empty: those the provider lists."),
+    Setting("models.allowed", "strings", (), "The models that may be used: ids, provider/id, lines (sonnet) or "
+            "patterns with *; empty: all.", env=("CLAWDBOT_MODELS_ALLOWED",)),
+    Setting("policy.disabled", "strings", (), "What is switched off for everybody who uses this gateway, in pages, "
+            "terminals and kernels alike.", choices=FEATURES, env=("CLAWDBOT_POLICY_DISABLED",)),
     Setting("media.image.maxEdge", "integer", 0, "The longest side of an image that is sent to the model; 0: as much "
             "as the model sees.", "pixels", minimum=0, maximum=8_000),
     Setting("media.pdf.mode", "string", "auto", "How PDFs are sent: as they are where the model reads them, or as "
@@ -406,7 +412,8 @@ def _property(setting: Setting) -> dict[str, Any]:
         model = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
         return {**schema, "type": "array", "items": {"anyOf": [{"type": "string"}, model]}}
     if setting.type == "strings":
-        return {**schema, "type": "array", "items": {"type": "string"}}
+        choices = {"enum": list(setting.choices)} if setting.choices else {}
+        return {**schema, "type": "array", "items": {"type": "string", **choices}}
     schema |= {"type": setting.type, "default": setting.default}
     if setting.choices:
         schema["enum"] = list(setting.choices)

@@ -28,6 +28,7 @@ from .gateway.core import Gateway
 from .gateway.media.attachments import described, explained, owner_of
 from .gateway.media.seeing import last_seen
 from .gateway.media.uploads import Upload
+from .gateway.policy import require
 from .handlers import Ours, Plain, unavailable
 from .mounted import Mounted
 from .protocol.errors import (
@@ -37,6 +38,7 @@ from .protocol.errors import (
     RateLimited,
     ShuttingDown,
     StorageFull,
+    SwitchedOff,
     TooLarge,
     Unauthorized,
 )
@@ -64,7 +66,7 @@ def status_of(error: GatewayError) -> int:
         return own
     table: tuple[tuple[type[GatewayError], int], ...] = (
         (RateLimited, 429), (StorageFull, 507), (ShuttingDown, 503), (TooLarge, 413), (Unauthorized, 401),
-        (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404))
+        (SwitchedOff, 403), (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404))
     return next((status for kind, status in table if isinstance(error, kind)), 400)
 
 
@@ -115,6 +117,7 @@ class _Post(_MediaRoute):
         sha256 = self.request.headers.get("X-Clawdbot-Sha256")
         self.request.connection.set_max_body_size(largest * DRAINED)  # type: ignore[union-attr]  # HTTP/1
         try:
+            require(gateway.live(), "uploads")
             if self.request.headers.get("Content-Encoding", "identity") != "identity":
                 raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
             self._upload = self._gateway.media.receive(

@@ -46,6 +46,7 @@ _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("slow", r"\bslow(ly)?\b|천천히|느리게"),
         ("hello", r"^\W*(hi|hello|hey|help)\b|^\W*(안녕|도움)|^\?+$"),
     ))
+TOOL_SUBJECTS = ("tools", "tool", "clock")
 _ERROR = re.compile(r"\berror\s+(\d{3})\b|(?:오류|에러)\s*(\d{3})", re.IGNORECASE)
 _ERROR_KINDS = {400: "invalid", 401: "auth", 402: "billing", 403: "auth", 404: "not_found", 413: "too_large",
                 429: "rate_limit", 529: "overloaded"}
@@ -170,6 +171,8 @@ def _answer(locale: str, subject: str, text: str) -> str:
         sections = (say(locale, f"demo.long.{n % 3}") for n in range(LONG_SECTIONS))
         body = "\n\n".join(f"### {number}\n\n{section}" for number, section in enumerate(sections, 1))
         return say(locale, "demo.long.intro") + "\n\n" + body
+    if subject in TOOL_SUBJECTS:  # and no tool is offered
+        subject = "other"
     answer = say(locale, f"demo.{subject}")
     if subject in ("hello", "key", "other"):
         answer += "\n\n" + say(locale, "demo.setup")

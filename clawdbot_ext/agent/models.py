@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..protocol.errors import NotFound
@@ -44,6 +45,18 @@ class UnknownModel(NotFound):
     def __init__(self, spec: str, suggestions: Sequence[str]):
         near = f" Did you mean {', '.join(suggestions)}?" if suggestions else ""
         super().__init__(f"There is no model {spec!r}.{near}", spec=spec, suggestions=list(suggestions))
+
+
+class ModelNotAllowed(UnknownModel):
+    """The model exists, and ``models.allowed`` does not have it. ``facts["suggestions"]`` holds some that it has."""
+
+    reason = "MODEL_NOT_ALLOWED"
+
+    def __init__(self, spec: str, allowed: Sequence[str]):
+        super().__init__(spec, ())
+        self.message = f"The model {spec!r} is not allowed here (models.allowed)."
+        self.args = (self.message,)
+        self.facts["suggestions"] = list(allowed)[:3]
 
 
 class Sources(Protocol):
@@ -94,18 +107,34 @@ class ModelCatalogue:
         active model), or ``default``. An id that a provider was never asked for is taken at its word.
         """
         spec = (spec or "").strip()
-        if not spec:
-            return None
         if spec.lower() == "default":
             return self._automatic()
+        found = self._exists(spec)
+        if found is not None and not self.allows(found):  # a line may have another model that is allowed
+            found = _named(spec, self.offered())
+        return found
+
+    def allows(self, model: Model) -> bool:
+        """May it be used, as far as ``models.allowed`` is concerned? The demo is no model."""
+        allowed = self._sources.config()["models.allowed"]
+        names = (model.spec, model.id, _undated(model.id), model.line)
+        return not allowed or model.provider == "demo" or any(fnmatchcase(n, p) for n in names for p in allowed)
+
+    def _exists(self, spec: str) -> Model | None:
+        """As ``find``, whether or not it may be used."""
+        if not spec:
+            return None
         provider, slash, model_id = spec.partition("/")
         if slash and provider in self._sources.current():
-            return _named(model_id, self._of(provider)) or self._on_trust(provider, model_id)
-        return _named(spec, self.offered()) or self._on_trust(next(iter(self._sources.current())), spec)
+            return _named(model_id, self._all_of(provider)) or self._on_trust(provider, model_id)
+        everything = [model for name in self._sources.current() for model in self._all_of(name)]
+        return _named(spec, everything) or self._on_trust(next(iter(self._sources.current())), spec)
 
     def resolve(self, spec: str) -> Model:
-        """As ``find``. Raises ``UnknownModel`` with near names instead of returning ``None``."""
+        """As ``find``. Where that is ``None``: raises ``ModelNotAllowed``, or ``UnknownModel`` with near names."""
         model = self.find(spec)
+        if model is None and self._exists(spec.strip()) is not None:
+            raise ModelNotAllowed(spec, [each.spec for each in self.offered()])
         if model is None:
             raise UnknownModel(spec, self._near(spec))
         return model
@@ -146,6 +175,7 @@ class ModelCatalogue:
 
         Raises:
             UnknownModel: ``spec`` names no model, or none any more.
+            ModelNotAllowed: it may not be used, or none of the provider's may.
         """
         if spec and spec.startswith("demo/"):  # a session from the time before there was a key
             spec = None
@@ -155,7 +185,10 @@ class ModelCatalogue:
             await asyncio.wait(first, timeout=FIRST_WAIT_S)
         if spec and self.find(spec) is None and (again := self._ask_all(RETRY_S)):
             await asyncio.wait(again, timeout=FIRST_WAIT_S)
-        return self.resolve(spec) if spec else self.default()
+        model = self.resolve(spec) if spec else self.default()
+        if not self.allows(model):  # no model of the default provider is allowed
+            raise ModelNotAllowed(model.spec, [each.spec for each in self.offered()])
+        return model
 
     async def refresh(self) -> None:
         """Ask every provider again, unless that was done within the last minute."""
@@ -205,6 +238,10 @@ class ModelCatalogue:
             listing.task = None
 
     def _of(self, name: str) -> Sequence[Model]:
+        """The models of one provider that may be used, newest first."""
+        return [model for model in self._all_of(name) if self.allows(model)]
+
+    def _all_of(self, name: str) -> Sequence[Model]:
         """The models of one provider, newest first."""
         config = self._sources.current().get(name)
         listing = self._listings.get(name)
@@ -223,7 +260,12 @@ class ModelCatalogue:
         name = next(iter(self._sources.current()))
         models = self._of(name)
         active = [model for model in models if not model.deprecated] or models
-        return _newest_of(DEFAULT_LINE, active) or (active[0] if active else bare(name, known.KNOWN[0].id))
+        return _newest_of(DEFAULT_LINE, active) or (active[0] if active else bare(name, self._named_in_policy(name)))
+
+    def _named_in_policy(self, provider: str) -> str:
+        """An id for a provider that lists none that may be used: the first that ``models.allowed`` spells out."""
+        allowed = [spec.removeprefix(f"{provider}/") for spec in self._sources.config()["models.allowed"]]
+        return next((id_ for id_ in allowed if not set("*?[/") & set(id_)), known.KNOWN[0].id)
 
     def _on_trust(self, provider: str, model_id: str) -> Model | None:
         """A model of a provider that was not asked yet, or cannot say: taken as named, if the name can be right."""

@@ -22,7 +22,7 @@ from ..config import Config
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
 from ..protocol.frames import CloseCode, encode
-from ..protocol.keys import AGENT_ID, canonical, main_session_key
+from ..protocol.keys import AGENT_ID, canonical, is_temporary, main_session_key
 from ..protocol.schema import (
     CAP_APPEND,
     CAP_SESSION_EVENTS,
@@ -72,6 +72,7 @@ from .media.attachments import ReadFile
 from .media.library import Library
 from .methods import HANDLERS
 from .nodes import Nodes
+from .policy import disabled, methods_off, require
 from .presence import Presence
 from .rotation import hash_stored_password
 from .runs import Runs
@@ -222,7 +223,8 @@ class Gateway:
         return {
             "type": "hello-ok", "protocol": PROTOCOL_VERSION,
             "server": {"version": __version__, "host": socket.gethostname(), "connId": client.conn_id},
-            "features": {"methods": sorted(HANDLERS), "events": list(EVENTS),
+            "features": {"methods": sorted(HANDLERS.keys() - methods_off(config)), "events": list(EVENTS),
+                         "disabled": list(config["policy.disabled"]),
                          "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE]},
             "snapshot": {
                 "presence": self.presence.rows(), "health": self.health(),
@@ -241,8 +243,10 @@ class Gateway:
 
     # -- small questions that every method asks -----------------------------------------------------------------------
     def canonical(self, key: str) -> str:
-        """The one spelling of a session key. Raises ``InvalidRequest``."""
-        return canonical(key, self.live()["session.mainKey"])
+        """The one spelling of a session key. Raises ``InvalidRequest``, and ``SwitchedOff`` of a temporary one."""
+        if is_temporary(found := canonical(key, self.live()["session.mainKey"])):
+            require(self.live(), "temporary")
+        return found
 
     def main_key(self) -> str:
         return main_session_key(self.live()["session.mainKey"])
@@ -283,7 +287,7 @@ class Gateway:
     def setup(self) -> dict[str, Any]:
         """Which provider answers, and whether the user should be asked for a key."""
         name = self.providers.default_name()
-        return {"provider": name, "needsKey": name == "demo"}
+        return {"provider": name, "needsKey": name == "demo" and not disabled(self.live(), "settings")}
 
     def health(self) -> dict[str, Any]:
         """The payload of ``health`` (method and event): no I/O; ``sessions`` is what was last looked up."""

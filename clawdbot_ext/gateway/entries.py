@@ -94,6 +94,6 @@ def explain(locale: str | None, error: GatewayError) -> str:
     """An error for people, in their language where the catalogue has it; the wire's own message is English."""
     if isinstance(error, UnknownModel):
         near = ", ".join(f"`{spec}`" for spec in error.facts["suggestions"])
-        key = "error.UNKNOWN_MODEL.near" if near else "error.UNKNOWN_MODEL"
+        key = f"error.{error.reason}.near" if near else f"error.{error.reason}"
         return t(locale, key, spec=error.facts["spec"], near=near)
     return error.message

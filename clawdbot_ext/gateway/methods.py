@@ -13,6 +13,7 @@ from ..protocol import frames
 from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, Unavailable, UnknownMethod
 from ..protocol.schema import METHODS, Method, Params
 from . import refusals
+from .policy import require_method
 
 if TYPE_CHECKING:
     from .client import Client
@@ -53,6 +54,7 @@ async def dispatch(
         if row is None or request.method not in HANDLERS:
             raise UnknownMethod(f"unknown method: {request.method}")
         authorize(row, client)
+        require_method(gateway.live(), request.method)
         params = read_params(request.method, row.params, request.params)
         answer = await HANDLERS[request.method](gateway, client, params)
         if isinstance(answer, Twice):

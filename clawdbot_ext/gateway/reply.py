@@ -26,6 +26,7 @@ from ..store.api import RunState, Session
 from .compaction import relieve
 from .entries import decode, explain
 from .media.seeing import see
+from .policy import disabled
 from .tools import RunTools, offered
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     if active.kept:
         provider = Continuing(provider, active.kept, active.run.text[len(active.kept):])
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
-    desk = RunTools(gw, active, () if active.kept else offered(model.provider))  # what goes on goes on as text
+    toolless = active.kept or disabled(config, "tools")  # what goes on goes on as text
+    desk = RunTools(gw, active, () if toolless else offered(model.provider))
     try:
         outcome = await converse(provider, request, active.reply, emit, desk, limit_s=seconds or None)
     except GatewayError as exc:  # a step could not be stored: what it was is not known to be kept, so it ends here

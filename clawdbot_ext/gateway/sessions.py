@@ -36,6 +36,7 @@ from ..protocol.schema import (
 from ..store.api import Session
 from .entries import CLAWDBOT_FIELDS, preview_items, t
 from .methods import method
+from .policy import require
 
 if TYPE_CHECKING:
     from .client import Client
@@ -88,6 +89,8 @@ async def sessions_new(gw: Gateway, client: Client, params: SessionsNewParams) -
         settings["model"] = gw.models.resolve(params.model).spec
     if params.key and params.temporary:
         raise InvalidRequest("a temporary session gets its key from the gateway", reason="KEY_GIVEN")
+    if params.temporary:
+        require(gw.live(), "temporary")
     key = gw.canonical(params.key) if params.key else new_key(temporary=bool(params.temporary))
     session = await gw.store.create_session(key, settings=settings, now=now_ms())
     if params.label:

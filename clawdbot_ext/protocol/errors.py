@@ -7,6 +7,7 @@
     │   ├── IdempotencyConflict  INVALID_REQUEST  IDEMPOTENCY_CONFLICT
     │   ├── Stale                INVALID_REQUEST  STALE            (base hash guard)
     │   ├── SendDenied               INVALID_REQUEST  SEND_DENIED      (the session's sendPolicy)
+    │   ├── SwitchedOff          INVALID_REQUEST  DISABLED_BY_POLICY
     │   ├── MissingScope         INVALID_REQUEST  MISSING_SCOPE
     │   ├── TooLarge             INVALID_REQUEST  TOO_LARGE
     │   └── Unauthorized         INVALID_REQUEST  UNAUTHORIZED     (the socket closes with 1008)
@@ -99,6 +100,12 @@ class SendDenied(InvalidRequest):
     """The session's ``sendPolicy`` is ``deny``."""
 
     reason = "SEND_DENIED"
+
+
+class SwitchedOff(InvalidRequest):
+    """The administrator has switched ``details.feature`` off (``policy.disabled``)."""
+
+    reason = "DISABLED_BY_POLICY"
 
 
 class MissingScope(InvalidRequest):

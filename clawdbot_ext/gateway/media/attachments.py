@@ -21,6 +21,7 @@ from ...protocol.schema import Attachment
 from ...store.api import Media
 from ..auth import Identity
 from ..auth import owner as account
+from ..policy import require
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -46,6 +47,8 @@ HINTED = frozenset({"MEDIA_TOO_LARGE", "MEDIA_TOO_MANY", "MEDIA_TOTAL_TOO_LARGE"
 async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> list[Media]:
     """The files of a message, in order. Raises a ``GatewayError`` that names the first that cannot be taken."""
     limits = gw.media.limits()
+    for attachment in given:
+        require(gw.live(), "uploads" if attachment.path is None else "files")
     if len(given) > limits.max_count:
         error = InvalidRequest(f"{len(given)} attachments; at most {limits.max_count}", reason="MEDIA_TOO_MANY",
                                maxCount=limits.max_count)

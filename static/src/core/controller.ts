@@ -225,6 +225,11 @@ export class Controller {
     return this.state.hello?.features?.methods?.includes(method) ?? false;
   }
 
+  /** Has the administrator switched this off? */
+  off(feature: string): boolean {
+    return this.state.hello?.features?.disabled?.includes(feature) ?? false;
+  }
+
   /** Stop the reply being written in the session on show, or take one queued send back. */
   abort(runId?: string): Promise<unknown> {
     const key = this.state.current;

@@ -53,7 +53,8 @@ export type Frame = RequestFrame | ResponseFrame | EventFrame;
 export interface Hello {
   protocol: number;
   server: { version: string; host?: string; connId: string };
-  features?: { methods?: string[]; events?: string[]; caps?: string[] };
+  /** `disabled`: what the administrator has switched off (`policy.disabled`). */
+  features?: { methods?: string[]; events?: string[]; caps?: string[]; disabled?: string[] };
   snapshot?: {
     sessionDefaults?: { mainKey?: string; mainSessionKey?: string };
     setup?: Setup;

@@ -49,19 +49,23 @@ export function tools(ui: Ui, state: ToolState): TemplateResult {
     </button>`;
   const long = state.text.length > LONG || state.text.split("\n").length > 4;
   return html`<div class="composer-buttons">
-    <label class="icon-button attach" title=${t("composer.attach")}>
-      ${icon("attach")}<span class="sr">${t("composer.attach")}</span>
-      <input
-        type="file"
-        multiple
-        class="sr"
-        @change=${(event: Event) => {
-          const input = event.target as HTMLInputElement;
-          state.attach(Array.from(input.files ?? []));
-          input.value = ""; // the same file may be chosen again
-        }}
-      />
-    </label>
+    ${
+      controller.off("uploads")
+        ? nothing
+        : html`<label class="icon-button attach" title=${t("composer.attach")}>
+            ${icon("attach")}<span class="sr">${t("composer.attach")}</span>
+            <input
+              type="file"
+              multiple
+              class="sr"
+              @change=${(event: Event) => {
+                const input = event.target as HTMLInputElement;
+                state.attach(Array.from(input.files ?? []));
+                input.value = ""; // the same file may be chosen again
+              }}
+            />
+          </label>`
+    }
     ${controller.can("files.list") ? tool("at", "composer.files", () => state.mention()) : nothing}
     ${tool("slash", "composer.commands", () => state.command())}
     ${long ? tool("expand", "composer.expand", () => state.expand()) : nothing}

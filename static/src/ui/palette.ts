@@ -56,9 +56,15 @@ export class ClawdbotPalette extends LightElement {
     const { ui } = this;
     const { t, controller, locale } = ui;
     const { sessions, mainKey, commands } = controller.state;
+    const temporary: Entry = {
+      icon: "ghost",
+      text: t("temporary.new"),
+      note: "",
+      run: () => void ui.attempt(controller.newTemporary()),
+    };
     const acts: Entry[] = [
       { icon: "compose", text: t("sessions.new"), note: "", run: () => void controller.newSession() },
-      { icon: "ghost", text: t("temporary.new"), note: "", run: () => void ui.attempt(controller.newTemporary()) },
+      ...(controller.off("temporary") ? [] : [temporary]),
       { icon: "gear", text: t("settings.title"), note: "", run: () => ui.openSettings() },
       { icon: "key", text: t("setup.title"), note: "", run: () => ui.openSettings("setup") },
       { icon: "bulb", text: t("shortcuts.title"), note: "?", run: () => void this.shortcuts() },

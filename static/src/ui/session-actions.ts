@@ -1,8 +1,13 @@
 /** What a person does with a session from its menu. Fetched with the first such act. */
 import { canonicalKey, entryOf } from "../core/state.js";
+import { addTexts } from "../i18n/index.js";
+import en from "../i18n/menus.en.json";
+import ko from "../i18n/menus.ko.json";
 
 import type { Ui } from "./context.js";
 import { titleOf } from "./sidebar.js";
+
+addTexts({ en, ko });
 
 export type SessionAction =
   | "rename"

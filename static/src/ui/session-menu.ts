@@ -64,13 +64,14 @@ export class ClawdbotSessionMenu extends LightElement {
     const options: Item = ["sliders", "menu.options", "options"];
     const file: Item = ["download", "sessions.export", "export"];
     const remove: Item = ["trash", "sessions.remove", "remove"];
-    if (isTemporary(this.key)) return [options, file, remove];
+    const files = this.ui.controller.can("sessions.export") ? [file] : [];
+    if (isTemporary(this.key)) return [options, ...files, remove];
     return [
       rename,
       entry?.pinned ? ["pin", "menu.unpin", "unpin"] : ["pin", "menu.pin", "pin"],
       ["fork", "menu.duplicate", "duplicate"],
       options,
-      file,
+      ...files,
       ["history", "menu.earlier", "earlier"],
       ["restart", "sessions.reset", "reset"],
       ["eraser", "sessions.clear", "clear"],

@@ -247,7 +247,11 @@ export class ClawdbotSettings extends LightElement {
   private conversations(title: string): TemplateResult[] {
     const { t } = this.ui;
     const rows: TemplateResult[] = [];
-    if (this.autoTitle !== null && this.hit(title, t("settings.autoTitle"), t("settings.autoTitleHint")))
+    if (
+      this.autoTitle !== null &&
+      this.ui.controller.can("config.patch") &&
+      this.hit(title, t("settings.autoTitle"), t("settings.autoTitleHint"))
+    )
       rows.push(
         this.switch(
           t("settings.autoTitle"),
@@ -256,7 +260,7 @@ export class ClawdbotSettings extends LightElement {
           (on) => void this.setAutoTitle(on),
         ),
       );
-    if (this.hit(title, t("settings.import"), t("settings.importHint")))
+    if (this.ui.controller.can("sessions.import") && this.hit(title, t("settings.import"), t("settings.importHint")))
       rows.push(
         html`<div class="file-row">
           <span><span id="import-label">${t("settings.import")}</span><small>${t("settings.importHint")}</small></span>

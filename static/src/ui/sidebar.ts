@@ -64,15 +64,19 @@ export class ClawdbotSidebar extends LightElement {
       <div class="brand">${logo()}<span>Clawdbot</span></div>
       <div class="new-row">
         <button type="button" class="new-chat" @click=${this.startNew}>${icon("compose")} ${t("sessions.new")}</button>
-        <button
-          type="button"
-          class="icon-button"
-          aria-label=${t("temporary.new")}
-          title=${t("temporary.new")}
-          @click=${this.startTemporary}
-        >
-          ${icon("ghost")}
-        </button>
+        ${
+          this.ui.controller.off("temporary")
+            ? nothing
+            : html`<button
+                type="button"
+                class="icon-button"
+                aria-label=${t("temporary.new")}
+                title=${t("temporary.new")}
+                @click=${this.startTemporary}
+              >
+                ${icon("ghost")}
+              </button>`
+        }
       </div>
       <label class="search">
         ${icon("search")}<span class="sr">${t("sessions.search")}</span>

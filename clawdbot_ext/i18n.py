@@ -1,13 +1,15 @@
 """Texts for people, in their language: flat JSON catalogues in ``locale/``, one a noun and language.
 
 ``t = catalogue("gateway")`` then ``t("ko", "reset.done", key="…")``. English is the fallback of languages and keys;
-a key that is in no catalogue is a bug and raises ``KeyError``. Browser texts live in ``static/src``, not here.
+a key that is in no catalogue is a bug and raises ``KeyError``. ``{count:message|messages}`` in a text is the number and
+its noun. Browser texts live in ``static/src``, not here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import string
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -39,6 +41,19 @@ def environment_language(env: Mapping[str, str] | None = None) -> str:
     return language(next((env[n] for n in ("LC_ALL", "LC_MESSAGES", "LANG") if env.get(n)), None))
 
 
+class _Formatter(string.Formatter):
+    """``{count:page|pages}`` gives ``1 page`` and ``3 pages``; everything else is as ``str.format`` has it."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" not in format_spec:
+            return str(format(value, format_spec))
+        one, many = format_spec.split("|")
+        return f"{value} {one if str(value) == '1' else many}"
+
+
+_FORMATTER = _Formatter()
+
+
 @cache
 def texts(area: str, lang: str) -> Mapping[str, str]:
     """The whole catalogue of an area in one of ``LANGUAGES``."""
@@ -53,6 +68,6 @@ def catalogue(area: str) -> Callable[..., str]:
         lang = language(locale)
         own = texts(area, lang)
         template = own[key] if key in own else texts(area, "en")[key]
-        return template.format(**facts) if facts else template
+        return _FORMATTER.vformat(template, (), facts) if facts else template
 
     return t

@@ -77,3 +77,11 @@ AVOIDED = re.compile("제공자|공급자|되살|내려받|비디오|붐비|붐�
 @pytest.mark.parametrize("area", AREAS)
 def test_one_thing_has_one_name_in_korean(area: str) -> None:
     assert [text for text in texts(area, "ko").values() if AVOIDED.search(text)] == []
+
+
+@pytest.mark.parametrize(("lines", "text"), [(1, "1 line"), (2, "2 lines"), (0, "0 lines"), ("1", "1 line")])
+def test_a_number_brings_its_noun(lines: object, text: str) -> None:
+    t = i18n.catalogue("cli")
+    facts = {"number": 1, "count": 1, "file": "a", "messages": 3, "skipped": lines}
+    assert t("en", "import.progress", **facts) == f"[1/1] a: 3 messages added, {text} left out"
+    assert t("ko", "import.progress", **facts).endswith(f"메시지 3개 추가, {lines}줄 제외")

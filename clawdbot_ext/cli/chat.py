@@ -206,6 +206,8 @@ class Chat:
         run_id = str(uuid.uuid4())
         self._own.add(run_id)
         sent, self._files = self._files, []
+        for path in sent:
+            self._say(f"📎 {path.name}", "dim")
         asking = self._client.ask(text, session_key=self._key, run_id=run_id, attachments=sent,
                                   on_upload=self._uploaded)
         try:

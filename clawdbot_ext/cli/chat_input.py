@@ -75,9 +75,11 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
     @keys.add("enter")
     def send(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if buffer.complete_state and buffer.complete_state.current_completion:
-            buffer.complete_state = None
-        elif buffer.text.strip():
+        chosen = buffer.complete_state is not None and buffer.complete_state.current_completion is not None
+        buffer.complete_state = None
+        if chosen and " " in buffer.text:  # a path or a choice: there may be more to come
+            return
+        if buffer.text.strip():
             buffer.validate_and_handle()
 
     @keys.add("escape", "enter")

@@ -154,8 +154,8 @@ def duration(ms: int) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")]
-    shown = [f"{number}{unit}" for number, unit in parts if number][:2]
-    return " ".join(shown) or "0s"
+    shown = [say(f"unit.{unit}", count=number) for number, unit in parts if number][:2]
+    return " ".join(shown) or say("unit.s", count=0)
 
 
 def is_terminal() -> bool:

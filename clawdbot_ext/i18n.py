@@ -1,8 +1,8 @@
 """Texts for people, in their language: flat JSON catalogues in ``locale/``, one a noun and language.
 
 ``t = catalogue("gateway")`` then ``t("ko", "reset.done", key="…")``. English is the fallback of languages and keys;
-a key that is in no catalogue is a bug and raises ``KeyError``. ``{count:message|messages}`` in a text is the number and
-its noun. Browser texts live in ``static/src``, not here.
+a key that is in no catalogue is a bug and raises ``KeyError``. ``{count|message|messages}`` in a text is the noun for
+that number. Browser texts live in ``static/src``, not here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,13 @@ def environment_language(env: Mapping[str, str] | None = None) -> str:
 
 
 class _Formatter(string.Formatter):
-    """``{count:page|pages}`` gives ``1 page`` and ``3 pages``; everything else is as ``str.format`` has it."""
+    """``{count} {count|page|pages}`` gives ``1 page`` and ``3 pages``, as on the page; else it is ``str.format``."""
 
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if "|" not in format_spec:
-            return str(format(value, format_spec))
-        one, many = format_spec.split("|")
-        return f"{value} {one if str(value) == '1' else many}"
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if isinstance(key, str) and "|" in key:
+            name, one, many = key.split("|")
+            return one if str(kwargs[name]) == "1" else many
+        return super().get_value(key, args, kwargs)
 
 
 _FORMATTER = _Formatter()

@@ -47,7 +47,7 @@ def line_of(block: Mapping[str, Any]) -> str:
     if block.get("width") and block.get("height"):
         facts.append(f"{block['width']}×{block['height']}")
     if block.get("pages"):
-        facts.append(say("attach.page" if block["pages"] == 1 else "attach.pages", pages=block["pages"]))
+        facts.append(say("attach.pages", pages=block["pages"]))
     if block.get("durationMs"):
         minutes, seconds = divmod(round(block["durationMs"] / 1000), 60)
         facts.append(f"{minutes}:{seconds:02}")

@@ -24,6 +24,7 @@ from .i18n import language
 from .lock import GatewayLock
 from .protocol.errors import GatewayError
 from .protocol.frames import CloseCode
+from .proxies import seen
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -61,6 +62,7 @@ class Edge:
         self.ready: Callable[[], Awaitable[None]] = _at_once
         """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
         self.connections = Connections()
+        self._told_of_proxy = False
         self._lock: GatewayLock | None = None
         self._audit: Audit | None = None
         self._stopping = asyncio.Lock()
@@ -165,7 +167,17 @@ class Edge:
     # -- requests ---------------------------------------------------------------------------------------------------
     def client_key(self, request: HTTPServerRequest) -> str:
         """Who sent ``request``, as far as the limits count."""
-        return client_key(request.remote_ip or "")
+        sent = seen(request, self.live())
+        if sent.ignored and not self._told_of_proxy and self.live()["gateway.tailscale.mode"] == "off":
+            self._told_of_proxy = True
+            log.warning("%s forwards requests and is not in gateway.trustedProxies: all of its clients count as one",
+                        sent.address)
+        return client_key(sent.address)
+
+    def is_https(self, request: HTTPServerRequest) -> bool:
+        """Was ``request`` sent over https, to us or to a proxy in front of us?"""
+        tailnet = self.live()["gateway.tailscale.mode"] != "off" and request.host_name.endswith(".ts.net")
+        return tailnet or (seen(request, self.live()).scheme or request.protocol) == "https"
 
     def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
         """What ``request`` shows of itself, for ``gateway.auth`` to judge."""

@@ -22,6 +22,7 @@ from tornado.web import RequestHandler, stream_request_body
 
 from .config import Config
 from .crowd import RETRY_AFTER_S, crowded
+from .proxies import seen
 
 MAX_ANONYMOUS_BODY = 64 * 1024
 """Bytes of a request body that is read before anybody has logged in. Jupyter's own limit is 512 MB, in memory."""
@@ -78,10 +79,11 @@ class Policy:
     def _is_tailnet(self, name: str) -> bool:
         return self.config["gateway.tailscale.mode"] != "off" and name.endswith(".ts.net")
 
-    def own_origins(self, host: str) -> frozenset[Origin]:
+    def own_origins(self, host: str, forwarded_scheme: str | None = None) -> frozenset[Origin]:
         """The origins of pages that this server itself serves under the ``Host`` header ``host``; empty: no such host.
 
-        Tailscale takes TLS off before it passes a request on, so a ``.ts.net`` name stands for an https page.
+        Tailscale takes TLS off before it passes a request on, so a ``.ts.net`` name stands for an https page. Where
+        another proxy does so, ``forwarded_scheme`` is what it says.
         """
         found = _HOST.fullmatch(host)
         if found is None:
@@ -90,12 +92,16 @@ class Policy:
         tailnet = self._is_tailnet(name)
         if not (tailnet or name in self._names or host.lower() in self._names or (self.exposed and _is_address(name))):
             return frozenset()
-        schemes = {self.scheme, "https"} if tailnet else {self.scheme}
+        scheme = forwarded_scheme or self.scheme
+        schemes = {scheme, "https"} if tailnet else {scheme}
         return frozenset(Origin(scheme, name, int(found["port"] or _DEFAULT_PORTS[scheme])) for scheme in schemes)
 
     def refusal(self, request: HTTPServerRequest) -> str | None:
         """Why ``request`` must not go any further, or ``None``."""
-        own = self.own_origins(request.headers.get("Host", ""))
+        sent = seen(request, self.config)
+        own = self.own_origins(request.headers.get("Host", ""), sent.scheme)
+        if own and sent.host is not None:  # both: a rebound name's own page can write the forwarded one
+            own = self.own_origins(sent.host, sent.scheme)
         if not own:
             return "host not allowed"
         origin = request.headers.get("Origin")

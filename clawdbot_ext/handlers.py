@@ -354,7 +354,8 @@ def set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> No
     handler.set_cookie(
         cookie_name(handler.request), handler.edge.auth.issue_cookie(identity),
         path=path or handler.settings["base_url"],
-        max_age=cookie_seconds(identity), httponly=True, samesite="Strict", secure=handler.request.protocol == "https")
+        max_age=cookie_seconds(identity), httponly=True, samesite="Strict",
+        secure=handler.edge.is_https(handler.request))
 
 
 def refuse(handler: Ours, error: GatewayError) -> None:
@@ -395,6 +396,10 @@ def standalone_routes(base: str, edge: Edge) -> list[Rule]:
     ]
 
 
-def last_routes(edge: Edge) -> list[Rule]:
-    """What our own server does with a path that neither we nor Jupyter own."""
-    return [Rule(Upgrade(".*"), Socket, {"edge": edge}), Rule(PathMatches(".*"), NotFound, {"edge": edge})]
+def last_routes(edge: Edge, base: str) -> list[Rule]:
+    """What our own server does with a path that neither we nor Jupyter own. Its root, where ``base`` is another, still
+    opens sockets, tells that it lives and leads to the page: Clawdbot's clients and our own know the port alone."""
+    facts = {"edge": edge}
+    root = [] if base == "/" else [Rule(PathMatches("/healthz"), Health, facts),
+                                   Rule(PathMatches("/(?:chat)?"), Leads, {**facts, "to": f"{base}chat"})]
+    return [Rule(Upgrade(".*"), Socket, facts), *root, Rule(PathMatches(".*"), NotFound, facts)]

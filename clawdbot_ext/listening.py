@@ -54,7 +54,8 @@ class Listener:
         sockets = listener.listen(self._on, config["gateway.port"])
         self.port: int = sockets[0].getsockname()[1]
         settings = {"log_function": log_function} if log_function else {}
-        application = Application(base_url="/", **settings)
+        self._base = base_path(config)
+        application = Application(base_url=self._base, **settings)
         application.add_handlers(".*", [Rule(AnyMatches(), LateRoutes(application, self._routes))])
         self._server = HTTPServer(application, ssl_options=self.tls.context if self.tls else None)
         self._server.conn_params.header_timeout = HEADER_SECONDS
@@ -63,7 +64,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Where this machine's browser finds the page, with a slash at the end."""
-        return f"{self._scheme}://{self._on.reachable}:{self.port}/"
+        return f"{self._scheme}://{self._on.reachable}:{self.port}{self._base}"
 
     @property
     def _scheme(self) -> str:
@@ -82,11 +83,11 @@ class Listener:
             from .media_routes import media_routes
             from .tailscale import Whois
 
-            edge = self._edge()
+            edge, base = self._edge(), self._base
             edge.tailscale = Whois()
             front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
-            self._rules = [front, *standalone_routes("/", edge), *frame_routes("/", edge, mounted=False),
-                           *media_routes("/", edge, mounted=False), *last_routes(edge)]
+            self._rules = [front, *standalone_routes(base, edge), *frame_routes(base, edge, mounted=False),
+                           *media_routes(base, edge, mounted=False), *last_routes(edge, base)]
         return self._rules
 
     def _current_policy(self) -> Policy:
@@ -96,6 +97,12 @@ class Listener:
         if self._policy is None or self._policy.config is not config:
             self._policy = Policy(config, self._scheme, self._on.reachable, self._on.exposed)
         return self._policy
+
+
+def base_path(config: Config) -> str:
+    """``gateway.controlUi.basePath`` with a slash at both ends."""
+    path = config["gateway.controlUi.basePath"].strip("/")
+    return f"/{path}/" if path else "/"
 
 
 def _check(config: Config, *, exposed: bool) -> None:

@@ -28,6 +28,7 @@ class Offering:
     def __init__(self, config: Config, port: int, *, tls: bool, told: Told):
         mode = config["gateway.tailscale.mode"]
         self._config, self._told = config, told
+        self._path = config["gateway.controlUi.basePath"].strip("/")
         self._offer = None if mode == "off" else Offer.of(mode, port, tls=tls)
         self._task: asyncio.Task[None] | None = None
         self._made = False
@@ -39,7 +40,7 @@ class Offering:
 
     async def _begin(self, offer: Offer, lock: GatewayLock) -> None:
         try:
-            url = await offer.make()
+            url = await offer.make() + (f"{self._path}/" if self._path else "")
         except (TailscaleError, OSError) as exc:
             self._told_of(exc)
             return

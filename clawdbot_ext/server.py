@@ -80,6 +80,8 @@ class ClawdbotServer(ServerApp):
                 _open(refusal.open_url, self.browser)
             self.exit(refusal.exit_code)
         self.ip, self.port = self._settled.addresses.wanted, self._settled.port
+        if path := self._settled.config["gateway.controlUi.basePath"]:
+            self.base_url = path
         if self._settled.tls is not None:
             self.certfile, self.keyfile = str(self._settled.tls.cert), str(self._settled.tls.key)
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
@@ -112,7 +114,7 @@ class ClawdbotServer(ServerApp):
         super().init_webapp()
         rules = self.web_app.wildcard_router.rules
         rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
-        rules += last_routes(self.edge)
+        rules += last_routes(self.edge, self.base_url)
         self.web_app.default_router.rules.insert(0, Rule(Foreign(self._policy, self.edge.known), Refused))
 
     def _policy(self) -> Policy:

@@ -20,8 +20,8 @@ from .db import transaction
 
 Migration = Callable[[sqlite3.Connection], None]
 
-COMPAT_VERSION = 5
-"""A release before the tree would show messages of every branch in one row, deleted ones too."""
+COMPAT_VERSION = 6
+"""A release that does not know the names in the search index would spoil it with the first message it removes."""
 
 
 def m001_initial(conn: sqlite3.Connection) -> None:
@@ -220,7 +220,14 @@ _M005 = (
 )
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search, m004_media, m005_tree)
+def m006_names(conn: sqlite3.Connection) -> None:
+    """Messages are found by the names of their files, too."""
+    for statement in search.REBUILD:
+        conn.execute(statement)
+
+
+MIGRATIONS: Sequence[Migration] = (
+    m001_initial, m002_records_and_usage, m003_search, m004_media, m005_tree, m006_names)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

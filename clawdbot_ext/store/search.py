@@ -1,4 +1,4 @@
-"""Search: the full-text index over what people and the model said. All SQL of that noun.
+"""Search: the full-text index over what people and the model said, and the names of their files. All SQL of that noun.
 
 The index keeps no text (``content=''``), only words and rowids of ``messages``. Triggers keep it in step whatever adds
 or removes a message; what was cleared or deleted and can come back is left out when the rows are joined.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from . import terms
 from .api import Hit
-from .wire import decode, text_of
+from .wire import decode, findable_of
 
 SPOKEN = ("user", "assistant")
 
@@ -21,7 +21,7 @@ SPOKEN = ("user", "assistant")
 def words_of(body: str) -> str:
     """The SQL function ``search_words``: what the index holds of a stored message; of a command's answer, nothing."""
     message = decode(body)
-    return "" if message.get("command") else terms.indexed(text_of(message))
+    return "" if message.get("command") else terms.indexed(findable_of(message))
 
 
 _ROLES = ", ".join(f"'{role}'" for role in SPOKEN)
@@ -37,6 +37,10 @@ CREATE = (
         BEGIN {_REMOVE} {_ADD} END""",
     f"INSERT INTO search (rowid, words) SELECT rowid, search_words(body) FROM messages WHERE role IN ({_ROLES})",
 )
+
+REBUILD = (
+    *(f"DROP TRIGGER search_{when}" for when in ("added", "removed", "changed")), "DROP TABLE search", *CREATE)
+"""After a change of what the index holds of a message."""
 
 _FIND = """SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, s.label,
     t.archived_at IS NOT NULL, m.place = 1
@@ -55,7 +59,7 @@ def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -
     rows = conn.execute(_FIND, (terms.match_expression(words), _NO_END if before is None else before))
     hits: list[Hit] = []
     for position, key, session_id, seq, id_, role, at, body, title, label, archived, shown in rows:
-        cut = terms.snippet(text_of(decode(body)), words)
+        cut = terms.snippet(findable_of(decode(body)), words)
         if cut is None:
             continue
         hits.append(

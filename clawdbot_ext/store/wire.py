@@ -50,10 +50,18 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 def heading_of(message: Mapping[str, Any]) -> str:
     """What a message is called by in a list: its text, or the names of its files where it has no other."""
-    if text := text_of(message).strip():
-        return text
+    return text_of(message).strip() or ", ".join(names_of(message))
+
+
+def names_of(message: Mapping[str, Any]) -> list[str]:
+    """The names of a message's files."""
     content = message.get("content") or ()
-    return ", ".join(str(block.get("name")) for block in content if isinstance(block, Mapping) and block.get("mediaId"))
+    return [str(block.get("name")) for block in content if isinstance(block, Mapping) and block.get("mediaId")]
+
+
+def findable_of(message: Mapping[str, Any]) -> str:
+    """What a message is found by: its text, and the names of its files."""
+    return "\n".join(filter(None, (text_of(message), *names_of(message))))
 
 
 def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -205,6 +205,31 @@ def test_an_existing_database_is_indexed_by_the_migration(tmp_path):
     asyncio.run(main())
 
 
+def test_a_message_is_found_by_the_names_of_its_files_also_one_from_before_they_were_indexed(tmp_path):
+    path = tmp_path / "gateway.sqlite3"
+    db.create_file(path)
+    with closing(db.connect(path)) as conn:
+        schema.migrate(conn, path, schema.MIGRATIONS[:5])
+        conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('t', 'k', 1)")
+        body = ('{"role":"user","content":[{"type":"document","mediaId":"m","name":"매출 report_2026.pdf"},'
+                '{"type":"text","text":"look"}]}')
+        conn.execute("INSERT INTO messages (session_id, seq, id, role, created_at, body) "
+                     "VALUES ('t', 1, 'i', 'user', 7, ?)", (body,))
+        conn.execute("INSERT INTO search (search) VALUES ('delete-all')")
+
+    async def main():
+        store = open_store(path)
+        await store.open()
+        for query in ("report", "매출", "2026 look", "pdf"):
+            assert await found(store, query) == ["look 매출 report_2026.pdf"], query
+        await store.close()
+
+    asyncio.run(main())
+    with closing(db.connect(path)) as conn:
+        conn.execute("DELETE FROM messages")
+        conn.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+
+
 def test_a_snippet_shows_the_first_match_on_one_line_with_every_match_marked(drive):
     async def scenario(store):
         await say(store, "😀 start\n\n" + "filler words here " * 20 + "the NEEDLE,\nand 🧵 needle" + " tail" * 100)

@@ -44,7 +44,8 @@ export async function toggleArtifact(code: Element, lang: string, content: strin
       return;
     }
     const { clawdbotFrame: height, problem } = event.data as News;
-    if (height === 0) frame.contentWindow?.postMessage({ kind, content, library, dark }, "*"); // it asks once
+    if (height === 0)
+      frame.contentWindow?.postMessage({ kind, content, library, dark }, "*"); // it asks once
     else if (Number.isFinite(height)) frame.style.height = `${Math.min(MAX_PX, Math.max(MIN_PX, height))}px`;
     if (problem) tellProblem(frame, ui, problem);
   };

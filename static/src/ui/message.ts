@@ -286,7 +286,9 @@ export class ClawdbotMessage extends LightElement {
 
   private time(at: number): TemplateResult {
     const { locale } = this.ui;
-    return html`<time datetime=${new Date(at).toISOString()} title=${fullTime(at, locale)}>${clock(at, locale)}</time>`;
+    return html`<time datetime=${new Date(at).toISOString()} data-full=${fullTime(at, locale)}
+      >${clock(at, locale)}</time
+    >`;
   }
 
   /** Model, tokens and cost, behind one small word. */

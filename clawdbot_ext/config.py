@@ -133,9 +133,12 @@ def variables(name: str) -> tuple[str, ...]:
     return PROVIDER_ENV.get(name) or (setting.env if setting is not None else ())
 
 
-def secret_variables() -> frozenset[str]:
-    """The environment variables that hold secrets: no program that a gateway starts has a use for them."""
-    names = (*(setting.name for setting in SETTINGS if setting.secret), *PROVIDER_ENV)
+def secret_variables(*, provider_keys: bool = True) -> frozenset[str]:
+    """The environment variables that hold secrets: no program that a gateway starts has a use for them.
+
+    Without ``provider_keys`` only those of the gateway itself.
+    """
+    names = (*(setting.name for setting in SETTINGS if setting.secret), *(PROVIDER_ENV if provider_keys else ()))
     return frozenset(variable for name in names for variable in variables(name)
                      if (setting := find(name)) is not None and setting.secret)
 

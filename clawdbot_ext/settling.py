@@ -117,7 +117,7 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         check_secret(changed, exposed=addresses.exposed)  # nor may a weak one come in while we run
         return changed
 
-    for name in secret_variables():
+    for name in secret_variables(provider_keys=not config["gateway.kernelsGetProviderKeys"]):
         os.environ.pop(name, None)
     return Settled(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
 

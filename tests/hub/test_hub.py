@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.support.hub import Hub, cookies_for
 from tests.support.server import ROOT
-from tests.support.wire import opened, run, text_of
+from tests.support.wire import WireError, opened, run, text_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # starting a Hub and two servers takes its time
 
@@ -79,6 +79,56 @@ def test_nobody_else_comes_in(hub, browsers):
     assert browsers["bob"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10).status_code in (403, 404)
     stranger = requests.get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10, allow_redirects=False)
     assert stranger.status_code == 302 and "/hub/" in stranger.headers["Location"]
+
+
+def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
+    """Ann's ids at Bob's gateway are answered as ids that nobody has; at Ann's, Bob gets nothing at all."""
+    ann, bob = browsers["ann"], browsers["bob"]
+    origin = {"Origin": hub.url}
+
+    def at(user, path):
+        return f"{hub.url}/user/{user}/clawdbot/{path}"
+
+    made = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=10,
+                    headers={**origin, "Content-Type": "text/csv"})
+    assert made.status_code == 201, made.text
+    id_ = made.json()["mediaId"]
+    nobodys = "A" * len(id_)
+    assert ann.get(at("ann", f"media/{id_}"), timeout=10).status_code == 200
+    for path in ("media/{}", "media/{}/thumbnail", "media/{}.0"):
+        for method in ("GET", "HEAD", "POST", "DELETE", "PUT"):
+            theirs, none = (bob.request(method, at("bob", path.format(each)), headers=origin, timeout=10)
+                            for each in (id_, nobodys))
+            assert theirs.status_code == none.status_code in (403, 404, 405), (method, path)
+            assert theirs.text.replace(id_, "") == none.text.replace(nobodys, ""), (method, path)
+            refused = bob.request(method, at("ann", path.format(id_)), headers=origin, timeout=10,
+                                  allow_redirects=False)
+            assert refused.status_code in (302, 401, 403, 404, 405) and b"1,2" not in refused.content, (method, path)
+
+    async def main():
+        async with socket_of(hub, "ann", ann) as hers, socket_of(hub, "bob", bob) as his:
+            await hers.handshake()
+            await his.handshake()
+            run_id, _ = await hers.send("[[text=private]]", key="diary")
+            await hers.end(run_id)
+            message = (await hers.call("chat.history", {"sessionKey": "diary"}))["messages"][-1]["id"]
+            for method, field, known in (("chat.delete", "messageId", message), ("chat.branch", "messageId", message),
+                                         ("media.saw", "mediaId", id_), ("agent.wait", "runId", run_id),
+                                         ("exec.approval.resolve", "id", run_id)):
+                extra = {"chat.delete": {"sessionKey": "diary"}, "chat.branch": {"sessionKey": "diary"},
+                         "agent.wait": {"timeoutMs": 1}, "exec.approval.resolve": {"decision": "deny"}}.get(method, {})
+                said = []
+                for value in (known, "no-such-id-anywhere"):
+                    try:
+                        answer = await his.call(method, {**extra, field: value})
+                        said.append({name: each for name, each in answer.items() if name != field})
+                    except WireError as exc:
+                        said.append((exc.code, exc.details.get("reason")))
+                assert said[0] == said[1], method
+            assert (await his.call("chat.history", {"sessionKey": "diary"}))["messages"] == []
+            assert not [frame for frame in his.events if frame["event"] == "chat"]
+
+    run(main())
 
 
 def test_there_is_no_second_port_and_no_login_of_ours(hub):

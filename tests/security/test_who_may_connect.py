@@ -262,3 +262,15 @@ def test_s8_too_many_requests_and_sockets_are_refused_with_when_to_come_back(mak
                 connection.close()
 
     run(main())
+
+
+def test_s8_who_sends_a_request_slowly_is_not_waited_for(standalone):
+    """A head that never ends and a silent connection are closed; a good client is served meanwhile."""
+    slow = [socket.create_connection(("127.0.0.1", standalone.port), 10) for _ in range(8)]
+    for number, connection in enumerate(slow):
+        if number % 2:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+    assert standalone.ask(path="healthz").status == 200
+    for connection in slow:
+        assert connection.recv(4096) == b""  # within the 10 s of the socket's own patience
+        connection.close()

@@ -172,3 +172,66 @@ def test_how_good_a_secret_must_be_depends_on_who_can_reach_it(tmp_path, setting
 def test_an_identity_shows_no_secret(case):
     identity = case.auth.check_connect(ConnectAuth(token="the-token"), "1.1.1.1")
     assert "the-token" not in repr(dataclasses.asdict(identity))
+
+
+def test_kernels_may_be_given_a_providers_key_and_never_the_gateways_secret():
+    ours, all_ = config.secret_variables(provider_keys=False), config.secret_variables()
+    assert "CLAWDBOT_GATEWAY_TOKEN" in ours and "CLAWDBOT_GATEWAY_PASSWORD" in ours
+    assert all_ - ours == {"ANTHROPIC_API_KEY"}
+
+
+def test_tailscales_word_counts_where_it_is_served_and_never_from_the_internet(tmp_path):
+    said = auth.Shown(client_key="127.0.0.1", vouched=auth.Vouched("owner@example.com", "tailscale"))
+
+    def who(**settings):
+        return Case(tmp_path, **settings).auth.identify(said)
+
+    serve, funnel = {"gateway__tailscale__mode": "serve"}, {"gateway__tailscale__mode": "funnel"}
+    password = {"gateway__auth__mode": "password", "gateway__auth__password": "correct horse"}
+    known = auth.Identity("owner@example.com", "tailscale")
+    assert who(**serve) == known and who(**serve, gateway__auth__mode="tailscale") == known
+    assert who(**serve, **password) is None and who(**serve, **password, gateway__auth__allowTailscale=True) == known
+    assert who(**serve, gateway__auth__allowTailscale=False) is None
+    for settings in ({}, funnel, {**funnel, **password, "gateway__auth__allowTailscale": True}):
+        assert who(**settings) is None
+    case = Case(tmp_path, **serve)
+    cookie = case.auth.issue_cookie(known)
+    assert case.auth.read_cookie(cookie) == known
+    case.clock.now += auth.TAILSCALE_SECONDS + 1
+    assert case.auth.read_cookie(cookie) is None
+    again = case.auth.issue_cookie(known)
+    case.settings["gateway__tailscale__mode"] = "off"
+    assert case.auth.read_cookie(again) is None
+
+
+def test_in_the_mode_of_jupyter_no_token_counts_but_that_of_this_accounts_programs(tmp_path):
+    case = Case(tmp_path, gateway__auth__mode="jupyter", gateway__auth__token="the-token")
+    own = (case.config().home / "secrets" / "client").read_text().strip()
+    assert case.auth.modes() == [] and case.auth.check_bearer(f"Bearer {own}", "1.1.1.1").via == "token"
+    for token in ("the-token", ""):
+        with pytest.raises(Unauthorized):
+            case.auth.check_connect(ConnectAuth(token=token), "1.1.1.1")
+
+
+def test_a_bucket_gives_a_minutes_worth_at_once_and_then_evenly():
+    clock = Clock()
+    bucket = limits.Bucket(60, clock)
+    assert [bucket.take() for _ in range(60)] == [0] * 60 and not bucket.full
+    assert bucket.take() == 1000
+    clock.now += 1
+    assert bucket.take() == 0 and bucket.take() > 0
+    clock.now += 60
+    assert bucket.full
+
+
+def test_users_and_addresses_that_are_gone_are_forgotten():
+    requests, connections = limits.Requests(), limits.Connections()
+    for number in range(1000):
+        assert requests.take(f"user {number}", 6_000_000) == 0  # full again at once
+    assert len(requests._of) < 1000
+    connections.opened("a")
+    connections.opened("a")
+    assert not connections.room("a", 2) and connections.room("b", 2)
+    connections.closed("a")
+    connections.closed("a")
+    assert connections.room("a", 1) and not connections._of

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -68,10 +70,36 @@ def test_a_password_where_the_gateway_wants_one(visit, make_gateway):
 def test_logging_out_leads_back_to_the_login(visit, standing_gateway):
     chat = visit(standing_gateway).ready()
     chat.page.get_by_role("button", name="Settings").click()
-    chat.page.get_by_role("button", name="Log out").click()
+    chat.page.get_by_role("button", name="Log out", exact=True).click()
     expect(chat.page.get_by_label("Token")).to_be_visible()
     chat.page.reload()
     expect(chat.page.get_by_label("Token")).to_be_visible()
+
+
+def test_logging_out_everywhere_ends_every_browser(visit, standing_gateway):
+    here, there = visit(standing_gateway).ready(), visit(standing_gateway).ready()
+    here.page.get_by_role("button", name="Settings").click()
+    here.page.get_by_role("button", name="Log out everywhere").click()
+    for chat in (here, there):
+        expect(chat.page.get_by_label("Token")).to_be_visible()
+
+
+def test_s1_an_address_cannot_send_the_page_and_its_login_elsewhere(visit, standing_gateway):
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        target = f"127.0.0.1:{elsewhere.getsockname()[1]}"
+        chat = visit(standing_gateway, login=False,
+                     path=f"chat?token={standing_gateway.token}&gatewayUrl=ws://{target}#gatewayUrl=ws://{target}").ready()
+        assert "token" not in chat.page.url
+        # nor by force: the policy of the page does not let a socket or a request out
+        refused = chat.page.evaluate("""async (target) => {
+            try { new WebSocket(`ws://${target}/`); } catch { /* as good */ }
+            return fetch(`http://${target}/`).catch(() => "refused");
+        }""", target)
+        assert refused == "refused" and "connect-src 'self'" in " ".join(chat.complaints)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+        chat.complaints.clear()
 
 
 def test_a_secret_that_was_changed_asks_again(visit, make_gateway):

@@ -236,8 +236,11 @@ export class ClawdbotSettings extends LightElement {
           ${
             this.ui.canLogOut()
               ? html`<button type="button" class="button" @click=${this.logOut}>
-                  ${icon("exit")} ${t("settings.logout")}
-                </button>`
+                    ${icon("exit")} ${t("settings.logout")}
+                  </button>
+                  <button type="button" class="button" @click=${this.logOutEverywhere}>
+                    ${t("settings.logoutEverywhere")}
+                  </button>`
               : nothing
           }
         </div>`,
@@ -311,6 +314,12 @@ export class ClawdbotSettings extends LightElement {
   private async shortcuts(): Promise<void> {
     this.close();
     (await this.ui.part("clawdbot-shortcuts"))?.open();
+  }
+
+  /** All browsers: the gateway closes this page's socket too, and the page asks for a login. */
+  private async logOutEverywhere(): Promise<void> {
+    const ended = this.ui.controller.client.request("auth.logoutEverywhere", {});
+    if (await this.ui.attempt(ended)) this.close();
   }
 
   private logOut(): void {

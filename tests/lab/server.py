@@ -87,7 +87,7 @@ class Lab:
 
     def write(self, name: str, *cells: str | tuple[str, list[dict[str, Any]]]) -> None:
         """A notebook of code cells, with outputs where they are given."""
-        made = []
+        made: list[dict[str, Any]] = []
         for number, cell in enumerate(cells):
             source, outputs = cell if isinstance(cell, tuple) else (cell, [])
             made.append({"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": source,

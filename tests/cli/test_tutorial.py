@@ -14,6 +14,7 @@ import pytest
 from tests.cli.lesson import Lesson, Machine, missing, read
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.sshd import KNOWN, Sshd
+from tests.support.tailnet import NAME, Tailnet
 
 PAGES = {"en": ROOT / "docs" / "tutorial.md", "ko": ROOT / "docs" / "tutorial.ko.md"}
 LANG = {"en": "C.UTF-8", "ko": "ko_KR.UTF-8"}
@@ -49,6 +50,8 @@ def lesson(language: str, tmp_path: Path) -> Iterator[Lesson]:
     ssh = shutil.which("ssh")
     program(tmp_path / "bin", "ssh", f'exec {ssh} -F "{sshd.folder / "ssh_config"}"')
     here.names[:0] = [("18789:localhost:18789", f"{port}:localhost:{box_port}"), ("user@box", f"{user}@{KNOWN}")]
+    here.environment["PATH"] = f"{Tailnet(tmp_path / 'tailnet').folder}{os.pathsep}{here.environment['PATH']}"
+    here.names.append(("box.your-tailnet.ts.net", NAME))
     here.environment["LESSON_URL"] = f"ws://127.0.0.1:{port}/ws"
     box.activate = f'PATH="{sshd.programs}:$PATH"\n'
     sshd.start()

@@ -4,7 +4,7 @@ import type { TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 
-import { titleMatches } from "../core/hangul.js";
+import type { titleMatches } from "../core/hangul.js";
 import { isComposingKey } from "../core/ime.js";
 import type { SearchHit, SessionEntry } from "../core/protocol.js";
 import { isTemporary } from "../core/state.js";
@@ -43,6 +43,9 @@ export class ClawdbotSidebar extends LightElement {
   declare private filter: string;
   declare private renaming: string | null;
 
+  /** Korean titles by their first consonants, once that is here. */
+  private fits: typeof titleMatches = (title, query) => title.toLowerCase().includes(query.trim().toLowerCase());
+
   onSkip: () => void = () => undefined;
   /** A session was chosen, or a new one opened. */
   onChosen: () => void = () => undefined;
@@ -55,6 +58,14 @@ export class ClawdbotSidebar extends LightElement {
     super();
     this.filter = "";
     this.renaming = null;
+  }
+
+  private search(query: string): void {
+    this.filter = query;
+    void import("../core/hangul.js").then(({ titleMatches }) => {
+      this.fits = titleMatches;
+      this.requestUpdate();
+    });
   }
 
   protected override render(): TemplateResult {
@@ -85,7 +96,7 @@ export class ClawdbotSidebar extends LightElement {
           placeholder=${t("sessions.search")}
           maxlength="256"
           .value=${live(this.filter)}
-          @input=${(event: Event) => (this.filter = (event.target as HTMLInputElement).value)}
+          @input=${(event: Event) => this.search((event.target as HTMLInputElement).value)}
           @keydown=${(event: KeyboardEvent) => {
             if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
               event.stopPropagation();
@@ -115,7 +126,7 @@ export class ClawdbotSidebar extends LightElement {
   private list(): TemplateResult {
     const { t } = this.ui;
     const { current, mainKey } = this.state;
-    const found = this.entries().filter((entry) => titleMatches(titleOf(entry, entry.key, mainKey, t), this.filter));
+    const found = this.entries().filter((entry) => this.fits(titleOf(entry, entry.key, mainKey, t), this.filter));
     const seen =
       this.filter.trim() === ""
         ? found.filter((each) => each.key === current || each.key === mainKey || !isEmpty(each))

@@ -88,15 +88,14 @@ def recount(conn: sqlite3.Connection, session_id: str) -> None:
     firsts = conn.execute(f"{bodies} AND role = 'user' ORDER BY seq", (session_id, low))
     title = next((line for (body,) in firsts if (line := one_line(heading_of(decode(body)), TITLE_CHARS))), "")
     firsts.close()
-    preview, tokens = "", None
     newest = conn.execute(f"{bodies} ORDER BY seq DESC", (session_id, low))
-    for (body,) in newest:
-        message = decode(body)
-        preview = preview or one_line(heading_of(message), PREVIEW_CHARS)
-        tokens = tokens or _window(message)
-        if preview and tokens:
-            break
+    preview = next((line for (body,) in newest if (line := one_line(heading_of(decode(body)), PREVIEW_CHARS))), "")
     newest.close()
+    telling = conn.execute(
+        f"""{bodies} AND (instr(body, '"usage"') OR instr(body, '"compaction"')) ORDER BY seq DESC""", (session_id, low)
+    )
+    tokens = next((window for (body,) in telling if (window := _window(decode(body)))), None)
+    telling.close()
     conn.execute(
         """UPDATE transcripts SET message_count = ?, title = ?, preview = ?, input_tokens = ?, output_tokens = ?
            WHERE session_id = ?""",

@@ -37,6 +37,13 @@ _ABOVE = """WITH RECURSIVE above (seq, up) AS (
     UNION ALL SELECT m.seq, m.under_seq FROM above JOIN messages AS m ON m.session_id = ?1 AND m.seq = above.up)
     SELECT seq FROM above"""
 
+# From a message up to the first that is shown (which comes along), or to the floor.
+_WAY = """WITH RECURSIVE way (seq, up, place) AS (
+    SELECT seq, under_seq, place FROM messages WHERE session_id = ?1 AND seq = ?2 AND seq > ?3
+    UNION ALL SELECT m.seq, m.under_seq, m.place FROM way
+        JOIN messages AS m ON m.session_id = ?1 AND m.seq = way.up AND m.seq > ?3 WHERE way.place <> 1)
+    SELECT seq, place FROM way"""
+
 _NEWEST_BELOW = """WITH RECURSIVE below (seq) AS (
     SELECT ?2 UNION ALL SELECT m.seq FROM below
         JOIN messages AS m ON m.session_id = ?1 AND m.place >= 0 AND m.under_seq = below.seq)
@@ -109,19 +116,15 @@ def show(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
     """Show the path that ends with message ``seq`` (0: nothing). Touches what changes; returns whether anything did."""
     low = floor(conn, session_id)
     before = conn.total_changes
-    fork, wanted = low, []
-    node = at(conn, session_id, seq)
-    while node is not None and node.seq > low:
-        if node.place == SHOWN:
-            fork = node.seq
-            break
-        wanted.append(node.seq)
-        node = at(conn, session_id, node.under)
+    way = conn.execute(_WAY, (session_id, seq, low)).fetchall()
+    fork = next((number for number, place in way if place == SHOWN), low)
+    wanted = ",".join(str(number) for number, place in way if place != SHOWN)
     conn.execute(
         "UPDATE messages SET place = 0 WHERE session_id = ? AND seq > ? AND place = 1", (session_id, fork)
     )
-    conn.executemany(
-        "UPDATE messages SET place = 1 WHERE session_id = ? AND seq = ?", ((session_id, number) for number in wanted)
+    conn.execute(
+        "UPDATE messages SET place = 1 WHERE session_id = ? AND seq IN (SELECT value FROM json_each(?))",
+        (session_id, f"[{wanted}]"),
     )
     return conn.total_changes > before
 

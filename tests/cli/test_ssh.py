@@ -109,6 +109,25 @@ def eventually(what: Callable[[], bool]) -> bool:
     return done
 
 
+def test_the_certificate_of_a_gateway_with_tls_is_told_over_ssh_and_believed_alone(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path / "state", config={"gateway": {"tls": {"enabled": True}}})
+    sshd = Sshd(tmp_path / "sshd", gateway.state)
+    sshd.install_clawdbot()
+    try:
+        gateway.start()
+        sshd.start()
+        found = run_cli(clean_environment(tmp_path / "here", **sshd.environment), "--ssh", KNOWN, "health", "--json")
+        assert (found.returncode, json.loads(found.stdout)["ok"]) == (0, True), found.stderr
+        printed = run_cli(gateway.environment, "web", "--print", "--json").stdout
+        read = RemoteGateway.read(Host.parse(KNOWN), printed)
+        assert read.scheme == "https" and read.tls_fingerprint == json.loads(printed)["tlsFingerprint"]
+        garbled = printed.replace(read.tls_fingerprint, "--")
+        assert RemoteGateway.read(Host.parse(KNOWN), garbled).tls_fingerprint is None
+    finally:
+        sshd.stop()
+        gateway.kill()
+
+
 # -- the tunnel -------------------------------------------------------------------------------------------------------
 def test_a_tunnel_opens_the_page_logged_in_comes_back_and_leaves_nothing_behind(
     here: dict[str, str], standing_gateway: GatewayProcess

@@ -61,7 +61,7 @@ class GatewayProcess:
         arguments: tuple[str, ...] = (),
     ):
         self.state, self.home = state, state / "jupyter"
-        self.port = free_port()
+        self.port, self.address = free_port(), "127.0.0.1"
         self.arguments = arguments
         self.environment = clean_environment(state, **(env or {}))
         self.api_key = self.environment.get("ANTHROPIC_API_KEY", "")
@@ -126,11 +126,12 @@ class GatewayProcess:
     def _answers(self) -> bool:
         try:
             with contextlib.ExitStack() as open_until_done:
-                connection = open_until_done.enter_context(socket.create_connection(("127.0.0.1", self.port), 1))
+                connection = open_until_done.enter_context(socket.create_connection((self.address, self.port), 1))
                 if self.tls:
                     anybody = ssl._create_unverified_context()
                     connection = open_until_done.enter_context(anybody.wrap_socket(connection))
-                connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:%d\r\n\r\n" % self.port)
+                connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: %b:%d\r\n\r\n" % (
+                    self.address.encode(), self.port))
                 return b" 200 " in connection.recv(64)
         except OSError:
             return False

@@ -222,7 +222,7 @@ def _head(made: Conversation, message: Mapping[str, Any]) -> str:
     """Who said it, and when, in the gateway's time zone."""
     who = made.you if message.get("role") == "user" else str(message.get("model") or message.get("role"))
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime((message.get("timestamp") or 0) / 1000))
-    return f"{who} · {at} {made.offset}"
+    return _one_line(f"{who} · {at} {made.offset}")
 
 
 def _one_line(text: str) -> str:

@@ -26,14 +26,25 @@ def test_a_call_is_allowed_by_key_also_after_a_reload(visit, standing_gateway):
     expect(chat.page.locator("article.assistant")).to_have_count(1)
 
 
-def test_who_goes_on_writing_allows_nothing(visit, standing_gateway):
+FIRST_SEEN = """() => {
+    const root = document.querySelector("clawdbot-chat").shadowRoot;
+    new MutationObserver(() => {
+        const button = root.querySelector(".approval button");
+        if (button) window.firstSeen ??= button.disabled ? "asleep" : "awake";
+    }).observe(root, { childList: true, subtree: true });
+}"""
+
+
+def test_who_goes_on_writing_or_clicking_allows_nothing(visit, standing_gateway):
     chat = visit(standing_gateway, session="writing").ready()
+    chat.page.evaluate(FIRST_SEEN)
     chat.send("use the tool")
     question = chat.page.locator(".approval")
     expect(question).to_be_focused()
     chat.page.keyboard.type("yes and any more", delay=60)
     expect(chat.composer).to_have_value("yes and any more")
     expect(question).to_be_visible()
+    assert chat.page.evaluate("window.firstSeen") == "asleep", "no click may hit what has just come"
     chat.composer.fill("")
     question.focus()
     chat.page.wait_for_timeout(1_100)  # the second without keys that a decision by key needs

@@ -3,7 +3,8 @@
  * by keyboard too: `y` once, `a` always, `n` no, Esc "not now", which leaves the question standing.
  *
  * Nobody may allow something by typing on: the question takes the focus only from a composer that is empty, and a letter
- * decides only after a second without keys. Until then what is typed goes to the composer.
+ * decides only after a second without keys. Until then what is typed goes to the composer. Nor by a click that was meant
+ * for what was there before: when a question comes or goes, the buttons sleep for a moment.
  */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
@@ -27,6 +28,8 @@ addTexts({ en, ko });
 
 /** So long no key may have come before one decides, and the question must have stood: in milliseconds. */
 const QUIET_MS = 1_000;
+/** So long the buttons sleep, in milliseconds. */
+const SLEEP_MS = 500;
 const KEYS: Record<string, Decision> = { y: "allow-once", a: "allow-always", n: "deny" };
 const DECISIONS = {
   "allow-once": "approvals.allow-once",
@@ -44,6 +47,7 @@ export class ClawdbotApprovals extends LightElement {
     ui: { attribute: false },
     current: { attribute: false },
     busy: { state: true },
+    awake: { state: true },
   };
 
   declare list: readonly Approval[];
@@ -51,6 +55,9 @@ export class ClawdbotApprovals extends LightElement {
   /** The session on show: a question from another says so. */
   declare current: string;
   declare private busy: string;
+  /** What is to be seen has stood for a while. */
+  declare private awake: boolean;
+  private waking: ReturnType<typeof setTimeout> | undefined;
   private ticker: ReturnType<typeof setInterval> | undefined;
   private keyAt = 0;
   private returnTo: HTMLElement | null = null;
@@ -60,12 +67,20 @@ export class ClawdbotApprovals extends LightElement {
     this.list = [];
     this.current = "";
     this.busy = "";
+    this.awake = false;
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.ticker);
     this.ticker = undefined;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("list")) return;
+    this.awake = false;
+    clearTimeout(this.waking);
+    this.waking = setTimeout(() => (this.awake = true), SLEEP_MS);
   }
 
   protected override updated(changed: PropertyValues<this>): void {
@@ -166,7 +181,7 @@ export class ClawdbotApprovals extends LightElement {
       type="button"
       class="button ${primary ? "primary" : ""}"
       aria-keyshortcuts=${key}
-      ?disabled=${this.busy === approval.id}
+      ?disabled=${this.busy === approval.id || !this.awake}
       @click=${() => void this.decide(approval, decision)}
     >
       ${this.ui.t(DECISIONS[decision])} <kbd>${key}</kbd>

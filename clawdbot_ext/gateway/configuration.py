@@ -58,6 +58,7 @@ async def _change(gw: Gateway, client: Client, write: Callable[[Path], object]) 
     present = gw.live()
     path = present.path
     before = path.read_bytes() if path.exists() else None
+    gw.changing_config += 1
     try:
         await asyncio.to_thread(write, path)  # it may have to wait for another process that changes the file
         try:
@@ -74,6 +75,8 @@ async def _change(gw: Gateway, client: Client, write: Callable[[Path], object]) 
         raise _refused(exc) from exc
     except OSError as exc:
         raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
+    finally:
+        gw.changing_config -= 1
 
 
 def note_changes(gw: Gateway, before: Config, who: Mapping[str, str]) -> None:

@@ -108,6 +108,8 @@ class Gateway:
         self.read_file: ReadFile | None = None
         """Reads files of the Jupyter server; ``None`` where there is none."""
         self.requests = Requests()
+        self.changing_config = 0
+        """How many changes of the configuration file by clients are under way."""
         self.started_at = now_ms()
         self.on_stop_requested: Callable[[bool], None] = lambda restart: None
         """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""
@@ -172,6 +174,8 @@ class Gateway:
 
     def poll_config(self) -> None:
         """Take up what another process has changed; a password that it has written as text becomes a hash."""
+        if self.changing_config:  # by a client, who gets an answer before anybody is disconnected for it
+            return
         before = self.live()
         self.live.poll()
         if self.live() is not before:

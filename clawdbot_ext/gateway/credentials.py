@@ -32,6 +32,7 @@ async def auth_link(gw: Gateway, client: Client, params: NoParams) -> LinkCreate
 @method("auth.rotate")
 async def auth_rotate(gw: Gateway, client: Client, params: NoParams) -> RotateResult:
     """Replace the token. Whoever is connected is disconnected, the caller too, and every cookie and link is void."""
+    gw.changing_config += 1
     try:
         token = await asyncio.to_thread(rotate_token, gw.live())
         gw.live.reload()  # the edge sees another secret and disconnects
@@ -39,6 +40,8 @@ async def auth_rotate(gw: Gateway, client: Client, params: NoParams) -> RotateRe
         raise InvalidRequest(str(exc), reason="INVALID_CONFIG", setting=exc.name) from exc
     except OSError as exc:
         raise Unavailable(f"the token cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
+    finally:
+        gw.changing_config -= 1
     gw.auth.note("rotated", client.who())
     return RotateResult(token=token)
 

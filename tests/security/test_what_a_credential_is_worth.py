@@ -85,12 +85,13 @@ def test_s10_no_error_tells_a_secret_to_a_log_a_file_or_an_answer(door):
         async with door.connected() as wire:
             current = await wire.call("config.get")
             key = {"models": {"providers": {"anthropic": {"apiKey": CANARY}}}}
-            wrong = {"gateway": {"auth": {"token": [CANARY], "password": {"a": CANARY}}, "port": CANARY}}
-            for patch in (wrong, {**key, "gateway": {"port": -1}}):
+            for wrong in ({"gateway": {"auth": {"token": [CANARY]}}},
+                          {"gateway": {"auth": {"password": {"a": CANARY}}}},
+                          {"models": {"providers": {"anthropic": {"apiKey": {CANARY: CANARY}}}}},
+                          {**key, "gateway": {"port": -1}}, {"gateway": {"remote": {"token": f" {CANARY}"}}}):
                 with pytest.raises(WireError) as refused:
-                    await wire.call("config.patch", {"raw": json.dumps(patch), "baseHash": current["hash"]})
-                if patch is not wrong:
-                    assert CANARY not in json.dumps(refused.value.error)
+                    await wire.call("config.patch", {"raw": json.dumps(wrong), "baseHash": current["hash"]})
+                assert CANARY not in json.dumps(refused.value.error), wrong
             await wire.call("config.patch", {"raw": json.dumps(key), "baseHash": current["hash"]})
             shown = await wire.call("config.get")
             assert CANARY not in json.dumps(shown)

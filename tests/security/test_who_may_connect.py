@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from clawdbot_ext.protocol.schema import METHODS, OPERATOR_SCOPES
 from tests.security.conftest import ATTEMPTS
 from tests.support.http import UPGRADE
+from tests.support.jupyter import TOKEN
 from tests.support.wire import WireError, opened, run
 
 HOSTILE_ORIGINS = [
@@ -35,6 +36,16 @@ def test_s1_the_page_may_connect_to_its_own_origin_alone_whatever_its_address_sa
         policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
         assert policy["connect-src"] == "'self'" and policy["default-src"] == "'none'"
         assert b"evil.example" not in answer.body and b"127.0.0.1:9" not in answer.body
+
+
+def test_s1_s10_a_login_in_the_address_is_exchanged_and_leaves_it(standalone, mount):
+    """On our own port the gateway's token, on a mount Jupyter's, as links of Clawdbot and of Jupyter have them."""
+    for door, token in ((standalone, standalone.process.token), (mount, TOKEN)):
+        answer = door.ask(path=f"chat?session=x&token={token}")
+        assert answer.status == 303 and answer.headers["Location"] == "chat?session=x"
+        cookie = "; ".join(each.split(";")[0] for each in answer.headers.get_list("Set-Cookie"))
+        assert cookie and token not in cookie
+        assert door.ask(path="auth/session", headers=[("Cookie", cookie)]).json()["authenticated"] is True
 
 
 # -- S2 -------------------------------------------------------------------------------------------------------------

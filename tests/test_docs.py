@@ -100,14 +100,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_a_korean_page_has_the_commands_of_the_english_one_and_they_link_to_each_other(page: Path) -> None:
     english = page.with_name(page.name.replace(".ko.md", ".md"))
     korean_text, english_text = page.read_text(encoding="utf-8"), english.read_text(encoding="utf-8")
-    assert shell_blocks(korean_text) == shell_blocks(english_text)
+    assert code_blocks(korean_text) == code_blocks(english_text)
     assert f"]({english.name})" in korean_text
     assert f"]({page.name})" in english_text
 
 
-def shell_blocks(page: str) -> list[str]:
-    """The commands of a page, one block each. Comments and "messages" may be in the language of the page."""
-    blocks = re.findall(r"^ *```sh\n(.+?)^ *```$", page, re.MULTILINE | re.DOTALL)
+def code_blocks(page: str) -> list[str]:
+    """The commands and code of a page, one block each. Comments and "messages" may be in the language of the page."""
+    blocks = re.findall(r"^ *```(?:sh|python)\n(.+?)^ *```$", page, re.MULTILINE | re.DOTALL)
     return [re.sub(r'"[^"]* [^"]*"', '"…"', re.sub(r" +# .*$", "", block, flags=re.MULTILINE)) for block in blocks]
 
 

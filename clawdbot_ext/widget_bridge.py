@@ -20,6 +20,7 @@ from . import endpoint_tls
 from .client import CONNECT_TIMEOUT_S, MAX_MESSAGE_BYTES
 from .client_errors import ClientError
 from .client_kernel import KernelClient
+from .config import ConfigError
 from .endpoint import NoGateway
 from .protocol.errors import GatewayError
 
@@ -95,7 +96,7 @@ class Bridge:
                                   connect_timeout=CONNECT_TIMEOUT_S, request_timeout=CONNECT_TIMEOUT_S,
                                   **endpoint_tls.options(client.endpoint))
             socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
-        except (ClientError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
+        except (ClientError, ConfigError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
             self._waiting.pop(number, None)
             self._tell({"kind": "closed", "id": number, "code": UNREACHABLE, "reason": str(exc)[:100]})
             return

@@ -11,6 +11,7 @@ import pytest
 
 from clawdbot_ext import connect
 from clawdbot_ext.client_kernel import KernelClient
+from clawdbot_ext.config import ConfigError
 from clawdbot_ext.widget_bridge import Bridge
 
 WAIT_S = 15.0
@@ -80,3 +81,16 @@ def test_a_second_page_cannot_take_the_connection_of_the_first(bridge, page):
     bridge.received({"kind": "open", "id": 2})
     page.wait("frame", 2)
     assert bridge._sockets[1] is first
+
+
+def test_a_page_is_told_when_there_is_no_way_to_the_gateway(page):
+    def connect_wrongly():
+        raise ConfigError("gateway.remote.url", "is no address")
+
+    bridge = Bridge(KernelClient(connect_wrongly), page.heard.put)
+    bridge.received({"kind": "open", "id": 3})
+    told = page.wait("closed", 3)
+    assert told["code"] == 1013 and "gateway.remote.url" in told["reason"]
+    thread = bridge._thread
+    bridge.close()
+    thread.join(WAIT_S)

@@ -26,7 +26,8 @@ FILL = """async ([url, session, texts]) => {
     const client = {id: "test", version: "1", platform: "test", mode: "test"};
     await ask("connect", {minProtocol: 3, maxProtocol: 3, client, role: "operator"});
     for (let at = 0; at < texts.length; at += 20)
-        await Promise.all(texts.slice(at, at + 20).map((message) => ask("chat.inject", {sessionKey: session, message})));
+        await Promise.all(texts.slice(at, at + 20).map(
+            (message) => ask("chat.inject", {sessionKey: session, message})));
     socket.close();
 }"""
 """Puts messages into a session by a socket of its own, with the cookie of the page."""

@@ -30,6 +30,9 @@ def test_a_footnote_is_reached_and_left_by_keyboard(visit, standing_gateway):
     chat.page.keyboard.press("Enter")
     expect(cited).to_be_focused()
     assert chat.page.url == address
+    chat.page.evaluate(SELECT, [-1, "p"])
+    chat.page.locator(".quote-button").click()
+    expect(chat.composer).to_have_value("> Water boils at 100 °C[1], mostly[2].\n\n")
     ids = chat.page.evaluate("""() => [...document.querySelector("clawdbot-chat").shadowRoot
         .querySelectorAll(".block [id]")].map((each) => each.id)""")
     assert len(ids) == len(set(ids)) == 8

@@ -44,6 +44,7 @@ const BLOCKS = new Set("P DIV UL OL LI PRE BLOCKQUOTE H1 H2 H3 H4 H5 H6 TABLE TR
 function plain(node: Node): string {
   if (!(node instanceof Element)) return (node.textContent ?? "").replace(/\n{3,}/g, "\n\n");
   if (node.tagName === "BR") return "\n";
+  if (node.tagName === "SUP") return `[${node.textContent}]`; // a note, which is no part of the number before it
   if (node.tagName === "PRE") return `\n${node.textContent}\n`;
   if (node.tagName === "TR") return `${[...node.children].map((cell) => line(cell)).join("\t")}\n`;
   if (node.tagName === "LI") return `\n- ${[...node.childNodes].map(plain).join("").trim()}`;

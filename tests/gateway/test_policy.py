@@ -10,8 +10,10 @@ from clawdbot_ext.config_schema import FEATURES
 from tests.support.http import ask
 from tests.support.wire import WireError, run, text_of, wired
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 CAPS = ("chat.append", "session.events")
+PATIENCE_S = 90.0
+"""The first list of models imports the SDK, which takes its time on a loaded machine."""
 FILE = {"content": base64.b64encode(b"a,b\n1,2\n").decode(), "fileName": "a.csv"}
 WITH_A_FILE = {"sessionKey": "main", "message": "?", "idempotencyKey": "a-file", "attachments": [FILE]}
 
@@ -64,7 +66,7 @@ def test_only_allowed_models_can_be_chosen_and_answer(make_gateway, messages_api
 
     async def main():
         async with wired(gateway.ws_url, gateway.token, caps=CAPS) as wire:
-            offered = [model["id"] for model in (await wire.call("models.list"))["models"]]
+            offered = [model["id"] for model in (await wire.call("models.list", timeout=PATIENCE_S))["models"]]
             assert offered == ["claude-sonnet-5", "claude-haiku-4-5-20251001"]
             for method, params in (("sessions.patch", {"key": "main", "model": "claude-opus-5-5"}),
                                    ("sessions.new", {"model": "anthropic/claude-opus-5-5"})):
@@ -81,6 +83,6 @@ def test_only_allowed_models_can_be_chosen_and_answer(make_gateway, messages_api
             patched = await wire.call("sessions.patch", {"key": "main", "model": "sonnet"})
             assert patched["entry"]["model"] == "claude-sonnet-5"
 
-    run(main())
+    run(main(), PATIENCE_S)
     asked = [r.body["model"] for r in messages_api.requests if r.path.endswith("/messages")]
     assert asked == ["claude-sonnet-5", "claude-haiku-4-5-20251001"]

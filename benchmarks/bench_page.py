@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,18 @@ def opening(page: Page) -> float:
     })"""))
 
 
+def thread_clock(page: Page) -> Callable[[], float]:
+    """Seconds of the processor that the page's main thread has had since: what else the machine does is not in it."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def read() -> float:
+        metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+        return float(metrics["TaskDuration"])
+
+    return read
+
+
 def measure(page: Page, gateway: GatewayProcess, messages: int, reply_kb: int) -> dict[str, float]:
     page.goto(gateway.url + "chat?session=long")
     page.locator(".connection[data-open=true]").wait_for()
@@ -118,14 +131,16 @@ def measure(page: Page, gateway: GatewayProcess, messages: int, reply_kb: int) -
     composer.fill(f"[[tokens={reply_kb * 200}]] [[delay_ms=0]] long")
     composer.press("Enter")
     page.locator("article[aria-busy]").wait_for()
+    began, clock = time.monotonic(), thread_clock(page)
     ends = time.monotonic() + 60
     while page.locator("article[aria-busy]").count() and time.monotonic() < ends:
         page.keyboard.type("typing while it streams ", delay=40)
+    busy = 100 * clock() / (time.monotonic() - began)
     keys = page.evaluate(KEYS)
     seen: dict[str, Any] = page.evaluate("({frames: seen.frames, tasks: seen.tasks})")
     return {"open ms": statistics.median(opened), "frame p95 ms": p95(seen["frames"]),
             "long task ms": max(seen["tasks"], default=0.0), "key p95 ms": p95(keys),
-            "frame median ms": statistics.median(seen["frames"])}
+            "frame median ms": statistics.median(seen["frames"]), "main thread %": busy}
 
 
 def main() -> None:

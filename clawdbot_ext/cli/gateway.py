@@ -108,6 +108,8 @@ def status(target: Target, as_json: bool) -> None:
                   **({"serverUrl": own.server_url} if own.server_url else {}),
                   **({"tlsFingerprint": own.tls_fingerprint} if own.tls_fingerprint else {}),
                   **({"tailscaleUrl": own.tailscale_url} if own.tailscale_url else {})}
+    if here and (state := service.Service.of(config).state()) != "absent":
+        found["service"] = state
     code = exits.OK
     try:
         found |= {"url": target.locate().page_url, "health": with_client(target, _health), "running": True}
@@ -136,6 +138,8 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
         if runs := found.get("health", {}).get("runs"):
             rows.append((say("status.runs"), say("status.runs.value", **runs)))
         facts(rows)
+    if "service" in found:
+        facts([(say("gateway.service"), say(f"gateway.service.{found['service']}"))])
     if "problem" in found:
         note(found["problem"])
         if "url" not in found:

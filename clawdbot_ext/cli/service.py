@@ -1,4 +1,5 @@
-"""The gateway as a service of the account: a systemd user unit on Linux, a launch agent on macOS.
+"""The gateway as a service of the account: a systemd user unit on Linux, a launch agent on macOS, on Windows (in WSL
+without systemd) a scheduled task.
 
 The file names the interpreter, the state directory and the PATH, never a secret: the gateway reads those itself. A
 gateway that is asked to stop ends with 0 and stays stopped; one that crashes is started again.
@@ -22,11 +23,15 @@ from .. import discovery, private
 from ..config import Config, load
 from . import exits
 from .output import clean, note, out, texts
+from .service_task import task_xml
 
 tell = texts("remote")
 
 COMMAND_S = 60.0
+STATE_S = 5.0
 FOLLOW_S = 0.5
+SYSTEMD = Path("/run/systemd/system")
+"""There while systemd is what runs the system."""
 _KEPT = ("CLAWDBOT_STATE_DIR", "PATH", "LANG")
 """What of the environment goes into the file. Whatever may be a secret does not."""
 
@@ -65,19 +70,46 @@ class Service:
         return sys.platform == "darwin"
 
     @property
+    def task(self) -> bool:
+        """Is this a Linux inside Windows whose own service manager is not there?"""
+        return bool(os.environ.get("WSL_DISTRO_NAME")) and not SYSTEMD.is_dir()
+
+    @property
     def name(self) -> str:
+        if self.task:
+            return f"Clawdbot for Jupyter{self.suffix}"
         return f"org.jupyter.clawdbot{self.suffix}" if self.mac else f"clawdbot-jupyter{self.suffix}.service"
 
     @property
     def path(self) -> Path:
         if self.mac:
             return Path.home() / "Library" / "LaunchAgents" / f"{self.name}.plist"
+        if self.task:
+            return self.home / "windows-task.xml"
         config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
         return Path(config) / "systemd" / "user" / self.name
 
     def text(self) -> str:
         """The content of the file."""
+        if self.task:
+            return task_xml(self.environment, user=_run("whoami.exe").strip())
         return self.plist() if self.mac else self.unit()
+
+    def state(self) -> str:
+        """``running``, ``stopped``, ``absent``, or ``unknown`` where the service manager does not say."""
+        if not self.installed:
+            return "absent"
+        if self.task:
+            return "unknown"  # it tells only in the language of the Windows
+        question = (("launchctl", "list", self.name) if self.mac else
+                    ("systemctl", "--user", "is-active", "--quiet", self.name))
+        try:
+            done = subprocess.run(question, stdin=subprocess.DEVNULL, capture_output=True, timeout=STATE_S, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return "unknown"
+        if self.mac:
+            return "running" if b'"PID"' in done.stdout else "stopped"
+        return {0: "running", 3: "stopped", 4: "stopped"}.get(done.returncode, "unknown")  # 1: no way to the manager
 
     def unit(self) -> str:
         """A systemd user unit. 2, 78 and 98 are a wrong configuration and a taken port: trying again would not help."""
@@ -106,7 +138,9 @@ class Service:
 
     def start(self) -> None:
         """Raises ``ServiceError``, as all that follows."""
-        if self.mac:
+        if self.task:
+            _run("schtasks.exe", "/Run", "/TN", self.name)
+        elif self.mac:
             _run("launchctl", "kickstart", f"gui/{os.getuid()}/{self.name}")
         else:
             _run("systemctl", "--user", "start", self.name)
@@ -115,8 +149,11 @@ class Service:
         """Write the file and have it start with the account's session."""
         _make_home(self.home)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        private.write(self.path, self.text().encode())
-        if self.mac:
+        private.write(self.path, self.text().encode("utf-16" if self.task else "utf-8"))
+        if self.task:
+            path = _run("wslpath", "-w", str(self.path)).strip()
+            _run("schtasks.exe", "/Create", "/F", "/TN", self.name, "/XML", path)
+        elif self.mac:
             _run("launchctl", "bootstrap", f"gui/{os.getuid()}", str(self.path))
         else:
             _run("systemctl", "--user", "daemon-reload")
@@ -124,12 +161,14 @@ class Service:
 
     def uninstall(self) -> None:
         """Stop it and remove the file."""
-        if self.mac:
+        if self.task:
+            _run("schtasks.exe", "/Delete", "/F", "/TN", self.name)
+        elif self.mac:
             _run("launchctl", "bootout", f"gui/{os.getuid()}/{self.name}")
         else:
             _run("systemctl", "--user", "disable", "--now", self.name)
         self.path.unlink(missing_ok=True)
-        if not self.mac:
+        if not (self.mac or self.task):
             _run("systemctl", "--user", "daemon-reload")
 
 
@@ -144,7 +183,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
 
 
-def _run(*words: str) -> None:
+def _run(*words: str) -> str:
+    """What the program prints. Raises ``ServiceError``."""
     if shutil.which(words[0]) is None:
         raise ServiceError("service.noManager", program=words[0])
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S,
@@ -152,6 +192,7 @@ def _run(*words: str) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise ServiceError("service.failed", program=" ".join(words), problem=said[-1] if said else done.returncode)
+    return done.stdout
 
 
 @click.command("install", help=tell("help.service.install"))
@@ -168,7 +209,7 @@ def install(no_start: bool, print_only: bool) -> None:
     if not no_start:
         service.start()
         out(tell("service.started", name=service.name))
-    if not service.mac:
+    if not (service.mac or service.task):
         note(tell("service.linger"))
 
 

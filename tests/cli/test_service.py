@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import plistlib
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from clawdbot_ext.cli import service
 from clawdbot_ext.cli.service import Service
 from clawdbot_ext.config import load
 from tests.cli.conftest import run_cli
@@ -65,6 +69,40 @@ def test_the_launch_agent_is_a_property_list_without_secrets(here: dict[str, str
     assert agent["ProgramArguments"][1:] == ["-m", "clawdbot_ext.app", "--no-browser"]
     assert agent["KeepAlive"] == {"SuccessfulExit": False}
     assert CANARY not in repr(agent)
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "running"), (3, "stopped"), (1, "unknown")])
+def test_the_status_of_the_gateway_tells_that_of_its_service(
+    here: dict[str, str], tmp_path: Path, code: int, state: str
+) -> None:
+    assert "service" not in json.loads(run_cli(here, "gateway", "status", "--json").stdout)
+    assert run_cli(here, "gateway", "install", "--no-start").returncode == 0
+    manager = tmp_path / "bin" / "systemctl"
+    manager.write_text(f'#!/bin/sh\n[ "$2" = is-active ] && exit {code}\nexit 9\n')
+    assert json.loads(run_cli(here, "gateway", "status", "--json").stdout)["service"] == state
+    assert "installed" in run_cli(here, "gateway", "status").stdout
+
+
+def test_in_wsl_without_systemd_a_scheduled_task_of_windows_starts_it(here: dict[str, str], tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    for name, text in (("whoami.exe", r"printf '%s\n' 'BOX\ann'"), ("wslpath", r"printf '%s\n' 'C:\task.xml'"),
+                       ("schtasks.exe", f"""printf '%s ' "$@" >> '{tmp_path}/heard'; echo >> '{tmp_path}/heard'""")):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    inside = {**here, "WSL_DISTRO_NAME": "Ubuntu 24 & more"}
+    with mock.patch.object(service, "SYSTEMD", tmp_path / "nothing"):
+        assert run_cli(inside, "gateway", "install").returncode == 0
+        file = tmp_path / "jupyter" / "windows-task.xml"
+        task = ET.fromstring(file.read_bytes())
+        assert run_cli(inside, "gateway", "uninstall").returncode == 0 and not file.exists()
+    found = {element.tag.rpartition("}")[2]: element.text or "" for element in task.iter()}
+    assert (found["Command"], found["UserId"], found["RunLevel"]) == ("wsl.exe", r"BOX\ann", "LeastPrivilege")
+    assert found["Arguments"].startswith('--distribution "Ubuntu 24 & more" --exec /usr/bin/env ')
+    assert found["Arguments"].endswith(f"{sys.executable} -m clawdbot_ext.app --no-browser")
+    assert CANARY not in repr(found)
+    (name,) = {line.split(" /TN ")[1].strip().removesuffix(r" /XML C:\task.xml")
+               for line in (tmp_path / "heard").read_text().splitlines()}
+    assert name.startswith("Clawdbot for Jupyter-")
 
 
 def test_without_a_service_manager_the_way_out_is_named(here: dict[str, str], tmp_path: Path) -> None:

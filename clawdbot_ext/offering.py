@@ -31,7 +31,8 @@ class Offering:
         self._path = config["gateway.controlUi.basePath"].strip("/")
         self._offer = None if mode == "off" else Offer.of(mode, port, tls=tls)
         self._task: asyncio.Task[None] | None = None
-        self._made = False
+        self._name: str | None = None
+        """The machine's in the tailnet, once the gateway is offered there."""
 
     def begin(self, lock: GatewayLock) -> None:
         """Offer it, and publish the address beside the one on this machine. The lock is held, and published."""
@@ -40,11 +41,11 @@ class Offering:
 
     async def _begin(self, offer: Offer, lock: GatewayLock) -> None:
         try:
-            url = await offer.make() + (f"{self._path}/" if self._path else "")
+            self._name = await offer.make()
         except (TailscaleError, OSError) as exc:
             self._told_of(exc)
             return
-        self._made = True
+        url = f"https://{self._name}/" + (f"{self._path}/" if self._path else "")
         info = discovery.read_info(self._config)
         if info is not None:
             lock.publish(replace(info, tailscale_url=url))
@@ -61,11 +62,11 @@ class Offering:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._offer is None or not self._made or restarts or not self._config["gateway.tailscale.resetOnExit"]:
+        name, self._name = self._name, None
+        if self._offer is None or name is None or restarts or not self._config["gateway.tailscale.resetOnExit"]:
             return
-        self._made = False
         with contextlib.suppress(asyncio.TimeoutError):
             try:
-                await asyncio.wait_for(self._offer.take_back(), TAKE_BACK_S)
+                await asyncio.wait_for(self._offer.take_back(name), TAKE_BACK_S)
             except (TailscaleError, OSError) as exc:
                 log.warning("the gateway is still offered by Tailscale: %s", exc)

@@ -65,7 +65,7 @@ class Offer:
         return cls(mode, f"{'https+insecure' if tls else 'http'}://127.0.0.1:{port}")
 
     async def make(self) -> str:
-        """Offer it; the address at which the tailnet, or the internet, finds it.
+        """Offer it; the name under which the tailnet, or the internet, finds it.
 
         Raises:
             TailscaleError: there is no Tailscale, it is not connected, the port is taken there, or it refused.
@@ -76,11 +76,11 @@ class Offer:
         if taken not in (None, self.target):
             raise TailscaleError("tailscale.taken", name=name, target=taken)
         await _run(self.mode, "--bg", "--yes", f"--https={HTTPS_PORT}", self.target)
-        return f"https://{name}/"
+        return name
 
-    async def take_back(self) -> None:
+    async def take_back(self, name: str) -> None:
         """Offer it no more, if it still is this gateway that is offered. Raises ``TailscaleError``."""
-        if _proxy(await _json("serve", "status", "--json"), await self._name()) == self.target:
+        if _proxy(await _json("serve", "status", "--json"), name) == self.target:
             await _run(self.mode, "--yes", f"--https={HTTPS_PORT}", "off")
 
     async def _name(self) -> str:

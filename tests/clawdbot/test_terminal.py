@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -11,7 +12,8 @@ import pytest
 
 from tests.support.tools import require
 
-WAIT_S = 20.0
+WAIT_S = 60.0
+"""Node takes its time on a loaded machine."""
 
 
 class Terminal:
@@ -48,10 +50,12 @@ class Terminal:
 @pytest.fixture
 def tui(claw, tmp_path) -> Iterator[Terminal]:
     words = [f"{name}={value}" for name, value in {**claw.environment, "TERM": "xterm-256color"}.items()]
-    terminal = Terminal(f"claw-{tmp_path.name}", ["env", "-i", *words, *claw.words("tui")])
-    terminal.shows("connected \\| idle")
-    yield terminal
-    terminal.close()
+    terminal = Terminal(f"claw-{os.getpid()}-{tmp_path.name}", ["env", "-i", *words, *claw.words("tui")])
+    try:
+        terminal.shows("connected \\| idle")
+        yield terminal
+    finally:
+        terminal.close()
 
 
 def save(terminal, pictures, name):

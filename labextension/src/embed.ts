@@ -75,6 +75,18 @@ export function loadElement(): Promise<void> {
   return loading;
 }
 
+/** Load it as soon as a hand goes to the panel's tab or to another way there: it is there before the press. */
+export function loadOnApproach(ways: string): void {
+  const near = (event: Event): void => {
+    if (!(event.target instanceof Element && event.target.closest(ways))) return;
+    for (const type of APPROACH) document.removeEventListener(type, near);
+    loadElement().catch(() => undefined); // the panel tells, when it is opened
+  };
+  for (const type of APPROACH) document.addEventListener(type, near, { passive: true });
+}
+
+const APPROACH = ["pointerover", "focusin"] as const;
+
 /** Text as an attachment. */
 export function textFile(fileName: string, text: string, mimeType = "text/markdown"): Attachment {
   let bytes = "";

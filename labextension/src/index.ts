@@ -15,7 +15,7 @@ import { ITranslator } from "@jupyterlab/translation";
 import { contextSources, sourceOf } from "./contexts.js";
 import { droppedFiles } from "./drops.js";
 import type { ChatStatus, CodeAction } from "./embed.js";
-import { root } from "./embed.js";
+import { loadOnApproach, root } from "./embed.js";
 import { explainIcon, fixIcon, icon } from "./icon.js";
 import { failedCell, insertAndRun, insertBelow, NoCell, replaceCell } from "./notebook.js";
 import { ChatPanel } from "./panel.js";
@@ -116,6 +116,7 @@ function activate(
       locale,
       theme,
       session: () => sessions.of(id),
+      isNew: () => sessions.isNew(id),
       onSession: (key) => void sessions.show(id, key),
       contexts: () => contextSources(current(), variables, text),
       codeActions: actions,
@@ -140,6 +141,7 @@ function activate(
   }
   place("right");
   restorer?.add(side, "clawdbot-chat");
+  loadOnApproach(`[data-id="${side.id}"], .clawdbot-StatusItem`);
 
   // -- what the chat is told of the notebook ----------------------------------------------------------------------------
   let refreshing = 0;

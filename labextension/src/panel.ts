@@ -1,7 +1,7 @@
 /** A Lumino widget around `<clawdbot-chat>`. The bundle is loaded when the widget is shown first, not at Lab's start. */
 import { Notification } from "@jupyterlab/apputils";
 import type { Drag } from "@lumino/dragdrop";
-import { Widget } from "@lumino/widgets";
+import { SplitPanel, Widget } from "@lumino/widgets";
 import type { Message } from "@lumino/messaging";
 import type { Attachment, ChatElement, ChatStatus, CodeAction, ContextSource } from "./embed.js";
 import { loadElement, root } from "./embed.js";
@@ -14,6 +14,8 @@ export interface PanelOptions {
   locale: string;
   theme: () => "light" | "dark";
   session: () => Promise<string>;
+  /** True once: the first time that the panel is shown in this workspace. */
+  isNew: () => Promise<boolean>;
   /** Another session is on show. */
   onSession: (key: string) => void;
   contexts: () => ContextSource[];
@@ -59,7 +61,24 @@ export class ChatPanel extends Widget {
 
   override onAfterShow(message: Message): void {
     super.onAfterShow(message);
+    void this.options.isNew().then((fresh) => {
+      if (fresh) this.widen();
+    });
     this.element().catch(() => this.failed());
+  }
+
+  /** Take a comfortable width, where the panel stands beside others and has less. */
+  widen(): void {
+    let [part, split]: (Widget | null)[] = [this, this.parent];
+    while (split && !(split instanceof SplitPanel && split.orientation === "horizontal"))
+      [part, split] = [split, split.parent];
+    if (!part || !(split instanceof SplitPanel)) return;
+    const widths = split.widgets.map((each) => (each.isVisible ? each.node.offsetWidth : 0));
+    const widest = Math.max(...widths);
+    const [mine, giver] = [split.widgets.indexOf(part), widths.indexOf(widest)];
+    const more = COMFORTABLE_PX - (widths[mine] ?? 0);
+    if (more <= 0 || mine === giver || widest < 2 * COMFORTABLE_PX) return;
+    split.setRelativeSizes(widths.map((width, at) => width + (at === mine ? more : at === giver ? -more : 0)));
   }
 
   override onActivateRequest(message: Message): void {
@@ -144,6 +163,8 @@ export class ChatPanel extends Widget {
   }
 }
 
+/** Lab opens a side panel at 250 px. */
+const COMFORTABLE_PX = 360;
 const DRAG_EVENTS = ["lm-dragenter", "lm-dragover", "lm-dragleave", "lm-drop"] as const;
 /** As JupyterLab names what it drags. */
 export const CELLS = "application/vnd.jupyter.cells";

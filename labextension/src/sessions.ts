@@ -23,6 +23,13 @@ export class Sessions {
     await this.state?.save(KEY, all);
   }
 
+  /** True the first time that it is asked of a panel: then its session is kept, too. */
+  async isNew(panel: string): Promise<boolean> {
+    const known = panel in (await this.all());
+    if (!known) await this.show(panel, MAIN);
+    return !known;
+  }
+
   /** The panel was closed. */
   async forget(panel: string): Promise<void> {
     const all = await this.all();

@@ -1,8 +1,13 @@
 /** The element for other homes (widget, JupyterLab): import, call `define()`, create `<clawdbot-chat mode="panel">`. */
+import { unsafeCSS } from "lit";
+
 import { lease } from "./core/shared.js";
+import { ClawdbotChat } from "./ui/chat.js";
 import { clients } from "./ui/connect.js";
+import guest from "./ui/styles/guest.css?inline";
 
 clients.of = lease;
+ClawdbotChat.styles = [...ClawdbotChat.styles, unsafeCSS(guest)]; // before it is defined
 
 export { define } from "./define.js";
 export { ClawdbotChat } from "./ui/chat.js";

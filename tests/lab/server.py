@@ -14,7 +14,7 @@ from tests.support.http import ask
 from tests.support.server import ROOT, clean_environment, free_port
 
 TOKEN = "the-token-of-this-lab"
-START_S = 30.0
+START_S = 90.0
 APPUTILS = "@jupyterlab/apputils-extension"
 
 

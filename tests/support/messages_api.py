@@ -32,6 +32,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import struct
 import threading
@@ -109,6 +110,8 @@ class MessagesAPI:
         """
         self.key, self.models = key, models
         self.page_size = 1000
+        self.says: str | None = None
+        """The answer where no directive asks for another."""
         self.requests: list[Logged] = []
         self.open_streams = 0
         """Answers being written now: back to 0 when a client that went away was noticed."""
@@ -261,7 +264,7 @@ class _Messages(_Handler):
         await out.event("ping")
         await asyncio.sleep(directives.number(wishes, "first_ms", 0) / 1000)
         parts = [("thinking", f"h{i} ") for i in range(int(directives.number(wishes, "thinking", 0)))]
-        parts += [("text", token) for token in _answer(text, wishes)]
+        parts += [("text", token) for token in _answer(text, wishes, self.api.says)]
         index, open_kind = -1, ""
         results = _results(self.body)
         if results:
@@ -376,7 +379,7 @@ def _results(body: Mapping[str, Any]) -> list[str]:
     return ["".join(part["text"] for part in result["content"]) for result in results]
 
 
-def _answer(text: str, wishes: Mapping[str, str]) -> list[str]:
+def _answer(text: str, wishes: Mapping[str, str], says: str | None) -> list[str]:
     if "text" in wishes:
         return [wishes["text"]]
     if "tokens" in wishes:
@@ -385,7 +388,7 @@ def _answer(text: str, wishes: Mapping[str, str]) -> list[str]:
         return []
     if "cut" in wishes or "drop" in wishes:
         return [f"t{i} " for i in range(20)]
-    return ["You said: ", directives.strip(text)]
+    return ["You said: ", directives.strip(text)] if says is None else re.findall(r"\S*\s*", says)
 
 
 def _input_tokens(body: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Takes pictures of JupyterLab in its looks, beside those of ``scripts.lab_screenshots``: ``python -m scripts.lab_looks``.
+"""Takes pictures of JupyterLab in other looks than ``scripts.lab_screenshots``: ``python -m scripts.lab_looks``.
 
 The panel as narrow as it gets, the widget in the dark theme, and the panel in Korean. A real JupyterLab with the
 extension, whose model is scripted: an error is fixed by the buttons that people use. Needs what

@@ -111,3 +111,14 @@ def test_a_link_that_says_another_place_than_it_leads_to_is_asked_about(chat):
     asked.get_by_role("button", name="Cancel").click()
     expect(asked).to_have_count(0)
     assert len(chat.page.context.pages) == 1
+
+
+def test_where_a_home_forbids_frames_it_says_where_the_drawing_can_be_seen(chat, standing_gateway):
+    chat.page.evaluate("""() => document.head.append(Object.assign(document.createElement("meta"),
+        { httpEquiv: "Content-Security-Policy", content: "frame-src 'none'" }))""")
+    code = show(chat, "```svg\n<svg></svg>\n```", "artifacts")
+    link = code.get_by_role("link", name="Open the chat in a tab")
+    expect(link).to_have_attribute("href", f"{standing_gateway.url}chat?session=agent%3Amain%3Aartifacts")
+    expect(code.locator("iframe")).to_have_count(0)
+    assert all("frame-src" in complaint for complaint in chat.complaints)
+    chat.complaints.clear()

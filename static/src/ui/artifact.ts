@@ -51,16 +51,36 @@ export async function toggleArtifact(code: Element, lang: string, content: strin
   };
   window.addEventListener("message", hear);
   frame.src = new URL("frame", ui.base).href;
+  // A home's own policy may forbid frames; its browser tells nobody but the document.
+  const refused = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
+    if (frame.isConnected && (effectiveDirective !== "frame-src" || !frame.src.startsWith(blockedURI))) return;
+    document.removeEventListener("securitypolicyviolation", refused);
+    if (frame.isConnected) tellRefused(frame, ui);
+  };
+  document.addEventListener("securitypolicyviolation", refused);
   code.append(frame);
   return true;
 }
 
-function tellProblem(frame: HTMLIFrameElement, ui: Ui, problem: string): void {
+function tellProblem(frame: HTMLIFrameElement, ui: Ui, problem: string): HTMLElement {
   const note = document.createElement("p");
   note.className = "artifact fine";
   note.setAttribute("role", "status");
   note.textContent = ui.t("artifact.failed", { problem });
   frame.replaceWith(note);
+  return note;
+}
+
+/** Where it can be seen: on the chat's own page. */
+function tellRefused(frame: HTMLIFrameElement, ui: Ui): void {
+  const page = new URL("chat", ui.base);
+  page.searchParams.set("session", ui.controller.state.current);
+  const link = document.createElement("a");
+  link.href = page.href;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+  link.textContent = ui.t("artifact.tab");
+  tellProblem(frame, ui, ui.t("artifact.blocked")).append(" ", link);
 }
 
 function matchesDark(element: Element): boolean {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 20.0
+START_S = 45.0
 STOP_S = 20.0
 _OURS = ("CLAWDBOT_", "ANTHROPIC_", "JUPYTER_", "OPENAI_", "LC_")
 

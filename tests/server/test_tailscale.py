@@ -36,7 +36,7 @@ def offered(tmp_path_factory):
 
 
 def until(condition):
-    asyncio.run(aio.until(condition, 15))
+    asyncio.run(aio.until(condition, 45))
 
 
 def test_serve_is_set_up_shown_everywhere_and_taken_back_at_the_end(make_gateway, tailnet):

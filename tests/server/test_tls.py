@@ -158,7 +158,7 @@ def test_a_jupyter_server_relays_to_it_and_listens_with_the_same_certificate_whe
             info = lab.home / "gateway.json"
             return info.exists() and json.loads(info.read_text())["host"] == "jupyter"
 
-        asyncio.run(aio.until(owner, 15))
+        asyncio.run(aio.until(owner, 45))
         assert seen_at(port) == fingerprint
         assert health(locate(config.load(lab.environment))) and health(through)
     finally:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable
 
 from ..config import Config, ConfigError
+from ..config_schema import wrong
 
 MIN_EXPOSED_TOKEN = 16
 """Bytes of a token that others than this machine may guess at."""
@@ -41,15 +42,14 @@ def check_secret(config: Config, *, exposed: bool) -> None:
     """
     mode, tailscale = config["gateway.auth.mode"], config["gateway.tailscale.mode"]
     if tailscale == "funnel" and mode != "password":
-        raise ConfigError("gateway.tailscale.mode", "is funnel, which the whole internet reaches: set a password "
-                          "(clawdbot password set)")
+        raise wrong("gateway.tailscale.mode", "auth.funnelPassword")
     if mode == "tailscale" and tailscale != "serve":
-        raise ConfigError("gateway.auth.mode", "is tailscale, which needs gateway.tailscale.mode serve")
+        raise wrong("gateway.auth.mode", "auth.tailscaleServe")
     token, password = config["gateway.auth.token"], config["gateway.auth.password"]
     exposed = exposed or tailscale != "off"
     if mode == "password":
         if not password.strip():
-            raise ConfigError("gateway.auth.password", "must be set when gateway.auth.mode is password")
+            raise wrong("gateway.auth.password", "auth.passwordMissing")
         if password.startswith(HASHED):
             parse_hash(password)
         elif exposed and is_weak(password, MIN_EXPOSED_PASSWORD):
@@ -88,9 +88,9 @@ def parse_hash(text: str) -> tuple[int, int, int, bytes, bytes]:
         _, log2_n, r, p, salt, derived = text.split(":")
         parsed = int(log2_n), int(r), int(p), unb64(salt), unb64(derived)
     except ValueError:
-        raise ConfigError("gateway.auth.password", "starts with scrypt: but is no such hash") from None
+        raise wrong("gateway.auth.password", "auth.badHash") from None
     if not (10 <= parsed[0] <= 18 and 1 <= parsed[1] <= 16 and 1 <= parsed[2] <= 4 and len(parsed[4]) == 32):
-        raise ConfigError("gateway.auth.password", "is a scrypt hash with parameters out of range")
+        raise wrong("gateway.auth.password", "auth.hashRange")
     return parsed
 
 

@@ -20,6 +20,7 @@ from tests.support import aio
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess, clean_environment, free_port
 
+pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a loaded machine
 TLS = {"gateway": {"tls": {"enabled": True}}}
 OTHER = ":".join(["AB"] * 32)
 

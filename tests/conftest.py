@@ -75,6 +75,6 @@ def messages_api() -> Iterator[MessagesAPI]:
 
 @pytest.fixture
 def scripted_gateway(make_gateway, messages_api) -> tuple[GatewayProcess, MessagesAPI]:
-    """A gateway that talks to a scripted Messages API through the SDK."""
+    """A gateway that talks to a scripted Messages API through the SDK. The requests are the tests' own: no titles."""
     env = {"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": messages_api.url}
-    return make_gateway(env=env), messages_api
+    return make_gateway(env=env, config={"agents": {"defaults": {"autoTitle": False}}}), messages_api

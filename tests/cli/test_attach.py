@@ -59,7 +59,7 @@ def test_the_python_client_uploads_large_files_once_and_tells_how_far_it_is(gate
 @pytest.mark.slow
 def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProcess, tmp_path: Path) -> None:
     (tmp_path / "measurements.csv").write_text("a,b\n1,2\n")
-    terminal = Terminal(["chat", "--session", "files"], gateway.environment)
+    terminal = Terminal(["chat", "--session", "files"], gateway.environment, columns=200)  # the path stays one line
     try:
         terminal.expect("Clawdbot · agent:main:files")
         terminal.ready()

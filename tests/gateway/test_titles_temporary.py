@@ -27,6 +27,13 @@ def test_one_word_is_not_worth_a_title(text, worth):
     assert worth_a_title(text) is worth
 
 
+@pytest.fixture
+def scripted_gateway(make_gateway, messages_api):
+    """One that asks for titles, as it does unless told otherwise."""
+    env = {"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": messages_api.url}
+    return make_gateway(env=env), messages_api
+
+
 def titles_asked(api):
     return [body for body in api.bodies if body["max_tokens"] == 40]
 

@@ -239,6 +239,7 @@ def test_notebook_7_has_the_widget_the_panel_and_the_commands(open_notebook, api
     side = page.locator("#clawdbot-chat clawdbot-chat")
     expect(side.get_by_role("button", name="Cell 2")).to_have_attribute("aria-pressed", "true")
     ask(side, f"And the cell? {CODE}")
-    side.get_by_role("button", name="Insert below").click()
+    wait_until(page, lambda: "And the cell?" in told(api))
+    side.get_by_role("button", name="Insert below").last.click()
     expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
     assert "seventh = 7" in told(api) and cells(page)[2] == "print(40 + 2)"

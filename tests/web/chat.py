@@ -42,7 +42,9 @@ RESTING = """(scroller) => new Promise((done) => {
     look();
 })"""
 """Where the conversation stands, once it has stood still for five frames: pixels from its beginning and to its end."""
-_LOST = re.compile(r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)")
+_LOST = re.compile(
+    r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)|"
+    r"error occurred when fetching the script")  # the worker, asked for news while nobody is there
 
 
 class Chat:

@@ -33,6 +33,11 @@ class Tool:
     install: str
 
 
+def in_ci() -> bool:
+    """Whether ``CI`` is set."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
 def require(tool: str) -> str:
     """The path of ``tool``; without it the running test is skipped, or fails where ``CI`` is set."""
     row = TOOLS[tool]
@@ -40,7 +45,7 @@ def require(tool: str) -> str:
     if path is not None:
         return path
     reason = f"needs {tool}: {row.install}"
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if in_ci():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 

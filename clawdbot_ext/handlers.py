@@ -282,9 +282,8 @@ class Logout(Plain):
         self.set_status(204)
 
 
-class Leads(Plain):
-    """Leads to the page: Jupyter's ``/login`` and ``/logout``, since there is one way to log in. Where the request
-    wants to go from there (``?next=``) is ignored."""
+class Leading(Ours):
+    """Leads to ``facts["to"]``, and nowhere else: where the request wants to go (``?next=``) is ignored."""
 
     access = "open"
 
@@ -295,6 +294,10 @@ class Leads(Plain):
     @allow_unauthenticated
     def get(self) -> None:
         self.redirect(self._to)
+
+
+class Leads(Leading, Plain):
+    """Jupyter's ``/login`` and ``/logout``, since there is one way to log in."""
 
 
 class NotFound(Plain):

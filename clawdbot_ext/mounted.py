@@ -20,6 +20,7 @@ from .gateway.auth import Identity, Vouched
 from .handlers import (
     SECRET_ARGUMENTS,
     File,
+    Leading,
     Ours,
     Upgrade,
     health,
@@ -147,18 +148,8 @@ class MountHealth(Mounted):
         health(self)
 
 
-class MountLeads(Mounted):
+class MountLeads(Leading, Mounted):
     """The mount without its slash leads to the page."""
-
-    access = "open"
-
-    def initialize(self, edge: Edge, **facts: Any) -> None:
-        super().initialize(edge)
-        self._to: str = facts["to"]
-
-    @allow_unauthenticated
-    def get(self) -> None:
-        self.redirect(self._to)
 
 
 class MountFile(File, Mounted):

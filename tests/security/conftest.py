@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.server import route_table
 from tests.support.http import Answer, ask, upgrade
 from tests.support.jupyter import JupyterProcess
-from tests.support.server import ROOT, GatewayProcess, clean_environment
+from tests.support.server import GatewayProcess
 from tests.support.wire import Wire, opened, run
 
 ATTEMPTS = 40
@@ -102,10 +100,4 @@ def door(request) -> Door:
 @pytest.fixture(scope="session")
 def tables(tmp_path_factory):
     """The live route tables of both servers, as ``tests.server.route_table`` prints them."""
-    environment = clean_environment(tmp_path_factory.mktemp("routes"), CLAWDBOT_GATEWAY_PORT="0")
-    found = {}
-    for server in ("standalone", "jupyter"):
-        done = subprocess.run([sys.executable, "-m", "tests.server.route_table", server], cwd=ROOT, env=environment,
-                              timeout=60, capture_output=True, text=True, check=True)
-        found |= json.loads(done.stdout.splitlines()[-1])
-    return found
+    return route_table.live(tmp_path_factory.mktemp("routes"))

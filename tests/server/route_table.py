@@ -9,8 +9,10 @@ Run in a process of its own by tests, because a server claims signals, logging a
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -19,8 +21,20 @@ from tornado.web import RequestHandler
 
 from clawdbot_ext.handlers import Ours
 from tests.support.jupyter import EXTENSIONS
+from tests.support.server import ROOT, clean_environment
 
 Row = tuple[str, str, str, str]
+
+
+def live(state: Path) -> dict[str, list[Row]]:
+    """The tables of both servers, each printed by a process of its own whose state is in ``state``."""
+    environment = clean_environment(state, CLAWDBOT_GATEWAY_PORT="0")
+    found: dict[str, list[Row]] = {}
+    for server in ("standalone", "jupyter"):
+        done = subprocess.run([sys.executable, "-m", "tests.server.route_table", server], cwd=ROOT, env=environment,
+                              timeout=60, capture_output=True, text=True, check=True)
+        found |= json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def walk(router: Any) -> Iterator[tuple[str, type[RequestHandler], dict[str, Any]]]:

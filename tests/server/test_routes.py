@@ -6,8 +6,6 @@ import asyncio
 import gzip
 import json
 import re
-import subprocess
-import sys
 import uuid
 from types import SimpleNamespace
 
@@ -19,7 +17,6 @@ from tornado.web import Application, HTTPError, RequestHandler
 from clawdbot_ext.handlers import Plain
 from tests.server import route_table
 from tests.support.http import UPGRADE, ask, upgrade
-from tests.support.server import ROOT, clean_environment
 from tests.support.tools import require
 
 OPEN = {"Page", "BuiltFile", "AppFile", "Login", "Logout", "Health", "Leads", "NotFound", "Frame"}
@@ -41,13 +38,7 @@ TABLES = ("standalone", "listener", "mount", "relay")
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     """The live route tables: of our own server, and of somebody's with all that we add to it."""
-    environment = clean_environment(tmp_path_factory.mktemp("routes"), CLAWDBOT_GATEWAY_PORT="0")
-    found = {}
-    for server in ("standalone", "jupyter"):
-        done = subprocess.run([sys.executable, "-m", "tests.server.route_table", server], cwd=ROOT, env=environment,
-                              timeout=30, capture_output=True, text=True, check=True)
-        found |= json.loads(done.stdout.splitlines()[-1])
-    return found
+    return route_table.live(tmp_path_factory.mktemp("routes"))
 
 
 @pytest.fixture

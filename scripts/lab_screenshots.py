@@ -21,8 +21,6 @@ from tests.support.tools import TOOLS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 WIDE = ViewportSize(width=1400, height=860)
-PANEL_WIDER = 190
-"""How far the panel's edge is dragged to the left, in pixels: Lab opens it narrow."""
 LINES = 30
 PATIENCE_MS = 60_000
 
@@ -66,12 +64,6 @@ def fix(page: Page, lab: Lab) -> None:
     page.get_by_role("button", name="Fix This Cell").click()
     replace = page.locator("#clawdbot-chat").get_by_role("button", name="Replace cell")
     expect(replace).to_be_visible()
-    edge = page.locator("#jp-right-stack").bounding_box()
-    assert edge is not None
-    page.mouse.move(edge["x"] - 2, 400)
-    page.mouse.down()
-    page.mouse.move(edge["x"] - PANEL_WIDER, 400, steps=8)
-    page.mouse.up()
     expect(page.locator("#clawdbot-chat article[aria-busy]")).to_have_count(0)
     page.screenshot(path=IMAGES / "lab.png")
     replace.click()

@@ -56,6 +56,8 @@ class End:
     """The session to show next, after ``/new`` by a client with the capability ``session.switch``."""
     nothing: bool = False
     """It was ``/stop``, and there was nothing to stop."""
+    left_out: tuple[str, ...] = ()
+    """The names of what was attached to a command, which takes nothing along."""
 
     @property
     def text(self) -> str:
@@ -116,6 +118,7 @@ class Reply:
     def __init__(self) -> None:
         self.text, self.thinking = Growing(), Growing()
         self.switch_to: str | None = None
+        self.left_out: tuple[str, ...] = ()
 
     def take(self, delta: Mapping[str, Any]) -> Chunk | None:
         """Apply the payload of a ``chat`` delta of either kind; what to show, if anything. Raises ``Gap``."""
@@ -156,6 +159,7 @@ async def ask(
     async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
         ack = await client.request("chat.send", params)
         reply.switch_to = ack.get("switchTo")
+        reply.left_out = tuple(ack.get("leftOut") or ())
         if ended := await _ended(client, session_key, run_id, ack):
             yield ended
         elif position := ack.get("queuePosition"):
@@ -241,7 +245,7 @@ async def _follow(
                 yield chunk
         elif name == "chat":
             yield End(run_id, payload["state"], payload.get("message"), str(payload.get("errorMessage") or ""),
-                      payload.get("error") or {}, reply.switch_to)
+                      payload.get("error") or {}, reply.switch_to, left_out=reply.left_out)
             return
 
 
@@ -257,7 +261,7 @@ async def _caught_up(client: GatewayClient, session_key: str, run_id: str, reply
 async def _ended(client: GatewayClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> End | None:
     """The end of a run that ``chat.send`` found already over, or of ``/stop``, which has no run; else ``None``."""
     if "runIds" in ack:
-        return End(run_id, "final", nothing=not ack["runIds"])
+        return End(run_id, "final", nothing=not ack["runIds"], left_out=tuple(ack.get("leftOut") or ()))
     if ack.get("status") in ("started", "in_flight", "accepted"):
         return None
     history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})

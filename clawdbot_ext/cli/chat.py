@@ -219,6 +219,9 @@ class Chat:
             self._say(line, "red")
             self._files, self._typed = sent, text if sent else ""  # nothing of it is lost
             return
+        if end is not None and end.left_out:  # it was a command: they wait for the next message
+            self._files = sent
+            self._say(say("attach.waiting", names=files.names(sent)))
         if end is not None and end.switch_to:
             self._key, self._busy = end.switch_to, False
             self._say(say("chat.switched", session=self._key))

@@ -32,7 +32,7 @@ from ..protocol.schema import (
 from ..store.api import HistoryPage, Place
 from .commands import run_command, split_command
 from .entries import assistant_message
-from .media.attachments import content_of, request_part, resolve
+from .media.attachments import content_of, names_of, request_part, resolve
 from .methods import method
 from .runs import recorded
 
@@ -66,14 +66,15 @@ async def accept_message(
         raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
     if params.thinking is not None and params.thinking not in THINKING_LEVELS:
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
+    where = (place.kind, place.message_id) if place else ()
+    if command := split_command(params.message):  # whatever is attached: beside a notebook something always is
+        return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
+                                 request_hash=hash_of(key, params.message, *where),
+                                 left_out=await names_of(gw, client, params.attachments or ()))
     files = await resolve(gw, client, params.attachments or ())
     if files and is_temporary(key):
         await gw.media.hold([file.id for file in files])
-    where = (place.kind, place.message_id) if place else ()
     request_hash = hash_of(key, params.message + request_part(files), *where)
-    if not files and (command := split_command(params.message)):
-        return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
-                                 request_hash=request_hash)
     accepted, position = await gw.runs.submit(
         run_id=params.idempotency_key, session_key=key, request_hash=request_hash, place=place,
         message={"role": "user", "content": content_of(params.message, files, client.locale), "timestamp": now_ms()},

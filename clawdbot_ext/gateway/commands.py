@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import discovery
@@ -66,12 +66,16 @@ def split_command(text: str) -> tuple[Command, str] | Unknown | None:
 
 async def run_command(
     gw: Gateway, client: Client, command: tuple[Command, str] | Unknown, *, session_key: str, run_id: str,
-    request_hash: str,
+    request_hash: str, left_out: Sequence[str] = (),
 ) -> ChatSendResult:
-    """Do a command once for its run id and tell the answer to the session's watchers."""
+    """Do a command once for its run id and tell the answer to the session's watchers. ``left_out``: the names of what
+    was attached, which no command takes; the answer says so."""
     if not isinstance(command, Unknown) and command[0].name == "stop":  # harmless to repeat, so not recorded
         stopped = (await _stop(Call(gw, client, session_key, ""))).stopped or []
-        return ChatSendResult(ok=True, aborted=bool(stopped), run_ids=stopped)
+        halted = ChatSendResult(ok=True, aborted=bool(stopped), run_ids=stopped)
+        if left_out:
+            halted.left_out = left_out
+        return halted
     name = command.name if isinstance(command, Unknown) else command[0].name
     accepted = await gw.store.accept_run(
         run_id=run_id, session_key=session_key, request_hash=request_hash, start=False, now=now_ms(),
@@ -86,7 +90,10 @@ async def run_command(
                   if isinstance(command, Unknown) else await command[0].run(call))
     except GatewayError as exc:
         answer = Answer(call.say("command.failed", name=name, why=explain(client.locale, exc)))
-    message = assistant_message(answer.text, stopReason="command", command=f"/{name}", **answer.fields)
+    text = answer.text
+    if left_out:
+        text = f"{text}\n\n{call.say('command.leftOut', names=', '.join(f'`{name}`' for name in left_out))}".strip()
+    message = assistant_message(text, stopReason="command", command=f"/{name}", **answer.fields)
     result = {"status": "ok", "summary": "completed"} | ({"switchTo": answer.switch_to} if answer.switch_to else {})
     finished = await gw.store.finish_run(run_id, state="done", message=message if answer.keep else None, result=result,
                                          now=now_ms())
@@ -94,6 +101,8 @@ async def run_command(
     started = ChatSendResult(run_id=run_id, status="started")
     if answer.switch_to:
         started.switch_to = answer.switch_to
+    if left_out:
+        started.left_out = left_out
     return started
 
 
@@ -235,7 +244,7 @@ async def commands_list(gw: Gateway, client: Client, params: CommandsListParams)
     listed = rows(client.locale)
     for row, command in zip(listed, COMMANDS, strict=True):
         row["choices"] = models if command.choices == "models" else list(command.choices)
-    return CommandsListResult(commands=listed)
+    return CommandsListResult(commands=listed, stop_words=sorted(STOP_WORDS))
 
 
 @method("commands.complete")

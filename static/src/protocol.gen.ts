@@ -344,6 +344,8 @@ export interface ChatSendResult {
   ok?: boolean;
   aborted?: boolean;
   runIds?: string[];
+  /** Ours: the names of what was attached to a command, which takes nothing along. */
+  leftOut?: string[];
 }
 
 export interface ClientInfo {
@@ -380,6 +382,8 @@ export interface CommandsListResult {
    * `commands.complete`). `argument` and `choices` are those of the first argument.
    */
   commands: Record<string, unknown>[];
+  /** Ours: a message that is only one of these is `/stop`. */
+  stopWords?: string[];
 }
 
 /** As `config.set`; settings take effect at once, so nothing restarts. */

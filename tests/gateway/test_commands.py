@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from tests.support.wire import run, text_of, wired
@@ -139,5 +141,45 @@ def test_an_unknown_model_is_refused_in_the_clients_language(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token, locale="ko") as wire:
             assert "모델이 없어요" in text_of((await wire.ask("/model demoo"))["message"])
+
+    run(main())
+
+
+CELL = {"fileName": "cell-1.md", "mimeType": "text/markdown", "content": "Y2VsbA=="}
+
+
+@pytest.mark.parametrize("word", ["/status", "/model default", "/statsu", "/clear", "/think high"])
+@pytest.mark.parametrize("method", ["chat.send", "agent"])
+def test_a_command_is_one_whatever_is_attached_and_says_what_was_left_out(scripted_gateway, word, method):
+    gateway, api = scripted_gateway
+    before = len(api.bodies)
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            attached = [CELL, {"mediaId": "no-such-file"}]
+            if method == "agent":
+                key = f"agent-{uuid.uuid4()}"
+                await wire.call("agent", {"message": word, "sessionKey": "beside", "attachments": attached,
+                                          "idempotencyKey": key})
+                end = await wire.end(key)
+            else:
+                end = await wire.ask(word, key="beside", attachments=attached)
+            said = text_of(end["message"])
+            assert end["message"]["command"] == word.split()[0]
+            assert said.endswith("Left out, since a command takes nothing along: `cell-1.md`, `no-such-file`")
+
+    run(main())
+    assert len(api.bodies) == before, "the model was asked"
+
+
+@pytest.mark.parametrize("word", ["/stop", "wait"])
+def test_a_stop_stops_whatever_is_attached(gateway, word):
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            assert word.removeprefix("/") in ["stop", *(await wire.call("commands.list"))["stopWords"]]
+            run_id, _ = await wire.send("[[tokens=500]] [[delay_ms=20]]")
+            await wire.wait("chat", lambda p: p["state"] == "delta")
+            _, answer = await wire.send(word, attachments=[CELL])
+            assert answer == {"ok": True, "aborted": True, "runIds": [run_id], "leftOut": ["cell-1.md"]}
 
     run(main())

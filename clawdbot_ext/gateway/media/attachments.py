@@ -84,6 +84,20 @@ async def _resolve_one(gw: Gateway, client: Client, given: Attachment) -> Media:
     return await gw.media.take(data, name=name, claimed=given.mime_type, owner=owner)
 
 
+async def names_of(gw: Gateway, client: Client, given: Sequence[Attachment]) -> list[str]:
+    """What people call the files of a message, without taking any. One that is not there has its id."""
+    names = []
+    for attachment in given:
+        name = attachment.file_name or attachment.path
+        if not name and attachment.media_id is not None:
+            try:
+                name = (await gw.media.get(attachment.media_id, owner_of(client.identity))).name
+            except GatewayError:
+                name = attachment.media_id
+        names.append(name or _made_up_name(attachment.mime_type))
+    return names
+
+
 def decoded(content: str, most: int) -> bytes:
     """The bytes of a base64 text. Raises ``InvalidRequest`` (``BAD_BASE64``), ``TooLarge``."""
     if content.startswith("data:"):

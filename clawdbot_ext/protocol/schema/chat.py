@@ -49,6 +49,8 @@ class ChatSendResult(Result):
     ok: bool | UnsetType = UNSET
     aborted: bool | UnsetType = UNSET
     run_ids: Sequence[str] | UnsetType = UNSET
+    left_out: Sequence[str] | UnsetType = UNSET
+    """Ours: the names of what was attached to a command, which takes nothing along."""
 
 
 class ChatHistoryParams(Params):

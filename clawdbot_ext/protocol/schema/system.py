@@ -57,6 +57,8 @@ class CommandsListResult(Result):
     commands: Sequence[Mapping[str, Any]]
     """`name`, `aliases`, `description`, and `args` with `name`, `required` and either `choices` or `dynamic` (ask
     `commands.complete`). `argument` and `choices` are those of the first argument."""
+    stop_words: Sequence[str] | UnsetType = UNSET
+    """Ours: a message that is only one of these is `/stop`."""
 
 
 class CommandsCompleteParams(Params):

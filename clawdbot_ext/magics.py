@@ -1,7 +1,7 @@
 """``%clawdbot`` and ``%%clawdbot``: the conversation from a cell, after ``%load_ext clawdbot_ext``.
 
 The cell magic sends the cell as a question and shows the reply as it comes. The reply is stored in the notebook as
-``text/markdown``, so that it reads well where this package is not installed.
+harmless HTML (``markup``), so that it reads well where this package is not installed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .client_reply import Chunk, End, Notice
 from .describe import File, files_of
 from .endpoint import NoGateway
 from .i18n import catalogue, environment_language
+from .markup import bundle
 from .protocol.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.1
 """How often a growing reply is drawn, in seconds."""
+REDRAW_SHARE = 0.2
+"""How much of the time drawing may take, as a long reply is drawn anew each time."""
 SUBCOMMANDS = ("status", "new", "sessions", "use", "models", "model", "web", "ask", "fix", "explain", "stop", "help")
 OPTIONS = ("-s", "-m", "--var", "--insert")
 _OURS = re.compile(r"^\s*%{1,2}(?:clawdbot\b|(?:re)?load_ext\s+clawdbot_ext\b)", re.MULTILINE)
@@ -242,20 +245,20 @@ class Clawdbot:
 
 
 class Shown:
-    """One output that grows: Markdown, drawn at most every ``REDRAW_S``."""
+    """One output that grows, drawn at most every ``REDRAW_S``, and less often when drawing takes long."""
 
     def __init__(self) -> None:
         self.text = ""
         self._note = ""
         self._handle: Any = None
-        self._drawn_at = 0.0
+        self._next_at = 0.0
 
     def take(self, chunk: Chunk) -> None:
         if chunk.part == "thinking":
             return
         self.text = chunk.text if chunk.replaces else self.text + chunk.text
         self._note = ""
-        if time.monotonic() - self._drawn_at >= REDRAW_S:
+        if time.monotonic() >= self._next_at:
             self._draw(self.text)
 
     def note(self, text: str) -> None:
@@ -268,11 +271,13 @@ class Shown:
         self._draw(text)
 
     def _draw(self, text: str) -> None:
-        self._drawn_at = time.monotonic()
+        begun = time.monotonic()
         if self._handle is None:
             self._handle = _display(text, display_id=True)
         else:
-            self._handle.update({"text/markdown": text, "text/plain": text}, raw=True)
+            self._handle.update(bundle(text), raw=True)
+        drawn = time.monotonic()
+        self._next_at = drawn + max(REDRAW_S, (drawn - begun) / REDRAW_SHARE)
 
 
 class Options:
@@ -373,11 +378,10 @@ def first_code(reply: str) -> str | None:
 
 
 def _display(text: str, *, display_id: bool | None = None) -> Any:
-    """Markdown in an output, with its source for those who show none."""
+    """Show Markdown from anywhere in an output, harmlessly."""
     from IPython.display import display
 
-    bundle = {"text/markdown": text, "text/plain": text}
-    return display(bundle, raw=True, display_id=display_id)  # type: ignore[no-untyped-call]
+    return display(bundle(text), raw=True, display_id=display_id)  # type: ignore[no-untyped-call]
 
 
 def _title(session: Mapping[str, Any]) -> str:

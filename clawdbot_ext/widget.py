@@ -17,6 +17,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from . import markup
 from .client_kernel import KernelClient, shared
 from .client_reply import End
 from .describe import File, files_of
@@ -56,8 +57,8 @@ class Reply:
     def __str__(self) -> str:
         return self.text
 
-    def _repr_markdown_(self) -> str:
-        return self.text
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return markup.bundle(self.text)
 
 
 def _text_of(end: End) -> str:

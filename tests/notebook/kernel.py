@@ -24,7 +24,9 @@ class Ran:
 
     @property
     def markdown(self) -> str:
-        return "\n".join(out["data"]["text/markdown"] for out in self.outputs if "text/markdown" in out.get("data", {}))
+        """What the outputs as HTML were made from."""
+        bundles = [out["data"] for out in self.outputs if "text/html" in out.get("data", {})]
+        return "\n".join(bundle["text/plain"] for bundle in bundles)
 
     @property
     def errors(self) -> list[str]:

@@ -110,8 +110,8 @@ class MessagesAPI:
         """
         self.key, self.models = key, models
         self.page_size = 1000
-        self.says: str | None = None
-        """The answer where no directive asks for another."""
+        self.says: str | Callable[[str], str] | None = None
+        """The answer where no directive asks for another, or what makes it of the question."""
         self.requests: list[Logged] = []
         self.open_streams = 0
         """Answers being written now: back to 0 when a client that went away was noticed."""
@@ -379,7 +379,7 @@ def _results(body: Mapping[str, Any]) -> list[str]:
     return ["".join(part["text"] for part in result["content"]) for result in results]
 
 
-def _answer(text: str, wishes: Mapping[str, str], says: str | None) -> list[str]:
+def _answer(text: str, wishes: Mapping[str, str], says: str | Callable[[str], str] | None) -> list[str]:
     if "text" in wishes:
         return [wishes["text"]]
     if "tokens" in wishes:
@@ -388,7 +388,9 @@ def _answer(text: str, wishes: Mapping[str, str], says: str | None) -> list[str]
         return []
     if "cut" in wishes or "drop" in wishes:
         return [f"t{i} " for i in range(20)]
-    return ["You said: ", directives.strip(text)] if says is None else re.findall(r"\S*\s*", says)
+    if says is None:
+        return ["You said: ", directives.strip(text)]
+    return re.findall(r"\S*\s*", says(text) if callable(says) else says)
 
 
 def _input_tokens(body: Mapping[str, Any]) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
 
-from tests.support.server import ROOT
+from tests.support.hostile import corpus
 
 SHORT, PLACES = 400, 20
 """Characters up to which a text is cut everywhere; how often a longer one is. ``hostile.test.ts`` cuts all up to 2 KB
@@ -40,11 +39,6 @@ SHOW = """async ([text, cuts]) => {
     if (window.owned !== undefined) wrong.push("a script ran");
     return wrong;
 }"""
-
-
-def corpus() -> list[str]:
-    entries = json.loads((ROOT / "static" / "test" / "hostile.json").read_text(encoding="utf-8"))
-    return [entry if isinstance(entry, str) else "".join(piece * times for piece, times in entry) for entry in entries]
 
 
 def cuts(text: str) -> list[int]:

@@ -18,11 +18,11 @@ import type { ChatStatus, CodeAction } from "./embed.js";
 import { loadOnApproach, root } from "./embed.js";
 import { explainIcon, fixIcon, icon } from "./icon.js";
 import { failedCell, insertAndRun, insertBelow, NoCell, replaceCell } from "./notebook.js";
+import { Namespace } from "./namespace.js";
 import { ChatPanel } from "./panel.js";
 import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
 import { texts } from "./texts.js";
-import { listVariables } from "./variables.js";
 
 const ID = "jupyter-clawdbot:plugin";
 
@@ -36,6 +36,9 @@ export const Commands = {
   fix: "clawdbot:fix-cell",
   askSelection: "clawdbot:ask-selection",
 } as const;
+
+/** They depend on the cell; the buttons of another cell are made anew, those of this one must be told of what it did. */
+const CELL_COMMANDS = [Commands.ask, Commands.explain, Commands.fix, Commands.askSelection];
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: ID,
@@ -75,7 +78,6 @@ function activate(
   const locale = translator?.languageCode.toLowerCase().startsWith("ko") ? "ko" : "en";
   const status = new StatusItem(text, () => void app.commands.execute(Commands.open));
   const current = () => notebooks?.currentWidget ?? null;
-  let variables: string[] = [];
 
   const theme = (): "light" | "dark" => (!themes?.theme || themes.isLight(themes.theme) ? "light" : "dark");
   const actions: CodeAction[] = notebooks
@@ -109,6 +111,13 @@ function activate(
 
   const sessions = new Sessions(state);
   const panels = new Set<ChatPanel>();
+  const namespace = new Namespace(
+    () => [...panels].some((panel) => panel.isVisible),
+    () => {
+      for (const id of CELL_COMMANDS) if (app.commands.hasCommand(id)) app.commands.notifyCommandChanged(id);
+      refresh();
+    },
+  );
   function makePanel(id: string): ChatPanel {
     const panel = new ChatPanel({
       id,
@@ -118,10 +127,11 @@ function activate(
       session: () => sessions.of(id),
       isNew: () => sessions.isNew(id),
       onSession: (key) => void sessions.show(id, key),
-      contexts: () => contextSources(current(), variables, text),
+      contexts: () => contextSources(current(), namespace.names, text),
       codeActions: actions,
       dropped: (drag) => droppedFiles(drag, current(), app.serviceManager.contents),
       onStatus: (news: ChatStatus) => status.tell(news),
+      onShow: () => namespace.look(),
     });
     panels.add(panel);
     panel.disposed.connect(() => {
@@ -147,24 +157,12 @@ function activate(
   let refreshing = 0;
   function refresh(): void {
     cancelAnimationFrame(refreshing);
-    for (const id of [Commands.ask, Commands.explain, Commands.fix, Commands.askSelection])
-      if (app.commands.hasCommand(id)) app.commands.notifyCommandChanged(id);
     refreshing = requestAnimationFrame(() => panels.forEach((panel) => panel.refresh()));
   }
-  async function askVariables(): Promise<void> {
-    const found = side.isVisible ? await listVariables(current()?.sessionContext.session?.kernel) : [];
-    variables = found.map(({ name }) => name);
-    refresh();
-  }
   if (notebooks) {
-    notebooks.currentChanged.connect(() => void askVariables());
+    notebooks.currentChanged.connect((_, panel) => namespace.follow(panel?.sessionContext ?? null));
     notebooks.activeCellChanged.connect(refresh);
     notebooks.selectionChanged.connect(refresh);
-    notebooks.widgetAdded.connect((_, panel) => {
-      panel.sessionContext.statusChanged.connect((_context, state) => {
-        if (state === "idle" && panel === current()) void askVariables();
-      });
-    });
   }
   themes?.themeChanged.connect(() => panels.forEach((panel) => panel.retheme()));
 

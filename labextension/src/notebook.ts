@@ -1,5 +1,5 @@
 /** What the chat can know of the notebook in front of the person, and what it can do there. Every edit can be undone. */
-import type { Cell } from "@jupyterlab/cells";
+import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import { NotebookActions } from "@jupyterlab/notebook";
 import type { Attachment } from "./embed.js";
@@ -60,7 +60,10 @@ export function failedCell(panel: NotebookPanel): Cell | null {
 }
 
 export function hasError(cell: Cell): boolean {
-  return (json(cell).outputs ?? []).some((output) => output.output_type === "error");
+  if (cell.model.type !== "code") return false;
+  const { outputs } = cell.model as ICodeCellModel; // not as JSON: this is asked of every cell, at every step
+  for (let at = 0; at < outputs.length; at++) if (outputs.get(at).type === "error") return true;
+  return false;
 }
 
 /** What is selected in the editor of the active cell. */

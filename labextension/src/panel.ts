@@ -23,6 +23,7 @@ export interface PanelOptions {
   /** What was dropped from Lab (cells, files), as files; `null` for anything else. */
   dropped: (event: Drag.Event) => Promise<Attachment[]> | null;
   onStatus: (status: ChatStatus) => void;
+  onShow: () => void;
 }
 
 export class ChatPanel extends Widget {
@@ -50,9 +51,9 @@ export class ChatPanel extends Widget {
     return this.waiting;
   }
 
-  /** What goes along, as the notebook is now. */
+  /** What goes along, as the notebook is now. Behind another panel it waits until it is seen. */
   refresh(): void {
-    if (this.chat) this.chat.contexts = this.options.contexts();
+    if (this.chat && this.isVisible) this.chat.contexts = this.options.contexts();
   }
 
   retheme(): void {
@@ -61,6 +62,8 @@ export class ChatPanel extends Widget {
 
   override onAfterShow(message: Message): void {
     super.onAfterShow(message);
+    this.refresh();
+    this.options.onShow();
     void this.options.isNew().then((fresh) => {
       if (fresh) this.widen();
     });

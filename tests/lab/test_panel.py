@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-
 import pytest
-from playwright.sync_api import Locator, Page, WebSocket, expect
+from playwright.sync_api import Page, WebSocket, expect
+
+from .page import answered, ask, cells, panel, run, told, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
 
 CODE = "[[text=Try this:\n\n```python\nprint(40 + 2)\n```\n]]"
-
-
-def panel(page: Page) -> Locator:
-    side = page.locator("#clawdbot-chat clawdbot-chat")
-    if side.count() == 0 or not side.is_visible():
-        page.get_by_role("tab", name="Clawdbot Chat").first.click()
-    expect(side.locator(".connection[data-open=true]")).to_be_attached()
-    return side
-
-
-def ask(side: Locator, text: str) -> None:
-    side.locator("#composer").fill(text)
-    side.locator("#composer").press("Enter")
-
-
-def answered(chat: Locator, text: str) -> None:
-    """The reply, which is this paragraph, stands there."""
-    expect(chat.locator("clawdbot-message").get_by_text(text, exact=True)).to_be_visible()
-
-
-def told(api) -> str:
-    """All that the newest question to the model said, pictures left out."""
-    asked = [r for r in api.requests if r.path.endswith("/messages")]
-    content = asked[-1].body["messages"][-1]["content"] if asked else []
-    return "\n".join(block.get("text") or json.dumps(block.get("source", {})) for block in content)
-
-
-def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """Let the page go on until ``condition`` holds."""
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        page.wait_for_timeout(50)
-
-
-def cells(page: Page) -> list[str]:
-    """The sources of the notebook, as Lab has them."""
-    return page.evaluate("""() => [...document.querySelectorAll(".jp-Notebook .jp-Cell")]
-        .map((cell) => [...cell.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\\n"))""")
 
 
 def test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook(open_notebook, api):
@@ -88,11 +47,6 @@ def type_letters(page: Page) -> None:
     """Lab's keys for cells: above, below, delete, cut, to Markdown, to code."""
     for key in ("a", "b", "d", "d", "x", "m", "y"):
         page.keyboard.press(key)
-
-
-def run(page: Page, number: int) -> None:
-    page.locator(".jp-Notebook .jp-Cell").nth(number).click()
-    page.keyboard.press("Control+Enter")
 
 
 def test_an_error_is_sent_with_its_cell_by_one_button(open_notebook, api):

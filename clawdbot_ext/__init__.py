@@ -13,11 +13,13 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .client_connect import connect, connect_async
+    from .client_reply import ReplyFailed
     from .widget import ChatWidget
 
-__all__ = ["ChatWidget", "__version__", "connect", "connect_async"]
+__all__ = ["ChatWidget", "ReplyFailed", "__version__", "connect", "connect_async"]
 
-_LATE = {"ChatWidget": "widget", "connect": "client_connect", "connect_async": "client_connect"}
+_LATE = {"ChatWidget": "widget", "ReplyFailed": "client_reply", "connect": "client_connect",
+         "connect_async": "client_connect"}
 """Public name → the module that has it, which is imported when somebody asks for the name."""
 
 

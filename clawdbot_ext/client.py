@@ -5,7 +5,7 @@ of ``protocol.errors``, just as the gateway raised them; what happens to the con
 
     ClientError
     ├── Unreachable       no connection came about (``Untrusted``: on account of the certificate)
-    ├── ConnectionLost    it ended: ``code`` and ``reason`` of the close frame
+    ├── ConnectionLost    it ended: ``code`` and ``reason`` of the close frame (``Closed``: this client was closed)
     └── TimedOut          no answer in time; the connection stands
 
 Light on purpose (no msgspec, no jupyter_server): the command line starts with it.
@@ -31,9 +31,9 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 
 from . import endpoint_tls
 from ._version import __version__
-from .client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
-from .client_media import Given, OnProgress
-from .client_reply import Chunk, End, Notice, ask, follow
+from .client_errors import ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
+from .client_media import Given, OnProgress, ready
+from .client_reply import Chunk, End, Notice, ReplyFailed, ask, follow, whole
 from .config import ConfigError
 from .endpoint import Endpoint, NoGateway
 from .protocol.errors import GatewayError, RateLimited, Unauthorized
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .client_sync import SyncClient
 
 __all__ = [
-    "CAPS", "LOST", "Chunk", "ClientError", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient", "Notice",
-    "TimedOut", "Unreachable", "Untrusted", "connect",
+    "CAPS", "LOST", "Chunk", "ClientError", "Closed", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient",
+    "Notice", "ReplyFailed", "TimedOut", "Unreachable", "Untrusted", "connect",
 ]
 
 PROTOCOL_VERSION = 3
@@ -98,6 +98,8 @@ class GatewayClient:
         self._info = {"id": client_id, "version": __version__, "platform": sys.platform, "mode": mode,
                       **({"displayName": display_name} if display_name else {})}
         self._caps, self._locale, self._handshake, self._locate = list(caps), locale, handshake, locate
+        self._closed = False
+        """``close`` was called, and ``connect`` not since."""
         self._socket: WebSocketClientConnection | None = None
         self._over = False
         """The end of ``_socket`` has been read: there is no goodbye to wait for."""
@@ -138,15 +140,25 @@ class GatewayClient:
             Unauthorized: the credentials are missing or wrong.
             GatewayError: refused for another reason (``RATE_LIMITED``, ``PROTOCOL_MISMATCH``).
         """
-        await self.close()
+        self._closed = False
+        return await self._connect(timeout_s)
+
+    async def _connect(self, timeout_s: float = CONNECT_TIMEOUT_S) -> Mapping[str, Any]:
+        await self._drop()
         try:
             await self._open(timeout_s)
-            return await asyncio.wait_for(self._log_in(timeout_s), timeout_s)
+            hello = await asyncio.wait_for(self._log_in(timeout_s), timeout_s)
+            if self._closed:
+                raise Closed
+            return hello
+        except Closed:
+            await self._drop()
+            raise
         except (asyncio.TimeoutError, ConnectionLost) as exc:
-            await self.close()
+            await self._drop()
             raise Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
         except BaseException:
-            await self.close()
+            await self._drop()
             raise
 
     async def _open(self, timeout_s: float) -> None:
@@ -193,6 +205,7 @@ class GatewayClient:
         Raises:
             Unauthorized, GatewayError: refused, so that coming back would not help. ``RateLimited`` is waited for.
             Unreachable: it has not worked for ``patience_s`` seconds (``None``: try for ever). ``Untrusted`` at once.
+            Closed: by ``close``, before or meanwhile.
         """
         async with self._reconnecting:
             return self.hello if self.connected else await self._reconnect(on_failure, patience_s)
@@ -205,8 +218,10 @@ class GatewayClient:
             limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16))
             wait = random.uniform(0, limit)
             self._look_again()
+            if self._closed:
+                raise Closed
             try:
-                return await self.connect()
+                return await self._connect()
             except RateLimited as exc:
                 wait += (exc.retry_after_ms or 1000) / 1000
             except Untrusted:
@@ -225,7 +240,12 @@ class GatewayClient:
                 self.endpoint = self._locate()
 
     async def close(self) -> None:
-        """End the connection, if there is one. Requests that wait for an answer fail with ``ConnectionLost``."""
+        """End the connection, if there is one. Requests that wait for an answer fail with ``ConnectionLost``; whatever
+        is asked later, until ``connect``, with ``Closed``."""
+        self._closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
         socket, reader, self._socket, self._reader = self._socket, self._reader, None, None
         if reader is not None:
             reader.cancel()
@@ -247,6 +267,8 @@ class GatewayClient:
             GatewayError: the gateway refused; the class says why.
             ConnectionLost, TimedOut: no answer; whether the request took effect is unknown.
         """
+        if self._closed:
+            raise Closed
         if self._socket is None or not self.connected:
             raise ConnectionLost(None, "not connected")
         request_id = str(next(self._ids))
@@ -268,22 +290,27 @@ class GatewayClient:
     def ask(
         self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
         patience_s: float | None = None, attachments: Sequence[Given] = (), on_upload: OnProgress | None = None,
+        model: str | None = None,
     ) -> AsyncIterator[Chunk | Notice | End]:
         """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``.
 
-        ``attachments`` are paths, bytes, or pairs of a name and bytes; ``on_upload`` hears how far they have gone.
+        ``attachments`` are paths, bytes, pairs of a name and bytes, frames, figures, images, or any other values
+        (``describe``); ``on_upload`` hears how far they have gone. ``model`` is chosen for the session first.
         """
         return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id, patience_s=patience_s,
-                   attachments=attachments, on_upload=on_upload)
+                   attachments=ready(attachments), on_upload=on_upload, model=model)
 
     async def send(
-        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None
+        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None,
+        model: str | None = None,
     ) -> End:
-        """Send a message with files and wait for the whole reply. Raises as ``ask``."""
-        async for item in self.ask(text, session_key=session_key, thinking=thinking, attachments=attachments):
-            if isinstance(item, End):
-                return item
-        raise AssertionError("unreachable: the last item is the end")
+        """Send a message with files and wait for the whole reply.
+
+        Raises:
+            ReplyFailed: the model gave an error. Else as ``ask``.
+        """
+        return await whole(self.ask(
+            text, session_key=session_key, thinking=thinking, attachments=attachments, model=model))
 
     def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | End]:
         """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .client import CAPS, GatewayClient
 from .config import load
 from .endpoint import Endpoint, locate
+from .i18n import environment_language
 
 if TYPE_CHECKING:
     from .client_sync import SyncClient
@@ -27,7 +28,7 @@ def connect(
     Args:
         url: a gateway's address, as a browser or a socket has it; ``None``: the user's own.
         token, password: for that address; ``None``: what is stored for it.
-        locale: the language of the gateway's texts, such as ``ko``.
+        locale: the language of the gateway's texts, such as ``ko``; ``None``: the environment's.
         caps: what this client understands.
         tls_fingerprint: SHA-256 of the certificate that must be shown there; ``None``: what is stored for it, else one
             that this machine trusts.
@@ -54,4 +55,5 @@ def connect_async(
     def find() -> Endpoint:
         return locate(load(), url=url, token=token, password=password, tls_fingerprint=tls_fingerprint)
 
-    return GatewayClient(find(), caps=caps, locale=locale, client_id="python", mode="backend", locate=find)
+    return GatewayClient(find(), caps=caps, locale=locale or environment_language(), client_id="python", mode="backend",
+                         locate=find)

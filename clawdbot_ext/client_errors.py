@@ -36,6 +36,14 @@ class ConnectionLost(ClientError):
         self.code, self.reason = code, reason
 
 
+class Closed(ConnectionLost):
+    """This client was closed, on purpose: it neither asks nor comes back until it is told to connect."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "closed by this side")
+        self.args = ("this client was closed; connect again for another",)
+
+
 class TimedOut(ClientError):
     """No answer within ``seconds``; whether the request took effect is unknown."""
 

@@ -17,13 +17,16 @@ from urllib.parse import quote, unquote
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from .client_errors import Unreachable, from_wire
+from .describe import files_of
 from .endpoint_tls import options
 
 if TYPE_CHECKING:
     from .client import GatewayClient
 
-Given = Union[str, "PathLike[str]", bytes, tuple[str, bytes]]
-"""A file as callers give it: a path, the bytes, or a name and the bytes."""
+Given = Any
+"""What callers attach: a path, bytes, a name and bytes; a frame, a figure, an image, or any other value."""
+Ready = Union[str, "PathLike[str]", bytes, tuple[str, bytes]]
+"""A file that can be sent: a path, the bytes, or a name and the bytes."""
 OnProgress = Callable[[str, float], None]
 """Hears a file's name and how much of it has gone, 0 to 1."""
 
@@ -59,7 +62,18 @@ class File:
         return digest.hexdigest()
 
 
-def file_of(given: Given) -> File:
+def ready(given: Sequence[Given]) -> list[Ready]:
+    """Values as files, in the thread that made them: neither a figure nor a frame may be read in another meanwhile."""
+    return [file for number, each in enumerate(given, 1)
+            for file in ([each] if _is_file(each) else files_of(f"value-{number}", each))]
+
+
+def _is_file(given: Given) -> bool:
+    pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str) and isinstance(given[1], bytes)
+    return pair or isinstance(given, (str, bytes, PathLike))
+
+
+def file_of(given: Ready) -> File:
     """Raises ``OSError`` for a path that cannot be read, or is a folder."""
     if isinstance(given, bytes):
         return File("file", len(given), data=given)
@@ -81,7 +95,7 @@ async def attach(
     Raises:
         GatewayError: a file was refused; ``facts`` has the hint. ``Unreachable``. ``OSError``: it cannot be read.
     """
-    files = [await asyncio.to_thread(file_of, each) for each in given]
+    files = [await asyncio.to_thread(file_of, each) for each in ready(given)]
     by_http = client.bearer and "media.limits" in client.hello.get("features", {}).get("methods", ())
     if not by_http:
         return [await asyncio.to_thread(_inside, file) for file in files]

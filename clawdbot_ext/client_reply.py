@@ -65,6 +65,24 @@ class End:
         return message_text(self.message or {})
 
 
+class ReplyFailed(Exception):
+    """The model gave an error instead of a reply: ``end`` has it, and in ``end.text`` what was written before."""
+
+    def __init__(self, end: End):
+        super().__init__(" ".join(part for part in (end.error_message, str(end.error.get("hint") or "")) if part))
+        self.end = end
+
+
+async def whole(items: AsyncIterator[Chunk | Notice | End]) -> End:
+    """The end of a reply that nobody watches grow. Raises ``ReplyFailed``, and as the items do."""
+    async for item in items:
+        if isinstance(item, End):
+            if item.state == "error":
+                raise ReplyFailed(item)
+            return item
+    raise AssertionError("unreachable: the last item is the end")
+
+
 def message_text(message: Mapping[str, Any]) -> str:
     """The text blocks of a wire message, joined."""
     content = message.get("content")
@@ -138,11 +156,13 @@ class Reply:
 async def ask(
     client: GatewayClient, text: str, *, session_key: str, thinking: str | None = None, run_id: str | None = None,
     patience_s: float | None = None, attachments: Sequence[Given] = (), on_upload: OnProgress | None = None,
+    model: str | None = None,
 ) -> AsyncIterator[Chunk | Notice | End]:
     """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
 
     ``run_id`` (also the idempotency key) is made up where none is given. To stop the reply call ``chat.abort``; leaving
     the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
+    ``model`` is chosen for the session first, and stays its model.
 
     Raises:
         OSError: a file of ``attachments`` cannot be read.
@@ -153,6 +173,8 @@ async def ask(
     params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
     if thinking is not None:
         params["thinking"] = thinking
+    if model:
+        await client.request("sessions.patch", {"key": session_key, "model": model})
     if attachments:
         params["attachments"] = await attach(client, attachments, on_upload)
 
@@ -279,4 +301,7 @@ def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> 
     return End(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
 
 
-__all__ = ["Chunk", "ClientError", "End", "Gap", "Growing", "Notice", "Reply", "ask", "follow", "message_text"]
+__all__ = [
+    "Chunk", "ClientError", "End", "Gap", "Growing", "Notice", "Reply", "ReplyFailed", "ask", "follow", "message_text",
+    "whole",
+]

@@ -9,12 +9,13 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .client import REQUEST_TIMEOUT_S, Chunk, End, Endpoint, Event, GatewayClient, Notice
-from .client_media import Given, attach
+from .client import REQUEST_TIMEOUT_S, Chunk, Closed, End, Endpoint, Event, GatewayClient, Notice
+from .client_media import Given, attach, ready
+from .client_reply import whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,6 +30,7 @@ class SyncClient:
     def __init__(self, client: GatewayClient):
         """Start the loop and connect. Raises as ``GatewayClient.connect``."""
         self._client = client
+        self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="clawdbot client", daemon=True)
         self._thread.start()
@@ -69,18 +71,19 @@ class SyncClient:
 
     def ask(
         self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
-        attachments: Sequence[Given] = (),
+        attachments: Sequence[Given] = (), model: str | None = None, patience_s: float | None = None,
     ) -> Iterator[Chunk | Notice | End]:
         """As ``GatewayClient.ask``."""
+        files = ready(attachments)
         items: queue.SimpleQueue[Chunk | Notice | End | BaseException] = queue.SimpleQueue()
 
         async def pump() -> None:
             async for item in self._client.ask(text, session_key=session_key, thinking=thinking, run_id=run_id,
-                                               attachments=attachments):
+                                               attachments=files, model=model, patience_s=patience_s):
                 items.put(item)
 
-        task = asyncio.run_coroutine_threadsafe(pump(), self._loop)
-        task.add_done_callback(lambda done: items.put(error) if (error := _error(done)) else None)
+        task = self._start(pump())
+        task.add_done_callback(lambda done: items.put(error) if (error := self._error(done)) else None)
         try:
             while True:
                 item = items.get()
@@ -93,28 +96,24 @@ class SyncClient:
             task.cancel()
 
     def send(
-        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None
+        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None,
+        model: str | None = None,
     ) -> End:
         """As ``GatewayClient.send``."""
-        return self._call(self._client.send(text, attachments, session_key=session_key, thinking=thinking))
+        files = ready(attachments)
+        return self._call(self._client.send(text, files, session_key=session_key, thinking=thinking, model=model))
 
     def submit(
-        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", run_id: str | None = None
+        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", run_id: str | None = None,
+        model: str | None = None,
     ) -> Future[End]:
         """Send a message and go on: the future has the end of its reply. Raises, from there, as ``send``."""
-
-        async def whole() -> End:
-            items = self._client.ask(text, session_key=session_key, run_id=run_id, attachments=attachments)
-            async for item in items:
-                if isinstance(item, End):
-                    return item
-            raise AssertionError("unreachable: the last item is the end")
-
-        return asyncio.run_coroutine_threadsafe(whole(), self._loop)
+        return self._start(whole(self._client.ask(
+            text, session_key=session_key, run_id=run_id, attachments=ready(attachments), model=model)))
 
     def attach(self, files: Sequence[Given]) -> list[dict[str, Any]]:
         """Store files at the gateway; what ``chat.send`` takes for them. Raises as ``client_media.attach``."""
-        return self._call(attach(self._client, files))
+        return self._call(attach(self._client, ready(files)))
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """As ``GatewayClient.subscribe``; ``callback`` runs on the client's thread and must not call the client."""
@@ -125,19 +124,29 @@ class SyncClient:
         stop = self._call(register())
 
         def unsubscribe() -> None:
-            self._loop.call_soon_threadsafe(stop)
+            if not self._closed:
+                self._loop.call_soon_threadsafe(stop)
 
         return unsubscribe
 
     def close(self) -> None:
-        """End the connection and the thread. May be called twice."""
-        if self._loop.is_closed():
+        """End the connection and the thread. May be called twice; what waits in another thread fails with
+        ``Closed``."""
+        if self._closed:
             return
-        self._call(self._client.close())
+        self._closed = True
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(JOIN_TIMEOUT_S)
         if not self._thread.is_alive():
             self._loop.close()
+
+    async def _finish(self) -> None:
+        await self._client.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def __enter__(self) -> Self:
         return self
@@ -147,12 +156,22 @@ class SyncClient:
     ) -> None:
         self.close()
 
+    def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Have ``work`` done on the loop. Raises ``Closed``."""
+        if self._closed:
+            work.close()
+            raise Closed
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        try:
+            return self._start(work).result()
+        except CancelledError:
+            if self._closed:
+                raise Closed from None
+            raise
 
-
-def _error(done: Any) -> BaseException | None:
-    if done.cancelled():
-        return asyncio.CancelledError()
-    error: BaseException | None = done.exception()
-    return error
+    def _error(self, done: Future[None]) -> BaseException | None:
+        if done.cancelled():
+            return Closed() if self._closed else CancelledError()
+        return done.exception()

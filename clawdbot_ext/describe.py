@@ -6,13 +6,17 @@ that neither pandas nor matplotlib is loaded for the question.
 
 from __future__ import annotations
 
+import inspect
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 MOST_CHARACTERS = 6_000
 """Of one description."""
+MOST_INLINE = 120
+"""Of a value that stands on the same line as its name."""
 HEAD_ROWS = 8
 MOST_COLUMNS = 60
 FIGURE_DPI = 110
@@ -25,17 +29,21 @@ def describe(name: str, value: Any) -> str:
     """A description in Markdown. Never raises: a value that cannot be shown is described by its type."""
     kind = _qualified(value)
     try:
-        if _is_frame(value):
-            text = _frame(value)
+        if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+            text = _code(value)
+        elif isinstance(value, ModuleType):
+            text = f", version {getattr(value, '__version__', 'unknown')}"
+        elif _is_frame(value):
+            text = f", {_frame(value)}"
         elif hasattr(value, "dtype") and hasattr(value, "shape"):
-            text = f"shape {tuple(value.shape)}, dtype {value.dtype}\n\n{_fence(repr(value))}"
+            text = f", shape {tuple(value.shape)}, dtype {value.dtype}{_shown(repr(value))}"
         elif isinstance(value, (str, bytes, Mapping, Sequence, set, frozenset)):
-            text = f"{len(value)} items\n\n{_fence(repr(value))}"
+            text = f", {len(value)} items{_shown(repr(value))}"
         else:
-            text = _fence(repr(value))
+            text = _shown(repr(value))
     except Exception as exc:  # noqa: BLE001 - somebody else's __repr__ may raise anything
-        text = f"(it cannot be shown: {type(exc).__name__})"
-    return f"`{name}`: {kind}, {text}"
+        text = f", (it cannot be shown: {type(exc).__name__})"
+    return f"`{name}`: {kind}{text}"
 
 
 def files_of(name: str, value: Any) -> list[File]:
@@ -61,19 +69,30 @@ def files_of(name: str, value: Any) -> list[File]:
 def _frame(value: Any) -> str:
     """pandas and polars: shape, columns with types and gaps, the first rows, the spread of the numbers."""
     rows, columns = value.shape
-    names = list(value.columns)[:MOST_COLUMNS]
+    # By position: pandas may have two columns of one name, and a name picks both.
+    shown = value.iloc[:, :MOST_COLUMNS] if hasattr(value, "iloc") else value[:, :MOST_COLUMNS]
     lines = [f"{rows} rows × {columns} columns", ""]
-    for column in names:
-        series = value[column]
+    for number, column in enumerate(shown.columns):
+        series = shown.iloc[:, number] if hasattr(shown, "iloc") else shown[:, number]
         missing = series.isna().sum() if hasattr(series, "isna") else series.null_count()
         lines.append(f"- `{column}`: {series.dtype}" + (f", {missing} missing" if missing else ""))
-    if columns > len(names):
-        lines.append(f"- … and {columns - len(names)} more columns")
-    head = value[names].head(HEAD_ROWS)
+    if columns > MOST_COLUMNS:
+        lines.append(f"- … and {columns - MOST_COLUMNS} more columns")
+    head = shown.head(HEAD_ROWS)
     lines += ["", "First rows:", "", _fence(head.to_string() if hasattr(head, "to_string") else str(head))]
-    if rows and hasattr(value, "describe"):
-        lines += ["", "Summary:", "", _fence(str(value[names].describe()))]
+    if rows and columns and hasattr(value, "describe"):
+        lines += ["", "Summary:", "", _fence(str(shown.describe()))]
     return "\n".join(lines)
+
+
+def _code(value: Any) -> str:
+    """A class or a function: how it is called, and what its author says of it."""
+    try:
+        called = f"{value.__qualname__}{inspect.signature(value)}"
+    except (TypeError, ValueError):  # some built-in ones do not tell
+        called = str(value.__qualname__)
+    said = inspect.getdoc(value) or ""
+    return _shown(f"{called}\n\n{said}".strip())
 
 
 def _figure_of(value: Any) -> Any:
@@ -97,6 +116,13 @@ def _derives(value: Any, package: str, name: str) -> bool:
 def _qualified(value: Any) -> str:
     module = type(value).__module__
     return type(value).__qualname__ if module == "builtins" else f"{module}.{type(value).__qualname__}"
+
+
+def _shown(text: str) -> str:
+    """A short value on the same line, another in a block of its own."""
+    if len(text) <= MOST_INLINE and text.isprintable() and "`" not in text:
+        return f", `{text}`"
+    return f"\n\n{_fence(text)}"
 
 
 def _fence(text: str) -> str:

@@ -30,7 +30,7 @@ Given = Any
 class Reply:
     """The answer to one question, while it is written and after. ``await`` it, or use ``text``, which waits.
 
-    Raises, both ways: as ``GatewayClient.ask``; ``Failed`` when the model gave an error.
+    Raises, both ways: as ``GatewayClient.ask``; ``ReplyFailed`` when the model gave an error.
     """
 
     def __init__(self, run_id: str, end: Future[End]):
@@ -48,31 +48,17 @@ class Reply:
 
     def result(self, timeout_s: float | None = None) -> str:
         """As ``text``. Raises ``concurrent.futures.TimeoutError`` after ``timeout_s`` seconds."""
-        return _text_of(self._end.result(timeout_s))
+        return self._end.result(timeout_s).text
 
     def __await__(self) -> Generator[Any, None, str]:
         end = yield from asyncio.wrap_future(self._end).__await__()
-        return _text_of(end)
+        return end.text
 
     def __str__(self) -> str:
         return self.text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return markup.bundle(self.text)
-
-
-def _text_of(end: End) -> str:
-    if end.state == "error":
-        raise Failed(end)
-    return end.text
-
-
-class Failed(Exception):
-    """The model gave an error. ``end.text`` is what it had written."""
-
-    def __init__(self, end: End):
-        super().__init__(" ".join(part for part in (end.error_message, str(end.error.get("hint") or "")) if part))
-        self.end = end
 
 
 class ChatWidget(anywidget.AnyWidget):

@@ -17,10 +17,10 @@ FOLDERS = ("clawdbot_ext", "scripts", "tests/support")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 PUBLIC = {
-    "clawdbot_ext": {"ChatWidget", "__version__", "connect", "connect_async"},
+    "clawdbot_ext": {"ChatWidget", "ReplyFailed", "__version__", "connect", "connect_async"},
     "clawdbot_ext.client": {
-        "CAPS", "LOST", "Chunk", "ClientError", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient", "Notice",
-        "TimedOut", "Unreachable", "Untrusted", "connect",
+        "CAPS", "LOST", "Chunk", "ClientError", "Closed", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient",
+        "Notice", "ReplyFailed", "TimedOut", "Unreachable", "Untrusted", "connect",
     },
 }
 """Module → its ``__all__``. A name that leaves this table is a breaking change and belongs in CHANGELOG.md."""

@@ -181,8 +181,9 @@ SETTINGS: tuple[Setting, ...] = (
             "attempts a minute", minimum=1, maximum=10_000),
     Setting("gateway.requestsPerMinute", "integer", 6_000, "How many requests one connection may make; all connections "
             "of one user together may make four times as many.", "requests a minute", minimum=60, maximum=1_000_000),
-    Setting("gateway.connectionsPerAddress", "integer", 1_500, "How many sockets one address may have open. Behind a "
-            "tunnel or a proxy everybody has the same.", "sockets", minimum=1, maximum=100_000),
+    Setting("gateway.connectionsPerAddress", "integer", 1_500, "How many sockets one address may have open; those that "
+            "have not logged in give way. Behind a tunnel or a proxy everybody has the same.", "sockets",
+            minimum=1, maximum=100_000),
     Setting("gateway.kernelsGetProviderKeys", "boolean", False, "Whether kernels of jupyter clawdbot inherit a "
             "provider's key from its environment; in your own Lab they do anyway. The gateway's they never get."),
     Setting("storage.fileSystem", "string", "auto", "What the state directory lies on: with network there is no "

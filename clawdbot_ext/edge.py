@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
-from . import discovery
+from . import crowd, discovery
 from .audit import Audit
 from .config import Config
 from .gateway.auth import Auth, Identity, Shown, Vouched
@@ -22,6 +22,7 @@ from .gateway.live import LiveConfig
 from .gateway.rotation import hash_stored_password
 from .i18n import language
 from .lock import GatewayLock
+from .peer import Unfinished
 from .protocol.errors import GatewayError
 from .protocol.frames import CloseCode
 from .proxies import seen
@@ -62,6 +63,7 @@ class Edge:
         self.ready: Callable[[], Awaitable[None]] = _at_once
         """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
         self.connections = Connections()
+        self.unfinished = Unfinished()
         self._told_of_proxy = False
         self._lock: GatewayLock | None = None
         self._audit: Audit | None = None
@@ -196,14 +198,20 @@ class Edge:
         if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
             login = await self.tailscale(request.headers, request.remote_ip or "")
             vouched = Vouched(login, "tailscale") if login else None
-        return self.auth.identify(self.shown(request, vouched))
+        identity = self.auth.identify(self.shown(request, vouched))
+        if identity is not None:
+            crowd.recognised(crowd.stream_of(request))
+        return identity
 
     def known(self, request: HTTPServerRequest) -> bool:
-        """Does a request show a right credential?"""
+        """Does a request show a right credential? Then its connection has a place among the known."""
         try:
-            return self.auth.identify(self.shown(request)) is not None
+            identity = self.auth.identify(self.shown(request))
         except GatewayError:
             return False
+        if identity is not None:
+            crowd.recognised(crowd.stream_of(request))
+        return identity is not None
 
     def locale(self, request: HTTPServerRequest) -> str:
         """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""

@@ -160,7 +160,7 @@ class Refused(RequestHandler):
     """Answers what the gate does not let through, before any of the body is read."""
 
     def initialize(self, status: int, reason: str, code: str = "") -> None:
-        self._status, self._reason, self._code = status, reason, code
+        self._status, self._why, self._code = status, reason, code  # ``_reason`` is Tornado's
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -174,7 +174,7 @@ class Refused(RequestHandler):
         self.set_header("Connection", "close")
         if self._status == 503:
             self.set_header("Retry-After", str(RETRY_AFTER_S))
-        self.finish({"error": self._reason, **({"reason": self._code} if self._code else {})})
+        self.finish({"error": self._why, **({"reason": self._code} if self._code else {})})
 
     def data_received(self, chunk: bytes) -> None:
         """Not kept."""

@@ -8,6 +8,7 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from tornado import web
 from traitlets import Unicode
 
+from . import crowd
 from .protocol.errors import RateLimited, Unauthorized
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class GatewayIdentity(IdentityProvider):
             raise web.HTTPError(429, reason=exc.message) from None
         if identity is None or identity.via == "tailscale":
             return None
+        crowd.recognised(crowd.stream_of(handler.request))
         handler.request.by_bearer = identity.via != "cookie"  # type: ignore[attr-defined]
         return User(username=identity.user, name=identity.user, display_name=identity.user)
 

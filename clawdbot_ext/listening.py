@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tornado.httpserver import HTTPServer
 from tornado.routing import AnyMatches, Rule
 from tornado.web import Application
 
 from . import listener
 from .config import Config
+from .crowd import RoomyServer
 from .gateway.live import LiveConfig
 from .i18n import catalogue, environment_language
 from .late import LateRoutes
@@ -24,9 +24,6 @@ from .tls import certificate
 if TYPE_CHECKING:
     from .edge import Edge
     from .gate import Policy
-
-HEADER_SECONDS = 2.0
-"""As our own server: how long the head of a request may take, and how long an idle connection is kept."""
 
 t = catalogue("server")
 
@@ -57,8 +54,7 @@ class Listener:
         self._base = base_path(config)
         application = Application(base_url=self._base, **settings)
         application.add_handlers(".*", [Rule(AnyMatches(), LateRoutes(application, self._routes))])
-        self._server = HTTPServer(application, ssl_options=self.tls.context if self.tls else None)
-        self._server.conn_params.header_timeout = HEADER_SECONDS
+        self._server = RoomyServer(application, ssl_options=self.tls.context if self.tls else None)
         self._server.add_sockets(sockets)
 
     @property

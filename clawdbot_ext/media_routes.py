@@ -31,6 +31,7 @@ from .gateway.media.uploads import Upload
 from .gateway.policy import require
 from .handlers import Ours, Plain, unavailable
 from .mounted import Mounted
+from .pace import PacedHandler, cut_off
 from .protocol.errors import (
     GatewayError,
     InvalidRequest,
@@ -123,6 +124,7 @@ class _Post(_MediaRoute):
             self._upload = self._gateway.media.receive(
                 name=self.get_query_argument("name", "", strip=False), owner=owner_of(self.identity), size=size,
                 sha256=sha256, claimed=claimed or None)
+            self._upload.on_end = lambda: cut_off(self.request.connection)
         except GatewayError as exc:
             self._refusal = exc
             if size is not None and size > largest * DRAINED:
@@ -317,14 +319,20 @@ class _Mounted(_MediaRoute, Mounted):
 
 
 @web.stream_request_body
-class MountMediaPost(_Post, _Mounted):
+class MountMediaPost(PacedHandler, _Post, _Mounted):
     async def prepare(self, **options: Any) -> None:
         await super().prepare()
         if not self._finished:
             await self.begin()
+        if not self._finished:
+            self.begin_pace()
+
+    async def data_received(self, chunk: bytes) -> None:
+        await self.paced(chunk, super().data_received(chunk))
 
     @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
     async def post(self) -> None:
+        self.end_pace()
         await self.answer()
 
 

@@ -7,14 +7,17 @@ import contextlib
 import ipaddress
 import struct
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-from .crowd import RETRY_AFTER_S
+from . import crowd
 from .gateway.auth import Identity
+from .protocol import frames
+from .protocol.errors import TooLarge
 from .protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
 
 if TYPE_CHECKING:
@@ -23,27 +26,83 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 30.0
 """Below the 60 s after which proxies cut what is silent; without a pong in the same time the socket is closed."""
-MAX_ANONYMOUS_BYTES = 4 * MAX_BEFORE_CONNECT
-"""The transport's limit before ``connect`` was answered; what is between it and the protocol's own is refused in words.
-"""
+MAX_UNFINISHED_BYTES = 4 * MAX_FRAME_BYTES
+"""Bytes of frames that are under way on all sockets that have logged in: what comes on top waits in the network."""
+SMALL_BYTES = 4096
+"""A frame that is not worth counting."""
 SWALLOW_BYTES, SWALLOW_S = 2 * MAX_FRAME_BYTES, 5.0
 """How much of a frame that is too large is read and thrown away, so that its sender sees why the socket is closed."""
 
 _TEXT_FIN = 0x81
 
 
+class Unfinished:
+    """The bytes of frames that are under way, on the sockets of one server that have logged in. Who finds no room waits
+    until others are done, or until its own missing pong ends it."""
+
+    def __init__(self) -> None:
+        self._held: dict[object, int] = {}
+        self._bytes = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def hold(self, who: object, size: int) -> None:
+        """Wait until there is room for ``size`` bytes of ``who`` in all."""
+        self.release(who)
+        while self._bytes and self._bytes + size > MAX_UNFINISHED_BYTES:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        self._held[who] = size
+        self._bytes += size
+
+    def release(self, who: object) -> None:
+        """``who`` has nothing under way."""
+        self._bytes -= self._held.pop(who, 0)
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+
+
 class Protocol(WebSocketProtocol13):
-    """Tornado's protocol that says 1007 to invalid UTF-8 and 1009 to a frame too large instead of vanishing.
+    """Tornado's protocol that says 1007 to invalid UTF-8 and 1009 to a frame too large instead of vanishing, and counts
+    the bytes of unfinished frames.
 
     Overrides private methods, which have been the same since Tornado 4; tests hold on to them.
     """
 
+    handler: PeerSocket
     _too_big = False
     _swallowing: asyncio.Task[None] | None = None
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        self._too_big = self._too_big or (code == CloseCode.TOO_BIG and not self.server_terminated)
+        if code == CloseCode.TOO_BIG and not self.server_terminated:
+            self._too_big = True
+            most = self.params.max_message_size
+            self.handler.send(frames.failure(frames.INVALID_ID, TooLarge(
+                f"the frame is too large: at most {most} bytes", maxBytes=most).to_wire()))
         super().close(code, reason)
+
+    async def _read_bytes(self, n: int) -> bytes:
+        """As Tornado's, once the frame's bytes have found room. They are counted when they are announced."""
+        size = n + len(self._fragmented_message_buffer or b"")
+        if size > SMALL_BYTES and not crowd.holds(self.stream, size):
+            await self.handler.edge.unfinished.hold(self, size)
+        return await super()._read_bytes(n)
+
+    async def _receive_frame(self) -> None:
+        try:
+            await super()._receive_frame()
+        finally:
+            left = len(self._fragmented_message_buffer or b"")
+            if not crowd.holds(self.stream, left) and left <= SMALL_BYTES:
+                self.handler.edge.unfinished.release(self)
+
+    async def _receive_frame_loop(self) -> None:
+        try:
+            await super()._receive_frame_loop()
+        finally:
+            self.handler.edge.unfinished.release(self)
 
     def _abort(self) -> None:
         """Tornado cuts the connection off right behind its 1009: with data unread the peer gets a reset, no code."""
@@ -98,23 +157,40 @@ class PeerSocket(WebSocketHandler):
     """The login cookie that the socket was opened with, if that is how its user is known."""
     direct = False
     _client: Client | None = None
+    _stream: IOStream | None = None
     _unflushed = 0
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Upgrade, unless the address has too many sockets already."""
+        """Upgrade. Where the address has too many sockets, the oldest that has not logged in gives way."""
         self.client_key = self.edge.client_key(self.request)
-        if self.edge.connections.room(self.client_key, self.edge.live()["gateway.connectionsPerAddress"]):
-            await super().get(*args, **kwargs)
-            return
+        connections = self.edge.connections
+        if not connections.room(self.client_key, self.edge.live()["gateway.connectionsPerAddress"]):
+            oldest: PeerSocket | None = connections.stranger(self.client_key)
+            if oldest is None:
+                self._refuse_one_more()
+                return
+            oldest.give_way()
+        await super().get(*args, **kwargs)
+
+    def _refuse_one_more(self) -> None:
         self.set_status(429)
-        self.set_header("Retry-After", str(RETRY_AFTER_S))
+        self.set_header("Retry-After", str(crowd.RETRY_AFTER_S))
         self.finish({"error": "too many connections from this address", "reason": "TOO_MANY_CONNECTIONS",
-                     "retryAfterMs": RETRY_AFTER_S * 1000})
+                     "retryAfterMs": crowd.RETRY_AFTER_S * 1000})
+
+    def give_way(self) -> None:
+        """Close at once, without waiting for the other side, whose place is needed."""
+        self.edge.connections.closed(self.client_key, self)
+        if self.ws_connection is not None:
+            self.close(CloseCode.SLOW, "too many connections")
+        if self._stream is not None:
+            self._stream.close()
 
     def open(self, *args: str, **kwargs: str) -> None:
         assert self.ws_connection is not None
+        self._stream = cast("Protocol", self.ws_connection).stream
         self.set_nodelay(True)
-        self.edge.connections.opened(self.client_key)
+        self.edge.connections.opened(self.client_key, self, known=self.identity is not None)
         self.direct = is_direct(self.request)
         if self.edge.gateway is None:  # stopped while the upgrade was under way
             self.close(CloseCode.RESTART, "the gateway is not running")
@@ -126,7 +202,9 @@ class PeerSocket(WebSocketHandler):
             self._client.receive(message)
 
     def on_close(self) -> None:
-        self.edge.connections.closed(self.client_key)
+        self.edge.connections.closed(self.client_key, self)
+        if self._stream is not None:
+            crowd.recognised(self._stream)
         if self._client is not None:
             self._client.lost()
             self._client = None
@@ -160,9 +238,12 @@ class PeerSocket(WebSocketHandler):
         return self._unflushed
 
     def admitted(self) -> None:
-        """The client has logged in: frames may be as large as the transport takes."""
+        """The client has logged in: frames may be as large as the transport takes, and it need not give way."""
+        self.edge.connections.recognised(self.client_key, self)
         if self.ws_connection is not None:
-            cast("Protocol", self.ws_connection).params.max_message_size = MAX_FRAME_BYTES
+            connection = cast("Protocol", self.ws_connection)
+            connection.params.max_message_size = MAX_FRAME_BYTES
+            crowd.recognised(connection.stream)
 
     # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
 
@@ -182,7 +263,7 @@ class PeerSocket(WebSocketHandler):
     @property
     def max_message_size(self) -> int:
         """To begin with; ``admitted`` raises it."""
-        return MAX_ANONYMOUS_BYTES
+        return MAX_BEFORE_CONNECT
 
     @property
     def ping_interval(self) -> float:

@@ -27,6 +27,7 @@ from .edge import RELAYED_USER
 from .endpoint_tls import pinned
 from .handlers import Upgrade, notice
 from .mounted import Mounted, MountHealth, MountLeads, MountSession
+from .pace import PacedHandler
 
 if TYPE_CHECKING:
     from .seat import Seat
@@ -53,7 +54,7 @@ def relay_routes(routes: Sequence[Rule], seat: Seat) -> list[Rule]:
 
 
 @stream_request_body
-class Relayed(Mounted):
+class Relayed(PacedHandler, Mounted):
     """A request on its way to the gateway's process, and the answer on its way back."""
 
     seat: Seat
@@ -70,6 +71,8 @@ class Relayed(Mounted):
         await super().prepare(**options)
         if not self._finished:  # else it was refused, or Jupyter has led to its login
             await self._reach(self.identity.user if self.identity else self.current_user.username)
+        if not self._finished:
+            self.begin_pace()
 
     async def _reach(self, user: str) -> None:
         if RELAYED_USER in self.request.headers:  # from a server that relays: the owner has changed meanwhile
@@ -99,13 +102,17 @@ class Relayed(Mounted):
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     async def data_received(self, chunk: bytes) -> None:
-        """Pass a piece of the body on as fast as the owner takes it. One that answers early hears no more of it."""
+        await self.paced(chunk, self._pass_on(chunk))
+
+    async def _pass_on(self, chunk: bytes) -> None:
+        """As fast as the owner takes it. One that answers early hears no more of it."""
         if self._upstream is not None:
             with contextlib.suppress(StreamClosedError):
                 await self._upstream.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
 
     @allow_unauthenticated  # prepare has decided
     async def get(self, *args: str) -> None:
+        self.end_pace()
         assert self._upstream is not None
         if self._chunked:
             with contextlib.suppress(StreamClosedError):
@@ -115,6 +122,7 @@ class Relayed(Mounted):
     head = post = put = delete = get
 
     def on_connection_close(self) -> None:
+        self.end_pace()
         if self._upstream is not None:
             self._upstream.close()
 
@@ -126,6 +134,7 @@ class RelayedSocket(Relayed):
 
     @allow_unauthenticated  # prepare has decided
     async def get(self, *args: str) -> None:
+        self.end_pace()
         assert self._upstream is not None
         client = self.detach()
         if await _switched(client, self._upstream):

@@ -41,8 +41,6 @@ from .tailscale import Whois
 
 log = logging.getLogger(__name__)
 
-HEADER_SECONDS = 2.0
-"""How long a client may take for the head of a request, and how long an idle connection is kept. Tornado: an hour."""
 STOP_SECONDS = 10.0
 EXIT_FAILED = 1
 EXIT_KILLED = 128 + signal.SIGTERM
@@ -131,7 +129,6 @@ class ClawdbotServer(ServerApp):
         tls = self._settled.tls
         self._http_server = RoomyServer(self.web_app, ssl_options=tls.context if tls else None,
                                         max_body_size=self.max_body_size, max_buffer_size=self.max_buffer_size)
-        self._http_server.conn_params.header_timeout = HEADER_SECONDS
 
     def init_signal(self) -> None:
         """SIGINT, SIGTERM and a closed terminal stop without a question; the second one at once."""

@@ -9,6 +9,7 @@ import ipaddress
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 GLOBAL_FACTOR = 10
 """All clients together may fail this many times as often as one (and so many failures are remembered at most)."""
@@ -99,20 +100,28 @@ class Requests:
 
 
 class Connections:
-    """How many sockets each address has open."""
+    """The sockets that each address has open, oldest first, and which of them have logged in."""
 
     def __init__(self) -> None:
-        self._of: dict[str, int] = {}
+        self._of: dict[str, dict[Any, bool]] = {}
 
     def room(self, client_key: str, limit: int) -> bool:
-        return self._of.get(client_key, 0) < limit
+        return len(self._of.get(client_key, ())) < limit
 
-    def opened(self, client_key: str) -> None:
-        self._of[client_key] = self._of.get(client_key, 0) + 1
+    def stranger(self, client_key: str) -> Any:
+        """The oldest socket of an address that has not logged in, which gives way; ``None``: all have."""
+        return next((socket for socket, known in self._of.get(client_key, {}).items() if not known), None)
 
-    def closed(self, client_key: str) -> None:
-        left = self._of.get(client_key, 0) - 1
-        if left > 0:
-            self._of[client_key] = left
-        else:
+    def opened(self, client_key: str, socket: Any, *, known: bool) -> None:
+        self._of.setdefault(client_key, {})[socket] = known
+
+    def recognised(self, client_key: str, socket: Any) -> None:
+        """``socket`` has logged in."""
+        if socket in self._of.get(client_key, ()):
+            self._of[client_key][socket] = True
+
+    def closed(self, client_key: str, socket: Any) -> None:
+        sockets = self._of.get(client_key, {})
+        sockets.pop(socket, None)
+        if not sockets:
             self._of.pop(client_key, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 
@@ -249,6 +250,22 @@ def test_s8_guessing_is_slow_over_every_way_in_together_and_holds_up_nobody_else
     assert door.upgrade([("Authorization", "Bearer wrong")], source=other).status == 401
 
 
+def upgraded(gateway, token=None):
+    """A socket and the head of the answer to its upgrade."""
+    connection = socket.create_connection(("127.0.0.1", gateway.port), 10)
+    lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{gateway.port}", *(f"{n}: {v}" for n, v in UPGRADE),
+             *([f"Authorization: Bearer {token}"] if token else [])]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    return connection, connection.recv(4096)
+
+
+def until_closed(connection):
+    """Read until the other side has closed; its patience is the socket's own."""
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(65536):
+            pass
+
+
 def test_s8_too_many_requests_and_sockets_are_refused_with_when_to_come_back(make_gateway):
     gateway = make_gateway(config={"gateway": {"requestsPerMinute": 60, "connectionsPerAddress": 8}})
 
@@ -261,15 +278,17 @@ def test_s8_too_many_requests_and_sockets_are_refused_with_when_to_come_back(mak
             assert limited and all(each.details["reason"] == "RATE_LIMITED" for each in limited)
             assert all(each.error["retryAfterMs"] > 0 for each in limited)
             assert (await second.call("health"))["ok"]  # another connection has a count of its own
-            extra = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(7)]
-            heads = []
-            for connection in extra:
-                lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{gateway.port}", *(f"{n}: {v}" for n, v in UPGRADE)]
-                connection.sendall("\r\n".join([*lines, "", ""]).encode())
-                heads.append(await asyncio.to_thread(connection.recv, 4096))
-            assert [b" 101 " in head for head in heads] == [True] * 6 + [False]
-            assert b" 429 " in heads[-1] and json.loads(heads[-1].partition(b"\r\n\r\n")[2])["retryAfterMs"] > 0
-            for connection in extra:
+            # Sockets that have not logged in give way to the next; those that have stay, and fill the address up.
+            strangers = [upgraded(gateway) for _ in range(7)]
+            assert all(b" 101 " in head for _, head in strangers)
+            await asyncio.to_thread(until_closed, strangers[0][0])
+            known = [upgraded(gateway, gateway.token) for _ in range(6)]
+            assert all(b" 101 " in head for _, head in known)
+            known.append(upgraded(gateway, gateway.token))
+            refused = known[-1][1]
+            assert b" 429 " in refused and json.loads(refused.partition(b"\r\n\r\n")[2])["retryAfterMs"] > 0
+            assert (await second.call("health"))["ok"]
+            for connection, _ in strangers + known:
                 connection.close()
 
     run(main())

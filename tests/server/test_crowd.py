@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http import ask, login
+from tests.support.http import UPGRADE, ask, login
 from tests.support.wire import Wire, connect, run, wired
 
 
@@ -21,21 +21,22 @@ def test_when_descriptors_run_out_newcomers_are_refused_and_the_rest_goes_on(gat
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (used + 24, hard))
-            idle = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(60)]
-            answers = set()
-            while 503 not in answers:  # the idle ones are being let go; the first that gets in hears why not
+            # Strangers give way; those who have logged in do not, so it is they who fill it up.
+            program = [("Authorization", f"Bearer {gateway.token}")]
+            known, answers = [], set()
+            while 503 not in answers:  # the first that gets in hears why not
                 try:
                     answer = ask(gateway.port, "GET", "/healthz")
                 except (ConnectionError, IndexError, ValueError):  # closed unheard
-                    idle.pop().close()
+                    known.pop().close()
                     continue
                 answers.add(answer.status)
                 if answer.status == 503:
                     assert answer.json()["reason"] == "TOO_MANY_CONNECTIONS" and answer.headers["Retry-After"]
                 else:
-                    idle.append(socket.create_connection(("127.0.0.1", gateway.port)))
+                    known.append(upgraded(gateway.port, program))
             assert (await wire.ask("[[text=still here]]"))["state"] == "final"
-            for connection in idle:
+            for connection in known:
                 connection.close()
             await wire.call("health")
             status = 0
@@ -46,6 +47,15 @@ def test_when_descriptors_run_out_newcomers_are_refused_and_the_rest_goes_on(gat
                     status = 0
 
     run(main())
+
+
+def upgraded(port, headers):
+    """A WebSocket that stays open."""
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{n}: {v}" for n, v in [*UPGRADE, *headers])]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    connection.recv(4096)
+    return connection
 
 
 def test_logging_out_closes_the_sockets_of_that_login_and_of_no_other(standing_gateway):

@@ -229,9 +229,14 @@ def test_users_and_addresses_that_are_gone_are_forgotten():
     for number in range(1000):
         assert requests.take(f"user {number}", 6_000_000) == 0  # full again at once
     assert len(requests._of) < 1000
-    connections.opened("a")
-    connections.opened("a")
-    assert not connections.room("a", 2) and connections.room("b", 2)
-    connections.closed("a")
-    connections.closed("a")
+    connections.opened("a", 1, known=True)
+    connections.opened("a", 2, known=False)
+    connections.opened("a", 3, known=False)
+    assert not connections.room("a", 3) and connections.room("b", 3)
+    assert connections.stranger("a") == 2 and connections.stranger("b") is None
+    connections.recognised("a", 2)
+    connections.recognised("b", 2)
+    assert connections.stranger("a") == 3
+    for number in (1, 2, 3, 3):
+        connections.closed("a", number)
     assert connections.room("a", 1) and not connections._of

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 MAX_UPLOADS = 16
 """Files that may be on their way in at the same time."""
+SLOW_BYTES = 8 * 1024
+"""An upload that brings less than this in a second gives its place up when others wait for one."""
 COLLECT_S = 3600.0
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 RELEASE_S = 2.0
@@ -106,11 +108,20 @@ class Library:
             TooLarge: larger than any kind may be. ``RateLimited``: too many at once. ``StorageFull``.
         """
         self.limits().check(size or 0, None, name)
-        if len(self._uploads) >= MAX_UPLOADS:
+        if len(self._uploads) >= MAX_UPLOADS and not self._make_place():
             raise RateLimited(f"more than {MAX_UPLOADS} files at once", retry_after_ms=1000)
         upload = Upload(self, name=name, claimed=claimed, owner=owner, sha256=sha256)
         self._uploads.add(upload)
         return upload
+
+    def _make_place(self) -> bool:
+        """End the slowest upload, if it trickles; its sender may come again."""
+        slowest = min(self._uploads, key=lambda upload: upload.rate())
+        if slowest.rate() >= SLOW_BYTES:
+            return False
+        self._uploads.discard(slowest)
+        slowest.give_way()
+        return True
 
     async def discard(self, upload: Upload) -> None:
         """An upload has ended; unless it was finished, nothing of it stays."""

@@ -7,11 +7,13 @@ holds more than ``BUFFER`` of them, and the disk is touched in threads only.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...agent.media import identity, types
 from ...agent.media.api import Facts, Identified, Kind, MediaFile, clean_name, identify, probe
-from ...protocol.errors import InvalidRequest
+from ...protocol.errors import InvalidRequest, RateLimited
 from ...store.api import Media
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 BUFFER = 1024 * 1024
 """Bytes gathered before a thread writes them: one hop for 16 of Tornado's chunks."""
+RATE_S = 10.0
+"""The time over which the rate of an upload is taken; younger ones are not judged."""
 
 
 class Upload:
@@ -41,11 +45,31 @@ class Upload:
         self._buffer = bytearray()
         self._file = library.files.receive()
         self._busy = asyncio.Lock()
+        self._marks = [(time.monotonic(), 0)] * 2
+        """Two moments, at least ``RATE_S`` apart as soon as there are such, and how many bytes had come by then."""
+        self._finishing = self._gave_way = False
+        self.on_end: Callable[[], None] | None = None
+        """Called when the upload has to give way, for whoever waits for its bytes."""
+
+    def rate(self) -> float:
+        """Bytes a second of late; infinite for one that is too young to tell, or only has to be looked at."""
+        now, (since, size) = time.monotonic(), self._marks[0]
+        return float("inf") if self._finishing or now - since < RATE_S else (self.size - size) / (now - since)
+
+    def give_way(self) -> None:
+        """Others need the place: what is written from now on is refused."""
+        self._gave_way = True
+        if self.on_end is not None:
+            self.on_end()
 
     async def write(self, data: bytes) -> None:
         """Take the next piece."""
         async with self._busy:
+            if self._gave_way:
+                raise RateLimited("others waited for the place of this slow upload", retry_after_ms=1000)
             self.size += len(data)
+            if time.monotonic() - self._marks[1][0] >= RATE_S:
+                self._marks = [self._marks[1], (time.monotonic(), self.size)]
             self._limits.check(self.size, self._kind, self.name)
             self._buffer += data
             if len(self._buffer) >= (BUFFER if self._looked else identity.HEAD):
@@ -61,6 +85,7 @@ class Upload:
 
     async def finish(self) -> Media:
         """The file is whole: look at it and keep it. The row that describes it from now on."""
+        self._finishing = True
         async with self._busy:
             if self._buffer:
                 await self._flush()

@@ -1,0 +1,141 @@
+"""The pace that the body of a request has to keep: slow is fine, a trickle that holds a place for ever is not.
+
+A body has ``GRACE_S``, then as long as ``RATE`` bytes a second take (Apache's numbers: a modem manages ten times as
+much), and never ``STALL_S`` without a byte. There is no limit in all: an hour for a large file over a bad line is
+honest. What the server itself takes for a piece, its disk or a relay, does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate
+from tornado.iostream import IOStream
+from tornado.web import RequestHandler
+
+GRACE_S = 10.0
+RATE = 500
+"""Bytes a second on the average."""
+STALL_S = 60.0
+"""As nginx has it. A train is out of its tunnel by then."""
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class Pace:
+    """Measures one body; calls ``too_slow`` once if it falls behind. ``end`` it in any case."""
+
+    def __init__(self, too_slow: Callable[[], None]):
+        self._too_slow = too_slow
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._due = self._last + GRACE_S
+        self._busy_since: float | None = None
+        self._timer = self._loop.call_at(self._next(), self._look)
+
+    def came(self, size: int) -> None:
+        """So many bytes are here."""
+        self._last = self._loop.time()
+        self._due += size / RATE
+
+    async def during(self, work: Awaitable[None]) -> None:
+        """Await what the server does with a piece; the sender may not send meanwhile."""
+        self._busy_since = self._loop.time()
+        try:
+            await work
+        finally:
+            now = self._loop.time()
+            self._due += now - self._busy_since
+            self._last, self._busy_since = now, None
+
+    def end(self) -> None:
+        """The body is here, or nobody waits for it any more."""
+        self._timer.cancel()
+
+    def _next(self) -> float:
+        return min(self._due, self._last + STALL_S)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._busy_since is None and now >= self._next():
+            self._too_slow()
+        else:
+            self._timer = self._loop.call_at(max(self._next(), now + 1), self._look)
+
+
+def cut_off(connection: Any) -> None:
+    """End the HTTP connection of a body that fell behind, with a 408 where nothing has been answered yet."""
+    stream: IOStream | None = connection.stream
+    if stream is None or stream.closed():
+        return
+    if connection._response_start_line is None:
+        stream.write(_TOO_SLOW)
+    stream.close()
+
+
+class PacedBody(HTTPMessageDelegate):
+    """Stands in front of what takes a request, and has its body keep the pace. ``holds`` hears how many bytes of it are
+    in memory, which is all of it for most routes."""
+
+    def __init__(self, inner: HTTPMessageDelegate, connection: HTTPConnection, holds: Callable[[IOStream, int], bool]):
+        self._inner, self._connection, self._holds = inner, connection, holds
+        self._stream: IOStream = connection.stream  # type: ignore[attr-defined]  # HTTP/1, always
+        self._pace: Pace | None = None
+        self._size = 0
+
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
+        doing = self._inner.headers_received(start_line, headers)
+        if headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers:
+            self._pace = Pace(lambda: cut_off(self._connection))
+            return doing if doing is None else self._pace.during(doing)
+        return doing
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._size += len(chunk)
+        self._holds(self._stream, self._size)
+        if self._pace is not None:
+            self._pace.came(len(chunk))
+        doing = self._inner.data_received(chunk)
+        return doing if doing is None or self._pace is None else self._pace.during(doing)
+
+    def finish(self) -> None:
+        self._end()
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._end()
+        self._inner.on_connection_close()
+
+    def _end(self) -> None:
+        self._holds(self._stream, 0)
+        if self._pace is not None:
+            self._pace.end()
+
+
+class PacedHandler(RequestHandler):
+    """A route with ``stream_request_body`` on a server that is not ours and has no ``PacedBody``. Call ``begin_pace``
+    at the end of ``prepare``, ``paced`` for each piece and ``end_pace`` when the body is here."""
+
+    _pace: Pace | None = None
+
+    def begin_pace(self) -> None:
+        """The body may come now."""
+        self._pace = Pace(lambda: cut_off(self.request.connection))
+
+    def end_pace(self) -> None:
+        """The body is here, or will not come."""
+        if self._pace is not None:
+            self._pace.end()
+
+    async def paced(self, chunk: bytes, work: Awaitable[None]) -> None:
+        """A piece has come, and ``work`` is what is done with it."""
+        if self._pace is None:
+            await work
+        else:
+            self._pace.came(len(chunk))
+            await self._pace.during(work)
+
+    def on_connection_close(self) -> None:
+        self.end_pace()
+        super().on_connection_close()

@@ -43,8 +43,8 @@ from .config_schema import (
 
 __all__ = [
     "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source",
-    "config_path", "find", "json_schema", "load", "merge", "parse", "redact", "secret_variables", "set_value",
-    "snapshot", "state_dir", "ui_hints", "unset_value", "variables", "write_raw",
+    "config_path", "find", "json_schema", "load", "merge", "parse", "program_environment", "redact", "secret_variables",
+    "set_value", "snapshot", "state_dir", "ui_hints", "unset_value", "variables", "write_raw",
 ]
 
 Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
@@ -141,6 +141,16 @@ def secret_variables(*, provider_keys: bool = True) -> frozenset[str]:
     names = (*(setting.name for setting in SETTINGS if setting.secret), *(PROVIDER_ENV if provider_keys else ()))
     return frozenset(variable for name in names for variable in variables(name)
                      if (setting := find(name)) is not None and setting.secret)
+
+
+_OTHERS_SECRETS = ("JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN", "JUPYTER_TOKEN")
+
+
+def program_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a program that is started to help: all of ours but the secrets, which it has no use for."""
+    env = os.environ if env is None else env
+    secret = secret_variables() | set(_OTHERS_SECRETS)
+    return {name: value for name, value in env.items() if name not in secret}
 
 
 def load(

@@ -13,10 +13,10 @@ import sys
 import time
 import traceback
 import uuid
-import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .browser import open_page
 from .client_errors import ClientError
 from .client_kernel import KernelClient, shared
 from .client_reply import Chunk, End, Notice
@@ -197,7 +197,7 @@ class Clawdbot:
         """Open the page, logged in by a link for one use. The cell shows the address alone: a notebook is shared."""
         base = self.client.page_url
         link = self.client.request("auth.link")
-        webbrowser.open(f"{base}chat?code={link['code']}")
+        open_page(f"{base}chat?code={link['code']}", stays=True)
         self._markdown(f"[{self.t('openPage')}]({base}chat)")
 
     def _help(self, _rest: str) -> None:

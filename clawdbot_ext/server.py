@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 from jupyter_core.application import JupyterApp
@@ -24,6 +25,7 @@ from traitlets import Bool, Type, Unicode, default
 
 from . import discovery, logs, startup
 from .app import RESTARTED, Options
+from .browser import open_page
 from .config import Config
 from .console import greet, say
 from .crowd import RoomyServer
@@ -75,7 +77,7 @@ class ClawdbotServer(ServerApp):
         except Refusal as refusal:
             say(refusal.text, error=refusal.exit_code != 0)
             if refusal.open_url and self.options.browser and self.open_browser:
-                _open(refusal.open_url, self.browser)
+                open_page(refusal.open_url, browser=self.browser)
             self.exit(refusal.exit_code)
         self.ip, self.port = self._settled.addresses.wanted, self._settled.port
         if path := self._settled.config["gateway.controlUi.basePath"]:
@@ -179,34 +181,19 @@ class ClawdbotServer(ServerApp):
 
         greet(self._settled, self.page_url, link())
         if self.options.browser and self.open_browser:
-            self._browser_url = link()
-            self.write_browser_open_file()
-            self._launch_browser()
+            threading.Thread(target=self._browse, args=(link(),), name="browser", daemon=True).start()
 
-    def _launch_browser(self) -> None:
-        """Open the page; where there is no browser, Jupyter would only log why."""
-        import webbrowser
-
-        try:
-            webbrowser.get(self.browser or None)
-        except webbrowser.Error as exc:
-            log.debug("no browser: %s", exc)
+    def _browse(self, url: str) -> None:
+        """Open the page. Jupyter's own way has no word for a machine without a browser, and may be set to show the
+        address in the process list."""
+        if not open_page(url, browser=self.browser, stays=True):
             say(self._settled.text("browser.none"))
-        else:
-            self.launch_browser()
 
     @property
     def page_url(self) -> str:
         """Where this machine's browser finds the page, with a slash at the end."""
         scheme = "https" if self._settled.tls else "http"
         return f"{scheme}://{self._settled.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
-
-    def _write_browser_open_file(self, url: str, fh: Any) -> None:
-        """A file that leads to the one-time link, so that no process list shows it (Jupyter's way with its token)."""
-        template = self.web_app.settings["jinja2_env"].get_template("browser-open.html")
-        fh.write(template.render(open_url=self._browser_url, base_url=self.base_url))
-
-    _browser_url = ""
 
     # -- going down -------------------------------------------------------------------------------------------------
     def _stop_requested(self, restart: bool) -> None:
@@ -232,15 +219,6 @@ class ClawdbotServer(ServerApp):
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-
-
-def _open(url: str, browser: str) -> None:
-    import webbrowser
-
-    try:
-        webbrowser.get(browser or None).open(url)
-    except webbrowser.Error as exc:
-        log.debug("no browser: %s", exc)
 
 
 def run(options: Options) -> int:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
+from .config import program_environment
+
 if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders
 
@@ -120,7 +122,7 @@ async def _run(*words: str, seconds: float = COMMAND_S) -> bytes:
         raise TailscaleError("tailscale.missing")
     process = await asyncio.create_subprocess_exec(
         command, *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE)
+        stderr=asyncio.subprocess.PIPE, env=program_environment())
     try:
         printed, said = await asyncio.wait_for(process.communicate(), seconds)
     except asyncio.TimeoutError:

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from ..client_errors import ClientError
-from ..config import load
+from ..config import load, program_environment
 from ..protocol.errors import GatewayError, NotPaired, Unauthorized
 from .connection import Target, gateway_options
 from .output import language, note, say
@@ -119,7 +119,8 @@ async def _run(params: Mapping[str, Any], programs: frozenset[str]) -> dict[str,
     given = params.get("timeoutMs")
     limit = min(given / 1000, 600.0) if isinstance(given, (int, float)) and given > 0 else RUN_S
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=program_environment())
     try:
         out, err = await asyncio.wait_for(process.communicate(), limit)
     except asyncio.TimeoutError:

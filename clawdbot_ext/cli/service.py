@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 
 from .. import discovery, private
-from ..config import Config, load
+from ..config import Config, load, program_environment
 from . import exits
 from .output import clean, note, out, texts
 from .service_task import task_xml
@@ -104,7 +104,8 @@ class Service:
         question = (("launchctl", "list", self.name) if self.mac else
                     ("systemctl", "--user", "is-active", "--quiet", self.name))
         try:
-            done = subprocess.run(question, stdin=subprocess.DEVNULL, capture_output=True, timeout=STATE_S, check=False)
+            done = subprocess.run(question, stdin=subprocess.DEVNULL, capture_output=True, timeout=STATE_S,
+                                  check=False, env=program_environment())
         except (OSError, subprocess.TimeoutExpired):
             return "unknown"
         if self.mac:
@@ -188,7 +189,7 @@ def _run(*words: str) -> str:
     if shutil.which(words[0]) is None:
         raise ServiceError("service.noManager", program=words[0])
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S,
-                          check=False)
+                          check=False, env=program_environment())
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise ServiceError("service.failed", program=" ".join(words), problem=said[-1] if said else done.returncode)

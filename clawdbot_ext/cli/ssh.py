@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..config import program_environment
 from ..config_schema import FINGERPRINT
 from . import exits
 from .output import texts
@@ -162,7 +163,8 @@ def find(host: Host, remote_command: str, *, asking: bool) -> RemoteGateway:
     words = [*host.call("ClearAllForwardings=yes", asking=asking), f"{remote_command} web --print --json"]
     seconds = FIND_ASKING_S if asking else FIND_S
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False,
+                              env=program_environment())
     except FileNotFoundError:
         raise SshError("noSsh", program=words[0]) from None
     except subprocess.TimeoutExpired:

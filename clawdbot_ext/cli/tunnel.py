@@ -21,6 +21,8 @@ from typing import IO, Any
 
 import click
 
+from ..browser import open_page
+from ..config import program_environment
 from ..endpoint import Endpoint
 from ..endpoint_tls import pinned
 from . import exits
@@ -204,10 +206,11 @@ def _spawn(words: list[str], said: IO[bytes], *, behind: bool) -> subprocess.Pop
     """
     if behind or threading.current_thread() is not threading.main_thread():
         return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said,
-                                start_new_session=True)
+                                start_new_session=True, env=program_environment())
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said,
+                                env=program_environment())
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -280,22 +283,11 @@ def command(host: Host, local_port: int | None, remote_command: str, no_browser:
             print_json({"url": tunnel.login_url, "pageUrl": tunnel.page_url, "port": tunnel.port})
         else:
             out(tunnel.login_url)
-        if not (no_browser or as_json):
-            _browse(tunnel.login_url)
+        if not (no_browser or as_json or open_page(tunnel.login_url, stays=True)):
+            note(tell("tunnel.noBrowser"))
         note(tell("tunnel.open", host=host))
         tunnel.keep(note)
     finally:
         tunnel.close()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _browse(url: str) -> None:
-    import webbrowser
-
-    try:
-        opened = webbrowser.open(url)
-    except webbrowser.Error:
-        opened = False
-    if not opened:
-        note(tell("tunnel.noBrowser"))

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..browser import open_page
 from .connection import Target, call, gateway_options, json_option
 from .output import note, out, print_json, say
 
@@ -31,10 +32,4 @@ def command(target: Target, print_only: bool, as_json: bool) -> None:
         note(say(f"web.hub.{gateway.hub}"))
     if print_only or gateway.hub:
         return
-    import webbrowser
-
-    try:
-        opened = webbrowser.open(url)
-    except webbrowser.Error:
-        opened = False
-    note(say("web.opened") if opened else say("web.noBrowser"))
+    note(say("web.opened") if open_page(url) else say("web.noBrowser"))

@@ -30,13 +30,13 @@ def test_the_terminal_follows_the_gateway_to_another_address(tmp_path: Path) -> 
 
         # who starts one meanwhile is told where it is, and led there, logged in
         browser = tmp_path / "browser"
-        browser.write_text(f"#!/bin/sh\nprintf '%s' \"$1\" > '{tmp_path}/opened'\n")
+        browser.write_text(f"#!/bin/sh\ncat \"${{1#file://}}\" > '{tmp_path}/opened'\n")
         browser.chmod(0o755)
         again = subprocess.run([sys.executable, "-m", "clawdbot_ext.app"], text=True, capture_output=True, timeout=30,
                                env={**own.environment, "BROWSER": f"{browser} %s"})
         assert (again.returncode, "in your Jupyter server" in again.stdout) == (0, True), again
         assert lab.url in again.stdout and "code=" not in again.stdout
-        opened = (tmp_path / "opened").read_text()
+        opened = (tmp_path / "opened").read_text().partition('href="')[2].partition('"')[0]
         assert opened.startswith(f"{lab.url}chat?code=")
         page = ask(lab.port, path=opened.removeprefix(f"http://127.0.0.1:{lab.port}"))
         assert page.status == 303 and "code=" not in page.headers["Location"]

@@ -432,5 +432,6 @@ def test_the_browser_gets_a_file_that_leads_to_a_link_so_that_no_process_list_ha
     assert url.startswith("file:") and "code=" not in url
     page = Path(url.removeprefix("file://")).read_text()
     code = re.search(r"/chat\?code=([\w-]+)", page)
-    assert code and code[1] not in gateway.output
+    assert code and Path(url.removeprefix("file://")).stat().st_mode & 0o777 == 0o600
+    assert code[1] not in gateway.output
     assert ask(gateway.port, path=f"/chat?code={code[1]}").headers["Location"] == "chat"

@@ -1,0 +1,212 @@
+"""S10: programs that are started learn no secret: not by their command line, which everybody on the machine can read,
+and not by their environment.
+
+Each place in the package that starts one is in a table, with a trial: it is made to start a spy, which writes down what
+it was given.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import clawdbot_ext
+from clawdbot_ext import browser, config, tailscale
+from clawdbot_ext.agent.media import jobs, transcribers
+from clawdbot_ext.agent.media.api import MediaError, MediaSettings
+from clawdbot_ext.cli import node, service, ssh, tunnel
+from clawdbot_ext.cli.service import Service, ServiceError
+from clawdbot_ext.cli.ssh import Host, RemoteGateway, SshError
+from tests.support.http import ask
+from tests.support.server import free_port
+from tests.support.wire import run
+
+PACKAGE = Path(clawdbot_ext.__file__).parent
+STARTERS = ("subprocess.", "asyncio.create_subprocess", "os.exec", "os.spawn", "os.posix_spawn", "os.system",
+            "os.popen", "os.startfile", "os.fork", "pty.", "multiprocessing.", "webbrowser.", "pexpect.")
+NO_STARTERS = ("subprocess.list2cmdline", "webbrowser.Error", "subprocess.TimeoutExpired", "subprocess.SubprocessError")
+CODE = "code=canary-of-a-link"
+
+
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """``(file, dotted name, call)`` of everything in the package that starts a program."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node_ in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node_, ast.Call):
+                name = ast.unparse(node_.func)
+                if (name.startswith(STARTERS) and name not in NO_STARTERS) or name.endswith(".launch_browser"):
+                    found.append((path.relative_to(PACKAGE).as_posix(), name, node_))
+    return found
+
+
+class Spy:
+    """A program under any name that writes down its arguments and its environment, and fails."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.notes = folder, folder / "notes"
+        self.notes.mkdir()
+
+    def install(self, name: str) -> str:
+        """As ``name``; its path."""
+        program = self.folder / name
+        program.write_text(f'#!/bin/sh\n{{ echo "$0 $*"; env; cat "$(echo "$*" | sed "s,^file://,,")" 2>/dev/null '
+                           f'| sed "s,^,read: ,"; }} > "{self.notes}/$$.part"\n'
+                           f'mv "{self.notes}/$$.part" "{self.notes}/$$"\nexit 1\n')
+        program.chmod(0o755)
+        return str(program)
+
+    def told(self) -> list[str]:
+        """What it was given each time; what it read of a file that it was given begins with ``read:``."""
+        return [note.read_text(errors="replace") for note in self.notes.iterdir() if not note.suffix]
+
+
+@pytest.fixture
+def spy(tmp_path, monkeypatch):
+    """In front of everything in ``PATH``, with every secret of ours in the environment and a state directory."""
+    made = Spy(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(tmp_path / "state"))
+    for name in (*config.secret_variables(), "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"):
+        monkeypatch.setenv(name, f"canary-in-{name}")
+    return made
+
+
+def try_browser(spy, monkeypatch):
+    monkeypatch.setenv("BROWSER", f"{spy.install('browser')} %s")
+    assert not browser.open_page(f"http://127.0.0.1:9/chat?{CODE}")  # the spy fails, as a browser may
+    assert not list((spy.folder / "state" / "jupyter" / "open").iterdir())
+
+
+def try_ssh(spy, monkeypatch):
+    monkeypatch.setenv(ssh.PROGRAM, spy.install("ssh"))
+    with pytest.raises(SshError):
+        ssh.find(Host.parse("someone@box"), "clawdbot", asking=False)
+
+
+def try_tunnel(spy, monkeypatch):
+    monkeypatch.setenv(ssh.PROGRAM, spy.install("ssh"))
+    gateway = RemoteGateway("http", "127.0.0.1", free_port(), "/", CODE)
+    made = tunnel.Tunnel(Host.parse("box"), gateway, free_port())
+    with pytest.raises(SshError):
+        made.open(asking=False)
+    made.close()
+
+
+def try_tunnel_behind(spy, monkeypatch):
+    with tempfile.TemporaryFile() as said:
+        process = tunnel._spawn([spy.install("ssh")], said, behind=True)
+        process.communicate(timeout=10)
+
+
+def try_service_state(spy, monkeypatch):
+    spy.install("systemctl")
+    spy.install("launchctl")
+    monkeypatch.setattr(Service, "installed", True)
+    monkeypatch.setattr(Service, "task", False)
+    Service.of(config.load()).state()
+
+
+def try_service(spy, monkeypatch):
+    spy.install("systemctl")
+    with pytest.raises(ServiceError):
+        service._run("systemctl", "--user", "daemon-reload")
+
+
+def try_tailscale(spy, monkeypatch):
+    spy.install("tailscale")
+    with pytest.raises(tailscale.TailscaleError):
+        run(tailscale._run("status"))
+
+
+def try_node(spy, monkeypatch):
+    program = spy.install("helper")
+    assert run(node._run({"command": [program, "--word"]}, frozenset({program})))["exitCode"] == 1
+
+
+def a_job(spy, settings=None):
+    sound = spy.folder / "sound.wav"
+    sound.write_bytes(b"RIFF")
+    limits = jobs.Limits()
+    return jobs.Job(task="probe", path=str(sound), name="sound.wav", mime_type="audio/wav", kind="audio", size=4,
+                    sha256="0" * 64, limits=limits, settings=settings or MediaSettings())
+
+
+def try_worker(spy, monkeypatch):
+    monkeypatch.setattr(sys, "executable", spy.install("python-of-ours"))
+    with pytest.raises(MediaError):
+        run(jobs.run(a_job(spy)))
+
+
+def try_transcriber(spy, monkeypatch):
+    settings = MediaSettings(audio_command=(spy.install("recogniser"), "{{MediaPath}}"))
+    with pytest.raises(MediaError):
+        run(transcribers._command(a_job(spy, settings), jobs.Sound(1000, "pcm", 16000, 1), settings))
+
+
+PLACES = {
+    ("agent/media/jobs.py", "asyncio.create_subprocess_exec"): (try_worker,),
+    ("agent/media/transcribers.py", "asyncio.create_subprocess_exec"): (try_transcriber,),
+    ("browser.py", "webbrowser.get"): (try_browser,),
+    ("cli/node.py", "asyncio.create_subprocess_exec"): (try_node,),
+    ("cli/service.py", "subprocess.run"): (try_service, try_service_state),
+    ("cli/ssh.py", "subprocess.run"): (try_ssh,),
+    ("cli/tunnel.py", "subprocess.Popen"): (try_tunnel, try_tunnel_behind),
+    ("server.py", "os.execve"): (),  # ourselves again: test_a_kernel_finds_no_secret… looks at the process that comes
+    ("tailscale.py", "asyncio.create_subprocess_exec"): (try_tailscale,),
+}
+TRIALS = [trial for trials in PLACES.values() for trial in trials]
+
+
+def test_s10_every_place_that_starts_a_program_is_in_the_table_and_gives_an_environment():
+    found = calls()
+    assert set(PLACES) == {(file, name) for file, name, _ in found}
+    counts = Counter((file, name) for file, name, _ in found)
+    assert {place: max(1, len(trials)) for place, trials in PLACES.items()} == dict(counts)
+    for file, name, call in found:
+        if name.startswith(("subprocess.", "asyncio.")):
+            assert any(keyword.arg == "env" for keyword in call.keywords), (file, call.lineno)
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.__name__)
+def test_s10_a_program_that_is_started_is_given_no_secret(trial, spy, monkeypatch):
+    trial(spy, monkeypatch)
+    told = spy.told()
+    assert told
+    for each in told:
+        given = "\n".join(line for line in each.splitlines() if not line.startswith("read:"))
+        assert "canary" not in given, given
+        if trial is try_browser:
+            assert CODE in each  # it reads the file, which others cannot
+
+
+@pytest.mark.slow
+def test_s10_every_way_to_open_the_page_shows_the_browser_a_file_which_goes(standalone, tmp_path):
+    """``clawdbot web``, a second ``jupyter clawdbot``, and the magics: the file is private, is read, and is gone."""
+    reader = tmp_path / "browser"
+    reader.write_text(f'#!/bin/sh\nfile="${{1#file://}}"\nstat -c "%a $1" "$file" >> "{tmp_path}/seen"\n'
+                      f'cat "$file" >> "{tmp_path}/read"\n')
+    reader.chmod(0o755)
+    process = standalone.process
+    environment = {**process.environment, "BROWSER": f"{reader} %s", "CLAWDBOT_GATEWAY_PORT": str(process.port)}
+    magic = ("from IPython.testing.globalipapp import start_ipython; shell = start_ipython(); "
+             "shell.run_line_magic('load_ext', 'clawdbot_ext'); shell.run_line_magic('clawdbot', 'web')")
+    for number, words in enumerate((["-m", "clawdbot_ext", "web"], ["-m", "clawdbot_ext.app"], ["-c", magic])):
+        done = subprocess.run([sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True,
+                              timeout=40, stdin=subprocess.DEVNULL)
+        seen = (tmp_path / "seen").read_text().splitlines()
+        assert len(seen) == number + 1, (words, done.stdout, done.stderr)
+        mode, _, shown = seen[-1].partition(" ")
+        assert mode == "600" and shown.startswith("file://") and "code" not in shown
+        assert not Path(shown.removeprefix("file://")).exists()
+    links = [part.partition('"')[0] for part in (tmp_path / "read").read_text().split('href="')[1:]]
+    assert len(set(links)) == 3
+    for link in links:
+        assert ask(process.port, path=link.removeprefix(f"http://127.0.0.1:{process.port}")).status == 303

@@ -1,49 +1,51 @@
 """``%clawdbot`` and ``%%clawdbot``: the conversation from a cell, after ``%load_ext clawdbot_ext``.
 
 The cell magic sends the cell as a question and shows the reply as it comes. The reply is stored in the notebook as
-harmless HTML (``markup``), so that it reads well where this package is not installed.
+harmless HTML (``markup``), so that it reads well where this package is not installed. What fails raises, so that
+*Run All* and papermill stop there (``magic_errors``).
 """
 
 from __future__ import annotations
 
 import ast
-import re
-import shlex
-import sys
-import time
-import traceback
+import contextlib
+import html
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from markdown_it import MarkdownIt
+
 from .browser import open_page
-from .client_errors import ClientError
 from .client_kernel import KernelClient, shared
+from .client_page import browser_is_here, page_address
 from .client_reply import Chunk, End, Notice
 from .describe import File, files_of
-from .endpoint import NoGateway
+from .expansion import FieldProblem, expand
 from .i18n import catalogue, environment_language
-from .markup import bundle
-from .protocol.errors import GatewayError
+from .last_run import LastRun
+from .magic_errors import EXPECTED, ClawdbotError, Stopped, UsageProblem, sentences, told
+from .magic_line import FLAGS, OPTIONS, Options, Transformers, near, parse
+from .magic_output import Shown, display_bundle, display_text, growing
+from .markup import MOST_CHARS
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .client_sync import SyncClient
 
-REDRAW_S = 0.1
-"""How often a growing reply is drawn, in seconds."""
-REDRAW_SHARE = 0.2
-"""How much of the time drawing may take, as a long reply is drawn anew each time."""
+PATIENCE_S = 30.0
+"""How long a cell waits for a gateway that has gone; another takes over within three seconds where there is one."""
+ABORT_S = 5.0
+"""How long an interrupted cell waits to hear that its reply was stopped."""
 SUBCOMMANDS = ("status", "new", "sessions", "use", "models", "model", "web", "ask", "fix", "explain", "stop", "help")
-OPTIONS = ("-s", "-m", "--var", "--insert")
-_OURS = re.compile(r"^\s*%{1,2}(?:clawdbot\b|(?:re)?load_ext\s+clawdbot_ext\b)", re.MULTILINE)
-_EXPRESSION = re.compile(r"\{([^{}\n]+)\}")
-_CODE = re.compile(r"^(`{3,}|~{3,})[ \t]*(?:python|py|ipython|ipython3)?[ \t]*\n(.*?)^\1[ \t]*$", re.M | re.S)
-
-
-class UsageProblem(Exception):
-    """The line is not right; the text says why."""
+ASKING = ("ask", "fix", "explain")
+ALONE = ("status", "sessions", "models", "web", "stop", "help")
+"""Subcommands with nothing behind them."""
+PYTHON = ("python", "python3", "py", "py3", "ipython", "ipython3", "pycon")
+"""Languages of blocks that the kernel can run."""
+_NO_DATA = (ModuleType, type, FunctionType, BuiltinFunctionType)
 
 
 class Clawdbot:
@@ -56,6 +58,10 @@ class Clawdbot:
         self._client = client or shared()
         self._text = catalogue("notebook")
         self._language = environment_language()
+        self._transformers = Transformers(shell)
+        self._transformers.install()
+        self._local: Mapping[str, Any] = {}
+        """Names of the function that the line stands in."""
 
     def t(self, key: str, /, **values: object) -> str:
         return self._text(self._language, key, **values)
@@ -68,84 +74,179 @@ class Clawdbot:
     def unload(self) -> None:
         """Take back what loading did."""
         self.last.forget(self.shell)
+        self._transformers.remove()
+        for kind in ("line", "cell"):
+            self.shell.magics_manager.magics[kind].pop("clawdbot", None)
 
     # -- the two magics -------------------------------------------------------------------------------------------
-    def line(self, line: str) -> None:
-        """``%clawdbot …``"""
-        self._guarded(lambda: self._line(line))
+    def line(self, line: str, local: Mapping[str, Any] | None = None) -> None:
+        """``%clawdbot …``; ``local`` are the names of the function that it stands in."""
+        options = Options()
+        self._guarded(options, lambda: self._line(line, options), local)
 
     def cell(self, line: str, cell: str) -> None:
         """``%%clawdbot …``"""
-        self._guarded(lambda: self._cell(line, cell))
+        options = Options()
+        self._guarded(options, lambda: self._cell(line, cell, options), None)
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Run ``work``; say what went wrong in a sentence, because a traceback of ours tells a user nothing."""
+    def _guarded(self, options: Options, work: Callable[[], None], local: Mapping[str, Any] | None) -> None:
+        """Run ``work``; what goes wrong becomes one of ours, because a traceback of ours tells a user nothing.
+
+        Raises:
+            ClawdbotError, Stopped.
+        """
+        self._local = {} if local is None or local is self.shell.user_ns else local
         try:
-            work()
-        except UsageProblem as exc:
+            try:
+                work()
+            except EXPECTED as exc:
+                raise ClawdbotError(self.t("failed", problem=told(exc, self.t))) from exc
+        except ClawdbotError as exc:
+            if not options.keep_going:
+                raise
             self._say(str(exc))
-        except (ClientError, GatewayError, NoGateway, OSError) as exc:
-            self._say(self.t("failed", problem=exc))
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            raise Stopped(self.t("stopped")) from None
+        finally:
+            self._local = {}
 
-    def _line(self, line: str) -> None:
-        word, _, rest = line.strip().partition(" ")
-        rest = rest.strip()
-        if not word:
+    def _line(self, line: str, options: Options) -> None:
+        word, _, rest = parse(line, options, self.t).partition(" ")
+        if options.help or word.strip("?") in ("", "help"):
             word = "help"
+        elif word.rstrip("?") in SUBCOMMANDS and not rest.strip():
+            word = "help" if word.endswith("?") else word
         if word not in SUBCOMMANDS:
-            raise UsageProblem(self.t("unknown", word=word, known=", ".join(SUBCOMMANDS)))
-        if word == "ask":
-            self._cell("", rest)
-        elif word in ("fix", "explain"):
-            self._about_a_cell(word, rest)
+            with contextlib.suppress(UsageProblem):
+                rest = parse(rest, options, self.t)
+            advice = near(word, SUBCOMMANDS, self.t)
+            if rest and not advice:
+                advice = " " + self.t("askInstead", question=f"{word} {rest.strip()}"[:80])
+            raise UsageProblem(self.t("unknown", word=word, known=", ".join(SUBCOMMANDS)) + advice)
+        rest = parse(rest, options, self.t)
+        if options.help:
+            self._help("")
+        elif word in ASKING:
+            self._ask(word, rest, options)
+        elif options.only_for_questions:
+            raise UsageProblem(self.t("optionNotHere", word=word, option=options.only_for_questions))
+        elif word in ALONE and rest:
+            raise UsageProblem(self.t("noArgument", word=word, rest=rest[:80]))
         else:
-            getattr(self, f"_{word}")(rest)
+            getattr(self, f"_{word}")(self._filled(rest, options)[0])
 
-    def _cell(self, line: str, cell: str) -> None:
-        options = parse(line, self.t)
-        question = expand(cell.strip(), self.shell.user_ns)
-        if not question:
-            raise UsageProblem(self.t("noQuestion"))
+    def _cell(self, line: str, cell: str, options: Options) -> None:
+        behind = parse(line, options, self.t)
+        if options.help or behind in ("?", "??"):
+            self._help("")
+        elif behind:
+            raise UsageProblem(self.t("questionBelow", question=behind[:80]))
+        else:
+            self._ask("ask", cell.strip(), options)
+
+    def _ask(self, word: str, words: str, options: Options) -> None:
+        """``ask``; ``fix``: the last traceback with its cell; ``explain``: the cell that ran last."""
+        question, left = self._filled(words, options)
         files: list[File] = []
+        if word == "ask" and not question:
+            raise UsageProblem(self.t("noQuestion"))
+        if word != "ask":
+            files = self._cell_that_ran(word)
+            question = f"{self.t(f'{word}Question')}\n\n{question}".strip()
         for name in options.variables:
-            if name not in self.shell.user_ns:
-                raise UsageProblem(self.t("noVariable", name=name))
-            files += files_of(name, self.shell.user_ns[name])
-        session = options.session or self.session
-        if options.model:
-            self.client.request("sessions.patch", {"key": session, "model": options.model})
-        end = self.ask(question, files, session)
-        if options.insert and end is not None:
+            files += files_of(name, self._variable(name))
+        session = self._filled(options.session, options)[0]
+        end = self.ask(question, files, session, model=self._filled(options.model, options)[0], left=left)
+        if options.insert and end.state == "final":
             self._insert(end.text)
 
-    def ask(self, question: str, files: Sequence[File] = (), session: str | None = None) -> End | None:
-        """Send and show the reply as it comes. Interrupting the cell stops the reply; what is there stays."""
-        shown = Shown()
+    def _cell_that_ran(self, word: str) -> list[File]:
+        source = self.last.failed_source if word == "fix" else self.last.source
+        if word == "fix" and not self.last.problem:
+            raise UsageProblem(self.t("noError"))
+        if not source:
+            raise UsageProblem(self.t("noCell"))
+        files = [("cell.py", source.encode())]
+        return [*files, ("traceback.txt", self.last.problem.encode())] if word == "fix" else files
+
+    def _variable(self, name: str) -> Any:
+        known = {**self.shell.user_ns, **self._local}
+        if name not in known:
+            raise UsageProblem(self.t("noVariable", name=name) + near(name, self.variables(), self.t))
+        return known[name]
+
+    def _filled(self, text: str, options: Options) -> tuple[str, Sequence[str]]:
+        """``text`` with values in it, and the fields that stay. Raises ``UsageProblem`` where a value cannot be had."""
+        if options.raw or "{" not in text:
+            return text, ()
+        try:
+            return expand(text, {**self.shell.user_ns, **self._local}, self._is_own)
+        except FieldProblem as exc:
+            raise UsageProblem(self.t("fieldFailed", field=exc.field, problem=exc.problem)) from exc
+
+    def _is_own(self, name: str) -> bool:
+        """Did the user make it? IPython puts names of its own beside."""
+        if name in self._local:
+            return True
+        hidden, known = self.shell.user_ns_hidden, self.shell.user_ns
+        return name in known and not (name in hidden and hidden[name] is known[name])
+
+    def variables(self) -> list[str]:
+        """Names of the user's data: no modules, classes and functions."""
+        return [name for name, value in self.shell.user_ns.items()
+                if not name.startswith("_") and self._is_own(name) and not isinstance(value, _NO_DATA)]
+
+    def ask(
+        self, question: str, files: Sequence[File] = (), session: str = "", *, model: str = "",
+        left: Sequence[str] = (),
+    ) -> End:
+        """Send and show the reply as it comes. ``left`` are fields of the question that stayed as they are.
+
+        Raises:
+            ClawdbotError: the model gave an error; what it had written stays on show.
+            Stopped: the cell was interrupted, and the reply has been stopped; what is there stays.
+            ConfigError, NoGateway, ClientError, GatewayError, OSError: as ``SyncClient.ask``.
+        """
+        shown = growing(self.shell)
+        remarks = [self.t("left", fields=", ".join(f"`{field}`" for field in left))] if left else []
         run_id, key = uuid.uuid4().hex, session or self.session
         try:
-            for item in self.client.ask(question, session_key=key, run_id=run_id, attachments=files):
+            for item in self.client.ask(question, session_key=key, run_id=run_id, attachments=files,
+                                        model=model or None, patience_s=PATIENCE_S):
                 if isinstance(item, Chunk):
                     shown.take(item)
-                elif isinstance(item, Notice):
-                    shown.note(self._noticed(item))
-                else:
-                    return self._ended(item, shown)
+                elif isinstance(item, End):
+                    return self._ended(item, shown, remarks)
+                elif item.kind == "media" and item.facts.get("phase") == "error":
+                    remarks.append(f"{item.facts.get('name')}: {item.facts.get('detail')}")
+                elif text := self._noticed(item):
+                    shown.note(text)
         except KeyboardInterrupt:
-            self.client.request("chat.abort", {"sessionKey": key, "runId": run_id})
-            shown.finish(f"{shown.text}\n\n*{self.t('stopped')}*")
-        return None
+            with contextlib.suppress(KeyboardInterrupt, *EXPECTED):
+                self.client.request("chat.abort", {"sessionKey": key, "runId": run_id}, timeout_s=ABORT_S)
+            shown.finish(_with_remarks(shown.text, [self.t("stopped")]))
+            raise Stopped(self.t("stopped")) from None
+        except EXPECTED:
+            shown.finish(shown.text)
+            raise
+        raise AssertionError("unreachable: the last item is the end")
 
-    def _ended(self, end: End, shown: Shown) -> End:
+    def _ended(self, end: End, shown: Shown, remarks: Sequence[str]) -> End:
         text = end.text or shown.text
         if end.state == "error":
-            hint = str(end.error.get("hint") or "")
-            text = f"{text}\n\n**{self.t('failed', problem=end.error_message)}** {hint}".strip()
-        elif end.state == "aborted":
-            text = f"{text}\n\n*{self.t('stopped')}*"
-        shown.finish(text or f"*{self.t('noReply')}*")
+            shown.finish(_with_remarks(text, remarks))
+            raise ClawdbotError(self.t("failed", problem=sentences(end.error_message, end.error.get("hint"))))
+        if end.state == "aborted":
+            remarks = [*remarks, self.t("stopped")]
+        elif not text:
+            remarks = [*remarks, self.t("noReply")]
+        shown.finish(_with_remarks(text, remarks))
         return end
 
     def _noticed(self, notice: Notice) -> str:
+        """What is said meanwhile, if anything."""
         facts = notice.facts
         if notice.kind == "queued":
             return self.t("queued", position=facts.get("position", 1))
@@ -153,11 +254,13 @@ class Clawdbot:
             return self.t("retry", attempt=facts.get("attempt", 1), most=facts.get("maxAttempts", 1))
         if notice.kind == "lost":
             return self.t("lost")
-        return str(facts.get("title") or facts.get("name") or "")
+        if notice.kind == "media":
+            return self.t("looking", name=facts.get("name", ""))
+        return str(facts.get("title") or facts.get("name") or "") if facts.get("phase") == "start" else ""
 
     # -- subcommands ------------------------------------------------------------------------------------------------
     def _status(self, _rest: str) -> None:
-        self._command("/status")
+        self.ask("/status")
 
     def _stop(self, _rest: str) -> None:
         answer = self.client.request("chat.abort", {"sessionKey": self.session})
@@ -191,34 +294,22 @@ class Clawdbot:
     def _model(self, rest: str) -> None:
         if not rest:
             raise UsageProblem(self.t("whichModel"))
-        self._command(f"/model {rest}")
+        self.client.request("sessions.patch", {"key": self.session, "model": rest})
+        self._say(self.t("modelNow", model=rest))
 
     def _web(self, _rest: str) -> None:
-        """Open the page, logged in by a link for one use. The cell shows the address alone: a notebook is shared."""
-        base = self.client.page_url
-        link = self.client.request("auth.link")
-        open_page(f"{base}chat?code={link['code']}", stays=True)
-        self._markdown(f"[{self.t('openPage')}]({base}chat)")
+        """Show where the page is for the person's browser, and open it, logged in by a link for one use, where that
+        browser is here. The cell shows the address alone: a notebook is shared."""
+        client = self.client
+        if browser_is_here():
+            link = client.request("auth.link")
+            open_page(f"{client.page_url}chat?code={link['code']}", stays=True)
+        address = f"{page_address(client.endpoint)}chat"
+        link_html = f'<a href="{html.escape(address)}" target="_blank" rel="noopener">{self.t("openPage")}</a>'
+        display_bundle({"text/html": link_html, "text/plain": f"{self.t('openPage')}: {address}"})
 
     def _help(self, _rest: str) -> None:
         self._markdown(self.t("help"))
-
-    def _command(self, text: str) -> None:
-        """A slash command of the gateway, with its answer."""
-        self.ask(text)
-
-    def _about_a_cell(self, word: str, rest: str) -> None:
-        """``fix``: the last traceback with its cell. ``explain``: the cell that ran last."""
-        source = self.last.failed_source if word == "fix" else self.last.source
-        if word == "fix" and not self.last.problem:
-            raise UsageProblem(self.t("noError"))
-        if not source:
-            raise UsageProblem(self.t("noCell"))
-        files = [("cell.py", source.encode())]
-        if word == "fix":
-            files.append(("traceback.txt", self.last.problem.encode()))
-        question = self.t("fixQuestion" if word == "fix" else "explainQuestion")
-        self.ask(f"{question}\n\n{rest}".strip(), files)
 
     def _insert(self, reply: str) -> None:
         code = first_code(reply)
@@ -231,7 +322,7 @@ class Clawdbot:
         """Keys of sessions or ids of models, for completion; none while the gateway is away."""
         try:
             listed = self.client.request(f"{what}.list", {}, timeout_s=2)[what]
-        except (ClientError, GatewayError, NoGateway, OSError):
+        except EXPECTED:
             return []
         return [str(row["key" if what == "sessions" else "id"]) for row in listed]
 
@@ -241,147 +332,37 @@ class Clawdbot:
 
     @staticmethod
     def _markdown(text: str) -> None:
-        _display(text)
+        display_text(text)
 
 
-class Shown:
-    """One output that grows, drawn at most every ``REDRAW_S``, and less often when drawing takes long."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self._note = ""
-        self._handle: Any = None
-        self._next_at = 0.0
-
-    def take(self, chunk: Chunk) -> None:
-        if chunk.part == "thinking":
-            return
-        self.text = chunk.text if chunk.replaces else self.text + chunk.text
-        self._note = ""
-        if time.monotonic() >= self._next_at:
-            self._draw(self.text)
-
-    def note(self, text: str) -> None:
-        """Something that is shown until the text goes on."""
-        self._note = text
-        self._draw(f"{self.text}\n\n*{text}*")
-
-    def finish(self, text: str) -> None:
-        self.text = text
-        self._draw(text)
-
-    def _draw(self, text: str) -> None:
-        begun = time.monotonic()
-        if self._handle is None:
-            self._handle = _display(text, display_id=True)
-        else:
-            self._handle.update(bundle(text), raw=True)
-        drawn = time.monotonic()
-        self._next_at = drawn + max(REDRAW_S, (drawn - begun) / REDRAW_SHARE)
-
-
-class Options:
-    """What stands behind ``%%clawdbot``."""
-
-    def __init__(self) -> None:
-        self.session = ""
-        self.model = ""
-        self.variables: list[str] = []
-        self.insert = False
-
-
-def parse(line: str, t: Callable[..., str]) -> Options:
-    """Raises ``UsageProblem`` for what is no option."""
-    options = Options()
-    try:
-        words = shlex.split(line)
-    except ValueError as exc:
-        raise UsageProblem(t("badLine", problem=exc)) from exc
-    while words:
-        word = words.pop(0)
-        if word == "--insert":
-            options.insert = True
-            continue
-        if word not in ("-s", "--session", "-m", "--model", "--var"):
-            raise UsageProblem(t("badOption", word=word, known=" ".join(OPTIONS)))
-        if not words:
-            raise UsageProblem(t("noValue", word=word))
-        value = words.pop(0)
-        if word == "--var":
-            options.variables.append(value)
-        elif word in ("-s", "--session"):
-            options.session = value
-        else:
-            options.model = value
-    return options
-
-
-def expand(text: str, namespace: Mapping[str, Any]) -> str:
-    """Put values in the place of ``{expression}``, where all its names are the user's; braces of code stay."""
-
-    def value(found: re.Match[str]) -> str:
-        expression = found[1].strip()
-        try:
-            names = {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
-        except SyntaxError:
-            return found[0]
-        if not names or not names <= namespace.keys():
-            return found[0]
-        return str(eval(expression, dict(namespace)))  # noqa: S307 - the user's own expression in the user's own kernel
-
-    return _EXPRESSION.sub(value, text)
-
-
-class LastRun:
-    """What ran in the shell besides these magics: the newest source, and the newest failure with its source."""
-
-    def __init__(self, shell: InteractiveShell):
-        self.source, self.failed_source, self.problem = "", "", ""
-        error = getattr(sys, "last_value", None)
-        history = [text for text in shell.user_ns.get("In", []) if text.strip() and not is_ours(text)]
-        if error is not None:  # it failed before these magics were loaded
-            self.failed_source, self.problem = (history or [""])[-1], formatted(error)
-        self.source = (history or [""])[-1]
-        shell.events.register("post_run_cell", self.ran)
-
-    def ran(self, result: Any) -> None:
-        """IPython's event after each cell."""
-        source = result.info.raw_cell or ""
-        if not source.strip() or is_ours(source):
-            return
-        self.source = source
-        error = result.error_in_exec or result.error_before_exec
-        if error is not None:
-            self.failed_source, self.problem = source, formatted(error)
-
-    def forget(self, shell: InteractiveShell) -> None:
-        shell.events.unregister("post_run_cell", self.ran)
-
-
-def is_ours(source: str) -> bool:
-    """Is it a cell of these magics, or the one that loads them?"""
-    return bool(_OURS.search(source))
-
-
-def formatted(error: BaseException) -> str:
-    """A traceback without the frames of IPython that ran the cell, and without colours."""
-    frames = traceback.TracebackException.from_exception(error)
-    own = [frame for frame in frames.stack if "IPython" not in frame.filename]
-    frames.stack = traceback.StackSummary.from_list(own)
-    return "".join(frames.format())
+def _with_remarks(text: str, remarks: Sequence[str]) -> str:
+    return "\n\n".join(part for part in (text, *(f"*{remark}*" for remark in remarks)) if part)
 
 
 def first_code(reply: str) -> str | None:
-    """The first block of Python in a reply."""
-    found = _CODE.search(reply)
-    return found[2].rstrip("\n") if found else None
+    """The first block of Python in a reply, in a list or a quotation too; else the first of no language that reads as
+    Python."""
+    if len(reply) > MOST_CHARS:
+        return None
+    blocks = [(_language(token.info), token.content.rstrip("\n"))
+              for token in MarkdownIt("commonmark").parse(reply) if token.type == "fence"]
+    named = [code for language, code in blocks if language in PYTHON]
+    return next((code for code in [*named, *(code for language, code in blocks if not language and _is_python(code))]
+                 if code.strip()), None)
 
 
-def _display(text: str, *, display_id: bool | None = None) -> Any:
-    """Show Markdown from anywhere in an output, harmlessly."""
-    from IPython.display import display
+def _language(info: str) -> str:
+    """Of a block, from what stands behind its fence: ``python``, ``{.python .numbers}``, ``py title="a"``."""
+    words = info.replace("{", " ").replace("}", " ").replace(",", " ").split()
+    return words[0].removeprefix(".").lower() if words else ""
 
-    return display(bundle(text), raw=True, display_id=display_id)  # type: ignore[no-untyped-call]
+
+def _is_python(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _title(session: Mapping[str, Any]) -> str:
@@ -394,26 +375,46 @@ def _cell_text(text: str) -> str:
 
 def register(shell: Any) -> Clawdbot:
     """Give a shell the magics and their completion."""
+    from IPython.core.magic import needs_local_scope, no_var_expand
+
     ours = Clawdbot(shell)
-    shell.register_magic_function(ours.line, "line", "clawdbot")
-    shell.register_magic_function(ours.cell, "cell", "clawdbot")
+
+    @no_var_expand  # IPython would put in `$name` and `{…}` by rules of its own, and leave what fails
+    @needs_local_scope
+    def line(line: str, local_ns: Mapping[str, Any] | None = None) -> None:
+        ours.line(line, local_ns)
+
+    @no_var_expand
+    def cell(line: str, cell: str) -> None:
+        ours.cell(line, cell)
+
+    line.__doc__ = cell.__doc__ = _plain_table(ours.t("help"))  # what `%clawdbot?` shows
+    shell.register_magic_function(line, "line", "clawdbot")
+    shell.register_magic_function(cell, "cell", "clawdbot")
     shell.set_hook("complete_command", lambda _shell, event: complete(ours, event), str_key="%clawdbot")
     shell.set_hook("complete_command", lambda _shell, event: complete(ours, event), str_key="%%clawdbot")
     return ours
+
+
+def _plain_table(table: str) -> str:
+    """A Markdown table of two columns as lines."""
+    rows = [[part.strip().replace("`", "") for part in row.strip("| ").split(" | ")] for row in table.splitlines()[2:]]
+    return "\n".join("\n    ".join(row) for row in rows)
 
 
 def complete(ours: Clawdbot, event: Any) -> list[str]:
     """Subcommands and options; then sessions, models or variables, as the word before asks for."""
     words = event.line.split()
     begun = "" if event.line[-1:].isspace() else words.pop()
-    known: Sequence[str] = OPTIONS if words[:1] == ["%%clawdbot"] else SUBCOMMANDS
+    asks = words[:1] == ["%%clawdbot"] or (len(words) > 1 and words[1] in ASKING)
+    known: Sequence[str] = OPTIONS + FLAGS if asks else SUBCOMMANDS
     before = words[-1] if len(words) > 1 else ""
     if before == "--var":
-        known = [name for name in ours.shell.user_ns if not name.startswith("_")]
-    elif before in ("-s", "use", "-m", "model"):
-        known = ours.names("sessions" if before in ("-s", "use") else "models")
-    elif before and words[0] != "%%clawdbot":
+        known = ours.variables()
+    elif before in ("-s", "--session", "use", "-m", "--model", "model"):
+        known = ours.names("sessions" if before in ("-s", "--session", "use") else "models")
+    elif before and not (asks and begun.startswith("-")) and words[0] != "%%clawdbot":
         known = ()
     # IPython puts a match in the place of `symbol`, which begins behind the last of its separators (a colon is one).
     kept = len(begun) - len(event.symbol)
-    return [word[kept:] for word in known if word.startswith(begun)]
+    return [word[kept:] for word in dict.fromkeys(known) if word.startswith(begun)]

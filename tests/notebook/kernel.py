@@ -21,12 +21,23 @@ class Ran:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     updates: int = 0
     next_input: str | None = None
+    page: str = ""
+    """What was paged: help."""
+    updated: str = ""
+    """What the newest update of a display was made from, whichever cell showed it first."""
 
     @property
     def markdown(self) -> str:
         """What the outputs as HTML were made from."""
         bundles = [out["data"] for out in self.outputs if "text/html" in out.get("data", {})]
         return "\n".join(bundle["text/plain"] for bundle in bundles)
+
+    def take_payload(self, payload: list[dict[str, Any]]) -> None:
+        for each in payload:
+            if each.get("source") == "page":
+                self.page += each["data"].get("text/plain", "")
+            elif each.get("source") == "set_next_input":
+                self.next_input = each["text"]
 
     @property
     def errors(self) -> list[str]:
@@ -69,9 +80,11 @@ class Kernel:
                 continue
             kind, content = message["msg_type"], message["content"]
             shown = content.get("transient", {}).get("display_id")
-            if kind == "update_display_data" and shown in places:
-                ran.updates += 1
-                ran.outputs[places[shown]] = content
+            if kind == "update_display_data":
+                ran.updated = content["data"].get("text/plain", "")
+                if shown in places:
+                    ran.updates += 1
+                    ran.outputs[places[shown]] = content
             elif kind in ("display_data", "execute_result", "error", "stream"):
                 if shown:
                     places[shown] = len(ran.outputs)
@@ -83,9 +96,7 @@ class Kernel:
         reply = self._client.get_shell_msg(timeout=CELL_S)
         while reply["parent_header"].get("msg_id") != asked:
             reply = self._client.get_shell_msg(timeout=CELL_S)
-        for payload in reply["content"].get("payload", []):
-            if payload.get("source") == "set_next_input":
-                ran.next_input = payload["text"]
+        ran.take_payload(reply["content"].get("payload", []))
         return ran
 
     def listen(self) -> None:

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from clawdbot_ext.magics import first_code
+
 pytestmark = pytest.mark.slow
 
 
@@ -52,7 +54,31 @@ def test_insert_puts_the_code_of_the_reply_into_the_next_cell(kernel):
     reply = json.dumps("Here:\n\n```python\nprint(6 * 7)\n```\n\nDone.")[1:-1]
     ran = kernel.run(f"%%clawdbot --insert\n[[text={reply}]]".replace("\\n", "\n"))
     assert ran.next_input == "print(6 * 7)", ran
-    assert kernel.run("%%clawdbot --insert\n[[text=no code here]]").next_input is None
+    without = kernel.run("%%clawdbot --insert\n[[text=no code here]]")
+    assert without.next_input is None and "no block of Python" in without.markdown and without.errors == []
+
+
+REPLIES = (
+    ("Run this:\n\n```sh\npip install x\n```\n\nand then\n\n```python\nimport x\n```", "import x"),
+    ("```sh\npip install x\n```\n\nProse between.\n\n```\n$ not python\n```", None),
+    ("1. First:\n\n   ```python\n   for i in y:\n       print(i)\n   ```\n\n2. Rest.", "for i in y:\n    print(i)"),
+    ("> ~~~py\n> a = 1\n> ~~~", "a = 1"), ("````python title=\"a\"\ns = '```'\n````", "s = '```'"),
+    ("```{.python .numbers}\nb = 2\n```", "b = 2"), ("```Python\nc = 3", "c = 3"),
+    ("```json\n{\"a\": 1}\n```\n\n```\nd = 4\n```", "d = 4"),
+    ("```\nlater = 1\n```\n```python\nfirst = 1\n```", "first = 1"),
+    ("```python\n```\n\n```python\ne = 5\n```", "e = 5"),
+    ("`python` and ``` inline ``` only", None), ("    indented = 1", None),
+)
+
+
+@pytest.mark.parametrize(("reply", "code"), REPLIES)
+def test_the_code_of_a_reply_is_its_python(reply, code):
+    assert first_code(reply) == code
+
+
+def test_the_code_of_a_long_reply_is_found_in_no_time():
+    for pumped in ("```\n", "~~~python\n", "- ", "> ", "`"):
+        first_code(pumped * (40_000 // len(pumped)))
 
 
 def test_fix_sends_the_failed_cell_with_its_traceback(kernel, api):
@@ -72,7 +98,8 @@ def test_interrupting_the_cell_stops_the_reply_and_keeps_what_is_there(kernel, h
     assert begun.markdown
     kernel.interrupt()
     ended = kernel.collect(running)
-    assert ended.errors == []
+    assert ended.errors == ["Stopped: Stopped."]  # an interrupted cell has failed, so that *Run All* stops, too
+    assert "t3" in ended.updated and ended.updated.endswith("*Stopped.*")
     status = kernel.run("%clawdbot stop")
     assert "Nothing is being answered" in status.markdown
 
@@ -87,17 +114,94 @@ def test_the_sessions_of_the_gateway_are_listed_chosen_and_made(kernel):
     assert "Claude Sonnet 5.5" in kernel.run("%clawdbot status").markdown
 
 
-def test_what_is_wrong_is_said_in_a_sentence(kernel):
-    for line, said in (("%clawdbot nonsense", "is not known"), ("%%clawdbot --wrong\nx", "is no option"),
-                       ("%%clawdbot --var\nx", "wants a value"), ("%%clawdbot --var nope\nx", "no variable `nope`"),
-                       ("%%clawdbot\n ", "question is empty"), ("%clawdbot use nothing-like-it", "Clawdbot:")):
+WRONG = (
+    ("%clawdbot nonsense", "is not known"), ("%clawdbot stauts", "Did you mean `status`?"),
+    ("%clawdbot What is a median?", "To ask: `%clawdbot ask What is a median?`"),
+    ("%clawdbot status now", "takes nothing behind it"), ("%clawdbot models --insert", "takes no `--insert`"),
+    ("%%clawdbot --wrong\nx", "is no option"), ("%%clawdbot --insrt\nx", "Did you mean `--insert`?"),
+    ("%clawdbot ask --wrong x", "is no option"), ("%%clawdbot --var\nx", "wants a value"),
+    ("%%clawdbot --var nope\nx", "no variable `nope`"), ("%%clawdbot\n ", "question is empty"),
+    ("%%clawdbot", "question is empty"), ("%%clawdbot What is it?", "`%clawdbot ask What is it?`"),
+    ("%clawdbot ask", "question is empty"), ("%clawdbot use", "Which session?"), ("%clawdbot model", "Which model?"),
+    ("%clawdbot use nothing-like-it", "Clawdbot: No session found"),
+    ("%clawdbot model sonnett", "There is no model `sonnett`"), ("%%clawdbot -m sonnett\nx", "There is no model"),
+)
+
+
+@pytest.mark.parametrize(("line", "said"), WRONG)
+def test_what_is_wrong_fails_the_cell_and_is_said_in_a_sentence(kernel, api, line, said):
+    """So that *Run All* and papermill stop there; a traceback of ours would tell a user nothing."""
+    ran = kernel.run(line)
+    [error] = [out for out in ran.outputs if "ename" in out]
+    assert said in error["evalue"] and error["traceback"] == [error["evalue"]], error
+    assert ran.markdown == "" and not [r for r in api.requests if r.body.get("stream")]
+
+
+def test_with_keep_going_it_is_an_output_and_no_failure(kernel):
+    for line in ("%clawdbot nonsense --keep-going", "%clawdbot --keep-going nonsense",
+                 "%clawdbot use --keep-going nothing-like-it", "%%clawdbot --keep-going --wrong\nx",
+                 "%%clawdbot --keep-going\n{1 / len([])}", "%%clawdbot --keep-going\n[[error=401]]",
+                 "%clawdbot ask --keep-going [[error=401]]"):
         ran = kernel.run(line)
-        assert ran.errors == [] and said in ran.markdown, (line, ran)
+        assert ran.errors == [] and len(ran.markdown) > 20, (line, ran)
 
 
-def test_an_error_of_the_model_is_told_with_what_to_do(kernel):
+def test_an_error_of_the_model_fails_the_cell_and_says_what_to_do(kernel):
     ran = kernel.run("%%clawdbot\n[[error=401]]")
-    assert ran.errors == [] and "**Clawdbot:" in ran.markdown
+    assert len(ran.outputs) == 1 and ran.errors[0].startswith("ClawdbotError: Clawdbot: ") and "key" in ran.errors[0]
+
+
+@pytest.mark.parametrize(("line", "question"), [
+    ("%clawdbot ask What does it depend on?", "What does it depend on?"),
+    ("%clawdbot ask 분산이 뭐예요?", "분산이 뭐예요?"), ("%clawdbot ask really??", "really??"),
+    ("%clawdbot ask what's (this [one?\nz = 1", "what's (this [one?"),
+    ('%clawdbot ask is """ a string?', 'is """ a string?'),
+    ("if True:\n    %clawdbot ask indented?", "indented?"),
+    ("%clawdbot ask costs $name or $5", "costs $name or $5"), ("%clawdbot ask -- --var is what?", "--var is what?"),
+    ("%clawdbot ask -5 degrees, is that cold?", "-5 degrees, is that cold?"),
+    ("def f(inner):\n    %clawdbot ask {inner} and {name}?\nf('local')", "local and Ann?"),
+])
+def test_a_line_is_sent_as_it_stands_and_not_taken_for_help(kernel, api, line, question):
+    kernel.run("name = 'Ann'")
+    ran = kernel.run(line)
+    assert ran.errors == [] and "not found" not in ran.text
+    assert words(api).splitlines()[-1] == question
+
+
+def test_help_stays_help(kernel, api):
+    for line in ("%clawdbot?", "%%clawdbot?"):
+        assert "puts a value in" in kernel.run(line).page, line
+    for line in ("%clawdbot", "%clawdbot help", "%clawdbot -h", "%clawdbot --help", "%clawdbot fix?",
+                 "%%clawdbot --help\nx"):
+        ran = kernel.run(line)
+        assert ran.errors == [] and "puts a value in" in ran.markdown, line
+    assert "%clawdbot ask is this it?" in kernel.run("print(\"\"\"\n%clawdbot ask is this it?\n\"\"\")").text
+    assert not [r for r in api.requests if r.body.get("stream")]
+
+
+def test_the_options_of_the_cell_go_with_a_line_too(kernel, api):
+    kernel.run("rows = [1, 2, 3]")
+    reply = kernel.run("%clawdbot ask --var rows -m claude-opus-5-5 How many? [[text=ok]]")
+    assert reply.errors == [] and "`rows`: list, 3 items" in words(api)
+    assert [r.body["model"] for r in api.requests if r.body.get("stream")][-1] == "claude-opus-5-5"
+    kernel.run("1 / 0")
+    kernel.run("%clawdbot fix --var rows shortly")
+    assert "`rows`: list" in words(api) and "ZeroDivisionError" in words(api) and "shortly" in words(api)
+
+
+def test_a_value_goes_in_as_in_an_f_string_and_code_stays(kernel, api):
+    kernel.run("spread = 8.0443; x = 'y'; f = len; rows = [1, 2]")
+    text = "{spread:.1f} {x!r} {f(x)} {len(rows)} {\"a\": 1} `{x}` {id}"
+    ran = kernel.run(f"%%clawdbot\n{text}")
+    assert "8.0 'y' 1 2 {\"a\": 1} `{x}` {id}" in words(api)
+    assert "no variable has that name: `{id}`" in ran.markdown
+    kernel.run(f"%%clawdbot --raw\n{text}")
+    assert text in words(api)
+    api.requests.clear()
+    failed = kernel.run("%%clawdbot\n{spred:.1f} cm")
+    assert "`{spred:.1f}` has no value: NameError" in failed.errors[0] and not api.requests
+    kernel.run("label = 'From a value'")
+    assert "From a value" in kernel.run("%clawdbot new {label}\n%clawdbot sessions").markdown
 
 
 def test_everything_can_be_completed(kernel):

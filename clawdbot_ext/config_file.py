@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import private
-from .config_schema import ConfigError, check, find, is_branch, unknown, wrong
+from .config_schema import ChangedBy, ConfigError, OwnerOnly, check, find, is_branch, unknown, wrong
 from .protocol.errors import Stale
 
 REDACTED = "__REDACTED__"
@@ -165,12 +165,13 @@ def _restore(tree: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, An
 
 
 # -- changing ---------------------------------------------------------------------------------------------------------
-def write_raw(path: Path, raw_json5: str, *, base_hash: str | None) -> str:
+def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, by: ChangedBy = "owner") -> str:
     """Replace the file by ``raw_json5`` and return the new hash; comments in it are kept.
 
-    ``base_hash`` is the hash the caller last saw, or ``None`` to write over whatever is there.
+    ``base_hash`` is the hash the caller last saw, or ``None`` to write over whatever is there; ``by`` is who asks.
 
     Raises:
+        OwnerOnly: a client would change what only the owner may.
         ConfigError: the text is not JSON5 or has a wrong name or value; nothing is written.
         Stale: the file's hash is not ``base_hash``.
     """
@@ -180,10 +181,10 @@ def write_raw(path: Path, raw_json5: str, *, base_hash: str | None) -> str:
         tree = _restore(given, stored)
         return tree, raw_json5 if tree == given else dump(tree)
 
-    return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False)
+    return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False, by=by)
 
 
-def merge(path: Path, patch: Any, *, base_hash: str | None) -> str:
+def merge(path: Path, patch: Any, *, base_hash: str | None, by: ChangedBy = "owner") -> str:
     """Merge ``patch`` into the file: objects by key, ``None`` removes. Returns the new hash.
 
     Raises as ``write_raw``, and ``ConfigError`` when the file cannot be read.
@@ -195,7 +196,7 @@ def merge(path: Path, patch: Any, *, base_hash: str | None) -> str:
         tree = _merged(stored, patch)
         return tree, dump(tree)
 
-    return _change(path, change, base_hash, needs_stored=True, repair=True)
+    return _change(path, change, base_hash, needs_stored=True, repair=True, by=by)
 
 
 def set_value(path: Path, name: str, value: Any) -> str:
@@ -236,7 +237,9 @@ Change = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
 """From the stored tree to the new one and its text."""
 
 
-def _change(path: Path, change: Change, base_hash: str | None, *, needs_stored: bool, repair: bool) -> str:
+def _change(
+    path: Path, change: Change, base_hash: str | None, *, needs_stored: bool, repair: bool, by: ChangedBy = "owner"
+) -> str:
     """Read, change, check and write under a lock; returns the new hash.
 
     ``needs_stored``: a file that cannot be read must not be replaced. ``repair``: problems that were there before are
@@ -251,6 +254,8 @@ def _change(path: Path, change: Change, base_hash: str | None, *, needs_stored: 
         if content.problem is not None and needs_stored:
             raise content.problem
         tree, text = change(content.tree or {})
+        if by == "client":
+            _check_untouched(content.tree or {}, tree)
         known = {str(issue) for issue in issues(content.tree or {})} if repair else set()
         for issue in issues(tree):
             if str(issue) not in known:
@@ -262,6 +267,17 @@ def _change(path: Path, change: Change, base_hash: str | None, *, needs_stored: 
             private.write(path.with_name(f"{path.name}.bak"), content.raw.encode())
         private.write(path, data)
         return _hash(data)
+
+
+def _check_untouched(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Raises ``OwnerOnly`` for the first setting that differs and that only the owner may change."""
+    old, new = dict(leaves(before)), dict(leaves(after))
+    for name in sorted({*old, *new}):
+        setting = find(name)
+        if setting is not None and setting.by == "owner" and (name not in old or old[name] != new.get(name)):
+            raise OwnerOnly(name)
+        if setting is None and is_branch(name) and old.get(name) != new.get(name):
+            raise OwnerOnly(name)  # something else in the place of settings
 
 
 @contextlib.contextmanager

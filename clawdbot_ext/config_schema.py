@@ -19,6 +19,9 @@ from .i18n import catalogue
 
 SettingType = Literal["string", "integer", "boolean", "strings", "models"]
 """``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``."""
+ChangedBy = Literal["client", "owner"]
+"""``client``: an administrator may change it over the wire. ``owner``: this machine's file, environment and command
+line alone, since it names a program, a key, an address or a path, or says who may do what."""
 
 _t = catalogue("config")
 
@@ -51,6 +54,13 @@ class ConfigError(ValueError):
         return ConfigError(name, self.problem, self.suggestion, self.key, **self.facts)
 
 
+class OwnerOnly(ConfigError):
+    """A client may not change this setting (``Setting.by``)."""
+
+    def __init__(self, name: str):
+        super().__init__(name, "is changed on the gateway's own machine alone, with clawdbot config set")
+
+
 def wrong(name: str, key: str, suggestion: str | None = None, **facts: Any) -> ConfigError:
     """The ``ConfigError`` with the text ``key`` of the catalogue ``config``."""
     return ConfigError(name, _t("en", key, **facts), suggestion, key, **facts)
@@ -65,6 +75,7 @@ class Setting:
     type: SettingType
     default: Any
     help: str
+    by: ChangedBy = field(kw_only=True)
     unit: str | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False
@@ -118,6 +129,10 @@ def _check_base_path(value: str) -> str | None:
     return None if not value or BASE_PATH.fullmatch(value) else "basePath"
 
 
+def _check_login(value: str) -> str | None:
+    return None if value and value == value.strip() else "login"
+
+
 def _check_key(value: str) -> str | None:
     return None if re.fullmatch(r"[^\s:/\x00-\x1f]{1,64}", value) else "mainKey"
 
@@ -128,138 +143,152 @@ FEATURES = ("tools", "uploads", "files", "temporary", "export", "import", "setti
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("gateway.port", "integer", 18789, "The port the gateway listens on; 0 takes any free one.",
-            env=("CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT"), minimum=0, maximum=65535),
+            env=("CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT"), minimum=0, maximum=65535, by="owner"),
     Setting("gateway.listenWithJupyter", "string", "on", "Whether a gateway inside JupyterLab, Notebook or Jupyter "
             "Server listens on gateway.port too; on a JupyterHub it never does.", choices=("on", "off"),
-            aliases={"true": "on", "yes": "on", "false": "off", "no": "off"}),
+            aliases={"true": "on", "yes": "on", "false": "off", "no": "off"}, by="owner"),
     Setting("gateway.bind", "string", "loopback", "The addresses it listens on: this machine, the local network, "
             "the Tailscale network, or gateway.customBindHost.", choices=("loopback", "lan", "tailnet", "custom"),
-            aliases={"auto": "loopback", "localhost": "loopback"}),
-    Setting("gateway.customBindHost", "string", "", "The address to listen on when gateway.bind is custom."),
+            aliases={"auto": "loopback", "localhost": "loopback"}, by="owner"),
+    Setting("gateway.customBindHost", "string", "", "The address to listen on when gateway.bind is custom.",
+            by="owner"),
     Setting("gateway.auth.mode", "string", "token", "How clients prove who they are; unset, it is the kind of secret "
             "that is set. tailscale takes the login that Tailscale Serve vouches for, jupyter only that of the Jupyter "
-            "server around the gateway.", choices=("token", "password", "tailscale", "jupyter")),
+            "server around the gateway.", choices=("token", "password", "tailscale", "jupyter"), by="owner"),
     Setting("gateway.auth.allowTailscale", "boolean", False, "Whether the login that Tailscale Serve vouches for opens "
-            "the page and its sockets; unset, it does in the mode token while gateway.tailscale.mode is serve."),
+            "the page and its sockets; unset, it does in the mode token while gateway.tailscale.mode is serve.",
+            by="owner"),
+    Setting("gateway.auth.owners", "strings", (), "Logins vouched for by Tailscale, or by a Jupyter server with "
+            "several users, that may do everything, exactly as they are written there; all others only chat.",
+            check=_check_login, by="owner"),
     Setting("gateway.auth.token", "string", "", "The token clients log in with; empty: a random one is made and kept "
-            "in the state directory.", secret=True, env=("CLAWDBOT_GATEWAY_TOKEN",)),
+            "in the state directory.", secret=True, env=("CLAWDBOT_GATEWAY_TOKEN",), by="owner"),
     Setting("gateway.auth.password", "string", "", "The password clients log in with.", secret=True,
-            env=("CLAWDBOT_GATEWAY_PASSWORD",)),
-    Setting("gateway.tls.enabled", "boolean", False, "Serve https and wss instead of http and ws."),
+            env=("CLAWDBOT_GATEWAY_PASSWORD",), by="owner"),
+    Setting("gateway.tls.enabled", "boolean", False, "Serve https and wss instead of http and ws.", by="owner"),
     Setting("gateway.tls.certPath", "string", "", "The certificate in PEM, with those between it and its issuer; "
-            "empty: one is made and kept in the state directory."),
+            "empty: one is made and kept in the state directory.", by="owner"),
     Setting("gateway.tls.keyPath", "string", "", "The certificate's key in PEM, without a password; empty: it is in "
-            "gateway.tls.certPath, too."),
-    Setting("gateway.tls.autoGenerate", "boolean", True, "Make a certificate where gateway.tls.certPath is empty."),
+            "gateway.tls.certPath, too.", by="owner"),
+    Setting("gateway.tls.autoGenerate", "boolean", True, "Make a certificate where gateway.tls.certPath is empty.",
+            by="owner"),
     Setting("gateway.trustedProxies", "strings", (), "Addresses or networks of reverse proxies whose X-Forwarded-For, "
-            "-Proto and -Host are believed.", check=_check_network),
+            "-Proto and -Host are believed.", check=_check_network, by="owner"),
     Setting("gateway.controlUi.basePath", "string", "", "The path under which our own port has its pages, such as "
-            "/clawdbot; empty: its root.", check=_check_base_path),
+            "/clawdbot; empty: its root.", check=_check_base_path, by="owner"),
     Setting("gateway.tailscale.mode", "string", "off", "Offer the gateway through Tailscale: serve to the machines of "
             "the tailnet, funnel to the whole internet.",
-            choices=("off", "serve", "funnel"), aliases={"disabled": "off"}),
-    Setting("gateway.tailscale.resetOnExit", "boolean", True, "Take the gateway out of Tailscale again when it stops."),
+            choices=("off", "serve", "funnel"), aliases={"disabled": "off"}, by="owner"),
+    Setting("gateway.tailscale.resetOnExit", "boolean", True, "Take the gateway out of Tailscale again when it stops.",
+            by="owner"),
     Setting("gateway.remote.url", "string", "", "The gateway the command line talks to; empty: this machine's own.",
-            check=_check_url),
-    Setting("gateway.remote.token", "string", "", "The token for gateway.remote.url.", secret=True),
-    Setting("gateway.remote.password", "string", "", "The password for gateway.remote.url.", secret=True),
+            check=_check_url, by="owner"),
+    Setting("gateway.remote.token", "string", "", "The token for gateway.remote.url.", secret=True, by="owner"),
+    Setting("gateway.remote.password", "string", "", "The password for gateway.remote.url.", secret=True, by="owner"),
     Setting("gateway.remote.tlsFingerprint", "string", "", "The SHA-256 fingerprint of the certificate that "
-            "gateway.remote.url must show; empty: one that this machine trusts.", check=_check_fingerprint),
+            "gateway.remote.url must show; empty: one that this machine trusts.", check=_check_fingerprint, by="owner"),
     Setting("gateway.allowedOrigins", "strings", (), "Further web origins whose pages may talk to the gateway.",
-            check=_check_origin),
+            check=_check_origin, by="owner"),
     Setting("gateway.allowedHosts", "strings", (), "Further host names under which the gateway may be addressed.",
-            check=_check_host),
+            check=_check_host, by="owner"),
     Setting("gateway.handshakeTimeoutMs", "integer", 10_000, "How long a client may take to log in.", "milliseconds",
-            minimum=100, maximum=120_000),
+            minimum=100, maximum=120_000, by="owner"),
     Setting("gateway.maxPayloadBytes", "integer", 20 * MB, "The largest frame a client may send.", "bytes",
-            minimum=65_536, maximum=32 * MB),
+            minimum=65_536, maximum=32 * MB, by="owner"),
     Setting("gateway.tickIntervalMs", "integer", 30_000, "How often clients hear that the gateway lives.",
-            "milliseconds", minimum=1_000, maximum=600_000),
+            "milliseconds", minimum=1_000, maximum=600_000, by="client"),
     Setting("gateway.maxBufferedBytes", "integer", 1_572_864, "How much may wait for a slow client before it is "
-            "disconnected.", "bytes", minimum=65_536, maximum=256 * 1_048_576),
+            "disconnected.", "bytes", minimum=65_536, maximum=256 * 1_048_576, by="owner"),
     Setting("gateway.loginAttemptsPerMinute", "integer", 10, "How many wrong logins one address may make.",
-            "attempts a minute", minimum=1, maximum=10_000),
+            "attempts a minute", minimum=1, maximum=10_000, by="owner"),
     Setting("gateway.requestsPerMinute", "integer", 6_000, "How many requests one connection may make; all connections "
-            "of one user together may make four times as many.", "requests a minute", minimum=60, maximum=1_000_000),
+            "of one user together may make four times as many.", "requests a minute", minimum=60, maximum=1_000_000,
+            by="owner"),
     Setting("gateway.connectionsPerAddress", "integer", 1_500, "How many sockets one address may have open; those that "
             "have not logged in give way. Behind a tunnel or a proxy everybody has the same.", "sockets",
-            minimum=1, maximum=100_000),
+            minimum=1, maximum=100_000, by="owner"),
     Setting("gateway.kernelsGetProviderKeys", "boolean", False, "Whether kernels of jupyter clawdbot inherit a "
-            "provider's key from its environment; in your own Lab they do anyway. The gateway's they never get."),
+            "provider's key from its environment; in your own Lab they do anyway. The gateway's they never get.",
+            by="owner"),
     Setting("storage.fileSystem", "string", "auto", "What the state directory lies on: with network there is no "
             "write-ahead log and no flock, and only one machine at a time may use it; auto looks it up.",
-            choices=("auto", "local", "network")),
+            choices=("auto", "local", "network"), by="owner"),
     Setting("session.mainKey", "string", "main", "The name of the session that every client opens with.",
-            check=_check_key),
+            check=_check_key, by="client"),
     Setting("session.maxQueued", "integer", 20, "How many messages may wait in one session.", "messages",
-            minimum=0, maximum=1_000),
+            minimum=0, maximum=1_000, by="client"),
     Setting("agents.defaults.model", "string", "", "The model that answers, such as anthropic/claude-sonnet-4-5; "
-            "empty: chosen automatically."),
+            "empty: chosen automatically.", by="client"),
     Setting("agents.defaults.thinking", "string", "off", "How much the model thinks before it answers.",
-            choices=("off", "minimal", "low", "medium", "high")),
+            choices=("off", "minimal", "low", "medium", "high"), by="client"),
     Setting("agents.defaults.maxTokens", "integer", 16_384, "The longest reply; the model's own limit still holds.",
-            "tokens", minimum=1, maximum=1_000_000),
-    Setting("agents.defaults.systemPrompt", "string", "", "Text added to the system prompt."),
+            "tokens", minimum=1, maximum=1_000_000, by="client"),
+    Setting("agents.defaults.systemPrompt", "string", "", "Text added to the system prompt.", by="client"),
     Setting("agents.defaults.autoTitle", "boolean", True, "Have the model name each session after its first reply "
-            "(one short request)."),
+            "(one short request).", by="client"),
     Setting("agents.defaults.timeoutSeconds", "integer", 600, "The longest one reply may take.", "seconds",
-            minimum=1, maximum=86_400),
+            minimum=1, maximum=86_400, by="client"),
     Setting("models.providers.<name>.api", "string", "anthropic-messages", "The interface the provider speaks.",
-            choices=("anthropic-messages",)),
+            choices=("anthropic-messages",), by="owner"),
     Setting("models.providers.<name>.baseUrl", "string", "", "The provider's address; empty: Anthropic's own.",
-            check=_check_base_url),
-    Setting("models.providers.<name>.apiKey", "string", "", "The key for the provider.", secret=True),
-    Setting("models.providers.<name>.models", "models", (), "The models to offer; empty: those the provider lists."),
+            check=_check_base_url, by="owner"),
+    Setting("models.providers.<name>.apiKey", "string", "", "The key for the provider.", secret=True, by="owner"),
+    Setting("models.providers.<name>.models", "models", (), "The models to offer; empty: those the provider lists.",
+            by="client"),
     Setting("models.allowed", "strings", (), "The models that may be used: ids, provider/id, lines (sonnet) or "
-            "patterns with *; empty: all.", env=("CLAWDBOT_MODELS_ALLOWED",)),
+            "patterns with *; empty: all.", env=("CLAWDBOT_MODELS_ALLOWED",), by="owner"),
     Setting("policy.disabled", "strings", (), "What is switched off for everybody who uses this gateway, in pages, "
-            "terminals and kernels alike.", choices=FEATURES, env=("CLAWDBOT_POLICY_DISABLED",)),
+            "terminals and kernels alike.", choices=FEATURES, env=("CLAWDBOT_POLICY_DISABLED",), by="owner"),
     Setting("media.image.maxEdge", "integer", 0, "The longest side of an image that is sent to the model; 0: as much "
-            "as the model sees.", "pixels", minimum=0, maximum=8_000),
+            "as the model sees.", "pixels", minimum=0, maximum=8_000, by="client"),
     Setting("media.pdf.mode", "string", "auto", "How PDFs are sent: as they are where the model reads them, or as "
-            "extracted text with pictures of the pages, or as text alone.", choices=("auto", "pages", "text")),
+            "extracted text with pictures of the pages, or as text alone.", choices=("auto", "pages", "text"),
+            by="client"),
     Setting("media.pdf.maxPages", "integer", 100, "How many pages of a PDF are sent at once.", "pages",
-            minimum=1, maximum=600),
+            minimum=1, maximum=600, by="client"),
     Setting("media.audio.engine", "string", "auto", "What turns speech into text; auto takes the first that is set up, "
-            "in this order.", choices=("auto", "command", "http", "whisper", "off")),
+            "in this order.", choices=("auto", "command", "http", "whisper", "off"), by="owner"),
     Setting("media.audio.command", "strings", (), "A program that prints the transcript of {{MediaPath}} (the file) or "
-            "{{WavPath}} (its sound as 16 kHz WAV), with its arguments; run without a shell."),
+            "{{WavPath}} (its sound as 16 kHz WAV), with its arguments; run without a shell.", by="owner"),
     Setting("media.audio.baseUrl", "string", "", "A server that speaks OpenAI's transcription API, with its /v1.",
-            check=_check_base_url),
-    Setting("media.audio.apiKey", "string", "", "The key for media.audio.baseUrl.", secret=True),
+            check=_check_base_url, by="owner"),
+    Setting("media.audio.apiKey", "string", "", "The key for media.audio.baseUrl.", secret=True, by="owner"),
     Setting("media.audio.model", "string", "", "The speech model; empty: whisper-1 of a server, small of "
-            "faster-whisper, which downloads it on first use."),
-    Setting("media.audio.device", "string", "auto", "Where faster-whisper computes.", choices=("auto", "cpu", "cuda")),
-    Setting("media.audio.language", "string", "", "The language that is spoken, such as ko; empty: detected."),
+            "faster-whisper, which downloads it on first use.", by="owner"),
+    Setting("media.audio.device", "string", "auto", "Where faster-whisper computes.", choices=("auto", "cpu", "cuda"),
+            by="owner"),
+    Setting("media.audio.language", "string", "", "The language that is spoken, such as ko; empty: detected.",
+            by="client"),
     Setting("media.audio.maxMinutes", "integer", 120, "The longest recording that is transcribed.", "minutes",
-            minimum=1, maximum=1_440),
+            minimum=1, maximum=1_440, by="client"),
     Setting("media.audio.timeoutSeconds", "integer", 600, "How long a transcription may take.", "seconds",
-            minimum=1, maximum=86_400),
+            minimum=1, maximum=86_400, by="client"),
     Setting("media.video.maxFrames", "integer", 16, "How many frames of a video are sent.", "frames",
-            minimum=1, maximum=100),
+            minimum=1, maximum=100, by="client"),
     Setting("media.maxBytes.image", "integer", 20 * MB, "The largest image that is taken.", "bytes",
-            minimum=0, maximum=2_000 * MB),
+            minimum=0, maximum=2_000 * MB, by="client"),
     Setting("media.maxBytes.document", "integer", 32 * MB, "The largest PDF, Office document or notebook that is "
-            "taken.", "bytes", minimum=0, maximum=2_000 * MB),
+            "taken.", "bytes", minimum=0, maximum=2_000 * MB, by="client"),
     Setting("media.maxBytes.audio", "integer", 100 * MB, "The largest recording that is taken.", "bytes",
-            minimum=0, maximum=2_000 * MB),
+            minimum=0, maximum=2_000 * MB, by="client"),
     Setting("media.maxBytes.video", "integer", 200 * MB, "The largest video that is taken.", "bytes",
-            minimum=0, maximum=2_000 * MB),
+            minimum=0, maximum=2_000 * MB, by="client"),
     Setting("media.maxBytes.text", "integer", 5 * MB, "The largest text, code or data file that is taken.", "bytes",
-            minimum=0, maximum=2_000 * MB),
-    Setting("media.maxCount", "integer", 20, "How many files one message may have.", "files", minimum=0, maximum=100),
+            minimum=0, maximum=2_000 * MB, by="client"),
+    Setting("media.maxCount", "integer", 20, "How many files one message may have.", "files", minimum=0, maximum=100,
+            by="client"),
     Setting("media.maxTotalBytes", "integer", 300 * MB, "How much all files of one message may have together.",
-            "bytes", minimum=0, maximum=20_000 * MB),
+            "bytes", minimum=0, maximum=20_000 * MB, by="client"),
     Setting("media.maxStoredBytes", "integer", 10_240 * MB, "How much all files that are kept may have together; "
-            "0: as much as the disk has.", "bytes", minimum=0),
+            "0: as much as the disk has.", "bytes", minimum=0, by="owner"),
     Setting("media.orphanHours", "integer", 24, "How long a file is kept that was uploaded and never sent.", "hours",
-            minimum=1, maximum=8_760),
+            minimum=1, maximum=8_760, by="client"),
     Setting("media.keepDays", "integer", 0, "How long files are kept that were sent; their messages stay. 0: for "
-            "ever.", "days", minimum=0, maximum=36_500),
+            "ever.", "days", minimum=0, maximum=36_500, by="client"),
     Setting("logging.level", "string", "info", "How much is logged.", choices=("error", "warn", "info", "debug"),
-            aliases={"warning": "warn", "trace": "debug", "silent": "error", "fatal": "error"}),
+            aliases={"warning": "warn", "trace": "debug", "silent": "error", "fatal": "error"}, by="client"),
     Setting("ui.locale", "string", "", "The language of the page and of the gateway's texts; empty: each client's own.",
-            choices=("", "en", "ko")),
+            choices=("", "en", "ko"), by="client"),
 )
 
 PROVIDER_ENV: Mapping[str, tuple[str, ...]] = {

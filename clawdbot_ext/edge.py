@@ -11,12 +11,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
+
+from tornado.websocket import WebSocketHandler
 
 from . import crowd, discovery
 from .audit import Audit
 from .config import Config
-from .gateway.auth import Auth, Identity, Shown, Vouched
-from .gateway.credentials import disconnect, log_out_everywhere
+from .gateway.admission import expand
+from .gateway.auth import Auth, Shown, Vouched
+from .gateway.credentials import LOG_OUT_AFTER_S, disconnect, keep_logged_out, log_out_everywhere
+from .gateway.identity import GUEST_SCOPES, Identity
 from .gateway.limits import Connections, client_key
 from .gateway.live import LiveConfig
 from .gateway.rotation import hash_stored_password
@@ -29,6 +34,7 @@ from .proxies import seen
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
+    from tornado.web import RequestHandler
 
     from .gateway.core import Gateway
     from .tls import Certificate
@@ -38,9 +44,12 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 9.0
 """The longest a stop of the gateway takes; the process has promised 10 s."""
 RESTART_EXPECTED_MS = 1500
+CUT_OFF_S = 0.5
+"""How long a socket of Jupyter's has to take the close frame."""
 
-RELAYED_USER = "X-Clawdbot-User"
-"""Header by which a server that relays says for which of its users (percent-encoded). Believed from our own only."""
+RELAYED_USER, RELAYED_SCOPES = "X-Clawdbot-User", "X-Clawdbot-Scopes"
+"""Headers by which a server that relays says for which of its users (percent-encoded), and what that one may do here
+(separated by commas). Believed from our own only."""
 
 Mount = Literal["standalone", "jupyter"]
 
@@ -69,6 +78,7 @@ class Edge:
         self._audit: Audit | None = None
         self._stopping = asyncio.Lock()
         self._mark = self.auth.mark()
+        self._under_way: WeakKeyDictionary[RequestHandler, tuple[Identity, str]] = WeakKeyDictionary()
         live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -99,6 +109,7 @@ class Edge:
         store = open_stores(config.home / "gateway.sqlite3", wal=not discovery.on_network(config))
         gateway = Gateway(self.live, store, self.auth,
                           environment=Environment(server_root=server_root), files=files)
+        gateway.before_rotation, gateway.on_void = self._end_jupyters, self.end_void
         gateway.read_file = None if contents is None else contents_reading(contents)
         await gateway.start()
         self.gateway = gateway
@@ -149,15 +160,45 @@ class Edge:
     def _config_changed(self, config: Config) -> None:
         """Log out who logged in with a secret that is no longer the one, once whoever changed it has an answer."""
         mark = self.auth.mark()
-        if mark != self._mark and self.gateway is not None:
-            disconnect(tuple(self.gateway.broadcast.clients), "credentials changed")
+        if mark != self._mark:
+            if self.gateway is not None:
+                disconnect(tuple(self.gateway.broadcast.clients), "credentials changed")
+            self._end_jupyters()
         self._mark = mark
+        if self.gateway is not None:
+            asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, self.end_void)
 
-    def log_out(self, cookie: str) -> None:
-        """Close the sockets that were opened with this login cookie."""
+    async def log_out(self, cookie: str) -> None:
+        """Void a login cookie: what was opened with it, or with a login that it made, ends."""
+        identity = self.auth.read_cookie(cookie)
+        if identity is None or identity.expires is None:
+            return
+        self.auth.log_out({identity.lineage[-1]: identity.expires})
+        self.end_void()
+        if self.gateway is not None:
+            await keep_logged_out(self.gateway, identity.lineage[-1], identity.expires)
+
+    # -- what is under way --------------------------------------------------------------------------------------------
+    def opened(self, handler: RequestHandler, identity: Identity) -> None:
+        """Remember a request of somebody who is known, so that it ends with what they are known by. The gateway's own
+        sockets are its clients, who end by themselves."""
+        self._under_way[handler] = identity, self.auth.epoch(identity)
+
+    def end_void(self) -> None:
+        """End what came by something that is void by now, or worth less: sockets and requests."""
         for client in tuple(self.gateway.broadcast.clients) if self.gateway is not None else ():
-            if client.peer.cookie == cookie:
-                client.close(CloseCode.POLICY, "logged out")
+            now = None if client.identity is None else self.auth.current(client.identity)
+            if now is None or not client.scopes <= expand(now.scopes):
+                client.close(CloseCode.POLICY, "credentials void")
+        for handler, (identity, epoch) in list(self._under_way.items()):
+            now = self.auth.current(identity)
+            if now is None or not identity.scopes <= now.scopes or epoch != self.auth.epoch(identity):
+                end(handler)
+
+    def _end_jupyters(self) -> None:
+        """End what Jupyter's own handlers, and ours for plain requests, have under way."""
+        for handler in list(self._under_way):
+            end(handler)
 
     def log_out_everywhere(self) -> None:
         """End every login of a browser. Raises ``OSError``."""
@@ -184,16 +225,18 @@ class Edge:
     def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
         """What ``request`` shows of itself, for ``gateway.auth`` to judge."""
         morsel = request.cookies.get(cookie_name(request))
-        user = request.headers.get(RELAYED_USER)
+        user, scopes = request.headers.get(RELAYED_USER), request.headers.get(RELAYED_SCOPES)
         return Shown(
             client_key=self.client_key(request), authorization=request.headers.get("Authorization"),
             cookie="" if morsel is None else morsel.value, by_page="Origin" in request.headers,
             socket=request.headers.get("Upgrade", "").lower() == "websocket",
-            relayed_user=unquote(user) if user else None, vouched=vouched)
+            relayed_user=unquote(user) if user else None,
+            relayed_scopes=GUEST_SCOPES if scopes is None else frozenset(scopes.split(",")), vouched=vouched)
 
     async def identify(self, request: HTTPServerRequest) -> Identity | None:
         """Who a request to our own server comes from, by Tailscale's word if need be. Raises ``Unauthorized``,
         ``RateLimited``."""
+        await self.knows_devices(self.shown(request))
         vouched = None
         if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
             login = await self.tailscale(request.headers, request.remote_ip or "")
@@ -202,6 +245,11 @@ class Edge:
         if identity is not None:
             crowd.recognised(crowd.stream_of(request))
         return identity
+
+    async def knows_devices(self, shown: Shown) -> None:
+        """Wait for the gateway where only that one can tell what a cookie is worth: a device has made it."""
+        if shown.cookie and self.gateway is None and self.auth.is_of_device(shown.cookie):
+            await self.ready()
 
     def known(self, request: HTTPServerRequest) -> bool:
         """Does a request show a right credential? Then its connection has a place among the known."""
@@ -217,6 +265,20 @@ class Edge:
         """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""
         configured: str = self.live()["ui.locale"]
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
+
+
+def end(handler: RequestHandler) -> None:
+    """Cut off what a request has under way: a socket with 1008, an answer in its midst."""
+    if isinstance(handler, WebSocketHandler):
+        connection: Any = handler.ws_connection
+        if connection is not None:
+            handler.close(CloseCode.POLICY, "logged out")
+            connection.client_terminated = True  # what still comes is not listened to
+            asyncio.get_running_loop().call_later(CUT_OFF_S, connection.stream.close)
+        return
+    stream = getattr(handler.request.connection, "stream", None)
+    if not handler._finished and stream is not None:
+        stream.close()
 
 
 def cookie_name(request: HTTPServerRequest) -> str:

@@ -21,7 +21,8 @@ from tornado.routing import PathMatches, Rule
 from ._version import __version__
 from .built import STATIC, BuiltFiles, texts_of
 from .edge import Mount, cookie_name
-from .gateway.auth import Access, Identity, cookie_seconds
+from .gateway.auth import Access, cookie_seconds
+from .gateway.identity import Identity
 from .i18n import catalogue
 from .peer import PeerSocket
 from .protocol.errors import GatewayError, RateLimited, Unauthorized
@@ -116,6 +117,8 @@ class Plain(Ours):
         if self.access == "open":
             return True
         self.identity = await self.edge.identify(self.request)
+        if self.identity is not None and not isinstance(self, PeerSocket):
+            self.edge.opened(self, self.identity)
         return self.identity is not None or self.access == "connect"
 
     def check_xsrf_cookie(self) -> None:
@@ -267,11 +270,12 @@ class Logout(Plain):
     access = "open"
 
     @allow_unauthenticated
-    def post(self) -> None:
+    async def post(self) -> None:
         name, shown = cookie_name(self.request), self.edge.shown(self.request)
+        await self.edge.knows_devices(shown)
         identity = self.edge.auth.read_cookie(shown.cookie) if shown.cookie else None
         if shown.cookie:
-            self.edge.log_out(shown.cookie)
+            await self.edge.log_out(shown.cookie)
         if identity is not None:
             everywhere = self.request.body.replace(b" ", b"") == b'{"everywhere":true}'
             if everywhere:
@@ -344,14 +348,12 @@ class Socket(PeerSocket, Plain):
         if self.edge.gateway is None:
             unavailable(self)
             return
-        if self.identity is not None and "Authorization" not in self.request.headers:
-            self.cookie = self.edge.shown(self.request).cookie
         await super().get(*args, **kwargs)
 
 
 def set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> None:
     """Log the browser in."""
-    if identity.via != "tailscale":  # of which a renewal is no event
+    if identity.via != "tailscale":  # of which the cookie is only so that Tailscale is not asked each time
         facts = {"user": identity.user, "via": identity.via, "client": handler.edge.client_key(handler.request)}
         handler.edge.auth.note("login", facts)
     handler.set_cookie(

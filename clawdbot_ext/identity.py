@@ -30,8 +30,9 @@ class GatewayIdentity(IdentityProvider):
         return edge
 
     def get_user(self, handler: web.RequestHandler) -> User | None:
-        """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL, and not by
-        Tailscale's word, which opens the chat and no kernel."""
+        """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL, and by
+        nothing that is worth less than the gateway's own secret: Tailscale's word and a device open the chat and no
+        kernel."""
         known: User | None = getattr(handler, "_jupyter_current_user", None)
         if known is not None:
             return known
@@ -41,9 +42,10 @@ class GatewayIdentity(IdentityProvider):
             return None
         except RateLimited as exc:
             raise web.HTTPError(429, reason=exc.message) from None
-        if identity is None or identity.via == "tailscale":
+        if identity is None or not identity.is_account:
             return None
         crowd.recognised(crowd.stream_of(handler.request))
+        self.edge.opened(handler, identity)
         handler.request.by_bearer = identity.via != "cookie"  # type: ignore[attr-defined]
         return User(username=identity.user, name=identity.user, display_name=identity.user)
 

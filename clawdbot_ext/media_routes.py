@@ -23,8 +23,9 @@ from tornado.routing import PathMatches, Rule
 from .agent.media.api import ImageBlock
 from .edge import Edge
 from .gateway import refusals
-from .gateway.auth import Identity
+from .gateway.admission import expand
 from .gateway.core import Gateway
+from .gateway.identity import Identity
 from .gateway.media.attachments import described, explained, owner_of
 from .gateway.media.seeing import last_seen
 from .gateway.media.uploads import Upload
@@ -35,6 +36,7 @@ from .pace import PacedHandler, cut_off
 from .protocol.errors import (
     GatewayError,
     InvalidRequest,
+    MissingScope,
     NotFound,
     RateLimited,
     ShuttingDown,
@@ -43,6 +45,7 @@ from .protocol.errors import (
     TooLarge,
     Unauthorized,
 )
+from .protocol.schema import SCOPE_READ, SCOPE_WRITE
 from .store.api import Media
 
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -67,7 +70,7 @@ def status_of(error: GatewayError) -> int:
         return own
     table: tuple[tuple[type[GatewayError], int], ...] = (
         (RateLimited, 429), (StorageFull, 507), (ShuttingDown, 503), (TooLarge, 413), (Unauthorized, 401),
-        (SwitchedOff, 403), (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404))
+        (SwitchedOff, 403), (MissingScope, 403), (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404))
     return next((status for kind, status in table if isinstance(error, kind)), 400)
 
 
@@ -89,8 +92,11 @@ class _MediaRoute(Ours):
     access = "user"
     identity: Identity
 
-    def admitted(self) -> Gateway | None:
+    def admitted(self, scope: str = SCOPE_READ) -> Gateway | None:
         """The gateway; ``None`` when the request has been answered already."""
+        if scope not in expand(self.identity.scopes):
+            self.refuse(MissingScope(f"missing scope: {scope}", scope=scope))
+            return None
         if self.edge.gateway is None:
             unavailable(self)
         return self.edge.gateway
@@ -107,7 +113,7 @@ class _Post(_MediaRoute):
 
     async def begin(self) -> None:
         """The head of the request is here: may it come? What is refused by its size alone is not waited for."""
-        gateway = self.admitted()
+        gateway = self.admitted(SCOPE_WRITE)
         if gateway is None:
             return
         self._gateway = gateway

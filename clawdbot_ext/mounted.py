@@ -4,19 +4,21 @@ unknown paths stay Jupyter's.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.auth.identity import User
+from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider, User
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import ensure_async
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
 from .gate import parse_origin
-from .gateway.auth import Identity, Vouched
+from .gateway.auth import Vouched
+from .gateway.identity import Identity
 from .handlers import (
     SECRET_ARGUMENTS,
     File,
@@ -47,6 +49,7 @@ class Mounted(Ours, JupyterHandler):
         shown = self.edge.shown(self.request)
         if shown.socket and not mount_origin_allowed(self):
             raise web.HTTPError(403, reason="origin not allowed")
+        await self.edge.knows_devices(shown)
         self.known = self.edge.auth.recognize(shown)
         if self.known is None:
             if self.access != "login" and not isinstance(self, APIHandler):
@@ -71,7 +74,7 @@ class Mounted(Ours, JupyterHandler):
             self.identity = self.edge.auth.identify(shown)
         elif not shown.socket or shown.by_page or self.token_authenticated:  # no cookie alone from what is no page
             allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
-            vouched = Vouched(user.username, "jupyter") if allowed else None
+            vouched = Vouched(user.username, "jupyter", owner=is_owner(self, user)) if allowed else None
             self.identity = self.edge.auth.identify(replace(shown, vouched=vouched)) if vouched else None
         return self.identity is not None
 
@@ -84,6 +87,8 @@ class Mounted(Ours, JupyterHandler):
 
     def _use(self, identity: Identity) -> None:
         self.identity = identity
+        if not isinstance(self, PeerSocket):
+            self.edge.opened(self, identity)
         self.current_user = self._jupyter_current_user = User(
             username=identity.user, name=identity.user, display_name=identity.user)
 
@@ -175,6 +180,16 @@ class MountSocket(PeerSocket, Mounted):
             unavailable(self)
             return
         await super().get(*args, **kwargs)
+
+
+def is_owner(handler: JupyterHandler, user: User) -> bool:
+    """Is Jupyter's user the one whose server this is? On a Hub the Hub says so; else where the server knows one user
+    only, whom its token or password lets in: who has those has this account's kernels. Any other way to log in knows
+    several, of whom ``gateway.auth.owners`` names the owners."""
+    hub_user = os.environ.get("JUPYTERHUB_USER") if "JUPYTERHUB_SERVICE_PREFIX" in os.environ else None
+    if hub_user is not None:
+        return user.username == hub_user
+    return type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider)
 
 
 def mount_origin_allowed(handler: Mounted) -> bool:

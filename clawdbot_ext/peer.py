@@ -15,7 +15,8 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 from . import crowd
-from .gateway.auth import Identity
+from .edge import RELAYED_USER
+from .gateway.identity import Identity
 from .protocol import frames
 from .protocol.errors import TooLarge
 from .protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
@@ -153,8 +154,6 @@ class PeerSocket(WebSocketHandler):
     edge: Edge
     identity: Identity | None = None
     client_key = ""
-    cookie = ""
-    """The login cookie that the socket was opened with, if that is how its user is known."""
     direct = False
     _client: Client | None = None
     _stream: IOStream | None = None
@@ -191,7 +190,7 @@ class PeerSocket(WebSocketHandler):
         self._stream = cast("Protocol", self.ws_connection).stream
         self.set_nodelay(True)
         self.edge.connections.opened(self.client_key, self, known=self.identity is not None)
-        self.direct = is_direct(self.request)
+        self.direct = is_direct(self.request) and RELAYED_USER not in self.request.headers
         if self.edge.gateway is None:  # stopped while the upgrade was under way
             self.close(CloseCode.RESTART, "the gateway is not running")
         else:

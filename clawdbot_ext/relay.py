@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -23,7 +23,7 @@ from tornado.tcpclient import TCPClient
 from tornado.web import stream_request_body
 
 from . import discovery
-from .edge import RELAYED_USER
+from .edge import RELAYED_SCOPES, RELAYED_USER
 from .endpoint_tls import pinned
 from .handlers import Upgrade, notice
 from .mounted import Mounted, MountHealth, MountLeads, MountSession
@@ -39,7 +39,7 @@ LOCAL = (MountSession, MountLeads, MountHealth)
 
 _KEPT_HERE = frozenset({"authorization", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "origin",
                         "proxy-authorization", "referer", "te", "transfer-encoding", "upgrade", "via", "x-xsrftoken",
-                        RELAYED_USER.lower()})
+                        RELAYED_USER.lower(), RELAYED_SCOPES.lower()})
 _KEPT_PREFIXES = ("sec-fetch-", "x-forwarded-", "x-real-", "proxy-")
 _RUNS = (b'"event":"chat"', b'"event":"agent"')
 """In the gateway's frames, which are not masked: a reply is under way."""
@@ -70,11 +70,12 @@ class Relayed(PacedHandler, Mounted):
         """Who asks, and the connection to the gateway, before anything of a body is read."""
         await super().prepare(**options)
         if not self._finished:  # else it was refused, or Jupyter has led to its login
-            await self._reach(self.identity.user if self.identity else self.current_user.username)
+            known = self.identity
+            await self._reach(known.user if known else self.current_user.username, known.scopes if known else ())
         if not self._finished:
             self.begin_pace()
 
-    async def _reach(self, user: str) -> None:
+    async def _reach(self, user: str, scopes: Iterable[str]) -> None:
         if RELAYED_USER in self.request.headers:  # from a server that relays: the owner has changed meanwhile
             raise web.HTTPError(503)
         owner = await self.seat.owner()
@@ -83,20 +84,21 @@ class Relayed(PacedHandler, Mounted):
             if owner is None or credential is None:
                 raise OSError
             self._upstream = await _connect(owner.url, owner.tls_fingerprint)
-            await self._upstream.write(self._head(owner.url, credential, user))
+            await self._upstream.write(self._head(owner.url, credential, user, scopes))
         except (OSError, StreamClosedError, asyncio.TimeoutError):
             self._upstream = None
             self.set_header("Retry-After", "1")
             notice(self, "page.away")
 
-    def _head(self, url: str, credential: str, user: str) -> bytes:
+    def _head(self, url: str, credential: str, user: str, scopes: Iterable[str]) -> bytes:
         """The head of the request as the owner gets it: without anything that says who asks here."""
         request, parts = self.request, urlsplit(url)
         uri = request.uri or ""
         path = parts.path + uri[len(self.seat.host.mount_path):]
         self._chunked = "Transfer-Encoding" in request.headers
         lines = [f"{request.method} {path} HTTP/1.1", f"Host: {parts.netloc}", f"Authorization: Bearer {credential}",
-                 f"{RELAYED_USER}: {quote(user)}", *_passed_on(request.headers),
+                 f"{RELAYED_USER}: {quote(user)}", f"{RELAYED_SCOPES}: {','.join(sorted(scopes))}",
+                 *_passed_on(request.headers),
                  *(["Connection: Upgrade", "Upgrade: websocket"] if self._upgrades else ["Connection: close"]),
                  *(["Transfer-Encoding: chunked"] if self._chunked else [])]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")

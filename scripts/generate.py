@@ -22,6 +22,7 @@ def outputs() -> Mapping[str, str]:
     """Path below the project's root → the text that belongs there."""
     return {
         "docs/reference/methods.md": reference.methods(),
+        "docs/reference/credentials.md": reference.credentials(),
         "docs/reference/events.md": reference.events(),
         "docs/reference/errors.md": reference.error_page(),
         "docs/reference/settings.md": reference.settings(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import clawdbot_ext
 from clawdbot_ext.config import SETTINGS, Setting
 from clawdbot_ext.config_schema import PROVIDER_ENV
 from clawdbot_ext.gateway.commands import rows as command_rows
+from clawdbot_ext.gateway.identity import CREDENTIALS, Credential
 from clawdbot_ext.protocol import errors
 from clawdbot_ext.protocol.errors import ErrorCode, GatewayError
-from clawdbot_ext.protocol.schema import EVENTS, METHODS, ConnectParams, Method
+from clawdbot_ext.protocol.schema import EVENTS, METHODS, SCOPE_ADMIN, SCOPE_READ, SCOPE_WRITE, ConnectParams, Method
 
 from .shapes import REF, Schema, definitions, is_struct
 
@@ -41,6 +42,10 @@ ERRORS_INTRO = """\
 A failed request is answered with `{"type": "res", "id", "ok": false, "error"}`, where `error` has `code`, `message`
 (English, for people), `details.reason` (for programs), and where it helps `retryable` and `retryAfterMs`. The codes are
 Clawdbot's; the reasons are ours and stay as they are. Close codes of the socket are in [protocol](../protocol.md).
+"""
+SETTINGS_INTRO = """\
+How they are set, and which source wins, is in [configuration](../configuration.md). *Not over the wire*: only this
+machine's file, environment and command line change it, whoever asks.
 """
 COMMANDS_INTRO = """\
 # Slash commands
@@ -68,6 +73,40 @@ def methods() -> str:
         if name in inside:
             parts += [f"### {name}\n", *_described(shape)]
     return "\n".join(parts)
+
+
+def credentials() -> str:
+    """What each kind of credential opens: methods, routes, and what it may make."""
+    kinds = CREDENTIALS.values()
+    parts = [_head("clawdbot_ext/gateway/identity.py and protocol/schema/"), CREDENTIALS_INTRO,
+             _rows(["kind", "credentials"], [[kind.title, kind.about] for kind in kinds]), "\n## Methods\n",
+             _rows(["method", *(kind.title for kind in kinds)],
+                   [[f"`{name}`", *("yes" if _may(row, kind) else "–" for kind in kinds)]
+                    for name, row in METHODS.items()]), "\n## Besides\n",
+             _rows(["what", *(kind.title for kind in kinds)],
+                   [[what, *("yes" if may(kind) else "–" for kind in kinds)] for what, may in BESIDES])]
+    return "\n".join(parts)
+
+
+def _may(row: Method, kind: Credential) -> bool:
+    return row.role == kind.role and (not row.scope or row.scope in kind.scopes)
+
+
+CREDENTIALS_INTRO = """# What a credential opens
+
+What a credential makes (a link, a cookie, a device's token, a request through a server that relays) is worth what it is
+worth itself, at most, and ends with it: by a rotation, a log-out, a device that is revoked, a name that is taken out of
+`gateway.auth.owners`. A connection that asks for fewer scopes has fewer; a device has those that were approved.
+"""
+BESIDES: Sequence[tuple[str, Callable[[Credential], bool]]] = (
+    ("`GET media/…`", lambda kind: SCOPE_READ in kind.scopes and not kind.device),
+    ("`POST media`", lambda kind: SCOPE_WRITE in kind.scopes and not kind.device),
+    ("Jupyter's API on our own port", lambda kind: kind.account),
+    ("the new token in the answer of `auth.rotate`", lambda kind: kind.account),
+    ("`models.setKey`", lambda kind: SCOPE_ADMIN in kind.scopes and not kind.device),
+    ("settings that only the owner changes, by `config.*`", lambda kind: False),
+    ("connecting as a node", lambda kind: (SCOPE_ADMIN in kind.scopes and not kind.device) or kind.role == "node"),
+)
 
 
 def _referenced(kind: Any) -> Iterator[str]:
@@ -211,7 +250,7 @@ def _template(message: ast.expr) -> str:
 def settings() -> str:
     """Every setting, by the first part of its name."""
     parts = [_head("clawdbot_ext/config_schema.py"), "# Settings\n",
-             "How they are set, and which source wins, is in [configuration](../configuration.md).\n"]
+             SETTINGS_INTRO]
     for group in dict.fromkeys(setting.name.split(".")[0] for setting in SETTINGS):
         rows = [(f"`{row.name}`", _default(row), _meaning(row)) for row in SETTINGS if row.name.startswith(f"{group}.")]
         parts += [f"## {group}\n", _rows(("setting", "default", "meaning"), rows)]
@@ -232,6 +271,8 @@ def _meaning(row: Setting) -> str:
         texts.append(f"One of {', '.join(f'`{choice}`' for choice in row.choices if choice)}.")
     if row.minimum is not None and row.maximum is not None:
         texts.append(f"From {row.minimum:,} to {row.maximum:,}.")
+    if row.by == "owner":
+        texts.append("Not over the wire.")
     if row.secret:
         texts.append("Secret: shown only on request.")
     fixed = [(row.name.replace("<name>", "anthropic"), name) for name in row.env] + [

@@ -27,8 +27,12 @@ def rotate(target: Target, as_json: bool) -> None:
     config = settings.load()
     here = target.url is None and not config["gateway.remote.url"] and over_ssh() is None
     alone = here and not discovery.lock_held(config)
-    made = rotate_token(config) if alone else call(target, "auth.rotate")["token"]
-    if as_json:
+    made = rotate_token(config) if alone else call(target, "auth.rotate").get("token")
+    if made is None and here:  # by the password, which does not get it: on this machine it can be read
+        made = settings.load()["gateway.auth.token"] or discovery.local_token(config)
+    if made is None and not as_json:
+        note(say("token.rotatedThere"))
+    elif as_json:
         print_json({"token": made})
     else:
         out(made)

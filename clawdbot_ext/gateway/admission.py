@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.clock import now_ms
-from ..protocol.errors import InvalidRequest, NotPaired
+from ..protocol.errors import InvalidRequest, MissingScope, NotPaired
 from ..protocol.schema import (
     OPERATOR_SCOPES,
     SCOPE_ADMIN,
@@ -24,7 +24,8 @@ from ..protocol.schema import (
     DeviceIdentity,
     Role,
 )
-from .auth import Identity, owner
+from .auth import owner
+from .identity import Identity
 
 if TYPE_CHECKING:
     from .client import Peer
@@ -76,10 +77,24 @@ def admit(gw: Gateway, peer: Peer, params: ConnectParams) -> Admission:
     Raises:
         Unauthorized, RateLimited: no good credential.
         InvalidRequest: no such role.
+        MissingScope: no node for this one.
     """
     role = role_of(params)
-    identity = peer.identity or gw.auth.check_connect(params.auth, peer.client_key)
+    identity = shown(gw, peer, params)
+    _may_be(role, identity)
     return Admission(identity, role, granted(params, role, identity.scopes))
+
+
+def shown(gw: Gateway, peer: Peer, params: ConnectParams) -> Identity:
+    """Who it is, by the upgrade or by what stands in the ``connect``. Raises ``Unauthorized``, ``RateLimited``."""
+    known = peer.identity and gw.auth.current(peer.identity)  # which may have ended since the upgrade
+    return known or gw.auth.check_connect(params.auth, peer.client_key)
+
+
+def _may_be(role: Role, identity: Identity) -> None:
+    """A node is asked to run things and tells what came of it: not for a login of less than everything."""
+    if role == "node" and SCOPE_ADMIN not in identity.scopes:
+        raise MissingScope(f"missing scope: {SCOPE_ADMIN}", scope=SCOPE_ADMIN)
 
 
 async def admit_device(gw: Gateway, peer: Peer, params: ConnectParams, nonce: str) -> Admission:
@@ -95,18 +110,25 @@ async def admit_device(gw: Gateway, peer: Peer, params: ConnectParams, nonce: st
     verify(device, params, role, nonce, direct=peer.direct)
     token = params.auth.token if params.auth else None
     if token and gw.devices.is_token(device.id, role, token):
-        identity = Identity(owner(), "device", gw.devices.scopes(device.id, role))
+        identity = Identity(gw.devices.user(device.id, role) or owner(), "device", gw.devices.scopes(device.id, role))
     else:
-        identity = peer.identity or gw.auth.check_connect(params.auth, peer.client_key)
+        identity = shown(gw, peer, params)
+        _may_be(role, identity)
         wanted = granted(params, role, identity.scopes)
         if not gw.devices.allows(device.id, role, wanted):
-            silent = peer.direct or identity.via == "jupyter"
-            request = gw.devices.request(params, role, wanted, peer.client_key, silent=silent)
+            # Unasked only what the credential alone would get, and never against what a person has decided.
+            silent = (peer.direct or identity.via == "jupyter") and not identity.devices and \
+                not gw.devices.is_held_back(device.id)
+            request = gw.devices.request(params, role, wanted, peer.client_key, identity, silent=silent)
             if not silent:
                 raise NotPaired("pairing required", requestId=request.request_id)
             await gw.devices.approve(request.request_id)
-    issued = await gw.devices.issue(device.id, role)
-    return Admission(identity, role, granted(params, role, identity.scopes), device.id, issued)
+    scopes = granted(params, role, identity.scopes)
+    # A device's signature is no credential: its token is not given to a login that is worth less.
+    issued = await gw.devices.issue(device.id, role, identity.scopes)
+    mark = gw.devices.mark(device.id, role)
+    identity = replace(identity, devices=(*(each for each in identity.devices if each != mark), mark))
+    return Admission(identity, role, scopes, device.id, issued)
 
 
 def verify(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import shlex
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from ..protocol.schema import (
     ApprovalResult,
     ApprovalsFileResult,
     ApprovalsSetParams,
+    NodeInvokeParams,
     NoParams,
     OkResult,
 )
@@ -35,6 +38,8 @@ from .methods import method
 if TYPE_CHECKING:
     from .client import Client
     from .core import Gateway
+
+log = logging.getLogger(__name__)
 
 KIND = "approval"
 RULES = "exec-approvals"
@@ -61,6 +66,8 @@ class Approvals:
         self.pending: dict[str, Pending] = {}
         self.rules = asyncio.Lock()
         """Held from reading the rules to writing them: nobody's change undoes another's."""
+        self.using = asyncio.Lock()
+        """Held from finding a decision to marking it as used."""
 
     def rows(self) -> list[Mapping[str, Any]]:
         """The open questions, oldest first, as clients are told of them."""
@@ -68,11 +75,12 @@ class Approvals:
 
 
 async def ask(
-    gw: Gateway, request: Mapping[str, Any], *, id_: str | None = None, timeout_ms: int = TIMEOUT_MS
+    gw: Gateway, request: Mapping[str, Any], *, caller: list[str] | None = None, id_: str | None = None,
+    timeout_ms: int = TIMEOUT_MS,
 ) -> ApprovalResult:
     """Ask whoever may decide, and wait; the decision is stored before this returns it, and ``None`` is a no.
 
-    Cancelled, it takes the question back.
+    Cancelled, it takes the question back. ``caller`` is who asks over the wire: the decision is for nobody else.
 
     Raises:
         InvalidRequest: ``id_`` was used before. RateLimited: too many questions wait.
@@ -85,6 +93,7 @@ async def ask(
         raise RateLimited(f"more than {MAX_PENDING} approvals are waiting", retry_after_ms=1000)
     now = now_ms()
     record = {"id": id_, "request": dict(request), "createdAtMs": now, "expiresAtMs": now + timeout_ms}
+    stored = record if caller is None else {**record, "requestedBy": caller}
     decided = asyncio.get_running_loop().create_future()
     pending[id_] = Pending(record, decided, taken=True)  # nobody decides about it before it is shown
     try:
@@ -96,7 +105,7 @@ async def ask(
     pending[id_].taken = False
     reason = "withdrawn"
     try:
-        await gw.store.put_record(KIND, id_, record, now=now)
+        await gw.store.put_record(KIND, id_, stored, now=now)
         gw.broadcast.emit("exec.approval.requested", ApprovalRequestedEvent(
             id=id_, request=request, created_at_ms=now, expires_at_ms=now + timeout_ms))
         await asyncio.wait({decided}, timeout=timeout_ms / 1000)
@@ -108,11 +117,77 @@ async def ask(
         if not decided.done():
             gw.broadcast.emit("exec.approval.resolved", ApprovalResolvedEvent(
                 id=id_, decision="deny", ts=now_ms(), reason=reason))
-            closing = gw.store.put_record(KIND, id_, {**record, "decision": None, "expired": True, "reason": reason},
+            closing = gw.store.put_record(KIND, id_, {**stored, "decision": None, "expired": True, "reason": reason},
                                           now=now_ms())
             await asyncio.shield(closing)
     decision = decided.result() if decided.done() else None
     return ApprovalResult(id=id_, decision=decision, created_at_ms=now, expires_at_ms=now + timeout_ms)
+
+
+# -- decisions that a node is told of ----------------------------------------------------------------------------------
+_DECIDED = frozenset({"approved", "approvaldecision"})
+"""What says to a node that a person has allowed the call, without capitals and what may stand between words."""
+_CALL = ("cwd", "agentId", "sessionKey")
+_ALLOWS = ("allow-once", "allow-always")
+
+
+async def permitted(gw: Gateway, client: Client, call: NodeInvokeParams) -> Any:
+    """The parameters of a ``node.invoke`` as the node gets them: that somebody has allowed it stands there only where
+    ``runId`` names a stored decision for exactly this call, which has not been used yet, and then as it was stored."""
+    given = call.params
+    if not isinstance(given, Mapping):
+        return given
+    claimed = sorted(name for name in given if _plain(name) in _DECIDED)
+    if not claimed:
+        return given
+    kept = {name: value for name, value in given.items() if name not in claimed}
+    decision = await _use_decision(gw, client, call, kept)
+    if decision is None:
+        log.warning("node.invoke %s: taken out, nobody has decided so: %s", call.command[:64], ", ".join(claimed)[:200])
+        gw.auth.note("approval", {**client.who(), "id": str(given.get("runId", "")), "decision": "claimed",
+                                  "tool": call.command})
+        return kept
+    return {**kept, "approved": True, "approvalDecision": decision}
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+async def _use_decision(
+    gw: Gateway, client: Client, call: NodeInvokeParams, given: Mapping[str, Any]
+) -> str | None:
+    """The stored decision for a call, used up by this; ``None``: there is none."""
+    run_id = given.get("runId")
+    if call.command != "system.run" or not isinstance(run_id, str) or not run_id:
+        return None
+    async with gw.approvals.using:
+        record = await gw.store.get_record(KIND, run_id)
+        if record is None or record.get("decision") not in _ALLOWS or record.get("usedAtMs"):
+            return None
+        asked = record["request"]
+        same = asked.get("host") == "node" and asked.get("command") in _spelt(given) and \
+            record.get("requestedBy") == _caller(client) and now_ms() <= record["expiresAtMs"] and \
+            all((asked.get(name) or None) == (given.get(name) or None) for name in _CALL) and not given.get("env")
+        if not same:
+            return None
+        await gw.store.put_record(KIND, run_id, {**record, "usedAtMs": now_ms()}, now=now_ms())
+        return str(record["decision"])
+
+
+def _spelt(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The command as it was shown to a person: the words that the node runs, and never another text beside them."""
+    words = given.get("command")
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        return ()
+    of_shell = len(words) == 3 and words[0] == "/bin/sh" and words[1] in ("-c", "-lc")
+    possible = (shlex.join(words), *words[2:]) if of_shell else (shlex.join(words),)
+    raw = given.get("rawCommand")
+    return possible if raw is None or raw in possible else ()
+
+
+def _caller(client: Client) -> list[str]:
+    return [client.identity.user if client.identity is not None else "", client.device_id or ""]
 
 
 def _used() -> InvalidRequest:
@@ -123,7 +198,7 @@ def _used() -> InvalidRequest:
 async def exec_approval_request(gw: Gateway, client: Client, params: ApprovalRequestParams) -> ApprovalResult:
     """Ask, and wait for the decision; without one in time the answer is ``null``, which is a no."""
     request = {name: value for name, value in msgspec.to_builtins(params).items() if name not in ("id", "timeoutMs")}
-    return await ask(gw, request, id_=(params.id or "").strip() or None,
+    return await ask(gw, request, caller=_caller(client), id_=(params.id or "").strip() or None,
                      timeout_ms=TIMEOUT_MS if params.timeout_ms is None else params.timeout_ms)
 
 

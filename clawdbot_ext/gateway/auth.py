@@ -8,11 +8,14 @@ everything else.
     credential              proved by                                    good for
     client credential       constant-time comparison                     programs of this account, in every mode
     token, password         constant-time comparison, failures limited   a connection, a login
-    cookie                  signature and generation, never held up      30 days, until the secret changes
+    cookie                  signature and generation, never held up      what its maker was good for, 30 days at most
     link                    one use within 60 s                          a cookie
-    Jupyter's login         the server around us, with its authorizer    a mount
+    Jupyter's login         the server around us, with its authorizer    a mount; all of it for the owner alone
     Tailscale's login       ``tailscale whois``                          our own routes, never Jupyter's API
     device token            ``devices``                                  a connection
+
+What one of them makes is recorded with all that it was made by (``identity``), and judged anew at each use
+(``Auth.current``): by then its maker may be gone, or be worth less.
 """
 
 from __future__ import annotations
@@ -26,21 +29,22 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 from .. import discovery
 from ..config import Config, ConfigError
-from ..protocol.errors import RateLimited, Unauthorized
+from ..protocol.errors import InvalidRequest, RateLimited, Unauthorized
 from ..protocol.schema import OPERATOR_SCOPES, ConnectAuth
+from .identity import GUEST_SCOPES, MAX_LINEAGE, DeviceMark, Identity, Via, from_facts, to_facts
 from .limits import Failures
 from .passwords import HASHED, b64, matches, unb64
 
 log = logging.getLogger(__name__)
 
 COOKIE_SECONDS = 30 * 24 * 3600
-TAILSCALE_SECONDS = 24 * 3600
+VOUCHED_SECONDS = 24 * 3600
 LINK_SECONDS = 60
 MAX_LINKS = 32
 """Unused links kept; the oldest goes first."""
@@ -52,18 +56,8 @@ Access = Literal["open", "login", "user", "connect"]
 """The rule of a route. ``open``: anybody, since it holds nothing. ``login``: the page's shell on a mount, for whoever
 the server around us has let in. ``user``: whoever may use the assistant. ``connect``: a socket on which whoever is not
 known yet has to say so in the first frame."""
-Via = Literal["token", "password", "cookie", "link", "jupyter", "tailscale", "device"]
 Note = Callable[[str, Mapping[str, Any]], None]
 """Takes an event for the audit log: its kind, and facts without secrets."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A client that is known: ``via`` says how. ``scopes`` is all that it may ask for."""
-
-    user: str
-    via: Via
-    scopes: frozenset[str] = frozenset(OPERATOR_SCOPES)
 
 
 @dataclass(frozen=True)
@@ -72,6 +66,8 @@ class Vouched:
 
     user: str
     via: Literal["jupyter", "tailscale"]
+    owner: bool = False
+    """The server around us knows one user only, or says that this is the one whose server it is."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,8 @@ class Shown:
     """It wants to become a WebSocket."""
     relayed_user: str | None = None
     """For whom of its users a server that relays asks; believed of the client credential alone."""
+    relayed_scopes: frozenset[str] = GUEST_SCOPES
+    """What that server lets them do here."""
     vouched: Vouched | None = None
 
 
@@ -114,7 +112,10 @@ class Auth:
         self._client = discovery.client_credential(config(), create=True) or ""
         self._process_key = secrets.token_bytes(32)
         self._proved: bytes | None = None
-        self._links: dict[bytes, tuple[float, str]] = {}
+        self._links: dict[bytes, tuple[float, dict[str, Any]]] = {}
+        self._logged_out: dict[str, int] = {}
+        self.device_scopes: Callable[[DeviceMark], frozenset[str] | None] = lambda mark: None
+        """What a device's token allows now; ``None``: it is void. Known once there is a gateway."""
         self._failures: Failures | None = None
         self.own_logins = True
         """Whether links and cookies of ours log in; on a JupyterHub only the Hub does."""
@@ -133,7 +134,7 @@ class Auth:
         if known is not None:
             return known
         if shown.vouched is not None and (shown.vouched.via == "jupyter" or self.allows_tailscale()):
-            return Identity(shown.vouched.user, shown.vouched.via)
+            return self._vouched(shown.vouched)
         return self.check_bearer(shown.authorization, shown.client_key) if shown.authorization is not None else None
 
     def recognize(self, shown: Shown) -> Identity | None:
@@ -145,7 +146,9 @@ class Auth:
         if shown.authorization is not None:
             if not self._is_own_program(shown.authorization):
                 return None
-            return Identity(shown.relayed_user, "jupyter") if shown.relayed_user else Identity(owner(), "token")
+            if shown.relayed_user:
+                return Identity(shown.relayed_user, "jupyter", shown.relayed_scopes & frozenset(OPERATOR_SCOPES))
+            return Identity(owner(), "token")
         if not (shown.cookie and self.own_logins) or (shown.socket and not shown.by_page):
             return None
         return self.read_cookie(shown.cookie)
@@ -160,6 +163,55 @@ class Auth:
         if config.source("gateway.auth.allowTailscale") == "default":  # as with Clawdbot
             return bool(config["gateway.auth.mode"] == "token")
         return bool(config["gateway.auth.allowTailscale"])
+
+    def _vouched(self, vouched: Vouched) -> Identity:
+        named = self._is_named(vouched.user)
+        full = frozenset(OPERATOR_SCOPES)
+        return Identity(vouched.user, vouched.via, full if vouched.owner or named else GUEST_SCOPES,
+                        named=named and not vouched.owner)
+
+    def _is_named(self, user: str) -> bool:
+        """Does the owner's configuration name this login, exactly as it is?"""
+        return user in self._config()["gateway.auth.owners"]
+
+    # -- what is made by what ---------------------------------------------------------------------------------------
+    def current(self, identity: Identity) -> Identity | None:
+        """What an identity is worth now, never more than it was; ``None``: what it came by is void."""
+        if identity.expires is not None and identity.expires < self._clock():
+            return None
+        if any(cookie in self._logged_out for cookie in identity.lineage):
+            return None
+        if identity.kind == "tailscale" and not self.allows_tailscale():
+            return None
+        scopes = identity.scopes
+        if identity.named and not self._is_named(identity.user):
+            scopes &= GUEST_SCOPES
+        for mark in identity.devices:
+            allowed = self.device_scopes(mark)
+            if allowed is None:
+                return None
+            if mark.role == "operator":
+                scopes &= allowed
+        return replace(identity, scopes=scopes)
+
+    def epoch(self, identity: Identity) -> str:
+        """Changes with the secret; for what came of a browser's login also when all of those end."""
+        return self._epoch(bool(identity.lineage))
+
+    def record(self, identity: Identity) -> dict[str, Any]:
+        """What is kept with something that ``identity`` makes, for ``recorded``."""
+        return {**to_facts(identity), "g": self.epoch(identity)}
+
+    def recorded(self, facts: Mapping[str, Any], via: Via) -> Identity | None:
+        """What something with these facts (``record``) is worth now."""
+        if not _same(facts["g"], self._epoch("l" in facts)):
+            return None
+        return self.current(from_facts(facts, via))
+
+    def _epoch(self, of_browser: bool) -> str:
+        if of_browser:
+            return self.generation()
+        return hmac.new(self._client.encode(), b"epoch\0" + self._secret(), "sha256").hexdigest()[:24]
 
     # -- secrets ----------------------------------------------------------------------------------------------------
     def check_connect(self, auth: ConnectAuth | None, client_key: str) -> Identity:
@@ -255,50 +307,69 @@ class Auth:
         discovery.renew(self._config(), "cookie")
         self._links.clear()
 
+    def log_out(self, cookies: Mapping[str, int]) -> None:
+        """Void single cookies, with all that was made of them: their marks (the last of a lineage), and when they would
+        have ended (seconds since the epoch)."""
+        now = int(self._clock())
+        self._logged_out = {mark: ends for mark, ends in {**self._logged_out, **cookies}.items() if ends > now}
+
     # -- cookies ----------------------------------------------------------------------------------------------------
     def issue_cookie(self, identity: Identity) -> str:
-        """The value of a login cookie for ``identity``, good for ``cookie_seconds`` unless the secret changes."""
-        # n: no two logins have the same cookie, so that one can be logged out without the other.
-        facts = {"u": identity.user, "e": int(self._clock()) + cookie_seconds(identity), "g": self.generation(),
-                 "n": secrets.token_urlsafe(9)}
-        if identity.via == "tailscale":
-            facts["v"] = "tailscale"
-        payload = b64(json.dumps(facts).encode())
+        """The value of a login cookie for ``identity``: good for ``cookie_seconds``, and no longer than what it is
+        made of."""
+        # A mark of its own: no two logins have the same cookie, so that one can be logged out without the other.
+        ends = int(self._clock()) + cookie_seconds(identity)
+        made = replace(identity, lineage=(*identity.lineage, secrets.token_urlsafe(9)),
+                       expires=ends if identity.expires is None else min(ends, identity.expires))
+        payload = b64(json.dumps(self.record(made)).encode())
         return f"{payload}.{self._sign(payload)}"
 
     def read_cookie(self, value: str) -> Identity | None:
-        """The identity of a cookie; ``None`` if it is forged, expired or of another generation. Never rate-limited."""
+        """The identity of a cookie; ``None`` if it is forged, expired, logged out, or of another generation, or its
+        maker is void. Never rate-limited."""
+        facts = self._cookie_facts(value)
+        return None if facts is None else self.recorded(facts, "cookie")
+
+    def is_of_device(self, cookie: str) -> bool:
+        """Does one have to ask the gateway, which knows devices, what a cookie is worth?"""
+        return "d" in (self._cookie_facts(cookie) or ())
+
+    def _cookie_facts(self, value: str) -> dict[str, Any] | None:
         payload, _, signature = value.partition(".")
         if not _same(signature, self._sign(payload)):
             return None
         facts: dict[str, Any] = json.loads(unb64(payload))
-        if facts["e"] < self._clock() or not _same(facts["g"], self.generation()):
-            return None
-        return Identity(facts["u"], "tailscale" if facts.get("v") == "tailscale" else "cookie")
+        return facts if "r" in facts else None  # of an older version: without what it is worth
 
     def _sign(self, payload: str) -> str:
         return b64(hmac.digest(self._signing_key(), b"cookie\0" + payload.encode("utf-8", "surrogatepass"), "sha256"))
 
     # -- links ------------------------------------------------------------------------------------------------------
-    def create_link(self) -> tuple[str, int]:
-        """A login code for one use, and when it ends (milliseconds since the epoch)."""
+    def create_link(self, identity: Identity | None = None) -> tuple[str, int]:
+        """A login code for one use that is worth what ``identity`` is (absent: the owner's, as printed at the start),
+        and when it ends (milliseconds since the epoch).
+
+        Raises:
+            InvalidRequest: it would be the ``MAX_LINEAGE``-th login that was made of one another.
+        """
+        maker = identity or Identity(owner(), "token")
+        if len(maker.lineage) >= MAX_LINEAGE:
+            raise InvalidRequest("log in with the token or password first", reason="TOO_FAR_DERIVED")
         code, ends = secrets.token_urlsafe(24), self._clock() + LINK_SECONDS
-        self._links[_digest(code)] = (ends, self.generation())
+        self._links[_digest(code)] = (ends, self.record(maker))
         while len(self._links) > MAX_LINKS:
             del self._links[next(iter(self._links))]
         return code, int(ends * 1000)
 
     def redeem_link(self, code: str) -> Identity | None:
-        """Use a code up; ``None`` if it is unknown, used, late, or older than the secret. 192 bits need no limiter."""
-        ends, generation = self._links.pop(_digest(code), (0.0, ""))
-        if ends < self._clock() or generation != self.generation():
-            return None
-        return Identity(owner(), "link")
+        """Use a code up; ``None`` if it is unknown, used, late, or its maker is void. 192 bits need no limiter."""
+        ends, facts = self._links.pop(_digest(code), (0.0, {}))
+        return None if ends < self._clock() else self.recorded(facts, "link")
 
 
 def cookie_seconds(identity: Identity) -> int:
-    """How long a login of ``identity`` lasts. Whom Tailscale knows it is asked about again every day."""
-    return TAILSCALE_SECONDS if identity.via == "tailscale" else COOKIE_SECONDS
+    """How long a login of ``identity`` lasts. Who vouches for somebody is asked again every day."""
+    return VOUCHED_SECONDS if identity.kind in ("tailscale", "jupyter") else COOKIE_SECONDS
 
 
 def _token(config: Config) -> str:

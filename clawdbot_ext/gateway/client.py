@@ -9,6 +9,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..i18n import language
@@ -24,9 +25,9 @@ from .limits import Bucket
 from .methods import dispatch
 
 if TYPE_CHECKING:
-    from .auth import Identity
     from .broadcast import DeltaKind
     from .core import Gateway
+    from .identity import DeviceMark, Identity
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,6 @@ class Peer(Protocol):
     """The socket comes from this very machine, with no proxy in between."""
     identity: Identity | None
     """Known since the upgrade (cookie, bearer token, Jupyter), or ``None``: then ``connect`` must say."""
-    cookie: str
-    """The login cookie that it was opened with; empty if it is known by other means, or not at all."""
 
     def send(self, frame: bytes) -> None: ...
     def buffered(self) -> int:
@@ -213,6 +212,18 @@ class Client:
         self._gone = True
         self._timeout.cancel()
         self.gateway.left(self)
+
+    def goes_on_as(self, mark: DeviceMark) -> None:
+        """The device has another token, which the caller of the method has got, perhaps with fewer scopes."""
+        assert self.identity is not None
+        others = tuple(each for each in self.identity.devices if each[:2] != mark[:2])
+        self.identity = replace(self.identity, devices=(*others, mark))
+        self.scopes &= self.gateway.auth.device_scopes(mark) or frozenset()
+
+    def standing(self) -> Identity:
+        """The identity as far as this connection goes: what it makes gets no more than the connection has."""
+        assert self.identity is not None
+        return replace(self.identity, scopes=self.scopes & self.identity.scopes, role=self.role)
 
     def who(self) -> dict[str, str]:
         """Who this is, for the audit log."""

@@ -1,4 +1,7 @@
-"""``config.*``: the configuration file over the wire, guarded by its hash, secrets redacted."""
+"""``config.*``: the configuration file over the wire, guarded by its hash, secrets redacted.
+
+What only the owner may change (``config_schema.Setting.by``) these methods do not, whoever calls.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import config as settings
 from .. import private
 from ..config import Config
+from ..config_schema import OwnerOnly
 from ..protocol.errors import InvalidRequest, Unavailable
 from ..protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
 from .methods import method
@@ -35,7 +39,7 @@ async def config_schema(gw: Gateway, client: Client, params: NoParams) -> dict[s
 @method("config.set")
 async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> dict[str, Any]:
     """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
-    await _change(gw, client, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash))
+    await change(gw, client, lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash, by="client"))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
@@ -49,11 +53,12 @@ async def config_apply(gw: Gateway, client: Client, params: ConfigApplyParams) -
 @method("config.patch")
 async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -> dict[str, Any]:
     """Merge an object into the file."""
-    await _change(gw, client, lambda path: settings.merge(path, settings.parse(params.raw), base_hash=params.base_hash))
+    await change(gw, client, lambda path: settings.merge(
+        path, settings.parse(params.raw), base_hash=params.base_hash, by="client"))
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
-async def _change(gw: Gateway, client: Client, write: Callable[[Path], object]) -> None:
+async def change(gw: Gateway, client: Client, write: Callable[[Path], object]) -> None:
     """Change the file and take it up; what cannot be taken up (a secret that is too weak) is put back."""
     present = gw.live()
     path = present.path
@@ -88,5 +93,7 @@ def note_changes(gw: Gateway, before: Config, who: Mapping[str, str]) -> None:
 
 
 def _refused(exc: settings.ConfigError) -> InvalidRequest:
+    if isinstance(exc, OwnerOnly):
+        return InvalidRequest(f"{exc.name} {exc.problem}", reason="OWNER_ONLY", setting=exc.name)
     facts: dict[str, Any] = {"setting": exc.name, "suggestion": exc.suggestion}
     return InvalidRequest(str(exc), reason="INVALID_CONFIG", **{k: v for k, v in facts.items() if v})

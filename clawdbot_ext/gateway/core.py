@@ -70,7 +70,7 @@ from .live import LiveConfig
 from .media import methods as _media_methods  # noqa: F401  registers them
 from .media.attachments import ReadFile
 from .media.library import Library
-from .methods import HANDLERS
+from .methods import callable_by
 from .nodes import Nodes
 from .policy import disabled, methods_off, require
 from .presence import Presence
@@ -101,6 +101,7 @@ class Gateway:
         self.sweeper = Sweeper(store)
         self.presence = Presence(self)
         self.devices = Devices(self, lambda: discovery.secret(live(), "devices"))
+        auth.device_scopes = self.devices.scopes_of
         self.nodes = Nodes(self)
         self.approvals = Approvals()
         self.titles = Titles(self)
@@ -113,6 +114,10 @@ class Gateway:
         self.started_at = now_ms()
         self.on_stop_requested: Callable[[bool], None] = lambda restart: None
         """Called by the method ``gateway.stop``; the edge decides what stopping means where it runs."""
+        self.before_rotation: Callable[[], None] = lambda: None
+        """Called before there is another secret: the edge ends what is not the gateway's own and could read it."""
+        self.on_void: Callable[[], None] = lambda: None
+        """Called when something that others were made by may be void; the edge ends what came of it."""
         self.known_sessions: dict[str, Any] = {"count": 0, "recent": []}
         """How many sessions there are and the newest, as ``health`` tells; looked up by the method."""
         self._pending: set[Client] = set()
@@ -125,6 +130,7 @@ class Gateway:
         await self.store.open()
         try:
             await self.devices.load()
+            await credentials.load_logged_out(self)
             await self.media.open()
             await self.runs.recover()
         except BaseException:
@@ -164,6 +170,7 @@ class Gateway:
             await asyncio.sleep(POLL_INTERVAL_S)
             try:
                 self.poll_config()
+                self.on_void()  # what has expired, or was taken back by another process
                 await self.runs.store_late_ends()
             except (OSError, StoreDamaged, GatewayError) as exc:  # the disk: clients hear ticks all the same
                 log.error("%s", exc)
@@ -227,7 +234,7 @@ class Gateway:
         return {
             "type": "hello-ok", "protocol": PROTOCOL_VERSION,
             "server": {"version": __version__, "host": socket.gethostname(), "connId": client.conn_id},
-            "features": {"methods": sorted(HANDLERS.keys() - methods_off(config)), "events": list(EVENTS),
+            "features": {"methods": sorted(callable_by(client) - methods_off(config)), "events": list(EVENTS),
                          "disabled": list(config["policy.disabled"]),
                          "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE]},
             "snapshot": {

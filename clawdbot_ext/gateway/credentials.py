@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..config import ConfigError
+from ..protocol.clock import now_ms
 from ..protocol.errors import InvalidRequest, Unavailable
 from ..protocol.frames import CloseCode
 from ..protocol.schema import LinkCreateResult, LogOutResult, NoParams, RotateResult
@@ -23,17 +24,22 @@ LOG_OUT_AFTER_S = 0.1
 
 @method("auth.link")
 async def auth_link(gw: Gateway, client: Client, params: NoParams) -> LinkCreateResult:
-    """A login code for one use: what ``clawdbot web`` opens."""
-    code, expires_at = gw.auth.create_link()
+    """A login code for one use: what ``clawdbot web`` opens. The login is worth what the caller's is, and ends with it.
+    """
+    code, expires_at = gw.auth.create_link(client.standing())
     gw.auth.note("link", client.who())
     return LinkCreateResult(code=code, path=f"chat?code={code}", expires_at=expires_at)
 
 
 @method("auth.rotate")
 async def auth_rotate(gw: Gateway, client: Client, params: NoParams) -> RotateResult:
-    """Replace the token. Whoever is connected is disconnected, the caller too, and every cookie and link is void."""
+    """Replace the token. Whoever is connected is disconnected, the caller too, and every cookie and link is void.
+
+    The new one is in the answer for who has shown the old one, and for nobody else: a cookie or a device must not get
+    what outlives it."""
     gw.changing_config += 1
     try:
+        gw.before_rotation()
         token = await asyncio.to_thread(rotate_token, gw.live())
         gw.live.reload()  # the edge sees another secret and disconnects
     except ConfigError as exc:
@@ -43,7 +49,8 @@ async def auth_rotate(gw: Gateway, client: Client, params: NoParams) -> RotateRe
     finally:
         gw.changing_config -= 1
     gw.auth.note("rotated", client.who())
-    return RotateResult(token=token)
+    standing = client.standing()
+    return RotateResult(token=token) if standing.via == "token" and standing.is_account else RotateResult()
 
 
 @method("auth.logoutEverywhere")
@@ -64,10 +71,28 @@ def log_out_everywhere(gw: Gateway) -> int:
     back at once.
     """
     gw.auth.log_out_everywhere()
-    gone = [client for client in gw.broadcast.clients
-            if client.peer.cookie or (client.identity is not None and client.identity.via == "jupyter")]
+    gone = [client for client in gw.broadcast.clients if client.identity is not None
+            and (client.identity.lineage or client.identity.via == "jupyter")]
     disconnect(gone, "logged out")
+    gw.on_void()
     return len(gone)
+
+
+LOGGED_OUT = "logged-out"
+
+
+async def keep_logged_out(gw: Gateway, mark: str, ends: int) -> None:
+    """Remember over a restart that a cookie was logged out. ``ends`` is when it would have (seconds)."""
+    await gw.store.put_record(LOGGED_OUT, mark, {"mark": mark, "ends": ends}, now=now_ms())
+
+
+async def load_logged_out(gw: Gateway) -> None:
+    """Take up what ``keep_logged_out`` has kept, and forget what has expired. Raises the store's errors."""
+    known = await gw.store.list_records(LOGGED_OUT)
+    for record in known:
+        if record["ends"] * 1000 < now_ms():
+            await gw.store.delete_record(LOGGED_OUT, record["mark"])
+    gw.auth.log_out({record["mark"]: record["ends"] for record in known})
 
 
 def disconnect(clients: Iterable[Client], why: str) -> None:

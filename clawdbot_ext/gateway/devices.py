@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import hmac
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from msgspec import UNSET
 
 from ..protocol.clock import now_ms
-from ..protocol.errors import NotFound
+from ..protocol.errors import MissingScope, NotFound
 from ..protocol.frames import CloseCode
 from ..protocol.schema import (
     ConnectParams,
@@ -36,11 +36,13 @@ from ..protocol.schema import (
     Role,
 )
 from .admission import expand
+from .identity import DeviceMark
 from .methods import method
 
 if TYPE_CHECKING:
     from .client import Client
     from .core import Gateway
+    from .identity import Identity
 
 KIND = "device"
 PENDING_MS = 5 * 60 * 1000
@@ -60,6 +62,12 @@ class Grant(msgspec.Struct, kw_only=True):
     rotated_at: int | None = None
     revoked_at: int | None = None
     used_at: int | None = None
+    limited_at: int | None = None
+    """When somebody has taken scopes away."""
+    user: str | None = None
+    """Who asked for it; ``None``: the owner."""
+    issuer: dict[str, Any] | None = None
+    """What it was let in by unasked, with which it ends (``auth.Auth.recorded``); ``None``: a person let it in."""
 
 
 class Device(msgspec.Struct, kw_only=True):
@@ -86,6 +94,8 @@ class Devices:
         self._key = b""
         self._paired: dict[str, Device] = {}
         self._pending: dict[str, PairingRequest] = {}
+        self._askers: dict[str, Identity] = {}
+        """Request id → who asks."""
 
     async def load(self) -> None:
         """Read what is paired. Raises the store's errors."""
@@ -110,10 +120,32 @@ class Devices:
         grant = self._grant(device_id, role)
         return expand(grant.scopes) if grant else frozenset()
 
-    async def issue(self, device_id: str, role: Role) -> Mapping[str, Any]:
-        """The ``auth`` of ``hello-ok`` for a device that was let in."""
-        device = self._paired[device_id]
+    def user(self, device_id: str, role: Role) -> str | None:
+        """For whom the device was let in; ``None``: for the owner."""
+        grant = self._grant(device_id, role)
+        return grant.user if grant else None
+
+    def mark(self, device_id: str, role: str) -> DeviceMark:
+        """What stands for the device's present token, in what is made with it. The device was let in."""
+        return DeviceMark(device_id.lower(), role, self._paired[device_id.lower()].grants[role].generation)
+
+    def scopes_of(self, mark: DeviceMark) -> frozenset[str] | None:
+        """What a token allows now; ``None``: it is void."""
+        grant = self._grant(mark.id, mark.role)
+        return expand(grant.scopes) if grant is not None and grant.generation == mark.generation else None
+
+    def is_held_back(self, device_id: str) -> bool:
+        """Has somebody taken anything back from it? Then it gets nothing more unasked."""
+        device = self._paired.get(device_id.lower())
+        return device is not None and any(grant.revoked_at or grant.limited_at for grant in device.grants.values())
+
+    async def issue(self, device_id: str, role: Role, held: frozenset[str]) -> Mapping[str, Any] | None:
+        """The ``auth`` of ``hello-ok`` for a device that was let in; ``None`` where its token is worth more than
+        ``held``."""
+        device = self._paired[device_id.lower()]
         grant, now = device.grants[role], now_ms()
+        if role == "operator" and not expand(grant.scopes) <= expand(held):
+            return None
         if now - (grant.used_at or 0) > SEEN_MS:
             grant.used_at = now
             await self._save(device)
@@ -122,29 +154,43 @@ class Devices:
 
     # -- letting in -------------------------------------------------------------------------------------------------
     def request(
-        self, params: ConnectParams, role: Role, scopes: frozenset[str], remote_ip: str, *, silent: bool
+        self, params: ConnectParams, role: Role, scopes: frozenset[str], remote_ip: str, asker: Identity, *,
+        silent: bool,
     ) -> PairingRequest:
-        """Note that a device asks to be let in. Asking again changes nothing but the scopes asked for."""
+        """Note that a device asks to be let in. Asking again for more is another request: who approves one has seen all
+        of it."""
         assert params.device is not None
         self._forget_old()
         device_id = params.device.id.lower()
         waiting = next((r for r in self._pending.values() if (r.device_id, r.role) == (device_id, role)), None)
-        if waiting is not None:
-            waiting.scopes = sorted({*waiting.scopes, *scopes})
+        if waiting is not None and scopes <= set(waiting.scopes):
             return waiting
+        if waiting is not None:
+            scopes |= frozenset(self._pending.pop(waiting.request_id).scopes)
+            self._resolved(waiting, approved=False)
         asked = PairingRequest(
             request_id=str(uuid.uuid4()), device_id=device_id, public_key=params.device.public_key, role=role,
             roles=[role], scopes=sorted(scopes), silent=silent, is_repair=device_id in self._paired, ts=now_ms(),
             display_name=params.client.display_name or UNSET, platform=params.client.platform,
             client_id=params.client.id, client_mode=params.client.mode, remote_ip=remote_ip)
         self._pending[asked.request_id] = asked
+        self._askers[asked.request_id] = asker
         self._gateway.auth.note("pairing", {"action": "asked", "client": remote_ip, "device": device_id, "role": role})
         if not silent:
             self._gateway.broadcast.emit("device.pair.requested", asked)
         return asked
 
-    async def approve(self, request_id: str) -> Device:
-        """Let a waiting device in. Raises ``NotFound``."""
+    async def approve(self, request_id: str, held: frozenset[str] | None = None) -> Device:
+        """Let a waiting device in; ``held`` is what the approver has, ``None`` where nobody is asked.
+
+        Raises:
+            NotFound: nothing waits under that id.
+            MissingScope: it asks for more than the approver has.
+        """
+        self._forget_old()
+        if held is not None and (waiting := self._pending.get(request_id)) is not None:
+            _must_hold(held, waiting.scopes)
+        asker = self._askers.pop(request_id, None)
         asked = self._take(request_id)
         now = now_ms()
         device = self._paired.get(asked.device_id)
@@ -153,10 +199,18 @@ class Devices:
                             grants={})
         grant = device.grants.get(asked.role)
         if grant is None:
-            device.grants[asked.role] = Grant(scopes=list(asked.scopes), created_at=now)
+            grant = device.grants[asked.role] = Grant(scopes=list(asked.scopes), created_at=now)
         else:
-            grant.scopes = sorted({*asked.scopes, *(() if grant.revoked_at else grant.scopes)})
+            ended = grant.revoked_at or not self._stands(grant)
+            grant.scopes = sorted({*asked.scopes, *(() if ended else grant.scopes)})
+            grant.generation += 1 if ended else 0
             grant.revoked_at = None
+        if asker is not None:
+            grant.user = None if asker.is_account else asker.user
+            grant.issuer = self._gateway.auth.record(asker) if asked.silent else None
+        if not asked.silent:
+            for each in device.grants.values():
+                each.limited_at = None
         device.approved_at = now
         for name in ("display_name", "platform", "client_id", "client_mode", "remote_ip"):
             if (value := getattr(asked, name)) is not UNSET:
@@ -177,7 +231,10 @@ class Devices:
         """Give a device another token, perhaps with fewer scopes. Raises ``NotFound``."""
         device, grant = self._need(device_id, role)
         if scopes is not None:
-            grant.scopes = sorted(expand(grant.scopes) & frozenset(scopes))
+            kept = sorted(expand(grant.scopes) & frozenset(scopes))
+            if expand(kept) < expand(grant.scopes):
+                grant.limited_at = now_ms()
+            grant.scopes = kept
         grant.generation += 1
         grant.rotated_at = now_ms()
         await self._save(device)
@@ -215,7 +272,11 @@ class Devices:
     def _grant(self, device_id: str, role: str) -> Grant | None:
         device = self._paired.get(device_id.lower())
         grant = device.grants.get(role) if device else None
-        return grant if grant is not None and grant.revoked_at is None else None
+        return grant if grant is not None and grant.revoked_at is None and self._stands(grant) else None
+
+    def _stands(self, grant: Grant) -> bool:
+        """Is what the device was let in by still good? Where a person has let it in, that is enough."""
+        return grant.issuer is None or self._gateway.auth.recorded(grant.issuer, "device") is not None
 
     def _need(self, device_id: str, role: str) -> tuple[Device, Grant]:
         grant = self._grant(device_id, role)
@@ -239,6 +300,7 @@ class Devices:
         oldest = now_ms() - PENDING_MS
         kept = [r for r in self._pending.values() if r.ts > oldest][-MAX_PENDING:]
         self._pending = {r.request_id: r for r in kept}
+        self._askers = {id_: asker for id_, asker in self._askers.items() if id_ in self._pending}
 
     def _resolved(self, asked: PairingRequest, *, approved: bool) -> None:
         self._gateway.broadcast.emit("device.pair.resolved", PairResolvedEvent(
@@ -273,7 +335,8 @@ async def device_pair_list(gw: Gateway, client: Client, params: NoParams) -> Dev
 
 @method("device.pair.approve")
 async def device_pair_approve(gw: Gateway, client: Client, params: RequestIdParams) -> DevicePairApproveResult:
-    device = await gw.devices.approve(params.request_id)
+    """Let a device in, with no more than the caller has."""
+    device = await gw.devices.approve(params.request_id, client.scopes)
     _note(gw, client, "approved", device.device_id)
     return DevicePairApproveResult(request_id=params.request_id, device=view(device))
 
@@ -287,9 +350,14 @@ async def device_pair_reject(gw: Gateway, client: Client, params: RequestIdParam
 
 @method("device.token.rotate")
 async def device_token_rotate(gw: Gateway, client: Client, params: DeviceTokenRotateParams) -> DeviceTokenRotateResult:
-    """Rotate a token. Sockets that came by the old one close, but for the caller's own."""
+    """Rotate a token. Sockets that came by the old one close, but for the caller's own. The new one is in the answer:
+    who asks must have what it allows."""
+    before = gw.devices.scopes(params.device_id, cast("Role", params.role))
+    _must_hold(client.scopes, before if params.scopes is None else before & frozenset(params.scopes))
     token, grant = await gw.devices.rotate(params.device_id, params.role, params.scopes)
     _note(gw, client, "rotated", params.device_id, params.role)
+    if (client.device_id, client.role) == (params.device_id.lower(), params.role):
+        client.goes_on_as(gw.devices.mark(params.device_id, params.role))
     gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token rotated", spare=client))
     return DeviceTokenRotateResult(device_id=params.device_id, role=params.role, token=token, scopes=grant.scopes,
                                    rotated_at_ms=grant.rotated_at or grant.created_at)
@@ -297,11 +365,18 @@ async def device_token_rotate(gw: Gateway, client: Client, params: DeviceTokenRo
 
 @method("device.token.revoke")
 async def device_token_revoke(gw: Gateway, client: Client, params: DeviceTokenParams) -> DeviceTokenRevokeResult:
-    """Revoke a role. Every socket of the device in that role closes, the caller's own too."""
+    """Revoke a role. Every socket of the device in that role closes, the caller's own too, and so does whatever came
+    by a login that was made with it."""
     grant = await gw.devices.revoke(params.device_id, params.role)
     _note(gw, client, "revoked", params.device_id, params.role)
     gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token revoked"))
     return DeviceTokenRevokeResult(device_id=params.device_id, role=params.role, revoked_at_ms=grant.revoked_at or 0)
+
+
+def _must_hold(held: frozenset[str], scopes: Iterable[str]) -> None:
+    """Raises ``MissingScope`` where ``scopes`` are more than ``held``."""
+    if missing := sorted(expand(scopes) - expand(held)):
+        raise MissingScope(f"missing scope: {missing[0]}", scope=missing[0])
 
 
 def _note(gw: Gateway, client: Client, action: str, device: str, role: str = "") -> None:
@@ -309,6 +384,7 @@ def _note(gw: Gateway, client: Client, action: str, device: str, role: str = "")
 
 
 def _disconnect(gw: Gateway, device_id: str, role: str, reason: str, spare: Client | None = None) -> None:
+    gw.on_void()
     for client in tuple(gw.broadcast.clients):
         if client is not spare and client.device_id == device_id.lower() and client.role == role:
             client.close(CloseCode.POLICY, reason)

@@ -77,6 +77,13 @@ def authorize(row: Method, client: Client) -> None:
         raise MissingScope(f"missing scope: {row.scope}", scope=row.scope)
 
 
+def callable_by(client: Client) -> frozenset[str]:
+    """The methods that the client's role and scopes let it call."""
+    rows = ((name, METHODS[name]) for name in HANDLERS)
+    return frozenset(name for name, row in rows
+                     if row.role == client.role and (not row.scope or row.scope in client.scopes))
+
+
 def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:
     """Decode and check the parameters of one method. Raises ``InvalidRequest``."""
     data = bytes(raw)

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import config as settings
 from ..agent import loader
 from ..agent.provider import Completed, Provider, ProviderError, TurnRequest
 from ..agent.registry import is_anthropic
 from ..agent.turn import explain_failure
 from ..protocol.errors import InvalidRequest
-from ..protocol.schema import ModelsListResult, ModelsTestParams, ModelsTestResult, NoParams
+from ..protocol.schema import (
+    ModelsListResult,
+    ModelsSetKeyParams,
+    ModelsTestParams,
+    ModelsTestResult,
+    NoParams,
+    OkResult,
+)
+from .configuration import change
 from .methods import method
 
 if TYPE_CHECKING:
     from .client import Client
     from .core import Gateway
+
+KEY = "models.providers.anthropic.apiKey"
 
 
 @method("models.list")
@@ -36,8 +47,10 @@ async def models_test(gw: Gateway, client: Client, params: ModelsTestParams) -> 
     """
     name = params.provider or "anthropic"
     known = gw.live().providers().get(name)
-    key = (known.api_key if known else "") if params.api_key is None else params.api_key.strip()
-    address = (known.base_url if known else "") if params.base_url is None else params.base_url.strip()
+    stored, address = (known.api_key, known.base_url) if known else ("", "")
+    if params.base_url is not None and params.base_url.strip() != address:
+        stored, address = "", params.base_url.strip()  # the stored key is shown to the stored address alone
+    key = stored if params.api_key is None else params.api_key.strip()
     if not key and is_anthropic(address):
         raise InvalidRequest("there is no key to try", reason="NO_KEY")
     if not key.isprintable() or not key.isascii():
@@ -59,6 +72,22 @@ async def models_test(gw: Gateway, client: Client, params: ModelsTestParams) -> 
     finally:
         if provider is not None:
             await provider.aclose()
+
+
+@method("models.setKey")
+async def models_set_key(gw: Gateway, client: Client, params: ModelsSetKeyParams) -> OkResult:
+    """Keep the key for Anthropic's models, or forget it. The one thing that the page must be able to write for somebody
+    without a terminal: it is never read back, and goes to no address but the one that the owner's file has.
+
+    Raises ``InvalidRequest`` (``OWNER_ONLY``) for a login that a device took part in.
+    """
+    if client.standing().devices:
+        raise InvalidRequest(f"{KEY} is changed on the gateway's own machine alone, with clawdbot config set",
+                             reason="OWNER_ONLY", setting=KEY)
+    given = (params.api_key or "").strip()
+    await change(gw, client, lambda path: settings.set_value(path, KEY, given) if given
+                 else settings.unset_value(path, KEY))
+    return OkResult(ok=True)
 
 
 async def _say_hello(provider: Provider, model: str) -> None:

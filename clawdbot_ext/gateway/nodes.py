@@ -18,9 +18,10 @@ import msgspec
 from msgspec import UNSET
 
 from ..protocol.clock import now_ms
-from ..protocol.errors import InvalidRequest, NotFound, Unavailable
+from ..protocol.errors import InvalidRequest, MissingScope, NotFound, Unavailable
 from ..protocol.frames import encode
 from ..protocol.schema import (
+    SCOPE_ADMIN,
     ChatSendParams,
     NodeEventParams,
     NodeIdParams,
@@ -40,6 +41,7 @@ from ..protocol.schema import (
     OkResult,
     RequestIdParams,
 )
+from .approvals import permitted
 from .chat import accept_message
 from .devices import MAX_PENDING, PENDING_MS
 from .methods import method
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 KIND = "node"
 INVOKE_MS = 30_000
+NODE_RULES = "system.execapprovals"
+"""Commands that change what a node runs without asking: more than having it run something."""
 MAX_TEXT = 20_000
 """Characters of a message that a node may start a turn with, as with Clawdbot."""
 
@@ -68,8 +72,9 @@ class Nodes:
         nodes = [c for c in self._gateway.broadcast.clients if c.role == "node"]
         return {node_id(c): c for c in sorted(nodes, key=lambda c: c.connected_at)}
 
-    async def invoke(self, node: Client, params: NodeInvokeParams) -> NodeInvokeResultParams:
-        """Ask a node; asking again with the same key while it works waits for the same result.
+    async def invoke(self, node: Client, params: NodeInvokeParams, given_params: Any) -> NodeInvokeResultParams:
+        """Ask a node, with ``given_params`` as the command's own; asking again with the same key while it works waits
+        for the same result.
 
         Raises:
             Unavailable: ``TIMEOUT``, or ``NOT_CONNECTED`` when it goes away meanwhile.
@@ -82,7 +87,7 @@ class Nodes:
             id_ = str(uuid.uuid4())
             self._asked[id_], self._by_key[key] = (node, answer), answer
             answer.add_done_callback(lambda _: (self._asked.pop(id_, None), self._by_key.pop(key, None)))
-            given = None if params.params is UNSET else encode(params.params).decode()
+            given = None if given_params is UNSET else encode(given_params).decode()
             node.send_event("node.invoke.request", encode(NodeInvokeEvent(
                 id=id_, node_id=params.node_id, command=params.command, params_json=given, timeout_ms=timeout_ms,
                 idempotency_key=params.idempotency_key)))
@@ -181,9 +186,11 @@ async def node_invoke(gw: Gateway, client: Client, params: NodeInvokeParams) -> 
     node = gw.nodes.connected().get(params.node_id)
     if node is None:
         raise _gone()
+    if params.command.lower().startswith(NODE_RULES) and SCOPE_ADMIN not in client.scopes:
+        raise MissingScope(f"missing scope: {SCOPE_ADMIN}", scope=SCOPE_ADMIN)
     if params.command not in node.commands:
         raise InvalidRequest("node command not allowed", reason="COMMAND_NOT_DECLARED", command=params.command)
-    result = await gw.nodes.invoke(node, params)
+    result = await gw.nodes.invoke(node, params, await permitted(gw, client, params))
     if not result.ok:
         error = dict(result.error or {})
         raise Unavailable(str(error.get("message") or "node invoke failed"), reason="NODE_ERROR", nodeError=error)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 METHODS: Mapping[str, str] = {
     "files.list": "files", "sessions.export": "export", "sessions.import": "import", "config.set": "settings",
-    "config.patch": "settings", "config.apply": "settings", "models.test": "settings"}
+    "config.patch": "settings", "config.apply": "settings", "models.test": "settings",
+    "models.setKey": "settings"}
 """Method → the feature that it belongs to whole. Parts of a method ask ``require`` themselves."""
 
 

@@ -629,6 +629,11 @@ export interface ModelsListResult {
   models: Record<string, unknown>[];
 }
 
+export interface ModelsSetKeyParams {
+  /** Absent or empty: forget the one that is kept. */
+  apiKey?: string | null;
+}
+
 export interface ModelsTestParams {
   /** `anthropic` if absent. */
   provider?: string | null;
@@ -837,8 +842,8 @@ export interface RequestIdParams {
 }
 
 export interface RotateResult {
-  /** The one that is good from now on. */
-  token: string;
+  /** The one that is good from now on; absent for a caller who has not shown the old one: it is on that machine. */
+  token?: string;
 }
 
 /** One message. `highlights` are `[start, end]` in `snippet`, in UTF-16 code units. */
@@ -1264,6 +1269,8 @@ export interface Methods {
   "models.list": { params: NoParams; result: ModelsListResult };
   /** Try a key for a provider without storing it. */
   "models.test": { params: ModelsTestParams; result: ModelsTestResult };
+  /** Keep the key for Anthropic's models, from the owner's own login; it is never read back. */
+  "models.setKey": { params: ModelsSetKeyParams; result: OkResult };
   /** The slash commands, with descriptions in the client's language. */
   "commands.list": { params: CommandsListParams; result: CommandsListResult };
   /** What may follow a command, as far as it is typed. */

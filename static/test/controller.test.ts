@@ -229,13 +229,12 @@ describe("reading", () => {
   });
 });
 
-test("a provider key goes to the gateway as configuration and its provider is known at once", async () => {
-  gateway.on("config.patch", () => ({ ok: true }));
+test("a provider key goes to the gateway and its provider is known at once", async () => {
+  gateway.on("models.setKey", () => ({ ok: true }));
   gateway.on("health", () => ({ setup: { provider: "anthropic", needsKey: false } }));
   const controller = await openController();
   await controller.setApiKey("sk-ant-1");
-  const raw = gateway.lines[0]?.asked("config.patch")[0]?.params.raw;
-  expect(JSON.parse(String(raw))).toEqual({ models: { providers: { anthropic: { apiKey: "sk-ant-1" } } } });
+  expect(gateway.lines[0]?.asked("models.setKey")[0]?.params).toEqual({ apiKey: "sk-ant-1" });
   expect(controller.state.hello?.snapshot?.setup).toEqual({ provider: "anthropic", needsKey: false });
   expect(gateway.lines).toHaveLength(1);
   expect(JSON.stringify([...storage.all])).not.toContain("sk-ant");

@@ -105,7 +105,7 @@ def test_a_device_from_elsewhere_waits_until_an_operator_lets_it_in(standalone):
         return device.connect(nonce, token=standalone.token)
 
     async def main():
-        async with standalone.connected(scopes=["operator.pairing"]) as boss, \
+        async with standalone.connected(scopes=["operator.admin", "operator.pairing"]) as boss, \
                 standalone.connected(scopes=["operator.read"]) as other:
             refused = await refusal(standalone, params, **REMOTE)
             assert refused.code == "NOT_PAIRED" and refused.details["reason"] == "PAIRING_REQUIRED"

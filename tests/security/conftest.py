@@ -101,3 +101,22 @@ def door(request) -> Door:
 def tables(tmp_path_factory):
     """The live route tables of both servers, as ``tests.server.route_table`` prints them."""
     return route_table.live(tmp_path_factory.mktemp("routes"))
+
+
+@pytest.fixture
+def own(make_gateway):
+    return make_gateway(config={"gateway": {"loginAttemptsPerMinute": 600}})
+
+
+@pytest.fixture
+def make_gateway(tmp_path):
+    made = []
+
+    def make(**options):
+        made.append(GatewayProcess(tmp_path / f"state-{len(made)}", **options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.kill()

@@ -84,7 +84,7 @@ def test_s10_no_error_tells_a_secret_to_a_log_a_file_or_an_answer(door):
     async def main():
         async with door.connected() as wire:
             current = await wire.call("config.get")
-            key = {"models": {"providers": {"anthropic": {"apiKey": CANARY}}}}
+            key = {"models": {"providers": {"anthropic": {"apiKey": CANARY}}}}  # which no client may write
             for wrong in ({"gateway": {"auth": {"token": [CANARY]}}},
                           {"gateway": {"auth": {"password": {"a": CANARY}}}},
                           {"models": {"providers": {"anthropic": {"apiKey": {CANARY: CANARY}}}}},
@@ -92,13 +92,12 @@ def test_s10_no_error_tells_a_secret_to_a_log_a_file_or_an_answer(door):
                 with pytest.raises(WireError) as refused:
                     await wire.call("config.patch", {"raw": json.dumps(wrong), "baseHash": current["hash"]})
                 assert CANARY not in json.dumps(refused.value.error), wrong
-            await wire.call("config.patch", {"raw": json.dumps(key), "baseHash": current["hash"]})
+            await wire.call("models.setKey", {"apiKey": CANARY})
             shown = await wire.call("config.get")
             assert CANARY not in json.dumps(shown)
             for method in ("status", "health", "logs.tail", "models.list", "config.schema"):
                 assert CANARY not in json.dumps(await wire.call(method)), method
-            none = {"models": {"providers": {"anthropic": None}}}
-            await wire.call("config.patch", {"raw": json.dumps(none), "baseHash": shown["hash"]})
+            await wire.call("models.setKey")
         async with opened(door.ws_url, additional_headers=door.program) as wire:
             first = {"type": "req", "id": "1", "method": CANARY, "params": {"token": CANARY}}
             await wire.socket.send(json.dumps(first))

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from clawdbot_ext import config
 from clawdbot_ext.gateway.passwords import hash_password
 from tests.support.http import OTHER_CLIENT, ask, login, upgrade
 from tests.support.wire import WireError, opened, run, wired
@@ -238,10 +239,8 @@ def test_changing_the_token_ends_cookies_links_and_sockets_at_once(gateway):
 
     async def main():
         async with wired(gateway.ws_url, token) as one, wired(gateway.ws_url, token) as two:
-            current = await one.call("config.get")
-            await one.call("config.patch", {"raw": json.dumps({"gateway": {"auth": {"token": new}}}),
-                                            "baseHash": current["hash"]})
-            assert await two.closed(timeout=2) == 1008
+            config.set_value(gateway.home / "config.json", "gateway.auth.token", new)
+            assert await one.closed(timeout=2) == 1008 and await two.closed(timeout=2) == 1008
 
     run(main())
     headers = [("Cookie", cookie)]

@@ -8,6 +8,7 @@ import pytest
 
 from clawdbot_ext import config
 from clawdbot_ext.gateway import auth, limits, passwords
+from clawdbot_ext.gateway.identity import GUEST_SCOPES, Identity
 from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
 from clawdbot_ext.protocol.schema import ConnectAuth
 
@@ -37,9 +38,10 @@ def case(tmp_path):
 
 
 def test_a_cookie_ends_after_30_days_and_no_earlier(case):
-    value = case.auth.issue_cookie(auth.Identity("ann", "token"))
+    value = case.auth.issue_cookie(Identity("ann", "token"))
     case.clock.now += auth.COOKIE_SECONDS - 1
-    assert case.auth.read_cookie(value) == auth.Identity("ann", "cookie")
+    known = case.auth.read_cookie(value)
+    assert (known.user, known.via, known.kind, known.is_account) == ("ann", "cookie", "token", True)
     case.clock.now += 2
     assert case.auth.read_cookie(value) is None
 
@@ -51,7 +53,7 @@ def test_a_link_ends_after_60_seconds(case):
     assert case.auth.redeem_link(code) is None
     code, _ = case.auth.create_link()
     case.clock.now += 59
-    assert case.auth.redeem_link(code) == auth.Identity(auth.owner(), "link")
+    assert case.auth.redeem_link(code) == Identity(auth.owner(), "link", issuer="token")
 
 
 def test_unused_links_are_bounded(case):
@@ -63,7 +65,7 @@ def test_unused_links_are_bounded(case):
 @pytest.mark.parametrize("change", [{"gateway__auth__token": "another"},
                                     {"gateway__auth__mode": "password", "gateway__auth__password": "pw"}])
 def test_a_changed_secret_voids_cookies_and_links(case, change):
-    value, code = case.auth.issue_cookie(auth.Identity("ann", "token")), case.auth.create_link()[0]
+    value, code = case.auth.issue_cookie(Identity("ann", "token")), case.auth.create_link()[0]
     before = case.auth.generation()
     case.settings.update(change)
     assert case.auth.generation() != before
@@ -72,13 +74,13 @@ def test_a_changed_secret_voids_cookies_and_links(case, change):
 
 def test_a_cookie_of_another_gateway_or_of_nobody_is_none(case, tmp_path_factory):
     other = Case(tmp_path_factory.mktemp("other"), **case.settings)
-    value = other.auth.issue_cookie(auth.Identity("ann", "token"))
+    value = other.auth.issue_cookie(Identity("ann", "token"))
     for forged in (value, "", ".", "x", "x.y", value[:-1], value + "x", "é.ü", "\udc80.x", "." + value.split(".")[1]):
         assert case.auth.read_cookie(forged) is None, forged
 
 
 def test_a_cookie_survives_a_new_process_but_not_a_new_signing_key(case):
-    value = case.auth.issue_cookie(auth.Identity("ann", "token"))
+    value = case.auth.issue_cookie(Identity("ann", "token"))
     assert auth.Auth(case.config, case.clock).read_cookie(value) is not None
     (case.config().home / "secrets" / "cookie").unlink()
     assert auth.Auth(case.config, case.clock).read_cookie(value) is None
@@ -188,7 +190,7 @@ def test_s5_tailscales_word_counts_where_it_is_served_and_never_from_the_interne
 
     serve, funnel = {"gateway__tailscale__mode": "serve"}, {"gateway__tailscale__mode": "funnel"}
     password = {"gateway__auth__mode": "password", "gateway__auth__password": "correct horse"}
-    known = auth.Identity("owner@example.com", "tailscale")
+    known = Identity("owner@example.com", "tailscale", GUEST_SCOPES)
     assert who(**serve) == known and who(**serve, gateway__auth__mode="tailscale") == known
     assert who(**serve, **password) is None and who(**serve, **password, gateway__auth__allowTailscale=True) == known
     assert who(**serve, gateway__auth__allowTailscale=False) is None
@@ -196,8 +198,9 @@ def test_s5_tailscales_word_counts_where_it_is_served_and_never_from_the_interne
         assert who(**settings) is None
     case = Case(tmp_path, **serve)
     cookie = case.auth.issue_cookie(known)
-    assert case.auth.read_cookie(cookie) == known
-    case.clock.now += auth.TAILSCALE_SECONDS + 1
+    read = case.auth.read_cookie(cookie)
+    assert (read.user, read.kind, read.scopes, read.is_account) == (known.user, "tailscale", GUEST_SCOPES, False)
+    case.clock.now += auth.VOUCHED_SECONDS + 1
     assert case.auth.read_cookie(cookie) is None
     again = case.auth.issue_cookie(known)
     case.settings["gateway__tailscale__mode"] = "off"

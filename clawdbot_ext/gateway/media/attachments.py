@@ -19,8 +19,8 @@ from ...i18n import catalogue
 from ...protocol.errors import GatewayError, InvalidRequest, TooLarge, Unavailable
 from ...protocol.schema import Attachment
 from ...store.api import Media
-from ..auth import Identity
 from ..auth import owner as account
+from ..identity import Identity
 from ..policy import require
 
 if TYPE_CHECKING:

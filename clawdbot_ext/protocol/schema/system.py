@@ -82,6 +82,11 @@ class ModelsTestParams(Params):
     base_url: Annotated[str, Meta(max_length=2048)] | None = None
 
 
+class ModelsSetKeyParams(Params):
+    api_key: Annotated[str, Meta(max_length=4096)] | None = None
+    """Absent or empty: forget the one that is kept."""
+
+
 class ModelsTestResult(Result):
     ok: bool
     models: int | UnsetType = UNSET
@@ -98,8 +103,8 @@ class LinkCreateResult(Result):
 
 
 class RotateResult(Result):
-    token: str
-    """The one that is good from now on."""
+    token: str | UnsetType = UNSET
+    """The one that is good from now on; absent for a caller who has not shown the old one: it is on that machine."""
 
 
 class LogOutResult(Result):
@@ -117,6 +122,8 @@ ROWS: Rows = (
     Method("models.list", NoParams, ModelsListResult, SCOPE_READ, "The models that can be chosen."),
     Method("models.test", ModelsTestParams, ModelsTestResult, SCOPE_ADMIN,
            "Try a key for a provider without storing it.", ours=True),
+    Method("models.setKey", ModelsSetKeyParams, OkResult, SCOPE_ADMIN,
+           "Keep the key for Anthropic's models, from the owner's own login; it is never read back.", ours=True),
     Method("commands.list", CommandsListParams, CommandsListResult, SCOPE_READ,
            "The slash commands, with descriptions in the client's language.", ours=True),
     Method("commands.complete", CommandsCompleteParams, CommandsCompleteResult, SCOPE_READ,

@@ -284,7 +284,7 @@ export class Controller {
    * answers then, and with it another model in every session that has none of its own.
    */
   async setApiKey(apiKey: string | null): Promise<void> {
-    await this.configure({ models: { providers: { anthropic: { apiKey } } } });
+    await this.client.request("models.setKey", apiKey === null ? {} : { apiKey });
     await Promise.all([this.refreshSetup(), this.loadSessions()]);
   }
 

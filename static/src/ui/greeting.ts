@@ -29,13 +29,14 @@ const DEMO_STARTERS: readonly Starter[] = [
 export function greeting(ui: Ui, state: State, begin: (prompt: string) => void): TemplateResult {
   const { t } = ui;
   const setup = state.hello?.snapshot?.setup;
-  if (setup?.needsKey) void need("clawdbot-setup");
+  const asksKey = setup?.needsKey && ui.controller.can("models.setKey");
+  if (asksKey) void need("clawdbot-setup");
   const temporary = isTemporary(state.current);
   return html`<div class="greeting">
     ${temporary ? icon("ghost") : logo()}
     <h2>${t(temporary ? "temporary.title" : "greeting.title")}</h2>
     <p>${t(temporary ? "temporary.what" : "greeting.lead")}</p>
-    ${setup?.needsKey ? html`<clawdbot-setup .ui=${ui} .setup=${setup}></clawdbot-setup>` : nothing}
+    ${asksKey ? html`<clawdbot-setup .ui=${ui} .setup=${setup}></clawdbot-setup>` : nothing}
     <ul class="starters">
       ${(setup?.provider === "demo" ? DEMO_STARTERS : STARTERS).map(
         ({ title, prompt }) =>

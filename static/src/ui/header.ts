@@ -42,7 +42,7 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
       }
     </div>
     ${
-      state.hello?.snapshot?.setup?.needsKey
+      state.hello?.snapshot?.setup?.needsKey && ui.controller.can("models.setKey")
         ? html`<button type="button" class="button connect-claude" @click=${() => ui.openSettings("setup")}>
             ${icon("key")} <span>${t("setup.title")}</span>
           </button>`

@@ -225,7 +225,11 @@ export class ClawdbotSettings extends LightElement {
   private special(section: Section, title: string): TemplateResult[] {
     const { t, controller } = this.ui;
     const { hello } = controller.state;
-    if (section === "provider" && controller.can("config.patch") && this.hit(title, t("setup.title"), t("setup.label")))
+    if (
+      section === "provider" &&
+      controller.can("models.setKey") &&
+      this.hit(title, t("setup.title"), t("setup.label"))
+    )
       return [html`<clawdbot-setup plain .ui=${this.ui} .setup=${hello?.snapshot?.setup}></clawdbot-setup>`];
     if (section === "conversations") return this.conversations(title);
     if (section !== "about" || !this.hit(title, t("settings.logout"), t("settings.shortcuts"))) return [];

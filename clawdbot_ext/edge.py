@@ -30,7 +30,7 @@ from .lock import GatewayLock
 from .peer import Unfinished
 from .protocol.errors import GatewayError
 from .protocol.frames import CloseCode
-from .proxies import seen
+from .proxies import RELAYED_SCOPES, RELAYED_USER, seen
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -46,10 +46,6 @@ STOP_SECONDS = 9.0
 RESTART_EXPECTED_MS = 1500
 CUT_OFF_S = 0.5
 """How long a socket of Jupyter's has to take the close frame."""
-
-RELAYED_USER, RELAYED_SCOPES = "X-Clawdbot-User", "X-Clawdbot-Scopes"
-"""Headers by which a server that relays says for which of its users (percent-encoded), and what that one may do here
-(separated by commas). Believed from our own only."""
 
 Mount = Literal["standalone", "jupyter"]
 

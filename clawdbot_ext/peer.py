@@ -15,11 +15,11 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 from . import crowd
-from .edge import RELAYED_USER
 from .gateway.identity import Identity
 from .protocol import frames
 from .protocol.errors import TooLarge
 from .protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
+from .proxies import RELAYED_USER
 
 if TYPE_CHECKING:
     from .edge import Edge

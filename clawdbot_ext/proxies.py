@@ -15,6 +15,10 @@ from tornado.httputil import HTTPServerRequest
 
 from .config import Config
 
+RELAYED_USER, RELAYED_SCOPES = "X-Clawdbot-User", "X-Clawdbot-Scopes"
+"""Headers by which a server that relays says for which of its users (percent-encoded), and what that one may do here
+(separated by commas). Believed from our own only."""
+
 
 class Seen(NamedTuple):
     """A request as it was before any proxy that is trusted. ``host`` and ``scheme``: ``None`` where none said so."""

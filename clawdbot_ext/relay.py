@@ -23,11 +23,11 @@ from tornado.tcpclient import TCPClient
 from tornado.web import stream_request_body
 
 from . import discovery
-from .edge import RELAYED_SCOPES, RELAYED_USER
 from .endpoint_tls import pinned
 from .handlers import Upgrade, notice
 from .mounted import Mounted, MountHealth, MountLeads, MountSession
 from .pace import PacedHandler
+from .proxies import RELAYED_SCOPES, RELAYED_USER
 
 if TYPE_CHECKING:
     from .seat import Seat

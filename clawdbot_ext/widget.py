@@ -2,27 +2,37 @@
 
 The chat runs in the page and talks to the gateway by itself, so it answers while a cell runs. Only where the page
 cannot reach the gateway (VS Code with a remote kernel, Colab) do its frames go through the kernel (``widget_bridge``).
-What is saved with the notebook is the loader, the session's key and the height: no token and nothing that was said.
+What is saved with the notebook is the session's key and the height: no code, no token and nothing that was said.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import anywidget
+import ipywidgets
 import traitlets
 
 from . import markup
 from .client_kernel import KernelClient, shared
 from .client_reply import End
 from .describe import File, files_of
+from .i18n import catalogue, environment_language
 from .widget_bridge import Bridge, bundle
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+MODULE, VERSION = "jupyter-clawdbot", "^1.0.0"
+"""Where JupyterLab and Notebook find the view: ``labextension/src/widget.ts``."""
+OUTPUT = "application/vnd.clawdbot.chat+json"
+"""What our own extension shows in an output, also when the notebook is opened again."""
 Given = Any
 """A path, ``(name, bytes)``, a matplotlib figure, a PIL image, a pandas or polars frame, or any other value."""
 
@@ -61,30 +71,73 @@ class Reply:
         return markup.bundle(self.text)
 
 
-class ChatWidget(anywidget.AnyWidget):
+Host = Literal["auto", "jupyter", "anywidget"]
+
+
+def _anywidget(host: Host) -> type[ChatWidget] | None:
+    """The class for programs that show anywidgets and not our own view; ``None`` elsewhere and without the extra."""
+    known = "VSCODE_PID" in os.environ or "google.colab" in sys.modules or "marimo" in sys.modules
+    if host == "jupyter" or (host == "auto" and not known):
+        return None
+    try:
+        from .widget_anywidget import AnyChatWidget
+    except ImportError:
+        if host == "anywidget":
+            raise
+        return None
+    return AnyChatWidget
+
+
+class ChatWidget(ipywidgets.DOMWidget):
     """The chat, as a widget that nests in ``VBox`` and other layouts.
+
+    JupyterLab and Notebook show it by the extension of this package. VS Code, Colab and marimo need the extra
+    ``anywidget``; there it is made as an anywidget by itself.
 
     Args:
         session: the session's key, such as ``main``.
         height: of the chat, as CSS has it.
         context: values that are offered with every message: frames, figures, images, paths, anything else by its repr.
+        host: the kind of program that shows it, where it is not found out rightly.
     """
 
-    _esm = Path(__file__).with_name("widget_loader.js")
+    _model_name = traitlets.Unicode("ChatModel").tag(sync=True)
+    _model_module = traitlets.Unicode(MODULE).tag(sync=True)
+    _model_module_version = traitlets.Unicode(VERSION).tag(sync=True)
+    _view_name = traitlets.Unicode("ChatView").tag(sync=True)
+    _view_module = traitlets.Unicode(MODULE).tag(sync=True)
+    _view_module_version = traitlets.Unicode(VERSION).tag(sync=True)
     session = traitlets.Unicode("main", help="The key of the session on show.").tag(sync=True)
     height = traitlets.Unicode("480px", help="CSS height of the chat.").tag(sync=True)
 
+    def __new__(cls, *args: Any, host: Host = "auto", **kwargs: Any) -> Self:
+        kind = _anywidget(host) if cls is ChatWidget else None
+        made: Self = super().__new__(kind or cls, *args, **kwargs)
+        return made
+
     def __init__(
         self, session: str = "main", height: str = "480px", context: Sequence[Given] = (), *,
-        client: KernelClient | None = None, **kwargs: Any,
+        host: Host = "auto", client: KernelClient | None = None, **kwargs: Any,
     ):
         super().__init__(session=session, height=height, **kwargs)
         self._client = client or shared()
         self._context = tuple(context)
         self._callbacks: list[Callable[[Mapping[str, Any]], None]] = []
         self._unlisten: Callable[[], None] | None = None
+        self._newest = ""
+        """The id of the message that the callbacks have heard last."""
         self._bridge = Bridge(self._client, self.send_custom)
         self.on_msg(self._received)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """With HTML that says how to open the chat, for programs that have no view and notebooks opened again."""
+        made = super()._repr_mimebundle_(**kwargs)
+        if made is None:
+            return None
+        data, metadata = made if isinstance(made, tuple) else (made, {})
+        own = {OUTPUT: {"model_id": self.model_id}} if self._model_module == MODULE else {}
+        text = catalogue("notebook")(environment_language(), "widget")
+        return {**own, **data, "text/html": markup.to_html(text)}, metadata
 
     # -- talking ------------------------------------------------------------------------------------------------------
     def send_message(self, text: str, attachments: Sequence[Given] = ()) -> str:
@@ -128,10 +181,17 @@ class ChatWidget(anywidget.AnyWidget):
             self._unlisten = None
 
     def _heard(self, name: str, payload: Mapping[str, Any]) -> None:
-        if name != "session.message" or payload.get("sessionKey") not in (self.session, f"agent:main:{self.session}"):
+        """Questions come as ``session.message``, answers with the end of their ``chat``, injected ones by both."""
+        message = payload.get("message")
+        ended = name == "chat" and payload.get("state") != "delta"
+        if not (ended or name == "session.message") or not isinstance(message, Mapping) or "id" not in message:
             return
+        ours = payload.get("sessionKey") in (self.session, f"agent:main:{self.session}")
+        if not ours or message["id"] == self._newest:
+            return
+        self._newest = message["id"]
         for callback in list(self._callbacks):
-            callback(payload["message"])
+            callback(message)
 
     # -- the page -----------------------------------------------------------------------------------------------------
     @property
@@ -177,14 +237,26 @@ class ChatWidget(anywidget.AnyWidget):
         offered = []
         for number, value in enumerate(self._context, 1):
             files = as_files(value, number)
-            offered.append({"label": files[0][0], "attachments": self._client.get().attach(files)})
+            label = _variable(value) or files[0][0]
+            offered.append({"label": label, "attachments": self._client.get().attach(files)})
         self.send_custom({"kind": "context", "files": offered})
 
 
 def as_files(value: Given, number: int) -> list[File]:
-    """A value as files for the gateway; ``number`` names what has no name of its own. Raises ``OSError``."""
+    """A value as files for the gateway; ``number`` names what is no file or variable. Raises ``OSError``."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], bytes):
         return [value]
     if isinstance(value, str) and "\n" not in value and Path(value).expanduser().is_file():
         value = Path(value).expanduser()
-    return files_of(f"value-{number}", value)
+    return files_of(_variable(value) or f"value-{number}", value)
+
+
+def _variable(value: Given) -> str:
+    """The name of the user's variable that holds a value; empty where there is none, and for numbers and texts."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None or value is None or isinstance(value, (bool, int, float, complex, str, bytes, Path)):
+        return ""
+    held = (name for name, each in list(shell.user_ns.items()) if each is value and not name.startswith("_"))
+    return next(held, "")

@@ -12,9 +12,11 @@ import tarfile
 import venv
 import zipfile
 from email import message_from_bytes
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import hatch_build
 from clawdbot_ext._version import __version__
@@ -106,6 +108,25 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert metadata["License-Expression"] == "BSD-3-Clause"
     assert "clawdbot = clawdbot_ext.cli:main" in scripts
     assert "jupyter-clawdbot = clawdbot_ext.app:main" in scripts
+
+
+def test_r11_installing_us_adds_nobody_elses_code_to_lab() -> None:
+    """Of all that is installed with us, only Jupyter's own packages have extensions of Lab."""
+    declared = re.search(r"^dependencies = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
+    assert declared
+    wanted = re.findall(r'^  "([^"]+)"', declared[1], re.M)
+    seen, extensions = set(), set()
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        if requirement.name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(requirement.name)
+        package = distribution(requirement.name)
+        wanted += package.requires or []
+        if any("share/jupyter/labextensions/" in file.as_posix() for file in package.files or []):
+            extensions.add(requirement.name)
+    assert {name.replace("_", "-") for name in extensions} == {"jupyterlab-widgets", "jupyterlab-pygments"}
+    assert len(seen) > 40
 
 
 @pytest.fixture(scope="module")

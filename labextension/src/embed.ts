@@ -52,21 +52,45 @@ export interface ChatElement extends HTMLElement {
   focusComposer(): void;
 }
 
-interface Embed {
-  define(): void;
+/** What a widget's page and kernel share, as far as the bundle uses it. */
+export interface WidgetState {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  send(content: Record<string, string | number>): void;
+  // Each event has listeners of its own shape.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  on(name: string, listener: (...args: any[]) => void): void;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  off(name: string, listener: (...args: any[]) => void): void;
 }
 
-let loading: Promise<void> | undefined;
+interface Embed {
+  define(): void;
+  /** Draw the chat of a widget into `el`; what is given back takes it away. */
+  renderWidget(options: {
+    model: WidgetState;
+    el: HTMLElement;
+    base: string;
+    locale: string;
+    codeActions: CodeAction[];
+  }): Promise<() => void>;
+}
+
+let loading: Promise<Embed> | undefined;
 
 /** The gateway's folder on this server, e.g. `https://hub/user/ann/clawdbot/`. */
 export function root(): string {
   return new URL(URLExt.join(PageConfig.getBaseUrl(), "clawdbot/"), location.href).href;
 }
 
-/** Register the element. Rejects when the server does not give the bundle; the next call tries again. */
-export function loadElement(): Promise<void> {
+/** The bundle, its element registered. Rejects when the server does not give it; the next call tries again. */
+export function loadElement(): Promise<Embed> {
   loading ??= (import(/* webpackIgnore: true */ `${root()}embed.js`) as Promise<Embed>).then(
-    (embed) => embed.define(),
+    (embed) => {
+      embed.define();
+      return embed;
+    },
     (error: unknown) => {
       loading = undefined;
       throw error;

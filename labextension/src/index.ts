@@ -8,6 +8,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/applica
 import { ICommandPalette, IThemeManager, MainAreaWidget, Notification, WidgetTracker } from "@jupyterlab/apputils";
 import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
+import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
@@ -23,6 +24,7 @@ import { ChatPanel } from "./panel.js";
 import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
 import { texts } from "./texts.js";
+import { registerWidget } from "./widget.js";
 
 const ID = "jupyter-clawdbot:plugin";
 
@@ -55,6 +57,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IStatusBar,
     ITranslator,
     IStateDB,
+    IRenderMimeRegistry,
   ],
   activate,
 };
@@ -73,7 +76,8 @@ function activate(
   statusBar: IStatusBar | null,
   translator: ITranslator | null,
   state: IStateDB | null,
-): void {
+  rendermime: IRenderMimeRegistry | null,
+): Promise<void> {
   const text = texts(translator);
   const locale = translator?.languageCode.toLowerCase().startsWith("ko") ? "ko" : "en";
   const status = new StatusItem(text, () => void app.commands.execute(Commands.open));
@@ -267,4 +271,5 @@ function activate(
       apply();
       loaded.changed.connect(apply);
     });
+  return registerWidget(app, rendermime, { text, locale, codeActions: actions });
 }

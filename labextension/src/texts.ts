@@ -21,6 +21,7 @@ const KOREAN: Record<string, string> = {
   "The notebook is read-only.": "이 노트북은 읽기 전용이에요.",
   "The chat could not be loaded from the server.": "서버에서 채팅을 불러오지 못했어요.",
   "Try again": "다시 시도",
+  "Run this cell to open the chat.": "이 셀을 실행하면 채팅이 열려요.",
   Notebook: "노트북",
   "Cell %1": "셀 %1",
   "%1 cells": "셀 %1개",

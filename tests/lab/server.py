@@ -85,13 +85,19 @@ class Lab:
             except subprocess.TimeoutExpired:
                 self._process.kill()
 
-    def write(self, name: str, *cells: str | tuple[str, list[dict[str, Any]]]) -> None:
-        """A notebook of code cells, with outputs where they are given."""
+    def write(
+        self, name: str, *cells: str | tuple[str, list[dict[str, Any]]], widgets: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A notebook of code cells, with outputs and the state of widgets where they are given."""
         made: list[dict[str, Any]] = []
         for number, cell in enumerate(cells):
             source, outputs = cell if isinstance(cell, tuple) else (cell, [])
             made.append({"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": source,
                          "execution_count": None, "outputs": outputs})
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        notebook = {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        metadata: dict[str, Any] = {"kernelspec": kernel}
+        if widgets is not None:
+            state = {"version_major": 2, "version_minor": 0, "state": widgets}
+            metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": state}
+        notebook = {"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
         (self.work / name).write_text(json.dumps(notebook))

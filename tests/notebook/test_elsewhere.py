@@ -29,7 +29,8 @@ def elsewhere(started) -> Iterator[Elsewhere]:
 
 def test_frames_go_through_the_kernel_and_the_chat_says_so(elsewhere, api):
     api.requests.clear()
-    ran = elsewhere.kernel.run("from clawdbot_ext import ChatWidget\nfar = ChatWidget('far', context=[{'a': 1}])")
+    ran = elsewhere.kernel.run("from clawdbot_ext import ChatWidget\n"
+                               "far = ChatWidget('far', context=[{'a': 1}], host='anywidget')")
     assert ran.errors == []
     elsewhere.show()
     page = elsewhere.page

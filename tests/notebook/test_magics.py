@@ -220,3 +220,31 @@ def test_nothing_secret_is_in_the_kernel_or_in_an_output(kernel, home):
     assert home.token not in environment and "sk-canary-key" not in environment
     outputs = kernel.run("%clawdbot status").markdown + kernel.run("%clawdbot help").markdown
     assert home.token not in outputs and "sk-canary-key" not in outputs
+
+
+def test_a_displayed_widget_says_in_html_how_to_see_it_and_its_chips_have_the_variables_names(kernel):
+    ran = kernel.run("from clawdbot_ext import ChatWidget\nmine = {'a': 1}\n"
+                     "chat = ChatWidget('chips', context=[mine, 5])\ndisplay(chat)\nprint(type(chat).__mro__)")
+    bundle = ran.outputs[0]["data"]
+    assert "jupyter-clawdbot[anywidget]" in bundle["text/html"] and "anywidget" not in ran.text
+    comm = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+    kernel.tell(comm, {"method": "custom", "content": {"kind": "ready"}})
+    kernel.run("1")
+    told = [m["content"]["data"]["content"] for m in kernel.comms if m["msg_type"] == "comm_msg"
+            and m["content"]["comm_id"] == comm and m["content"]["data"].get("method") == "custom"]
+    assert [each["label"] for each in told[-1]["files"]] == ["mine", "value-2.md"]
+
+
+def test_on_message_hears_questions_and_answers_once_each(kernel):
+    kernel.run("from clawdbot_ext import ChatWidget\nheard = []\nchat = ChatWidget('heard')\n"
+               "chat.on_message(heard.append)")
+    told = kernel.run("""import time
+chat.ask("One [[text=Two.]]").text
+deadline = time.monotonic() + 10
+while len(heard) < 2 and time.monotonic() < deadline:
+    time.sleep(0.02)
+chat._client.request("chat.inject", {"sessionKey": "heard", "message": "Three."})
+while len(heard) < 3 and time.monotonic() < deadline:
+    time.sleep(0.02)
+print([(each["role"], each["content"][0]["text"]) for each in heard])""")
+    assert told.text == "[('user', 'One [[text=Two.]]'), ('assistant', 'Two.'), ('assistant', 'Three.')]\n", told

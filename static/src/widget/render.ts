@@ -1,5 +1,5 @@
-/** The chat in the output of a cell, by the anywidget front-end module spec: loaded by `clawdbot_ext/widget_loader.js`. */
-import type { ContextSource, GivenFile } from "../core/host.js";
+/** The chat in the output of a cell, for `labextension/src/widget.ts`, and `clawdbot_ext/widget_loader.js` elsewhere. */
+import type { CodeAction, ContextSource, GivenFile } from "../core/host.js";
 import { define } from "../define.js";
 
 import { KernelTransport } from "./kernel-transport.js";
@@ -8,6 +8,14 @@ import type { Model } from "./kernel-transport.js";
 interface Offer {
   label: string;
   attachments: { mediaId?: string; content?: string; mimeType?: string; fileName?: string }[];
+}
+
+interface WidgetPlace {
+  model: Model;
+  el: HTMLElement;
+  base?: string;
+  locale?: string;
+  codeActions?: CodeAction[];
 }
 
 interface Message {
@@ -19,8 +27,10 @@ interface Message {
  * Draw into `el`; what is given back takes it away.
  *
  * @param base the gateway's folder on the server of this page; without one, frames go through the kernel
+ * @param locale the language of the program around, the browser's without one
+ * @param codeActions what the program around can do with a block of code
  */
-export function renderWidget({ model, el, base }: { model: Model; el: HTMLElement; base?: string }): () => void {
+export function renderWidget({ model, el, base, locale, codeActions }: WidgetPlace): () => void {
   define();
   const chat = document.createElement("clawdbot-chat");
   chat.mode = "panel";
@@ -28,6 +38,8 @@ export function renderWidget({ model, el, base }: { model: Model; el: HTMLElemen
   else chat.baseUrl = base;
   chat.sessionKey = model.get("session") as string;
   chat.theme = themeOf(el);
+  if (locale) chat.locale = locale;
+  if (codeActions) chat.codeActions = codeActions;
   const frame = document.createElement("div");
   frame.style.cssText = "resize:vertical;overflow:hidden;min-height:240px;border:1px solid #8884;border-radius:6px";
   frame.style.height = model.get("height") as string;
@@ -51,6 +63,11 @@ export function renderWidget({ model, el, base }: { model: Model; el: HTMLElemen
     model.set("session", key);
     model.save_changes();
   };
+  const colours = new MutationObserver(() => {
+    chat.theme = themeOf(el);
+  });
+  for (const each of new Set([document.documentElement, document.body, themed(el)]))
+    colours.observe(each, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
   model.on("change:session", session);
   model.on("change:height", height);
   model.on("msg:custom", heard);
@@ -60,6 +77,7 @@ export function renderWidget({ model, el, base }: { model: Model; el: HTMLElemen
     model.off("change:session", session);
     model.off("change:height", height);
     model.off("msg:custom", heard);
+    colours.disconnect();
     frame.remove();
   };
 }
@@ -82,9 +100,14 @@ function throughKernel(language: string): HTMLElement {
   return note;
 }
 
+/** The element that says whether Jupyter is light or dark. */
+function themed(el: HTMLElement): HTMLElement {
+  return el.closest<HTMLElement>("[data-jp-theme-light]") ?? document.body;
+}
+
 /** What the page around says of its colours. */
 function themeOf(el: HTMLElement): "light" | "dark" | "system" {
-  const jupyter = el.closest<HTMLElement>("[data-jp-theme-light]") ?? document.body;
+  const jupyter = themed(el);
   const light = jupyter.dataset.jpThemeLight ?? document.body.dataset.jpThemeLight;
   if (light !== undefined) return light === "false" ? "dark" : "light";
   const vscode = document.body.dataset.vscodeThemeKind;

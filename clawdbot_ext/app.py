@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import handover
 from ._version import __version__
 from .i18n import catalogue, environment_language
 
@@ -45,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 stopped, or this state directory's gateway runs already; 2 wrong command line; 78 wrong configuration; 98 the
     address is in use; 1 anything else that kept it from starting.
     """
-    options = parse(sys.argv[1:] if argv is None else argv)
+    handover.take()
+    options = parse([*(sys.argv[1:] if argv is None else argv), *handover.taken().arguments])
+    if not handover.taken():
+        handover.start_again(os.environ)
     from . import startup
 
     startup.prepare()

@@ -23,7 +23,7 @@ from tornado.routing import Rule
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Type, Unicode, default
 
-from . import discovery, logs, startup
+from . import discovery, handover, logs, startup
 from .app import RESTARTED, Options
 from .browser import open_page
 from .config import Config
@@ -230,5 +230,6 @@ def run(options: Options) -> int:
     server.start()
     if server._restart:
         environment = {**server._settled.environment, RESTARTED: server._settled.lock.hand_over()}
+        handover.start_again(environment)
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  ourselves again
     return server.exit_code

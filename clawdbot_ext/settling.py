@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import discovery, listener
+from . import discovery, handover, listener
 from .app import RESTARTED, Options
 from .config import Config, ConfigError, load, secret_variables
 from .gateway.passwords import check_secret
@@ -59,7 +59,7 @@ class Settled:
     as_root: bool
     lang: str
     environment: Mapping[str, str]
-    """As the process was started with it: the secrets are taken out of ``os.environ``, which kernels inherit."""
+    """As the process was first started with it; ``os.environ``, which kernels inherit, has no secrets."""
 
     @property
     def port(self) -> int:
@@ -78,7 +78,7 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         Refusal: this process must not run; nothing is left locked or listening.
     """
     lang = environment_language()
-    environment = dict(os.environ)
+    environment = {**os.environ, **handover.taken().environment}
 
     def read() -> Config:
         return load(environment, flags=options.flags, traits=traits)
@@ -117,8 +117,10 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         check_secret(changed, exposed=addresses.exposed)  # nor may a weak one come in while we run
         return changed
 
-    for name in secret_variables(provider_keys=not config["gateway.kernelsGetProviderKeys"]):
+    hidden = secret_variables(provider_keys=not config["gateway.kernelsGetProviderKeys"])
+    for name in hidden:
         os.environ.pop(name, None)
+    os.environ.update({name: value for name, value in handover.taken().environment.items() if name not in hidden})
     return Settled(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
 
 

@@ -15,18 +15,19 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 import clawdbot_ext
-from clawdbot_ext import browser, config, tailscale
+from clawdbot_ext import browser, config, handover, tailscale
 from clawdbot_ext.agent.media import jobs, transcribers
 from clawdbot_ext.agent.media.api import MediaError, MediaSettings
 from clawdbot_ext.cli import node, service, ssh, tunnel
 from clawdbot_ext.cli.service import Service, ServiceError
 from clawdbot_ext.cli.ssh import Host, RemoteGateway, SshError
 from tests.support.http import ask
-from tests.support.server import free_port
-from tests.support.wire import run
+from tests.support.server import GatewayProcess, free_port
+from tests.support.wire import opened, run, wired
 
 PACKAGE = Path(clawdbot_ext.__file__).parent
 STARTERS = ("subprocess.", "asyncio.create_subprocess", "os.exec", "os.spawn", "os.posix_spawn", "os.system",
@@ -159,7 +160,8 @@ PLACES = {
     ("cli/service.py", "subprocess.run"): (try_service, try_service_state),
     ("cli/ssh.py", "subprocess.run"): (try_ssh,),
     ("cli/tunnel.py", "subprocess.Popen"): (try_tunnel, try_tunnel_behind),
-    ("server.py", "os.execve"): (),  # ourselves again: test_a_kernel_finds_no_secret… looks at the process that comes
+    ("handover.py", "os.execve"): (),  # ourselves again: test_s10_a_server_shows_neither… looks at what comes
+    ("server.py", "os.execve"): (),  # the same
     ("tailscale.py", "asyncio.create_subprocess_exec"): (try_tailscale,),
 }
 TRIALS = [trial for trials in PLACES.values() for trial in trials]
@@ -185,6 +187,60 @@ def test_s10_a_program_that_is_started_is_given_no_secret(trial, spy, monkeypatc
         assert "canary" not in given, given
         if trial is try_browser:
             assert CODE in each  # it reads the file, which others cannot
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_s10_a_server_shows_neither_in_its_command_line_nor_in_its_environment_what_it_was_started_with(tmp_path):
+    """Everybody reads the one, its kernels the other. It still knows them, also after a restart in place."""
+    token = "canary-token-of-the-command-line"
+    made = GatewayProcess(tmp_path / "state", arguments=("--token", token), env={
+        "ANTHROPIC_API_KEY": "sk-canary-key", "CLAWDBOT_GATEWAY_PASSWORD": "canary-password"},
+        config={"gateway": {"kernelsGetProviderKeys": True}})
+    made.start()
+
+    def look():
+        proc = Path(f"/proc/{made.pid}")
+        for shown in ("cmdline", "environ"):
+            assert b"canary" not in (proc / shown).read_bytes()
+        assert f"--port={made.port}".encode() in (proc / "cmdline").read_bytes()
+
+    async def knows():
+        async with opened(made.ws_url) as wire:
+            hello = await wire.handshake(token=token)
+            assert hello["snapshot"]["setup"]["provider"] == "anthropic"
+            return hello
+
+    try:
+        look()
+        run(knows())
+        headers = [("Authorization", f"Bearer {token}")]
+        assert ask(made.port, "POST", "/api/kernels", headers, b"{}").status == 201
+        kernel, = psutil.Process(made.pid).children(recursive=True)
+        given = kernel.environ()
+        assert given["ANTHROPIC_API_KEY"] == "sk-canary-key"  # which the setting asks for
+        assert not [name for name, value in given.items() if "canary" in value and name != "ANTHROPIC_API_KEY"]
+
+        async def restart():
+            async with wired(made.ws_url, token) as wire:
+                await wire.call("gateway.stop", {"restart": True})
+                await wire.closed()
+
+        run(restart())
+        made.await_answer()
+        look()
+        run(knows())
+    finally:
+        made.stop()
+
+
+@pytest.mark.parametrize(("given", "plain", "secret"), [
+    (["-m", "x", "--port=1", "--token", "t", "--verbose"], ["-m", "x", "--port=1", "--verbose"], ["--token", "t"]),
+    (["--password=p", "--ServerApp.password=q"], [], ["--password=p", "--ServerApp.password=q"]),
+    (["--ClawdbotApp.gateway_config={'a': 'b'}", "file"], ["file"], ["--ClawdbotApp.gateway_config={'a': 'b'}"]),
+    (["token", "--no-browser"], ["token", "--no-browser"], []), (["--token"], [], ["--token"])])
+def test_s10_options_that_may_hold_secrets_are_told_apart(given, plain, secret):
+    assert handover.split(given) == (plain, secret)
 
 
 @pytest.mark.slow

@@ -13,15 +13,17 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Any, NamedTuple
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher
-from tornado.web import RequestHandler, stream_request_body
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from .config import Config
 from .crowd import RETRY_AFTER_S, crowded
+from .i18n import catalogue, language
 from .proxies import seen
 
 MAX_ANONYMOUS_BODY = 64 * 1024
@@ -31,6 +33,9 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST.pattern}", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HOST_REFUSED, ORIGIN_REFUSED = "host not allowed", "origin not allowed"
+
+t = catalogue("server")
 
 
 class Origin(NamedTuple):
@@ -48,6 +53,14 @@ def parse_origin(text: str) -> Origin | None:
         return None
     scheme = found["scheme"].lower()
     return Origin(scheme, found["name"].lower(), int(found["port"] or _DEFAULT_PORTS[scheme]))
+
+
+class OriginRefused(HTTPError):
+    """403 for a page of an origin that is not allowed. ``facts``: what its client needs to say how to mend that."""
+
+    def __init__(self, origin: str, host: str, setting: str):
+        super().__init__(403, reason=ORIGIN_REFUSED)
+        self.facts = {"reason": "ORIGIN_NOT_ALLOWED", "origin": origin, "host": host, "setting": setting}
 
 
 @dataclass(frozen=True)
@@ -103,10 +116,10 @@ class Policy:
         if own and sent.host is not None:  # both: a rebound name's own page can write the forwarded one
             own = self.own_origins(sent.host, sent.scheme)
         if not own:
-            return "host not allowed"
+            return HOST_REFUSED
         origin = request.headers.get("Origin")
         if origin is not None:
-            return None if parse_origin(origin) in own | self._origins else "origin not allowed"
+            return None if parse_origin(origin) in own | self._origins else ORIGIN_REFUSED
         if request.method not in _SAFE_METHODS and "Authorization" not in request.headers:
             return "an Origin or Authorization header is needed"
         return _foreign_fetch(request)
@@ -142,12 +155,27 @@ class Foreign(Matcher):
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         if crowded(request):
             return {"target_kwargs": {"status": 503, "reason": "too many connections, try again in a moment",
-                                      "code": "TOO_MANY_CONNECTIONS"}}
-        if refusal := self._policy().refusal(request):
-            return {"target_kwargs": {"status": 403, "reason": refusal}}
+                                      "facts": {"reason": "TOO_MANY_CONNECTIONS"}}}
+        policy = self._policy()
+        if refusal := policy.refusal(request):
+            return {"target_kwargs": {"status": 403, "reason": refusal, "facts": _mended_by(refusal, request, policy),
+                                      "wished": policy.config["ui.locale"]}}
         if _has_large_body(request) and not self._known(request):
             return {"target_kwargs": {"status": 401, "reason": "log in before sending that much"}}
         return None
+
+
+def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict[str, str]:
+    """The code of a refusal, what was seen of the request, and the setting that would have let it pass."""
+    if refusal not in (HOST_REFUSED, ORIGIN_REFUSED):
+        return {}
+    sent = seen(request, policy.config)
+    unknown_proxy = sent.scheme is None and "X-Forwarded-Proto" in request.headers
+    setting = "gateway.allowedHosts" if refusal == HOST_REFUSED else "gateway.allowedOrigins"
+    return {"reason": "HOST_NOT_ALLOWED" if refusal == HOST_REFUSED else "ORIGIN_NOT_ALLOWED",
+            "origin": request.headers.get("Origin", ""), "host": sent.host or request.headers.get("Host", ""),
+            "setting": "gateway.trustedProxies" if unknown_proxy and refusal == ORIGIN_REFUSED else setting,
+            "peer": request.remote_ip or ""}
 
 
 def _has_large_body(request: HTTPServerRequest) -> bool:
@@ -159,8 +187,9 @@ def _has_large_body(request: HTTPServerRequest) -> bool:
 class Refused(RequestHandler):
     """Answers what the gate does not let through, before any of the body is read."""
 
-    def initialize(self, status: int, reason: str, code: str = "") -> None:
-        self._status, self._why, self._code = status, reason, code  # ``_reason`` is Tornado's
+    def initialize(self, status: int, reason: str, facts: dict[str, str] | None = None, wished: str = "") -> None:
+        # ``_reason`` is Tornado's.
+        self._status, self._why, self._facts, self._wished = status, reason, facts or {}, wished
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -174,7 +203,18 @@ class Refused(RequestHandler):
         self.set_header("Connection", "close")
         if self._status == 503:
             self.set_header("Retry-After", str(RETRY_AFTER_S))
-        self.finish({"error": self._why, **({"reason": self._code} if self._code else {})})
+        if self._facts.get("reason") == "HOST_NOT_ALLOWED" and "text/html" in self.request.headers.get("Accept", ""):
+            self._tell_person()
+        else:
+            self.finish({"error": self._why, **self._facts})
+
+    def _tell_person(self) -> None:
+        """A page, as the one that was asked for cannot say it."""
+        lang = language(self._wished or self.request.headers.get("Accept-Language", "").split(",")[0])
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
+                    f"<h1>{escape(t(lang, 'host.refused.title'))}</h1>"
+                    f"<p>{escape(t(lang, 'host.refused', host=self._facts['host']))}</p></html>")
 
     def data_received(self, chunk: bytes) -> None:
         """Not kept."""

@@ -21,12 +21,14 @@ from tornado.routing import PathMatches, Rule
 from ._version import __version__
 from .built import STATIC, BuiltFiles, texts_of
 from .edge import Mount, cookie_name
+from .gate import OriginRefused
 from .gateway.auth import Access, cookie_seconds
 from .gateway.identity import Identity
 from .i18n import catalogue
 from .peer import PeerSocket
 from .protocol.errors import GatewayError, RateLimited, Unauthorized
 from .protocol.schema import ConnectAuth
+from .proxies import RELAYED_USER
 
 if TYPE_CHECKING:
     from .edge import Edge
@@ -107,7 +109,8 @@ class Ours(web.RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """An error as JSON, without what went wrong inside."""
-        self.finish({"error": self._reason})
+        error = kwargs.get("exc_info", (None, None))[1]
+        self.finish({"error": self._reason, **(error.facts if isinstance(error, OriginRefused) else {})})
 
 
 class Plain(Ours):
@@ -138,8 +141,9 @@ def page(handler: Ours) -> None:
     handler.set_header("Content-Security-Policy", PAGE_CSP)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.set_header("Cache-Control", "no-cache")
-    # What the script asks for first comes along with it, not after it.
-    handler.add_header("Link", "<auth/session>; rel=preload; as=fetch; crossorigin")
+    # What the script asks for first comes along with it, not after it. On a mount it shows Jupyter's token with that.
+    if isinstance(handler, Plain) and RELAYED_USER not in handler.request.headers:
+        handler.add_header("Link", "<auth/session>; rel=preload; as=fetch; crossorigin")
     if texts := texts_of(handler.edge.locale(handler.request)):
         handler.add_header("Link", f"<{texts}>; rel=modulepreload")
     handler.finish(html)
@@ -232,7 +236,7 @@ def page_address(handler: Ours, *, expired: bool = False) -> str:
 
 
 class Session(Plain):
-    """Who am I? Nobody in particular is an answer, too."""
+    """Who am I? Nobody in particular is an answer, too. Asked by POST, a browser shows its origin, as a socket does."""
 
     access = "connect"
 
@@ -241,6 +245,8 @@ class Session(Plain):
         if self.identity is not None and self.identity.via == "tailscale":
             set_cookie(self, self.identity)  # so that what follows need not wait for Tailscale
         session_facts(self, self.identity, "standalone", self.edge.auth.modes())
+
+    post = get
 
 
 class Login(Plain):

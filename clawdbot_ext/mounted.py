@@ -16,7 +16,7 @@ from jupyter_server.utils import ensure_async
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
-from .gate import parse_origin
+from .gate import OriginRefused, parse_origin
 from .gateway.auth import Vouched
 from .gateway.identity import Identity
 from .handlers import (
@@ -47,8 +47,8 @@ class Mounted(Ours, JupyterHandler):
         if self.access is None:
             raise web.HTTPError(403)
         shown = self.edge.shown(self.request)
-        if shown.socket and not mount_origin_allowed(self):
-            raise web.HTTPError(403, reason="origin not allowed")
+        if shown.socket and not self.check_origin():
+            raise self._origin_refused()
         await self.edge.knows_devices(shown)
         self.known = self.edge.auth.recognize(shown)
         if self.known is None:
@@ -92,11 +92,38 @@ class Mounted(Ours, JupyterHandler):
         self.current_user = self._jupyter_current_user = User(
             username=identity.user, name=identity.user, display_name=identity.user)
 
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """The rule of the server around us for its kernels' sockets: the host that the page was asked for under,
+        ``allow_origin``, ``allow_origin_pat``. The scheme says nothing where a proxy has taken TLS off. Pages of
+        ``gateway.allowedOrigins`` are welcome besides, those of browsers' extensions and of no origin are not."""
+        text = self.request.headers.get("Origin")
+        given = None if text is None else parse_origin(text)
+        if given is not None and given in {parse_origin(each) for each in self.edge.live()["gateway.allowedOrigins"]}:
+            return True
+        if text is not None and given is None and self.allow_origin != "*":
+            return False
+        return bool(super().check_origin())
+
+    def skip_check_origin(self) -> bool:
+        """A token does not make a foreign page welcome."""
+        return self.request.method == "OPTIONS"
+
+    def _origin_refused(self) -> OriginRefused:
+        return OriginRefused(self.request.headers.get("Origin", ""), self.request.host, "ServerApp.allow_origin")
+
     def check_xsrf_cookie(self) -> None:
-        """An unsafe request comes from our page (its exact Origin), from a program with a credential in its head, which
-        no page can make a browser send, or with Jupyter's own token against forgery."""
-        shows = "Authorization" in self.request.headers or "Origin" in self.request.headers
-        if not shows or not mount_origin_allowed(self):
+        """An unsafe request of Jupyter's user shows what Jupyter itself wants against forgery: users of a Hub share an
+        origin. Of whom we know ourselves it comes from our page (its Origin), or from a program with a credential of
+        ours in its head, which no page has."""
+        unsafe = self.request.method not in ("GET", "HEAD", "OPTIONS")
+        if unsafe and not self.check_origin():
+            raise self._origin_refused()
+        headers = self.request.headers
+        if self.known is not None:
+            ours = "Authorization" in headers or "Origin" in headers
+        else:  # a Hub asks before it says who it is
+            ours = "Authorization" in headers and getattr(self, "_jupyter_current_user", self) is None
+        if not ours:
             super().check_xsrf_cookie()
 
     known: Identity | None = None
@@ -122,6 +149,7 @@ class MountPage(Mounted):
 
     @web.authenticated
     def get(self) -> None:
+        self.xsrf_token  # noqa: B018  sets Jupyter's cookie, which the page shows with what it asks for
         jupyters_cookie = getattr(self, "_new_cookie", None)  # where it took the token in the address
         if jupyters_cookie and "token" in self.request.query_arguments:
             self.redirect(page_address(self), status=303)
@@ -138,6 +166,8 @@ class MountSession(Mounted, APIHandler):
     @web.authenticated
     def get(self) -> None:
         session_facts(self, self.identity, "jupyter", [])
+
+    post = get
 
 
 class MountHealth(Mounted):
@@ -158,11 +188,17 @@ class MountLeads(Leading, Mounted):
 
 
 class MountFile(File, Mounted):
-    """What ``npm run build`` made."""
+    """What ``npm run build`` made: open as Jupyter's own built files are. A Hub wants a token of every GET by cookie
+    alone, which a module's script cannot show, and the part that says how to log in is one of them."""
 
-    access = "login"
-    get = web.authenticated(File.get)  # type: ignore[assignment]  # Tornado's decorator forgets the parameters
-    head = web.authenticated(File.head)  # type: ignore[assignment]
+    access = "open"
+
+    async def prepare(self, **options: Any) -> None:
+        """The host that was asked for is checked; no gateway starts."""
+        await JupyterHandler.prepare(self, _redirect_to_login=False)
+
+    get = allow_unauthenticated(File.get)
+    head = allow_unauthenticated(File.head)
 
 
 class MountSocket(PeerSocket, Mounted):
@@ -171,8 +207,7 @@ class MountSocket(PeerSocket, Mounted):
     access = "user"
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """``prepare`` has decided, by exact origins."""
-        return True
+        return Mounted.check_origin(self, origin_to_satisfy_tornado)
 
     @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
     async def get(self, *args: str, **kwargs: str) -> None:
@@ -190,17 +225,6 @@ def is_owner(handler: JupyterHandler, user: User) -> bool:
     if hub_user is not None:
         return user.username == hub_user
     return type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider)
-
-
-def mount_origin_allowed(handler: Mounted) -> bool:
-    """The exact origin of the server as the browser sees it, one of ``gateway.allowedOrigins``, or none at all."""
-    text = handler.request.headers.get("Origin")
-    if text is None:
-        return True
-    origin = parse_origin(text)
-    own = parse_origin(f"{handler.request.protocol}://{handler.request.host}")
-    allowed = {parse_origin(other) for other in handler.edge.live()["gateway.allowedOrigins"]}
-    return origin is not None and (origin == own or origin in allowed)
 
 
 def mount_routes(base: str, edge: Edge) -> list[Rule]:

@@ -71,7 +71,8 @@ class Relayed(PacedHandler, Mounted):
         await super().prepare(**options)
         if not self._finished:  # else it was refused, or Jupyter has led to its login
             known = self.identity
-            await self._reach(known.user if known else self.current_user.username, known.scopes if known else ())
+            user = known.user if known else self.current_user.username if self.current_user else ""  # "": what is open
+            await self._reach(user, known.scopes if known else ())
         if not self._finished:
             self.begin_pace()
 

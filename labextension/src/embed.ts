@@ -46,8 +46,8 @@ export interface ChatElement extends HTMLElement {
   mode: "page" | "panel";
   contexts: ContextSource[];
   codeActions: CodeAction[];
-  /** Put `text` into the composer, or send it at once together with `contexts`. */
-  compose(text: string, options?: { send?: boolean; contexts?: ContextSource[] }): void;
+  /** Put `text` into the composer, or send it at once together with `contexts`. False while a login is needed. */
+  compose(text: string, options?: { send?: boolean; contexts?: ContextSource[] }): Promise<boolean>;
   newSession(): void;
   focusComposer(): void;
 }

@@ -189,8 +189,9 @@ function activate(
       explain: text("Explain what this cell does, step by step."),
       fix: text("This cell fails. Find the cause and give the corrected cell."),
     }[kind];
-    chat.compose(question, { send: question !== "", contexts: [source] });
-    if (question === "") chat.focusComposer();
+    const taken = await chat.compose(question, { send: question !== "", contexts: [source] });
+    if (!taken) Notification.warning(text("The chat cannot be asked now. The Clawdbot panel says why."));
+    else if (question === "") chat.focusComposer();
   }
 
   commands.addCommand(Commands.open, {

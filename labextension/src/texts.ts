@@ -20,6 +20,8 @@ const KOREAN: Record<string, string> = {
   "Open a notebook first: there is no cell to work with.": "먼저 노트북을 열어 주세요. 작업할 셀이 없어요.",
   "The notebook is read-only.": "이 노트북은 읽기 전용이에요.",
   "The chat could not be loaded from the server.": "서버에서 채팅을 불러오지 못했어요.",
+  "The chat cannot be asked now. The Clawdbot panel says why.":
+    "지금은 물어볼 수 없어요. 이유는 Clawdbot 패널에서 볼 수 있어요.",
   "Try again": "다시 시도",
   "Run this cell to open the chat.": "이 셀을 실행하면 채팅이 열려요.",
   Notebook: "노트북",

@@ -210,8 +210,17 @@ describe("logging in", () => {
   });
 
   test("under Jupyter a refused session means Jupyter's login", async () => {
-    await expect(api(403).session()).resolves.toMatchObject({ authenticated: false, mount: "jupyter" });
+    const refused = { error: "Forbidden" };
+    await expect(api(403, refused).session()).resolves.toMatchObject({ authenticated: false, mount: "jupyter" });
+    await expect(api(403).session()).resolves.toBeNull(); // a Hub's own page, while the server is stopped
     await expect(api(503).probe()).resolves.toBe("unreachable");
+  });
+
+  test("a refused origin is told with the setting that mends it, and is no wrong password", async () => {
+    const refused = { reason: "ORIGIN_NOT_ALLOWED", setting: "gateway.allowedOrigins", origin: "https://x" };
+    await expect(api(403, refused).session("POST")).resolves.toMatchObject({ authenticated: false, refused });
+    await expect(api(403, refused).probe()).resolves.toBe("unauthorized");
+    await expect(api(403, refused).login("token", "t")).resolves.toEqual({ ok: false, reason: "refused", refused });
   });
 });
 

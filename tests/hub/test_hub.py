@@ -12,7 +12,7 @@ import pytest
 import requests
 from websockets.exceptions import InvalidStatus
 
-from tests.support.hub import Hub, cookies_for
+from tests.support.hub import Hub, cookie_of, cookies_for
 from tests.support.server import ROOT
 from tests.support.wire import WireError, opened, run, text_of
 
@@ -89,6 +89,10 @@ def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
     def at(user, path):
         return f"{hub.url}/user/{user}/clawdbot/{path}"
 
+    forged = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n", timeout=10, headers=origin)
+    assert forged.status_code == 403  # as a page of Bob's server in Ann's browser would send it: their origin is one
+    ann.headers["X-XSRFToken"] = cookie_of(ann, "_xsrf", "/user/ann/")
+    bob.headers["X-XSRFToken"] = cookie_of(bob, "_xsrf", "/user/bob/")
     made = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=10,
                     headers={**origin, "Content-Type": "text/csv"})
     assert made.status_code == 201, made.text

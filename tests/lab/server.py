@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.http import ask
+from tests.support.jupyter import quiet_lab, share_labextension
 from tests.support.server import ROOT, clean_environment, free_port
 
 TOKEN = "the-token-of-this-lab"
 START_S = 90.0
-APPUTILS = "@jupyterlab/apputils-extension"
 
 
 class Lab:
@@ -27,17 +27,9 @@ class Lab:
         self._process: subprocess.Popen[bytes] | None = None
         self.work.mkdir(parents=True)
         self.state.mkdir(mode=0o700)
-        extensions = folder / "share" / "labextensions"
-        extensions.mkdir(parents=True)
-        (extensions / "jupyter-clawdbot").symlink_to(ROOT / "clawdbot_ext" / "_labextension")
-        settings = folder / "settings" / APPUTILS
-        settings.mkdir(parents=True)
-        # A toast about news would lie over the composer.
-        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": False}
-        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
         self.environment = clean_environment(
             self.state, JUPYTER_TOKEN=TOKEN, JUPYTER_CONFIG_PATH=str(ROOT / "jupyter-config"),
-            JUPYTER_PATH=str(folder / "share"), JUPYTERLAB_SETTINGS_DIR=str(folder / "settings"),
+            JUPYTER_PATH=str(share_labextension(folder)), JUPYTERLAB_SETTINGS_DIR=str(quiet_lab(folder)),
             JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"), **(env or {}))
 
     @property

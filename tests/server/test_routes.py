@@ -86,8 +86,9 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["standalone"], "open") == OPEN and with_rule(tables["standalone"], "connect") == CONNECT
     assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
     assert with_rule(tables["listener"], "public") == {"Refused"}
-    for name in ("mount", "relay"):  # somebody's server: nothing but health, and the redirect to the page's slash
-        assert with_rule(tables[name], "open") == {"MountHealth", "MountLeads"}
+    for name in ("mount", "relay"):  # somebody's server: health, the redirect to the page's slash, built files
+        files = {"MountFile"} if name == "mount" else {"Relayed"}  # as FileFindHandler has Jupyter's
+        assert with_rule(tables[name], "open") == {"MountHealth", "MountLeads"} | files
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
 
 

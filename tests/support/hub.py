@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import requests
 
-from tests.support.jupyter import EXTENSIONS
+from tests.support.jupyter import EXTENSIONS, quiet_lab, share_labextension
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.tools import require
 
@@ -47,8 +47,9 @@ c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"],
 class Hub:
     """One Hub with its proxy. ``start`` it with the names of its users, whose servers then run."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, *, lab: bool = False, env: Mapping[str, str] | None = None):
+        """``lab``: the users' servers have JupyterLab with our extension; ``env``: more of their environment."""
+        self.folder, self._lab, self._env = folder, lab, dict(env or {})
         ports = [free_port() for _ in range(3)]
         self.url, self._hub_url, self._proxy_api = (f"http://127.0.0.1:{port}" for port in ports)
         self.gateway_port = free_port()
@@ -61,11 +62,15 @@ class Hub:
         node, proxy = require("node"), require("hub-proxy")
         settings = self.folder / "config"
         settings.mkdir()
-        extensions = {"ServerApp": {"jpserver_extensions": EXTENSIONS}}
-        (settings / "jupyter_server_config.json").write_text(json.dumps(extensions))
+        extensions = {**EXTENSIONS, "jupyterlab": True} if self._lab else EXTENSIONS
+        (settings / "jupyter_server_config.json").write_text(json.dumps({
+            "ServerApp": {"jpserver_extensions": extensions}, "LabApp": {"news_url": None}}))
         environment = {"PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_PATH": str(ROOT / "jupyter-config"), "LANG": "C.UTF-8",
                        "JUPYTER_CONFIG_DIR": str(settings), "CLAWDBOT_GATEWAY_PORT": str(self.gateway_port),
-                       "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp"}
+                       "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp", **self._env}
+        if self._lab:
+            environment |= {"JUPYTER_PATH": str(share_labextension(self.folder)),
+                            "JUPYTERLAB_SETTINGS_DIR": str(quiet_lab(self.folder))}
         given = {"url": self.url, "hub_url": self._hub_url, "proxy_api": self._proxy_api, "proxy": [node, proxy],
                  "folder": str(self.folder), "command": [sys.executable, "-m", "jupyterhub.singleuser"],
                  "environment": environment, "admin": ADMIN_TOKEN}
@@ -119,6 +124,16 @@ class Hub:
         browser.get(f"{self.url}/user/{user}/clawdbot/chat", timeout=10).raise_for_status()
         return browser
 
+    def start_server(self, user: str) -> None:
+        """Start the server of ``user``, whose account the Hub has; wait until it answers."""
+        self.api("post", f"users/{user}/server")
+        self._wait(lambda: self.api("get", f"users/{user}")["servers"].get("", {}).get("ready"))
+
+    def stop_server(self, user: str) -> None:
+        """Stop the server of ``user``, as the Hub's culler does; wait until it is gone."""
+        self.api("delete", f"users/{user}/server")
+        self._wait(lambda: "" not in self.api("get", f"users/{user}")["servers"])
+
     def stop(self) -> None:
         """End the Hub, which ends its proxy and its users' servers; what it leaves behind is killed."""
         if self._process is None or self._process.poll() is not None:
@@ -141,3 +156,8 @@ def cookies_for(browser: requests.Session, path: str) -> str:
         return path.startswith(cookie.path)
 
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies if fits(cookie))
+
+
+def cookie_of(browser: requests.Session, name: str, path: str) -> str:
+    """The value of the cookie ``name`` that was set for ``path``."""
+    return next(cookie.value or "" for cookie in browser.cookies if (cookie.name, cookie.path) == (name, path))

@@ -10,12 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.http import ask
-from tests.support.server import GatewayProcess, free_port
+from tests.support.server import ROOT, GatewayProcess, free_port
 
 TOKEN = "jupyter-token"
 EXTENSIONS = {"clawdbot_ext": True, "jupyterlab": False, "notebook": False, "notebook_shim": False,
               "jupyter_lsp": False, "jupyter_server_terminals": False}
 """Whatever else is installed would only make the start slower."""
+
+
+def share_labextension(folder: Path) -> Path:
+    """A data directory for ``JUPYTER_PATH`` in which JupyterLab finds our extension as it was built."""
+    extensions = folder / "share" / "labextensions"
+    extensions.mkdir(parents=True)
+    (extensions / "jupyter-clawdbot").symlink_to(ROOT / "clawdbot_ext" / "_labextension")
+    return folder / "share"
+
+
+def quiet_lab(folder: Path) -> Path:
+    """A settings directory for JupyterLab without toasts about news, which would lie over the composer."""
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    return folder / "settings"
 
 
 class JupyterProcess(GatewayProcess):

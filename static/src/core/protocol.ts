@@ -270,7 +270,19 @@ export type ParamsOf<M extends MethodName> = wire.Methods[M]["params"];
 export type ResultOf<M extends MethodName> = M extends keyof KnownResults ? KnownResults[M] : wire.Methods[M]["result"];
 
 /** `GET auth/session`. */
+/** A refused request; `setting`, where there is one, would have let it pass. */
+export interface Refused {
+  reason?: string;
+  origin?: string;
+  host?: string;
+  /** The address that the request came from, as the gateway sees it. */
+  peer?: string;
+  setting?: string;
+}
+
 export interface AuthSession {
+  /** Why the question was not answered. */
+  refused?: Refused | undefined;
   authenticated: boolean;
   user?: string;
   modes: ("token" | "password")[];

@@ -233,9 +233,11 @@ export class ClawdbotChat extends HostedElement {
   }
 
   private async askLogin(): Promise<void> {
-    const session = await this.auth.session();
+    const session = await this.auth.session("POST");
     // The page is let in and the socket is not: a contradiction that time may solve, but no reason to hurry.
-    if (session?.authenticated) this.askAgain = setTimeout(() => this.controller?.client.start(), ASK_AGAIN_MS);
+    // Nor is there a way to log in while the gateway does not give its part of the page.
+    if (session?.authenticated || !(await need("clawdbot-login")))
+      this.askAgain = setTimeout(() => this.controller?.client.start(), ASK_AGAIN_MS);
     else this.login = session ?? { authenticated: false, modes: ["token"], mount: "standalone" };
   }
 

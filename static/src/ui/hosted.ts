@@ -25,10 +25,14 @@ export abstract class HostedElement extends LitElement {
     this.codeActions = [];
   }
 
-  /** Put a text into the composer. With `send` it goes at once, if nothing was being written; `contexts` go along. */
-  async compose(text: string, { send = false, contexts = [] }: ComposeOptions = {}): Promise<void> {
+  /**
+   * Put a text into the composer. With `send` it goes at once, if nothing was being written; `contexts` go along. False
+   * while there is no composer, because a login is needed.
+   */
+  async compose(text: string, { send = false, contexts = [] }: ComposeOptions = {}): Promise<boolean> {
     const composer = await this.composer();
     await composer?.compose(text, send, contexts);
+    return composer !== null;
   }
 
   async focusComposer(): Promise<void> {

@@ -4,7 +4,7 @@ import type { TemplateResult } from "lit";
 
 import type { AuthApi } from "../core/auth.js";
 import { isComposingKey } from "../core/ime.js";
-import type { AuthSession } from "../core/protocol.js";
+import type { AuthSession, Refused } from "../core/protocol.js";
 import { addTexts } from "../i18n/index.js";
 import type { Translate } from "../i18n/index.js";
 import en from "../i18n/login.en.json";
@@ -31,6 +31,7 @@ export class ClawdbotLogin extends LightElement {
     busy: { state: true },
     problem: { state: true },
     blockedUntil: { state: true },
+    refused: { state: true },
   };
 
   declare session: AuthSession;
@@ -42,6 +43,8 @@ export class ClawdbotLogin extends LightElement {
   declare private busy: boolean;
   declare private problem: "wrong" | "unreachable" | null;
   declare private blockedUntil: number;
+  /** Why the gateway did not look at what was entered. */
+  declare private refused: Refused | null;
   private ticker: ReturnType<typeof setInterval> | undefined;
 
   declare onLoggedIn: () => void;
@@ -54,6 +57,7 @@ export class ClawdbotLogin extends LightElement {
     this.busy = false;
     this.problem = null;
     this.blockedUntil = 0;
+    this.refused = null;
   }
 
   override disconnectedCallback(): void {
@@ -67,11 +71,13 @@ export class ClawdbotLogin extends LightElement {
 
   protected override render(): TemplateResult {
     const { t, session } = this;
-    if (session.mount === "jupyter") {
-      return html`<div class="login-card">
+    const refused = this.refused ?? session.refused;
+    if (refused?.setting || session.mount === "jupyter") {
+      return html`<div class="login-card" role="alert">
         ${logo()}
-        <h1>${t("login.title")}</h1>
-        <p>${t("login.jupyter")}</p>
+        <h1>${t(refused?.setting ? "login.refusedTitle" : "login.title")}</h1>
+        ${refused?.setting ? this.mend(refused, refused.setting) : this.leadToJupyter()}
+        <button type="button" class="button" @click=${this.again}>${t("login.again")}</button>
       </div>`;
     }
     const mode = this.chosen();
@@ -119,6 +125,35 @@ export class ClawdbotLogin extends LightElement {
     </form>`;
   }
 
+  /** Jupyter's login leads back to the page; beside a notebook it is a page of its own, so that nothing here is lost. */
+  private leadToJupyter(): TemplateResult {
+    const page = new URL("chat", this.auth.base);
+    const own = page.pathname === location.pathname;
+    return html`<p>${this.t("login.jupyter")}</p>
+      <a class="button primary" href=${own ? location.href : page.href} target=${own ? "_self" : "_blank"}
+        >${this.t("login.submit")}</a
+      >`;
+  }
+
+  /** Which setting lets this page's address in, and how it is set. */
+  private mend({ origin = location.origin, host = "", peer = "" }: Refused, setting: string): TemplateResult {
+    const { t } = this;
+    const ours = setting.startsWith("gateway.");
+    const value = setting === "gateway.trustedProxies" ? peer : origin;
+    const command = ours
+      ? `clawdbot config set ${setting} '${JSON.stringify([value])}'`
+      : `c.${setting} = ${JSON.stringify(value)}`;
+    const why =
+      setting === "gateway.trustedProxies" ? "login.refusedProxy" : ours ? "login.refused" : "login.refusedJupyter";
+    return html`<p>${t(why, { origin, host, peer })}</p>
+      <p><code>${command}</code></p>`;
+  }
+
+  private readonly again = (): void => {
+    this.refused = null;
+    this.onLoggedIn();
+  };
+
   private message(wait: number): string {
     if (wait > 0) return this.t("login.limited");
     if (this.problem === "wrong")
@@ -145,6 +180,10 @@ export class ClawdbotLogin extends LightElement {
     if (result.ok) {
       field.value = "";
       this.onLoggedIn();
+      return;
+    }
+    if (result.reason === "refused") {
+      this.refused = result.refused;
       return;
     }
     if (result.reason === "limited") this.block(result.retryAfterMs ?? 10_000);

@@ -7,6 +7,7 @@ import type { Attached, Described, MediaKind, MediaLimits } from "../core/attach
 import type { Controller } from "../core/controller.js";
 import { UploadFailed } from "../core/uploads.js";
 import type { MediaStore } from "../core/uploads.js";
+import { xsrf } from "../core/xsrf.js";
 
 /** Smaller files are sent without asking whether they are there: the answer would take as long; bytes. */
 const ASKED_MIN = 1024 * 1024;
@@ -79,8 +80,10 @@ async function checksum(file: File): Promise<string | null> {
 /** What the gateway has of these bytes already; `null`: nothing, or it did not say. */
 async function stored(base: string, sha256: string, file: File, signal: AbortSignal): Promise<Attached | null> {
   try {
-    const answer = await fetch(new URL(`media/${sha256}`, base), {
+    const url = new URL(`media/${sha256}`, base);
+    const answer = await fetch(url, {
       method: "HEAD",
+      headers: xsrf(url),
       credentials: "same-origin",
       signal,
     });
@@ -106,6 +109,7 @@ function post(
   request.open("POST", url);
   request.responseType = "json";
   request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+  for (const [name, value] of Object.entries(xsrf(url))) request.setRequestHeader(name, value);
   if (sha256 !== null) request.setRequestHeader("X-Clawdbot-Sha256", sha256);
   return new Promise((resolve, reject) => {
     const lost = (): void => reject(new UploadFailed({ code: "lost" }));

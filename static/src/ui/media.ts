@@ -8,6 +8,7 @@ import type { TemplateResult } from "lit";
 import type { ContentBlock } from "../core/protocol.js";
 import { saw } from "../core/turns.js";
 import type { Saw } from "../core/turns.js";
+import { xsrf } from "../core/xsrf.js";
 import { addTexts } from "../i18n/index.js";
 import en from "../i18n/media.en.json";
 import ko from "../i18n/media.ko.json";
@@ -149,7 +150,8 @@ export class ClawdbotMedia extends LightElement {
   private async preview(event: Event): Promise<void> {
     if (!(event.currentTarget as HTMLDetailsElement).open || this.text !== null) return;
     try {
-      const response = await fetch(this.address, { headers: { Range: `bytes=0-${PREVIEW_BYTES - 1}` } });
+      const url = new URL(this.address);
+      const response = await fetch(url, { headers: { ...xsrf(url), Range: `bytes=0-${PREVIEW_BYTES - 1}` } });
       if (!response.ok) throw new Error(String(response.status));
       const text = (await response.text()).slice(0, PREVIEW_BYTES);
       this.text = text.length < (this.block.size ?? 0) ? `${text}\n…` : text;

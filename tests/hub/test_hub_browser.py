@@ -1,0 +1,163 @@
+"""A JupyterHub with two users as a browser sees it, which marks its requests in ways that no HTTP client does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tests.support.hub import Hub
+from tests.support.media import png
+from tests.support.tools import require
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+PATIENCE_MS = 30_000
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory) -> Iterator[Hub]:
+    hub = Hub(tmp_path_factory.mktemp("hub"), lab=True)
+    try:
+        hub.start(["ann", "bob"])
+        yield hub
+    finally:
+        hub.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = require("chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-sync"])
+        expect.set_options(timeout=PATIENCE_MS)
+        yield opened
+        expect.set_options(timeout=5_000)
+        opened.close()
+
+
+def logged_in(hub: Hub, browser: Browser, user: str) -> BrowserContext:
+    """A browser in which ``user`` has logged in by the Hub's own form."""
+    context = browser.new_context(viewport={"width": 1400, "height": 860}, locale="en-US")
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto(f"{hub.url}/hub/login")
+    page.locator("#username_input").fill(user)
+    page.locator("#password_input").fill("x")
+    page.locator("#login_submit").click()
+    page.wait_for_url("**/user/**")
+    page.close()
+    return context
+
+
+@pytest.fixture(scope="module")
+def ann(hub, browser) -> Iterator[BrowserContext]:
+    context = logged_in(hub, browser, "ann")
+    yield context
+    context.close()
+
+
+class Refusals:
+    """Requests of a page to what is ours that were answered with an error, as ``METHOD path status``."""
+
+    def __init__(self, page: Page):
+        self.seen: list[str] = []
+        page.on("response", self._answered)
+
+    def _answered(self, response) -> None:
+        if "/clawdbot/" in response.url and response.status >= 400:
+            self.seen.append(f"{response.request.method} {response.url.partition('/clawdbot/')[2]} {response.status}")
+
+
+def notebook(hub: Hub, name: str, *cells: str) -> None:
+    """A notebook in Ann's home."""
+    made = [{"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": cell, "execution_count": None,
+             "outputs": []} for number, cell in enumerate(cells)]
+    (hub.folder / "home" / "ann" / name).write_text(json.dumps(
+        {"cells": made, "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def opened(ann: BrowserContext, hub: Hub, name: str) -> Page:
+    page = ann.new_page()
+    page.goto(f"{hub.url}/user/ann/lab/tree/{name}?reset")
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=3 * PATIENCE_MS)
+    expect(page.get_by_role("button", name="| Idle")).to_be_attached(timeout=3 * PATIENCE_MS)
+    return page
+
+
+def run(page: Page, number: int) -> None:
+    page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").nth(number).click()
+    page.keyboard.press("Control+Enter")
+
+
+def ask(chat: Locator | Page, text: str) -> None:
+    chat.locator("#composer").fill(text)
+    chat.locator("#composer").press("Enter")
+
+
+def answered(chat: Locator | Page, text: str) -> None:
+    """The reply, which is this paragraph, stands there."""
+    expect(chat.locator("clawdbot-message").get_by_text(text, exact=True)).to_be_visible()
+
+
+def test_panel_explain_widget_and_magics_work_and_a_reload_brings_the_panel_back(hub, ann):
+    notebook(hub, "all.ipynb", "6 * 7  # [[text=It multiplies.]]",
+             "from clawdbot_ext import ChatWidget\nChatWidget('cell', height='320px')",
+             "%load_ext clawdbot_ext\n%clawdbot ask From a magic. [[text=For a magic.]]")
+    page = opened(ann, hub, "all.ipynb")
+    refusals = Refusals(page)
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.locator(".jp-Notebook .jp-Cell").first.hover()
+    page.get_by_role("button", name="Explain This Cell").first.click()
+    side = page.locator("#clawdbot-chat clawdbot-chat")
+    expect(side.locator(".connection[data-open=true]")).to_be_attached()
+    expect(side.locator("article.user")).to_have_count(1)
+    expect(side.locator("article.assistant .reply")).to_have_count(1)
+    ask(side, "And you? [[text=In the panel.]]")
+    answered(side, "In the panel.")
+
+    run(page, 1)
+    chat = page.locator(".jp-Notebook clawdbot-chat")
+    expect(chat.locator(".connection[data-open=true]")).to_be_attached()
+    ask(chat, "And you? [[text=In the cell.]]")
+    answered(chat, "In the cell.")
+    run(page, 2)
+    expect(page.locator(".jp-OutputArea-output", has_text="For a magic.")).to_be_visible()
+
+    page.reload()
+    answered(side, "In the panel.")
+    assert refusals.seen == []
+    page.close()
+
+
+def test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server_was_stopped(hub, ann):
+    page = ann.new_page()
+    refusals = Refusals(page)
+    page.goto(f"{hub.url}/user/ann/clawdbot/chat?session=files")
+    expect(page.locator(".connection[data-open=true]")).to_be_visible()
+    page.locator("input[type=file]").set_input_files([
+        {"name": "plot.png", "mimeType": "image/png", "buffer": png(320, 200)},
+        {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"name,value\nfirst," + b"1" * 2_000_000 + b"\n"}])
+    ask(page, "What are these? [[text=A plot and rows.]]")
+    answered(page, "A plot and rows.")
+    shown = page.locator("article.user img").first
+    expect(shown).to_be_visible()
+    assert shown.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 0
+    page.locator("article.user summary", has_text="Preview").click()
+    expect(page.locator("article.user", has_text="first,111")).to_be_visible()
+    assert [each for each in refusals.seen if not re.match(r"HEAD media/\w+ 404", each)] == []  # new to the gateway
+
+    hub.stop_server("ann")
+    card = page.locator("clawdbot-login")
+    expect(card.or_(page.locator(".banner"))).to_be_visible()
+    hub.start_server("ann")
+    expect(card).to_be_visible()  # the new server does not know the old one's cookie
+    card.get_by_role("link", name="Log in").click()
+    expect(page.locator(".connection[data-open=true]")).to_be_visible(timeout=2 * PATIENCE_MS)
+    answered(page, "A plot and rows.")
+    ask(page, "Again? [[text=After the restart.]]")
+    answered(page, "After the restart.")
+    page.close()

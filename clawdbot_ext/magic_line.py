@@ -100,6 +100,7 @@ class Transformers:
 
     def install(self) -> None:
         self._manager.token_transformers.append(self._line)
+        setattr(bare_cell, "has_side_effects", True)  # noqa: B010 - IPython's mark: not while a cell is typed
         self._manager.cleanup_transforms.insert(0, bare_cell)
 
     def remove(self) -> None:

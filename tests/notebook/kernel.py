@@ -7,8 +7,10 @@ import queue
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 CELL_S = 30.0
@@ -49,12 +51,17 @@ class Ran:
 
 
 class Kernel:
-    """A kernel whose environment is ``environment``."""
+    """A kernel whose environment is ``environment``; or the one of a connection file, which its server ends."""
 
-    def __init__(self, environment: Mapping[str, str]):
-        self._manager = KernelManager(kernel_name="python3")
-        self._manager.start_kernel(env=dict(environment))
-        self._client = self._manager.blocking_client()
+    def __init__(self, environment: Mapping[str, str] | None = None, *, connection: Path | None = None):
+        self._manager: KernelManager | None = None
+        if connection is None:
+            self._manager = KernelManager(kernel_name="python3")
+            self._manager.start_kernel(env=dict(environment or {}))
+            self._client = self._manager.blocking_client()
+        else:
+            self._client = BlockingKernelClient(connection_file=str(connection))
+            self._client.load_connection_file()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=CELL_S)
         self.comms: list[dict[str, Any]] = []
@@ -122,8 +129,10 @@ class Kernel:
         return list(reply["content"]["matches"])
 
     def interrupt(self) -> None:
+        assert self._manager is not None
         self._manager.interrupt_kernel()
 
     def stop(self) -> None:
         self._client.stop_channels()
-        self._manager.shutdown_kernel(now=True)
+        if self._manager is not None:
+            self._manager.shutdown_kernel(now=True)

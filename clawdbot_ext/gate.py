@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.httputil import HTTPServerRequest
@@ -28,6 +29,10 @@ from .proxies import seen
 
 MAX_ANONYMOUS_BODY = 64 * 1024
 """Bytes of a request body that is read before anybody has logged in. Jupyter's own limit is 512 MB, in memory."""
+
+MAX_NAME, MAX_PATH = 255, 4095
+"""Bytes of a part of an address's path, and of the whole: what a file system takes."""
+NOWHERE = {"status": 404, "reason": "not found"}
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST.pattern}", re.IGNORECASE)
@@ -160,6 +165,8 @@ class Foreign(Matcher):
         if refusal := policy.refusal(request):
             return {"target_kwargs": {"status": 403, "reason": refusal, "facts": _mended_by(refusal, request, policy),
                                       "wished": policy.config["ui.locale"]}}
+        if is_nowhere(request):
+            return {"target_kwargs": NOWHERE}
         if _has_large_body(request) and not self._known(request):
             return {"target_kwargs": {"status": 401, "reason": "log in before sending that much"}}
         return None
@@ -176,6 +183,21 @@ def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict
             "origin": request.headers.get("Origin", ""), "host": sent.host or request.headers.get("Host", ""),
             "setting": "gateway.trustedProxies" if unknown_proxy and refusal == ORIGIN_REFUSED else setting,
             "peer": request.remote_ip or ""}
+
+
+def is_nowhere(request: HTTPServerRequest) -> bool:
+    """Has it an address that no file, and nothing of ours, can have?
+
+    Every route passes here, so that none has to know what its file system makes of a NUL or a name without end.
+    """
+    path = unquote_to_bytes(request.path)
+    if len(path) > MAX_PATH or any(len(name) > MAX_NAME for name in path.split(b"/")):
+        return True
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return True
+    return any(ord(character) < 32 for character in text)
 
 
 def _has_large_body(request: HTTPServerRequest) -> bool:

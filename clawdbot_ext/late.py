@@ -9,6 +9,8 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router, Rule
 from tornado.web import Application
 
+from .gate import NOWHERE, Refused, is_nowhere
+
 
 class LateRoutes(Router):
     """A router of ``application`` that asks ``routes`` for its rules at each request.
@@ -26,6 +28,8 @@ class LateRoutes(Router):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """The first rule that matches; ``None``: the path is nobody's here."""
+        if is_nowhere(request):
+            return self._application.get_handler_delegate(request, Refused, dict(NOWHERE))
         for rule in self._routes():
             found = rule.matcher.match(request)
             if found is not None:

@@ -6,7 +6,9 @@ Used by the configuration, the discovery files and the secrets; knows nothing of
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -22,6 +24,25 @@ def make_directory(path: Path) -> None:
         missing.mkdir(mode=DIRECTORY_MODE, exist_ok=True)  # parents=True would give the parents the umask's mode
     if path.stat().st_mode & 0o077:
         path.chmod(DIRECTORY_MODE)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """A descriptor of ``path`` itself, 0600 from now on if it was there before with wider rights.
+
+    Raises ``OSError``: what stands there is a link, has another name elsewhere, or is no file. Through it a text that
+    strangers have a part in (a log) would get into a file that somebody else chose.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        if found.st_mode & 0o077:
+            os.fchmod(descriptor, FILE_MODE)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def write(path: Path, data: bytes) -> None:

@@ -302,6 +302,7 @@ class Seat:
         from . import logs
 
         self._log_file = logs.to_file(self.live())
+        logs.guard(self.host.log)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -19,7 +19,7 @@ PACKAGE = Path(clawdbot_ext.__path__[0])
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    ("_version", "describe", "filesystem", "i18n", "lease", "private", "protocol"),
+    ("_version", "describe", "escapes", "filesystem", "i18n", "lease", "private", "protocol"),
     ("config",),
     ("store", "agent", "discovery"),
     ("endpoint", "lock"),

@@ -26,7 +26,8 @@ SLOW_DELAY_MS = 220.0
 LONG_SECTIONS = 12
 
 _t = catalogue("agent")
-_WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
+_WORD_END = re.compile(r"(?<=\S)(?=\s)")
+_SUM = re.compile(r"[\d\s.+*/%()-]+")
 _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE)) for name, pattern in (
         ("tools", r"\btools\b|\bboth\b|도구들|여러 도구"),
@@ -131,8 +132,7 @@ def tool_results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 def _calls(wishes: Mapping[str, str], subject: str, text: str, offered: set[str]) -> list[dict[str, Any]]:
     """The calls of tools that the script makes: those dictated, else those that the subject is about."""
-    expression = re.search(r"[\d(][\d\s.+*/%()-]*[+*/%-][\d\s.+*/%()-]*[\d)]", text)
-    calculate = ("demo.calculate", {"expression": expression[0].strip() if expression else "6 * 7"})
+    calculate = ("demo.calculate", {"expression": _expression(text) or "6 * 7"})
     clock: tuple[str, dict[str, Any]] = ("demo.clock", {})
     wanted = {"tools": [clock, calculate], "tool": [calculate], "clock": [clock]}.get(subject, [])
     if "tool" in wishes:
@@ -141,6 +141,15 @@ def _calls(wishes: Mapping[str, str], subject: str, text: str, offered: set[str]
         wanted = []
     return [{"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}", "name": name, "input": arguments}
             for name, arguments in wanted if name in offered or "tool" in wishes]
+
+
+def _expression(text: str) -> str | None:
+    """The first sum in a text: from a digit or bracket to another, with an operator between."""
+    for found in _SUM.finditer(text):
+        sum_ = found[0].lstrip(" \t\r\n.+*/%)-").rstrip(" \t\r\n.+*/%(-")
+        if any(operator in sum_ for operator in "+*/%-"):
+            return sum_
+    return None
 
 
 def _on_results(locale: str, results: Sequence[Mapping[str, Any]]) -> str:
@@ -183,4 +192,7 @@ def _answer(locale: str, subject: str, text: str) -> str:
 
 def _words(text: str) -> list[str]:
     """The text in pieces that join to exactly it, a word each with the white space before it."""
-    return _WORD.findall(text) if text.strip() else [text] if text else []
+    words = _WORD_END.split(text) if text else []
+    if len(words) > 1 and words[-1].isspace():
+        words[-2:] = ["".join(words[-2:])]
+    return words

@@ -7,10 +7,10 @@ The last user text of a request counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_DIRECTIVE = re.compile(r"\[\[\s*([a-z_]+)\s*(?:=(.*?))?\]\]", re.DOTALL)
+_BEGINNING = re.compile(r"\[\[\s{0,9}([a-z_]{1,40})\s{0,9}(=|\]\])")
 
 
 def last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -28,12 +28,29 @@ def last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
 
 def parse(text: str) -> dict[str, str]:
     """``{"tokens": "3"}`` for ``"[[tokens=3]] hello"``; a directive without a value has the value ``"1"``."""
-    return {name: "1" if value is None else value for name, value in _DIRECTIVE.findall(text) if name} if text else {}
+    return {name: value for _, _, name, value in _found(text)}
 
 
 def strip(text: str) -> str:
     """The text without its directives."""
-    return _DIRECTIVE.sub("", text).strip()
+    kept, at = [], 0
+    for start, end, _, _ in _found(text):
+        kept.append(text[at:start])
+        at = end
+    return "".join([*kept, text[at:]]).strip()
+
+
+def _found(text: str) -> Iterator[tuple[int, int, str, str]]:
+    """Where each directive begins and ends, its name and value."""
+    at = 0
+    while begun := _BEGINNING.search(text, at):
+        at, value = begun.end(), "1"
+        if begun[2] == "=":
+            closed = text.find("]]", at)
+            if closed < 0:
+                return
+            value, at = text[at:closed], closed + 2
+        yield begun.start(), at, begun[1], value
 
 
 def number(directives: Mapping[str, str], name: str, default: float) -> float:

@@ -27,9 +27,12 @@ _BY_STATUS = {
     413: "too_large", 422: "invalid", 429: "rate_limit", 529: "overloaded",
 }
 _SPENT = re.compile(r"spend_limit|credit balance|billing|quota")
-_TOO_LONG = re.compile(r"prompt is too long|context (length|window|size)|too many tokens|exceed\w* .*context", re.I)
+_TOO_LONG = re.compile(
+    r"prompt is too long|context (length|window|size)|too many tokens|exceed\w{0,9} .{0,200}context", re.I)
 _SECRET = re.compile(r"(?i)\b(sk-[\w-]{6,}|(?:x-api-key|authorization)\s*[:=]\s*(?:\w+\s+)?\S+|bearer\s+\S+)")
 DETAIL_CHARS = 300
+LOOKED_AT_CHARS = 4_000
+"""Of a server's text this much is looked at; there is no bound on what one sends."""
 
 
 def classify(exc: Exception, *, began: bool, secret: str) -> ProviderError:
@@ -62,9 +65,10 @@ def from_body(body: Any, status: int, headers: httpx2.Headers, secret: str) -> P
     body = body if isinstance(body, Mapping) else {}
     error = body.get("error")
     error = error if isinstance(error, Mapping) else {"message": error if isinstance(error, str) else ""}
-    message = str(error.get("message") or body.get("message") or "")
+    whole = str(error.get("message") or body.get("message") or "")
+    message = whole[:LOOKED_AT_CHARS]
     details = error.get("details")
-    code = str(details.get("error_code", "")) if isinstance(details, Mapping) else ""
+    code = str(details.get("error_code", ""))[:DETAIL_CHARS] if isinstance(details, Mapping) else ""
     kind = _BY_TYPE.get(str(error.get("type"))) or _BY_STATUS.get(status) or _by_class(status)
     retry_after = _retry_after(headers)
     if kind in ("rate_limit", "invalid", "auth") and retry_after is None and _SPENT.search(f"{code} {message}".lower()):
@@ -72,7 +76,7 @@ def from_body(body: Any, status: int, headers: httpx2.Headers, secret: str) -> P
     elif kind == "invalid" and _TOO_LONG.search(message):
         kind = "too_large"
     return ProviderError(
-        kind, safe(message, secret) or f"status {status}", status=status, retry_after_s=retry_after,
+        kind, safe(whole, secret) or f"status {status}", status=status, retry_after_s=retry_after,
         request_id=headers.get("request-id") or _text(body.get("request_id")))
 
 
@@ -121,7 +125,7 @@ def safe(text: str, secret: str) -> str:
     """A server's text, fit to be shown: one line, bounded, without the key or anything that looks like one."""
     if len(secret) >= 4:
         text = text.replace(secret, "***")
-    text = " ".join(_SECRET.sub("***", text).split())
+    text = " ".join(_SECRET.sub("***", text[:LOOKED_AT_CHARS]).split())
     return text if len(text) <= DETAIL_CHARS else text[: DETAIL_CHARS - 1] + "…"
 
 

@@ -98,12 +98,14 @@ KNOWN: tuple[Known, ...] = (  # newest first
 )
 _BY_ID = {model.id: model for model in KNOWN}
 
-_DECORATION = re.compile(r"(^.*/)|(^anthropic\.)|([@-]\d{8}$)|(-latest$)|(-v\d+:\d+$)|(\[[^\]]*\]$)|(:[a-z]+$)")
+_DECORATION = re.compile(
+    r"(^.*/)|(^anthropic\.)|([@-]\d{8}$)|(-latest$)|(-v\d{1,4}:\d{1,4}$)|(\[[^\[\]]{0,40}\]$)|(:[a-z]{1,40}$)")
+LONGEST_ID = 200
 
 
 def lookup(model_id: str) -> Known | None:
     """The row of a model id as any server spells it: ``anthropic/claude-opus-5.5``, ``claude-haiku-4-5-20251001`` …"""
-    name = model_id.lower()
+    name = model_id.lower() if len(model_id) <= LONGEST_ID else ""
     while (shorter := _DECORATION.sub("", name)) != name:
         name = shorter
     return _BY_ID.get(name.replace(".", "-"))

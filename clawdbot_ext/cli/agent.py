@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..client_errors import ClientError
+from ..escapes import Cleaner, clean
 from ..protocol.errors import GatewayError
 from . import exits
 from .connection import Target, gateway_options, json_option, with_client
-from .output import Cleaner, clean, fail, note, print_json, say
+from .output import fail, note, print_json, say
 
 if TYPE_CHECKING:
     from ..client import End, GatewayClient, Notice

@@ -20,12 +20,13 @@ import click
 
 from ..client_errors import ClientError
 from ..config import load
+from ..escapes import clean
 from ..protocol.errors import GatewayError
 from ..protocol.keys import canonical
 from . import exits, files
 from .agent import media_notice, retry_notice
 from .connection import Target, gateway_options
-from .output import clean, is_terminal, language, out, say
+from .output import is_terminal, language, out, say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -18,8 +18,9 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 from .. import private
+from ..escapes import clean
 from .files import ATTACH
-from .output import clean, say
+from .output import say
 
 PROMPT = "› "
 ESCAPE_S = 0.1

@@ -9,11 +9,12 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..client_reply import End, message_text
+from ..escapes import clean
 from ..protocol.clock import now_ms
 from .chat_input import PROMPT
 from .files import attachments, line_of
 from .markdown import rendered
-from .output import ago, clean, say
+from .output import ago, say
 from .pictures import picture, protocol
 from .sessions import speaker
 

@@ -16,9 +16,10 @@ from .. import discovery
 from ..config import Config, ConfigError
 from ..config_file import REDACTED, issues, read, unflatten
 from ..config_schema import is_branch, unknown
+from ..escapes import clean
 from . import exits
 from .connection import Target, call, json_option
-from .output import clean, facts, language, note, out, print_json, say
+from .output import facts, language, note, out, print_json, say
 
 NEEDS_RESTART = ("gateway.port", "gateway.bind", "gateway.customBindHost")
 """What a running gateway cannot change under its clients."""

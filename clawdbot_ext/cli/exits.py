@@ -14,8 +14,9 @@ from __future__ import annotations
 from ..client_errors import ClientError, ConnectionLost, TimedOut, Unreachable, Untrusted
 from ..config import ConfigError
 from ..endpoint import NoGateway
+from ..escapes import clean
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
-from .output import clean, language, say
+from .output import language, say
 
 OK, FAILED, USAGE, UNREACHABLE, UNAUTHORIZED, INTERRUPTED, CTRL_C = 0, 1, 2, 3, 4, 5, 130
 

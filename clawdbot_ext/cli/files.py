@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..escapes import clean
 from ..i18n import nice_size
-from .output import clean, say
+from .output import say
 
 ATTACH, DETACH = "/attach", "/detach"
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..escapes import clean
 from ..protocol.errors import GatewayError
 from .connection import Target, gateway_options, with_client
 from .exits import FAILED
-from .output import clean, note, out, say
+from .output import note, out, say
 
 if TYPE_CHECKING:
     from ..client import GatewayClient

@@ -16,7 +16,7 @@ from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.segment import Segment
 from rich.text import Text
 
-from .output import clean
+from ..escapes import clean
 
 if TYPE_CHECKING:
     from typing_extensions import Self

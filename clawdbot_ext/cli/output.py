@@ -16,16 +16,8 @@ from typing import Any
 
 import click
 
+from ..escapes import clean
 from ..i18n import catalogue, environment_language
-
-_STRING = "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,4096}"
-"""The beginning of OSC, DCS and their like: window titles, links, pasting into the clipboard."""
-_CSI = "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}"
-"""The beginning of colours, cursor movements and modes."""
-_SEQUENCES = re.compile(f"{_CSI}[@-~]|{_STRING}(?:\x07|\x1b\\\\|\x9c)|\x1b[ -/]{{0,8}}[0-~]")
-_UNFINISHED = re.compile(f"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]{{0,8}}|\r)\\Z")
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""C0 but tab and newline, DEL, C1, and the marks that change the order in which a line is read."""
 
 
 @cache
@@ -51,33 +43,6 @@ def texts(area: str) -> Callable[..., str]:
 say = texts("cli")
 
 
-def clean(text: str) -> str:
-    """``text`` without ANSI sequences and control characters (tab and newline stay)."""
-    if text.isascii() and text.isprintable():
-        return text
-    return _CONTROLS.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
-
-
-class Cleaner:
-    """``clean`` for text that comes in pieces: a sequence that is cut in two is still one."""
-
-    def __init__(self) -> None:
-        self._pending = ""
-
-    def feed(self, text: str) -> str:
-        """What can be printed now."""
-        text = self._pending + text
-        self._pending = ""
-        if unfinished := _UNFINISHED.search(text):
-            self._pending, text = unfinished[0], text[: unfinished.start()]
-        return clean(text)
-
-    def finish(self) -> str:
-        """The rest, at the end of the text."""
-        rest, self._pending = self._pending, ""
-        return clean(rest)
-
-
 # -- printing ---------------------------------------------------------------------------------------------------------
 def out(text: str = "") -> None:
     """A line on standard output."""
@@ -94,7 +59,9 @@ def fail(text: str) -> None:
     click.echo(f"{click.style('clawdbot:', fg='red')} {text}", err=True)
 
 
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+MARKS = 8
+"""Characters that share a column at most, in what is shortened: a letter and its marks."""
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def print_json(value: Any) -> None:
@@ -116,11 +83,16 @@ def pad(text: str, columns: int) -> str:
 def shorten(text: str, columns: int) -> str:
     """``text`` on one line of at most ``columns``."""
     text = " ".join(clean(text).split())
-    if width(text) <= columns:
+    whole = text[: MARKS * columns]  # however long a title is, no more than fits is measured
+    if len(whole) == len(text) and width(text) <= columns:
         return text
-    while text and width(text) > columns - 1:
-        text = text[:-1]
-    return text + "…"
+    used = fits = 0
+    for character in whole:
+        used += width(character)
+        if used > columns - 1:
+            break
+        fits += 1
+    return whole[:fits] + "…"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -21,8 +21,9 @@ import click
 
 from .. import discovery, private
 from ..config import Config, load, program_environment
+from ..escapes import clean
 from . import exits
-from .output import clean, note, out, texts
+from .output import note, out, texts
 from .service_task import task_xml
 
 tell = texts("remote")

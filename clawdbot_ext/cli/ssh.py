@@ -28,6 +28,8 @@ tell = texts("remote")
 PROGRAM = "CLAWDBOT_SSH"
 """Environment variable: the ssh to use, as words of a shell."""
 REMOTE_COMMAND = "clawdbot"
+LOOKED_AT_CHARS, LINES_TRIED = 64_000, 100
+"""Of what the other machine prints: the end, and the lines of it that may begin our answer."""
 FIND_S = 45.0
 FIND_ASKING_S = 180.0
 """Where somebody types a password meanwhile."""
@@ -128,8 +130,8 @@ class RemoteGateway:
             raise SshError("noAnswer", exits.FAILED, host=host)
         if answer.get("expiresAt") is None:
             raise SshError("hub", exits.FAILED, host=host, url=url)
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         except (ValueError, KeyError):
             raise SshError("noAnswer", exits.FAILED, host=host) from None
@@ -197,10 +199,11 @@ def _last_line(text: str) -> str:
 def _last_object(text: str) -> dict[str, Any]:
     """The last JSON object that begins a line of ``text``; an empty one without."""
     decoder = json.JSONDecoder()
-    for start in reversed([found.start() for found in re.finditer(r"^\{", text, re.MULTILINE)]):
+    text = text[-LOOKED_AT_CHARS:]
+    for start in reversed([found.start() for found in re.finditer(r"^\{", text, re.MULTILINE)][-LINES_TRIED:]):
         try:
             value, _ = decoder.raw_decode(text, start)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             return value

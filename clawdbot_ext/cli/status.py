@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..escapes import clean
 from ..protocol.clock import now_ms
 from . import exits
 from .connection import Target, gateway_options, json_option, with_client
-from .output import ago, clean, duration, facts, out, print_json, say, shorten, table
+from .output import ago, duration, facts, out, print_json, say, shorten, table
 
 if TYPE_CHECKING:
     from ..client import GatewayClient

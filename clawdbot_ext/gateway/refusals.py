@@ -14,6 +14,8 @@ from ..i18n import catalogue, language, texts
 from ..protocol.errors import GatewayError
 
 AREA = "refusals"
+LONGEST = 1_000
+"""Characters of a message that is translated; those of ours that quote a client are shorter."""
 _t = catalogue(AREA)
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -28,6 +30,8 @@ def to_wire(error: GatewayError, locale: str | None) -> dict[str, Any]:
 
 def sentence(message: str, locale: str | None) -> str | None:
     """The English ``message`` in another language; ``None`` where nobody has translated it."""
+    if len(message) > LONGEST:
+        return None
     for pattern, key in _patterns():
         if found := pattern.fullmatch(message):
             return _t(locale, key, **found.groupdict())

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawdbot_ext.cli import output
-from clawdbot_ext.cli.output import Cleaner, clean, duration, pad, print_json, shorten, width
+from clawdbot_ext.cli.output import duration, pad, print_json, shorten, width
+from clawdbot_ext.escapes import Cleaner, clean
 
 HOSTILE = {
     "colour": ("\x1b[31mred\x1b[0m", "red"),

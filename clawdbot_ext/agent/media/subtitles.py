@@ -11,7 +11,7 @@ from typing import Any
 from .jobs import Segment
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
-_CUE = re.compile(rf"^\s*\[?\s*{_TIME}\s*-->\s*{_TIME}[^\]\n]*?\]?[ \t]*(.*)$")
+_CUE = re.compile(rf"\[?\s{{0,9}}{_TIME}\s{{0,9}}-->\s{{0,9}}{_TIME}[^\]\n]*?\]?[ \t]*(.*)$")
 """A line of times, alone (SRT, VTT) or with its text behind it (whisper)."""
 
 
@@ -57,7 +57,7 @@ def _cues(lines: list[str]) -> Iterator[Segment]:
     texts: list[str] = []
     begun = False
     for line in [*lines, "00:00 --> 00:00"]:
-        match = _CUE.match(line)
+        match = _CUE.match(line.lstrip())
         if match is None:
             if begun and line.strip() and not line.strip().isdigit():  # a number alone counts the next cue
                 texts.append(line.strip())

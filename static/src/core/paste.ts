@@ -35,7 +35,10 @@ export function pastedFrom(clip: Clip): Pasted {
  * The first row is the head, as in nearly every sheet that is copied.
  */
 export function tableFrom(text: string): string | null {
-  const rows = cells(text.replace(/\r\n?/g, "\n").replace(/\n+$/, ""));
+  const lines = text.replace(/\r\n?/g, "\n");
+  let end = lines.length;
+  while (lines[end - 1] === "\n") end -= 1;
+  const rows = cells(lines.slice(0, end));
   const width = rows[0]?.length ?? 0;
   // A part of a web page may have a table among prose: only what is cells throughout is a sheet.
   if (width < 2 || rows.some((row) => row.length !== width)) return null;

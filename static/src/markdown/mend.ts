@@ -9,7 +9,7 @@
 import { tooDense } from "./bounds.js";
 
 /** A last line of which one cannot tell what it will be: markers of lists, headings, rules, quotes, fences, setext. */
-const UNDECIDED = /^[ \t]*(?:[-*+=_>#~`|\s]+|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*|\[\^[^\]\s]*\]?)$/;
+const UNDECIDED = /^(?:[-*+=_>#~`|\s]+|[ \t]*(?:\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*|\[\^[^\]\s]*\]?))$/;
 
 /** Longer lines are what they are: an undecided one is short. */
 const LINE_MAX_CHARS = 1_000;
@@ -94,7 +94,7 @@ function mendInline(text: string): string {
       bracket = bracket < 0 ? at : bracket;
       at += 1;
     } else if (text[at] === "]" && bracket >= 0) {
-      const address = /^\]\([^()\s]*(?:\([^()\s]*\))*[^()\n]*\)/.exec(rest);
+      const address = /^\]\([^()\n]*(?:\([^()\s]*\)[^()\n]*)*\)/.exec(rest);
       if (!address && text[at + 1] === "(") return closeAll(unlinked(text, bracket, at), open);
       if (!address && at === text.length - 1) return closeAll(unlinked(text, bracket, at), open);
       bracket = -1;
@@ -116,7 +116,7 @@ function dollarStep(text: string, at: number): number {
   const rest = text.slice(at + 1);
   const end = rest.search(/[$\n]/);
   if (end >= 0) return end + 2;
-  const mathLike = /^[\\A-Za-z({|]/.test(rest) && rest.length < 80 && !/\p{L}{3,} \p{L}{3,}/u.test(rest);
+  const mathLike = /^[\\A-Za-z({|]/.test(rest) && rest.length < 80 && !/\p{L}{3} \p{L}{3}/u.test(rest);
   return (mathLike || rest === "") && !/\w/.test(text.charAt(at - 1)) ? -1 : 1;
 }
 
@@ -128,7 +128,9 @@ function closingRun(text: string, from: number, length: number): number {
 }
 
 function closeCode(text: string, at: number, run: string, open: Open[]): string {
-  const content = text.slice(at + run.length).replace(/`+$/, "");
+  let end = text.length;
+  while (text[end - 1] === "`") end -= 1;
+  const content = text.slice(at + run.length, end);
   if (content.trim() === "") return closeAll(text.slice(0, at), open);
   return closeAll(text.slice(0, at) + run + content + run, open);
 }
@@ -153,7 +155,7 @@ function toggle(text: string, at: number, open: Open[]): number {
 
 function closeAll(text: string, open: readonly Open[]): string {
   // A marker with nothing behind it is not shown; one at the very end may be half of a longer one.
-  let shown = text.replace(/(?:\s|^)(?:\*{1,3}|~{1,2}|!)$/, (match) => match.replace(/[*~!]+$/, ""));
+  let shown = text.replace(/(?<=\s|^)(?:\*{1,3}|~{1,2}|!)$/, "");
   const begun = open.filter((each) => each.at + each.mark.length < shown.length);
   if (begun.length === 0) return shown;
   shown = shown.replace(/(?<![*~])[*~]$/, "").trimEnd();

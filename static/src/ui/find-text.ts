@@ -29,6 +29,6 @@ function plainText(row: Row): string {
   const text = rowText(row).normalize("NFC");
   if (row.role === "user") return text;
   return text
-    .replace(/(\]\()[^()\s]*(?:\([^()\s]*\))*[^()\n]*\)/g, "")
+    .replace(/\]\([^()\n]*(?:\([^()\s]*\)[^()\n]*)*\)/g, "")
     .replace(/[*~`]+|(?<!\w)_+|_+(?!\w)|^#+ |^> ?|[[\]]/gm, "");
 }

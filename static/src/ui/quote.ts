@@ -137,5 +137,5 @@ function selectedText(transcript: Element): string {
   const plain = range.toString();
   if (around?.closest(".bubble")) return plain.trim();
   if (!around?.closest("pre")) return cleaned(range.cloneContents()).text;
-  return plain.includes("\n") ? `\`\`\`\n${plain.replace(/^\n+|\s+$/g, "")}\n\`\`\`` : plain.trim();
+  return plain.includes("\n") ? `\`\`\`\n${plain.replace(/^\n+/, "").trimEnd()}\n\`\`\`` : plain.trim();
 }

@@ -288,7 +288,7 @@ function speak(ui: Ui, markdown: string): void {
   }
   const words = markdown
     .replace(/```[\s\S]*?(?:```|$)/g, ` ${ui.t("turns.codeSkipped")} `)
-    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/!?\[([^[\]]*)\]\([^()]*\)/g, "$1")
     .replace(/[*_`#>|~]+/g, " ");
   const utterance = new SpeechSynthesisUtterance(words);
   utterance.lang = /[가-힣]/.test(words) ? "ko-KR" : ui.locale;

@@ -32,7 +32,9 @@ SOURCE_TOKENS = 8000
 IMAGE_EDGE = 1000
 """Plots are seen well at this size."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]{0,500}>", re.DOTALL | re.IGNORECASE)
+_UNREAD = re.compile(r"<(script|style)\b", re.IGNORECASE)
+_UNREAD_END = {name: re.compile(rf"</{name}\s{{0,9}}>", re.IGNORECASE) for name in ("script", "style")}
+_TAG = re.compile(r"<[^<>]{0,500}>")
 _PICTURES = {"image/png", "image/jpeg"}
 _TEXTS = ("text/markdown", "text/latex", "text/plain", "text/html", "application/json", "image/svg+xml")
 """What an output is shown as: the first that it has; a table's plain text is shorter than its HTML."""
@@ -168,7 +170,7 @@ class _Telling:
         value = data[mime]
         text = _joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False)
         if mime == "text/html":
-            text = re.sub(r"\s*\n\s*", "\n", _TAG.sub(" ", text)).strip()
+            text = _without_tags(text)
         self._shortened("output", _ANSI.sub("", text))
 
     def _shortened(self, label: str, text: str, tokens: int = OUTPUT_TOKENS) -> None:
@@ -194,6 +196,22 @@ class _Telling:
         self.blocks += [TextBlock(self.text.strip()), block]
         self.text, self.pictures, self.left = "", self.pictures + 1, self.left - _cost(block)
         return True
+
+
+def _without_tags(html: str) -> str:
+    """What HTML says, line by line; in one pass, however many scripts it opens and never closes."""
+    kept, at, never_ends = [], 0, set()
+    for begun in _UNREAD.finditer(html):
+        name = begun[1].lower()
+        if begun.start() < at or name in never_ends:
+            continue
+        if ended := _UNREAD_END[name].search(html, begun.end()):
+            kept.append(html[at : begun.start()])
+            at = ended.end()
+        else:
+            never_ends.add(name)
+    lines = _TAG.sub(" ", " ".join([*kept, html[at:]])).split("\n")
+    return "\n".join(stripped for line in lines if (stripped := line.strip()))
 
 
 def _decoded(job: Job, mime: str, encoded: str, number: int) -> ImageBlock | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 import hatch_build
 from clawdbot_ext._version import __version__
@@ -206,3 +207,34 @@ def test_a_changed_source_is_built_again(tmp_path: Path) -> None:
     assert hatch_build.is_built(tmp_path)
     source.write_text("2")
     assert not hatch_build.is_built(tmp_path)
+
+
+SAFE = {
+    "anthropic": "0.87.0",  # CVE-2026-34450, CVE-2026-34452: the memory tool's files
+    "cryptography": "50.0.0",  # CVE-2026-69247; before: CVE-2026-69249, -39892, -34073, -26007
+    "jupyter-server": "2.21.0",  # CVE-2026-86049; before: CVE-2026-44727 (2.20), four of 2.18
+    "jupyterhub": "5.5.1",  # GHSA-c4gm-pwx9-9w8j, GHSA-69wv-m5fw-2fhp
+    "jupyterlab": "4.6.2",  # GHSA-whvh-wf3x-g77j; before: CVE-2026-40171 (4.5.7)
+    "nbconvert": "7.17.1",  # CVE-2026-39378 and another
+    "notebook": "7.5.6",  # CVE-2026-40171
+    "pillow": "13.0.0",  # CVE-2026-96639 and fifteen more; PSD: CVE-2026-25990 (12.1.1)
+    "pyarrow": "17.0.0",  # CVE-2024-52338
+    "tornado": "6.6.0",  # GHSA-mpf4-983q-p7j4 and more; before: CVE-2026-31958 (6.5.5)
+}
+"""The first version without a published hole, as of 2026-11; CONTRIBUTING.md says how this is kept up to date."""
+LAST_FOR_3_10 = {"pillow": "12.3.0", "tornado": "6.5.10"}
+"""Where the safe one does not run there any more."""
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.14"])
+def test_no_floor_admits_a_version_with_a_published_hole(python):
+    text = (ROOT / "pyproject.toml").read_text()
+    quoted = re.findall(r'^\s*(?:[a-z]+ = \[)?"((?:\w|-)+[^"]*>=[^"]*)"', text, re.MULTILINE)
+    safe = {**SAFE, **LAST_FOR_3_10} if python == "3.10" else SAFE
+    floors: dict[str, Version] = {}
+    for requirement in map(Requirement, quoted):
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": python}):
+            lowest = max(Version(each.version) for each in requirement.specifier if each.operator == ">=")
+            floors[requirement.name] = min(lowest, floors.get(requirement.name, lowest))
+    assert set(safe) <= set(floors)
+    assert not {name: str(floors[name]) for name, first in safe.items() if floors[name] < Version(first)}

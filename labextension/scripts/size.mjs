@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-const BUDGET = 18 * 1024; // bytes, gzip
+const BUDGET = 22 * 1024; // bytes, gzip
 const folder = join(import.meta.dirname, "../../clawdbot_ext/_labextension/static");
 const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
 const sizes = files.map((name) => [name, gzipSync(readFileSync(join(folder, name)), { level: 9 }).length]);

@@ -9,6 +9,15 @@ export interface Attachment {
   fileName: string;
   mimeType: string;
   content: string;
+  cells?: readonly CellSource[];
+}
+
+/** A notebook, and the cell of it if it is about one, that an attachment was made from. */
+export interface CellSource {
+  path: string;
+  id?: string;
+  /** A sum of the cell's text at that time. */
+  revision?: string;
 }
 
 /** Something of this page that can go along with a message. It is read when the message is sent. */
@@ -24,12 +33,21 @@ export interface ContextSource {
   read(): Promise<Attachment[]>;
 }
 
+/** A block of code in a reply, and what the question was about. */
+export interface CodeBlock {
+  language: string;
+  asked: readonly CellSource[];
+}
+
 /** What can be done with a block of code in a reply. */
 export interface CodeAction {
   id: string;
   label: string;
-  run(code: string, language: string): void | Promise<void>;
+  run(code: string): void | Promise<void>;
 }
+
+/** What can be done with a block now. Where something else can be done, the chat is given another function. */
+export type CodeActions = (block: CodeBlock) => readonly CodeAction[];
 
 export interface ChatStatus {
   title: string;
@@ -45,7 +63,7 @@ export interface ChatElement extends HTMLElement {
   locale: string;
   mode: "page" | "panel";
   contexts: ContextSource[];
-  codeActions: CodeAction[];
+  codeActions: CodeActions | null;
   /** Put `text` into the composer, or send it at once together with `contexts`. False while a login is needed. */
   compose(text: string, options?: { send?: boolean; contexts?: ContextSource[] }): Promise<boolean>;
   newSession(): void;
@@ -68,13 +86,7 @@ export interface WidgetState {
 interface Embed {
   define(): void;
   /** Draw the chat of a widget into `el`; what is given back takes it away. */
-  renderWidget(options: {
-    model: WidgetState;
-    el: HTMLElement;
-    base: string;
-    locale: string;
-    codeActions: CodeAction[];
-  }): Promise<() => void>;
+  renderWidget(options: { model: WidgetState; el: HTMLElement; base: string; locale: string }): Promise<() => void>;
 }
 
 let loading: Promise<Embed> | undefined;

@@ -13,17 +13,18 @@ import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator } from "@jupyterlab/translation";
+import { NotebookCode } from "./actions.js";
 import { contextSources, sourceOf } from "./contexts.js";
 import { droppedFiles } from "./drops.js";
-import type { ChatStatus, CodeAction } from "./embed.js";
+import type { ChatElement, ChatStatus } from "./embed.js";
 import { loadOnApproach, root } from "./embed.js";
 import { explainIcon, fixIcon, icon } from "./icon.js";
-import { failedCell, insertAndRun, insertBelow, NoCell, replaceCell } from "./notebook.js";
+import { hasError, NoCell } from "./notebook.js";
 import { Namespace } from "./namespace.js";
 import { ChatPanel } from "./panel.js";
 import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
-import { texts } from "./texts.js";
+import { texts, WARNING_MS } from "./texts.js";
 import { registerWidget } from "./widget.js";
 
 const ID = "jupyter-clawdbot:plugin";
@@ -84,37 +85,34 @@ function activate(
   const current = () => notebooks?.currentWidget ?? null;
 
   const theme = (): "light" | "dark" => (!themes?.theme || themes.isLight(themes.theme) ? "light" : "dark");
-  const actions: CodeAction[] = notebooks
-    ? [
-        {
-          id: "insert",
-          label: text("Insert below"),
-          run: (code) => told(() => void insertBelow(notebooks, code)),
-        },
-        {
-          id: "replace",
-          label: text("Replace cell"),
-          run: (code) => told(() => replaceCell(notebooks, code)),
-        },
-        {
-          id: "run",
-          label: text("Insert and run"),
-          run: (code) => told(() => insertAndRun(notebooks, code)),
-        },
-      ]
-    : [];
+  const panels = new Set<ChatPanel>();
+  /** Chats in outputs of cells, which came by themselves. */
+  const guests = new Set<ChatElement>();
+  const open = (path: string): Promise<unknown> => app.commands.execute("docmanager:open", { path });
+  const code = notebooks
+    ? new NotebookCode(notebooks, text, open, () => {
+        panels.forEach((panel) => panel.reoffer());
+        for (const guest of guests)
+          if (guest.isConnected) guest.codeActions = code?.actions ?? null;
+          else guests.delete(guest);
+      })
+    : null;
+  document.addEventListener("clawdbot-guest", (event) => {
+    const guest = (event as CustomEvent<ChatElement>).detail;
+    guest.codeActions = code?.actions ?? null;
+    guests.add(guest);
+  });
 
   async function told(work: () => void | Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!(error instanceof NoCell)) throw error;
-      Notification.warning(text(error.message));
+      Notification.warning(text(error.message), { autoClose: WARNING_MS });
     }
   }
 
   const sessions = new Sessions(state);
-  const panels = new Set<ChatPanel>();
   const namespace = new Namespace(
     () => [...panels].some((panel) => panel.isVisible),
     () => {
@@ -132,7 +130,7 @@ function activate(
       isNew: () => sessions.isNew(id),
       onSession: (key) => void sessions.show(id, key),
       contexts: () => contextSources(current(), namespace.names, text),
-      codeActions: actions,
+      codeActions: () => code?.actions ?? null,
       dropped: (drag) => droppedFiles(drag, current(), app.serviceManager.contents),
       onStatus: (news: ChatStatus) => status.tell(news),
       onShow: () => namespace.look(),
@@ -225,14 +223,14 @@ function activate(
       (await side.element()).newSession();
     },
   });
-  const hasError = (): boolean => {
-    const panel = current();
-    return panel !== null && failedCell(panel) !== null;
+  const failed = (): boolean => {
+    const cell = current()?.content.activeCell;
+    return cell ? hasError(cell) : false;
   };
   const cellCommands = [
     [Commands.ask, "Ask About This Cell", "ask", hasCell, icon],
     [Commands.explain, "Explain This Cell", "explain", hasCell, explainIcon],
-    [Commands.fix, "Fix This Cell", "fix", hasError, fixIcon],
+    [Commands.fix, "Fix This Cell", "fix", failed, fixIcon],
     [Commands.askSelection, "Ask About the Selected Text", "selection", hasCell, icon],
   ] as const;
   for (const [id, label, kind, isEnabled, drawing] of cellCommands)
@@ -241,7 +239,7 @@ function activate(
       caption: text(label),
       icon: drawing,
       isEnabled,
-      // Of the buttons on a cell, that to fix it is there after an error only.
+      // Of the buttons on a cell, that to fix it is on one that failed only.
       ...(kind === "fix" ? { isVisible: isEnabled } : {}),
       execute: () => about(kind),
     });
@@ -272,5 +270,5 @@ function activate(
       apply();
       loaded.changed.connect(apply);
     });
-  return registerWidget(app, rendermime, { text, locale, codeActions: actions });
+  return registerWidget(app, rendermime, { text, locale });
 }

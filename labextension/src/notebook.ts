@@ -1,14 +1,15 @@
-/** What the chat can know of the notebook in front of the person, and what it can do there. Every edit can be undone. */
+/** What the chat can know of the notebook in front of the person. */
 import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
-import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
-import { NotebookActions } from "@jupyterlab/notebook";
-import type { Attachment } from "./embed.js";
+import type { NotebookPanel } from "@jupyterlab/notebook";
+import type { Attachment, CellSource } from "./embed.js";
 import { textFile } from "./embed.js";
 
 /** Text of one output that goes along; the rest of it is said to be left out. */
 const MOST_OUTPUT = 8_000;
 /** Images of one cell that go along. */
 const MOST_IMAGES = 4;
+/** Cells that an answer can find again. */
+const MOST_CELLS = 100;
 /** Text of the whole notebook that goes along; cells are left out from its beginning. */
 const MOST_NOTEBOOK = 60_000;
 
@@ -83,7 +84,8 @@ export function cellFiles(panel: NotebookPanel, cells: readonly Cell[]): Attachm
     cells.length === 1 ? `cell-${place}` : `cells-${place}-to-${placeOf(panel, cells[cells.length - 1] ?? first)}`;
   const text = cells.map((cell) => cellText(panel, cell)).join("\n\n");
   const head = `From the notebook ${panel.context.path}:\n\n`;
-  return [textFile(`${name}.md`, head + text), ...cells.flatMap((cell) => images(panel, cell)).slice(0, MOST_IMAGES)];
+  const told = { ...textFile(`${name}.md`, head + text), cells: cells.slice(0, MOST_CELLS).map(sourceIn(panel)) };
+  return [told, ...cells.flatMap((cell) => images(panel, cell)).slice(0, MOST_IMAGES)];
 }
 
 /** The whole notebook as Markdown; of a long one the end, which says how much is missing. */
@@ -102,10 +104,33 @@ export function notebookFile(panel: NotebookPanel): Attachment {
   }
   const left = index > 0 ? `(the first ${index} cells are left out)\n\n` : "";
   const kernel = panel.sessionContext.kernelDisplayName;
-  return textFile(
+  const told = textFile(
     `${nameOf(panel)}.md`,
     `Notebook ${panel.context.path}, kernel ${kernel}\n\n${left}${parts.join("\n\n")}`,
   );
+  return { ...told, cells: [{ path: panel.context.path }] };
+}
+
+/** Where a cell is, and a sum of what it says now. */
+function sourceIn(panel: NotebookPanel): (cell: Cell) => CellSource {
+  return ({ model }) => ({
+    path: panel.context.path,
+    id: model.id,
+    revision: revisionOf(model.sharedModel.getSource()),
+  });
+}
+
+/** A sum of a text, 53 bits (cyrb53). The browser's own digests are not there on plain http to another host. */
+export function revisionOf(text: string): string {
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    a = Math.imul(a ^ code, 2654435761);
+    b = Math.imul(b ^ code, 1597334677);
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+  return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
 }
 
 function cellText(panel: NotebookPanel, cell: Cell): string {
@@ -159,30 +184,3 @@ function json(cell: Cell): CellJson {
 
 /** Why there is nothing to work with. */
 export class NoCell extends Error {}
-
-function writable(tracker: INotebookTracker): NotebookPanel {
-  const panel = tracker.currentWidget;
-  if (!panel?.content.activeCell) throw new NoCell("Open a notebook first: there is no cell to work with.");
-  if (panel.context.model.readOnly || !panel.context.contentsModel?.writable)
-    throw new NoCell("The notebook is read-only.");
-  return panel;
-}
-
-/** Put `code` into a new cell below the active one, which becomes active. */
-export function insertBelow(tracker: INotebookTracker, code: string): NotebookPanel {
-  const panel = writable(tracker);
-  NotebookActions.insertBelow(panel.content);
-  panel.content.activeCell?.model.sharedModel.setSource(code);
-  return panel;
-}
-
-/** Put `code` in the place of what the active cell says. */
-export function replaceCell(tracker: INotebookTracker, code: string): void {
-  writable(tracker).content.activeCell?.model.sharedModel.setSource(code);
-}
-
-/** Put `code` into a new cell and run it in the notebook's kernel, where the person sees what it does. */
-export async function insertAndRun(tracker: INotebookTracker, code: string): Promise<void> {
-  const panel = insertBelow(tracker, code);
-  await NotebookActions.run(panel.content, panel.sessionContext);
-}

@@ -3,7 +3,7 @@ import { Notification } from "@jupyterlab/apputils";
 import type { Drag } from "@lumino/dragdrop";
 import { SplitPanel, Widget } from "@lumino/widgets";
 import type { Message } from "@lumino/messaging";
-import type { Attachment, ChatElement, ChatStatus, CodeAction, ContextSource } from "./embed.js";
+import type { Attachment, ChatElement, ChatStatus, CodeActions, ContextSource } from "./embed.js";
 import { loadElement, root } from "./embed.js";
 import { icon } from "./icon.js";
 import type { Text } from "./texts.js";
@@ -19,7 +19,7 @@ export interface PanelOptions {
   /** Another session is on show. */
   onSession: (key: string) => void;
   contexts: () => ContextSource[];
-  codeActions: CodeAction[];
+  codeActions: () => CodeActions | null;
   /** What was dropped from Lab (cells, files), as files; `null` for anything else. */
   dropped: (event: Drag.Event) => Promise<Attachment[]> | null;
   onStatus: (status: ChatStatus) => void;
@@ -54,6 +54,11 @@ export class ChatPanel extends Widget {
   /** What goes along, as the notebook is now. Behind another panel it waits until it is seen. */
   refresh(): void {
     if (this.chat && this.isVisible) this.chat.contexts = this.options.contexts();
+  }
+
+  /** Other things can be done with code now. */
+  reoffer(): void {
+    if (this.chat) this.chat.codeActions = this.options.codeActions();
   }
 
   retheme(): void {
@@ -140,7 +145,7 @@ export class ChatPanel extends Widget {
     chat.sessionKey = session;
     chat.locale = this.options.locale;
     chat.theme = this.options.theme();
-    chat.codeActions = this.options.codeActions;
+    chat.codeActions = this.options.codeActions();
     chat.contexts = this.options.contexts();
     chat.addEventListener("clawdbot-status", (event) =>
       this.options.onStatus((event as CustomEvent<ChatStatus>).detail),
@@ -156,6 +161,7 @@ export class ChatPanel extends Widget {
   private failed(): void {
     const { text } = this.options;
     Notification.error(text("The chat could not be loaded from the server."), {
+      autoClose: false,
       actions: [
         {
           label: text("Try again"),

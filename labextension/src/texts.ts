@@ -15,8 +15,28 @@ const KOREAN: Record<string, string> = {
   "Ask About the Selected Text": "선택한 텍스트에 대해 묻기",
   "Chat with the assistant about your notebook": "노트북에 대해 어시스턴트와 대화해요",
   "Insert below": "아래에 셀로 넣기",
-  "Replace cell": "셀 바꾸기",
+  "Insert below cell %1": "셀 %1 아래에 넣기",
+  "Insert at the end": "맨 끝에 셀로 넣기",
+  "Replace cell %1": "셀 %1 바꾸기",
+  "Replace cell %1?": "%1번 셀을 바꿀까요?",
+  Replace: "바꾸기",
+  Cancel: "취소",
+  Show: "보기",
   "Insert and run": "셀로 넣고 실행",
+  "Open %1": "%1 열기",
+  "The cell has changed since the question.": "질문한 뒤에 셀이 바뀌었어요.",
+  "This is what would change.": "이렇게 바뀌어요.",
+  "The cell was changed meanwhile; nothing was replaced.": "그사이 셀이 바뀌어서 바꾸지 않았어요.",
+  "The cell says that already.": "셀 내용이 이미 같아요.",
+  "The cell is no longer there.": "그 셀이 이제 없어요.",
+  "The cell is read-only.": "이 셀은 읽기 전용이에요.",
+  "The notebook is not open.": "노트북이 열려 있지 않아요.",
+  "Cell %1 was inserted.": "%1번 셀을 넣었어요.",
+  "Cell %1 was replaced.": "%1번 셀을 바꿨어요.",
+  "Hidden characters": "숨은 문자",
+  "The code has characters that cannot be seen, or that turn the order of what is:":
+    "코드에 보이지 않거나 보이는 순서를 뒤바꾸는 문자가 있어요.",
+  "Go on without them": "빼고 계속하기",
   "Open a notebook first: there is no cell to work with.": "먼저 노트북을 열어 주세요. 작업할 셀이 없어요.",
   "The notebook is read-only.": "이 노트북은 읽기 전용이에요.",
   "The chat could not be loaded from the server.": "서버에서 채팅을 불러오지 못했어요.",
@@ -38,6 +58,9 @@ const KOREAN: Record<string, string> = {
   "Clawdbot: not connected": "Clawdbot: 연결 안 됨",
   "Clawdbot: log in": "Clawdbot: 로그인 필요",
 };
+
+/** How long a warning is shown; without a time Lab only counts it in its status bar. */
+export const WARNING_MS = 8_000;
 
 /** `%1` … are places for `values`. */
 export type Text = (message: string, ...values: (string | number)[]) => string;

@@ -7,7 +7,6 @@ import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Panel } from "@lumino/widgets";
-import type { CodeAction } from "./embed.js";
 import { loadElement, root } from "./embed.js";
 import type { Text } from "./texts.js";
 
@@ -19,7 +18,6 @@ const OUTPUT = "application/vnd.clawdbot.chat+json";
 export interface WidgetHome {
   text: Text;
   locale: string;
-  codeActions: CodeAction[];
 }
 
 /** Tell Jupyter's widgets of the chat. Where there are none (their extension is switched off), nothing happens. */
@@ -120,8 +118,7 @@ function classes(base: typeof Base, home: WidgetHome, models: Models): Base.Expo
     private async open(): Promise<void> {
       try {
         const embed = await loadElement();
-        const { locale, codeActions } = home;
-        const end = await embed.renderWidget({ model: this.model, el: this.el, base: root(), locale, codeActions });
+        const end = await embed.renderWidget({ model: this.model, el: this.el, base: root(), locale: home.locale });
         if (endings.has(this)) endings.set(this, end);
         else end();
       } catch {

@@ -166,6 +166,18 @@ export interface Attachment {
   fileName?: string | null;
   /** Read and without effect. */
   type?: string | null;
+  /** Ours: where in which notebook it is from. Kept with the message, so that an answer finds its cell again. */
+  cells?: CellSource[] | null;
+}
+
+/** A notebook that an attachment was made from, and the cell of it if it is about one. */
+export interface CellSource {
+  /** Of the notebook, as the contents API names it. */
+  path: string;
+  /** The cell's id (nbformat 4.5). */
+  id?: string | null;
+  /** A sum of the cell's text at that time, as the client takes it. */
+  revision?: string | null;
 }
 
 export interface ChallengeEvent {

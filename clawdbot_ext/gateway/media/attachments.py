@@ -14,6 +14,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ...agent.media.api import MediaError, Note
 from ...i18n import catalogue
 from ...protocol.errors import GatewayError, InvalidRequest, TooLarge, Unavailable
@@ -56,7 +58,11 @@ async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> l
     found: list[Media] = []
     for number, attachment in enumerate(given):
         try:
-            found.append(await _resolve_one(gw, client, attachment))
+            media = await _resolve_one(gw, client, attachment)
+            if attachment.cells:
+                origin = {"cells": msgspec.to_builtins(attachment.cells)}
+                media = msgspec.structs.replace(media, facts={**media.facts, **origin})
+            found.append(media)
             total = sum(media.size for media in found)
             if total > limits.max_total:
                 raise TooLarge(f"the attachments take {total} bytes and more; at most {limits.max_total}",

@@ -14,6 +14,21 @@ MAX_ATTACHMENTS = 100
 """Of one message, whatever the settings say."""
 
 
+class CellSource(Params):
+    """A notebook that an attachment was made from, and the cell of it if it is about one."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    """Of the notebook, as the contents API names it."""
+    id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    """The cell's id (nbformat 4.5)."""
+    revision: Annotated[str, Meta(max_length=64)] | None = None
+    """A sum of the cell's text at that time, as the client takes it."""
+
+
+MAX_CELLS = 100
+"""That one attachment is made from, and that are told apart."""
+
+
 class Attachment(Params):
     """One file of a message: exactly one of `mediaId`, `content` and `path` says which."""
 
@@ -28,6 +43,8 @@ class Attachment(Params):
     file_name: Annotated[str, Meta(max_length=4096)] | None = None
     type: Annotated[str, Meta(max_length=64)] | None = None
     """Read and without effect."""
+    cells: Annotated[Sequence[CellSource], Meta(max_length=MAX_CELLS)] | None = None
+    """Ours: where in which notebook it is from. Kept with the message, so that an answer finds its cell again."""
 
 
 Attachments = Annotated[Sequence[Attachment], Meta(max_length=MAX_ATTACHMENTS)]

@@ -4,7 +4,7 @@
  * Files travel ahead of their message (`core/uploads.ts`); the message then names them. Where the gateway is reached by
  * frames only (a kernel comm), the bytes go inside the frame as base64.
  */
-import type { ContentBlock } from "./protocol.js";
+import type { CellSource, ContentBlock } from "./protocol.js";
 
 export type MediaKind = "image" | "audio" | "video" | "document" | "text" | "notebook";
 
@@ -19,6 +19,8 @@ export interface Described {
   height?: number;
   durationMs?: number;
   pages?: number;
+  /** Where in which notebook it is from. */
+  cells?: readonly CellSource[];
 }
 
 /** An attachment that can go with a message. */
@@ -116,10 +118,11 @@ function accepts(accept: readonly string[], file: FileFacts): boolean {
 
 /** The form in which `chat.send` and `chat.edit` take it. */
 export function wireOf(attached: Attached): Record<string, unknown> {
-  if ("mediaId" in attached) return { mediaId: attached.mediaId };
-  if ("path" in attached) return { path: attached.path };
+  const origin = attached.cells ? { cells: attached.cells } : {};
+  if ("mediaId" in attached) return { mediaId: attached.mediaId, ...origin };
+  if ("path" in attached) return { path: attached.path, ...origin };
   const { content, mimeType, name, kind } = attached;
-  return { content, mimeType, fileName: name, type: kind === "image" ? "image" : "file" };
+  return { content, mimeType, fileName: name, type: kind === "image" ? "image" : "file", ...origin };
 }
 
 /** The content block that the stored message will have, for showing it before it is stored. */
@@ -140,13 +143,15 @@ export function attachedOf(blocks: readonly ContentBlock[]): Kept[] {
       name = "",
       mimeType = "",
       size = 0,
+      cells,
     } = block as ContentBlock &
       Partial<Described> & {
         mediaId?: string;
         path?: string;
       };
     if (type === "text" || type === "thinking") return [];
-    const known = { name, mimeType, size, kind: (type === "file" ? "text" : type) as MediaKind };
+    const facts = { name, mimeType, size, kind: (type === "file" ? "text" : type) as MediaKind };
+    const known = cells ? { ...facts, cells } : facts;
     if (mediaId !== undefined) return [{ ...known, mediaId }];
     return path === undefined ? [] : [{ ...known, path }];
   });

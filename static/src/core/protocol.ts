@@ -96,6 +96,15 @@ export interface ContentBlock {
   durationMs?: number;
   pages?: number;
   notes?: MediaNote[];
+  cells?: readonly CellSource[];
+}
+
+/** A notebook, and the cell of it if it is about one, that an attachment was made from. */
+export interface CellSource {
+  path: string;
+  id?: string;
+  /** A sum of the cell's text at that time. */
+  revision?: string;
 }
 
 /** What a tool is doing, or has done: `agent` events of stream `tool`, and `inFlight.tools`. */

@@ -10,7 +10,7 @@
  * @attr {string} locale      `en` or `ko`, likewise
  * @attr {string} mode        `page` (fills the window) or `panel` (a guest in another page)
  * @prop {ContextSource[]} contexts  what of the page around can go along with a message
- * @prop {CodeAction[]} codeActions what the page around can do with a block of code
+ * @prop {CodeActions} codeActions what the page around can do with a block of code
  * @prop {Transport} transport how to reach the gateway; default: a WebSocket to `base-url`, with login where needed
  * @fires clawdbot-session    `detail.key`: another session is on show
  * @fires clawdbot-status     `detail`: `{title, status, locale}`, for a page's title
@@ -273,8 +273,9 @@ export class ClawdbotChat extends HostedElement {
     this.notices.set(this.prefs.notify);
     if (changed.has("sessionKey") && this.hasUpdated && this.sessionKey !== "") this.controller.select(this.sessionKey);
     const locale = this.language();
-    const { ui, prefs, mode } = this;
-    if (ui?.locale !== locale || ui.prefs !== prefs || ui.mode !== mode || ui.controller !== this.controller) {
+    const { ui, prefs, mode, codeActions } = this;
+    const same = ui?.locale === locale && ui.prefs === prefs && ui.mode === mode && ui.codeActions === codeActions;
+    if (!same || ui.controller !== this.controller) {
       this.ui = this.makeUi(this.controller, locale);
       if (ui && ui.locale !== locale && this.state.connection.status === "open") this.controller.client.reopen();
     }

@@ -1,7 +1,7 @@
 /** What every part of the chat is given: who acts, in which language, how the person likes it. */
 import { RequestRefused } from "../core/client.js";
 import type { Controller } from "../core/controller.js";
-import type { CodeAction } from "../core/host.js";
+import type { CodeActions } from "../core/host.js";
 import type { Locale, Translate } from "../i18n/index.js";
 import type { PartName } from "../parts.js";
 
@@ -38,7 +38,7 @@ export interface Ui {
   canLogOut(): boolean;
   logOut(): void;
   /** What the home around can do with code. */
-  codeActions: readonly CodeAction[];
+  codeActions: CodeActions | null;
   /** Put text into the composer and the cursor behind it. */
   compose(text: string): void;
 }

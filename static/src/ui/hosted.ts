@@ -3,7 +3,7 @@ import { LitElement } from "lit";
 import type { PropertyDeclarations } from "lit";
 
 import type { Controller } from "../core/controller.js";
-import type { CodeAction, ComposeOptions, ContextSource } from "../core/host.js";
+import type { CodeActions, ComposeOptions, ContextSource } from "../core/host.js";
 
 /** How long a caller waits for the chat to be there. */
 const READY_MS = 5_000;
@@ -15,14 +15,14 @@ export abstract class HostedElement extends LitElement {
   };
 
   declare contexts: readonly ContextSource[];
-  declare codeActions: readonly CodeAction[];
+  declare codeActions: CodeActions | null;
 
   protected abstract controller: Controller | null;
 
   constructor() {
     super();
     this.contexts = [];
-    this.codeActions = [];
+    this.codeActions = null;
   }
 
   /**

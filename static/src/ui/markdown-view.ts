@@ -4,6 +4,7 @@
  * Set `text` and `streaming`; settled blocks are written to the DOM once. Code blocks get a bar with a copy button,
  * highlighting and math are fetched when first needed; until then, and if they cannot be had, the source is shown.
  */
+import type { CellSource } from "../core/protocol.js";
 import { GrowingText } from "../markdown/blocks.js";
 import type { Block } from "../markdown/blocks.js";
 import { lazy, mathRenderer } from "../markdown/lazy.js";
@@ -29,6 +30,7 @@ const REHIGHLIGHT_MS = 100;
 const REHIGHLIGHT_MAX_CHARS = 8_000;
 
 const colours = lazy(() => import("./colour.js"));
+const offers = lazy(() => import("./offers.js"));
 const footnotes = lazy(() => import("./footnotes.js"));
 
 export class MarkdownView extends HTMLElement {
@@ -47,6 +49,8 @@ export class MarkdownView extends HTMLElement {
   private tail: HTMLElement | null = null;
   private tailCode: { element: HTMLElement; lang: string; shown: string; highlightedAt: number } | null = null;
   private notes: Footnotes | null = null;
+  private asked: readonly CellSource[] = [];
+  private offered: Ui["codeActions"] = null;
   private shownText = "";
   private shownStreaming: boolean | null = null;
 
@@ -67,10 +71,20 @@ export class MarkdownView extends HTMLElement {
     this.notes?.draw(this.growing.notes, !streaming);
   }
 
+  /** The question was about these cells; what the home around can do now is offered at each block of code. */
+  offer(asked: readonly CellSource[]): void {
+    const actions = this.ui?.codeActions ?? null;
+    if (actions === this.offered && JSON.stringify(asked) === JSON.stringify(this.asked)) return;
+    this.asked = asked;
+    this.offered = actions;
+    for (const frame of this.querySelectorAll<HTMLElement>(".code[data-whole]")) this.offerAt(frame);
+  }
+
   private settle(block: Block): void {
     const element = this.tail ?? this.newBlock();
     if (block.code && this.tailCode?.lang === block.code.lang) this.growCode(block.code.text, true);
     else this.fill(element, block);
+    for (const frame of element.querySelectorAll<HTMLElement>(".code")) this.offerAt(frame);
     this.dropTail();
   }
 
@@ -168,28 +182,23 @@ export class MarkdownView extends HTMLElement {
     name.textContent = lang || this.labels.code;
     const bar = document.createElement("div");
     bar.className = "code-bar";
-    bar.append(name, ...this.actionButtons(code, lang));
+    bar.append(name);
     if (DRAWN.has(lang)) bar.append(this.showButton(code, lang));
     bar.append(this.copyButton(async () => (await import("./copy.js")).copyText(code.textContent), this.labels.copy));
     const frame = document.createElement("div");
     frame.className = "code";
     frame.dir = "ltr";
+    frame.dataset.lang = lang;
     frame.append(bar, pre);
     void colour(code, lang);
     return { frame, code };
   }
 
-  /** What the home around can do with the code: put it into a cell, run it. */
-  private actionButtons(code: HTMLElement, lang: string): HTMLButtonElement[] {
-    return (this.ui?.codeActions ?? []).map(({ id, label, run }) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "copy";
-      button.dataset.action = id;
-      button.textContent = label;
-      button.addEventListener("click", () => void run(code.textContent, lang));
-      return button;
-    });
+  /** What the home around can do with the code: put it into a cell, run it. Not with half of a block. */
+  private offerAt(frame: HTMLElement): void {
+    frame.dataset.whole = "";
+    if (this.offered || frame.querySelector(".code-acts"))
+      void offers.load().then((part) => part?.offer(frame, this.offered, this.asked));
   }
 
   /** What is written in this language can be looked at, on a click and in a frame without network. */

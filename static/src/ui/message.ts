@@ -85,6 +85,7 @@ export class ClawdbotMessage extends LightElement {
     for (const part of this.parts) {
       if (part.kind !== "text" && part.kind !== "thinking") continue;
       const view = this.querySelector<MarkdownView>(`[data-part="${part.key}"]`);
+      view?.offer(this.row.asked ?? []);
       view?.show(part.text, part.kind === "text" ? part.streaming : live !== undefined);
     }
     const article = this.querySelector("article");

@@ -4,7 +4,7 @@
  * and from first token to final reply, so its element is never made anew.
  */
 import { rowKey, textOf } from "../core/messages.js";
-import type { Message } from "../core/protocol.js";
+import type { CellSource, Message } from "../core/protocol.js";
 import type { Live, Pending, Thought, View } from "../core/state.js";
 
 /** The versions of a message to choose from, oldest first. */
@@ -31,10 +31,14 @@ export interface Row {
   /** The text to send again when this (last) reply failed. */
   retryText?: string;
   siblings?: Siblings;
+  /** Of an answer: the cells that the question was about. */
+  asked?: readonly CellSource[];
 }
 
 /** Rows of stored turns, kept as long as what they are made of is the same. */
 let stored: { of: readonly unknown[]; rows: Row[]; asked: string | undefined } = { of: [], rows: [], asked: undefined };
+/** Of a question without any, one list for all. */
+const NO_CELLS: readonly CellSource[] = [];
 
 /** The rows of a view: stored turns, then what is on its way. Sends that wait behind a running reply are not rows. */
 export function rowsOf(view: View): Row[] {
@@ -61,7 +65,10 @@ export function rowsOf(view: View): Row[] {
     });
   }
   if (live) {
-    rows.push({ key: rowKey("assistant", live.runId, ""), role: "assistant", at: live.startedAt, messages: [], live });
+    const key = rowKey("assistant", live.runId, "");
+    const question = rows.findLast((row) => row.key === rowKey("user", live.runId, "")) ?? rows.at(-1);
+    const asked = question?.role === "user" ? cellsOf(question) : (question?.asked ?? NO_CELLS);
+    rows.push({ key, role: "assistant", at: live.startedAt, messages: [], live, asked });
   }
   return rows;
 }
@@ -70,6 +77,7 @@ function turns(view: View): { rows: Row[]; asked: string | undefined } {
   const rows: Row[] = [];
   const seen = new Set<string>();
   let asked: string | undefined;
+  let cells = NO_CELLS;
   for (const message of view.messages) {
     const role = message.role === "user" ? "user" : "assistant";
     const before = rows.at(-1);
@@ -81,7 +89,10 @@ function turns(view: View): { rows: Row[]; asked: string | undefined } {
       continue;
     }
     if (message.role === "toolResult") continue; // its call is on an older page
-    if (role === "user") asked = textOf(message);
+    if (role === "user") {
+      asked = textOf(message);
+      cells = cellsIn(typeof message.content === "string" ? [] : message.content);
+    }
     const thought = message.runId === undefined ? undefined : view.thoughts[message.runId];
     const key = rowKey(role, message.runId, message.id);
     rows.push({
@@ -91,10 +102,21 @@ function turns(view: View): { rows: Row[]; asked: string | undefined } {
       messages: [message],
       ...(thought && role === "assistant" ? { thought } : {}),
       ...(siblings ? { siblings } : {}),
+      ...(role === "assistant" ? { asked: cells } : {}),
     });
     seen.add(key);
   }
   return { rows, asked };
+}
+
+function cellsIn(attached: readonly { cells?: readonly CellSource[] }[]): readonly CellSource[] {
+  const found = attached.flatMap(({ cells }) => cells ?? []);
+  return found.length > 0 ? found : NO_CELLS;
+}
+
+function cellsOf(question: Row): readonly CellSource[] {
+  const content = question.messages[0]?.content ?? question.pending?.attachments ?? [];
+  return typeof content === "string" ? NO_CELLS : cellsIn(content);
 }
 
 /** Does a message belong to the turn before it? A run's messages do; a tool's result does to whoever called. */
@@ -111,6 +133,7 @@ export function sameRow(a: Row, b: Row): boolean {
     a.pending === b.pending &&
     a.thought === b.thought &&
     a.retryText === b.retryText &&
+    JSON.stringify(a.asked) === JSON.stringify(b.asked) &&
     a.siblings?.at === b.siblings?.at &&
     a.siblings?.ids.length === b.siblings?.ids.length &&
     a.messages.length === b.messages.length &&

@@ -1,5 +1,5 @@
 /** The chat in the output of a cell, for `labextension/src/widget.ts`, and `clawdbot_ext/widget_loader.js` elsewhere. */
-import type { CodeAction, ContextSource, GivenFile } from "../core/host.js";
+import type { ContextSource, GivenFile } from "../core/host.js";
 import { define } from "../define.js";
 
 import { KernelTransport } from "./kernel-transport.js";
@@ -15,7 +15,6 @@ interface WidgetPlace {
   el: HTMLElement;
   base?: string;
   locale?: string;
-  codeActions?: CodeAction[];
 }
 
 interface Message {
@@ -28,9 +27,8 @@ interface Message {
  *
  * @param base the gateway's folder on the server of this page; without one, frames go through the kernel
  * @param locale the language of the program around, the browser's without one
- * @param codeActions what the program around can do with a block of code
  */
-export function renderWidget({ model, el, base, locale, codeActions }: WidgetPlace): () => void {
+export function renderWidget({ model, el, base, locale }: WidgetPlace): () => void {
   define();
   const chat = document.createElement("clawdbot-chat");
   chat.mode = "panel";
@@ -39,13 +37,14 @@ export function renderWidget({ model, el, base, locale, codeActions }: WidgetPla
   chat.sessionKey = model.get("session") as string;
   chat.theme = themeOf(el);
   if (locale) chat.locale = locale;
-  if (codeActions) chat.codeActions = codeActions;
   const frame = document.createElement("div");
   frame.style.cssText = "resize:vertical;overflow:hidden;min-height:240px;border:1px solid #8884;border-radius:6px";
   frame.style.height = model.get("height") as string;
   chat.style.height = "100%";
   chat.style.setProperty("--clawdbot-size", "0.875rem");
   frame.append(chat);
+  // Whoever knows the notebook (the extension in Lab) offers what can be done with code.
+  document.dispatchEvent(new CustomEvent("clawdbot-guest", { detail: chat }));
   el.replaceChildren(frame, ...(base === undefined ? [throughKernel(chat.lang)] : []));
 
   const session = (): void => {

@@ -114,6 +114,13 @@ class Policy:
         schemes = {scheme, "https"} if tailnet else {scheme}
         return frozenset(Origin(scheme, name, int(found["port"] or _DEFAULT_PORTS[scheme])) for scheme in schemes)
 
+    def _is_own_script(self, request: HTTPServerRequest) -> bool:
+        """Does a page of ours fetch its built files? Browsers name an origin for modules. Behind a proxy that is not
+        known it is not the one that we see, and without its files the page could not say so."""
+        path = f"/{self.config['gateway.controlUi.basePath'].strip('/')}/assets/".replace("//", "/")
+        return (request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Site") == "same-origin"
+                and request.path.startswith(path) and "/" not in request.path[len(path):])
+
     def refusal(self, request: HTTPServerRequest) -> str | None:
         """Why ``request`` must not go any further, or ``None``."""
         sent = seen(request, self.config)
@@ -124,7 +131,8 @@ class Policy:
             return HOST_REFUSED
         origin = request.headers.get("Origin")
         if origin is not None:
-            return None if parse_origin(origin) in own | self._origins else ORIGIN_REFUSED
+            welcome = parse_origin(origin) in own | self._origins or self._is_own_script(request)
+            return None if welcome else ORIGIN_REFUSED
         if request.method not in _SAFE_METHODS and "Authorization" not in request.headers:
             return "an Origin or Authorization header is needed"
         return _foreign_fetch(request)

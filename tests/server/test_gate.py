@@ -148,3 +148,23 @@ def test_tailscale_names_get_in_as_https_only_when_tailscale_is_on(make_gateway)
 
 def test_the_headers_of_an_upgrade_are_enough_to_be_sure(port):
     assert ask(port, path="/ws", headers=UPGRADE).status == 101
+
+
+def test_of_a_foreign_origin_only_our_pages_own_scripts_are_given(port):
+    """Behind a proxy that is not known the page says so; its modules come with an origin that looks foreign."""
+    foreign, same = ("Origin", "https://box.example"), ("Sec-Fetch-Site", "same-origin")
+
+    def status(path, *headers, method="GET"):
+        return ask(port, method, path, [foreign, *headers]).status
+
+    assert status("/assets/none.js", same) == 404
+    for path, headers, method in (
+            ("/assets/none.js", [], "GET"), ("/assets/none.js", [("Sec-Fetch-Site", "cross-site")], "GET"),
+            ("/assets/none.js", [same], "POST"), ("/assets/../api/contents", [same], "GET"),
+            ("/assets/x/../../api/contents", [same], "GET"), ("/api/contents", [same], "GET"),
+            ("/chat", [same], "GET")):
+        assert status(path, *headers, method=method) == 403, (path, method)
+    refused = ask(port, "POST", "/auth/session", [foreign])
+    assert refused.json()["reason"] == "ORIGIN_NOT_ALLOWED" and refused.json()["setting"] == "gateway.allowedOrigins"
+    behind = ask(port, "POST", "/auth/session", [foreign, ("X-Forwarded-Proto", "https")])
+    assert behind.json()["setting"] == "gateway.trustedProxies" and behind.json()["peer"] == "127.0.0.1"

@@ -120,5 +120,7 @@ TOOLS = {
     "hub-proxy": Tool(lambda: str(HUB_PROXY) if HUB_PROXY.exists() else None, "`npm ci` in the project's root"),
     "sshd": Tool(lambda: shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin"),
                  "apt-get install openssh-server"),
+    "nginx": Tool(lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin"),
+                  "apt-get install nginx-light"),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

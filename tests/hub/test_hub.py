@@ -12,7 +12,9 @@ import pytest
 import requests
 from websockets.exceptions import InvalidStatus
 
-from tests.support.hub import Hub, cookie_of, cookies_for
+from clawdbot_ext.gateway.identity import GUEST_SCOPES
+from clawdbot_ext.protocol.schema import OPERATOR_SCOPES
+from tests.support.hub import ADMIN_TOKEN, Hub, cookie_of, cookies_for
 from tests.support.server import ROOT
 from tests.support.wire import WireError, opened, run, text_of
 
@@ -61,6 +63,24 @@ def test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessi
     assert browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/assets/{name}", timeout=10).status_code == 200
     session = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/auth/session", timeout=10).json()
     assert (session["user"], session["mount"]) == ("ann", "jupyter")
+
+
+def test_s17_whom_the_hub_lets_into_a_users_server_is_no_owner_there(hub, browsers):
+    """The server's own user may do everything; whoever else has the Hub's permission chats."""
+    async def main():
+        async with socket_of(hub, "ann", browsers["ann"]) as wire:
+            assert set((await wire.handshake(scopes=None))["user"]["scopes"]) == set(OPERATOR_SCOPES)
+        url = hub.url.replace("http", "ws", 1) + "/user/ann/clawdbot/ws"
+        for forged in ({}, {"X-Clawdbot-User": "ann", "X-Clawdbot-Scopes": "operator.admin"}):
+            shown = {"Authorization": f"token {ADMIN_TOKEN}", "Origin": hub.url, **forged}
+            async with opened(url, additional_headers=shown) as wire:
+                user = (await wire.handshake(scopes=list(OPERATOR_SCOPES)))["user"]
+                assert user["name"] != "ann" and set(user["scopes"]) == GUEST_SCOPES
+                with pytest.raises(WireError) as refused:
+                    await wire.call("config.get")
+                assert refused.value.details["reason"] == "MISSING_SCOPE"
+
+    run(main())
 
 
 def test_nobody_else_comes_in(hub, browsers):

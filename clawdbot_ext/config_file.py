@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import private
-from .config_schema import ChangedBy, ConfigError, OwnerOnly, check, find, is_branch, unknown, wrong
+from .config_schema import ConfigError, OwnerOnly, check, find, is_branch, unknown, wrong
 from .protocol.errors import Stale
 
 REDACTED = "__REDACTED__"
@@ -165,10 +165,11 @@ def _restore(tree: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, An
 
 
 # -- changing ---------------------------------------------------------------------------------------------------------
-def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, by: ChangedBy = "owner") -> str:
+def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, in_force: InForce | None = None) -> str:
     """Replace the file by ``raw_json5`` and return the new hash; comments in it are kept.
 
-    ``base_hash`` is the hash the caller last saw, or ``None`` to write over whatever is there; ``by`` is who asks.
+    ``base_hash`` is the hash the caller last saw, or ``None`` to write over whatever is there; ``in_force``
+    is given where a client asks, to whom the values in force were shown.
 
     Raises:
         OwnerOnly: a client would change what only the owner may.
@@ -181,10 +182,10 @@ def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, by: ChangedB
         tree = _restore(given, stored)
         return tree, raw_json5 if tree == given else dump(tree)
 
-    return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False, by=by)
+    return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False, in_force=in_force)
 
 
-def merge(path: Path, patch: Any, *, base_hash: str | None, by: ChangedBy = "owner") -> str:
+def merge(path: Path, patch: Any, *, base_hash: str | None, in_force: InForce | None = None) -> str:
     """Merge ``patch`` into the file: objects by key, ``None`` removes. Returns the new hash.
 
     Raises as ``write_raw``, and ``ConfigError`` when the file cannot be read.
@@ -196,7 +197,7 @@ def merge(path: Path, patch: Any, *, base_hash: str | None, by: ChangedBy = "own
         tree = _merged(stored, patch)
         return tree, dump(tree)
 
-    return _change(path, change, base_hash, needs_stored=True, repair=True, by=by)
+    return _change(path, change, base_hash, needs_stored=True, repair=True, in_force=in_force)
 
 
 def set_value(path: Path, name: str, value: Any) -> str:
@@ -233,12 +234,15 @@ def unset_value(path: Path, name: str) -> str:
     return _change(path, change, None, needs_stored=True, repair=True)
 
 
+InForce = Callable[[str], Any]
+"""Dotted name → the value in force."""
 Change = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
 """From the stored tree to the new one and its text."""
 
 
 def _change(
-    path: Path, change: Change, base_hash: str | None, *, needs_stored: bool, repair: bool, by: ChangedBy = "owner"
+    path: Path, change: Change, base_hash: str | None, *, needs_stored: bool, repair: bool,
+    in_force: InForce | None = None,
 ) -> str:
     """Read, change, check and write under a lock; returns the new hash.
 
@@ -254,8 +258,9 @@ def _change(
         if content.problem is not None and needs_stored:
             raise content.problem
         tree, text = change(content.tree or {})
-        if by == "client":
-            _check_untouched(content.tree or {}, tree)
+        if in_force is not None:
+            kept = _with_owners_own(content.tree or {}, tree, in_force)
+            tree, text = kept, text if kept == tree else dump(kept)
         known = {str(issue) for issue in issues(content.tree or {})} if repair else set()
         for issue in issues(tree):
             if str(issue) not in known:
@@ -269,15 +274,29 @@ def _change(
         return _hash(data)
 
 
-def _check_untouched(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Raises ``OwnerOnly`` for the first setting that differs and that only the owner may change."""
+def _with_owners_own(before: Mapping[str, Any], after: Mapping[str, Any], in_force: InForce) -> Mapping[str, Any]:
+    """``after`` without what the file does not set and is the owner's: Clawdbot's page sends all values in force back.
+
+    Raises:
+        OwnerOnly: one of the owner's settings would get another value.
+    """
     old, new = dict(leaves(before)), dict(leaves(after))
     for name in sorted({*old, *new}):
         setting = find(name)
-        if setting is not None and setting.by == "owner" and (name not in old or old[name] != new.get(name)):
+        of_owner = setting.by == "owner" if setting is not None else is_branch(name)  # another thing in their place
+        if not of_owner or (name in old and old[name] == new.get(name)):
+            continue
+        if name in old or setting is None or not _is(name, new[name], in_force):
             raise OwnerOnly(name)
-        if setting is None and is_branch(name) and old.get(name) != new.get(name):
-            raise OwnerOnly(name)  # something else in the place of settings
+        after, _ = _without(after, name.split("."))
+    return after
+
+
+def _is(name: str, value: Any, in_force: InForce) -> bool:
+    try:
+        return bool(check(name, value) == in_force(name))
+    except ConfigError:
+        return False
 
 
 @contextlib.contextmanager

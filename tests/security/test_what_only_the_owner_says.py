@@ -48,11 +48,15 @@ def test_s19_no_client_changes_what_is_the_owners_by_any_method(door, locale):
         async with door.connected(locale=locale) as wire:
             for row in SETTINGS:
                 name = row.name.replace("<name>", "anthropic")
-                value = row.choices[-1] if row.choices and row.type == "string" else SAMPLE[row.type]
-                change = value
+                current = await wire.call("config.get")
+                present = current["config"]
+                for part in name.split("."):
+                    present = present.get(part) if isinstance(present, dict) else None
+                possible = (*row.choices, SAMPLE[row.type]) if row.type == "string" else (SAMPLE[row.type], False)
+                present = row.default if present is None else present
+                change = next(value for value in possible if value != present)  # what is in force is no change
                 for part in reversed(name.split(".")):
                     change = {part: change}
-                current = await wire.call("config.get")
                 whole = json.dumps({**change, **{k: v for k, v in tree.items() if k not in change}})
                 tries = [("config.patch", json.dumps(change)), ("config.set", whole), ("config.apply", whole)]
                 for method, raw in tries if row.by == "owner" else ():
@@ -66,7 +70,12 @@ def test_s19_no_client_changes_what_is_the_owners_by_any_method(door, locale):
                     await wire.call("config.patch", {"raw": json.dumps(gone)})
                 assert refused.value.details["reason"] == "OWNER_ONLY", gone
             assert json.loads(path.read_text()) == tree
-            await wire.call("config.patch", {"raw": '{"session": {"maxQueued": 9}}'})
+            shown = await wire.call("config.get")  # all values in force, as Clawdbot's page sends them back
+            shown["config"]["session"]["maxQueued"] = 9
+            await wire.call("config.set", {"raw": json.dumps(shown["config"]), "baseHash": shown["hash"]})
+            written = json.loads(path.read_text())
+            assert written["gateway"].keys() - {"tickIntervalMs"} == tree["gateway"].keys()
+            assert written["session"]["maxQueued"] == 9
             await wire.call("config.patch", {"raw": '{"session": null}'})
 
     try:

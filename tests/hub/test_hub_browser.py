@@ -161,3 +161,17 @@ def test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server
     ask(page, "Again? [[text=After the restart.]]")
     answered(page, "After the restart.")
     page.close()
+
+
+def test_the_link_of_the_magic_leads_to_the_users_own_page_behind_the_hub(hub, ann):
+    notebook(hub, "web.ipynb", "%load_ext clawdbot_ext\n%clawdbot web")
+    page = opened(ann, hub, "web.ipynb")
+    run(page, 0)
+    link = page.locator(".jp-OutputArea-output a", has_text="Open this conversation in the browser")
+    expect(link).to_be_visible()
+    with page.context.expect_page() as there:
+        link.click()
+    assert there.value.url.startswith(f"{hub.url}/user/ann/clawdbot/chat") and "code=" not in there.value.url
+    expect(there.value.locator(".connection[data-open=true]")).to_be_visible()
+    there.value.close()
+    page.close()

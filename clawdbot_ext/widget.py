@@ -25,6 +25,7 @@ from .client_reply import End
 from .describe import File, files_of
 from .i18n import catalogue, environment_language
 from .widget_bridge import Bridge, bundle
+from .widget_pinned import Pinned
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -72,6 +73,12 @@ class Reply:
 
 
 Host = Literal["auto", "jupyter", "anywidget"]
+View = Literal["full", "chat"]
+
+
+def _has_visitors() -> bool:
+    """Is this the kernel of a page that others than the notebook's owner see? Voila tells its kernels its name."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
 
 
 def _anywidget(host: Host) -> type[ChatWidget] | None:
@@ -98,6 +105,8 @@ class ChatWidget(ipywidgets.DOMWidget):
         session: the session's key, such as ``main``.
         height: of the chat, as CSS has it.
         context: values that are offered with every message: frames, figures, images, paths, anything else by its repr.
+        view: ``full``, or ``chat`` for the chat of the session and nothing else: no other session, no settings, no
+            commands. In a page of Voila, whose visitors are strangers, it is always ``chat``.
         host: the kind of program that shows it, where it is not found out rightly.
     """
 
@@ -109,6 +118,7 @@ class ChatWidget(ipywidgets.DOMWidget):
     _view_module_version = traitlets.Unicode(VERSION).tag(sync=True)
     session = traitlets.Unicode("main", help="The key of the session on show.").tag(sync=True)
     height = traitlets.Unicode("480px", help="CSS height of the chat.").tag(sync=True)
+    view = traitlets.Enum(("full", "chat"), "full", help="How much of the page is shown.").tag(sync=True)
 
     def __new__(cls, *args: Any, host: Host = "auto", **kwargs: Any) -> Self:
         kind = _anywidget(host) if cls is ChatWidget else None
@@ -117,16 +127,18 @@ class ChatWidget(ipywidgets.DOMWidget):
 
     def __init__(
         self, session: str = "main", height: str = "480px", context: Sequence[Given] = (), *,
-        host: Host = "auto", client: KernelClient | None = None, **kwargs: Any,
+        view: View = "full", host: Host = "auto", client: KernelClient | None = None, **kwargs: Any,
     ):
-        super().__init__(session=session, height=height, **kwargs)
+        view = "chat" if _has_visitors() else view
+        self._pinned = Pinned(lambda: self.session) if view == "chat" else None
+        super().__init__(session=session, height=height, view=view, **kwargs)
         self._client = client or shared()
         self._context = tuple(context)
         self._callbacks: list[Callable[[Mapping[str, Any]], None]] = []
         self._unlisten: Callable[[], None] | None = None
         self._newest = ""
         """The id of the message that the callbacks have heard last."""
-        self._bridge = Bridge(self._client, self.send_custom)
+        self._bridge = Bridge(self._client, self.send_custom, self._pinned)
         self.on_msg(self._received)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -214,6 +226,11 @@ class ChatWidget(ipywidgets.DOMWidget):
             return self.send_custom(text, attachments)
         return self.send_message(text, attachments or ())
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the page has changed. A visitor's page changes nothing."""
+        if not self._pinned:
+            super().set_state(sync_data)
+
     def close(self) -> None:
         """Take the chat out of the page."""
         self._callbacks = []
@@ -238,7 +255,10 @@ class ChatWidget(ipywidgets.DOMWidget):
         for number, value in enumerate(self._context, 1):
             files = as_files(value, number)
             label = _variable(value) or files[0][0]
-            offered.append({"label": label, "attachments": self._client.get().attach(files)})
+            attachments = self._client.get().attach(files)
+            offered.append({"label": label, "attachments": attachments})
+            if self._pinned:
+                self._pinned.offered |= {each["mediaId"] for each in attachments if "mediaId" in each}
         self.send_custom({"kind": "context", "files": offered})
 
 

@@ -23,6 +23,7 @@ from .client_kernel import KernelClient
 from .config import ConfigError
 from .endpoint import NoGateway
 from .protocol.errors import GatewayError
+from .widget_pinned import Pinned
 
 UNREACHABLE = 1013
 """Close code for a page that should try again later."""
@@ -39,8 +40,8 @@ def bundle() -> bytes:
 class Bridge:
     """The connections of one widget. ``received`` takes what the page sends."""
 
-    def __init__(self, client: KernelClient, tell: Tell):
-        self._client, self._tell = client, tell
+    def __init__(self, client: KernelClient, tell: Tell, pinned: Pinned | None = None):
+        self._client, self._tell, self._pinned = client, tell, pinned
         self._sockets: dict[int, WebSocketClientConnection] = {}
         self._waiting: dict[int, list[str]] = {}
         """What came for a connection before it was there."""
@@ -109,7 +110,9 @@ class Bridge:
         for text in begun or ():
             self._frame(number, text)
         while (frame := await socket.read_message()) is not None:
-            self._tell({"kind": "frame", "id": number, "text": frame})
+            shown = self._pinned.to_page(frame) if self._pinned else frame
+            if shown is not None:
+                self._tell({"kind": "frame", "id": number, "text": shown})
         socket.close()  # Tornado wants it said on this side too
         self._sockets.pop(number, None)
         self._tell({"kind": "closed", "id": number, "code": socket.close_code or 1006,
@@ -118,7 +121,15 @@ class Bridge:
     def _frame(self, number: int, text: str) -> None:
         if number in self._waiting:
             self._waiting[number].append(text)
-        elif number in self._sockets:
+            return
+        if self._pinned:
+            allowed, answer = self._pinned.to_gateway(text)
+            if answer is not None:
+                self._tell({"kind": "frame", "id": number, "text": answer})
+            if allowed is None:
+                return
+            text = allowed
+        if number in self._sockets:
             with contextlib.suppress(WebSocketClosedError):  # `_carry` tells of the end
                 self._sockets[number].write_message(text)
 

@@ -76,6 +76,7 @@ function classes(base: typeof Base, home: WidgetHome, models: Models): Base.Expo
         _view_module_version: VERSION,
         session: "main",
         height: "480px",
+        view: "full",
       };
     }
 
@@ -117,7 +118,7 @@ function classes(base: typeof Base, home: WidgetHome, models: Models): Base.Expo
 
     private async open(): Promise<void> {
       try {
-        const embed = await loadElement();
+        const embed = await loadElement().catch(() => fromKernel(this.model));
         const end = await embed.renderWidget({ model: this.model, el: this.el, base: root(), locale: home.locale });
         if (endings.has(this)) endings.set(this, end);
         else end();
@@ -133,6 +134,21 @@ function classes(base: typeof Base, home: WidgetHome, models: Models): Base.Expo
   /** How to take a chat away. (Fields of a Backbone view are set after it has begun to draw.) */
   const endings = new WeakMap<ChatView, () => void>();
   return { ChatModel, ChatView };
+}
+
+/** The bundle by way of the kernel, for a page whose server has none, as Voila's. */
+function fromKernel(model: Base.WidgetModel): ReturnType<typeof loadElement> {
+  return new Promise((resolve, reject) => {
+    const got = (message: { kind?: string }, buffers: DataView<ArrayBuffer>[]): void => {
+      const [bundle] = buffers;
+      if (message.kind !== "bundle" || !bundle) return;
+      model.off("msg:custom", got);
+      const url = URL.createObjectURL(new Blob([bundle], { type: "text/javascript" }));
+      (import(/* webpackIgnore: true */ url) as ReturnType<typeof loadElement>).then(resolve, reject);
+    };
+    model.on("msg:custom", got);
+    model.send({ kind: "bundle" });
+  });
 }
 
 /** The place of a chat in an output. */

@@ -13,6 +13,7 @@ from clawdbot_ext import connect
 from clawdbot_ext.client_kernel import KernelClient
 from clawdbot_ext.config import ConfigError
 from clawdbot_ext.widget_bridge import Bridge
+from clawdbot_ext.widget_pinned import Pinned
 
 WAIT_S = 15.0
 
@@ -94,3 +95,50 @@ def test_a_page_is_told_when_there_is_no_way_to_the_gateway(page):
     thread = bridge._thread
     bridge.close()
     thread.join(WAIT_S)
+
+
+@pytest.fixture
+def visitor(client, page):
+    """A page of strangers: says what it likes over the bridge of a chat of the session ``shown``."""
+    bridge = Bridge(client, page.heard.put, Pinned(lambda: "shown"))
+    bridge.received({"kind": "open", "id": 1})
+    page.wait("frame", 1)
+    names = {"id": "webchat-ui", "version": "1", "platform": "x", "mode": "webchat"}
+
+    def ask(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        text = json.dumps({"type": "req", "id": method, "method": method, "params": params})
+        bridge.received({"kind": "frame", "id": 1, "text": text})
+        while True:
+            frame = json.loads(page.wait("frame", 1)["text"])
+            if frame["type"] == "res" and frame["id"] == method:
+                return frame
+            ask.events.append(frame)
+
+    ask.events = []
+    ask.hello = ask("connect", {"minProtocol": 3, "maxProtocol": 3, "client": names, "role": "operator",
+                                "scopes": ["operator.admin"], "caps": []})
+    yield ask
+    thread = bridge._thread
+    bridge.close()
+    thread.join(WAIT_S)
+
+
+def test_r13_a_visitor_has_the_chat_of_one_session_and_no_more(visitor, client):
+    assert visitor.hello["ok"] and "snapshot" not in visitor.hello["payload"] and "auth" not in visitor.hello["payload"]
+    client.get().submit("Of the owner [[text=Secret.]]", [], session_key="other", run_id="theirs").result(WAIT_S)
+    for method in ("sessions.list", "config.get", "config.patch", "auth.link", "sessions.patch", "files.list",
+                   "node.invoke", "models.setKey", "exec.approval.resolve", "sessions.search", "chat.inject"):
+        assert not visitor(method, {"key": "other", "sessionKey": "other"})["ok"], method
+    assert visitor("chat.history", {"sessionKey": "other"})["payload"]["messages"] == []
+    assert visitor("sessions.subscribe", {"keys": ["other", "main"]})["ok"]
+    for command in ("/model demo", "  /new", "\n/config"):
+        assert not visitor("chat.send", {"sessionKey": "shown", "message": command, "idempotencyKey": command})["ok"]
+    file = {"fileName": "a.md", "mimeType": "text/plain", "path": "/etc/passwd", "mediaId": "m", "content": "YQ=="}
+    sent = visitor("chat.send", {"sessionKey": "other", "message": "Visiting [[text=Yes.]]", "idempotencyKey": "v1",
+                                 "thinking": "high", "attachments": [file]})
+    assert sent["ok"], sent
+    client.get().submit("More [[text=Hidden.]]", [], session_key="other", run_id="more").result(WAIT_S)
+    said = [str(client.request("chat.history", {"sessionKey": key})["messages"]) for key in ("shown", "other")]
+    assert "Visiting" in said[0] and "Visiting" not in said[1]
+    visitor("chat.history", {})
+    assert "Secret" not in str(visitor.events) and "Hidden" not in str(visitor.events)

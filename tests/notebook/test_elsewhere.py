@@ -52,3 +52,20 @@ def test_frames_go_through_the_kernel_and_the_chat_says_so(elsewhere, api):
     answer = chat.locator("clawdbot-message").get_by_text("After the cell.", exact=True)
     elsewhere.until(lambda: answer.count() == 1)
     assert [url for url in elsewhere.wanted if not url.startswith(("blob:", "data:", ADDRESS))] == []
+
+
+def test_r13_in_a_page_of_voila_the_chat_is_of_one_session_and_works(elsewhere, api):
+    made = ("import os\nos.environ['SERVER_SOFTWARE'] = 'voila/0.5'\nfrom clawdbot_ext import ChatWidget\n"
+            "shown = ChatWidget('shown', context=[{'a': 1}], host='anywidget')\nprint(shown.view)")
+    assert elsewhere.kernel.run(made + "\ndel os.environ['SERVER_SOFTWARE']").text == "chat\n"
+    elsewhere.show()
+    chat = elsewhere.page.locator("clawdbot-chat")
+    elsewhere.until(lambda: chat.locator(".connection[data-open=true]").count() == 1)
+    elsewhere.until(lambda: chat.get_by_role("button", name="value-1").count() == 1)
+    chat.locator("#composer").fill("From a visitor [[text=Welcome.]]")
+    chat.locator("#composer").press("Enter")
+    elsewhere.until(lambda: chat.locator("clawdbot-message").get_by_text("Welcome.", exact=True).count() == 1)
+    assert chat.locator(".header").is_hidden() and chat.get_by_role("alert").count() == 0
+    state = {"method": "update", "state": {"session": "main", "view": "full"}, "buffer_paths": []}
+    elsewhere.kernel.tell(elsewhere._comm, state)
+    assert elsewhere.kernel.run("print(shown.session, shown.view)").text == "shown chat\n"

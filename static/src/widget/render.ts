@@ -32,6 +32,10 @@ export function renderWidget({ model, el, base, locale }: WidgetPlace): () => vo
   define();
   const chat = document.createElement("clawdbot-chat");
   chat.mode = "panel";
+  // A page for visitors has no login of its own: what it may, the kernel says.
+  const pinned = model.get("view") === "chat";
+  if (pinned) base = undefined;
+  chat.toggleAttribute("pinned", pinned);
   if (base === undefined) chat.transport = new KernelTransport(model);
   else chat.baseUrl = base;
   chat.sessionKey = model.get("session") as string;

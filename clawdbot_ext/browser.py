@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ LINK_S = 60.0
 READ_S = 3.0
 """How long a program that would end stays for the browser to read the file."""
 POLL_S = 0.05
+_NAME = re.compile(r"[0-9a-f]{24}\.html")
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0;url={url}"><title>Clawdbot</title></head>
 <body><p><a href="{url}">Clawdbot</a></p></body></html>
@@ -58,8 +60,8 @@ def _write(url: str) -> Path:
     folder = state_dir() / "jupyter" / "open"
     private.make_directory(folder)
     for old in folder.iterdir():  # of a program that was killed, or whose browser took its time
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - old.stat().st_mtime > LINK_S:
+        with contextlib.suppress(FileNotFoundError):  # nothing but ours, should the folder be a link to somewhere
+            if _NAME.fullmatch(old.name) and time.time() - old.stat().st_mtime > LINK_S:
                 old.unlink()
     file = folder / f"{os.urandom(12).hex()}.html"
     private.create(file, _PAGE.format(url=escape(url)).encode())

@@ -23,6 +23,7 @@ from .. import private
 from ..protocol.errors import StorageFull
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = re.compile(r"[0-9a-f]{24}")
 
 
 class Files:
@@ -38,7 +39,8 @@ class Files:
             for folder in (self.root, self._incoming, self._derived):
                 private.make_directory(folder)
         for left in self._incoming.iterdir():
-            left.unlink(missing_ok=True)
+            if _UNFINISHED.fullmatch(left.name):  # nothing else, should the folder be a link to somewhere
+                left.unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Where those bytes are, if they are here. Raises ``ValueError`` for what is no SHA-256."""

@@ -25,6 +25,7 @@ from clawdbot_ext.agent.media.api import MediaError, MediaSettings
 from clawdbot_ext.cli import node, service, ssh, tunnel
 from clawdbot_ext.cli.service import Service, ServiceError
 from clawdbot_ext.cli.ssh import Host, RemoteGateway, SshError
+from clawdbot_ext.store.files import Files
 from tests.support.http import ask
 from tests.support.server import GatewayProcess, free_port
 from tests.support.wire import opened, run, wired
@@ -80,10 +81,10 @@ def spy(tmp_path, monkeypatch):
     return made
 
 
-def try_browser(spy, monkeypatch):
-    monkeypatch.setenv("BROWSER", f"{spy.install('browser')} %s")
-    assert not browser.open_page(f"http://127.0.0.1:9/chat?{CODE}")  # the spy fails, as a browser may
-    assert not list((spy.folder / "state" / "jupyter" / "open").iterdir())
+def try_browser(spy, monkeypatch, *, empty=True):
+    program = f"{spy.install('browser')} %s"
+    assert not browser.open_page(f"http://127.0.0.1:9/chat?{CODE}", browser=program)  # the spy fails, as one may
+    assert not empty or not list((spy.folder / "state" / "jupyter" / "open").iterdir())
 
 
 def try_ssh(spy, monkeypatch):
@@ -150,6 +151,23 @@ def try_transcriber(spy, monkeypatch):
     settings = MediaSettings(audio_command=(spy.install("recogniser"), "{{MediaPath}}"))
     with pytest.raises(MediaError):
         run(transcribers._command(a_job(spy, settings), jobs.Sound(1000, "pcm", 16000, 1), settings))
+
+
+@pytest.mark.parametrize("folder", ["open", "media/incoming"])
+def test_s15_a_link_planted_in_the_state_directory_costs_nobody_their_files(folder, spy, monkeypatch):
+    """What is tidied up by itself is what we have made ourselves, wherever the folder leads."""
+    elsewhere = spy.folder / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (elsewhere / "thesis.html").write_text("years of work")
+    os.utime(elsewhere / "thesis.html", (0, 0))
+    planted = spy.folder / "state" / "jupyter" / folder
+    planted.parent.mkdir(parents=True, mode=0o700)
+    planted.symlink_to(elsewhere)
+    if folder == "open":
+        try_browser(spy, monkeypatch, empty=False)
+    else:
+        Files(planted.parent).open()
+    assert (elsewhere / "thesis.html").read_text() == "years of work"
 
 
 PLACES = {

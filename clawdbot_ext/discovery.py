@@ -86,10 +86,15 @@ def info_path(config: Config) -> Path:
 
 
 def ensure_home(config: Config) -> None:
-    """Create the state directory and our directories in it, all 0700. Raises ``OSError``."""
+    """Create the state directory and our directories in it, all 0700; what was in them before is narrowed.
+
+    Raises ``OSError``, also for what another user has put there.
+    """
     private.make_directory(config.home)
     for name in ("secrets", "logs"):
         private.make_directory(config.home / name)
+        private.narrow(config.home / name, links=name != "logs")
+    private.narrow(config.home)
 
 
 def write_info(config: Config, info: GatewayInfo) -> None:

@@ -216,12 +216,7 @@ class Page(Plain):
 
     def _log_in(self) -> None:
         code, token = (self.get_query_argument(name, "") for name in SECRET_ARGUMENTS)
-        auth = self.edge.auth
-        try:
-            identity = auth.redeem_link(code) if code else auth.check_connect(
-                ConnectAuth(token=token), self.edge.client_key(self.request))
-        except (RateLimited, Unauthorized):
-            identity = None
+        identity = self.edge.auth.redeem_link(code) if code else self.edge.auth.check_address(token)
         if identity is not None:
             set_cookie(self, identity)
         self.redirect(page_address(self, expired=identity is None), status=303)
@@ -258,7 +253,9 @@ class Login(Plain):
     def post(self) -> None:
         try:
             given = _login_decoder.decode(self.request.body)
-            identity = self.edge.auth.check_connect(given, self.edge.client_key(self.request))
+            shown = self.edge.shown(self.request)
+            identity = self.edge.auth.check_connect(
+                given, self.edge.auth.known_browser(shown.cookie) or shown.client_key)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.set_status(400)
             self.finish({"error": "expected {\"token\": …} or {\"password\": …}"})

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 
-from . import discovery, lease
+from . import discovery, lease, private
 from .config import Config
 
 PATIENCE_S = 0.1
@@ -138,4 +138,4 @@ def _lease(config: Config) -> GatewayLock | None:
 
 def _open(config: Config) -> int:
     discovery.ensure_home(config)
-    return os.open(discovery.lock_path(config), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return private.open_file(discovery.lock_path(config), os.O_RDWR | os.O_CREAT)

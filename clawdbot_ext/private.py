@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -24,6 +25,30 @@ def make_directory(path: Path) -> None:
         missing.mkdir(mode=DIRECTORY_MODE, exist_ok=True)  # parents=True would give the parents the umask's mode
     if path.stat().st_mode & 0o077:
         path.chmod(DIRECTORY_MODE)
+
+
+def narrow(folder: Path, *, links: bool = True) -> None:
+    """Take everybody else's rights from what is in ``folder`` (not below): it may have been there before us.
+
+    Raises ``OSError``: somebody else has put something there while they could (a link to where our log would go, a
+    secret that they know), or there is a link and ``links`` are not allowed.
+    """
+    ours = {os.geteuid(), 0, folder.stat().st_uid}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # gone since: another process writes, too
+                _narrow(entry, ours, links)
+
+
+def _narrow(entry: os.DirEntry[str], ours: Collection[int], links: bool) -> None:
+    found = entry.stat(follow_symlinks=False)
+    if found.st_uid not in ours:
+        raise PermissionError(errno.EPERM, "belongs to another user", entry.path)
+    if stat.S_ISLNK(found.st_mode):
+        if not links:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), entry.path)
+    elif found.st_mode & 0o077 and (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        os.chmod(entry.path, found.st_mode & 0o700)
 
 
 def open_file(path: Path, flags: int) -> int:

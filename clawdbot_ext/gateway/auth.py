@@ -38,7 +38,7 @@ from ..config import Config, ConfigError
 from ..protocol.errors import InvalidRequest, RateLimited, Unauthorized
 from ..protocol.schema import OPERATOR_SCOPES, ConnectAuth
 from .identity import GUEST_SCOPES, MAX_LINEAGE, DeviceMark, Identity, Via, from_facts, to_facts
-from .limits import Failures
+from .limits import KNOWN_BROWSER, Failures
 from .passwords import HASHED, b64, matches, unb64
 
 log = logging.getLogger(__name__)
@@ -225,6 +225,25 @@ class Auth:
             raise Unauthorized(f"unauthorized: {self._asked_for()} missing")
         return self._check(auth.token, auth.password, client_key)
 
+    def check_address(self, token: str) -> Identity | None:
+        """The identity behind a token in an address, which any page can have a browser ask for: so a wrong one is no
+        failed login, and one that could be guessed is not compared. That one is typed on the page."""
+        return self._unguessable(token, self._config())
+
+    def known_browser(self, cookie: str) -> str | None:
+        """Who the limits count a browser as that has logged in once, if its login is over, too: it must not wait
+        because of others' guesses. Its own are counted, under a name that nobody else can have."""
+        payload, _, signature = cookie.partition(".")
+        return f"{KNOWN_BROWSER}{_digest(payload).hex()[:16]}" if _same(signature, self._sign(payload)) else None
+
+    def _unguessable(self, token: str | None, config: Config) -> Identity | None:
+        if token and _same(token, self._client):
+            return Identity(owner(), "token")
+        # What cannot be guessed needs no limit on guessing, and its owner must not wait for somebody else's guesses.
+        if token and len(_token(config)) >= UNGUESSABLE_CHARS and _same(token, _token(config)):
+            return Identity(owner(), "token")
+        return None
+
     def check_bearer(self, header: str, client_key: str) -> Identity:
         """The identity behind an ``Authorization`` header (``Bearer``, Jupyter's ``token``). As ``check_connect``."""
         given = _HEADER.fullmatch(header)
@@ -244,11 +263,8 @@ class Auth:
 
     def _check(self, token: str | None, password: str | None, client_key: str) -> Identity:
         config = self._config()
-        if token and _same(token, self._client):
-            return Identity(owner(), "token")
-        # What cannot be guessed needs no limit on guessing, and its owner must not wait for somebody else's guesses.
-        if token and len(_token(config)) >= UNGUESSABLE_CHARS and _same(token, _token(config)):
-            return Identity(owner(), "token")
+        if known := self._unguessable(token, config):
+            return known
         limit: int = config["gateway.loginAttemptsPerMinute"]
         if self._failures is not None and (wait := self._failures.wait_ms(limit, client_key)):
             raise RateLimited("too many failed logins, try again later", retry_after_ms=wait)

@@ -14,6 +14,8 @@ from typing import Any
 GLOBAL_FACTOR = 10
 """All clients together may fail this many times as often as one (and so many failures are remembered at most)."""
 
+KNOWN_BROWSER = "browser:"
+"""How the name begins under which a browser that has logged in before is counted; no address begins so."""
 IDENTITY_FACTOR = 4
 """All connections of one user together may ask this many times as often as one."""
 
@@ -48,15 +50,20 @@ class Failures:
 
     def wait_ms(self, limit: int, client_key: str) -> int:
         """Milliseconds until ``client_key`` may try again; 0 = now."""
-        for item, who in ((self._item(limit), client_key), (self._item(limit * GLOBAL_FACTOR), "*")):
+        for item, who in self._counts(limit, client_key):
             if not self._limiter.test(item, who):
                 reset = self._limiter.get_window_stats(item, who).reset_time
                 return max(1, math.ceil((reset - time.time()) * 1000))
         return 0
 
     def add(self, limit: int, client_key: str) -> None:
-        self._limiter.hit(self._item(limit), client_key)
-        self._limiter.hit(self._item(limit * GLOBAL_FACTOR), "*")
+        for item, who in self._counts(limit, client_key):
+            self._limiter.hit(item, who)
+
+    def _counts(self, limit: int, client_key: str) -> list[tuple[Any, str]]:
+        """What is counted: the client and all together; of a browser that we know its own alone."""
+        own = (self._item(limit), client_key)
+        return [own] if client_key.startswith(KNOWN_BROWSER) else [own, (self._item(limit * GLOBAL_FACTOR), "*")]
 
 
 class Bucket:

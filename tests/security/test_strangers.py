@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from tests.support.http import ask
+from tests.support.http import ask, login
 from tests.support.pumping import an_example
+from tests.support.server import GatewayProcess
 from tests.support.wire import WireError, opened, run
 
 HOSTILE = ["%00", "x%00.html", "%2f..%2f..%2fetc%2fpasswd", "%5c..%5cx", "..;/x", "%ff%fe", "%c0%ae%c0%ae", "x" * 3_000,
@@ -66,3 +67,26 @@ def test_r8_strangers_steer_no_terminal_and_forge_no_line(door):
         assert not (found := RAW.search(text)), text[max(0, found.start() - 200) : found.end() + 50]
         assert not re.search(r"^\[C 2026-01-01", text, re.MULTILINE)
     assert "\\x1b]0;owned" in log.read_text().replace("\\\\", "\\")
+
+
+@pytest.mark.slow
+def test_s8_no_address_is_a_failed_login_and_no_guess_of_others_locks_a_known_browser_out(tmp_path):
+    secret = "correct horse battery staple"
+    process = GatewayProcess(tmp_path, config={"gateway": {
+        "auth": {"mode": "password", "password": secret}, "loginAttemptsPerMinute": 3}})
+    process.start()
+    origin = [("Origin", f"http://127.0.0.1:{process.port}")]
+    try:
+        for _ in range(8):  # as a page elsewhere has a browser prefetch it
+            assert ask(process.port, path="/chat?token=wrong").status == 303
+        first = login(process.port, origin, password=secret)
+        assert first.status == 204
+        assert [login(process.port, origin, password="wrong").status for _ in range(4)] == [401, 401, 401, 429]
+        assert login(process.port, origin, password=secret).status == 429  # anybody could be asking
+        known = [*origin, ("Cookie", first.cookie)]
+        assert login(process.port, known, password=secret).status == 204
+        assert [login(process.port, known, password="wrong").status for _ in range(4)] == [401, 401, 401, 429]
+        forged = [*origin, ("Cookie", first.cookie[:-2] + "xx")]
+        assert login(process.port, forged, password=secret).status == 429
+    finally:
+        process.stop()

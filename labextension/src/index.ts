@@ -134,6 +134,10 @@ function activate(
       dropped: (drag) => droppedFiles(drag, current(), app.serviceManager.contents),
       onStatus: (news: ChatStatus) => status.tell(news),
       onShow: () => namespace.look(),
+      onLeave: (close) => {
+        if (close && id === side.id && labShell) labShell[area === "left" ? "collapseLeft" : "collapseRight"]();
+        current()?.activate();
+      },
     });
     panels.add(panel);
     panel.disposed.connect(() => {

@@ -24,6 +24,8 @@ export interface PanelOptions {
   dropped: (event: Drag.Event) => Promise<Attachment[]> | null;
   onStatus: (status: ChatStatus) => void;
   onShow: () => void;
+  /** The person goes back to the notebook; `close`: and wants the panel away. */
+  onLeave: (close: boolean) => void;
 }
 
 export class ChatPanel extends Widget {
@@ -99,13 +101,26 @@ export class ChatPanel extends Widget {
 
   override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
+    this.node.addEventListener("keydown", this.keydown);
     for (const type of DRAG_EVENTS) this.node.addEventListener(type, this);
   }
 
   override onBeforeDetach(message: Message): void {
+    this.node.removeEventListener("keydown", this.keydown);
     for (const type of DRAG_EVENTS) this.node.removeEventListener(type, this);
     super.onBeforeDetach(message);
   }
+
+  /** Lab's own keys do nothing in the chat. What the chat had a use for itself does not get here. */
+  private readonly keydown = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.isComposing) return;
+    const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    const [leaves, closes] = [event.key === "Escape" && !event.altKey, event.altKey && event.code === "KeyC"];
+    if (!plain || !(leaves || closes)) return;
+    if (leaves && this.chat?.shadowRoot?.querySelector("dialog[open], :popover-open")) return; // it closes that
+    event.preventDefault();
+    this.options.onLeave(closes);
+  };
 
   /** Lumino's drags are events of its own, not the browser's. */
   handleEvent(event: Event): void {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
@@ -198,3 +200,23 @@ def test_notebook_7_has_the_widget_the_panel_and_the_commands(open_notebook, api
     side.get_by_role("button", name="Insert below").last.click()
     expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
     assert "seventh = 7" in told(api) and cells(page)[2] == "print(40 + 2)"
+
+
+def test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel(open_notebook):
+    page = open_notebook("back.ipynb", "x = 1", "y = 2")
+    page.locator(".jp-Notebook .jp-InputPrompt").first.click()
+    page.keyboard.press("Alt+c")
+    field = page.locator("#clawdbot-chat clawdbot-chat #composer")
+    expect(field).to_be_focused()
+    page.keyboard.type("half a")
+    page.keyboard.press("Escape")
+    expect(field).not_to_be_focused()
+    page.keyboard.press("ArrowDown")  # it is the notebook's key again
+    expect(page.locator(".jp-Notebook .jp-Cell").nth(1)).to_have_class(re.compile("jp-mod-active"))
+    page.keyboard.press("Alt+c")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("half a")
+    page.keyboard.press("Alt+c")
+    expect(page.locator("#clawdbot-chat")).to_be_hidden()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_have_class(re.compile("jp-mod-active"))

@@ -10,6 +10,8 @@ export interface Attachment {
   mimeType: string;
   content: string;
   cells?: readonly CellSource[];
+  /** What was left out of it, in the reader's language. */
+  note?: string;
 }
 
 /** A notebook, and the cell of it if it is about one, that an attachment was made from. */
@@ -20,12 +22,15 @@ export interface CellSource {
   revision?: string;
 }
 
-/** Something of this page that can go along with a message. It is read when the message is sent. */
+/**
+ * Something of this page that can go along with a message: always the thing that its label names. It is read when the
+ * message is sent; `read` rejects with the reason, in the reader's language, when that cannot be.
+ */
 export interface ContextSource {
   id: string;
-  label: string;
+  readonly label: string;
   /** The longer name, on hover and for screen readers. */
-  title?: string;
+  readonly title?: string;
   /** Goes along unless the person takes it out. */
   on: boolean;
   /** Goes with one message only. */
@@ -66,6 +71,10 @@ export interface ChatElement extends HTMLElement {
   codeActions: CodeActions | null;
   /** Put `text` into the composer, or send it at once together with `contexts`. False while a login is needed. */
   compose(text: string, options?: { send?: boolean; contexts?: ContextSource[] }): Promise<boolean>;
+  /** Something goes with the next message, besides what is switched on. */
+  addContext(source: ContextSource): Promise<void>;
+  /** Files go with the next message. */
+  attach(files: readonly File[]): Promise<void>;
   newSession(): void;
   focusComposer(): void;
 }
@@ -85,6 +94,7 @@ export interface WidgetState {
 
 interface Embed {
   define(): void;
+  kernelCode(): Promise<string>;
   /** Draw the chat of a widget into `el`; what is given back takes it away. */
   renderWidget(options: { model: WidgetState; el: HTMLElement; base: string; locale: string }): Promise<() => void>;
 }
@@ -128,4 +138,14 @@ export function textFile(fileName: string, text: string, mimeType = "text/markdo
   let bytes = "";
   for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte);
   return { fileName, mimeType, content: btoa(bytes) };
+}
+
+/** The bytes of a base64 text. */
+export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64.replace(/\s/g, "")), (letter) => letter.charCodeAt(0));
+}
+
+/** The Python that looks into a kernel, which is sent along with each question to one. */
+export async function kernelCode(): Promise<string> {
+  return (await loadElement()).kernelCode();
 }

@@ -14,14 +14,16 @@ import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator } from "@jupyterlab/translation";
 import { NotebookCode } from "./actions.js";
+import type { ByDefault } from "./contexts.js";
 import { contextSources, sourceOf } from "./contexts.js";
-import { droppedFiles } from "./drops.js";
+import { dropped } from "./drops.js";
 import type { ChatElement, ChatStatus } from "./embed.js";
 import { loadOnApproach, root } from "./embed.js";
 import { explainIcon, fixIcon, icon } from "./icon.js";
 import { hasError, NoCell } from "./notebook.js";
 import { Namespace } from "./namespace.js";
 import { ChatPanel } from "./panel.js";
+import { selectedText, watchSelection } from "./selection.js";
 import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
 import { texts, WARNING_MS } from "./texts.js";
@@ -84,6 +86,8 @@ function activate(
   const status = new StatusItem(text, () => void app.commands.execute(Commands.open));
   const current = () => notebooks?.currentWidget ?? null;
 
+  const selected = (): string => (notebooks?.currentWidget ? selectedText(notebooks.currentWidget) : "");
+
   const theme = (): "light" | "dark" => (!themes?.theme || themes.isLight(themes.theme) ? "light" : "dark");
   const panels = new Set<ChatPanel>();
   /** Chats in outputs of cells, which came by themselves. */
@@ -112,6 +116,7 @@ function activate(
     }
   }
 
+  let byDefault: ByDefault = "cell";
   const sessions = new Sessions(state);
   const namespace = new Namespace(
     () => [...panels].some((panel) => panel.isVisible),
@@ -129,9 +134,9 @@ function activate(
       session: () => sessions.of(id),
       isNew: () => sessions.isNew(id),
       onSession: (key) => void sessions.show(id, key),
-      contexts: () => contextSources(current(), namespace.names, text),
+      contexts: () => contextSources(current(), namespace.names, text, byDefault),
       codeActions: () => code?.actions ?? null,
-      dropped: (drag) => droppedFiles(drag, current(), app.serviceManager.contents),
+      dropped: (drag) => dropped(drag, current(), app.serviceManager.contents, text),
       onStatus: (news: ChatStatus) => status.tell(news),
       onShow: () => namespace.look(),
       onLeave: (close) => {
@@ -169,6 +174,10 @@ function activate(
     notebooks.currentChanged.connect((_, panel) => namespace.follow(panel?.sessionContext ?? null));
     notebooks.activeCellChanged.connect(refresh);
     notebooks.selectionChanged.connect(refresh);
+    watchSelection(selected, () => {
+      app.commands.notifyCommandChanged(Commands.askSelection);
+      refresh();
+    });
   }
   themes?.themeChanged.connect(() => panels.forEach((panel) => panel.retheme()));
 
@@ -177,6 +186,7 @@ function activate(
     namespace: "clawdbot",
   });
   const { commands } = app;
+  const hasSelection = (): boolean => selected().trim() !== "";
   const hasCell = (): boolean => Boolean(current()?.content.activeCell);
 
   async function about(kind: "ask" | "explain" | "fix" | "selection"): Promise<void> {
@@ -235,7 +245,7 @@ function activate(
     [Commands.ask, "Ask About This Cell", "ask", hasCell, icon],
     [Commands.explain, "Explain This Cell", "explain", hasCell, explainIcon],
     [Commands.fix, "Fix This Cell", "fix", failed, fixIcon],
-    [Commands.askSelection, "Ask About the Selected Text", "selection", hasCell, icon],
+    [Commands.askSelection, "Ask About the Selected Text", "selection", hasSelection, icon],
   ] as const;
   for (const [id, label, kind, isEnabled, drawing] of cellCommands)
     commands.addCommand(id, {
@@ -270,6 +280,8 @@ function activate(
     void settings.load(ID).then((loaded) => {
       const apply = (): void => {
         if (labShell) place(loaded.get("side").composite === "left" ? "left" : "right");
+        byDefault = loaded.get("goesAlong").composite as ByDefault;
+        refresh();
       };
       apply();
       loaded.changed.connect(apply);

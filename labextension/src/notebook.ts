@@ -67,41 +67,50 @@ export function hasError(cell: Cell): boolean {
   return false;
 }
 
-/** What is selected in the editor of the active cell. */
-export function selectedText(panel: NotebookPanel): string {
-  const editor = panel.content.activeCell?.editor;
-  if (!editor) return "";
-  const { start, end } = editor.getSelection();
-  return editor.model.sharedModel.getSource().slice(editor.getOffsetAt(start), editor.getOffsetAt(end));
+/** How much is in none of the files. */
+export interface LeftOut {
+  cells: number;
+  characters: number;
+  pictures: number;
 }
 
-/** Cells as Markdown, with their outputs as text; images as files of their own. */
-export function cellFiles(panel: NotebookPanel, cells: readonly Cell[]): Attachment[] {
+/** Cells as Markdown, with their outputs as text; images as files of their own. `left` is counted up. */
+export function cellFiles(panel: NotebookPanel, cells: readonly Cell[], left?: LeftOut): Attachment[] {
   const first = cells[0];
   if (!first) return [];
   const place = placeOf(panel, first);
   const name =
     cells.length === 1 ? `cell-${place}` : `cells-${place}-to-${placeOf(panel, cells[cells.length - 1] ?? first)}`;
-  const text = cells.map((cell) => cellText(panel, cell)).join("\n\n");
+  const text = cells.map((cell) => cellText(panel, cell, left)).join("\n\n");
+  const pictures = cells.flatMap((cell) => images(panel, cell));
+  const more = Math.max(0, pictures.length - MOST_IMAGES);
+  if (left) left.pictures += more;
+  const rest = more > 0 ? `\n\n(${more} more pictures are left out)` : "";
   const head = `From the notebook ${panel.context.path}:\n\n`;
-  const told = { ...textFile(`${name}.md`, head + text), cells: cells.slice(0, MOST_CELLS).map(sourceIn(panel)) };
-  return [told, ...cells.flatMap((cell) => images(panel, cell)).slice(0, MOST_IMAGES)];
+  const told = {
+    ...textFile(`${name}.md`, head + text + rest),
+    cells: cells.slice(0, MOST_CELLS).map(sourceIn(panel)),
+  };
+  return [told, ...pictures.slice(0, MOST_IMAGES)];
 }
 
 /** The whole notebook as Markdown; of a long one the end, which says how much is missing. */
-export function notebookFile(panel: NotebookPanel): Attachment {
+export function notebookFile(panel: NotebookPanel, out?: LeftOut): Attachment {
   const parts: string[] = [];
   let length = 0;
   const cells = panel.content.widgets;
   let index = cells.length;
   while (index > 0) {
     const cell = cells[index - 1];
-    const part = cell ? cellText(panel, cell) : "";
+    const within: LeftOut = { cells: 0, characters: 0, pictures: 0 };
+    const part = cell ? cellText(panel, cell, within) : "";
     if (length + part.length > MOST_NOTEBOOK && parts.length > 0) break;
     parts.unshift(part);
+    if (out) out.characters += within.characters;
     length += part.length;
     index -= 1;
   }
+  if (out) out.cells += index;
   const left = index > 0 ? `(the first ${index} cells are left out)\n\n` : "";
   const kernel = panel.sessionContext.kernelDisplayName;
   const told = textFile(
@@ -133,13 +142,13 @@ export function revisionOf(text: string): string {
   return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
 }
 
-function cellText(panel: NotebookPanel, cell: Cell): string {
+function cellText(panel: NotebookPanel, cell: Cell, left?: LeftOut): string {
   const { cell_type: type, source, execution_count: count, outputs } = json(cell);
   const place = `Cell ${placeOf(panel, cell)}`;
   if (type !== "code") return `${place} (${type}):\n\n${joined(source)}`;
   const language = panel.context.model.defaultKernelLanguage || "python";
   const ran = typeof count === "number" ? `, In [${count}]` : ", not run";
-  const shown = (outputs ?? []).map(outputText).filter((text) => text !== "");
+  const shown = (outputs ?? []).map((output) => outputText(output, left)).filter((text) => text !== "");
   const results = shown.length > 0 ? `\n\nOutput:\n\n${fenced("", shown.join("\n"))}` : "";
   return `${place} (code${ran}):\n\n${fenced(language, joined(source))}${results}`;
 }
@@ -151,13 +160,14 @@ function fenced(language: string, text: string): string {
   return `${fence}${language}\n${text}\n${fence}`;
 }
 
-function outputText(output: Output): string {
+function outputText(output: Output, left?: LeftOut): string {
   let text = joined(output.text);
   if (output.output_type === "error")
     text = joined(output.traceback?.join("\n")) || `${output.ename}: ${output.evalue}`;
   else if (output.data) text = joined(output.data["text/markdown"]) || joined(output.data["text/plain"]);
   text = text.replace(ANSI, "").trimEnd();
   if (text.length <= MOST_OUTPUT) return text;
+  if (left) left.characters += text.length - MOST_OUTPUT;
   const half = MOST_OUTPUT / 2;
   return `${text.slice(0, half)}\n[… ${text.length - MOST_OUTPUT} characters left out …]\n${text.slice(-half)}`;
 }

@@ -3,7 +3,8 @@ import { Notification } from "@jupyterlab/apputils";
 import type { Drag } from "@lumino/dragdrop";
 import { SplitPanel, Widget } from "@lumino/widgets";
 import type { Message } from "@lumino/messaging";
-import type { Attachment, ChatElement, ChatStatus, CodeActions, ContextSource } from "./embed.js";
+import type { Dropped } from "./drops.js";
+import type { ChatElement, ChatStatus, CodeActions, ContextSource } from "./embed.js";
 import { loadElement, root } from "./embed.js";
 import { icon } from "./icon.js";
 import type { Text } from "./texts.js";
@@ -20,8 +21,8 @@ export interface PanelOptions {
   onSession: (key: string) => void;
   contexts: () => ContextSource[];
   codeActions: () => CodeActions | null;
-  /** What was dropped from Lab (cells, files), as files; `null` for anything else. */
-  dropped: (event: Drag.Event) => Promise<Attachment[]> | null;
+  /** What was dropped from Lab (cells, files); `null` for anything else. */
+  dropped: (event: Drag.Event) => Dropped | null;
   onStatus: (status: ChatStatus) => void;
   onShow: () => void;
   /** The person goes back to the notebook; `close`: and wants the panel away. */
@@ -129,26 +130,20 @@ export class ChatPanel extends Widget {
     if (!known) return;
     event.preventDefault();
     event.stopPropagation();
-    drag.dropAction = "copy";
+    drag.dropAction = drag.proposedAction; // the file browser allows no other
     if (event.type === "lm-drop") void this.take(drag);
     this.toggleClass("clawdbot-mod-dropTarget", event.type === "lm-dragenter" || event.type === "lm-dragover");
   }
 
   private async take(drag: Drag.Event): Promise<void> {
-    const files = this.options.dropped(drag);
-    if (files === null) return;
-    const given = await files;
+    const given = this.options.dropped(drag);
+    if (given === null) return;
+    const read = "files" in given ? Promise.allSettled(given.files) : null; // at once: a rejection is always handled
     const chat = await this.element();
-    const name = given[0]?.fileName ?? "";
-    const label = given.length > 1 ? `${name} +${given.length - 1}` : name;
-    const source = {
-      id: `drop-${name}-${Date.now()}`,
-      label,
-      on: true,
-      once: true,
-      read: () => Promise.resolve(given),
-    };
-    chat.contexts = [...chat.contexts, source];
+    if ("source" in given) await chat.addContext(given.source);
+    for (const each of (await read) ?? [])
+      if (each.status === "fulfilled") await chat.attach([each.value]);
+      else Notification.warning((each.reason as Error).message, { autoClose: 8_000 });
     chat.focusComposer();
   }
 

@@ -1,62 +1,94 @@
 /**
  * The names in a kernel's namespace, and what is behind one of them: asked from the kernel itself by a silent request
  * that stores nothing and raises no counter. Python kernels only.
+ *
+ * The code that looks is sent along: the kernel's environment need not have our package.
  */
 import type { Kernel } from "@jupyterlab/services";
+import { kernelCode } from "./embed.js";
+import type { Text } from "./texts.js";
 
-/** How long a kernel may take; a busy one does not answer, and then there are no variables to offer. */
-const PATIENCE_MS = 2_000;
+/** How long a kernel may take to tell its names, in ms; a busy one does not answer, and there is nothing to offer. */
+const NAMES_MS = 2_000;
+/** How long it may take to describe a value, in ms: ten times what `describe.py` allows itself. */
+const VALUE_MS = 6_000;
 
 export interface Variable {
   name: string;
   type: string;
 }
 
-const NAMES = `__import__("json").dumps([
-  {"name": n, "type": type(v).__name__} for n, v in list(globals().items())
-  if not n.startswith("_") and n not in ("In", "Out", "exit", "quit", "open", "get_ipython")
-  and type(v).__name__ not in ("module", "function", "type", "builtin_function_or_method")][-200:])`;
+/** What `describe.told` gives. */
+export interface Described {
+  text: string;
+  /** How much of the value is not in the text. */
+  leftOut: { rows?: number; columns?: number; items?: number; characters?: number };
+  /** Of a figure or an image: a PNG, as base64. */
+  picture?: string;
+}
+
+/** Why a value cannot be told, in the reader's language. */
+export class NoValue extends Error {}
 
 /** The variables of a Python kernel, the newest last; none while it is busy. */
 export async function listVariables(kernel: Kernel.IKernelConnection | null | undefined): Promise<Variable[]> {
-  const text = await evaluate(kernel, NAMES);
-  return text === null ? [] : (JSON.parse(text) as Variable[]);
+  const answer = await evaluate(kernel, `ns["listed"](b.globals())`, NAMES_MS);
+  return typeof answer === "string" ? (JSON.parse(answer) as Variable[]) : [];
 }
 
-/** What \`%%clawdbot --var\` says of a variable too: a frame by its schema and head, anything else by its repr. */
-export async function describe(kernel: Kernel.IKernelConnection | null | undefined, name: string): Promise<string> {
-  if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name)) throw new Error(`not a name: ${name}`);
-  const text = await evaluate(
-    kernel,
-    `__import__("clawdbot_ext.describe", fromlist=["describe"]).describe("${name}", ${name})`,
-  );
-  return text ?? `${name}: the kernel did not answer`;
+/**
+ * What \`%%clawdbot --var\` says of a variable too: a frame by its schema and head, anything else by its repr.
+ * @throws NoValue
+ */
+export async function describe(
+  kernel: Kernel.IKernelConnection | null | undefined,
+  name: string,
+  text: Text,
+): Promise<Described> {
+  if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name)) throw new NoValue(name);
+  const answer = await evaluate(kernel, `ns["told"]("${name}", b.globals()["${name}"])`, VALUE_MS);
+  if (typeof answer === "string") return JSON.parse(answer) as Described;
+  throw new NoValue(text(WHY[answer.none]));
 }
 
+const WHY = {
+  kernel: "No Python kernel is running.",
+  busy: "The kernel is busy.",
+  silent: "The kernel did not answer.",
+  gone: "The kernel does not know it any more.",
+} as const;
+
+/** What `expression` is, a string of Python's, or why there is none. */
 async function evaluate(
   kernel: Kernel.IKernelConnection | null | undefined,
   expression: string,
-): Promise<string | null> {
-  if (!kernel || kernel.status === "dead") return null;
-  const info = await kernel.info;
-  if (info.language_info.name !== "python") return null;
+  patience: number,
+): Promise<string | { none: keyof typeof WHY }> {
+  if (!kernel || kernel.status === "dead") return { none: "kernel" };
+  const timeout = new Promise<null>((resolve) => setTimeout(() => resolve(null), patience));
+  const info = await Promise.race([kernel.info, timeout]);
+  if (info?.language_info.name !== "python") return { none: info ? "kernel" : "silent" };
+  // The person's own names may hide those of Python: nothing but `__import__` is taken from their namespace.
+  const source = await kernelCode();
+  const code = `(lambda b, ns: (b.exec(${JSON.stringify(source)}, ns), ${expression})[1])`;
   const request = kernel.requestExecute(
     {
       code: "",
       silent: true,
       store_history: false,
       allow_stdin: false,
-      user_expressions: { value: expression },
+      user_expressions: { value: `${code}(__import__("builtins"), {"__name__": "clawdbot_describe"})` },
     },
     true,
   );
-  const timeout = new Promise<null>((resolve) => setTimeout(() => resolve(null), PATIENCE_MS));
   const reply = await Promise.race([request.done, timeout]);
+  const busy = kernel.status === "busy";
   request.dispose();
-  if (reply?.content.status !== "ok") return null;
+  if (reply === null) return { none: busy ? "busy" : "silent" };
+  if (reply.content.status !== "ok") return { none: "silent" };
   const value = reply.content.user_expressions.value as { status?: string; data?: Record<string, string> } | undefined;
   const text = value?.data?.["text/plain"];
-  return value?.status === "ok" && text !== undefined ? unquoted(text) : null;
+  return value?.status === "ok" && text !== undefined ? unquoted(text) : { none: "gone" };
 }
 
 /** The string that Python showed the repr of. */

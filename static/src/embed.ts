@@ -20,3 +20,8 @@ export async function renderWidget(options: Parameters<typeof import("./widget/r
   const { renderWidget: render } = await import("./widget/render.js");
   return render(options);
 }
+
+/** The Python that looks into a kernel: sent to it by JupyterLab's panel, as its environment need not have our package. */
+export async function kernelCode(): Promise<string> {
+  return (await import("../../clawdbot_ext/describe.py?raw")).default;
+}

@@ -79,6 +79,7 @@ class Lab:
 
     def write(
         self, name: str, *cells: str | tuple[str, list[dict[str, Any]]], widgets: Mapping[str, Any] | None = None,
+        kernel: str = "python3",
     ) -> None:
         """A notebook of code cells, with outputs and the state of widgets where they are given."""
         made: list[dict[str, Any]] = []
@@ -86,8 +87,8 @@ class Lab:
             source, outputs = cell if isinstance(cell, tuple) else (cell, [])
             made.append({"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": source,
                          "execution_count": None, "outputs": outputs})
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        metadata: dict[str, Any] = {"kernelspec": kernel}
+        spec = {"name": kernel, "display_name": kernel, "language": "python"}
+        metadata: dict[str, Any] = {"kernelspec": spec}
         if widgets is not None:
             state = {"version_major": 2, "version_minor": 0, "state": widgets}
             metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": state}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from clawdbot_ext.describe import describe, files_of
+from clawdbot_ext.describe import describe, files_of, listed, told
+from tests.support.server import ROOT
 
 
 def test_columns_of_one_name_are_told_each() -> None:
@@ -52,3 +58,44 @@ def test_a_value_whose_text_fails_is_told_by_its_type() -> None:
 
     assert "cannot be shown: RuntimeError" in describe("broken", Broken())
     assert [name for name, _ in files_of("broken", Broken())] == ["broken.md"]
+
+
+@pytest.mark.slow
+def test_what_is_large_is_described_in_time_and_says_what_is_not_in_it() -> None:
+    pandas = pytest.importorskip("pandas")
+    numpy = pytest.importorskip("numpy")
+    frame = pandas.DataFrame(numpy.zeros((500_000, 100)))
+    frame[1] = "word"
+    values = {"frame": frame, "numbers": list(range(5_000_000)), "nested": [[list(range(1000))] * 1000] * 1000,
+              "word": "ab" * 10_000_000, "table": dict.fromkeys(range(500_000), "x" * 50)}
+    left = {}
+    for name, value in values.items():
+        began = time.perf_counter()
+        answer = json.loads(told(name, value))
+        assert time.perf_counter() - began < 3, f"{name}: a kernel has six seconds"
+        assert len(answer["text"]) < 20_000
+        left[name] = set(answer["leftOut"])
+    assert left == {"frame": {"rows", "columns"}, "numbers": {"items"}, "nested": {"characters"},
+                    "word": {"characters"}, "table": {"characters", "items"}}
+    assert "every 60th row" in json.loads(told("frame", frame))["text"]
+    assert json.loads(told("few", {"b": 1, "a": [2]})) == {"text": "`few`: dict, 2 items, `{'b': 1, 'a': [2]}`",
+                                                           "leftOut": {}}
+
+
+def test_names_are_those_of_values_and_a_figure_is_a_picture() -> None:
+    class Meta(type):
+        pass
+
+    namespace = {"_hidden": 1, "json": json, "Path": Path, "Kind": Meta("Kind", (), {}), "told": told, "len": len,
+                 "partial": abs, "frame": [1], "In": [], "x": None}
+    assert json.loads(listed(namespace)) == [{"name": "frame", "type": "list"}, {"name": "x", "type": "NoneType"}]
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    assert base64.b64decode(json.loads(told("figure", figure))["picture"]).startswith(b"\x89PNG")
+
+
+def test_the_code_runs_where_the_package_is_not_installed() -> None:
+    source = (ROOT / "clawdbot_ext" / "describe.py").read_text(encoding="utf-8")
+    code = f"ns = {{'__name__': 'it'}}\nexec({source!r}, ns)\nprint(ns['told']('x', [1, 2]))"
+    bare = [sys.executable, "-I", "-S", "-c", code]  # no site-packages
+    ran = subprocess.run(bare, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(ran.stdout)["text"] == "`x`: list, 2 items, `[1, 2]`"

@@ -9,6 +9,7 @@ import { sameAttached, wireOf } from "./attachments.js";
 import type { Attached } from "./attachments.js";
 import { RequestRefused } from "./client.js";
 import type { Client } from "./client.js";
+import { isCommand } from "./commands.js";
 import { Drafts } from "./drafts.js";
 import type {
   AgentEvent,
@@ -75,6 +76,8 @@ export class Controller {
   /** A reply of any session ended. */
   onReply: (event: ChatEvent) => void = () => undefined;
 
+  /** A message that is only one of these is `/stop`. */
+  private stopWords: readonly string[] = [];
   private readonly newKey: () => string;
   private readonly now: () => number;
   private refreshTimer: ReturnType<typeof setTimeout> | undefined;
@@ -220,6 +223,11 @@ export class Controller {
     });
   }
 
+  /** Is this message one that the gateway answers itself? */
+  isCommand(text: string): boolean {
+    return isCommand(text, this.state.commands, this.stopWords);
+  }
+
   /** Does the gateway know this method? */
   can(method: string): boolean {
     return this.state.hello?.features?.methods?.includes(method) ?? false;
@@ -336,6 +344,7 @@ export class Controller {
     try {
       const result = await this.client.request("commands.list", {});
       this.dispatch({ type: "commands", commands: result.commands });
+      this.stopWords = result.stopWords ?? [];
     } catch {
       // A gateway without the method, or lost: no completion then.
     }

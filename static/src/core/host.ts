@@ -11,14 +11,19 @@ export interface GivenFile {
   mediaId?: string;
   /** Where in which notebook it is from: the answer's code is offered to that place. */
   cells?: readonly CellSource[];
+  /** What was left out of it, in the reader's language. */
+  note?: string;
 }
 
-/** Something of the page around that can go along with a message. It is read when the message is sent. */
+/**
+ * Something of the page around that can go along with a message: always the thing that its label names. It is read when
+ * the message is sent; `read` rejects with the reason, in the reader's language, when that cannot be.
+ */
 export interface ContextSource {
   id: string;
-  label: string;
+  readonly label: string;
   /** The longer name, on hover and for screen readers. */
-  title?: string;
+  readonly title?: string;
   /** Goes along unless the person takes it out. */
   on: boolean;
   /** Goes with one message only. */

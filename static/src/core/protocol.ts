@@ -268,7 +268,7 @@ interface KnownResults {
   "sessions.list": Omit<wire.SessionsListResult, "sessions"> & { sessions: SessionEntry[] };
   "sessions.new": EntryResult;
   "sessions.transcripts": { key: string; transcripts: Transcript[] };
-  "commands.list": { commands: Command[] };
+  "commands.list": { commands: Command[]; stopWords?: string[] };
   "commands.complete": { options: { value: string; description?: string }[] };
 }
 

@@ -118,6 +118,11 @@ export function initialState(current = MAIN_KEY): State {
   };
 }
 
+/** Sends that wait for the running reply: those the gateway lists, and those still on their way to it. */
+export function waitingIn({ live, pending, queued }: View): Queued[] {
+  return [...queued, ...(live ? pending.filter((each) => each.runId !== live.runId) : [])];
+}
+
 export function emptyView(key: string): View {
   return {
     key,

@@ -6,6 +6,7 @@
 import type approvals from "./approvals.en.json";
 import type artifact from "./artifact.en.json";
 import type composer from "./composer.en.json";
+import type contexts from "./contexts.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
 import type en from "./en.json";
@@ -27,6 +28,7 @@ type Area = typeof approvals &
   typeof artifact &
   typeof links &
   typeof composer &
+  typeof contexts &
   typeof composerDialogs &
   typeof dialogs &
   typeof menus &

@@ -1,6 +1,8 @@
 /** What the composer needs once it is used, in one chunk that is fetched when the page is idle. */
 import en from "../i18n/composer.en.json";
 import ko from "../i18n/composer.ko.json";
+import contextsEn from "../i18n/contexts.en.json";
+import contextsKo from "../i18n/contexts.ko.json";
 import { addTexts } from "../i18n/index.js";
 
 import { ClawdbotAttachments } from "./attachments.js";
@@ -25,7 +27,7 @@ declare global {
 
 /** Registers the elements, which wakes those in the page, and sets up the desk of a composer. */
 export function deskFor(composer: ClawdbotComposer): Desk {
-  addTexts({ en, ko });
+  addTexts({ en: { ...en, ...contextsEn }, ko: { ...ko, ...contextsKo } });
   for (const [name, element] of Object.entries(ELEMENTS)) {
     if (!customElements.get(name)) customElements.define(name, element);
   }

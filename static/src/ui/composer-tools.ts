@@ -8,6 +8,44 @@ import type { Ui } from "./context.js";
 import { icon } from "./icons.js";
 import type { IconName } from "./icons.js";
 
+/** How a message is sent. */
+export function hint({ t, prefs }: Ui, online: boolean, enterSends: boolean): string {
+  if (!online) return t("composer.hintOffline");
+  if (!enterSends) return prefs.sendKey === "enter" ? t("composer.hintTouch") : t("composer.hintCtrl");
+  return t("composer.hint");
+}
+
+/** Make the field as high as its text. */
+export function fit(field: HTMLTextAreaElement): void {
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight}px`;
+}
+
+export interface Dialogs {
+  insert: (text: string) => void;
+  promptsChanged: () => void;
+  write: (text: string) => void;
+  submit: () => void;
+  closed: (caret?: number) => void;
+}
+
+/** The prompt library and the editor for long drafts. */
+export function dialogs(ui: Ui, online: boolean, acts: Dialogs): TemplateResult {
+  return html`<clawdbot-prompts
+      .ui=${ui}
+      .onUse=${acts.insert}
+      .onChanged=${acts.promptsChanged}
+      .onClosed=${acts.closed}
+    ></clawdbot-prompts>
+    <clawdbot-long-draft
+      .ui=${ui}
+      ?online=${online}
+      .onWrite=${acts.write}
+      .onSubmit=${acts.submit}
+      .onClosed=${acts.closed}
+    ></clawdbot-long-draft>`;
+}
+
 export interface ToolState {
   text: string;
   blank: boolean;

@@ -8,10 +8,12 @@
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
+import { messageOf } from "../core/commands.js";
 import { randomKey } from "../core/controller.js";
 import { EnterRule, isComposingKey } from "../core/ime.js";
 import type { Command, Queued } from "../core/protocol.js";
 import type { ContextSource } from "../core/host.js";
+import { waitingIn } from "../core/state.js";
 import type { View } from "../core/state.js";
 import type { Item } from "../core/uploads.js";
 import { Writing } from "../core/writing.js";
@@ -19,7 +21,7 @@ import { need } from "../parts.js";
 
 import type { Desk } from "./composer-desk.js";
 import type { Choice } from "./composer-menu.js";
-import { notices, tools } from "./composer-tools.js";
+import { dialogs, fit, hint, notices, tools } from "./composer-tools.js";
 import type { Ui } from "./context.js";
 import { LightElement } from "./light.js";
 
@@ -41,6 +43,7 @@ export class ClawdbotComposer extends LightElement {
     saving: { state: true },
     problem: { state: true },
     spoken: { state: true },
+    withContexts: { state: true },
   };
 
   declare view: View;
@@ -62,8 +65,9 @@ export class ClawdbotComposer extends LightElement {
   declare private problem: string;
   /** While listening: what is being said. */
   declare spoken: string | null;
+  /** The home gave something for a message, whatever else it has to give. */
+  declare private withContexts: boolean;
 
-  /** Called after a send. */
   onSend: () => void = () => undefined;
 
   private readonly rule = new EnterRule(
@@ -89,6 +93,7 @@ export class ClawdbotComposer extends LightElement {
     this.saving = false;
     this.problem = "";
     this.spoken = null;
+    this.withContexts = false;
   }
 
   // -- life ---------------------------------------------------------------------------------------------------------
@@ -147,7 +152,7 @@ export class ClawdbotComposer extends LightElement {
   }
 
   /** Do something that needs the chunk, or say that it cannot be had. */
-  private async at(act: (desk: Desk) => unknown): Promise<void> {
+  async at(act: (desk: Desk) => unknown): Promise<void> {
     const desk = await this.load();
     if (desk) await act(desk);
     else this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
@@ -165,11 +170,9 @@ export class ClawdbotComposer extends LightElement {
    */
   takeFocus(switched = false): void {
     if (matchMedia(TOUCH).matches || (this.ui.mode === "panel" && !switched)) return;
-    const root = this.getRootNode() as Document | ShadowRoot;
-    const active = root.activeElement;
+    const active = (this.getRootNode() as Document | ShadowRoot).activeElement;
     const nobody = this.ui.mode === "page" && !active && document.activeElement === document.body;
-    const button = switched && active?.matches("button, a") && !active.closest("dialog");
-    if (nobody || button) this.focus();
+    if (nobody || (switched && active?.matches("button, a") && !active.closest("dialog"))) this.focus();
   }
 
   /** Replace the text, cursor at its end. */
@@ -248,12 +251,13 @@ export class ClawdbotComposer extends LightElement {
     const field = this.field();
     if (!field || this.composing || this.saving || !this.online || this.blank) return;
     const { files, editing } = this.writing;
+    const text = messageOf(field.value);
+    if (!editing && this.command(text)) return;
     this.problem = this.desk?.blocked() ?? "";
     this.holding = this.problem === "" && files?.busy === true;
     if (this.problem !== "" || this.holding) return;
     const chips = editing ? null : this.querySelector("clawdbot-contexts");
     if (chips?.unread) return void this.readContexts(chips);
-    const text = field.value.trim().normalize("NFC");
     const attached = [...(files?.attached ?? []), ...(chips?.take() ?? [])];
     if (editing) return void this.replace(editing.messageId, editing.sendKey, text);
     this.desk?.remember(text);
@@ -263,12 +267,27 @@ export class ClawdbotComposer extends LightElement {
     this.onSend();
   }
 
+  /** A command takes nothing along: what is attached, and what is switched on, waits. True if it was one. */
+  private command(text: string): boolean {
+    if (!this.ui.controller.isCommand(text)) return false;
+    const chips = this.querySelector("clawdbot-contexts");
+    const names = [...(this.writing.files?.items ?? []).map(({ name }) => name), ...(chips?.names ?? [])];
+    this.desk?.remember(text);
+    this.ui.controller.send(text);
+    this.write("");
+    if (names.length > 0) this.ui.toast({ text: this.ui.t("contexts.command", { names: names.join(", ") }) });
+    this.onSend();
+    return true;
+  }
+
   private async readContexts(chips: HTMLElementTagNameMap["clawdbot-contexts"]): Promise<void> {
     this.holding = true;
-    await chips.read();
+    const problem = await chips.read();
     const wanted = this.stillHolding();
     this.holding = false;
-    if (wanted) this.submit();
+    this.problem = problem;
+    if (wanted && problem === "") this.submit();
+    else chips.forget();
   }
 
   /** Esc and a press of the button end the wait. */
@@ -281,11 +300,16 @@ export class ClawdbotComposer extends LightElement {
     const { blank } = this;
     this.write(blank ? text : `${this.text}\n\n${text}`.trim());
     this.focus();
-    if (contexts.length > 0 && (await need("clawdbot-contexts"))) {
-      await this.updateComplete;
-      this.querySelector("clawdbot-contexts")?.only(contexts);
-    }
+    if (contexts.length > 0) (await this.switches())?.only(contexts);
     if (send && blank) this.submit();
+  }
+
+  /** What switches what goes along, fetched if it is not here; `null` when it cannot be had, which is told. */
+  async switches(): Promise<HTMLElementTagNameMap["clawdbot-contexts"] | null> {
+    this.withContexts = await need("clawdbot-contexts");
+    if (!this.withContexts) this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+    await this.updateComplete;
+    return this.querySelector("clawdbot-contexts");
   }
 
   /** Send by a button: it ends what is being composed, which some engines do not do by themselves. */
@@ -382,7 +406,7 @@ export class ClawdbotComposer extends LightElement {
       <clawdbot-queue
         .ui=${ui}
         .sessionKey=${view.key}
-        .waiting=${waiting(view)}
+        .waiting=${waitingIn(view)}
         .onTakeBack=${(queued: Queued) => {
           if (this.blank) this.write(queued.text);
         }}
@@ -396,7 +420,7 @@ export class ClawdbotComposer extends LightElement {
         cancelEdit: () => this.endEdit(),
       })}
       ${
-        this.contexts.length > 0
+        this.contexts.length > 0 || this.withContexts
           ? html`<clawdbot-contexts .ui=${ui} .sources=${this.contexts}></clawdbot-contexts>`
           : nothing
       }
@@ -451,31 +475,18 @@ export class ClawdbotComposer extends LightElement {
           dictate: () => void this.at((desk) => desk.dictate()),
         })}
       </form>
-      <p class="hint" id="composer-hint">${this.hint()}</p>
-      <clawdbot-prompts
-        .ui=${ui}
-        .onUse=${(text: string) => this.desk?.insert(text)}
-        .onChanged=${() => this.list?.forgetPrompts()}
-        .onClosed=${() => this.focus()}
-      ></clawdbot-prompts>
-      <clawdbot-long-draft
-        .ui=${ui}
-        ?online=${this.online}
-        .onWrite=${(text: string) => this.write(text)}
-        .onSubmit=${() => this.submit()}
-        .onClosed=${(caret: number) => {
+      <p class="hint" id="composer-hint">${hint(ui, this.online, this.enterSends())}</p>
+      ${dialogs(ui, this.online, {
+        insert: (text) => this.desk?.insert(text),
+        promptsChanged: () => this.list?.forgetPrompts(),
+        write: (text) => this.write(text),
+        submit: () => this.submit(),
+        closed: (caret) => {
           this.focus();
-          this.field()?.setSelectionRange(caret, caret);
-        }}
-      ></clawdbot-long-draft>
+          if (caret !== undefined) this.field()?.setSelectionRange(caret, caret);
+        },
+      })}
     `;
-  }
-
-  private hint(): string {
-    const { t, prefs } = this.ui;
-    if (!this.online) return t("composer.hintOffline");
-    if (!this.enterSends()) return prefs.sendKey === "enter" ? t("composer.hintTouch") : t("composer.hintCtrl");
-    return t("composer.hint");
   }
 
   /** The menu, once it is more than an empty element. */
@@ -486,14 +497,4 @@ export class ClawdbotComposer extends LightElement {
   field(): HTMLTextAreaElement | null {
     return this.querySelector("#composer");
   }
-}
-
-/** Sends that wait for the running reply: those the gateway lists, and those still on their way to it. */
-function waiting({ live, pending, queued }: View): Queued[] {
-  return [...queued, ...(live ? pending.filter((each) => each.runId !== live.runId) : [])];
-}
-
-function fit(field: HTMLTextAreaElement): void {
-  field.style.height = "auto";
-  field.style.height = `${field.scrollHeight}px`;
 }

@@ -35,6 +35,18 @@ export abstract class HostedElement extends LitElement {
     return composer !== null;
   }
 
+  /** Files go with the next message, as if they had been dropped here. */
+  async attach(files: readonly File[]): Promise<void> {
+    await (await this.composer())?.at((desk) => desk.attach(files));
+  }
+
+  /** Something goes with the next message, besides what is switched on. */
+  async addContext(source: ContextSource): Promise<void> {
+    const composer = await this.composer();
+    (await composer?.switches())?.add(source);
+    composer?.focus();
+  }
+
   async focusComposer(): Promise<void> {
     (await this.composer())?.focus();
   }

@@ -81,6 +81,8 @@ def test_it_follows_the_theme_while_it_is_shown_and_has_the_buttons_on_code(open
     run(page)
     open_chat(page)
     chat = page.locator(".jp-Notebook clawdbot-chat")
+    room = chat.locator("clawdbot-transcript").bounding_box()
+    assert room is not None and room["height"] > 200, "of 320 px the conversation has most"
     expect(chat).to_have_js_property("theme", "light")
     for theme, wanted in (("JupyterLab Dark", "dark"), ("JupyterLab Light", "light")):
         page.locator(".lm-MenuBar-item", has_text="Settings").click()

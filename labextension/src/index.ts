@@ -202,7 +202,10 @@ function activate(
       fix: text("This cell fails. Find the cause and give the corrected cell."),
     }[kind];
     const taken = await chat.compose(question, { send: question !== "", contexts: [source] });
-    if (!taken) Notification.warning(text("The chat cannot be asked now. The Clawdbot panel says why."));
+    if (!taken)
+      Notification.warning(text("The chat cannot be asked now. The Clawdbot panel says why."), {
+        autoClose: WARNING_MS,
+      });
     else if (question === "") chat.focusComposer();
   }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -54,6 +56,8 @@ def test_a_document_runs_in_a_frame_without_origin_and_network(chat):
     assert all((url, "csp") in refused for url in tried), refused
     frame.get_by_role("button", name="Hide").click()
     expect(frame.locator("iframe")).to_have_count(0)
+    note = re.compile("Host names written in it can still be seen")  # a browser looks up what it then may not fetch
+    expect(frame.get_by_role("button", name="Show")).to_have_attribute("title", note)
     chat.complaints.clear()  # what the document tried was refused loudly
 
 

@@ -207,6 +207,8 @@ export class MarkdownView extends HTMLElement {
     button.type = "button";
     button.className = "copy";
     button.textContent = this.labels.show;
+    // What a frame may not fetch, a browser may look up all the same (the name of a frame's host, in TLS's greeting).
+    if (lang !== "mermaid") button.title = this.ui?.t("code.showNote") ?? "";
     button.addEventListener("click", async () => {
       const frame = button.closest(".code");
       if (!frame || !this.ui) return;

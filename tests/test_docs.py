@@ -185,3 +185,10 @@ def test_the_check_of_commands_sees_what_is_wrong() -> None:
     assert is_command("sessions list --json # as JSON")
     assert not is_command("session list")
     assert not is_command("sessions list --jsn")
+
+
+def test_every_claim_about_hubs_has_a_test_that_exists():
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "jupyterhub.md").read_text(encoding="utf-8"))
+    defined = {name for path in (ROOT / "tests").rglob("test_*.py")
+               for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))}
+    assert len(named) >= 12 and set(named) <= defined

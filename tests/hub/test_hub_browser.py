@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import requests as http
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from tests.support.hub import Hub
+from tests.support.hub import ADMIN_TOKEN, Hub
 from tests.support.media import png
 from tests.support.tools import require
 
@@ -174,4 +175,56 @@ def test_the_link_of_the_magic_leads_to_the_users_own_page_behind_the_hub(hub, a
     assert there.value.url.startswith(f"{hub.url}/user/ann/clawdbot/chat") and "code=" not in there.value.url
     expect(there.value.locator(".connection[data-open=true]")).to_be_visible()
     there.value.close()
+    page.close()
+
+
+FORGED = """async (root) => {
+    const media = "media?name=planted.csv", said = {cookies: document.cookie};
+    for (const [method, path] of [["GET", "auth/session"], ["POST", "auth/session"], ["POST", media], ["GET", "chat"],
+                                  ["HEAD", "media/" + "a".repeat(64)], ["GET", "media/AAAAAAAAAAAA"], ["GET", "frame"]])
+        for (const extra of [{}, {Authorization: "Bearer x"}, {"X-XSRFToken": "x"}]) {
+            const body = method === "POST" ? "a,b" : undefined;
+            const answer = await fetch(root + path, {method, body, headers: extra, redirect: "manual"});
+            said[`${method} ${path} ${Object.keys(extra)}`] = answer.status;
+        }
+    return said;
+}"""
+"""What a page of the same origin below another user's path gets with the cookies that the browser sends along."""
+
+
+def test_s7_a_page_of_another_users_server_can_forge_no_request_to_mine(hub, ann):
+    """Both servers have one origin. Ann's cookies go along; her token against forgery is below her own path alone."""
+    def kept() -> set[str]:
+        return {path.name for path in (hub.folder / "home" / "ann" / ".clawdbot").rglob("media/**/*")}
+
+    page, before = ann.new_page(), kept()
+    page.goto(f"{hub.url}/hub/home")  # stands for it: one origin, and not below /user/ann/
+    said = page.evaluate(FORGED, f"{hub.url}/user/ann/clawdbot/")
+    names = {pair.partition("=")[0].strip() for pair in said.pop("cookies").split(";")}
+    assert not any("ann" in name for name in names)
+    # 503: the Hub's proxy, whose connection a server has closed that refuses before it has read the body
+    assert {what: status for what, status in said.items() if status not in (0, 401, 403, 503)} == {}
+    assert kept() == before
+    page.close()
+
+
+def test_a_quiet_page_makes_no_request_and_does_not_keep_the_server_up(hub, ann):
+    page = ann.new_page()
+    page.goto(f"{hub.url}/user/ann/clawdbot/chat?session=quiet")
+    ask(page, "Here? [[text=Now it is quiet.]]")
+    answered(page, "Now it is quiet.")
+    expect(page.locator("article[aria-busy]")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+
+    def last_activity() -> str:
+        shown = {"Authorization": f"token {ADMIN_TOKEN}"}
+        answer = http.get(f"{hub.url}/user/ann/api/status?no_track_activity=1", headers=shown, timeout=10)
+        return str(answer.json()["last_activity"])
+
+    page.wait_for_timeout(2_000)  # the end of the reply counts
+    before = last_activity()
+    page.wait_for_timeout(10_000)
+    assert (requests, last_activity()) == ([], before)
     page.close()

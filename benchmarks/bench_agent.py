@@ -40,7 +40,8 @@ Timing = tuple[float, float]
 async def api_process() -> tuple[Process, str]:
     """The scripted API, listening."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.messages_api", cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+        sys.executable, "-m", "tests.support.messages_api", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), 10)
     return process, line.decode().strip()
@@ -127,13 +128,20 @@ async def main(count: int) -> int:
     first, whole = (own[0] - raw[0]) * 1000, (own[1] - raw[1]) * 1000
     print(f"SDK import in a thread {import_s:.2f} s, event loop stood still at most {lag_s * 1000:.0f} ms")
     print(f"200 tokens, {count} rounds, median ms       first token      whole")
-    for name, (to_first, to_end) in (("raw SDK, messages.stream", raw), ("raw SDK, bare events", events),
-                                     ("run_turn", own)):
+    for name, (to_first, to_end) in (
+        ("raw SDK, messages.stream", raw),
+        ("raw SDK, bare events", events),
+        ("run_turn", own),
+    ):
         print(f"  {name:38}{to_first * 1000:9.2f}{to_end * 1000:13.2f}")
-    print(f"  {'overhead over messages.stream':38}{first:9.2f}{whole:13.2f}   "
-          f"budget {BUDGET_FIRST_MS:.0f} / {BUDGET_WHOLE_MS:.0f}")
-    print(f"{SESSIONS} replies at once at 100 tokens/s: {together:.2f} s, one raw SDK stream alone {alone:.2f} s, "
-          f"ratio {together / alone:.2f}   budget {BUDGET_CONCURRENCY}")
+    print(
+        f"  {'overhead over messages.stream':38}{first:9.2f}{whole:13.2f}   "
+        f"budget {BUDGET_FIRST_MS:.0f} / {BUDGET_WHOLE_MS:.0f}"
+    )
+    print(
+        f"{SESSIONS} replies at once at 100 tokens/s: {together:.2f} s, one raw SDK stream alone {alone:.2f} s, "
+        f"ratio {together / alone:.2f}   budget {BUDGET_CONCURRENCY}"
+    )
     return int(first > BUDGET_FIRST_MS or whole > BUDGET_WHOLE_MS or together / alone > BUDGET_CONCURRENCY)
 
 

@@ -131,8 +131,10 @@ async def main(rounds: int) -> int:
             took, loop, pause, memory = (median(run[i] for run in runs) for i in range(4))
             worst_loop, worst_memory = max(worst_loop, loop), max(worst_memory, memory)
             print(f"{what:28} {took:6.2f} {loop:8.1f} {pause:9.1f} {memory:6.1f}  {runs[-1].ended}")
-    print(f"most of the loop's time {worst_loop:.1f} ms (budget {BUDGET_LOOP_MS:.0f}), "
-          f"most memory {worst_memory:.1f} MB (budget {BUDGET_MEMORY_MB:.0f})")
+    print(
+        f"most of the loop's time {worst_loop:.1f} ms (budget {BUDGET_LOOP_MS:.0f}), "
+        f"most memory {worst_memory:.1f} MB (budget {BUDGET_MEMORY_MB:.0f})"
+    )
     return int(worst_loop > BUDGET_LOOP_MS or worst_memory > BUDGET_MEMORY_MB)
 
 

@@ -43,8 +43,14 @@ WAYS: Mapping[str, tuple[str, ...]] = {
 def seconds(arguments: tuple[str, ...], environment: Mapping[str, str]) -> float:
     """The wall-clock time of one process."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], env=dict(environment), check=True, stdout=subprocess.DEVNULL,
-                   stdin=subprocess.DEVNULL, timeout=30)
+    subprocess.run(
+        [sys.executable, *arguments],
+        env=dict(environment),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+    )
     return time.perf_counter() - started
 
 

@@ -44,14 +44,27 @@ async def seed(home: Path, sessions: int, messages: int) -> None:
     await store.open()
     stamp = int(time.time() * 1000) - 10_000_000
     for i in range(sessions):
-        await store.append(session_key=f"agent:main:s{i}", now=stamp + i, create=True, message={
-            "role": "user", "content": [{"type": "text", "text": f"question {i}"}], "timestamp": stamp + i})
-    batch = [store.append(session_key="agent:main:long", now=stamp + i, create=True, message={
-        "role": "assistant" if i % 2 else "user", "timestamp": stamp + i,
-        "content": [{"type": "text", "text": f"message {i} " + "lorem ipsum dolor sit amet " * 12}]})
-        for i in range(messages)]
+        await store.append(
+            session_key=f"agent:main:s{i}",
+            now=stamp + i,
+            create=True,
+            message={"role": "user", "content": [{"type": "text", "text": f"question {i}"}], "timestamp": stamp + i},
+        )
+    batch = [
+        store.append(
+            session_key="agent:main:long",
+            now=stamp + i,
+            create=True,
+            message={
+                "role": "assistant" if i % 2 else "user",
+                "timestamp": stamp + i,
+                "content": [{"type": "text", "text": f"message {i} " + "lorem ipsum dolor sit amet " * 12}],
+            },
+        )
+        for i in range(messages)
+    ]
     for i in range(0, len(batch), 500):
-        await asyncio.gather(*batch[i:i + 500])
+        await asyncio.gather(*batch[i : i + 500])
     await store.close()
 
 
@@ -61,8 +74,9 @@ async def raw_sdk(api: str, text: str) -> tuple[float, float]:
 
     client = RAW.setdefault(api, anthropic.AsyncAnthropic(api_key="x", base_url=api, max_retries=0))
     t0, first = now(), 0.0
-    async with client.messages.stream(model="claude-sonnet-5-5", max_tokens=4096,
-                                      messages=[{"role": "user", "content": text}]) as stream:
+    async with client.messages.stream(
+        model="claude-sonnet-5-5", max_tokens=4096, messages=[{"role": "user", "content": text}]
+    ) as stream:
         async for _ in stream.text_stream:
             first = first or now() - t0
     return first, now() - t0
@@ -103,13 +117,15 @@ async def overhead(wire: Wire, api: str) -> dict[str, Any]:
     for _ in range(20):
         raw.append(await raw_sdk(api, text))
         ours.append(await reply(wire, text, "over"))
-    return {"raw first ms": ms([r[0] for r in raw]), "raw end ms": ms([r[1] for r in raw]),
-            "gateway first ms": ms([o["first"] for o in ours]), "gateway end ms": ms([o["end"] for o in ours]),
-            "overhead first ms (budget 10, real 40)":
-                round(ms([o["first"] for o in ours]) - ms([r[0] for r in raw]), 2),
-            "overhead end ms (budget 25, real 60)":
-                round(ms([o["end"] for o in ours]) - ms([r[1] for r in raw]), 2),
-            "ack p50 ms, 1,000 sessions stored (budget 5, real 92)": ms([o["ack"] for o in ours])}
+    return {
+        "raw first ms": ms([r[0] for r in raw]),
+        "raw end ms": ms([r[1] for r in raw]),
+        "gateway first ms": ms([o["first"] for o in ours]),
+        "gateway end ms": ms([o["end"] for o in ours]),
+        "overhead first ms (budget 10, real 40)": round(ms([o["first"] for o in ours]) - ms([r[0] for r in raw]), 2),
+        "overhead end ms (budget 25, real 60)": round(ms([o["end"] for o in ours]) - ms([r[1] for r in raw]), 2),
+        "ack p50 ms, 1,000 sessions stored (budget 5, real 92)": ms([o["ack"] for o in ours]),
+    }
 
 
 async def history(wire: Wire) -> dict[str, Any]:
@@ -139,10 +155,13 @@ async def concurrency(url: str, token: str, api: str) -> dict[str, Any]:
                 during += [(await reply(other, "[[tokens=1]]", "other"))["ack"] for _ in range(10)]
             await asyncio.gather(*streams)
     base = statistics.median(alone)
-    return {"one raw SDK stream s": round(base, 3), "32 raw SDK streams, ratio": round(raw_32 / base, 2),
-            "32 sessions, ratio (budget 1.4, real 8-12)": round(statistics.median(totals) / base, 2),
-            "ack p50 ms of 32 sends at the same moment": ms(burst),
-            "ack p50 ms while 31 sessions stream (budget 10)": ms(during)}
+    return {
+        "one raw SDK stream s": round(base, 3),
+        "32 raw SDK streams, ratio": round(raw_32 / base, 2),
+        "32 sessions, ratio (budget 1.4, real 8-12)": round(statistics.median(totals) / base, 2),
+        "ack p50 ms of 32 sends at the same moment": ms(burst),
+        "ack p50 ms while 31 sessions stream (budget 10)": ms(during),
+    }
 
 
 async def wire_bytes(url: str, token: str) -> dict[str, Any]:
@@ -178,8 +197,9 @@ def main() -> None:
     api = subprocess.Popen([sys.executable, "-m", "tests.support.messages_api", str(port)], cwd=ROOT, env=environment)
     try:
         with tempfile.TemporaryDirectory() as state:
-            server = GatewayProcess(Path(state), env={"ANTHROPIC_API_KEY": "sk-bench",
-                                                      "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"})
+            server = GatewayProcess(
+                Path(state), env={"ANTHROPIC_API_KEY": "sk-bench", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
+            )
             (Path(state) / "jupyter").mkdir(mode=0o700)
             asyncio.run(seed(Path(state) / "jupyter", sessions=1000, messages=10_000))
             server.start()

@@ -40,8 +40,15 @@ assert manager.extension_apps["clawdbot_ext"]
 
 def load_ms(state: Path) -> float:
     environment = clean_environment(state)
-    done = subprocess.run([sys.executable, "-c", _LOAD], env=environment, capture_output=True, text=True, check=True,
-                          cwd=state, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=state,
+        timeout=60,
+    )
     return float(done.stdout.split()[-1])
 
 
@@ -116,8 +123,10 @@ def main() -> int:
             if number:  # the first round warms the disk cache
                 starts[with_extension].append(taken)
     medians = {kind: statistics.median(times) for kind, times in starts.items()}
-    print(f"jupyter lab answers after {medians[True]:.3f} s with, {medians[False]:.3f} s without "
-          f"({(medians[True] - medians[False]) * 1000:+.0f} ms; interleaved medians, n = {runs})")
+    print(
+        f"jupyter lab answers after {medians[True]:.3f} s with, {medians[False]:.3f} s without "
+        f"({(medians[True] - medians[False]) * 1000:+.0f} ms; interleaved medians, n = {runs})"
+    )
     takeovers = []
     for _ in range(min(runs, 5)):
         with tempfile.TemporaryDirectory() as folder:

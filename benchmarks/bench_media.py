@@ -77,7 +77,7 @@ def recording(path: Path) -> None:
     with path.open("wb") as file:
         file.write(head + b"data" + struct.pack("<I", data))
         for start in range(0, data, len(block)):
-            file.write(block[:min(len(block), data - start)])
+            file.write(block[: min(len(block), data - start)])
 
 
 async def waits(wire: Wire, done: asyncio.Event) -> list[float]:
@@ -101,8 +101,10 @@ async def watch_memory(process: psutil.Process, done: asyncio.Event) -> int:
 
 def told(name: str, taken: list[float]) -> None:
     ordered = sorted(taken)
-    print(f"{name:18} median {statistics.median(ordered):6.2f}   99% {ordered[int(len(ordered) * 0.99)]:6.2f}   "
-          f"longest {ordered[-1]:6.2f} ms   ({len(ordered)} requests)")
+    print(
+        f"{name:18} median {statistics.median(ordered):6.2f}   99% {ordered[int(len(ordered) * 0.99)]:6.2f}   "
+        f"longest {ordered[-1]:6.2f} ms   ({len(ordered)} requests)"
+    )
 
 
 class TimedGateway(GatewayProcess):
@@ -134,7 +136,8 @@ async def main(gateway: TimedGateway, path: Path) -> None:
         watching = [asyncio.create_task(waits(wire, done)), asyncio.create_task(watch_memory(process, done))]
         started = time.perf_counter()
         uploader = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _UPLOAD, str(path), str(gateway.port), gateway.token, stdout=subprocess.PIPE)
+            sys.executable, "-c", _UPLOAD, str(path), str(gateway.port), gateway.token, stdout=subprocess.PIPE
+        )
         answer, _ = await uploader.communicate()
         seconds = time.perf_counter() - started
         done.set()
@@ -142,8 +145,10 @@ async def main(gateway: TimedGateway, path: Path) -> None:
         told("during the upload", taken)
         held = gateway.longest()
         print(f"longest callback of the gateway's loop: {held['wall']:.1f} ms ({held['cpu']:.1f} ms of processor)")
-        print(f"{answer.decode().strip()}\n{SIZE / seconds / 1e6:.0f} MB/s with hash, disk and probe; "
-              f"resident set {before / 1e6:.0f} MB, at most {(most - before) / 1e6:+.1f} MB")
+        print(
+            f"{answer.decode().strip()}\n{SIZE / seconds / 1e6:.0f} MB/s with hash, disk and probe; "
+            f"resident set {before / 1e6:.0f} MB, at most {(most - before) / 1e6:+.1f} MB"
+        )
 
 
 if __name__ == "__main__":

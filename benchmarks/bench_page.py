@@ -58,8 +58,9 @@ def p95(values: list[float]) -> float:
 def visit(browser: Browser, gateway: GatewayProcess) -> Page:
     """A page of somebody who is logged in and was never here."""
     page = browser.new_page(viewport={"width": 1100, "height": 760})
-    page.context.request.post(gateway.url + "auth/login", data={"token": gateway.token},
-                              headers={"Origin": gateway.url.rstrip("/")})
+    page.context.request.post(
+        gateway.url + "auth/login", data={"token": gateway.token}, headers={"Origin": gateway.url.rstrip("/")}
+    )
     return page
 
 
@@ -75,8 +76,11 @@ def first_visits(browser: Browser, gateway: GatewayProcess) -> dict[str, float]:
         name.append(page.evaluate(FIRST_PAINT))
         field.append(page.evaluate("window.fieldAt"))
         page.context.close()
-    return {"fcp ms": statistics.median(name), "field ms": statistics.median(field),
-            "one word ms": statistics.median(word)}
+    return {
+        "fcp ms": statistics.median(name),
+        "field ms": statistics.median(field),
+        "one word ms": statistics.median(word),
+    }
 
 
 def bare_keys(browser: Browser) -> float:
@@ -93,13 +97,15 @@ def bare_keys(browser: Browser) -> float:
 
 def opening(page: Page) -> float:
     """Milliseconds from the choice of the long session to its first messages, from another one."""
-    return float(page.evaluate("""() => new Promise((done) => {
+    return float(
+        page.evaluate("""() => new Promise((done) => {
         const chat = document.querySelector("clawdbot-chat"), start = performance.now();
         chat.sessionKey = "long";
         const look = () => chat.shadowRoot.querySelector(".row .block")
             ? done(performance.now() - start) : requestAnimationFrame(look);
         requestAnimationFrame(look);
-    })"""))
+    })""")
+    )
 
 
 def thread_clock(page: Page) -> Callable[[], float]:
@@ -138,9 +144,14 @@ def measure(page: Page, gateway: GatewayProcess, messages: int, reply_kb: int) -
     busy = 100 * clock() / (time.monotonic() - began)
     keys = page.evaluate(KEYS)
     seen: dict[str, Any] = page.evaluate("({frames: seen.frames, tasks: seen.tasks})")
-    return {"open ms": statistics.median(opened), "frame p95 ms": p95(seen["frames"]),
-            "long task ms": max(seen["tasks"], default=0.0), "key p95 ms": p95(keys),
-            "frame median ms": statistics.median(seen["frames"]), "main thread %": busy}
+    return {
+        "open ms": statistics.median(opened),
+        "frame p95 ms": p95(seen["frames"]),
+        "long task ms": max(seen["tasks"], default=0.0),
+        "key p95 ms": p95(keys),
+        "frame median ms": statistics.median(seen["frames"]),
+        "main thread %": busy,
+    }
 
 
 def main() -> None:

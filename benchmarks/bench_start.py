@@ -31,8 +31,10 @@ PEER_START_S, PEER_RSS_MB = 2.03, 245.0
 
 def handshake(port: int, timeout_s: float = 20.0) -> float:
     """Try until a WebSocket is accepted; ``time.monotonic()`` at the 101."""
-    request = (f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    request = (
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
     ends = time.monotonic() + timeout_s
     while time.monotonic() < ends:
         try:
@@ -81,8 +83,10 @@ def main() -> int:
         # the first one only compiles and warms the disk cache
         starts, cpu, sizes = (sorted(column) for column in zip(*rows[1:], strict=True))
         start, rss = statistics.median(starts), statistics.median(sizes)
-        print(f"{kind}: 101 after {start:.3f} s (best {starts[0]:.3f}, worst {starts[-1]:.3f}), "
-              f"{statistics.median(cpu):.2f} s of CPU; idle {rss:.1f} MB RSS")
+        print(
+            f"{kind}: 101 after {start:.3f} s (best {starts[0]:.3f}, worst {starts[-1]:.3f}), "
+            f"{statistics.median(cpu):.2f} s of CPU; idle {rss:.1f} MB RSS"
+        )
         print(f"  {PEER_START_S / start:.1f}x faster than the real gateway, {PEER_RSS_MB / rss:.1f}x smaller")
         missed |= start > BUDGET_START_S or rss > BUDGET_RSS_MB[kind]
     print("over budget" if missed else "within budget")

@@ -47,14 +47,18 @@ async def timed(calls: int, call: Callable[[int], Awaitable[object]]) -> list[fl
 
 async def fill(store: Store) -> None:
     for start in range(0, LONG, 500):
-        await asyncio.gather(*(
-            store.append(session_key="agent:main:long", message=message(f"{n} " + "text " * 40), now=n, create=True)
-            for n in range(start, start + 500)
-        ))
-    await asyncio.gather(*(
-        store.append(session_key=f"agent:main:{n}", message=message("hello"), now=n, create=True)
-        for n in range(SESSIONS)
-    ))
+        await asyncio.gather(
+            *(
+                store.append(session_key="agent:main:long", message=message(f"{n} " + "text " * 40), now=n, create=True)
+                for n in range(start, start + 500)
+            )
+        )
+    await asyncio.gather(
+        *(
+            store.append(session_key=f"agent:main:{n}", message=message("hello"), now=n, create=True)
+            for n in range(SESSIONS)
+        )
+    )
 
 
 async def produce(store: Store) -> float:
@@ -79,9 +83,12 @@ async def branch_out(store: Store) -> tuple[str, str]:
     last = (await store.history(session_key=key, limit=1)).messages[0]
     await place(store, "branch", first.id)
     for start in range(0, LONG // 2, 500):
-        await asyncio.gather(*(
-            store.append(session_key=key, message=message(f"{n} " + "text " * 40), now=n)
-            for n in range(start, start + 500)))
+        await asyncio.gather(
+            *(
+                store.append(session_key=key, message=message(f"{n} " + "text " * 40), now=n)
+                for n in range(start, start + 500)
+            )
+        )
     page = (await store.history(session_key=key, limit=200)).messages
     for each in page[:20]:
         await place(store, f"beside {each.id}", each.id)
@@ -92,8 +99,15 @@ async def branch_out(store: Store) -> tuple[str, str]:
 async def place(store: Store, run_id: str, message_id: str) -> None:
     """Another question in the place of one."""
     await store.accept_run(
-        run_id=run_id, session_key="agent:main:long", request_hash="h", message=message("instead"), options={},
-        start=True, now=1, place=Place(kind="edit", message_id=message_id))
+        run_id=run_id,
+        session_key="agent:main:long",
+        request_hash="h",
+        message=message("instead"),
+        options={},
+        start=True,
+        now=1,
+        place=Place(kind="edit", message_id=message_id),
+    )
     await store.finish_run(run_id, state="aborted", message=None, result={}, now=1)
 
 
@@ -120,10 +134,18 @@ async def measure(path: Path) -> bool:
     await store.open()
     await fill(store)
 
-    accept = await timed(500, lambda n: store.accept_run(
-        run_id=f"run-{n}", session_key="agent:main:1", request_hash="h", message=message("a question"), options={},
-        start=True, now=n,
-    ))
+    accept = await timed(
+        500,
+        lambda n: store.accept_run(
+            run_id=f"run-{n}",
+            session_key="agent:main:1",
+            request_hash="h",
+            message=message("a question"),
+            options={},
+            start=True,
+            now=n,
+        ),
+    )
     history = await timed(300, lambda n: store.history(session_key="agent:main:long", limit=200))
     listing = await timed(30, lambda n: store.list_sessions(limit=200))
     rates = [await produce(store) for _ in range(3)]

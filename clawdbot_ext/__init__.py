@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatWidget", "ReplyFailed", "__version__", "connect", "connect_async"]
 
-_LATE = {"ChatWidget": "widget", "ReplyFailed": "client_reply", "connect": "client_connect",
-         "connect_async": "client_connect"}
+_LATE = {
+    "ChatWidget": "widget",
+    "ReplyFailed": "client_reply",
+    "connect": "client_connect",
+    "connect_async": "client_connect",
+}
 """Public name → the module that has it, which is imported when somebody asks for the name."""
 
 

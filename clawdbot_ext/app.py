@@ -65,14 +65,27 @@ def parse(argv: Sequence[str]) -> Options:
     if "" in (given.token, given.password, given.ip):
         parser.error(t(environment_language(), "help.empty"))
     _refuse_misspelt(parser, rest)
-    flags: dict[str, Any] = {"gateway.port": given.port, "gateway.bind": given.bind, "gateway.auth.token": given.token,
-                             "gateway.auth.password": given.password, "gateway.tailscale.mode": given.tailscale}
+    flags: dict[str, Any] = {
+        "gateway.port": given.port,
+        "gateway.bind": given.bind,
+        "gateway.auth.token": given.token,
+        "gateway.auth.password": given.password,
+        "gateway.tailscale.mode": given.tailscale,
+    }
     if given.ip is not None:
-        flags |= ({"gateway.bind": "loopback"} if given.ip == "localhost" else
-                  {"gateway.bind": "custom", "gateway.customBindHost": "0.0.0.0" if given.ip == "*" else given.ip})  # noqa: S104
-    return Options(flags={name: value for name, value in flags.items() if value is not None}, force=given.force,
-                   verbose=given.verbose, browser=not given.no_browser and RESTARTED not in os.environ,
-                   allow_root=given.allow_root, rest=tuple(rest))
+        flags |= (
+            {"gateway.bind": "loopback"}
+            if given.ip == "localhost"
+            else {"gateway.bind": "custom", "gateway.customBindHost": "0.0.0.0" if given.ip == "*" else given.ip}
+        )  # noqa: S104
+    return Options(
+        flags={name: value for name, value in flags.items() if value is not None},
+        force=given.force,
+        verbose=given.verbose,
+        browser=not given.no_browser and RESTARTED not in os.environ,
+        allow_root=given.allow_root,
+        rest=tuple(rest),
+    )
 
 
 def _refuse_misspelt(parser: argparse.ArgumentParser, rest: Sequence[str]) -> None:
@@ -87,8 +100,12 @@ def _refuse_misspelt(parser: argparse.ArgumentParser, rest: Sequence[str]) -> No
 
 def _parser() -> argparse.ArgumentParser:
     lang = environment_language()
-    parser = argparse.ArgumentParser(prog="jupyter clawdbot", allow_abbrev=False,
-                                     description=t(lang, "help.description"), epilog=t(lang, "help.epilog"))
+    parser = argparse.ArgumentParser(
+        prog="jupyter clawdbot",
+        allow_abbrev=False,
+        description=t(lang, "help.description"),
+        epilog=t(lang, "help.epilog"),
+    )
     add = parser.add_argument
     add("--port", type=int, metavar="PORT", help=t(lang, "help.port"))
     add("--bind", choices=("loopback", "lan", "tailnet", "custom"), help=t(lang, "help.bind"))

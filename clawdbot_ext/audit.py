@@ -38,10 +38,14 @@ KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "rotated": ("The token was replaced by another.", _WHO),
     "password": ("A password that was kept as text is kept as a hash now.", {}),
     "config": ("Settings were changed.", {**_WHO, "names": "Which ones."}),
-    "approval": ("A question whether a tool may run was answered.",
-                 {**_WHO, "id": "The question.", "decision": "The answer.", "tool": "What asked."}),
-    "pairing": ("Something happened to a paired device.",
-                {**_WHO, "device": "Its id.", "action": "What happened.", "role": "As what it connects."}),
+    "approval": (
+        "A question whether a tool may run was answered.",
+        {**_WHO, "id": "The question.", "decision": "The answer.", "tool": "What asked."},
+    ),
+    "pairing": (
+        "Something happened to a paired device.",
+        {**_WHO, "device": "Its id.", "action": "What happened.", "role": "As what it connects."},
+    ),
 }
 """Kind → what it means, and its fields. Fields that nothing is known of are left out."""
 
@@ -49,10 +53,19 @@ KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 def schema(kind: str) -> dict[str, Any]:
     """The JSON schema of a kind, as ``jupyter_events`` takes them."""
     about, fields = KINDS[kind]
-    return {"$id": f"{ID}/{kind}", "version": "1", "title": kind, "description": about, "personal-data": True,
-            "type": "object", "additionalProperties": False,
-            "properties": {name: {"type": "string", "title": name, "description": text, "maxLength": MAX_TEXT}
-                           for name, text in fields.items()}}
+    return {
+        "$id": f"{ID}/{kind}",
+        "version": "1",
+        "title": kind,
+        "description": about,
+        "personal-data": True,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {"type": "string", "title": name, "description": text, "maxLength": MAX_TEXT}
+            for name, text in fields.items()
+        },
+    }
 
 
 def path_of(config: Config) -> Path:

@@ -44,8 +44,22 @@ if TYPE_CHECKING:
     from .client_sync import SyncClient
 
 __all__ = [
-    "CAPS", "LOST", "Chunk", "ClientError", "Closed", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient",
-    "Notice", "ReplyFailed", "TimedOut", "Unreachable", "Untrusted", "connect",
+    "CAPS",
+    "LOST",
+    "Chunk",
+    "ClientError",
+    "Closed",
+    "ConnectionLost",
+    "End",
+    "Endpoint",
+    "Event",
+    "GatewayClient",
+    "Notice",
+    "ReplyFailed",
+    "TimedOut",
+    "Unreachable",
+    "Untrusted",
+    "connect",
 ]
 
 PROTOCOL_VERSION = 3
@@ -86,8 +100,15 @@ class GatewayClient:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, caps: Sequence[str] = CAPS, locale: str | None = None, client_id: str = "cli",
-        mode: str = "cli", display_name: str | None = None, handshake: Handshake | None = None,
+        self,
+        endpoint: Endpoint,
+        *,
+        caps: Sequence[str] = CAPS,
+        locale: str | None = None,
+        client_id: str = "cli",
+        mode: str = "cli",
+        display_name: str | None = None,
+        handshake: Handshake | None = None,
         locate: Callable[[], Endpoint] | None = None,
     ):
         """``handshake`` may change the parameters of ``connect`` (role, device), given them and the gateway's nonce.
@@ -95,8 +116,13 @@ class GatewayClient:
         self.endpoint = endpoint
         self.hello: Mapping[str, Any] = {}
         """The payload of the last ``hello-ok``."""
-        self._info = {"id": client_id, "version": __version__, "platform": sys.platform, "mode": mode,
-                      **({"displayName": display_name} if display_name else {})}
+        self._info = {
+            "id": client_id,
+            "version": __version__,
+            "platform": sys.platform,
+            "mode": mode,
+            **({"displayName": display_name} if display_name else {}),
+        }
         self._caps, self._locale, self._handshake, self._locate = list(caps), locale, handshake, locate
         self._closed = False
         """``close`` was called, and ``connect`` not since."""
@@ -164,8 +190,13 @@ class GatewayClient:
     async def _open(self, timeout_s: float) -> None:
         # Tornado's own timeouts rather than wait_for: it does not clean up after a cancelled attempt.
         headers = _bearer(self.endpoint.token) or _cookie(self.endpoint)
-        request = HTTPRequest(self.endpoint.ws_url, headers=headers, connect_timeout=timeout_s,
-                              request_timeout=timeout_s, **endpoint_tls.options(self.endpoint))
+        request = HTTPRequest(
+            self.endpoint.ws_url,
+            headers=headers,
+            connect_timeout=timeout_s,
+            request_timeout=timeout_s,
+            **endpoint_tls.options(self.endpoint),
+        )
         try:
             self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
         except HTTPClientError as exc:
@@ -183,8 +214,14 @@ class GatewayClient:
         self._reader = asyncio.create_task(self._read(), name="gateway client")
         auth = {"token": self.endpoint.token, "password": self.endpoint.password}
         params: dict[str, Any] = {
-            "minProtocol": PROTOCOL_VERSION, "maxProtocol": PROTOCOL_VERSION, "client": self._info, "role": "operator",
-            "scopes": SCOPES, "caps": self._caps, "auth": {kind: given for kind, given in auth.items() if given}}
+            "minProtocol": PROTOCOL_VERSION,
+            "maxProtocol": PROTOCOL_VERSION,
+            "client": self._info,
+            "role": "operator",
+            "scopes": SCOPES,
+            "caps": self._caps,
+            "auth": {kind: given for kind, given in auth.items() if given},
+        }
         if self._locale:
             params["locale"] = self._locale
         if self._handshake is not None:
@@ -258,7 +295,11 @@ class GatewayClient:
 
     # -- asking -----------------------------------------------------------------------------------------------------
     async def request(
-        self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S,
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
         final: bool = False,
     ) -> Any:
         """Call ``method`` and return its payload. ``final``: of two responses (``agent``), wait for the second.
@@ -288,8 +329,15 @@ class GatewayClient:
             self._final.discard(request_id)
 
     def ask(
-        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
-        patience_s: float | None = None, attachments: Sequence[Given] = (), on_upload: OnProgress | None = None,
+        self,
+        text: str,
+        *,
+        session_key: str = "main",
+        thinking: str | None = None,
+        run_id: str | None = None,
+        patience_s: float | None = None,
+        attachments: Sequence[Given] = (),
+        on_upload: OnProgress | None = None,
         model: str | None = None,
     ) -> AsyncIterator[Chunk | Notice | End]:
         """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``.
@@ -297,11 +345,25 @@ class GatewayClient:
         ``attachments`` are paths, bytes, pairs of a name and bytes, frames, figures, images, or any other values
         (``describe``); ``on_upload`` hears how far they have gone. ``model`` is chosen for the session first.
         """
-        return ask(self, text, session_key=session_key, thinking=thinking, run_id=run_id, patience_s=patience_s,
-                   attachments=ready(attachments), on_upload=on_upload, model=model)
+        return ask(
+            self,
+            text,
+            session_key=session_key,
+            thinking=thinking,
+            run_id=run_id,
+            patience_s=patience_s,
+            attachments=ready(attachments),
+            on_upload=on_upload,
+            model=model,
+        )
 
     async def send(
-        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None,
+        self,
+        text: str,
+        attachments: Sequence[Given] = (),
+        *,
+        session_key: str = "main",
+        thinking: str | None = None,
         model: str | None = None,
     ) -> End:
         """Send a message with files and wait for the whole reply.
@@ -309,8 +371,9 @@ class GatewayClient:
         Raises:
             ReplyFailed: the model gave an error. Else as ``ask``.
         """
-        return await whole(self.ask(
-            text, session_key=session_key, thinking=thinking, attachments=attachments, model=model))
+        return await whole(
+            self.ask(text, session_key=session_key, thinking=thinking, attachments=attachments, model=model)
+        )
 
     def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | End]:
         """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""
@@ -445,8 +508,9 @@ def _refusal(exc: HTTPClientError) -> GatewayError | None:
         return Unauthorized(f"unauthorized: HTTP {exc.code}")
     if exc.code == 429 and exc.response is not None:
         seconds = exc.response.headers.get("Retry-After", "")
-        return RateLimited("too many failed logins, try again later",
-                           retry_after_ms=1000 * int(seconds) if seconds.isdigit() else None)
+        return RateLimited(
+            "too many failed logins, try again later", retry_after_ms=1000 * int(seconds) if seconds.isdigit() else None
+        )
     return None
 
 

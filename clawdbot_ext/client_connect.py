@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 
 def connect(
-    url: str | None = None, *, token: str | None = None, password: str | None = None, locale: str | None = None,
-    caps: Sequence[str] = CAPS, tls_fingerprint: str | None = None,
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    password: str | None = None,
+    locale: str | None = None,
+    caps: Sequence[str] = CAPS,
+    tls_fingerprint: str | None = None,
 ) -> SyncClient:
     """A connected client with synchronous methods; close it, or use it in ``with``. Works in a running cell, too.
 
@@ -42,18 +47,25 @@ def connect(
     """
     from .client_sync import SyncClient
 
-    return SyncClient(connect_async(url, token=token, password=password, locale=locale, caps=caps,
-                                    tls_fingerprint=tls_fingerprint))
+    return SyncClient(
+        connect_async(url, token=token, password=password, locale=locale, caps=caps, tls_fingerprint=tls_fingerprint)
+    )
 
 
 def connect_async(
-    url: str | None = None, *, token: str | None = None, password: str | None = None, locale: str | None = None,
-    caps: Sequence[str] = CAPS, tls_fingerprint: str | None = None,
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    password: str | None = None,
+    locale: str | None = None,
+    caps: Sequence[str] = CAPS,
+    tls_fingerprint: str | None = None,
 ) -> GatewayClient:
     """The same for the running event loop: ``async with connect_async() as client``, which connects."""
 
     def find() -> Endpoint:
         return locate(load(), url=url, token=token, password=password, tls_fingerprint=tls_fingerprint)
 
-    return GatewayClient(find(), caps=caps, locale=locale or environment_language(), client_id="python", mode="backend",
-                         locate=find)
+    return GatewayClient(
+        find(), caps=caps, locale=locale or environment_language(), client_id="python", mode="backend", locate=find
+    )

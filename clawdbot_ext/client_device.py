@@ -33,12 +33,27 @@ class DeviceKey:
         if self.token:
             params["auth"] = {"token": self.token}
         signed_at = now_ms()
-        text = "|".join(("v2", self.id, params["client"]["id"], params["client"]["mode"], params["role"],
-                         ",".join(params.get("scopes") or ()), str(signed_at),
-                         params.get("auth", {}).get("token") or "", nonce))
+        text = "|".join(
+            (
+                "v2",
+                self.id,
+                params["client"]["id"],
+                params["client"]["mode"],
+                params["role"],
+                ",".join(params.get("scopes") or ()),
+                str(signed_at),
+                params.get("auth", {}).get("token") or "",
+                nonce,
+            )
+        )
         signature = _b64(self._key.sign(text.encode()))
-        params["device"] = {"id": self.id, "publicKey": self.public_key, "signature": signature, "signedAt": signed_at,
-                            "nonce": nonce}
+        params["device"] = {
+            "id": self.id,
+            "publicKey": self.public_key,
+            "signature": signature,
+            "signedAt": signed_at,
+            "nonce": nonce,
+        }
 
     def keep(self, hello: Mapping[str, Any]) -> None:
         """Remember the token that ``hello-ok`` brought. Raises ``OSError``."""

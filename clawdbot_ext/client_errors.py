@@ -68,7 +68,9 @@ def _tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 _BY_REASON = {cls.reason: cls for cls in _tree(GatewayError) if cls.reason}
 _BY_CODE: dict[str, type[GatewayError]] = {
-    ErrorCode.INVALID_REQUEST.value: InvalidRequest, ErrorCode.UNAVAILABLE.value: Unavailable}
+    ErrorCode.INVALID_REQUEST.value: InvalidRequest,
+    ErrorCode.UNAVAILABLE.value: Unavailable,
+}
 
 
 def from_wire(error: Any) -> GatewayError:

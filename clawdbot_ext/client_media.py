@@ -50,7 +50,7 @@ class File:
     def read(self, start: int, most: int) -> bytes:
         """Up to ``most`` bytes from ``start`` on. Raises ``OSError``."""
         if self.path is None:
-            return self.data[start:start + most]
+            return self.data[start : start + most]
         with self.path.open("rb") as file:
             file.seek(start)
             return file.read(most)
@@ -64,8 +64,11 @@ class File:
 
 def ready(given: Sequence[Given]) -> list[Ready]:
     """Values as files, in the thread that made them: neither a figure nor a frame may be read in another meanwhile."""
-    return [file for number, each in enumerate(given, 1)
-            for file in ([each] if _is_file(each) else files_of(f"value-{number}", each))]
+    return [
+        file
+        for number, each in enumerate(given, 1)
+        for file in ([each] if _is_file(each) else files_of(f"value-{number}", each))
+    ]
 
 
 def _is_file(given: Given) -> bool:
@@ -104,8 +107,12 @@ async def attach(
 
 def _inside(file: File) -> dict[str, Any]:
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return {"type": kind.partition("/")[0], "mimeType": kind, "fileName": file.name,
-            "content": base64.b64encode(file.read(0, file.size)).decode()}
+    return {
+        "type": kind.partition("/")[0],
+        "mimeType": kind,
+        "fileName": file.name,
+        "content": base64.b64encode(file.read(0, file.size)).decode(),
+    }
 
 
 async def upload(client: GatewayClient, file: File, on_progress: OnProgress | None = None) -> Mapping[str, Any]:
@@ -131,8 +138,12 @@ async def upload(client: GatewayClient, file: File, on_progress: OnProgress | No
     url = f"{client.endpoint.page_url}media?name={quote(file.name, safe='')}"
     try:
         producer: Any = produce  # Tornado's type has forgotten that writing is awaited
-        response = await _fetch(client, HTTPRequest(
-            url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0))
+        response = await _fetch(
+            client,
+            HTTPRequest(
+                url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0
+            ),
+        )
     finally:
         sending = False
     answer = _json(response)
@@ -154,8 +165,9 @@ async def _known(client: GatewayClient, sha256: str, name: str) -> str | None:
 async def download(client: GatewayClient, media_id: str, *, thumbnail: bool = False) -> bytes:
     """The bytes of a file, or a small picture of it. Raises ``GatewayError`` (``NotFound``), ``Unreachable``."""
     url = f"{client.endpoint.page_url}media/{media_id}{'/thumbnail' if thumbnail else ''}"
-    response = await _fetch(client, HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S,
-                                        request_timeout=ANSWER_S))
+    response = await _fetch(
+        client, HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S, request_timeout=ANSWER_S)
+    )
     if response.code != 200:
         raise from_wire(_json(response).get("error") or {"message": f"HTTP {response.code}"})
     return response.body

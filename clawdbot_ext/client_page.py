@@ -75,8 +75,7 @@ def _has_mount(server: Mapping[str, Any]) -> bool:
     """Is the extension in that server? Nothing secret is said, so that its certificate does not matter."""
     anybody = ssl.create_default_context()
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
     try:
         with opener.open(f"{str(server['url']).rstrip('/')}/{MOUNT}healthz", timeout=ANSWER_S) as answer:
             return bool(answer.status == 200)

@@ -116,7 +116,7 @@ class Growing:
         """Take the whole text so far; what to show of it, or ``None`` if nothing changed."""
         old, self.text, self._units = self.text, text, _units(text)
         if text.startswith(old):
-            return Chunk("text", text[len(old):]) if len(text) > len(old) else None
+            return Chunk("text", text[len(old) :]) if len(text) > len(old) else None
         return Chunk("text", text, replaces=True)
 
 
@@ -127,7 +127,7 @@ def _units(text: str) -> int:
 def _skip_units(text: str, units: int) -> str:
     if units <= 0:
         return text
-    return text.encode("utf-16-le", "surrogatepass")[2 * units:].decode("utf-16-le", "surrogatepass")
+    return text.encode("utf-16-le", "surrogatepass")[2 * units :].decode("utf-16-le", "surrogatepass")
 
 
 class Reply:
@@ -154,8 +154,15 @@ class Reply:
 
 
 async def ask(
-    client: GatewayClient, text: str, *, session_key: str, thinking: str | None = None, run_id: str | None = None,
-    patience_s: float | None = None, attachments: Sequence[Given] = (), on_upload: OnProgress | None = None,
+    client: GatewayClient,
+    text: str,
+    *,
+    session_key: str,
+    thinking: str | None = None,
+    run_id: str | None = None,
+    patience_s: float | None = None,
+    attachments: Sequence[Given] = (),
+    on_upload: OnProgress | None = None,
     model: str | None = None,
 ) -> AsyncIterator[Chunk | Notice | End]:
     """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
@@ -266,8 +273,15 @@ async def _follow(
             if chunk:
                 yield chunk
         elif name == "chat":
-            yield End(run_id, payload["state"], payload.get("message"), str(payload.get("errorMessage") or ""),
-                      payload.get("error") or {}, reply.switch_to, left_out=reply.left_out)
+            yield End(
+                run_id,
+                payload["state"],
+                payload.get("message"),
+                str(payload.get("errorMessage") or ""),
+                payload.get("error") or {},
+                reply.switch_to,
+                left_out=reply.left_out,
+            )
             return
 
 
@@ -295,13 +309,26 @@ def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> 
     written = [m for m in history["messages"] if m.get("runId") == run_id and m.get("role") == "assistant"]
     message: Mapping[str, Any] = written[-1] if written else {}
     states: Mapping[str | None, Literal["final", "aborted", "error"]] = {
-        "aborted": "aborted", "error": "error", "interrupted": "error"}
+        "aborted": "aborted",
+        "error": "error",
+        "interrupted": "error",
+    }
     state = states.get(ack.get("status")) or states.get(message.get("stopReason"), "final")
     problem = message.get("errorMessage") or (ack.get("summary") if state == "error" else "")
     return End(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
 
 
 __all__ = [
-    "Chunk", "ClientError", "End", "Gap", "Growing", "Notice", "Reply", "ReplyFailed", "ask", "follow", "message_text",
+    "Chunk",
+    "ClientError",
+    "End",
+    "Gap",
+    "Growing",
+    "Notice",
+    "Reply",
+    "ReplyFailed",
+    "ask",
+    "follow",
+    "message_text",
     "whole",
 ]

@@ -70,16 +70,30 @@ class SyncClient:
         return self._call(self._client.request(method, params, timeout_s=timeout_s))
 
     def ask(
-        self, text: str, *, session_key: str = "main", thinking: str | None = None, run_id: str | None = None,
-        attachments: Sequence[Given] = (), model: str | None = None, patience_s: float | None = None,
+        self,
+        text: str,
+        *,
+        session_key: str = "main",
+        thinking: str | None = None,
+        run_id: str | None = None,
+        attachments: Sequence[Given] = (),
+        model: str | None = None,
+        patience_s: float | None = None,
     ) -> Iterator[Chunk | Notice | End]:
         """As ``GatewayClient.ask``."""
         files = ready(attachments)
         items: queue.SimpleQueue[Chunk | Notice | End | BaseException] = queue.SimpleQueue()
 
         async def pump() -> None:
-            async for item in self._client.ask(text, session_key=session_key, thinking=thinking, run_id=run_id,
-                                               attachments=files, model=model, patience_s=patience_s):
+            async for item in self._client.ask(
+                text,
+                session_key=session_key,
+                thinking=thinking,
+                run_id=run_id,
+                attachments=files,
+                model=model,
+                patience_s=patience_s,
+            ):
                 items.put(item)
 
         task = self._start(pump())
@@ -96,7 +110,12 @@ class SyncClient:
             task.cancel()
 
     def send(
-        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", thinking: str | None = None,
+        self,
+        text: str,
+        attachments: Sequence[Given] = (),
+        *,
+        session_key: str = "main",
+        thinking: str | None = None,
         model: str | None = None,
     ) -> End:
         """As ``GatewayClient.send``."""
@@ -104,12 +123,22 @@ class SyncClient:
         return self._call(self._client.send(text, files, session_key=session_key, thinking=thinking, model=model))
 
     def submit(
-        self, text: str, attachments: Sequence[Given] = (), *, session_key: str = "main", run_id: str | None = None,
+        self,
+        text: str,
+        attachments: Sequence[Given] = (),
+        *,
+        session_key: str = "main",
+        run_id: str | None = None,
         model: str | None = None,
     ) -> Future[End]:
         """Send a message and go on: the future has the end of its reply. Raises, from there, as ``send``."""
-        return self._start(whole(self._client.ask(
-            text, session_key=session_key, run_id=run_id, attachments=ready(attachments), model=model)))
+        return self._start(
+            whole(
+                self._client.ask(
+                    text, session_key=session_key, run_id=run_id, attachments=ready(attachments), model=model
+                )
+            )
+        )
 
     def attach(self, files: Sequence[Given]) -> list[dict[str, Any]]:
         """Store files at the gateway; what ``chat.send`` takes for them. Raises as ``client_media.attach``."""

@@ -42,9 +42,29 @@ from .config_schema import (
 )
 
 __all__ = [
-    "REDACTED", "SETTINGS", "Config", "ConfigError", "ProviderConfig", "Setting", "Source",
-    "config_path", "find", "json_schema", "load", "merge", "parse", "program_environment", "redact", "secret_variables",
-    "set_value", "snapshot", "state_dir", "ui_hints", "unset_value", "variables", "write_raw",
+    "REDACTED",
+    "SETTINGS",
+    "Config",
+    "ConfigError",
+    "ProviderConfig",
+    "Setting",
+    "Source",
+    "config_path",
+    "find",
+    "json_schema",
+    "load",
+    "merge",
+    "parse",
+    "program_environment",
+    "redact",
+    "secret_variables",
+    "set_value",
+    "snapshot",
+    "state_dir",
+    "ui_hints",
+    "unset_value",
+    "variables",
+    "write_raw",
 ]
 
 Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
@@ -109,7 +129,8 @@ class Config:
 
     def _provider(self, name: str) -> ProviderConfig:
         api, base_url, api_key, models = (
-            self[f"models.providers.{name}.{leaf}"] for leaf in ("api", "baseUrl", "apiKey", "models"))
+            self[f"models.providers.{name}.{leaf}"] for leaf in ("api", "baseUrl", "apiKey", "models")
+        )
         return ProviderConfig(name, api, base_url, api_key, models)
 
 
@@ -139,8 +160,12 @@ def secret_variables(*, provider_keys: bool = True) -> frozenset[str]:
     Without ``provider_keys`` only those of the gateway itself.
     """
     names = (*(setting.name for setting in SETTINGS if setting.secret), *(PROVIDER_ENV if provider_keys else ()))
-    return frozenset(variable for name in names for variable in variables(name)
-                     if (setting := find(name)) is not None and setting.secret)
+    return frozenset(
+        variable
+        for name in names
+        for variable in variables(name)
+        if (setting := find(name)) is not None and setting.secret
+    )
 
 
 _OTHERS_SECRETS = ("JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN", "JUPYTER_TOKEN")
@@ -172,8 +197,11 @@ def load(
         raise content.problem
     foreign, notes = read_defaults(theirs, env)
     layers: dict[Source, Mapping[str, Any]] = {
-        "flag": _given(flags), "env": _environment(env), "traits": _given(traits),
-        "file": values(content.tree or {}), "clawdbot.json": foreign,
+        "flag": _given(flags),
+        "env": _environment(env),
+        "traits": _given(traits),
+        "file": values(content.tree or {}),
+        "clawdbot.json": foreign,
     }
     effective: dict[str, Any] = {}
     sources: dict[str, Source] = {}
@@ -196,8 +224,11 @@ def _paths(env: Mapping[str, str], state: Path) -> tuple[Path, Path]:
 
 
 def _given(layer: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: parse_text(name, value) if isinstance(value, str) else check(name, value)
-            for name, value in layer.items() if value is not None}
+    return {
+        name: parse_text(name, value) if isinstance(value, str) else check(name, value)
+        for name, value in layer.items()
+        if value is not None
+    }
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, Any]:
@@ -238,9 +269,13 @@ def snapshot(config: Config) -> dict[str, Any]:
     parsed = None if content.tree is None else redact(content.tree)
     names = config.names()
     return {
-        "path": str(config.path), "exists": content.exists, "raw": None if parsed is None else dump(parsed),
-        "parsed": parsed or {}, "config": redact(unflatten({name: config[name] for name in names})),
-        "sources": {name: config.source(name) for name in names}, "valid": not found,
+        "path": str(config.path),
+        "exists": content.exists,
+        "raw": None if parsed is None else dump(parsed),
+        "parsed": parsed or {},
+        "config": redact(unflatten({name: config[name] for name in names})),
+        "sources": {name: config.source(name) for name in names},
+        "valid": not found,
         "issues": [{"path": issue.name, "message": issue.problem, **_suggestion(issue)} for issue in found],
         "hash": content.hash,
     }

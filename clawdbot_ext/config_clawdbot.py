@@ -16,8 +16,7 @@ from .config_schema import PROVIDER_NAME, ConfigError, check
 
 FILE_NAME = "clawdbot.json"
 _PLAIN = ("gateway.port", "gateway.auth.mode", "gateway.auth.token", "gateway.auth.password")
-_REMOTE = ("gateway.remote.url", "gateway.remote.token", "gateway.remote.password",
-           "gateway.remote.tlsFingerprint")
+_REMOTE = ("gateway.remote.url", "gateway.remote.token", "gateway.remote.password", "gateway.remote.tlsFingerprint")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

@@ -241,7 +241,12 @@ Change = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
 
 
 def _change(
-    path: Path, change: Change, base_hash: str | None, *, needs_stored: bool, repair: bool,
+    path: Path,
+    change: Change,
+    base_hash: str | None,
+    *,
+    needs_stored: bool,
+    repair: bool,
     in_force: InForce | None = None,
 ) -> str:
     """Read, change, check and write under a lock; returns the new hash.

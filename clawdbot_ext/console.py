@@ -22,8 +22,15 @@ def say(text: str, *, error: bool = False) -> None:
 
 def greet(settled: Settled, url: str, link: str) -> None:
     """Say where the page is. ``link`` logs in once, within a minute."""
-    lines = [settled.text("greet.title", version=__version__), f"  {url}", "",
-             settled.text("greet.link"), f"  {link}", "", settled.text("greet.later")]
+    lines = [
+        settled.text("greet.title", version=__version__),
+        f"  {url}",
+        "",
+        settled.text("greet.link"),
+        f"  {link}",
+        "",
+        settled.text("greet.later"),
+    ]
     if settled.tls is not None:
         lines += ["", settled.text("greet.fingerprint", fingerprint=settled.tls.fingerprint)]
     if settled.as_root:

@@ -23,7 +23,10 @@ from .protocol.errors import NotFound, TooLarge, Unavailable
 from .protocol.schema import FileEntry
 
 _TYPES: Mapping[str, Literal["file", "directory", "notebook"]] = {
-    "file": "file", "directory": "directory", "notebook": "notebook"}
+    "file": "file",
+    "directory": "directory",
+    "notebook": "notebook",
+}
 
 
 def listing(manager: Any) -> Listing:
@@ -51,7 +54,8 @@ def reading(manager: Any) -> ReadFile:
     async def read(path: str, most: int) -> bytes:
         path = inside(path)
         if not await _call(manager.file_exists, path) or (
-                not manager.allow_hidden and await _call(manager.is_hidden, path)):
+            not manager.allow_hidden and await _call(manager.is_hidden, path)
+        ):
             raise NotFound(f"no file {path}", reason="MEDIA_NOT_FOUND")
         try:
             size = (await _call(manager.get, path, content=False, type="file")).get("size") or 0
@@ -77,6 +81,9 @@ async def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _entry(model: Mapping[str, Any]) -> FileEntry:
     modified, size = model.get("last_modified"), model.get("size")
     return FileEntry(
-        path=model["path"].strip("/"), name=model["name"], type=_TYPES[model["type"]],
+        path=model["path"].strip("/"),
+        name=model["name"],
+        type=_TYPES[model["type"]],
         size=size if isinstance(size, int) else UNSET,
-        modified=int(modified.timestamp() * 1000) if isinstance(modified, datetime) else UNSET)
+        modified=int(modified.timestamp() * 1000) if isinstance(modified, datetime) else UNSET,
+    )

@@ -103,9 +103,14 @@ HIDDEN = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 
 def listed(namespace: Mapping[str, Any]) -> str:
     """The variables of a namespace as people speak of them, as JSON: no modules, classes or functions."""
-    found = [{"name": name, "type": type(value).__name__} for name, value in list(namespace.items())
-             if not name.startswith("_") and name not in HIDDEN and not isinstance(value, (type, ModuleType))
-             and not (callable(value) and hasattr(value, "__qualname__"))]
+    found = [
+        {"name": name, "type": type(value).__name__}
+        for name, value in list(namespace.items())
+        if not name.startswith("_")
+        and name not in HIDDEN
+        and not isinstance(value, (type, ModuleType))
+        and not (callable(value) and hasattr(value, "__qualname__"))
+    ]
     return json.dumps(found[-MOST_NAMES:])
 
 
@@ -182,8 +187,10 @@ class _Repr(reprlib.Repr):
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
         """In its own order, which the base class takes from it."""
-        parts = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
-                 for key, value in islice(x.items(), self.maxdict)]
+        parts = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
         return f"{{{', '.join([*parts, self.fillvalue] if len(x) > self.maxdict else parts)}}}"
 
     fillvalue = "…"

@@ -27,7 +27,12 @@ from .protocol.clock import now_ms
 
 TOKEN_BYTES = 32
 _FIELDS = {
-    "pid": "pid", "url": "url", "ws_url": "wsUrl", "started_at": "startedAt", "version": "version", "host": "host",
+    "pid": "pid",
+    "url": "url",
+    "ws_url": "wsUrl",
+    "started_at": "startedAt",
+    "version": "version",
+    "host": "host",
 }
 """Field → key in the file."""
 _OPTIONAL = {"server_url": "serverUrl", "tls_fingerprint": "tlsFingerprint", "tailscale_url": "tailscaleUrl"}
@@ -59,8 +64,16 @@ class GatewayInfo:
         cls, url: str, host: str, server_url: str | None = None, tls_fingerprint: str | None = None
     ) -> GatewayInfo:
         """A gateway that answers here, at ``url`` (with its slash), from now on."""
-        return cls(pid=os.getpid(), url=url, ws_url=f"ws{url.removeprefix('http')}ws", started_at=now_ms(),
-                   version=__version__, host=host, server_url=server_url, tls_fingerprint=tls_fingerprint)
+        return cls(
+            pid=os.getpid(),
+            url=url,
+            ws_url=f"ws{url.removeprefix('http')}ws",
+            started_at=now_ms(),
+            version=__version__,
+            host=host,
+            server_url=server_url,
+            tls_fingerprint=tls_fingerprint,
+        )
 
 
 def lock_path(config: Config) -> Path:

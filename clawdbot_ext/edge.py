@@ -103,8 +103,7 @@ class Edge:
         files = None if contents is None else contents_listing(contents)
         config = self.live()
         store = open_stores(config.home / "gateway.sqlite3", wal=not discovery.on_network(config))
-        gateway = Gateway(self.live, store, self.auth,
-                          environment=Environment(server_root=server_root), files=files)
+        gateway = Gateway(self.live, store, self.auth, environment=Environment(server_root=server_root), files=files)
         gateway.before_rotation, gateway.on_void = self._end_jupyters, self.end_void
         gateway.read_file = None if contents is None else contents_reading(contents)
         await gateway.start()
@@ -209,8 +208,10 @@ class Edge:
         sent = seen(request, self.live())
         if sent.ignored and not self._told_of_proxy and self.live()["gateway.tailscale.mode"] == "off":
             self._told_of_proxy = True
-            log.warning("%s forwards requests and is not in gateway.trustedProxies: all of its clients count as one",
-                        sent.address)
+            log.warning(
+                "%s forwards requests and is not in gateway.trustedProxies: all of its clients count as one",
+                sent.address,
+            )
         return client_key(sent.address)
 
     def is_https(self, request: HTTPServerRequest) -> bool:
@@ -223,11 +224,15 @@ class Edge:
         morsel = request.cookies.get(cookie_name(request))
         user, scopes = request.headers.get(RELAYED_USER), request.headers.get(RELAYED_SCOPES)
         return Shown(
-            client_key=self.client_key(request), authorization=request.headers.get("Authorization"),
-            cookie="" if morsel is None else morsel.value, by_page="Origin" in request.headers,
+            client_key=self.client_key(request),
+            authorization=request.headers.get("Authorization"),
+            cookie="" if morsel is None else morsel.value,
+            by_page="Origin" in request.headers,
             socket=request.headers.get("Upgrade", "").lower() == "websocket",
             relayed_user=unquote(user) if user else None,
-            relayed_scopes=GUEST_SCOPES if scopes is None else frozenset(scopes.split(",")), vouched=vouched)
+            relayed_scopes=GUEST_SCOPES if scopes is None else frozenset(scopes.split(",")),
+            vouched=vouched,
+        )
 
     async def identify(self, request: HTTPServerRequest) -> Identity | None:
         """Who a request to our own server comes from, by Tailscale's word if need be. Raises ``Unauthorized``,

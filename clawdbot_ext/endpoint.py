@@ -30,8 +30,10 @@ class NoGateway(Exception):
     """Nothing is configured and no gateway of this state directory runs. ``home`` is the directory looked at."""
 
     def __init__(self, home: str):
-        super().__init__(f"no gateway runs for {home}: start `jupyter clawdbot`, or JupyterLab with the extension, or "
-                         "name one by its URL and token")
+        super().__init__(
+            f"no gateway runs for {home}: start `jupyter clawdbot`, or JupyterLab with the extension, or "
+            "name one by its URL and token"
+        )
         self.home = home
 
 
@@ -53,8 +55,13 @@ class Endpoint:
 
 
 def locate(
-    config: Config, *, url: str | None = None, token: str | None = None, password: str | None = None,
-    tls_fingerprint: str | None = None, env: Mapping[str, str] | None = None,
+    config: Config,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    password: str | None = None,
+    tls_fingerprint: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Endpoint:
     """The gateway to talk to: ``url``, else ``gateway.remote.url``, else, in a server that a JupyterHub started, the
     mount there, else the one that runs in this state directory.
@@ -109,8 +116,12 @@ def on_hub(env: Mapping[str, str]) -> Endpoint | None:
     path = f"{prefix.rstrip('/')}/{_MOUNT}"
     public = env.get("JUPYTERHUB_PUBLIC_URL")
     page = f"{public.rstrip('/')}/{_MOUNT}" if public else f"{address.scheme}://{host}:{address.port}{path}"
-    return Endpoint(f"{_SOCKET_SCHEMES[address.scheme]}://{host}:{address.port}{path}ws", page, token,
-                    hub="public" if public else "hidden")
+    return Endpoint(
+        f"{_SOCKET_SCHEMES[address.scheme]}://{host}:{address.port}{path}ws",
+        page,
+        token,
+        hub="public" if public else "hidden",
+    )
 
 
 def socket_url(url: str) -> str:

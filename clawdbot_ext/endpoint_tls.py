@@ -32,7 +32,7 @@ def fingerprint(certificate: bytes) -> str:
 def shown(text: str) -> str:
     """One way to write what people may write with or without colons, in capitals or not."""
     digits = text.strip().lower().removeprefix("sha256:").removeprefix("sha-256:").replace(":", "").upper()
-    return ":".join(digits[at:at + 2] for at in range(0, len(digits), 2))
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
 def pinned(expected: str) -> ssl.SSLContext:

@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 
 _OPENERS = re.compile(
     r"^[ \t>*+-]*(?P<fence>`{3,}|~{3,})|(?P<ticks>`+)|(?P<math>\$\$|\\\(|\\\[|\$(?=[^\s{$]))"
-    r"|(?<!\w)(?:[fF][rR]?|[rR][fF])(?P<quote>\"\"\"|'''|\"|')", re.MULTILINE)
+    r"|(?<!\w)(?:[fF][rR]?|[rR][fF])(?P<quote>\"\"\"|'''|\"|')",
+    re.MULTILINE,
+)
 _MATH_ENDS = {"$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 _TEX_COMMAND = re.compile(r"\\[A-Za-z]{0,30}\*?$")
 _LOOK_BACK = 32
@@ -81,7 +83,7 @@ def expand(text: str, namespace: Mapping[str, Any], own: Callable[[str], bool] |
             continue
         value = None
         if at != left_end and not _is_argument(text, at):
-            value = _value(text[at + 1:end], namespace, is_own, left)
+            value = _value(text[at + 1 : end], namespace, is_own, left)
         if value is None:
             left_end = end + 1
         else:
@@ -134,7 +136,7 @@ def _end_of_zone(text: str, found: re.Match[str], stop: int) -> int | None:
         return None if end < 0 else end + len(closer)
     end = start  # $…$ as Pandoc has it: no space inside, no digit behind
     while (end := text.find("$", end, stop)) >= 0:
-        if not text[end - 1].isspace() and not text[end + 1:end + 2].isdigit():
+        if not text[end - 1].isspace() and not text[end + 1 : end + 2].isdigit():
             return end + 1
         end += 1
     return None
@@ -154,7 +156,7 @@ def _closing_braces(text: str) -> dict[int, int]:
 
 def _is_argument(text: str, at: int) -> bool:
     """Does the brace belong to what stands before it: ``${x}``, ``#{x}``, ``\\{``, ``\\frac{x}``?"""
-    return text[at - 1:at] in ("$", "#") or bool(_TEX_COMMAND.search(text[max(0, at - _LOOK_BACK):at]))
+    return text[at - 1 : at] in ("$", "#") or bool(_TEX_COMMAND.search(text[max(0, at - _LOOK_BACK) : at]))
 
 
 def _value(inside: str, namespace: Mapping[str, Any], is_own: Callable[[str], bool], left: list[str]) -> str | None:
@@ -198,7 +200,7 @@ def _split(inside: str) -> Field | None:
             depth += 1
         elif char in ")]}":
             depth -= 1
-        elif depth == 0 and (char == ":" or (char == "!" and inside[at + 1:at + 2] != "=")):
+        elif depth == 0 and (char == ":" or (char == "!" and inside[at + 1 : at + 2] != "=")):
             break
         at += 1
     expression, rest = inside[:at], inside[at:]

@@ -39,8 +39,10 @@ class ClawdbotApp(ExtensionApp):
     extension_url = "/"
     load_other_extensions = False
 
-    gateway_config = Dict(help="Settings of the gateway by dotted name, for example {'gateway.bind': 'lan'}. The "
-                          "command line and the environment win over them, they win over config.json.").tag(config=True)
+    gateway_config = Dict(
+        help="Settings of the gateway by dotted name, for example {'gateway.bind': 'lan'}. The "
+        "command line and the environment win over them, they win over config.json."
+    ).tag(config=True)
 
     @classmethod
     def make_serverapp(cls, **kwargs: Any) -> Any:
@@ -96,10 +98,19 @@ class ClawdbotApp(ExtensionApp):
         except ConfigError as exc:
             self.log.error("Clawdbot: %s", exc)
             return None
-        return Seat(live, Host(
-            server_url=server.connection_url, mount_url=url_path_join(server.connection_url, MOUNT),
-            mount_path=self._mount_path, root_dir=server.root_dir, on_hub="JUPYTERHUB_SERVICE_PREFIX" in os.environ,
-            contents=server.contents_manager, settings=server.web_app.settings, log=server.log))
+        return Seat(
+            live,
+            Host(
+                server_url=server.connection_url,
+                mount_url=url_path_join(server.connection_url, MOUNT),
+                mount_path=self._mount_path,
+                root_dir=server.root_dir,
+                on_hub="JUPYTERHUB_SERVICE_PREFIX" in os.environ,
+                contents=server.contents_manager,
+                settings=server.web_app.settings,
+                log=server.log,
+            ),
+        )
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """The server answers: become the gateway of the state directory, or relay to it."""

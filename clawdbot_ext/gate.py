@@ -118,8 +118,12 @@ class Policy:
         """Does a page of ours fetch its built files? Browsers name an origin for modules. Behind a proxy that is not
         known it is not the one that we see, and without its files the page could not say so."""
         path = f"/{self.config['gateway.controlUi.basePath'].strip('/')}/assets/".replace("//", "/")
-        return (request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Site") == "same-origin"
-                and request.path.startswith(path) and "/" not in request.path[len(path):])
+        return (
+            request.method in ("GET", "HEAD")
+            and request.headers.get("Sec-Fetch-Site") == "same-origin"
+            and request.path.startswith(path)
+            and "/" not in request.path[len(path) :]
+        )
 
     def refusal(self, request: HTTPServerRequest) -> str | None:
         """Why ``request`` must not go any further, or ``None``."""
@@ -167,12 +171,23 @@ class Foreign(Matcher):
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         if crowded(request):
-            return {"target_kwargs": {"status": 503, "reason": "too many connections, try again in a moment",
-                                      "facts": {"reason": "TOO_MANY_CONNECTIONS"}}}
+            return {
+                "target_kwargs": {
+                    "status": 503,
+                    "reason": "too many connections, try again in a moment",
+                    "facts": {"reason": "TOO_MANY_CONNECTIONS"},
+                }
+            }
         policy = self._policy()
         if refusal := policy.refusal(request):
-            return {"target_kwargs": {"status": 403, "reason": refusal, "facts": _mended_by(refusal, request, policy),
-                                      "wished": policy.config["ui.locale"]}}
+            return {
+                "target_kwargs": {
+                    "status": 403,
+                    "reason": refusal,
+                    "facts": _mended_by(refusal, request, policy),
+                    "wished": policy.config["ui.locale"],
+                }
+            }
         if is_nowhere(request):
             return {"target_kwargs": NOWHERE}
         if _has_large_body(request) and not self._known(request):
@@ -187,10 +202,13 @@ def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict
     sent = seen(request, policy.config)
     unknown_proxy = sent.scheme is None and "X-Forwarded-Proto" in request.headers
     setting = "gateway.allowedHosts" if refusal == HOST_REFUSED else "gateway.allowedOrigins"
-    return {"reason": "HOST_NOT_ALLOWED" if refusal == HOST_REFUSED else "ORIGIN_NOT_ALLOWED",
-            "origin": request.headers.get("Origin", ""), "host": sent.host or request.headers.get("Host", ""),
-            "setting": "gateway.trustedProxies" if unknown_proxy and refusal == ORIGIN_REFUSED else setting,
-            "peer": request.remote_ip or ""}
+    return {
+        "reason": "HOST_NOT_ALLOWED" if refusal == HOST_REFUSED else "ORIGIN_NOT_ALLOWED",
+        "origin": request.headers.get("Origin", ""),
+        "host": sent.host or request.headers.get("Host", ""),
+        "setting": "gateway.trustedProxies" if unknown_proxy and refusal == ORIGIN_REFUSED else setting,
+        "peer": request.remote_ip or "",
+    }
 
 
 def is_nowhere(request: HTTPServerRequest) -> bool:
@@ -242,9 +260,11 @@ class Refused(RequestHandler):
         """A page, as the one that was asked for cannot say it."""
         lang = language(self._wished or self.request.headers.get("Accept-Language", "").split(",")[0])
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
-                    f"<h1>{escape(t(lang, 'host.refused.title'))}</h1>"
-                    f"<p>{escape(t(lang, 'host.refused', host=self._facts['host']))}</p></html>")
+        self.finish(
+            f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
+            f"<h1>{escape(t(lang, 'host.refused.title'))}</h1>"
+            f"<p>{escape(t(lang, 'host.refused', host=self._facts['host']))}</p></html>"
+        )
 
     def data_received(self, chunk: bytes) -> None:
         """Not kept."""

@@ -38,7 +38,8 @@ PAGE_CSP = (
     "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; media-src 'self' blob:; "
     "frame-src 'self' blob:; worker-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types lit-html dompurify clawdbot clawdbot-worker")
+    "require-trusted-types-for 'script'; trusted-types lit-html dompurify clawdbot clawdbot-worker"
+)
 """No inline script, no other origin, no string as HTML but by the named Trusted Types policies."""
 WORKER_CSP = "default-src 'none'; connect-src 'self'"
 """The service worker reads the shell's own files and nothing else."""
@@ -154,14 +155,21 @@ def notice(handler: Ours, key: str) -> None:
     lang = handler.edge.locale(handler.request)
     handler.set_status(503)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
-    handler.finish(f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
-                   f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p></html>")
+    handler.finish(
+        f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'
+        f"<h1>{escape(t(lang, key + '.title'))}</h1><p>{escape(t(lang, key))}</p></html>"
+    )
 
 
 def session_facts(handler: Ours, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
     """Answer who has logged in, and how one may."""
-    facts = {"authenticated": identity is not None, "modes": modes, "mount": mount, "version": __version__,
-             "locale": handler.edge.locale(handler.request)}
+    facts = {
+        "authenticated": identity is not None,
+        "modes": modes,
+        "mount": mount,
+        "version": __version__,
+        "locale": handler.edge.locale(handler.request),
+    }
     if identity is not None:
         facts["user"] = identity.user
     handler.finish(facts)
@@ -224,8 +232,12 @@ class Page(Plain):
 
 def page_address(handler: Ours, *, expired: bool = False) -> str:
     """The page that was asked for, relative to it, without secrets in its query."""
-    kept = [(name, value.decode("utf-8", "replace")) for name, values in handler.request.query_arguments.items()
-            for value in values if name not in (*SECRET_ARGUMENTS, "link")]
+    kept = [
+        (name, value.decode("utf-8", "replace"))
+        for name, values in handler.request.query_arguments.items()
+        for value in values
+        if name not in (*SECRET_ARGUMENTS, "link")
+    ]
     query = urlencode([*kept, *([("link", "expired")] if expired else [])])
     return f"chat?{query}" if query else "chat"
 
@@ -255,10 +267,11 @@ class Login(Plain):
             given = _login_decoder.decode(self.request.body)
             shown = self.edge.shown(self.request)
             identity = self.edge.auth.check_connect(
-                given, self.edge.auth.known_browser(shown.cookie) or shown.client_key)
+                given, self.edge.auth.known_browser(shown.cookie) or shown.client_key
+            )
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.set_status(400)
-            self.finish({"error": "expected {\"token\": …} or {\"password\": …}"})
+            self.finish({"error": 'expected {"token": …} or {"password": …}'})
         except (RateLimited, Unauthorized) as exc:
             refuse(self, exc)
         else:
@@ -283,8 +296,9 @@ class Logout(Plain):
             everywhere = self.request.body.replace(b" ", b"") == b'{"everywhere":true}'
             if everywhere:
                 self.edge.log_out_everywhere()
-            self.edge.auth.note("logout.everywhere" if everywhere else "logout",
-                                {"user": identity.user, "client": shown.client_key})
+            self.edge.auth.note(
+                "logout.everywhere" if everywhere else "logout", {"user": identity.user, "client": shown.client_key}
+            )
         self.clear_cookie(name, path=self.settings["base_url"])
         self.set_status(204)
 
@@ -360,10 +374,14 @@ def set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> No
         facts = {"user": identity.user, "via": identity.via, "client": handler.edge.client_key(handler.request)}
         handler.edge.auth.note("login", facts)
     handler.set_cookie(
-        cookie_name(handler.request), handler.edge.auth.issue_cookie(identity),
+        cookie_name(handler.request),
+        handler.edge.auth.issue_cookie(identity),
         path=path or handler.settings["base_url"],
-        max_age=cookie_seconds(identity), httponly=True, samesite="Strict",
-        secure=handler.edge.is_https(handler.request))
+        max_age=cookie_seconds(identity),
+        httponly=True,
+        samesite="Strict",
+        secure=handler.edge.is_https(handler.request),
+    )
 
 
 def refuse(handler: Ours, error: GatewayError) -> None:
@@ -408,6 +426,12 @@ def last_routes(edge: Edge, base: str) -> list[Rule]:
     """What our own server does with a path that neither we nor Jupyter own. Its root, where ``base`` is another, still
     opens sockets, tells that it lives and leads to the page: Clawdbot's clients and our own know the port alone."""
     facts = {"edge": edge}
-    root = [] if base == "/" else [Rule(PathMatches("/healthz"), Health, facts),
-                                   Rule(PathMatches("/(?:chat)?"), Leads, {**facts, "to": f"{base}chat"})]
+    root = (
+        []
+        if base == "/"
+        else [
+            Rule(PathMatches("/healthz"), Health, facts),
+            Rule(PathMatches("/(?:chat)?"), Leads, {**facts, "to": f"{base}chat"}),
+        ]
+    )
     return [Rule(Upgrade(".*"), Socket, facts), *root, Rule(PathMatches(".*"), NotFound, facts)]

@@ -79,8 +79,11 @@ def start_again(environment: Mapping[str, str]) -> None:
     arguments += _taken.arguments
     hidden = {name: environment[name] for name in secret_variables() if environment.get(name)}
     if hidden or arguments:
-        replace(visible, {name: value for name, value in environment.items() if name not in hidden},
-                Secrets(hidden, arguments))
+        replace(
+            visible,
+            {name: value for name, value in environment.items() if name not in hidden},
+            Secrets(hidden, arguments),
+        )
 
 
 def replace(arguments: Sequence[str], environment: Mapping[str, str], secrets: Secrets) -> None:

@@ -82,8 +82,13 @@ class Listener:
             edge, base = self._edge(), self._base
             edge.tailscale = Whois()
             front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
-            self._rules = [front, *standalone_routes(base, edge), *frame_routes(base, edge, mounted=False),
-                           *media_routes(base, edge, mounted=False), *last_routes(edge, base)]
+            self._rules = [
+                front,
+                *standalone_routes(base, edge),
+                *frame_routes(base, edge, mounted=False),
+                *media_routes(base, edge, mounted=False),
+                *last_routes(edge, base),
+            ]
         return self._rules
 
     def _current_policy(self) -> Policy:

@@ -83,8 +83,12 @@ class PrivateFile(RotatingFileHandler):
     written through a link, and never at another place."""
 
     def _open(self):  # type: ignore[no-untyped-def]  # the base's type is a text stream of the standard library's own
-        return os.fdopen(private.open_file(Path(self.baseFilename), os.O_WRONLY | os.O_APPEND | os.O_CREAT),
-                         self.mode, encoding=self.encoding, errors=self.errors)
+        return os.fdopen(
+            private.open_file(Path(self.baseFilename), os.O_WRONLY | os.O_APPEND | os.O_CREAT),
+            self.mode,
+            encoding=self.encoding,
+            errors=self.errors,
+        )
 
 
 class JsonLine(logging.Formatter):

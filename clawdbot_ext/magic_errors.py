@@ -1,8 +1,8 @@
 """Failures of the magics: exceptions that a notebook shows in a line or two, and the texts of what went wrong below.
 
-    ClawdbotError          the cell has failed, so *Run All*, papermill and nbconvert stop there
-    └── UsageProblem       the line or the question is not right; nothing was sent
-    Stopped                the cell was interrupted (a ``KeyboardInterrupt``)
+ClawdbotError          the cell has failed, so *Run All*, papermill and nbconvert stop there
+└── UsageProblem       the line or the question is not right; nothing was sent
+Stopped                the cell was interrupted (a ``KeyboardInterrupt``)
 """
 
 from __future__ import annotations

@@ -45,8 +45,12 @@ class Options:
     @property
     def only_for_questions(self) -> str:
         """The option that was given and means nothing where nothing is asked; else empty."""
-        given = (("--session", self.session), ("--model", self.model), ("--var", self.variables),
-                 ("--insert", self.insert))
+        given = (
+            ("--session", self.session),
+            ("--model", self.model),
+            ("--var", self.variables),
+            ("--insert", self.insert),
+        )
         return next((name for name, value in given if value), "")
 
 
@@ -60,7 +64,7 @@ def parse(line: str, options: Options, t: Callable[..., str]) -> str:
         found = _WORD.match(line)
         name = LONG.get(found[1], found[1]) if found else word[1]
         if name == "--":
-            return line[word.end():].strip()
+            return line[word.end() :].strip()
         if name in FLAGS and found is not None and not found[0].endswith("="):
             setattr(options, name[2:].replace("-", "_"), True)
         elif name in VALUED and found is not None:
@@ -68,11 +72,11 @@ def parse(line: str, options: Options, t: Callable[..., str]) -> str:
             if value is None:
                 raise UsageProblem(t("noValue", word=found[1]))
             _take(options, name, value[1].strip("\"'"))
-            line = line[value.end():]
+            line = line[value.end() :]
             continue
         else:
             raise UsageProblem(t("badOption", word=word[1], known=" ".join(OPTIONS)) + near(word[1], FLAGS + VALUED, t))
-        line = line[found.end():]
+        line = line[found.end() :]
     return line.strip()
 
 
@@ -104,8 +108,10 @@ class Transformers:
         self._manager.cleanup_transforms.insert(0, bare_cell)
 
     def remove(self) -> None:
-        for transformers, ours in ((self._manager.token_transformers, self._line),
-                                   (self._manager.cleanup_transforms, bare_cell)):
+        for transformers, ours in (
+            (self._manager.token_transformers, self._line),
+            (self._manager.cleanup_transforms, bare_cell),
+        ):
             transformers[:] = [each for each in transformers if each is not ours]
 
 
@@ -130,7 +136,8 @@ def _line_transformer() -> Any:
             for line in tokens_by_line:
                 words = [token for token in line if token.string.strip()]
                 if [token.string for token in words[:2]] == ["%", "clawdbot"] and not _HELP.fullmatch(
-                        words[0].line[words[0].start[1]:]):
+                    words[0].line[words[0].start[1] :]
+                ):
                     return cls(words[0].start)
             return None
 

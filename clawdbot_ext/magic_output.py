@@ -73,7 +73,7 @@ class Printed(Shown):
             _print(f"\n({text})\n" if self.text else f"({text})\n")
 
     def finish(self, text: str) -> None:
-        rest = text[len(self.text):] if text.startswith(self.text) else f"\n{text}"
+        rest = text[len(self.text) :] if text.startswith(self.text) else f"\n{text}"
         if text:
             _print(f"{rest}\n")
         self.text = text

@@ -195,11 +195,19 @@ class Clawdbot:
 
     def variables(self) -> list[str]:
         """Names of the user's data: no modules, classes and functions."""
-        return [name for name, value in self.shell.user_ns.items()
-                if not name.startswith("_") and self._is_own(name) and not isinstance(value, _NO_DATA)]
+        return [
+            name
+            for name, value in self.shell.user_ns.items()
+            if not name.startswith("_") and self._is_own(name) and not isinstance(value, _NO_DATA)
+        ]
 
     def ask(
-        self, question: str, files: Sequence[File] = (), session: str = "", *, model: str = "",
+        self,
+        question: str,
+        files: Sequence[File] = (),
+        session: str = "",
+        *,
+        model: str = "",
         left: Sequence[str] = (),
     ) -> End:
         """Send and show the reply as it comes. ``left`` are fields of the question that stayed as they are.
@@ -213,8 +221,9 @@ class Clawdbot:
         remarks = [self.t("left", fields=", ".join(f"`{field}`" for field in left))] if left else []
         run_id, key = uuid.uuid4().hex, session or self.session
         try:
-            for item in self.client.ask(question, session_key=key, run_id=run_id, attachments=files,
-                                        model=model or None, patience_s=PATIENCE_S):
+            for item in self.client.ask(
+                question, session_key=key, run_id=run_id, attachments=files, model=model or None, patience_s=PATIENCE_S
+            ):
                 if isinstance(item, Chunk):
                     shown.take(item)
                 elif isinstance(item, End):
@@ -273,8 +282,10 @@ class Clawdbot:
 
     def _sessions(self, _rest: str) -> None:
         listed = self.client.request("sessions.list", {"limit": 30, "includeDerivedTitles": True})["sessions"]
-        rows = [f"| {'**→**' if self._is_current(row['key']) else ''} | `{row['key']}` | {_cell_text(_title(row))} |"
-                for row in listed]
+        rows = [
+            f"| {'**→**' if self._is_current(row['key']) else ''} | `{row['key']}` | {_cell_text(_title(row))} |"
+            for row in listed
+        ]
         self._markdown("\n".join([f"| | {self.t('session')} | {self.t('title')} |", "|-|-|-|", *rows]))
 
     def _is_current(self, key: str) -> bool:
@@ -344,11 +355,20 @@ def first_code(reply: str) -> str | None:
     Python."""
     if len(reply) > MOST_CHARS:
         return None
-    blocks = [(_language(token.info), token.content.rstrip("\n"))
-              for token in MarkdownIt("commonmark").parse(reply) if token.type == "fence"]
+    blocks = [
+        (_language(token.info), token.content.rstrip("\n"))
+        for token in MarkdownIt("commonmark").parse(reply)
+        if token.type == "fence"
+    ]
     named = [code for language, code in blocks if language in PYTHON]
-    return next((code for code in [*named, *(code for language, code in blocks if not language and _is_python(code))]
-                 if code.strip()), None)
+    return next(
+        (
+            code
+            for code in [*named, *(code for language, code in blocks if not language and _is_python(code))]
+            if code.strip()
+        ),
+        None,
+    )
 
 
 def _language(info: str) -> str:

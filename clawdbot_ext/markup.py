@@ -121,7 +121,7 @@ def _formula_inline(state: StateInline, silent: bool) -> bool:
 def _formula_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A formula with lines of its own: ``$$`` or ``\\[`` begins one line, its partner ends the same or a later one."""
     begin = state.bMarks[start] + state.tShift[start]
-    opening = state.src[begin:begin + 2]
+    opening = state.src[begin : begin + 2]
     if opening not in _DISPLAY or state.is_code_block(start):
         return False
     close = state.src.find(_DISPLAY[opening], begin + 2, begin + _MOST_FORMULA)
@@ -130,7 +130,7 @@ def _formula_block(state: StateBlock, start: int, end: int, silent: bool) -> boo
     line = start
     while line < end and state.eMarks[line] < close and line - start < _MOST_LINES:
         line += 1
-    if line >= end or state.eMarks[line] < close or state.src[close + 2:state.eMarks[line]].strip():
+    if line >= end or state.eMarks[line] < close or state.src[close + 2 : state.eMarks[line]].strip():
         return False
     if any(state.sCount[each] < state.blkIndent for each in range(start, line + 1) if not state.isEmpty(each)):
         return False  # it left the list that it began in
@@ -145,18 +145,18 @@ def _formula_block(state: StateBlock, start: int, end: int, silent: bool) -> boo
 def _formula_at(text: str, at: int, end: int) -> tuple[str, int, str] | None:
     """The formula at a place: its TeX, where it ends, its mark as ``$`` or ``$$``. Prices are none, as on the page."""
     most = min(end, at + _MOST_FORMULA)
-    opening = text[at:at + 2]
+    opening = text[at : at + 2]
     if opening in _DISPLAY or opening == "\\(":
         close = text.find(_DISPLAY.get(opening, "\\)"), at + 2, most)
-        tex = text[at + 2:close].strip() if close > 0 else ""
+        tex = text[at + 2 : close].strip() if close > 0 else ""
         return (tex, close + 2, "$$" if opening in _DISPLAY else "$") if tex else None
-    if opening[0] != "$" or _touches(text[at - 1:at]):
+    if opening[0] != "$" or _touches(text[at - 1 : at]):
         return None
     close = text.find("$", at + 1, most)
     while close > 0 and text[close - 1] == "\\":
         close = text.find("$", close + 1, most)
-    tex = text[at + 1:close] if close > 0 else ""
-    if not tex or tex != tex.strip() or "\n" in tex or _touches(text[close + 1:close + 2]):
+    tex = text[at + 1 : close] if close > 0 else ""
+    if not tex or tex != tex.strip() or "\n" in tex or _touches(text[close + 1 : close + 2]):
         return None
     if tex[0] in "0123456789,." and not re.search(r"[\\^_={]", tex):
         return None
@@ -170,11 +170,14 @@ def _touches(character: str) -> bool:
 _COMMAND = re.compile(r"\\(?:([A-Za-z]+)|(.|\n|\Z))")
 _ENVIRONMENT = re.compile(r"(?:begin|end)\s{0,9}\{([^}]{0,40})\}?")
 _SYMBOLS = frozenset(",;:!>{}|%&#_'`=\"^~.- \n\\")
-_ENVIRONMENTS = frozenset("""
+_ENVIRONMENTS = frozenset(
+    """
     align align* aligned array Bmatrix bmatrix cases equation equation* gather gather* gathered matrix multline
     multline* pmatrix smallmatrix split vmatrix Vmatrix
-""".split())  # noqa: SIM905 - words read better than a list of strings
-_COMMANDS = frozenset("""
+""".split()
+)  # noqa: SIM905 - words read better than a list of strings
+_COMMANDS = frozenset(
+    """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa varkappa lambda mu nu xi omicron pi
     varpi rho varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma
     Upsilon Phi Psi Omega aleph beth hbar ell wp Re Im imath jmath partial nabla infty emptyset varnothing angle
@@ -198,7 +201,8 @@ _COMMANDS = frozenset("""
     it cal arccos arcsin arctan arg cos cosh cot coth csc deg det dim exp gcd hom inf injlim ker lg lim liminf
     limsup ln log max min Pr projlim sec sin sinh sup tan tanh argmax argmin bmod pmod mod begin end hline tag notag
     nonumber
-""".split())  # noqa: SIM905
+""".split()
+)  # noqa: SIM905
 """Commands that draw. What defines, links, styles, loads or moves (``href``, ``def``, ``class``, ``require``, …) is not
 among them, and no list of what is dangerous would be complete."""
 

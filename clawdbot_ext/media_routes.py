@@ -50,11 +50,27 @@ from .store.api import Media
 
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """For a file that is opened as a page: it can do nothing, and is of no origin."""
-INLINE = frozenset({
-    "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp",
-    "audio/mpeg", "audio/wav", "audio/mp4", "audio/aac", "audio/flac", "audio/ogg", "audio/webm",
-    "video/mp4", "video/quicktime", "video/webm", "video/ogg",
-})
+INLINE = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "image/avif",
+        "image/bmp",
+        "audio/mpeg",
+        "audio/wav",
+        "audio/mp4",
+        "audio/aac",
+        "audio/flac",
+        "audio/ogg",
+        "audio/webm",
+        "video/mp4",
+        "video/quicktime",
+        "video/webm",
+        "video/ogg",
+    }
+)
 """Types that a browser shows and that cannot contain a program; all others are downloads (SVG is one of them)."""
 DRAINED = 2
 """A refused body is read to its end up to this many times the largest file allowed."""
@@ -69,8 +85,15 @@ def status_of(error: GatewayError) -> int:
     if own is not None:
         return own
     table: tuple[tuple[type[GatewayError], int], ...] = (
-        (RateLimited, 429), (StorageFull, 507), (ShuttingDown, 503), (TooLarge, 413), (Unauthorized, 401),
-        (SwitchedOff, 403), (MissingScope, 403), (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404))
+        (RateLimited, 429),
+        (StorageFull, 507),
+        (ShuttingDown, 503),
+        (TooLarge, 413),
+        (Unauthorized, 401),
+        (SwitchedOff, 403),
+        (MissingScope, 403),
+        (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404),
+    )
     return next((status for kind, status in table if isinstance(error, kind)), 400)
 
 
@@ -128,8 +151,12 @@ class _Post(_MediaRoute):
             if self.request.headers.get("Content-Encoding", "identity") != "identity":
                 raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
             self._upload = self._gateway.media.receive(
-                name=self.get_query_argument("name", "", strip=False), owner=owner_of(self.identity), size=size,
-                sha256=sha256, claimed=claimed or None)
+                name=self.get_query_argument("name", "", strip=False),
+                owner=owner_of(self.identity),
+                size=size,
+                sha256=sha256,
+                claimed=claimed or None,
+            )
             self._upload.on_end = lambda: cut_off(self.request.connection)
         except GatewayError as exc:
             self._refusal = exc
@@ -367,8 +394,10 @@ class MountMediaPart(_Picture, _Mounted):
 def media_routes(root: str, edge: Edge, *, mounted: bool) -> list[Rule]:
     """The routes below ``root`` (with its slash)."""
     post, get, thumbnail, part = (
-        (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart) if mounted else
-        (MediaPost, MediaGet, MediaThumbnail, MediaPart))
+        (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart)
+        if mounted
+        else (MediaPost, MediaGet, MediaThumbnail, MediaPart)
+    )
     base, facts = re.escape(root), {"edge": edge}
     return [
         Rule(PathMatches(f"{base}media"), post, facts),

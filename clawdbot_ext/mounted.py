@@ -90,7 +90,8 @@ class Mounted(Ours, JupyterHandler):
         if not isinstance(self, PeerSocket):
             self.edge.opened(self, identity)
         self.current_user = self._jupyter_current_user = User(
-            username=identity.user, name=identity.user, display_name=identity.user)
+            username=identity.user, name=identity.user, display_name=identity.user
+        )
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
         """The rule of the server around us for its kernels' sockets: the host that the page was asked for under,

@@ -80,8 +80,12 @@ class Protocol(WebSocketProtocol13):
         if code == CloseCode.TOO_BIG and not self.server_terminated:
             self._too_big = True
             most = self.params.max_message_size
-            self.handler.send(frames.failure(frames.INVALID_ID, TooLarge(
-                f"the frame is too large: at most {most} bytes", maxBytes=most).to_wire()))
+            self.handler.send(
+                frames.failure(
+                    frames.INVALID_ID,
+                    TooLarge(f"the frame is too large: at most {most} bytes", maxBytes=most).to_wire(),
+                )
+            )
         super().close(code, reason)
 
     async def _read_bytes(self, n: int) -> bytes:
@@ -133,8 +137,16 @@ class Protocol(WebSocketProtocol13):
         return super()._handle_message(opcode, data)
 
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via",
-              "Cf-Connecting-Ip", "Tailscale-User-Login")
+_FORWARDED = (
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-Ip",
+    "Via",
+    "Cf-Connecting-Ip",
+    "Tailscale-User-Login",
+)
 """Headers by which a proxy gives itself away: behind one, every client seems to come from loopback."""
 
 
@@ -174,8 +186,13 @@ class PeerSocket(WebSocketHandler):
     def _refuse_one_more(self) -> None:
         self.set_status(429)
         self.set_header("Retry-After", str(crowd.RETRY_AFTER_S))
-        self.finish({"error": "too many connections from this address", "reason": "TOO_MANY_CONNECTIONS",
-                     "retryAfterMs": crowd.RETRY_AFTER_S * 1000})
+        self.finish(
+            {
+                "error": "too many connections from this address",
+                "reason": "TOO_MANY_CONNECTIONS",
+                "retryAfterMs": crowd.RETRY_AFTER_S * 1000,
+            }
+        )
 
     def give_way(self) -> None:
         """Close at once, without waiting for the other side, whose place is needed."""

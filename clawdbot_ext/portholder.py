@@ -59,8 +59,10 @@ def identify(host: str, port: int, timeout_s: float = 1.0, *, config: Config | N
 def _challenges(address: str, port: int, authority: str, timeout_s: float) -> bool:
     """Does a WebSocket on ``/`` open with ``connect.challenge``, as every Clawdbot gateway's does?"""
     key = base64.b64encode(os.urandom(16)).decode()
-    request = (f"GET / HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n")
+    request = (
+        f"GET / HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+    )
     for answer in _ask(address, port, request, timeout_s):
         head, separator, rest = answer.partition(b"\r\n\r\n")
         if separator and not head.startswith(b"HTTP/1.1 101"):

@@ -37,9 +37,27 @@ CHUNK_BYTES = 64 * 1024
 LOCAL = (MountSession, MountLeads, MountHealth)
 """Routes that this server answers itself: who the user is only this server knows."""
 
-_KEPT_HERE = frozenset({"authorization", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "origin",
-                        "proxy-authorization", "referer", "te", "transfer-encoding", "upgrade", "via", "x-xsrftoken",
-                        RELAYED_USER.lower(), RELAYED_SCOPES.lower()})
+_KEPT_HERE = frozenset(
+    {
+        "authorization",
+        "connection",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "origin",
+        "proxy-authorization",
+        "referer",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-xsrftoken",
+        RELAYED_USER.lower(),
+        RELAYED_SCOPES.lower(),
+    }
+)
 _KEPT_PREFIXES = ("sec-fetch-", "x-forwarded-", "x-real-", "proxy-")
 _RUNS = (b'"event":"chat"', b'"event":"agent"')
 """In the gateway's frames, which are not masked: a reply is under way."""
@@ -47,10 +65,16 @@ _RUNS = (b'"event":"chat"', b'"event":"agent"')
 
 def relay_routes(routes: Sequence[Rule], seat: Seat) -> list[Rule]:
     """A mount's ``routes`` with the gateway's part of them passed on."""
-    return [rule if rule.target in LOCAL else
-            Rule(rule.matcher, RelayedSocket if isinstance(rule.matcher, Upgrade) else Relayed,
-                 {"edge": seat.edge, "seat": seat, "access": rule.target.access})
-            for rule in routes]
+    return [
+        rule
+        if rule.target in LOCAL
+        else Rule(
+            rule.matcher,
+            RelayedSocket if isinstance(rule.matcher, Upgrade) else Relayed,
+            {"edge": seat.edge, "seat": seat, "access": rule.target.access},
+        )
+        for rule in routes
+    ]
 
 
 @stream_request_body
@@ -95,13 +119,18 @@ class Relayed(PacedHandler, Mounted):
         """The head of the request as the owner gets it: without anything that says who asks here."""
         request, parts = self.request, urlsplit(url)
         uri = request.uri or ""
-        path = parts.path + uri[len(self.seat.host.mount_path):]
+        path = parts.path + uri[len(self.seat.host.mount_path) :]
         self._chunked = "Transfer-Encoding" in request.headers
-        lines = [f"{request.method} {path} HTTP/1.1", f"Host: {parts.netloc}", f"Authorization: Bearer {credential}",
-                 f"{RELAYED_USER}: {quote(user)}", f"{RELAYED_SCOPES}: {','.join(sorted(scopes))}",
-                 *_passed_on(request.headers),
-                 *(["Connection: Upgrade", "Upgrade: websocket"] if self._upgrades else ["Connection: close"]),
-                 *(["Transfer-Encoding: chunked"] if self._chunked else [])]
+        lines = [
+            f"{request.method} {path} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            f"Authorization: Bearer {credential}",
+            f"{RELAYED_USER}: {quote(user)}",
+            f"{RELAYED_SCOPES}: {','.join(sorted(scopes))}",
+            *_passed_on(request.headers),
+            *(["Connection: Upgrade", "Upgrade: websocket"] if self._upgrades else ["Connection: close"]),
+            *(["Transfer-Encoding: chunked"] if self._chunked else []),
+        ]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     async def data_received(self, chunk: bytes) -> None:

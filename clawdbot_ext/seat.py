@@ -155,8 +155,11 @@ class Seat:
             make(self.live(), create=True)
         url = self._listener.url if self._listener else self.host.mount_url
         tls = self._listener.tls if self._listener else None
-        lock.publish(discovery.GatewayInfo.of_this_process(
-            url, "jupyter", self.host.server_url, tls.fingerprint if tls else None))
+        lock.publish(
+            discovery.GatewayInfo.of_this_process(
+                url, "jupyter", self.host.server_url, tls.fingerprint if tls else None
+            )
+        )
         if self._listener:
             self._offer(self._listener, lock)
         key = "lab.tookOver" if inherited else "lab.chatBoth" if self._listener else "lab.chat"
@@ -202,8 +205,9 @@ class Seat:
 
         holder = await asyncio.to_thread(identify, busy.address, busy.port)
         key = f"busy.{holder.kind}" if holder.kind != "unknown" or holder.program is None else "busy.program"
-        problem = t(environment_language(), key, port=busy.port, pid=holder.pid or "?", url=holder.url,
-                    program=holder.program)
+        problem = t(
+            environment_language(), key, port=busy.port, pid=holder.pid or "?", url=holder.url, program=holder.program
+        )
         self._warn("lab.busy", problem=problem, url=self.chat_url)
 
     # -- having it ----------------------------------------------------------------------------------------------------

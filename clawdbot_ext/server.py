@@ -102,8 +102,11 @@ class ClawdbotServer(ServerApp):
             local = {"localhost": "loopback", "": "lan"}.get(self.ip)
             found |= {"gateway.bind": local} if local else {"gateway.bind": "custom", "gateway.customBindHost": self.ip}
         if "certfile" in given:
-            found |= {"gateway.tls.enabled": True, "gateway.tls.certPath": self.certfile,
-                      "gateway.tls.keyPath": self.keyfile}
+            found |= {
+                "gateway.tls.enabled": True,
+                "gateway.tls.certPath": self.certfile,
+                "gateway.tls.keyPath": self.keyfile,
+            }
         app = self.starter_app
         return found | (dict(app.gateway_config) if isinstance(app, ClawdbotApp) else {})
 
@@ -129,8 +132,12 @@ class ClawdbotServer(ServerApp):
     def init_httpserver(self) -> None:
         """Make the server; its sockets listen already and are attached when the gateway is up."""
         tls = self._settled.tls
-        self._http_server = RoomyServer(self.web_app, ssl_options=tls.context if tls else None,
-                                        max_body_size=self.max_body_size, max_buffer_size=self.max_buffer_size)
+        self._http_server = RoomyServer(
+            self.web_app,
+            ssl_options=tls.context if tls else None,
+            max_body_size=self.max_body_size,
+            max_buffer_size=self.max_buffer_size,
+        )
 
     def init_signal(self) -> None:
         """SIGINT, SIGTERM and a closed terminal stop without a question; the second one at once."""
@@ -204,8 +211,9 @@ class ClawdbotServer(ServerApp):
         """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
         started = asyncio.get_running_loop().time()
         await self._offering.end(restarts=self._restart)
-        await self.edge.stop("restarting" if self._restart else "stopping", restarts=self._restart,
-                             keep_lock=self._restart)
+        await self.edge.stop(
+            "restarting" if self._restart else "stopping", restarts=self._restart, keep_lock=self._restart
+        )
         left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)
         try:
             await asyncio.wait_for(super()._cleanup(), max(left, 0.5))
@@ -226,7 +234,8 @@ def run(options: Options) -> int:
     if {"--help-all", "--generate-config"} & set(options.rest):
         ClawdbotApp.launch_instance(list(options.rest))  # type: ignore[no-untyped-call]  # prints or writes, and exits
     server: ClawdbotServer = ClawdbotApp.initialize_server(  # type: ignore[no-untyped-call]
-        list(options.rest), options=options)
+        list(options.rest), options=options
+    )
     server.start()
     if server._restart:
         environment = {**server._settled.environment, RESTARTED: server._settled.lock.hand_over()}

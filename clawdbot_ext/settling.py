@@ -88,8 +88,11 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
         addresses = listener.addresses(config)
         check_secret(config, exposed=addresses.exposed)
         if config["gateway.auth.mode"] == "jupyter":
-            raise ConfigError("gateway.auth.mode", "is jupyter, the login of a Jupyter server around the gateway. Here "
-                              "is none: use token or password, or start the gateway in JupyterLab")
+            raise ConfigError(
+                "gateway.auth.mode",
+                "is jupyter, the login of a Jupyter server around the gateway. Here "
+                "is none: use token or password, or start the gateway in JupyterLab",
+            )
     except ConfigError as exc:
         raise Refusal(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
     except listener.NoAddress as exc:

@@ -121,8 +121,13 @@ async def _run(*words: str, seconds: float = COMMAND_S) -> bytes:
     if command is None:
         raise TailscaleError("tailscale.missing")
     process = await asyncio.create_subprocess_exec(
-        command, *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env=program_environment())
+        command,
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=program_environment(),
+    )
     try:
         printed, said = await asyncio.wait_for(process.communicate(), seconds)
     except asyncio.TimeoutError:
@@ -134,8 +139,9 @@ async def _run(*words: str, seconds: float = COMMAND_S) -> bytes:
             await process.wait()
     if process.returncode != 0:
         lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-        raise TailscaleError("tailscale.failed", command=" ".join(words),
-                             problem=lines[-1][:300] if lines else process.returncode)
+        raise TailscaleError(
+            "tailscale.failed", command=" ".join(words), problem=lines[-1][:300] if lines else process.returncode
+        )
     return printed
 
 
@@ -155,10 +161,15 @@ class Whois:
 
     async def __call__(self, headers: HTTPHeaders, peer_address: str) -> str | None:
         """The login, as Tailscale writes it; ``None`` for anybody else."""
-        given = [headers.get_list(name) for name in
-                 ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Tailscale-User-Login")]
-        if not _is_loopback(peer_address) or "Tailscale-Funnel-Request" in headers or \
-                any(len(values) != 1 or not values[0].strip() for values in given):
+        given = [
+            headers.get_list(name)
+            for name in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Tailscale-User-Login")
+        ]
+        if (
+            not _is_loopback(peer_address)
+            or "Tailscale-Funnel-Request" in headers
+            or any(len(values) != 1 or not values[0].strip() for values in given)
+        ):
             return None
         address, proto, _, claimed = (values[0].strip() for values in given)
         try:

@@ -126,8 +126,15 @@ class ChatWidget(ipywidgets.DOMWidget):
         return made
 
     def __init__(
-        self, session: str = "main", height: str = "480px", context: Sequence[Given] = (), *,
-        view: View = "full", host: Host = "auto", client: KernelClient | None = None, **kwargs: Any,
+        self,
+        session: str = "main",
+        height: str = "480px",
+        context: Sequence[Given] = (),
+        *,
+        view: View = "full",
+        host: Host = "auto",
+        client: KernelClient | None = None,
+        **kwargs: Any,
     ):
         view = "chat" if _has_visitors() else view
         self._pinned = Pinned(lambda: self.session) if view == "chat" else None

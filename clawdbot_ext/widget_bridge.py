@@ -93,9 +93,13 @@ class Bridge:
         """Open a socket and hand on what comes, to its end."""
         try:
             client = await asyncio.to_thread(self._client.get)
-            request = HTTPRequest(client.endpoint.ws_url, headers=dict(client.bearer),
-                                  connect_timeout=CONNECT_TIMEOUT_S, request_timeout=CONNECT_TIMEOUT_S,
-                                  **endpoint_tls.options(client.endpoint))
+            request = HTTPRequest(
+                client.endpoint.ws_url,
+                headers=dict(client.bearer),
+                connect_timeout=CONNECT_TIMEOUT_S,
+                request_timeout=CONNECT_TIMEOUT_S,
+                **endpoint_tls.options(client.endpoint),
+            )
             socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
         except (ClientError, ConfigError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
             self._waiting.pop(number, None)
@@ -115,8 +119,9 @@ class Bridge:
                 self._tell({"kind": "frame", "id": number, "text": shown})
         socket.close()  # Tornado wants it said on this side too
         self._sockets.pop(number, None)
-        self._tell({"kind": "closed", "id": number, "code": socket.close_code or 1006,
-                    "reason": socket.close_reason or ""})
+        self._tell(
+            {"kind": "closed", "id": number, "code": socket.close_code or 1006, "reason": socket.close_reason or ""}
+        )
 
     def _frame(self, number: int, text: str) -> None:
         if number in self._waiting:

@@ -65,8 +65,11 @@ def _argument(param: click.Argument) -> str:
 
 def _option(param: click.Option) -> str:
     names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
-    choices = f" One of {', '.join(f'`{choice}`' for choice in param.type.choices)}." if isinstance(
-        param.type, click.Choice) else ""
+    choices = (
+        f" One of {', '.join(f'`{choice}`' for choice in param.type.choices)}."
+        if isinstance(param.type, click.Choice)
+        else ""
+    )
     value = "" if param.is_flag or choices else f" {param.metavar or param.type.name.partition(' ')[0].upper()}"
     return f"| {names}{value} | {_one_line(param.help)}{choices} |".replace("|  |", "| |")
 

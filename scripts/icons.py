@@ -27,8 +27,10 @@ def main() -> int:
         for name, (edge, part) in ICONS.items():
             page = browser.new_page(viewport={"width": edge, "height": edge})
             ground = GROUND if "maskable" in name else "transparent"
-            page.set_content(f'<body style="margin:0;display:grid;place-items:center;height:100vh;background:{ground}">'
-                             f'<div style="width:{part:.0%};display:grid">{mark}</div>')
+            page.set_content(
+                f'<body style="margin:0;display:grid;place-items:center;height:100vh;background:{ground}">'
+                f'<div style="width:{part:.0%};display:grid">{mark}</div>'
+            )
             page.screenshot(path=PUBLIC / name, omit_background=True)
         browser.close()
     return 0

@@ -33,9 +33,9 @@ total
 ```"""
 ANSWERS = {
     "en": f"`orders` has a **kiwi**, and `prices` has none, so `prices[name]` raises a `KeyError`. This counts what "
-          f"has no price as 0:\n\n{FIXED}\n\nIf such an order should stop you instead, check `name in prices` first.",
+    f"has no price as 0:\n\n{FIXED}\n\nIf such an order should stop you instead, check `name in prices` first.",
     "ko": f"`orders`에는 **kiwi**가 있는데 `prices`에는 없어서 `prices[name]`에서 `KeyError`가 나요. 값이 없는 것은 "
-          f"0으로 세도록 고쳤어요.\n\n{FIXED}\n\n그런 주문에서 멈춰야 한다면 `name in prices`를 먼저 확인하세요.",
+    f"0으로 세도록 고쳤어요.\n\n{FIXED}\n\n그런 주문에서 멈춰야 한다면 `name in prices`를 먼저 확인하세요.",
 }
 WIDGET = 'from clawdbot_ext import ChatWidget\n\nChatWidget("main", height="420px")'
 

@@ -52,8 +52,8 @@ def main() -> int:
         samples = made(Path(folder))
         config = {"media": {"audio": {"command": [sys.executable, str(RECOGNISER), "{{WavPath}}"]}}}
         gateway = GatewayProcess(
-            Path(folder) / "state", config=config,
-            env={"ANTHROPIC_API_KEY": "sk-sample", "ANTHROPIC_BASE_URL": api.url})
+            Path(folder) / "state", config=config, env={"ANTHROPIC_API_KEY": "sk-sample", "ANTHROPIC_BASE_URL": api.url}
+        )
         gateway.start()
         try:
             asyncio.run(asyncio.wait_for(asked(gateway, samples), 180))
@@ -104,8 +104,10 @@ def described(sample: Sample, number: int, block: Mapping[str, Any]) -> str:
     shown = picture.convert("RGB")
     shown.thumbnail((SHOWN_EDGE, SHOWN_EDGE))
     shown.quantize(64).save(IMAGES / name, optimize=True)
-    return (f"{facts}, {picture.width} × {picture.height} pixels\n\n"
-            f"![{sample.path.name}, block {number}](images/attachments/{name})")
+    return (
+        f"{facts}, {picture.width} × {picture.height} pixels\n\n"
+        f"![{sample.path.name}, block {number}](images/attachments/{name})"
+    )
 
 
 # -- the files --------------------------------------------------------------------------------------------------------
@@ -114,13 +116,21 @@ def made(folder: Path) -> list[Sample]:
         Sample("Analyse this image", chart(folder / "sales.jpg")),
         Sample("What is said in this recording?", files.speech(folder / "note.mp3", "close every window")),
         Sample("What happens in this clip?", clip(folder)),
-        Sample("Summarise this PDF, pages 2 to 4", written(folder / "report.pdf", files.pdf(
-            [f"Section {number} of the report: revenue rose by {number} percent" for number in range(1, 9)]))),
+        Sample(
+            "Summarise this PDF, pages 2 to 4",
+            written(
+                folder / "report.pdf",
+                files.pdf(
+                    [f"Section {number} of the report: revenue rose by {number} percent" for number in range(1, 9)]
+                ),
+            ),
+        ),
         Sample("What is wrong in this notebook?", written(folder / "analysis.ipynb", notebook())),
         Sample("What is in this table?", written(folder / "measurements.csv", table())),
         Sample("Summarise these minutes", written(folder / "minutes.docx", files.office(files.WORD))),
-        Sample("Translate this note", written(
-            folder / "메모.txt", "내일 오전 열 시에 회의가 있습니다.\n".encode("cp949"))),
+        Sample(
+            "Translate this note", written(folder / "메모.txt", "내일 오전 열 시에 회의가 있습니다.\n".encode("cp949"))
+        ),
     ]
 
 
@@ -158,8 +168,20 @@ def clip(folder: Path) -> Path:
         slide = written(folder / f"slide{number}.png", files.png(picture))
         inputs += ["-loop", "1", "-t", "2", "-r", "10", "-i", str(slide)]
     path = folder / "clip.mp4"
-    files.ffmpeg(*inputs, "-i", str(speech), "-filter_complex", "[0][1][2]concat=n=3:v=1[v]", "-map", "[v]",
-                 "-map", "3:a", "-pix_fmt", "yuv420p", str(path))
+    files.ffmpeg(
+        *inputs,
+        "-i",
+        str(speech),
+        "-filter_complex",
+        "[0][1][2]concat=n=3:v=1[v]",
+        "-map",
+        "[v]",
+        "-map",
+        "3:a",
+        "-pix_fmt",
+        "yuv420p",
+        str(path),
+    )
     return path
 
 

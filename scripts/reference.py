@@ -58,14 +58,22 @@ Answered by the gateway, for every client alike and without the model. With a sp
 def methods() -> str:
     """Every method with its parameters and its result."""
     shapes = definitions()
-    parts = [_head("clawdbot_ext/protocol/schema/"), METHODS_INTRO, _contents(METHODS), "## connect\n",
-             "The first request of a connection, and the only one that is answered before the log-in.\n",
-             _fields(shapes[ConnectParams.__name__], "required")]
+    parts = [
+        _head("clawdbot_ext/protocol/schema/"),
+        METHODS_INTRO,
+        _contents(METHODS),
+        "## connect\n",
+        "The first request of a connection, and the only one that is answered before the log-in.\n",
+        _fields(shapes[ConnectParams.__name__], "required"),
+    ]
     for name, row in METHODS.items():
         ours = " *Ours.*" if row.ours else ""
         parts += [f"## {name}\n", f"{row.help}{ours} {_right(row)}\n"]
-        parts += ["Parameters: none.\n"] if not shapes[row.params.__name__]["properties"] else [
-            "Parameters:\n", _fields(shapes[row.params.__name__], "required")]
+        parts += (
+            ["Parameters: none.\n"]
+            if not shapes[row.params.__name__]["properties"]
+            else ["Parameters:\n", _fields(shapes[row.params.__name__], "required")]
+        )
         parts += _outcome("Result", row.result, shapes)
     parts.append("## Shapes inside others\n")
     inside = {name for shape in shapes.values() for name in _referenced(shape)}
@@ -78,13 +86,21 @@ def methods() -> str:
 def credentials() -> str:
     """What each kind of credential opens: methods, routes, and what it may make."""
     kinds = CREDENTIALS.values()
-    parts = [_head("clawdbot_ext/gateway/identity.py and protocol/schema/"), CREDENTIALS_INTRO,
-             _rows(["kind", "credentials"], [[kind.title, kind.about] for kind in kinds]), "\n## Methods\n",
-             _rows(["method", *(kind.title for kind in kinds)],
-                   [[f"`{name}`", *("yes" if _may(row, kind) else "–" for kind in kinds)]
-                    for name, row in METHODS.items()]), "\n## Besides\n",
-             _rows(["what", *(kind.title for kind in kinds)],
-                   [[what, *("yes" if may(kind) else "–" for kind in kinds)] for what, may in BESIDES])]
+    parts = [
+        _head("clawdbot_ext/gateway/identity.py and protocol/schema/"),
+        CREDENTIALS_INTRO,
+        _rows(["kind", "credentials"], [[kind.title, kind.about] for kind in kinds]),
+        "\n## Methods\n",
+        _rows(
+            ["method", *(kind.title for kind in kinds)],
+            [[f"`{name}`", *("yes" if _may(row, kind) else "–" for kind in kinds)] for name, row in METHODS.items()],
+        ),
+        "\n## Besides\n",
+        _rows(
+            ["what", *(kind.title for kind in kinds)],
+            [[what, *("yes" if may(kind) else "–" for kind in kinds)] for what, may in BESIDES],
+        ),
+    ]
     return "\n".join(parts)
 
 
@@ -149,8 +165,10 @@ def _described(shape: Schema, *title: str) -> list[str]:
 def _fields(shape: Schema, mark: str = "always") -> str:
     """The table of a shape's fields; ``mark`` heads the column of those that are never left out."""
     required = shape.get("required", ())
-    rows = [(f"`{name}`", _type(kind), "yes" if name in required else "", kind.get("description", ""))
-            for name, kind in shape["properties"].items()]
+    rows = [
+        (f"`{name}`", _type(kind), "yes" if name in required else "", kind.get("description", ""))
+        for name, kind in shape["properties"].items()
+    ]
     return _rows(("field", "type", mark, ""), rows)
 
 
@@ -183,19 +201,24 @@ def _bounds(kind: Schema, word: str, unit: str) -> str:
 # -- errors -----------------------------------------------------------------------------------------------------------
 def error_page() -> str:
     """The exception tree and every reason that is given at one place only."""
-    tree = [(f"`{cls.code.value}`", _code(cls.reason), "yes" if cls.retryable else "", _plain(cls))
-            for cls in _subclasses(GatewayError)]
+    tree = [
+        (f"`{cls.code.value}`", _code(cls.reason), "yes" if cls.retryable else "", _plain(cls))
+        for cls in _subclasses(GatewayError)
+    ]
     raised = [(f"`{reason}`", f"`{code}`", message, f"`{where}`") for reason, code, message, where in _reasons()]
     used = {cls.code for cls in _subclasses(GatewayError)}
     unused = ", ".join(f"`{code.value}`" for code in ErrorCode if code not in used)
-    return "\n".join([
-        _head("clawdbot_ext/protocol/errors.py"), ERRORS_INTRO,
-        _rows(("code", "reason", "retry", "meaning"), tree),
-        f"Clawdbot's other codes, {unused}, are never sent by this gateway.\n",
-        "## Reasons of one place\n",
-        "`INVALID_REQUEST` and `UNAVAILABLE` carry one of these where the class alone does not say enough.\n",
-        _rows(("reason", "code", "message", "raised in"), raised),
-    ])
+    return "\n".join(
+        [
+            _head("clawdbot_ext/protocol/errors.py"),
+            ERRORS_INTRO,
+            _rows(("code", "reason", "retry", "meaning"), tree),
+            f"Clawdbot's other codes, {unused}, are never sent by this gateway.\n",
+            "## Reasons of one place\n",
+            "`INVALID_REQUEST` and `UNAVAILABLE` carry one of these where the class alone does not say enough.\n",
+            _rows(("reason", "code", "message", "raised in"), raised),
+        ]
+    )
 
 
 def _subclasses(cls: type[GatewayError]) -> Iterator[type[GatewayError]]:
@@ -241,16 +264,17 @@ def _raised(node: ast.AST) -> type[GatewayError] | None:
 def _template(message: ast.expr) -> str:
     """A message as its source has it, with … for what is filled in."""
     if isinstance(message, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "…"
-                       for part in message.values)
+        return "".join(
+            part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "…"
+            for part in message.values
+        )
     return str(message.value) if isinstance(message, ast.Constant) else "…"
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------
 def settings() -> str:
     """Every setting, by the first part of its name."""
-    parts = [_head("clawdbot_ext/config_schema.py"), "# Settings\n",
-             SETTINGS_INTRO]
+    parts = [_head("clawdbot_ext/config_schema.py"), "# Settings\n", SETTINGS_INTRO]
     for group in dict.fromkeys(setting.name.split(".")[0] for setting in SETTINGS):
         rows = [(f"`{row.name}`", _default(row), _meaning(row)) for row in SETTINGS if row.name.startswith(f"{group}.")]
         parts += [f"## {group}\n", _rows(("setting", "default", "meaning"), rows)]
@@ -276,8 +300,11 @@ def _meaning(row: Setting) -> str:
     if row.secret:
         texts.append("Secret: shown only on request.")
     fixed = [(row.name.replace("<name>", "anthropic"), name) for name in row.env] + [
-        (full, name) for full, names in PROVIDER_ENV.items() for name in names
-        if full.replace("anthropic", "<name>") == row.name]
+        (full, name)
+        for full, names in PROVIDER_ENV.items()
+        for name in names
+        if full.replace("anthropic", "<name>") == row.name
+    ]
     if fixed:
         provider = " (for `anthropic`)" if "<name>" in row.name else ""
         texts.append(f"Environment: {', '.join(f'`{name}`' for _, name in fixed)}{provider}.")
@@ -288,12 +315,22 @@ def _meaning(row: Setting) -> str:
 def commands() -> str:
     """The slash commands in both languages."""
     korean = {row["name"]: row for row in command_rows("ko")}
-    rows = [(f"`/{row['name']}{' ' + row['argument'] if row['argument'] else ''}`", row["description"],
-             korean[row["name"]]["description"], ", ".join(f"`/{alias}`" for alias in row["aliases"]))
-            for row in command_rows("en")]
-    return "\n".join([
-        _head("clawdbot_ext/gateway/commands.py"), COMMANDS_INTRO,
-        _rows(("command", "what it does", "한국어", "also"), rows)])
+    rows = [
+        (
+            f"`/{row['name']}{' ' + row['argument'] if row['argument'] else ''}`",
+            row["description"],
+            korean[row["name"]]["description"],
+            ", ".join(f"`/{alias}`" for alias in row["aliases"]),
+        )
+        for row in command_rows("en")
+    ]
+    return "\n".join(
+        [
+            _head("clawdbot_ext/gateway/commands.py"),
+            COMMANDS_INTRO,
+            _rows(("command", "what it does", "한국어", "also"), rows),
+        ]
+    )
 
 
 # -- markdown ---------------------------------------------------------------------------------------------------------
@@ -307,5 +344,9 @@ def _contents(names: Any) -> str:
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
-                     for line in lines) + "\n"
+    return (
+        "\n".join(
+            "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
+        )
+        + "\n"
+    )

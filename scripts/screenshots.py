@@ -51,9 +51,19 @@ QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 COLOURS = TerminalTheme(
-    (22, 24, 29), (214, 217, 224),
-    [(58, 62, 72), (240, 113, 120), (143, 203, 126), (235, 191, 107), (110, 168, 240), (199, 146, 234), (94, 198, 196),
-     (214, 217, 224)])
+    (22, 24, 29),
+    (214, 217, 224),
+    [
+        (58, 62, 72),
+        (240, 113, 120),
+        (143, 203, 126),
+        (235, 191, 107),
+        (110, 168, 240),
+        (199, 146, 234),
+        (94, 198, 196),
+        (214, 217, 224),
+    ],
+)
 TERMINAL = """<body style="margin:0"><pre id="screen" style="display:inline-block;margin:0;padding:18px 22px;
 background:rgb(22,24,29);color:rgb(214,217,224);font:15px/1.35 monospace">{code}</pre>"""
 
@@ -111,7 +121,12 @@ def photograph_login(browser: Browser, process: GatewayProcess) -> None:
 
 
 def photograph_chat(
-    browser: Browser, process: GatewayProcess, name: str, scheme: Scheme, *, locale: str = "en-US",
+    browser: Browser,
+    process: GatewayProcess,
+    name: str,
+    scheme: Scheme,
+    *,
+    locale: str = "en-US",
     viewport: ViewportSize = WIDE,
 ) -> None:
     """The conversation, in the theme ``scheme``."""
@@ -218,8 +233,9 @@ def window(
 ) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
     touch = viewport["width"] < PHONE_WIDTH
-    context = browser.new_context(color_scheme=scheme, locale=locale, viewport=viewport, reduced_motion="reduce",
-                                  is_mobile=touch, has_touch=touch)
+    context = browser.new_context(
+        color_scheme=scheme, locale=locale, viewport=viewport, reduced_motion="reduce", is_mobile=touch, has_touch=touch
+    )
     context.set_default_timeout(WAIT_S * 1000)
     try:
         yield context

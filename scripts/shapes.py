@@ -57,8 +57,13 @@ def document() -> str:
 
 
 def _method(row: Method) -> Schema:
-    return {"description": row.help, "scope": row.scope, "ours": row.ours, "params": _reference(row.params),
-            "result": _reference(row.result)}
+    return {
+        "description": row.help,
+        "scope": row.scope,
+        "ours": row.ours,
+        "params": _reference(row.params),
+        "result": _reference(row.result),
+    }
 
 
 def _event(row: Event) -> Schema:
@@ -86,7 +91,11 @@ def _field_notes() -> dict[str, dict[str, str]]:
     notes: dict[str, dict[str, str]] = {}
     for node in _classes():
         for field, below in zip(node.body, node.body[1:], strict=False):
-            if (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-                    and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+            ):
                 notes.setdefault(node.name, {})[field.target.id] = " ".join(str(below.value.value).split())
     return notes

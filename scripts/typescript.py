@@ -21,11 +21,21 @@ def module() -> str:
     """The whole file."""
     shapes = definitions()
     parts = [HEAD, *_constants(), *(_interface(name, shape) for name, shape in shapes.items())]
-    parts.append(_table("Methods", "Parameters and result of every method.", (
-        (name, f"{{ params: {_name(row.params)}; result: {_name(row.result)} }}", row.help)
-        for name, row in METHODS.items())))
-    parts.append(_table("Events", "Payload of every event.", (
-        (name, _name(row.payload), row.help) for name, row in EVENTS.items())))
+    parts.append(
+        _table(
+            "Methods",
+            "Parameters and result of every method.",
+            (
+                (name, f"{{ params: {_name(row.params)}; result: {_name(row.result)} }}", row.help)
+                for name, row in METHODS.items()
+            ),
+        )
+    )
+    parts.append(
+        _table(
+            "Events", "Payload of every event.", ((name, _name(row.payload), row.help) for name, row in EVENTS.items())
+        )
+    )
     return "\n".join(parts)
 
 
@@ -80,5 +90,11 @@ def _type(kind: Schema) -> str:
     return _SIMPLE.get(kind.get("type", ""), "unknown")
 
 
-_SIMPLE: Mapping[str, str] = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean",
-                              "null": "null", "object": "Record<string, unknown>"}
+_SIMPLE: Mapping[str, str] = {
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "null": "null",
+    "object": "Record<string, unknown>",
+}

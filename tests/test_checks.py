@@ -54,8 +54,12 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     """An absolute path of somebody's machine is wrong everywhere; a registry's host would bypass a user's mirror."""
     homes = "(^|[^A-Za-z0-9.~}/])/(home/[a-z]+|root|Users/[A-Za-z]+|work)/"
     hosts = "(pypi|pythonhosted|npmjs)[.](org|com)"
-    found = subprocess.run([require("git"), "grep", "-nIE", f"{homes}|{hosts}", "--", ".", ":!tests/test_checks.py"],
-                           cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run(
+        [require("git"), "grep", "-nIE", f"{homes}|{hosts}", "--", ".", ":!tests/test_checks.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if found.returncode == 128:
         pytest.skip("not a git checkout")
     assert found.stdout == ""

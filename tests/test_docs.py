@@ -118,8 +118,11 @@ def test_every_page_is_reached_from_the_index() -> None:
         if page in found or page.suffix != ".md" or not page.exists():
             continue
         found.add(page)
-        queue += [page.parent / target.partition("#")[0] for target in LINK.findall(page.read_text(encoding="utf-8"))
-                  if not re.match(r"[a-z]+:|#", target)]
+        queue += [
+            page.parent / target.partition("#")[0]
+            for target in LINK.findall(page.read_text(encoding="utf-8"))
+            if not re.match(r"[a-z]+:|#", target)
+        ]
     assert [page.relative_to(ROOT).as_posix() for page in PAGES if page not in found] == []
 
 
@@ -189,6 +192,9 @@ def test_the_check_of_commands_sees_what_is_wrong() -> None:
 
 def test_every_claim_about_hubs_has_a_test_that_exists():
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "jupyterhub.md").read_text(encoding="utf-8"))
-    defined = {name for path in (ROOT / "tests").rglob("test_*.py")
-               for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))}
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+    }
     assert len(named) >= 12 and set(named) <= defined

@@ -19,8 +19,22 @@ MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 PUBLIC = {
     "clawdbot_ext": {"ChatWidget", "ReplyFailed", "__version__", "connect", "connect_async"},
     "clawdbot_ext.client": {
-        "CAPS", "LOST", "Chunk", "ClientError", "Closed", "ConnectionLost", "End", "Endpoint", "Event", "GatewayClient",
-        "Notice", "ReplyFailed", "TimedOut", "Unreachable", "Untrusted", "connect",
+        "CAPS",
+        "LOST",
+        "Chunk",
+        "ClientError",
+        "Closed",
+        "ConnectionLost",
+        "End",
+        "Endpoint",
+        "Event",
+        "GatewayClient",
+        "Notice",
+        "ReplyFailed",
+        "TimedOut",
+        "Unreachable",
+        "Untrusted",
+        "connect",
     },
 }
 """Module → its ``__all__``. A name that leaves this table is a breaking change and belongs in CHANGELOG.md."""

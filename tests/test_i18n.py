@@ -13,8 +13,11 @@ from clawdbot_ext import i18n
 
 FOLDER = Path(i18n.__file__).parent / "locale"
 PAGE = Path(__file__).resolve().parent.parent / "static" / "src" / "i18n"
-AREAS = {f"{folder.name}/{path.name.removesuffix('en.json').strip('.')}": path
-         for folder in (FOLDER, PAGE) for path in sorted(folder.glob("*en.json"))}
+AREAS = {
+    f"{folder.name}/{path.name.removesuffix('en.json').strip('.')}": path
+    for folder in (FOLDER, PAGE)
+    for path in sorted(folder.glob("*en.json"))
+}
 """The English catalogues: ``locale/cli``, ``i18n/settings`` …; ``i18n/`` is what the page loads first."""
 OTHERS = [language for language in i18n.LANGUAGES if language != "en"]
 
@@ -47,7 +50,8 @@ def test_a_language_has_the_keys_of_english(area: str, language: str) -> None:
 def test_a_translation_tells_the_same_facts(area: str, language: str) -> None:
     english, other = texts(area, "en"), texts(area, language)
     assert {key: placeholders(text) for key, text in other.items()} == {
-        key: placeholders(text) for key, text in english.items()}
+        key: placeholders(text) for key, text in english.items()
+    }
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)

@@ -30,8 +30,14 @@ WHEEL_LIMIT = 2_000_000
 
 def run(*command: object, **environment: str) -> str:
     """What a program printed; it must succeed within a minute."""
-    done = subprocess.run([str(word) for word in command], env={**os.environ, **environment}, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=60)
+    done = subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -43,8 +49,18 @@ def plain(text: str) -> str:
 
 def build(source: Path, output: Path, kind: str, path: str) -> Path:
     """Make a ``wheel`` or an ``sdist`` of ``source`` in this environment, with ``path`` as PATH."""
-    run(sys.executable, "-m", "build", "--no-isolation", "--skip-dependency-check", f"--{kind}", "--outdir", output,
-        source, PATH=path)
+    run(
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--skip-dependency-check",
+        f"--{kind}",
+        "--outdir",
+        output,
+        source,
+        PATH=path,
+    )
     return next(output.glob("*.whl" if kind == "wheel" else "*.tar.gz"))
 
 
@@ -69,14 +85,33 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_sdist_has_the_sources_and_what_is_built_of_them(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    assert {"pyproject.toml", "hatch_build.py", "package.json", "package-lock.json", ".npmrc", "README.md", "LICENSE",
-            "CHANGELOG.md", "static/package.json", "static/vite.config.ts", "clawdbot_ext/_version.py",
-            "clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/_static/single.js",
-            "clawdbot_ext/_labextension/package.json", "labextension/package.json", "labextension/install.json",
-            "labextension/tsconfig.json", "clawdbot_ext/widget_loader.js"} <= names
+    assert {
+        "pyproject.toml",
+        "hatch_build.py",
+        "package.json",
+        "package-lock.json",
+        ".npmrc",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "static/package.json",
+        "static/vite.config.ts",
+        "clawdbot_ext/_version.py",
+        "clawdbot_ext/_static/chat.html",
+        "clawdbot_ext/_static/embed.js",
+        "clawdbot_ext/_static/single.js",
+        "clawdbot_ext/_labextension/package.json",
+        "labextension/package.json",
+        "labextension/install.json",
+        "labextension/tsconfig.json",
+        "clawdbot_ext/widget_loader.js",
+    } <= names
     for folder in ("static/src", "labextension/src", "labextension/schema", "labextension/style", "notebooks"):
-        sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*")
-                   if path.is_file() and ".ipynb_checkpoints" not in path.parts}
+        sources = {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and ".ipynb_checkpoints" not in path.parts
+        }
         assert sources
         assert sources - names == set()
     assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
@@ -87,11 +122,19 @@ def test_the_wheel_has_the_client_the_texts_and_both_extensions(wheel: Path) -> 
     names = set(zipfile.ZipFile(wheel).namelist())
     data = f"jupyter_clawdbot-{__version__}.data/data"
     lab = f"{data}/share/jupyter/labextensions/jupyter-clawdbot"
-    assert {"clawdbot_ext/_static/chat.html", "clawdbot_ext/_static/embed.js", "clawdbot_ext/_static/single.js",
-            "clawdbot_ext/widget_loader.js", "clawdbot_ext/py.typed",
-            "clawdbot_ext/locale/gateway.en.json", "clawdbot_ext/locale/gateway.ko.json",
-            f"{data}/etc/jupyter/jupyter_server_config.d/clawdbot_ext.json",
-            f"{lab}/package.json", f"{lab}/install.json", f"{lab}/schemas/jupyter-clawdbot/plugin.json"} <= names
+    assert {
+        "clawdbot_ext/_static/chat.html",
+        "clawdbot_ext/_static/embed.js",
+        "clawdbot_ext/_static/single.js",
+        "clawdbot_ext/widget_loader.js",
+        "clawdbot_ext/py.typed",
+        "clawdbot_ext/locale/gateway.en.json",
+        "clawdbot_ext/locale/gateway.ko.json",
+        f"{data}/etc/jupyter/jupyter_server_config.d/clawdbot_ext.json",
+        f"{lab}/package.json",
+        f"{lab}/install.json",
+        f"{lab}/schemas/jupyter-clawdbot/plugin.json",
+    } <= names
     assert any(name.startswith("clawdbot_ext/_static/assets/") for name in names)
     assert any(name.startswith(f"{lab}/static/remoteEntry.") for name in names)
     unwanted = ("tests/", "static/", "scripts/", "clawdbot_ext/_static/.stamp")
@@ -176,8 +219,11 @@ def test_the_lock_file_names_no_host() -> None:
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     fetched = [name for name, entry in locked.items() if str(entry.get("resolved", "")).startswith("http")]
     assert fetched == []
-    assert [name for name, entry in locked.items()
-            if name.startswith("node_modules/") and not entry.get("link") and "integrity" not in entry] == []
+    assert [
+        name
+        for name, entry in locked.items()
+        if name.startswith("node_modules/") and not entry.get("link") and "integrity" not in entry
+    ] == []
 
 
 def test_node_is_asked_of_the_registry_only_where_the_machine_has_none(

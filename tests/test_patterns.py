@@ -25,14 +25,23 @@ from tests.support.server import ROOT
 
 PACKAGE = ROOT / "clawdbot_ext"
 CALLS: dict[str, tuple[str, int]] = {
-    "compile": ("finditer", 1), "match": ("match", 2), "search": ("search", 2), "fullmatch": ("fullmatch", 2),
-    "findall": ("finditer", 2), "finditer": ("finditer", 2), "sub": ("finditer", 4), "subn": ("finditer", 4),
-    "split": ("finditer", 3)}
+    "compile": ("finditer", 1),
+    "match": ("match", 2),
+    "search": ("search", 2),
+    "fullmatch": ("fullmatch", 2),
+    "findall": ("finditer", 2),
+    "finditer": ("finditer", 2),
+    "sub": ("finditer", 4),
+    "subn": ("finditer", 4),
+    "split": ("finditer", 3),
+}
 """Functions of ``re`` → what they do with a text, and which of their arguments has the flags."""
 WORK: dict[str, Callable[[Any, Any], object]] = {
-    "match": lambda pattern, text: pattern.match(text), "search": lambda pattern, text: pattern.search(text),
+    "match": lambda pattern, text: pattern.match(text),
+    "search": lambda pattern, text: pattern.search(text),
     "fullmatch": lambda pattern, text: pattern.fullmatch(text),
-    "finditer": lambda pattern, text: [None for _ in pattern.finditer(text)]}
+    "finditer": lambda pattern, text: [None for _ in pattern.finditer(text)],
+}
 
 
 class Case(NamedTuple):
@@ -75,11 +84,19 @@ def calls() -> Iterator[tuple[str, str, str, ast.Call]]:
             continue
         module = module_of(file)
         tree = ast.parse(source)
-        names = {id(node.value): node.targets[0].id for node in ast.walk(tree)
-                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
+        names = {
+            id(node.value): node.targets[0].id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLS and \
-                    isinstance(node.func.value, ast.Name) and node.func.value.id == "re":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in CALLS
+                and isinstance(node.func.value, ast.Name)
+                and node.func.value.id == "re"
+            ):
                 yield module, names.get(id(node), ""), node.func.attr, node
 
 
@@ -118,6 +135,7 @@ def problems(case: Case) -> Iterator[str]:
     binary = isinstance(case.pattern.pattern, bytes)
     for use in sorted(case.uses):
         for shape in texts(case.pattern):
+
             def work(text: str, use: str = use) -> object:
                 return WORK[use](case.pattern, text.encode("latin-1", "replace") if binary else text)
 
@@ -138,8 +156,9 @@ def test_s22_every_pattern_takes_linear_time():
     assert [problem for case in found for problem in problems(case)] == []
 
 
-@pytest.mark.parametrize("pattern", [r"([?&][^=&\s]*(?:token|code)[^=&\s]*=)[^&\s]+", r"(?m)^\s*%", r"\[\[.*?\]\]",
-                                     r"\s*\S+\s*$"])
+@pytest.mark.parametrize(
+    "pattern", [r"([?&][^=&\s]*(?:token|code)[^=&\s]*=)[^&\s]+", r"(?m)^\s*%", r"\[\[.*?\]\]", r"\s*\S+\s*$"]
+)
 def test_a_pattern_that_is_not_linear_is_found(pattern):
     """The test above can fail."""
     assert list(problems(Case("here", re.compile(pattern), frozenset({"search"}))))

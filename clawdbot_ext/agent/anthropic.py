@@ -44,7 +44,12 @@ DRAIN_S = 0.25
 _EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 _BUDGET = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
 _FAILURES = (
-    anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, msgspec.MsgspecError,
+    anthropic.AnthropicError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    httpx2.InvalidURL,
+    OSError,
+    msgspec.MsgspecError,
     ValueError,
 )
 """All that can come out of a call (anchors/reliability.md §6): the SDK's own errors, raw transport errors of a stream
@@ -73,15 +78,21 @@ class AnthropicProvider:
             host = httpx2.URL(base_url).host
             self._ours = host == "anthropic.com" or host.endswith(".anthropic.com")
             timeout = httpx2.Timeout(
-                connect=5.0, read=stall_s or (STALL_S if self._ours else LOCAL_STALL_S), write=30.0, pool=5.0)
+                connect=5.0, read=stall_s or (STALL_S if self._ours else LOCAL_STALL_S), write=30.0, pool=5.0
+            )
             # A redirect is not followed: it would carry the key to another host.
             options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False, "limits": LIMITS}
             if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
                 options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False, limits=LIMITS)
             self._client = anthropic.AsyncAnthropic(
-                api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout,
-                default_headers=_headers(api_key, self._ours), open_telemetry=False,
-                http_client=anthropic.DefaultAsyncHttpxClient(**options))
+                api_key=api_key,
+                base_url=base_url,
+                max_retries=0,
+                timeout=timeout,
+                default_headers=_headers(api_key, self._ours),
+                open_telemetry=False,
+                http_client=anthropic.DefaultAsyncHttpxClient(**options),
+            )
         except _FAILURES as exc:
             raise failures.classify(exc, began=False, secret=api_key) from exc
         self._messages = self._client.messages  # imports the resource modules now, in this thread
@@ -130,7 +141,8 @@ class AnthropicProvider:
         try:
             while True:
                 page: Any = await self._client.get(
-                    "/v1/models", cast_to=object, options={"params": query, "timeout": LIST_TIMEOUT_S})
+                    "/v1/models", cast_to=object, options={"params": query, "timeout": LIST_TIMEOUT_S}
+                )
                 data = page.get("data") if isinstance(page, dict) else None
                 if not isinstance(data, list):
                     raise ProviderError("protocol", "the server's /v1/models is not a list of models")
@@ -159,8 +171,9 @@ class AnthropicProvider:
             "max_tokens": request.max_tokens,
             "messages": request.messages,
             **({"tools": [_tool(tool) for tool in request.tools]} if request.tools else {}),
-            **thinking_params(self._thinking.get(request.model) or thinking_of(request.model), request.thinking,
-                              request.max_tokens),
+            **thinking_params(
+                self._thinking.get(request.model) or thinking_of(request.model), request.thinking, request.max_tokens
+            ),
         }
         if request.temperature is not None and request.thinking == "off" and takes_temperature(request.model):
             params["extra_body"] = {"temperature": request.temperature}  # no parameter of the SDK's any more
@@ -202,8 +215,12 @@ def _require_event_stream(response: httpx2.Response) -> None:
     """Raises ``ProviderError`` when the answer is something else: a web page, or a server that cannot stream."""
     kind = response.headers.get("content-type", "").split(";")[0].strip()
     if kind != "text/event-stream":
-        raise ProviderError("protocol", f"the server answered {kind or 'something'} instead of an event stream",
-                            status=response.status_code, request_id=response.headers.get("request-id"))
+        raise ProviderError(
+            "protocol",
+            f"the server answered {kind or 'something'} instead of an event stream",
+            status=response.status_code,
+            request_id=response.headers.get("request-id"),
+        )
 
 
 def _headers(api_key: str, ours: bool) -> dict[str, Any]:

@@ -111,8 +111,12 @@ class Assembly:
 
 def _tool_use(block: Mapping[str, Any], arguments: str) -> dict[str, Any]:
     """A finished call. Some servers give the arguments at the start of the block, some leave out an id."""
-    use: dict[str, Any] = {"type": "tool_use", "id": block.get("id") or f"toolu_{uuid.uuid4().hex}",
-                           "name": str(block.get("name") or ""), "input": dict(_mapping(block.get("input")))}
+    use: dict[str, Any] = {
+        "type": "tool_use",
+        "id": block.get("id") or f"toolu_{uuid.uuid4().hex}",
+        "name": str(block.get("name") or ""),
+        "input": dict(_mapping(block.get("input"))),
+    }
     if arguments.strip():
         try:
             use["input"] = _json.decode(arguments)

@@ -51,8 +51,13 @@ def shown(understood: Understood) -> Shown:
     blocks = [_block(block) for block in understood.blocks]
     images = [block for block in understood.blocks if isinstance(block, ImageBlock)]
     size = sum(len(block.data) for block in understood.blocks if not isinstance(block, TextBlock))
-    return Shown(blocks, understood.tokens, size, len(images),
-                 any(max(image.width, image.height) > LARGE_EDGE for image in images))
+    return Shown(
+        blocks,
+        understood.tokens,
+        size,
+        len(images),
+        any(max(image.width, image.height) > LARGE_EDGE for image in images),
+    )
 
 
 def _block(block: TextBlock | ImageBlock | DocumentBlock) -> dict[str, Any]:

@@ -53,10 +53,17 @@ def effective(stored: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     if newest is None:
         return list(stored)
     facts = newest["compaction"]
-    first = {"role": "user", "seq": facts["after"], "timestamp": newest.get("timestamp", 0),
-             "content": [{"type": "text", "text": f"<summary>\n{facts['summary']}\n</summary>"}]}
-    rest = [{name: value for name, value in m.items() if name != "usage"} if m["seq"] < newest["seq"] else m
-            for m in stored if m["seq"] > facts["after"] and m is not newest]
+    first = {
+        "role": "user",
+        "seq": facts["after"],
+        "timestamp": newest.get("timestamp", 0),
+        "content": [{"type": "text", "text": f"<summary>\n{facts['summary']}\n</summary>"}],
+    }
+    rest = [
+        {name: value for name, value in m.items() if name != "usage"} if m["seq"] < newest["seq"] else m
+        for m in stored
+        if m["seq"] > facts["after"] and m is not newest
+    ]
     return [first, *rest]
 
 
@@ -96,15 +103,26 @@ async def summarise(
         ProviderError: it failed, or wrote nothing.
     """
     max_tokens = min(SUMMARY_TOKENS, model.max_output)
-    fitted = build([*old, {"role": "user", "content": _ASK}], system=_SYSTEM, window=model.context_window,
-                   max_output=max_tokens, locale=locale)
-    text = "\n\n".join(f"<{m['role']}>\n" + "\n\n".join(map(_said, m["content"])) + f"\n</{m['role']}>"
-                       for m in fitted.messages)
+    fitted = build(
+        [*old, {"role": "user", "content": _ASK}],
+        system=_SYSTEM,
+        window=model.context_window,
+        max_output=max_tokens,
+        locale=locale,
+    )
+    text = "\n\n".join(
+        f"<{m['role']}>\n" + "\n\n".join(map(_said, m["content"])) + f"\n</{m['role']}>" for m in fitted.messages
+    )
     if not any(m["role"] == "assistant" for m in fitted.messages):
         return None
     focus = [_FOCUS.format(instructions=instructions)] if instructions else []
-    request = TurnRequest(model=model.id, system=_SYSTEM, max_tokens=max_tokens, locale=locale, messages=[
-        {"role": "user", "content": [{"type": "text", "text": "\n\n".join([text, *focus])}]}])
+    request = TurnRequest(
+        model=model.id,
+        system=_SYSTEM,
+        max_tokens=max_tokens,
+        locale=locale,
+        messages=[{"role": "user", "content": [{"type": "text", "text": "\n\n".join([text, *focus])}]}],
+    )
     reply = Reply()
     outcome = await run_turn(provider, request, reply, lambda event: None)
     if outcome.state != "done" or not reply.text.strip():

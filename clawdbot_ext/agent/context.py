@@ -147,8 +147,12 @@ def _calls(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _use(call: Mapping[str, Any]) -> dict[str, Any]:
     arguments = call.get("arguments")
-    return {"type": "tool_use", "id": call.get("id"), "name": call.get("name"),
-            "input": arguments if isinstance(arguments, Mapping) else {}}
+    return {
+        "type": "tool_use",
+        "id": call.get("id"),
+        "name": call.get("name"),
+        "input": arguments if isinstance(arguments, Mapping) else {},
+    }
 
 
 def _result(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], locale: str) -> dict[str, Any]:

@@ -29,7 +29,8 @@ _t = catalogue("agent")
 _WORD_END = re.compile(r"(?<=\S)(?=\s)")
 _SUM = re.compile(r"[\d\s.+*/%()-]+")
 _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern, re.IGNORECASE)) for name, pattern in (
+    (name, re.compile(pattern, re.IGNORECASE))
+    for name, pattern in (
         ("tools", r"\btools\b|\bboth\b|도구들|여러 도구"),
         ("tool", r"\btool\b|\bapprov(e|al)\b|\bcalculat(e|or)\b|도구|승인|계산"),
         ("clock", r"\bwhat time\b|\bclock\b|몇 ?시|시계"),
@@ -46,11 +47,20 @@ _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("long", r"\blong\b|길게|긴 "),
         ("slow", r"\bslow(ly)?\b|천천히|느리게"),
         ("hello", r"^\W*(hi|hello|hey|help)\b|^\W*(안녕|도움)|^\?+$"),
-    ))
+    )
+)
 TOOL_SUBJECTS = ("tools", "tool", "clock")
 _ERROR = re.compile(r"\berror\s+(\d{3})\b|(?:오류|에러)\s*(\d{3})", re.IGNORECASE)
-_ERROR_KINDS = {400: "invalid", 401: "auth", 402: "billing", 403: "auth", 404: "not_found", 413: "too_large",
-                429: "rate_limit", 529: "overloaded"}
+_ERROR_KINDS = {
+    400: "invalid",
+    401: "auth",
+    402: "billing",
+    403: "auth",
+    404: "not_found",
+    413: "too_large",
+    429: "rate_limit",
+    529: "overloaded",
+}
 
 
 class DemoProvider:
@@ -82,10 +92,11 @@ class DemoProvider:
             answer, calls = _on_results(request.locale, results), []
         else:
             calls = _calls(wishes, subject, text, {tool.name for tool in request.tools})
-            answer = _scripted(wishes) or (_t(request.locale, "demo.tool.ask") if calls else
-                                           _answer(request.locale, subject, text))
+            answer = _scripted(wishes) or (
+                _t(request.locale, "demo.tool.ask") if calls else _answer(request.locale, subject, text)
+            )
         cut_after = int(directives.number(wishes, "drop", -1))
-        rest = answer[len(begun):] if answer.startswith(begun) else answer
+        rest = answer[len(begun) :] if answer.startswith(begun) else answer
         for number, word in enumerate(_words(rest)):
             if number == cut_after:
                 return
@@ -93,9 +104,14 @@ class DemoProvider:
             await asyncio.sleep(delay_s)
         thought: list[dict[str, Any]] = [{"type": "thinking", "thinking": thinking}] if thinking else []
         stop, content = "tool_use" if calls else "end_turn", [*thought, {"type": "text", "text": answer}, *calls]
-        yield Completed(stop, content, Usage(
-            input=sum(estimate(str(m.get("content", ""))) for m in request.messages),
-            output=estimate(answer) + estimate(thinking)))
+        yield Completed(
+            stop,
+            content,
+            Usage(
+                input=sum(estimate(str(m.get("content", ""))) for m in request.messages),
+                output=estimate(answer) + estimate(thinking),
+            ),
+        )
 
     def _fail_if_asked(self, wishes: Mapping[str, str], text: str, asked: str) -> None:
         match = _ERROR.search(text)
@@ -107,12 +123,17 @@ class DemoProvider:
             self._failed_once.add(asked)
             status = once
         if status:
-            raise ProviderError(_ERROR_KINDS.get(status, "server" if status >= 500 else "invalid"),
-                                "an error on request, from the demo", status=status, request_id="req_demo")
+            raise ProviderError(
+                _ERROR_KINDS.get(status, "server" if status >= 500 else "invalid"),
+                "an error on request, from the demo",
+                status=status,
+                request_id="req_demo",
+            )
 
     async def list_models(self) -> Sequence[ModelInfo]:
-        return (ModelInfo(id=MODEL, name="Demo", provider=NAME, context_window=200_000, max_output=64_000,
-                          reasoning=True),)
+        return (
+            ModelInfo(id=MODEL, name="Demo", provider=NAME, context_window=200_000, max_output=64_000, reasoning=True),
+        )
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -139,8 +160,11 @@ def _calls(wishes: Mapping[str, str], subject: str, text: str, offered: set[str]
         wanted = [(wishes["tool"], {"expression": wishes["expression"]} if "expression" in wishes else {})]
     elif wishes:
         wanted = []
-    return [{"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}", "name": name, "input": arguments}
-            for name, arguments in wanted if name in offered or "tool" in wishes]
+    return [
+        {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}", "name": name, "input": arguments}
+        for name, arguments in wanted
+        if name in offered or "tool" in wishes
+    ]
 
 
 def _expression(text: str) -> str | None:

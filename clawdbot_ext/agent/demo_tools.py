@@ -19,8 +19,13 @@ MAX_EXPONENT = 100
 
 _t = catalogue("agent")
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
 }
 _UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 
@@ -60,10 +65,21 @@ async def _clock(arguments: Mapping[str, Any], locale: str) -> str:
 
 
 DEMO_TOOLS: tuple[Tool, ...] = (
-    Tool(ToolSpec("demo.clock", "The date and time of the gateway's machine.", {"type": "object", "properties": {}}),
-         _clock, lambda arguments, locale: _t(locale, "tool.demo.clock")),
-    Tool(ToolSpec("demo.calculate", "The value of an arithmetic expression.", {
-        "type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]}),
-         _calculate, lambda arguments, locale: _t(locale, "tool.demo.calculate",
-                                                  expression=str(arguments.get("expression", ""))[:80]), asks=True),
+    Tool(
+        ToolSpec("demo.clock", "The date and time of the gateway's machine.", {"type": "object", "properties": {}}),
+        _clock,
+        lambda arguments, locale: _t(locale, "tool.demo.clock"),
+    ),
+    Tool(
+        ToolSpec(
+            "demo.calculate",
+            "The value of an arithmetic expression.",
+            {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
+        ),
+        _calculate,
+        lambda arguments, locale: _t(
+            locale, "tool.demo.calculate", expression=str(arguments.get("expression", ""))[:80]
+        ),
+        asks=True,
+    ),
 )

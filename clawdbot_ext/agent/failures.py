@@ -17,18 +17,34 @@ import httpx2
 from .provider import ProviderError
 
 _BY_TYPE = {
-    "authentication_error": "auth", "permission_error": "auth", "billing_error": "billing",
-    "invalid_request_error": "invalid", "not_found_error": "not_found", "request_too_large": "too_large",
-    "rate_limit_error": "rate_limit", "overloaded_error": "overloaded", "api_error": "server",
+    "authentication_error": "auth",
+    "permission_error": "auth",
+    "billing_error": "billing",
+    "invalid_request_error": "invalid",
+    "not_found_error": "not_found",
+    "request_too_large": "too_large",
+    "rate_limit_error": "rate_limit",
+    "overloaded_error": "overloaded",
+    "api_error": "server",
     "timeout_error": "server",
 }
 _BY_STATUS = {
-    400: "invalid", 401: "auth", 402: "billing", 403: "auth", 404: "not_found", 408: "server", 409: "server",
-    413: "too_large", 422: "invalid", 429: "rate_limit", 529: "overloaded",
+    400: "invalid",
+    401: "auth",
+    402: "billing",
+    403: "auth",
+    404: "not_found",
+    408: "server",
+    409: "server",
+    413: "too_large",
+    422: "invalid",
+    429: "rate_limit",
+    529: "overloaded",
 }
 _SPENT = re.compile(r"spend_limit|credit balance|billing|quota")
 _TOO_LONG = re.compile(
-    r"prompt is too long|context (length|window|size)|too many tokens|exceed\w{0,9} .{0,200}context", re.I)
+    r"prompt is too long|context (length|window|size)|too many tokens|exceed\w{0,9} .{0,200}context", re.I
+)
 _SECRET = re.compile(r"(?i)\b(sk-[\w-]{6,}|(?:x-api-key|authorization)\s*[:=]\s*(?:\w+\s+)?\S+|bearer\s+\S+)")
 DETAIL_CHARS = 300
 LOOKED_AT_CHARS = 4_000
@@ -49,8 +65,9 @@ def classify(exc: Exception, *, began: bool, secret: str) -> ProviderError:
     cause = _root(exc)
     if isinstance(cause, httpx2.TimeoutException):
         connecting = isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
-        return ProviderError("connect" if connecting else "timeout",
-                             "no connection in time" if connecting else "the server fell silent")
+        return ProviderError(
+            "connect" if connecting else "timeout", "no connection in time" if connecting else "the server fell silent"
+        )
     if isinstance(cause, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
         return ProviderError("invalid", "the base URL is not a valid http(s) address")
     if began and isinstance(cause, (httpx2.TransportError, OSError)):
@@ -76,8 +93,12 @@ def from_body(body: Any, status: int, headers: httpx2.Headers, secret: str) -> P
     elif kind == "invalid" and _TOO_LONG.search(message):
         kind = "too_large"
     return ProviderError(
-        kind, safe(whole, secret) or f"status {status}", status=status, retry_after_s=retry_after,
-        request_id=headers.get("request-id") or _text(body.get("request_id")))
+        kind,
+        safe(whole, secret) or f"status {status}",
+        status=status,
+        retry_after_s=retry_after,
+        request_id=headers.get("request-id") or _text(body.get("request_id")),
+    )
 
 
 def _by_class(status: int) -> str:

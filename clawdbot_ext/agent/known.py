@@ -74,8 +74,17 @@ _M = 1_000_000
 KNOWN: tuple[Known, ...] = (  # newest first
     Known("claude-sonnet-5-5", "Claude Sonnet 5.5", "sonnet", _M, 128_000, _BETWEEN, Price(2, 10, 0.10, 2.50)),
     Known("claude-opus-5-5", "Claude Opus 5.5", "opus", _M, 128_000, _ALWAYS, Price(4, 20, 0.20, 5)),
-    Known("claude-haiku-5-5", "Claude Haiku 5.5", "haiku", _M, 128_000, _ADAPTIVE, Price(0.10, 0.50, 0.01, 0.125),
-          long_price=Price(0.50, 2.50, 0.05, 0.625), long_prompt=100_000),
+    Known(
+        "claude-haiku-5-5",
+        "Claude Haiku 5.5",
+        "haiku",
+        _M,
+        128_000,
+        _ADAPTIVE,
+        Price(0.10, 0.50, 0.01, 0.125),
+        long_price=Price(0.50, 2.50, 0.05, 0.625),
+        long_prompt=100_000,
+    ),
     Known("claude-fable-5-2", "Claude Fable 5.2", "fable", _M, 128_000, _ALWAYS, _FABLE_5_2_PRICE),
     Known("claude-mythos-5-2", "Claude Mythos 5.2", "mythos", _M, 128_000, _ALWAYS, None),
     Known("claude-fable-5-1", "Claude Fable 5.1", "fable", _M, 128_000, _ALWAYS, _FABLE_5_1_PRICE),
@@ -87,19 +96,55 @@ KNOWN: tuple[Known, ...] = (  # newest first
     Known("claude-opus-4-8", "Claude Opus 4.8", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
     Known("claude-opus-4-7", "Claude Opus 4.7", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE),
     Known("claude-opus-4-6", "Claude Opus 4.6", "opus", _M, 128_000, _ON_REQUEST, _OPUS_4_PRICE, temperature=True),
-    Known("claude-sonnet-4-6", "Claude Sonnet 4.6", "sonnet", _M, 64_000, _ON_REQUEST,
-          Price(3, 15, 0.30, 3.75), temperature=True),
-    Known("claude-haiku-4-5", "Claude Haiku 4.5", "haiku", 200_000, 64_000, _BUDGET,
-          Price(1, 5, 0.10, 1.25), temperature=True, prefill=True),
-    Known("claude-opus-4-5", "Claude Opus 4.5", "opus", 200_000, 64_000, _BUDGET, _OPUS_4_PRICE, temperature=True,
-          prefill=True),
-    Known("claude-sonnet-4-5", "Claude Sonnet 4.5", "sonnet", 200_000, 64_000, _BUDGET,
-          Price(3, 15, 0.30, 3.75), temperature=True, prefill=True),
+    Known(
+        "claude-sonnet-4-6",
+        "Claude Sonnet 4.6",
+        "sonnet",
+        _M,
+        64_000,
+        _ON_REQUEST,
+        Price(3, 15, 0.30, 3.75),
+        temperature=True,
+    ),
+    Known(
+        "claude-haiku-4-5",
+        "Claude Haiku 4.5",
+        "haiku",
+        200_000,
+        64_000,
+        _BUDGET,
+        Price(1, 5, 0.10, 1.25),
+        temperature=True,
+        prefill=True,
+    ),
+    Known(
+        "claude-opus-4-5",
+        "Claude Opus 4.5",
+        "opus",
+        200_000,
+        64_000,
+        _BUDGET,
+        _OPUS_4_PRICE,
+        temperature=True,
+        prefill=True,
+    ),
+    Known(
+        "claude-sonnet-4-5",
+        "Claude Sonnet 4.5",
+        "sonnet",
+        200_000,
+        64_000,
+        _BUDGET,
+        Price(3, 15, 0.30, 3.75),
+        temperature=True,
+        prefill=True,
+    ),
 )
 _BY_ID = {model.id: model for model in KNOWN}
 
 _DECORATION = re.compile(
-    r"(^.*/)|(^anthropic\.)|([@-]\d{8}$)|(-latest$)|(-v\d{1,4}:\d{1,4}$)|(\[[^\[\]]{0,40}\]$)|(:[a-z]{1,40}$)")
+    r"(^.*/)|(^anthropic\.)|([@-]\d{8}$)|(-latest$)|(-v\d{1,4}:\d{1,4}$)|(\[[^\[\]]{0,40}\]$)|(:[a-z]{1,40}$)"
+)
 LONGEST_ID = 200
 
 

@@ -35,19 +35,45 @@ def model_info(provider: str, row: Mapping[str, Any]) -> ModelInfo | None:
         return None
     known = lookup(model_id)
     meta = _mapping(row.get("meta"))
-    window = _count(row.get("max_input_tokens"), row.get("max_model_len"), row.get("context_length"),
-                    meta.get("n_ctx"), meta.get("n_ctx_train"), known and known.context_window)
-    output = _count(row.get("max_tokens"), _mapping(row.get("top_provider")).get("max_completion_tokens"),
-                    known and known.max_output)
-    return bare(provider, model_id, name=_string(row.get("display_name")) or _string(row.get("name")),
-                context_window=window, max_output=output, line=_string(row.get("line")),
-                deprecated=row.get("lifecycle") == "deprecated", created_at_ms=_created_ms(row),
-                reasoning=_supported(row, "thinking"), images=_supported(row, "image_input"))
+    window = _count(
+        row.get("max_input_tokens"),
+        row.get("max_model_len"),
+        row.get("context_length"),
+        meta.get("n_ctx"),
+        meta.get("n_ctx_train"),
+        known and known.context_window,
+    )
+    output = _count(
+        row.get("max_tokens"),
+        _mapping(row.get("top_provider")).get("max_completion_tokens"),
+        known and known.max_output,
+    )
+    return bare(
+        provider,
+        model_id,
+        name=_string(row.get("display_name")) or _string(row.get("name")),
+        context_window=window,
+        max_output=output,
+        line=_string(row.get("line")),
+        deprecated=row.get("lifecycle") == "deprecated",
+        created_at_ms=_created_ms(row),
+        reasoning=_supported(row, "thinking"),
+        images=_supported(row, "image_input"),
+    )
 
 
 def bare(
-    provider: str, model_id: str, *, name: str = "", context_window: int = 0, max_output: int = 0, line: str = "",
-    deprecated: bool = False, created_at_ms: int = 0, reasoning: bool | None = None, images: bool | None = None,
+    provider: str,
+    model_id: str,
+    *,
+    name: str = "",
+    context_window: int = 0,
+    max_output: int = 0,
+    line: str = "",
+    deprecated: bool = False,
+    created_at_ms: int = 0,
+    reasoning: bool | None = None,
+    images: bool | None = None,
 ) -> ModelInfo:
     """A ``ModelInfo`` from as much as is known; 0, ``""`` and ``None`` are filled from ``known`` or assumed."""
     known = lookup(model_id)
@@ -57,11 +83,18 @@ def bare(
     if images is None:
         images = claude
     return ModelInfo(
-        id=model_id, name=name or (known.name if known else model_id), provider=provider, context_window=window,
-        max_output=min(output, window), reasoning=claude if reasoning is None else reasoning,
-        input=("text", "image") if images else ("text",), created_at_ms=created_at_ms,
-        line=line or (known.line if known else ""), deprecated=deprecated,
-        temperature=takes_temperature(model_id))
+        id=model_id,
+        name=name or (known.name if known else model_id),
+        provider=provider,
+        context_window=window,
+        max_output=min(output, window),
+        reasoning=claude if reasoning is None else reasoning,
+        input=("text", "image") if images else ("text",),
+        created_at_ms=created_at_ms,
+        line=line or (known.line if known else ""),
+        deprecated=deprecated,
+        temperature=takes_temperature(model_id),
+    )
 
 
 def thinking_modes(rows: Iterable[Mapping[str, Any]]) -> dict[str, Thinking]:

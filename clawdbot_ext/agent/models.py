@@ -145,7 +145,8 @@ class ModelCatalogue:
         if price is None:
             return {"input": 0.0, "output": 0.0, "cacheRead": 0.0, "cacheWrite": 0.0, "total": 0.0}
         parts = {
-            "input": usage.input * price.input / 1e6, "output": usage.output * price.output / 1e6,
+            "input": usage.input * price.input / 1e6,
+            "output": usage.output * price.output / 1e6,
             "cacheRead": usage.cache_read * price.cache_read / 1e6,
             "cacheWrite": usage.cache_write * price.cache_write / 1e6,
         }
@@ -326,11 +327,15 @@ def _configured(provider: str, entry: Any, listed: Sequence[Model]) -> Model:
     model_id = str(facts.get("id", ""))
     same = next((model for model in listed if model.id == model_id), None)
     return bare(
-        provider, model_id, name=str(facts.get("name") or (same.name if same else "")),
+        provider,
+        model_id,
+        name=str(facts.get("name") or (same.name if same else "")),
         context_window=int(facts.get("contextWindow") or (same.context_window if same else 0)),
         max_output=int(facts.get("maxTokens") or (same.max_output if same else 0)),
         reasoning=facts.get("reasoning", same.reasoning if same else None),
-        line=same.line if same else "", created_at_ms=same.created_at_ms if same else 0)
+        line=same.line if same else "",
+        created_at_ms=same.created_at_ms if same else 0,
+    )
 
 
 def _builtin() -> Sequence[Model]:

@@ -128,7 +128,8 @@ def usable(config: Config) -> dict[str, ProviderConfig]:
     Anthropic's own server needs a key; any other may go without.
     """
     found = {
-        name: provider for name, provider in config.providers().items()
+        name: provider
+        for name, provider in config.providers().items()
         if provider.api == API and (provider.api_key or not is_anthropic(provider.base_url))
     }
     return {name: found[name] for name in sorted(found, key=lambda name: name != "anthropic")}

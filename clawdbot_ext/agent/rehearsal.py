@@ -15,8 +15,14 @@ import anyio.lowlevel
 import httpx2
 
 _START: dict[str, Any] = {
-    "id": "", "type": "message", "role": "assistant", "model": "", "content": [], "stop_reason": None,
-    "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
+    "id": "",
+    "type": "message",
+    "role": "assistant",
+    "model": "",
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+    "usage": {"input_tokens": 1, "output_tokens": 1},
 }
 _EVENTS: tuple[dict[str, Any], ...] = (
     {"type": "message_start", "message": _START},
@@ -36,11 +42,18 @@ async def rehearse() -> None:
     await anyio.lowlevel.checkpoint()  # what the real transport waits through: its asyncio part is imported now
     transport = httpx2.MockTransport(_answer)
     client = anthropic.AsyncAnthropic(
-        api_key="-", base_url="http://127.0.0.1", max_retries=0, open_telemetry=False,
-        http_client=httpx2.AsyncClient(transport=transport))
+        api_key="-",
+        base_url="http://127.0.0.1",
+        max_retries=0,
+        open_telemetry=False,
+        http_client=httpx2.AsyncClient(transport=transport),
+    )
     with contextlib.suppress(anthropic.AnthropicError, httpx2.HTTPError, ValueError):
-        async with client, await client.messages.create(
-            stream=True, model=".", max_tokens=1, messages=[{"role": "user", "content": "."}]
-        ) as stream:
+        async with (
+            client,
+            await client.messages.create(
+                stream=True, model=".", max_tokens=1, messages=[{"role": "user", "content": "."}]
+            ) as stream,
+        ):
             async for _ in stream.raw_events(stream.response):
                 pass

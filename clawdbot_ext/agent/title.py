@@ -35,8 +35,12 @@ async def make_title(provider: Provider, model: str, question: str, reply: str) 
         ProviderError: the request failed; it is not tried again.
     """
     text = f"<person>\n{question[:QUESTION_CHARS]}\n</person>\n<assistant>\n{reply[:REPLY_CHARS]}\n</assistant>"
-    request = TurnRequest(model=model, system=_SYSTEM, max_tokens=MAX_TOKENS,
-                          messages=[{"role": "user", "content": [{"type": "text", "text": text}]}])
+    request = TurnRequest(
+        model=model,
+        system=_SYSTEM,
+        max_tokens=MAX_TOKENS,
+        messages=[{"role": "user", "content": [{"type": "text", "text": text}]}],
+    )
     async for event in provider.stream(request):
         if isinstance(event, Completed):
             said = "".join(str(b.get("text", "")) for b in event.content if b.get("type") == "text")

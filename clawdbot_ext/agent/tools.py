@@ -89,8 +89,13 @@ class Desk(Protocol):
 
 
 async def converse(
-    provider: Provider, request: TurnRequest, reply: Reply, emit: Callable[[TurnEvent], None], desk: Desk,
-    *, limit_s: float | None = None,
+    provider: Provider,
+    request: TurnRequest,
+    reply: Reply,
+    emit: Callable[[TurnEvent], None],
+    desk: Desk,
+    *,
+    limit_s: float | None = None,
 ) -> Outcome:
     """Answer one request, calling tools until the model has its answer; ``reply`` is the newest part of it.
 
@@ -112,16 +117,24 @@ async def converse(
             return outcome
         await desk.begin(calls)
         results = await _all([desk.carry_out(call) for call in calls])
-        request = replace(request, messages=[
-            *request.messages, {"role": "assistant", "content": [_said(block) for block in said]},
-            {"role": "user", "content": [result_block(r.call_id, r.text, r.is_error) for r in results]}])
+        request = replace(
+            request,
+            messages=[
+                *request.messages,
+                {"role": "assistant", "content": [_said(block) for block in said]},
+                {"role": "user", "content": [result_block(r.call_id, r.text, r.is_error) for r in results]},
+            ],
+        )
     return Outcome("done", "length", _t(request.locale, "notice.tool_steps", steps=MAX_STEPS))
 
 
 def result_block(call_id: str, text: str, is_error: bool) -> dict[str, Any]:
     """What a call came to, as the Messages API takes it."""
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call_id,
-                             "content": [{"type": "text", "text": text or "(no output)"}]}
+    block: dict[str, Any] = {
+        "type": "tool_result",
+        "tool_use_id": call_id,
+        "content": [{"type": "text", "text": text or "(no output)"}],
+    }
     return {**block, "is_error": True} if is_error else block
 
 

@@ -34,8 +34,13 @@ RETRYABLE = frozenset({"rate_limit", "overloaded", "server", "connect", "timeout
 """Kinds of failure that another try may cure. Wrong keys, empty accounts and refused requests are not among them."""
 
 WIRE_STOP_REASONS = {
-    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
-    "pause_turn": "length", "tool_use": "toolUse", "refusal": "refusal",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",
+    "tool_use": "toolUse",
+    "refusal": "refusal",
 }
 """The Messages API's stop reasons as the wire's. ``pause_turn`` is a reply that wants to go on, as ``length`` is."""
 _NOTICED = frozenset({"max_tokens", "model_context_window_exceeded", "pause_turn", "refusal"})
@@ -186,9 +191,7 @@ async def _next(events: AsyncIterator[ProviderEvent]) -> ProviderEvent | None:
     return await anext(events, None)
 
 
-def _wait_s(
-    failure: ProviderError, attempt: int, policy: RetryPolicy, random: Callable[[], float]
-) -> float | None:
+def _wait_s(failure: ProviderError, attempt: int, policy: RetryPolicy, random: Callable[[], float]) -> float | None:
     """Seconds to wait before the next try, or ``None`` when there is to be none."""
     if failure.kind not in RETRYABLE or attempt >= policy.max_attempts:
         return None
@@ -212,7 +215,10 @@ def _done(completed: Completed, request: TurnRequest, reply: Reply) -> Outcome:
 
 
 def _unfinished(
-    state: Literal["interrupted", "failed"], failure: ProviderError, provider: Provider, request: TurnRequest,
+    state: Literal["interrupted", "failed"],
+    failure: ProviderError,
+    provider: Provider,
+    request: TurnRequest,
     reply: Reply,
 ) -> Outcome:
     """The verdict on a turn that did not end well, with a text for people and data for programs."""
@@ -222,8 +228,9 @@ def _unfinished(
         facts = {"provider": _shown(provider.name), "detail": failure.detail}
         message, hint = _t(locale, f"interrupted.{how}", **facts), _t(locale, "interrupted.hint")
     else:
-        message, hint = explain_failure(failure, provider.name, model=request.model, attempts=reply.attempts,
-                                        locale=locale)
+        message, hint = explain_failure(
+            failure, provider.name, model=request.model, attempts=reply.attempts, locale=locale
+        )
     reply.stop_reason = "interrupted" if state == "interrupted" else "error"
     error: dict[str, Any] = {"kind": failure.kind, "hint": hint}
     if failure.status is not None:
@@ -239,8 +246,13 @@ def explain_failure(
     failure: ProviderError, provider: str, *, model: str = "", attempts: int = 1, locale: str = "en"
 ) -> tuple[str, str]:
     """What happened and what to do about it, for people."""
-    facts = {"provider": _shown(provider), "name": provider, "model": model, "detail": failure.detail,
-             "attempts": attempts}
+    facts = {
+        "provider": _shown(provider),
+        "name": provider,
+        "model": model,
+        "detail": failure.detail,
+        "attempts": attempts,
+    }
     if failure.kind == "auth" and provider == "demo":  # an error on request: there is no key to check
         return _t(locale, "error.auth.message", **facts), _t(locale, "error.auth.demo")
     hint = _t(locale, f"error.{failure.kind}.hint", **facts)

@@ -29,16 +29,33 @@ PATIENCE_S = 60.0
 
 @click.command("agent", help=say("help.agent"), short_help=say("short.agent"))
 @click.option("-m", "--message", help=say("help.agent.message"))
-@click.option("--attach", "files", multiple=True, metavar="FILE", help=say("help.agent.attach"),
-              type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option(
+    "--attach",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help=say("help.agent.attach"),
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+)
 @click.option("--session", default="main", show_default=True, metavar="KEY", help=say("help.session"))
 @click.option("--thinking", type=click.Choice(["off", "minimal", "low", "medium", "high"]), help=say("help.thinking"))
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
-              metavar="SECONDS", help=say("help.agent.timeout"))
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help=say("help.agent.timeout"),
+)
 @json_option
 @gateway_options
 def command(
-    target: Target, message: str | None, files: tuple[Path, ...], session: str, thinking: str | None, timeout: float,
+    target: Target,
+    message: str | None,
+    files: tuple[Path, ...],
+    session: str,
+    thinking: str | None,
+    timeout: float,
     as_json: bool,
 ) -> None:
     """Ask once, print the reply, exit with how it went."""
@@ -112,18 +129,24 @@ class Printer:
 
 
 async def _ask(
-    client: GatewayClient, text: str, files: Sequence[Path], session: str, thinking: str | None, run_id: str,
+    client: GatewayClient,
+    text: str,
+    files: Sequence[Path],
+    session: str,
+    thinking: str | None,
+    run_id: str,
     printer: Printer,
 ) -> End | None:
     from ..client import Chunk, End
 
-    async for item in client.ask(text, session_key=session, thinking=thinking, run_id=run_id,
-                                 patience_s=PATIENCE_S, attachments=files):
+    async for item in client.ask(
+        text, session_key=session, thinking=thinking, run_id=run_id, patience_s=PATIENCE_S, attachments=files
+    ):
         if isinstance(item, End):
             rest = item.text
             if not printer.text.startswith(rest):  # a command's answer, or what a lost connection kept from us
                 known = rest.startswith(printer.text)
-                printer.take(rest[len(printer.text):] if known else rest, replaces=not known)
+                printer.take(rest[len(printer.text) :] if known else rest, replaces=not known)
             return item
         if isinstance(item, Chunk):
             if item.part == "text":
@@ -153,8 +176,13 @@ def retry_notice(facts: Mapping[str, Any]) -> str:
     """Why there is no answer yet, and when the next try is."""
     reason = str(facts.get("reason", ""))
     kind = {"connect": ".connect", "rate_limit": ".limited", "overloaded": ".limited"}.get(reason, "")
-    return say(f"notice.retry{kind}", reason=reason, attempt=facts.get("attempt", "?"),
-               most=facts.get("maxAttempts", "?"), seconds=max(1, round(facts.get("waitMs", 0) / 1000)))
+    return say(
+        f"notice.retry{kind}",
+        reason=reason,
+        attempt=facts.get("attempt", "?"),
+        most=facts.get("maxAttempts", "?"),
+        seconds=max(1, round(facts.get("waitMs", 0) / 1000)),
+    )
 
 
 def media_notice(facts: Mapping[str, Any]) -> str:
@@ -181,8 +209,12 @@ def _report(end: End | None, streamed: str, session: str, run_id: str) -> dict[s
     message = dict((end and end.message) or {})
     interrupted = message.get("stopReason") == "interrupted"
     states = {"final": "ok", "aborted": "aborted", "error": "interrupted" if interrupted else "error"}
-    report: dict[str, Any] = {"status": states[end.state] if end else "timeout", "runId": run_id, "session": session,
-                              "text": (end.text if end else "") or streamed}
+    report: dict[str, Any] = {
+        "status": states[end.state] if end else "timeout",
+        "runId": run_id,
+        "session": session,
+        "text": (end.text if end else "") or streamed,
+    }
     if end is not None and end.error_message:
         report["error"] = {"message": end.error_message, **end.error}
     kept = ("model", "provider", "usage", "stopReason", "command", "demo")

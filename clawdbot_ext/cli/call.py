@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 @click.command("call", help=say("help.call"))
 @click.argument("method")
 @click.option("--params", metavar="JSON", default="{}", help=say("help.call.params"))
-@click.option("--timeout", "seconds", type=click.FloatRange(0.1, 86_400), default=30.0, show_default=True,
-              help=say("help.call.timeout"))
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(0.1, 86_400),
+    default=30.0,
+    show_default=True,
+    help=say("help.call.timeout"),
+)
 @click.option("--expect-final", "final", is_flag=True, help=say("help.call.final"))
 @click.option("--json", "as_json", is_flag=True, hidden=True)
 @gateway_options
@@ -33,8 +39,11 @@ def command(target: Target, method: str, params: str, seconds: float, final: boo
         raise click.BadParameter(say("call.notJson", problem=exc), param_hint="--params") from None
     if not isinstance(given, dict):
         raise click.BadParameter(say("call.notJson", problem="{}"), param_hint="--params")
-    print_json(with_client(
-        target, lambda client: client.request(method, given, timeout_s=seconds, final=final or method == "agent")))
+    print_json(
+        with_client(
+            target, lambda client: client.request(method, given, timeout_s=seconds, final=final or method == "agent")
+        )
+    )
 
 
 @click.command("events", help=say("help.events"))

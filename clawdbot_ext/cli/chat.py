@@ -56,8 +56,14 @@ def command(target: Target, session: str) -> None:
     endpoint = target.locate()
 
     async def main() -> None:
-        client = GatewayClient(endpoint, caps=(*CAPS, "session.switch"), locale=language(), mode="ui",
-                               display_name="clawdbot chat", locate=target.again())
+        client = GatewayClient(
+            endpoint,
+            caps=(*CAPS, "session.switch"),
+            locale=language(),
+            mode="ui",
+            display_name="clawdbot chat",
+            locate=target.again(),
+        )
         async with client:
             await Chat(client, session, config.home).run()
 
@@ -117,7 +123,7 @@ class Chat:
         rows = await self._client.request("sessions.list", {"search": self._key, "includeDerivedTitles": True})
         row = next((row for row in rows["sessions"] if row["key"] == self._key), None)
         self._print(view.header(self._key, row, self._client.hello))
-        await self._fetch_pictures(history["messages"][-view.TAIL_MESSAGES:])
+        await self._fetch_pictures(history["messages"][-view.TAIL_MESSAGES :])
         self._print(view.tail(history, self._pictures))
         self._remember(history["messages"])
         self._print(view.queued_lines(history.get("queued") or ()))
@@ -131,7 +137,8 @@ class Chat:
 
     async def _history(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = await self._client.request(
-            "chat.history", {"sessionKey": self._key, "limit": HISTORY_LIMIT})
+            "chat.history", {"sessionKey": self._key, "limit": HISTORY_LIMIT}
+        )
         return found
 
     def _remember(self, messages: Sequence[Mapping[str, Any]]) -> None:
@@ -209,8 +216,9 @@ class Chat:
         sent, self._files = self._files, []
         for path in sent:
             self._say(f"📎 {path.name}", "dim")
-        asking = self._client.ask(text, session_key=self._key, run_id=run_id, attachments=sent,
-                                  on_upload=self._uploaded)
+        asking = self._client.ask(
+            text, session_key=self._key, run_id=run_id, attachments=sent, on_upload=self._uploaded
+        )
         try:
             end = await self._show_reply(run_id, asking)
         except (GatewayError, ClientError, OSError) as exc:
@@ -385,9 +393,11 @@ class Chat:
 
 def _own_commands() -> list[dict[str, str]]:
     """What the line understands besides the gateway's commands."""
-    return [{"name": "attach", "argument": "FILE", "description": say("attach.help")},
-            {"name": "detach", "description": say("attach.detach")},
-            {"name": "quit", "description": say("chat.quit")}]
+    return [
+        {"name": "attach", "argument": "FILE", "description": say("attach.help")},
+        {"name": "detach", "description": say("attach.detach")},
+        {"name": "quit", "description": say("chat.quit")},
+    ]
 
 
 async def _done(work: Any) -> None:

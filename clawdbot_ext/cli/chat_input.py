@@ -55,8 +55,12 @@ class Commands(Completer):
         for name in names:
             if name.startswith(word):
                 shown = clean(f"/{name} {row.get('argument') or ''}".strip())
-                yield Completion(f"/{clean(name)}", -len(word) - 1, display=shown,
-                                 display_meta=clean(str(row.get("description") or "")))
+                yield Completion(
+                    f"/{clean(name)}",
+                    -len(word) - 1,
+                    display=shown,
+                    display_meta=clean(str(row.get("description") or "")),
+                )
                 return
 
 
@@ -89,8 +93,15 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
         event.current_buffer.insert_text("\n")
 
     return PromptSession(
-        history=history_file(home), completer=commands, complete_while_typing=True, key_bindings=keys, multiline=True,
-        prompt_continuation="  ", bottom_toolbar=lambda: FormattedText([("", toolbar())]), reserve_space_for_menu=6)
+        history=history_file(home),
+        completer=commands,
+        complete_while_typing=True,
+        key_bindings=keys,
+        multiline=True,
+        prompt_continuation="  ",
+        bottom_toolbar=lambda: FormattedText([("", toolbar())]),
+        reserve_space_for_menu=6,
+    )
 
 
 @contextmanager

@@ -31,10 +31,8 @@ def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, 
     setup = hello.get("snapshot", {}).get("setup", {})
     row = row or {}
     title = row.get("label") or row.get("derivedTitle") or session_key
-    line = (say("chat.title", title=title, model=row["model"]) if row.get("model")
-            else say("chat.header", session=title))
-    lines: list[RenderableType] = [Text(line, style="bold"),
-                                   Text(say("chat.keys"), style="dim")]
+    line = say("chat.title", title=title, model=row["model"]) if row.get("model") else say("chat.header", session=title)
+    lines: list[RenderableType] = [Text(line, style="bold"), Text(say("chat.keys"), style="dim")]
     if setup.get("needsKey"):
         lines.append(Text(say("status.needsKey"), style="yellow"))
     return [*lines, Text()]
@@ -53,7 +51,10 @@ def tail(history: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[Rend
 
 
 def message_lines(
-    message: Mapping[str, Any], most: int | None = None, *, who: bool = False,
+    message: Mapping[str, Any],
+    most: int | None = None,
+    *,
+    who: bool = False,
     pictures: Mapping[str, bytes] | None = None,
 ) -> list[RenderableType]:
     """One stored message; ``who`` names its author (it came from another client), ``pictures`` are of its images."""
@@ -68,8 +69,9 @@ def message_lines(
         if who and message.get("command"):
             shown.append(Text(speaker(message), style="dim"))
         shown.append(rendered(text))
-    if ending := _ending(str(message.get("stopReason")), str(message.get("errorMessage") or ""),
-                         message.get("error") or {}):
+    if ending := _ending(
+        str(message.get("stopReason")), str(message.get("errorMessage") or ""), message.get("error") or {}
+    ):
         shown.append(ending)
     return [*shown, Text()] if shown else []
 
@@ -117,9 +119,14 @@ def _usage(message: Mapping[str, Any]) -> Sequence[Text]:
 def queued_lines(queued: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
     """Messages that wait their turn."""
     now = now_ms()
-    return [Text.assemble((PROMPT, "dim cyan"), (clean(str(each.get("text", ""))), "dim"),
-                          (f"  {say('chat.waiting')} · {ago(each.get('createdAt') or now, now)}", "dim"))
-            for each in queued]
+    return [
+        Text.assemble(
+            (PROMPT, "dim cyan"),
+            (clean(str(each.get("text", ""))), "dim"),
+            (f"  {say('chat.waiting')} · {ago(each.get('createdAt') or now, now)}", "dim"),
+        )
+        for each in queued
+    ]
 
 
 def notice(text: str, style: str = "dim") -> Text:

@@ -184,8 +184,15 @@ def validate(as_json: bool) -> None:
         if not found:
             found = [exc]
     if as_json:
-        print_json({"path": str(where), "exists": content.exists, "valid": not found,
-                    "issues": [_row(issue) for issue in found], "notes": [_row(issue) for issue in notes]})
+        print_json(
+            {
+                "path": str(where),
+                "exists": content.exists,
+                "valid": not found,
+                "issues": [_row(issue) for issue in found],
+                "notes": [_row(issue) for issue in notes],
+            }
+        )
     else:
         for issue in found:
             out(exits.describe(issue))

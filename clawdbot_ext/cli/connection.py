@@ -34,9 +34,9 @@ class Target(NamedTuple):
             if self.url is not None:
                 raise click.UsageError(say("usage.sshAndUrl"))
             return remote.endpoint(self.token, self.password)
-        return locate(load(), url=self.url, token=self.token, password=self.password,
-                      tls_fingerprint=self.tls_fingerprint)
-
+        return locate(
+            load(), url=self.url, token=self.token, password=self.password, tls_fingerprint=self.tls_fingerprint
+        )
 
     def again(self) -> Callable[[], Endpoint] | None:
         """How to find the gateway where it is by now; ``None`` over SSH, whose tunnel leads to one place."""
@@ -54,14 +54,17 @@ def gateway_options(command: Command) -> Command:
     """Give ``command`` the options that say which gateway, as its argument ``target``."""
 
     @functools.wraps(command)
-    def with_target(*args: Any, url: str | None, token: str | None, password: str | None,
-                    tls_fingerprint: str | None, **more: Any) -> Any:
+    def with_target(
+        *args: Any, url: str | None, token: str | None, password: str | None, tls_fingerprint: str | None, **more: Any
+    ) -> Any:
         return command(*args, target=Target(url, token, password, tls_fingerprint), **more)
 
-    options = (click.option("--url", metavar="URL", help=say("help.url")),
-               click.option("--token", metavar="TOKEN", help=say("help.token")),
-               click.option("--password", metavar="PASSWORD", help=say("help.password")),
-               click.option("--tls-fingerprint", metavar="SHA256", help=say("help.tlsFingerprint")))
+    options = (
+        click.option("--url", metavar="URL", help=say("help.url")),
+        click.option("--token", metavar="TOKEN", help=say("help.token")),
+        click.option("--password", metavar="PASSWORD", help=say("help.password")),
+        click.option("--tls-fingerprint", metavar="SHA256", help=say("help.tlsFingerprint")),
+    )
     for option in reversed(options):
         with_target = option(with_target)
     return with_target

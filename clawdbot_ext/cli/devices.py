@@ -28,16 +28,21 @@ def list_(target: Target, as_json: bool) -> None:
     now = now_ms()
     if found["pending"]:
         out(say("devices.pending"))
-        table([say(f"devices.{name}") for name in ("request", "name", "role", "address", "since")],
-              [[r["requestId"], _name(r), r["role"], r.get("remoteIp", ""), ago(r["ts"], now)]
-               for r in found["pending"]])
+        table(
+            [say(f"devices.{name}") for name in ("request", "name", "role", "address", "since")],
+            [[r["requestId"], _name(r), r["role"], r.get("remoteIp", ""), ago(r["ts"], now)] for r in found["pending"]],
+        )
         out()
     if not found["paired"]:
         note(say("devices.none"))
         return
-    table([say(f"devices.{name}") for name in ("id", "name", "role", "address", "since")],
-          [[d["deviceId"], _name(d), ", ".join(d["roles"]), d.get("remoteIp", ""), ago(d["approvedAtMs"], now)]
-           for d in found["paired"]])
+    table(
+        [say(f"devices.{name}") for name in ("id", "name", "role", "address", "since")],
+        [
+            [d["deviceId"], _name(d), ", ".join(d["roles"]), d.get("remoteIp", ""), ago(d["approvedAtMs"], now)]
+            for d in found["paired"]
+        ],
+    )
 
 
 def _name(device: dict[str, Any]) -> str:

@@ -66,8 +66,7 @@ def examine(target: Target) -> Iterator[Finding]:
     yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
     for note in config.notes:
         yield Finding("config", "hint", say("config.note", problem=exits.describe(note)))
-    checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-        check_exposure, check_storage, check_port)
+    checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (check_exposure, check_storage, check_port)
     for check in checks:
         yield from check(config)
     gateway, setup = check_gateway(config, target)
@@ -92,8 +91,9 @@ def check_path() -> Iterator[Finding]:
         if number == 0:
             yield Finding("path", "ok", say("doctor.path.first", path=path, who=who))
         else:
-            yield Finding("path", "hint", say("doctor.path.hidden", path=path, who=who, first=distinct[0]),
-                          say("doctor.path.fix"))
+            yield Finding(
+                "path", "hint", say("doctor.path.hidden", path=path, who=who, first=distinct[0]), say("doctor.path.fix")
+            )
     if not distinct:
         yield _called_by_path()
 
@@ -119,8 +119,9 @@ def check_storage(config: Config) -> Iterator[Finding]:
     """A state directory that other machines may write to."""
     if discovery.on_network(config):
         kind = filesystem.kind_of(config.home) or config["storage.fileSystem"]
-        yield Finding("storage", "hint", say("doctor.storage.network", path=config.home, kind=kind),
-                      say("doctor.storage.fix"))
+        yield Finding(
+            "storage", "hint", say("doctor.storage.network", path=config.home, kind=kind), say("doctor.storage.fix")
+        )
     else:
         yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
 
@@ -163,8 +164,12 @@ def check_port(config: Config) -> Iterator[Finding]:
     if holder.kind == "unknown" and holder.pid is None and not _answers(port):
         yield Finding("port", "ok", say("doctor.port.free", port=port))
     else:
-        yield Finding("port", "problem", say(f"port.{holder.kind}", port=port, pid=holder.pid or "?",
-                                             program=holder.program or "?"), say("doctor.port.fix"))
+        yield Finding(
+            "port",
+            "problem",
+            say(f"port.{holder.kind}", port=port, pid=holder.pid or "?", program=holder.program or "?"),
+            say("doctor.port.fix"),
+        )
 
 
 def _answers(port: int) -> bool:

@@ -1,12 +1,12 @@
 """Exit codes, and the one place where a failure becomes a line of text.
 
-    0    done
-    1    it did not work: the run failed, the gateway refused, ``doctor`` found a problem
-    2    wrong command line or configuration
-    3    no gateway can be reached
-    4    the gateway does not accept the credentials, or its certificate is not the right one
-    5    the reply was stopped or interrupted before its end
-    130  Ctrl+C
+0    done
+1    it did not work: the run failed, the gateway refused, ``doctor`` found a problem
+2    wrong command line or configuration
+3    no gateway can be reached
+4    the gateway does not accept the credentials, or its certificate is not the right one
+5    the reply was stopped or interrupted before its end
+130  Ctrl+C
 """
 
 from __future__ import annotations
@@ -24,8 +24,15 @@ EXPECTED = (ConfigError, NoGateway, ClientError, GatewayError, OSError)
 """Failures that are told in one line; anything else is a bug and shows its traceback."""
 
 
-REASONS = ("NOT_FOUND", "QUEUE_FULL", "STORAGE_FULL", "SHUTTING_DOWN", "UNKNOWN_METHOD", "PROTOCOL_MISMATCH",
-           "MISSING_SCOPE")
+REASONS = (
+    "NOT_FOUND",
+    "QUEUE_FULL",
+    "STORAGE_FULL",
+    "SHUTTING_DOWN",
+    "UNKNOWN_METHOD",
+    "PROTOCOL_MISMATCH",
+    "MISSING_SCOPE",
+)
 """What the gateway may refuse for and what has a text here; for the rest its own words must do."""
 
 

@@ -52,7 +52,17 @@ class Finding:
 def look(config: Config) -> list[Finding]:
     """Everything that a right configuration and the files of its state directory leave open, the worst first."""
     checks: tuple[Callable[[Config], Iterable[Finding]], ...] = (
-        files, certificate, bind, secrets, proxies, names, tailscale, remote, providers, account)
+        files,
+        certificate,
+        bind,
+        secrets,
+        proxies,
+        names,
+        tailscale,
+        remote,
+        providers,
+        account,
+    )
     found = [finding for check in checks for finding in check(config)]
     return sorted(found, key=lambda finding: ("critical", "warn", "info").index(finding.severity))
 
@@ -63,8 +73,7 @@ def look_at_wrong(path: Path) -> Iterator[Finding]:
     for issue in [content.problem] if content.problem else issues(content.tree or {}):
         good = _good_entries(content.tree or {}, issue.name)
         mend = None if good is None else functools.partial(set_value, path, issue.name, good)
-        yield Finding("config.invalid", "critical", exits.describe(issue),
-                      tell("fix.invalid", name=issue.name), mend)
+        yield Finding("config.invalid", "critical", exits.describe(issue), tell("fix.invalid", name=issue.name), mend)
     yield from _modes([path.parent, path])
 
 
@@ -92,15 +101,24 @@ def files(config: Config) -> Iterator[Finding]:
     inside = sorted(config.home.rglob("*")) if config.home.is_dir() else []
     yield from _modes([config.home, config.path, *inside])
     if _mode(config.state) & 0o022:
-        yield Finding("files.stateWritable", "critical", tell("files.stateWritable", path=config.state),
-                      f"chmod go-w {shlex.quote(str(config.state))}",
-                      functools.partial(config.state.chmod, _mode(config.state) & ~0o022))
+        yield Finding(
+            "files.stateWritable",
+            "critical",
+            tell("files.stateWritable", path=config.state),
+            f"chmod go-w {shlex.quote(str(config.state))}",
+            functools.partial(config.state.chmod, _mode(config.state) & ~0o022),
+        )
     theirs = config.state / "clawdbot.json"
-    secret = [name for name in ("gateway.auth.token", "gateway.auth.password") if config.source(name) ==
-              "clawdbot.json"]
+    secret = [
+        name for name in ("gateway.auth.token", "gateway.auth.password") if config.source(name) == "clawdbot.json"
+    ]
     if secret and _mode(theirs) & 0o077:
-        yield Finding("files.clawdbotReadable", "critical", tell("files.readable", path=theirs),
-                      f"chmod 600 {shlex.quote(str(theirs))}")
+        yield Finding(
+            "files.clawdbotReadable",
+            "critical",
+            tell("files.readable", path=theirs),
+            f"chmod 600 {shlex.quote(str(theirs))}",
+        )
 
 
 def _modes(paths: Iterable[Path]) -> Iterator[Finding]:
@@ -109,8 +127,13 @@ def _modes(paths: Iterable[Path]) -> Iterator[Finding]:
             continue
         right = 0o700 if path.is_dir() else 0o600
         text = tell("files.foreign" if _foreign(path) else "files.readable", path=path)
-        yield Finding("files.modes", "critical", text, f"chmod {right:o} {shlex.quote(str(path))}",
-                      None if _foreign(path) else functools.partial(path.chmod, right))
+        yield Finding(
+            "files.modes",
+            "critical",
+            text,
+            f"chmod {right:o} {shlex.quote(str(path))}",
+            None if _foreign(path) else functools.partial(path.chmod, right),
+        )
 
 
 def _mode(path: Path) -> int:
@@ -133,8 +156,9 @@ def certificate(config: Config) -> Iterator[Finding]:
     own = Path(config["gateway.tls.keyPath"] or config["gateway.tls.certPath"] or tls.own_paths(config)[1]).expanduser()
     if config.home not in own.parents:
         for finding in _modes([own]):
-            yield Finding("tls.keyReadable", "critical", tell("tls.keyReadable", path=own), finding.remedy,
-                          finding.mend)
+            yield Finding(
+                "tls.keyReadable", "critical", tell("tls.keyReadable", path=own), finding.remedy, finding.mend
+            )
     if (config["gateway.tls.certPath"] or config["gateway.tls.keyPath"]) and not own.is_file():
         yield Finding("tls.missing", "critical", tell("tls.missing", path=own), tell("fix.tlsMissing"))
 
@@ -164,8 +188,13 @@ def bind(config: Config) -> Iterator[Finding]:
         yield Finding("bind.tailnet", "info", tell("bind.tailnet"), tell("fix.bindTailnet"))
     else:
         usable = not config["gateway.tls.certPath"] and not config["gateway.tls.keyPath"]
-        yield Finding("bind.plain", "critical", tell("bind.plain", bind=how), tell("fix.bindPlain"),
-                      _setting(config, "gateway.tls.enabled", True) if usable else None)
+        yield Finding(
+            "bind.plain",
+            "critical",
+            tell("bind.plain", bind=how),
+            tell("fix.bindPlain"),
+            _setting(config, "gateway.tls.enabled", True) if usable else None,
+        )
 
 
 def secrets(config: Config) -> Iterator[Finding]:
@@ -174,27 +203,48 @@ def secrets(config: Config) -> Iterator[Finding]:
     mode = config["gateway.auth.mode"]
     reachable: Severity = "critical" if is_exposed(config) or config["gateway.tailscale.mode"] != "off" else "warn"
     if mode == "token" and token and is_weak(token, MIN_EXPOSED_TOKEN):
-        yield Finding("auth.weakToken", reachable, tell("auth.weakToken", least=MIN_EXPOSED_TOKEN),
-                      tell("fix.weakToken"), _setting(config, "gateway.auth.token", None))
+        yield Finding(
+            "auth.weakToken",
+            reachable,
+            tell("auth.weakToken", least=MIN_EXPOSED_TOKEN),
+            tell("fix.weakToken"),
+            _setting(config, "gateway.auth.token", None),
+        )
     if mode == "password" and not password:
         yield Finding("auth.noPassword", "critical", tell("auth.noPassword"), "clawdbot password set")
     elif mode == "password" and not password.startswith(HASHED):
         if is_weak(password, MIN_EXPOSED_PASSWORD):
-            yield Finding("auth.weakPassword", reachable, tell("auth.weakPassword", least=MIN_EXPOSED_PASSWORD),
-                          "clawdbot password set")
+            yield Finding(
+                "auth.weakPassword",
+                reachable,
+                tell("auth.weakPassword", least=MIN_EXPOSED_PASSWORD),
+                "clawdbot password set",
+            )
         elif config.source("gateway.auth.password") in ("file", "clawdbot.json"):
-            yield Finding("auth.plainPassword", "warn", tell("auth.plainPassword"), "clawdbot password set",
-                          lambda: set_value(config.path, "gateway.auth.password", hash_password(password)))
+            yield Finding(
+                "auth.plainPassword",
+                "warn",
+                tell("auth.plainPassword"),
+                "clawdbot password set",
+                lambda: set_value(config.path, "gateway.auth.password", hash_password(password)),
+            )
     if config["gateway.loginAttemptsPerMinute"] > MANY_ATTEMPTS:
-        yield Finding("auth.attempts", "warn",
-                      tell("auth.attempts", number=config["gateway.loginAttemptsPerMinute"]),
-                      "clawdbot config unset gateway.loginAttemptsPerMinute",
-                      _setting(config, "gateway.loginAttemptsPerMinute", None))
+        yield Finding(
+            "auth.attempts",
+            "warn",
+            tell("auth.attempts", number=config["gateway.loginAttemptsPerMinute"]),
+            "clawdbot config unset gateway.loginAttemptsPerMinute",
+            _setting(config, "gateway.loginAttemptsPerMinute", None),
+        )
     for name in config.names():
         leaf = name.rpartition(".")[2]
         if leaf == "apiKey" and config[name] and config.source(name) == "file":
-            yield Finding("secrets.keyInFile", "info", tell("secrets.keyInFile", name=name, path=config.path),
-                          tell("fix.keyInFile"))
+            yield Finding(
+                "secrets.keyInFile",
+                "info",
+                tell("secrets.keyInFile", name=name, path=config.path),
+                tell("fix.keyInFile"),
+            )
 
 
 # -- whom requests are believed to come from --------------------------------------------------------------------------
@@ -203,14 +253,25 @@ def proxies(config: Config) -> Iterator[Finding]:
     trusted = config["gateway.trustedProxies"]
     wide = [entry for entry in trusted if _is_wide(entry)]
     if wide:
-        yield Finding("proxies.everybody", "critical", tell("proxies.everybody", names=", ".join(wide)),
-                      tell("fix.proxiesEverybody"),
-                      _setting(config, "gateway.trustedProxies", [entry for entry in trusted if entry not in wide]))
-    if config["gateway.allowedHosts"] and not trusted and not is_exposed(config) and \
-            config["gateway.tailscale.mode"] == "off":
-        yield Finding("proxies.unknown", "info",
-                      tell("proxies.unknown", names=", ".join(config["gateway.allowedHosts"])),
-                      tell("fix.proxiesUnknown"))
+        yield Finding(
+            "proxies.everybody",
+            "critical",
+            tell("proxies.everybody", names=", ".join(wide)),
+            tell("fix.proxiesEverybody"),
+            _setting(config, "gateway.trustedProxies", [entry for entry in trusted if entry not in wide]),
+        )
+    if (
+        config["gateway.allowedHosts"]
+        and not trusted
+        and not is_exposed(config)
+        and config["gateway.tailscale.mode"] == "off"
+    ):
+        yield Finding(
+            "proxies.unknown",
+            "info",
+            tell("proxies.unknown", names=", ".join(config["gateway.allowedHosts"])),
+            tell("fix.proxiesUnknown"),
+        )
 
 
 def _is_wide(entry: str) -> bool:
@@ -223,16 +284,30 @@ def names(config: Config) -> Iterator[Finding]:
     hosts = config["gateway.allowedHosts"]
     patterns = [host for host in hosts if "*" in host or host.startswith(".")]
     if patterns:
-        yield Finding("hosts.pattern", "warn", tell("hosts.pattern", names=", ".join(patterns)), tell("fix.names"),
-                      _setting(config, "gateway.allowedHosts", [host for host in hosts if host not in patterns]))
+        yield Finding(
+            "hosts.pattern",
+            "warn",
+            tell("hosts.pattern", names=", ".join(patterns)),
+            tell("fix.names"),
+            _setting(config, "gateway.allowedHosts", [host for host in hosts if host not in patterns]),
+        )
     origins = config["gateway.allowedOrigins"]
     patterns = [origin for origin in origins if "*" in origin]
     if patterns:
-        yield Finding("origins.pattern", "critical", tell("origins.pattern", names=", ".join(patterns)),
-                      tell("fix.names"), _setting(config, "gateway.allowedOrigins",
-                                                  [origin for origin in origins if origin not in patterns]))
-    plain = [origin for origin in origins if origin not in patterns and origin.lower().startswith("http:")
-             and not _is_loopback(urlsplit(origin).hostname or "")]
+        yield Finding(
+            "origins.pattern",
+            "critical",
+            tell("origins.pattern", names=", ".join(patterns)),
+            tell("fix.names"),
+            _setting(config, "gateway.allowedOrigins", [origin for origin in origins if origin not in patterns]),
+        )
+    plain = [
+        origin
+        for origin in origins
+        if origin not in patterns
+        and origin.lower().startswith("http:")
+        and not _is_loopback(urlsplit(origin).hostname or "")
+    ]
     if plain:
         yield Finding("origins.plain", "warn", tell("origins.plain", names=", ".join(plain)), tell("fix.originsPlain"))
 
@@ -243,13 +318,23 @@ def tailscale(config: Config) -> Iterator[Finding]:
     if mode == "off":
         return
     if mode == "funnel" and config["gateway.auth.mode"] != "password":
-        yield Finding("tailscale.funnelPassword", "critical", tell("tailscale.funnelPassword"),
-                      "clawdbot password set", _setting(config, "gateway.tailscale.mode", "off"))
+        yield Finding(
+            "tailscale.funnelPassword",
+            "critical",
+            tell("tailscale.funnelPassword"),
+            "clawdbot password set",
+            _setting(config, "gateway.tailscale.mode", "off"),
+        )
     elif mode == "funnel":
         yield Finding("tailscale.funnel", "info", tell("tailscale.funnel"), tell("fix.funnel"))
     if is_exposed(config):
-        yield Finding("tailscale.bind", "warn", tell("tailscale.bind", mode=mode, bind=config["gateway.bind"]),
-                      "clawdbot config set gateway.bind loopback", _setting(config, "gateway.bind", "loopback"))
+        yield Finding(
+            "tailscale.bind",
+            "warn",
+            tell("tailscale.bind", mode=mode, bind=config["gateway.bind"]),
+            "clawdbot config set gateway.bind loopback",
+            _setting(config, "gateway.bind", "loopback"),
+        )
 
 
 # -- where our own secrets go -----------------------------------------------------------------------------------------
@@ -283,8 +368,12 @@ def account(config: Config) -> Iterator[Finding]:
 def always_allowed(rules: Mapping[str, Any]) -> Iterator[Finding]:
     """What the assistant may do without asking, as ``exec.approvals.get`` tells it."""
     agents = rules.get("agents")
-    entries = [entry for agent in (agents.values() if isinstance(agents, Mapping) else ())
-               if isinstance(agent, Mapping) for entry in agent.get("allowlist") or ()]
+    entries = [
+        entry
+        for agent in (agents.values() if isinstance(agents, Mapping) else ())
+        if isinstance(agent, Mapping)
+        for entry in agent.get("allowlist") or ()
+    ]
     patterns = [str(entry["pattern"]) for entry in entries if isinstance(entry, Mapping) and entry.get("pattern")]
     if patterns:
         yield Finding("tools.always", "warn", tell("tools.always", names=", ".join(patterns)), tell("fix.tools"))

@@ -38,8 +38,11 @@ def named_in(text: str) -> list[Path]:
 def attachments(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The blocks of a wire message that stand for files."""
     content = message.get("content")
-    return [block for block in content if isinstance(block, Mapping) and block.get("mediaId")] if isinstance(
-        content, list) else []
+    return (
+        [block for block in content if isinstance(block, Mapping) and block.get("mediaId")]
+        if isinstance(content, list)
+        else []
+    )
 
 
 def line_of(block: Mapping[str, Any]) -> str:

@@ -104,10 +104,16 @@ def status(target: Target, as_json: bool) -> None:
     own = discovery.running(config) if here else None
     found: dict[str, Any] = {"running": False}
     if own is not None:
-        found |= {"pid": own.pid, "url": own.url, "version": own.version, "host": own.host, "startedAt": own.started_at,
-                  **({"serverUrl": own.server_url} if own.server_url else {}),
-                  **({"tlsFingerprint": own.tls_fingerprint} if own.tls_fingerprint else {}),
-                  **({"tailscaleUrl": own.tailscale_url} if own.tailscale_url else {})}
+        found |= {
+            "pid": own.pid,
+            "url": own.url,
+            "version": own.version,
+            "host": own.host,
+            "startedAt": own.started_at,
+            **({"serverUrl": own.server_url} if own.server_url else {}),
+            **({"tlsFingerprint": own.tls_fingerprint} if own.tls_fingerprint else {}),
+            **({"tailscaleUrl": own.tailscale_url} if own.tailscale_url else {}),
+        }
     if here and (state := service.Service.of(config).state()) != "absent":
         found["service"] = state
     code = exits.OK
@@ -133,8 +139,10 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
         rows += [(say(f"gateway.{fact}"), found[fact]) for fact in ("tailscaleUrl", "tlsFingerprint") if fact in found]
         if "pid" in found:
             place = say("gateway.inJupyter", url=found.get("serverUrl", "?")) if where == "jupyter" else ""
-            rows += [(say("gateway.process"), f"{found['pid']} {place}".strip()),
-                     (say("status.version"), f"{found['version']}, {duration(now_ms() - found['startedAt'])}")]
+            rows += [
+                (say("gateway.process"), f"{found['pid']} {place}".strip()),
+                (say("status.version"), f"{found['version']}, {duration(now_ms() - found['startedAt'])}"),
+            ]
         if runs := found.get("health", {}).get("runs"):
             rows.append((say("status.runs"), say("status.runs.value", **runs)))
         facts(rows)
@@ -151,8 +159,11 @@ def _say_who_holds_the_port(config: Config) -> None:
 
     holder = identify("127.0.0.1", config["gateway.port"], 0.5)
     if holder.pid is not None or holder.url is not None:
-        note(say(f"port.{holder.kind}", port=config["gateway.port"], pid=holder.pid or "?",
-                 program=holder.program or "?"))
+        note(
+            say(
+                f"port.{holder.kind}", port=config["gateway.port"], pid=holder.pid or "?", program=holder.program or "?"
+            )
+        )
 
 
 @group.command("stop", help=say("help.gateway.stop"))

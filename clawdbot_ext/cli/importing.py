@@ -46,8 +46,16 @@ def command(target: Target, path: Path) -> None:
                 continue
             keys.add(key)
             messages += added
-            note(say("import.progress", number=number, count=len(files), file=clean(file.name), messages=added,
-                     skipped=skipped))
+            note(
+                say(
+                    "import.progress",
+                    number=number,
+                    count=len(files),
+                    file=clean(file.name),
+                    messages=added,
+                    skipped=skipped,
+                )
+            )
         return len(keys), messages, failed
 
     sessions, messages, failed = with_client(target, work)

@@ -83,7 +83,7 @@ class Trimmed:
         while lines and _blank(lines[-1]):
             del lines[-1]
         if self._screen:
-            lines = lines[-max(1, console.size.height - MARGIN_LINES):]
+            lines = lines[-max(1, console.size.height - MARGIN_LINES) :]
         for line in lines:
             yield from _without_end_blanks(line)
             yield Segment.line()
@@ -165,10 +165,10 @@ class GrowingReply:
             self._take(text)
             end = finished(self._text, self._printed)
             if end > self._printed:
-                self._print(self._text[self._printed:end])
+                self._print(self._text[self._printed : end])
                 self._printed = end
         parts: list[RenderableType] = []
-        if tail := self._text[self._printed:]:
+        if tail := self._text[self._printed :]:
             parts.append(rendered(tail, screen=True))
         elif self.thinking:
             thought = "\n".join(clean(self.thinking).splitlines()[-THINKING_LINES:])
@@ -190,7 +190,7 @@ class GrowingReply:
         self._take(text)
         self._live.update(Group(), refresh=True)
         self._live.stop()
-        if rest := self._text[self._printed:].strip("\n"):
+        if rest := self._text[self._printed :].strip("\n"):
             self._print(rest)
         self._printed = len(self._text)
 

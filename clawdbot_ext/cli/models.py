@@ -34,9 +34,13 @@ def list_(target: Target, as_json: bool) -> None:
     if as_json:
         print_json(models)
         return
-    table(["", say("models.id"), say("models.name"), say("models.window")],
-          [["*" if m.get("isDefault") else "", _spec(m), str(m.get("name", "")), f"{m.get('contextWindow', 0):,}"]
-           for m in models])
+    table(
+        ["", say("models.id"), say("models.name"), say("models.window")],
+        [
+            ["*" if m.get("isDefault") else "", _spec(m), str(m.get("name", "")), f"{m.get('contextWindow', 0):,}"]
+            for m in models
+        ],
+    )
 
 
 @group.command("set", help=say("help.models.set"))
@@ -74,17 +78,28 @@ def status(target: Target, as_json: bool) -> None:
     found, snapshot = with_client(target, ask)
     model, setup = found.get("model", {}), found.get("setup", {})
     entries = snapshot.get("config", {}).get("models", {}).get("providers", {})
-    providers = [{"name": name, "api": entry.get("api"), "baseUrl": entry.get("baseUrl") or None,
-                  "hasKey": bool(entry.get("apiKey"))} for name, entry in entries.items()]
+    providers = [
+        {
+            "name": name,
+            "api": entry.get("api"),
+            "baseUrl": entry.get("baseUrl") or None,
+            "hasKey": bool(entry.get("apiKey")),
+        }
+        for name, entry in entries.items()
+    ]
     configured = snapshot.get("config", {}).get("agents", {}).get("defaults", {}).get("model") or None
     source = snapshot.get("sources", {}).get(NAME, "?")
     if as_json:
         print_json({"model": model, "configured": configured, "source": source, "setup": setup, "providers": providers})
         return
     chosen = f"{configured} ({source})" if configured else say("models.automatic")
-    facts([(say("models.answers"), f"{model.get('name', '?')} ({model.get('provider', '?')})"),
-           (say("models.configured"), chosen),
-           *((p["name"], say("models.keySet") if p["hasKey"] else say("models.noKey")) for p in providers)])
+    facts(
+        [
+            (say("models.answers"), f"{model.get('name', '?')} ({model.get('provider', '?')})"),
+            (say("models.configured"), chosen),
+            *((p["name"], say("models.keySet") if p["hasKey"] else say("models.noKey")) for p in providers),
+        ]
+    )
     if setup.get("needsKey"):
         note(say("status.needsKey"))
 

@@ -48,8 +48,9 @@ async def _node(target: Target, name: str, programs: frozenset[str]) -> int:
         params.update(role="node", scopes=[], caps=["system"], commands=commands)
         device.sign(params, nonce)
 
-    client = GatewayClient(target.locate(), locale=language(), client_id="node-host", mode="node", display_name=name,
-                           handshake=handshake)
+    client = GatewayClient(
+        target.locate(), locale=language(), client_id="node-host", mode="node", display_name=name, handshake=handshake
+    )
     told = ""
     while True:
         try:
@@ -99,8 +100,12 @@ async def _answer(client: Any, node_id: str, asked: Mapping[str, Any], programs:
 async def invoke(name: str, params: Mapping[str, Any], programs: frozenset[str]) -> dict[str, Any]:
     """Carry out one command. Raises ``ValueError`` for one that is not allowed or not understood, and ``OSError``."""
     if name == "system.info":
-        return {"host": socket.gethostname(), "platform": platform.platform(), "python": platform.python_version(),
-                "cpus": os.cpu_count()}
+        return {
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "cpus": os.cpu_count(),
+        }
     if name == "system.which":
         wanted = [str(program) for program in params.get("bins") or []][:100]
         found = {program: shutil.which(program) for program in wanted}
@@ -119,8 +124,12 @@ async def _run(params: Mapping[str, Any], programs: frozenset[str]) -> dict[str,
     given = params.get("timeoutMs")
     limit = min(given / 1000, 600.0) if isinstance(given, (int, float)) and given > 0 else RUN_S
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=program_environment())
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=program_environment(),
+    )
     try:
         out, err = await asyncio.wait_for(process.communicate(), limit)
     except asyncio.TimeoutError:
@@ -128,5 +137,10 @@ async def _run(params: Mapping[str, Any], programs: frozenset[str]) -> dict[str,
         await process.wait()
         return {"exitCode": None, "timedOut": True, "success": False, "stdout": "", "stderr": ""}
     texts = [data.decode("utf-8", "replace")[:MAX_OUTPUT] for data in (out, err)]
-    return {"exitCode": process.returncode, "timedOut": False, "success": process.returncode == 0,
-            "stdout": texts[0], "stderr": texts[1]}
+    return {
+        "exitCode": process.returncode,
+        "timedOut": False,
+        "success": process.returncode == 0,
+        "stdout": texts[0],
+        "stderr": texts[1],
+    }

@@ -74,7 +74,7 @@ def _png(image: Image) -> str:
 def _kitty(image: Image) -> str:
     """``q=2``: the terminal must not answer."""
     data = _png(image)
-    parts = [data[start:start + _KITTY_CHUNK] for start in range(0, len(data), _KITTY_CHUNK)]
+    parts = [data[start : start + _KITTY_CHUNK] for start in range(0, len(data), _KITTY_CHUNK)]
     frames = []
     for number, part in enumerate(parts):
         first = "a=T,f=100,q=2," if number == 0 else ""
@@ -93,13 +93,14 @@ def _sixel(image: Image) -> str:
     pixels = indexed.tobytes()
     used = sorted(set(pixels))
     colours = [
-        f"#{n};2;" + ";".join(str(round(level * 100 / 255)) for level in palette[3 * n:3 * n + 3]) for n in used]
+        f"#{n};2;" + ";".join(str(round(level * 100 / 255)) for level in palette[3 * n : 3 * n + 3]) for n in used
+    ]
     bands = (_band(pixels, image.width, image.height, top) for top in range(0, image.height, 6))
-    return f"\x1bPq\"1;1;{image.width};{image.height}" + "".join(colours) + "-".join(bands) + "\x1b\\"
+    return f'\x1bPq"1;1;{image.width};{image.height}' + "".join(colours) + "-".join(bands) + "\x1b\\"
 
 
 def _band(pixels: bytes, width: int, height: int, top: int) -> str:
-    rows = [pixels[y * width:(y + 1) * width] for y in range(top, min(top + 6, height))]
+    rows = [pixels[y * width : (y + 1) * width] for y in range(top, min(top + 6, height))]
     lines = []
     for colour in sorted(set(b"".join(rows))):
         bits = bytearray(width)

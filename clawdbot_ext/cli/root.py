@@ -17,13 +17,25 @@ from .output import fail, say
 from .words import translate
 
 COMMANDS = {
-    "gateway": "gateway:group", "web": "web:command", "chat": "chat:command", "agent": "agent:command",
-    "sessions": "sessions:group", "import": "importing:command", "models": "models:group", "config": "config:group",
+    "gateway": "gateway:group",
+    "web": "web:command",
+    "chat": "chat:command",
+    "agent": "agent:command",
+    "sessions": "sessions:group",
+    "import": "importing:command",
+    "models": "models:group",
+    "config": "config:group",
     "status": "status:status",
-    "health": "status:health", "doctor": "doctor:command",
-    "security": "security:group", "call": "call:command", "events": "call:events",
-    "devices": "devices:group", "node": "node:command",
-    "token": "credentials:token", "password": "credentials:password", "logout": "credentials:logout",
+    "health": "status:health",
+    "doctor": "doctor:command",
+    "security": "security:group",
+    "call": "call:command",
+    "events": "call:events",
+    "devices": "devices:group",
+    "node": "node:command",
+    "token": "credentials:token",
+    "password": "credentials:password",
+    "logout": "credentials:logout",
     "tunnel": "tunnel:command",
 }
 """Name → module and attribute, imported when the command is used."""
@@ -70,10 +82,16 @@ def _refuse_what_is_local(ctx: click.Context, command: click.Command, rest: list
         raise click.UsageError(say("usage.sshLocal", command=command.name), ctx)
 
 
-@click.group("clawdbot", cls=Commands, help=say("help.clawdbot"), epilog=say("help.exits"),
-             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, "--version", "-V", message="clawdbot %(version)s (Clawdbot for Jupyter)",
-                      help=say("help.version"))
+@click.group(
+    "clawdbot",
+    cls=Commands,
+    help=say("help.clawdbot"),
+    epilog=say("help.exits"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(
+    __version__, "--version", "-V", message="clawdbot %(version)s (Clawdbot for Jupyter)", help=say("help.version")
+)
 @click.option("--ssh", metavar="[USER@]HOST[:PORT]", help=say("help.ssh"))
 @click.option("--remote-command", metavar="COMMAND", help=say("help.remoteCommand"))
 @click.pass_context

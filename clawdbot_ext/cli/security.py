@@ -34,8 +34,14 @@ def audit(target: Target, fix: bool, as_json: bool) -> None:
     fixed = _mend(target) if fix else []
     found = findings(target)
     if as_json:
-        print_json({"ok": not _bad(found), "summary": Counter(each.severity for each in found),
-                    "findings": [_record(each) for each in found], "fixed": [_record(each) for each in fixed]})
+        print_json(
+            {
+                "ok": not _bad(found),
+                "summary": Counter(each.severity for each in found),
+                "findings": [_record(each) for each in found],
+                "fixed": [_record(each) for each in fixed],
+            }
+        )
     else:
         _print(found, fixed)
     if _bad(found):
@@ -81,8 +87,13 @@ def _bad(found: list[Finding]) -> bool:
 
 
 def _record(finding: Finding) -> dict[str, Any]:
-    return {"checkId": finding.check, "severity": finding.severity, "title": finding.text,
-            "remediation": finding.remedy, "fixable": finding.mend is not None}
+    return {
+        "checkId": finding.check,
+        "severity": finding.severity,
+        "title": finding.text,
+        "remediation": finding.remedy,
+        "fixable": finding.mend is not None,
+    }
 
 
 def _print(found: list[Finding], fixed: list[Finding]) -> None:

@@ -102,11 +102,18 @@ class Service:
             return "absent"
         if self.task:
             return "unknown"  # it tells only in the language of the Windows
-        question = (("launchctl", "list", self.name) if self.mac else
-                    ("systemctl", "--user", "is-active", "--quiet", self.name))
+        question = (
+            ("launchctl", "list", self.name) if self.mac else ("systemctl", "--user", "is-active", "--quiet", self.name)
+        )
         try:
-            done = subprocess.run(question, stdin=subprocess.DEVNULL, capture_output=True, timeout=STATE_S,
-                                  check=False, env=program_environment())
+            done = subprocess.run(
+                question,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=STATE_S,
+                check=False,
+                env=program_environment(),
+            )
         except (OSError, subprocess.TimeoutExpired):
             return "unknown"
         if self.mac:
@@ -116,23 +123,33 @@ class Service:
     def unit(self) -> str:
         """A systemd user unit. 2, 78 and 98 are a wrong configuration and a taken port: trying again would not help."""
         variables = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in self.environment.items())
-        return ("[Unit]\n"
-                "Description=Clawdbot for Jupyter, the chat gateway\n"
-                "StartLimitIntervalSec=300\nStartLimitBurst=10\n\n"
-                "[Service]\n"
-                f"ExecStart={_quoted(sys.executable).replace('$', '$$')} -m clawdbot_ext.app --no-browser\n"
-                f"{variables}"
-                "Restart=on-failure\nRestartSec=2\nRestartPreventExitStatus=2 78 98\n"
-                "KillMode=mixed\nTimeoutStopSec=30\nUMask=0077\n\n"
-                "[Install]\nWantedBy=default.target\n")
+        return (
+            "[Unit]\n"
+            "Description=Clawdbot for Jupyter, the chat gateway\n"
+            "StartLimitIntervalSec=300\nStartLimitBurst=10\n\n"
+            "[Service]\n"
+            f"ExecStart={_quoted(sys.executable).replace('$', '$$')} -m clawdbot_ext.app --no-browser\n"
+            f"{variables}"
+            "Restart=on-failure\nRestartSec=2\nRestartPreventExitStatus=2 78 98\n"
+            "KillMode=mixed\nTimeoutStopSec=30\nUMask=0077\n\n"
+            "[Install]\nWantedBy=default.target\n"
+        )
 
     def plist(self) -> str:
         """A launch agent."""
-        return plistlib.dumps({
-            "Label": self.name, "ProgramArguments": [sys.executable, "-m", "clawdbot_ext.app", "--no-browser"],
-            "EnvironmentVariables": self.environment, "RunAtLoad": True, "KeepAlive": {"SuccessfulExit": False},
-            "ThrottleInterval": 10, "ExitTimeOut": 30, "Umask": 0o077,
-            "StandardErrorPath": str(self.home / "logs" / "service.log")}).decode()
+        return plistlib.dumps(
+            {
+                "Label": self.name,
+                "ProgramArguments": [sys.executable, "-m", "clawdbot_ext.app", "--no-browser"],
+                "EnvironmentVariables": self.environment,
+                "RunAtLoad": True,
+                "KeepAlive": {"SuccessfulExit": False},
+                "ThrottleInterval": 10,
+                "ExitTimeOut": 30,
+                "Umask": 0o077,
+                "StandardErrorPath": str(self.home / "logs" / "service.log"),
+            }
+        ).decode()
 
     @property
     def installed(self) -> bool:
@@ -189,8 +206,15 @@ def _run(*words: str) -> str:
     """What the program prints. Raises ``ServiceError``."""
     if shutil.which(words[0]) is None:
         raise ServiceError("service.noManager", program=words[0])
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S,
-                          check=False, env=program_environment())
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+        env=program_environment(),
+    )
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise ServiceError("service.failed", program=" ".join(words), problem=said[-1] if said else done.returncode)

@@ -15,9 +15,17 @@ def task_xml(environment: Mapping[str, str], *, user: str) -> str:
     Without the rights of an administrator, without an end, and started again after a crash. ``environment`` goes along,
     since a task has none of this shell's; secrets are not in it.
     """
-    words = ["--distribution", os.environ["WSL_DISTRO_NAME"], "--exec", "/usr/bin/env",
-             *(f"{name}={value}" for name, value in environment.items()),
-             sys.executable, "-m", "clawdbot_ext.app", "--no-browser"]
+    words = [
+        "--distribution",
+        os.environ["WSL_DISTRO_NAME"],
+        "--exec",
+        "/usr/bin/env",
+        *(f"{name}={value}" for name, value in environment.items()),
+        sys.executable,
+        "-m",
+        "clawdbot_ext.app",
+        "--no-browser",
+    ]
     return _TASK.format(user=escape(user), arguments=escape(subprocess.list2cmdline(words)))
 
 

@@ -35,8 +35,9 @@ def group() -> None:
 @gateway_options
 def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None:
     """The sessions, newest first."""
-    found = call(target, "sessions.list", limit=limit, search=search, includeDerivedTitles=True,
-                 includeLastMessage=True)
+    found = call(
+        target, "sessions.list", limit=limit, search=search, includeDerivedTitles=True, includeLastMessage=True
+    )
     if as_json:
         print_json(found["sessions"])
         return
@@ -44,9 +45,16 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
         note(say("sessions.none"))
         return
     now = now_ms()
-    rows = [[entry["key"], shorten(_title(entry), 40), str(entry.get("messageCount", "")),
-             str(entry.get("model", "")), ago(entry.get("updatedAt") or 0, now) + _state(entry)]
-            for entry in found["sessions"]]
+    rows = [
+        [
+            entry["key"],
+            shorten(_title(entry), 40),
+            str(entry.get("messageCount", "")),
+            str(entry.get("model", "")),
+            ago(entry.get("updatedAt") or 0, now) + _state(entry),
+        ]
+        for entry in found["sessions"]
+    ]
     table([say(f"sessions.{name}") for name in ("key", "title", "messages", "model", "updated")], rows)
 
 
@@ -94,10 +102,10 @@ SHORT = {"md": "markdown"}
 
 @group.command("export", help=say("help.sessions.export"))
 @key_argument
-@click.option("--output", "-o", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help=say("help.sessions.output"))
-@click.option("--format", "format_", type=click.Choice([*FORMATS, *SHORT]),
-              help=say("help.sessions.format"))
+@click.option(
+    "--output", "-o", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help=say("help.sessions.output")
+)
+@click.option("--format", "format_", type=click.Choice([*FORMATS, *SHORT]), help=say("help.sessions.format"))
 @click.option("--transcript", metavar="ID", help=say("help.sessions.transcript"))
 @click.option("--embed", is_flag=True, help=say("help.export.embed"))
 @gateway_options
@@ -183,8 +191,10 @@ def _show_archived(target: Target, key: str, *, as_json: bool) -> None:
         print_json(found)
         return
     now = now_ms()
-    table([say(f"sessions.{name}") for name in ("id", "messages", "archived")],
-          [[str(t.get("sessionId", "")), str(t.get("messageCount", "")), _when(t, now)] for t in found])
+    table(
+        [say(f"sessions.{name}") for name in ("id", "messages", "archived")],
+        [[str(t.get("sessionId", "")), str(t.get("messageCount", "")), _when(t, now)] for t in found],
+    )
 
 
 def _when(transcript: Mapping[str, Any], now: int) -> str:

@@ -51,8 +51,11 @@ _SIGNS = (
     ("forbidden", exits.FAILED, r"administratively prohibited|forwarding is disabled"),
     ("gatewayGone", exits.UNREACHABLE, r"open failed: connect failed"),
     ("unresolved", exits.UNREACHABLE, r"Could not resolve hostname"),
-    ("unreachable", exits.UNREACHABLE,
-     r"Connection refused|timed out|No route to host|unreachable|Connection (?:closed|reset)|kex_exchange|Timeout"),
+    (
+        "unreachable",
+        exits.UNREACHABLE,
+        r"Connection refused|timed out|No route to host|unreachable|Connection (?:closed|reset)|kex_exchange|Timeout",
+    ),
 )
 """Kind of failure, exit code, and what ssh says of it. The first that fits."""
 
@@ -95,8 +98,16 @@ class Host:
         """The words that call this host, up to its name. ``asking``: ssh may ask for a password on the terminal."""
         named = [*(("-p", str(self.port)) if self.port else ()), *(("-l", self.user) if self.user else ())]
         settings = [*_ALIVE, f"BatchMode={'no' if asking else 'yes'}", *options]
-        return [*program(), "-T", "-a", "-x", *(word for each in settings for word in ("-o", each)), *named,
-                "--", self.name]
+        return [
+            *program(),
+            "-T",
+            "-a",
+            "-x",
+            *(word for each in settings for word in ("-o", each)),
+            *named,
+            "--",
+            self.name,
+        ]
 
 
 class HostType(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
@@ -139,8 +150,12 @@ class RemoteGateway:
         address = parts.hostname or ""
         address = f"[{address}]" if ":" in address else address
         # It becomes an argument of ssh and an address in the browser: the other machine may fill in nothing but names.
-        if not (re.fullmatch(_HOST, address) and _PATH.fullmatch(root) and root.endswith("/")
-                and _CODE.fullmatch(parts.query)):
+        if not (
+            re.fullmatch(_HOST, address)
+            and _PATH.fullmatch(root)
+            and root.endswith("/")
+            and _CODE.fullmatch(parts.query)
+        ):
             raise SshError("noAnswer", exits.FAILED, host=host)
         fingerprint = answer.get("tlsFingerprint")
         known = isinstance(fingerprint, str) and FINGERPRINT.fullmatch(fingerprint) is not None
@@ -165,8 +180,14 @@ def find(host: Host, remote_command: str, *, asking: bool) -> RemoteGateway:
     words = [*host.call("ClearAllForwardings=yes", asking=asking), f"{remote_command} web --print --json"]
     seconds = FIND_ASKING_S if asking else FIND_S
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False,
-                              env=program_environment())
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env=program_environment(),
+        )
     except FileNotFoundError:
         raise SshError("noSsh", program=words[0]) from None
     except subprocess.TimeoutExpired:

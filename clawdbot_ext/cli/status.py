@@ -48,9 +48,17 @@ def status(target: Target, as_json: bool) -> None:
         out(f"\n{say('status.needsKey')}")
     if recent := found["sessions"].get("recent", [])[:RECENT]:
         out()
-        table([say("sessions.key"), say("sessions.title"), say("sessions.updated")],
-              [[entry["key"], shorten(str(entry.get("displayName") or entry.get("derivedTitle") or ""), 40),
-                ago(entry.get("updatedAt") or 0, now_ms())] for entry in recent])
+        table(
+            [say("sessions.key"), say("sessions.title"), say("sessions.updated")],
+            [
+                [
+                    entry["key"],
+                    shorten(str(entry.get("displayName") or entry.get("derivedTitle") or ""), 40),
+                    ago(entry.get("updatedAt") or 0, now_ms()),
+                ]
+                for entry in recent
+            ],
+        )
 
 
 @click.command("health", help=say("help.health"))

@@ -185,8 +185,8 @@ class Tunnel:
         if self.gateway.scheme == "https":
             known = self.gateway.tls_fingerprint
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                LOCAL, self.port, timeout=PROBE_S,
-                context=pinned(known) if known else ssl._create_unverified_context())  # noqa: S323
+                LOCAL, self.port, timeout=PROBE_S, context=pinned(known) if known else ssl._create_unverified_context()
+            )  # noqa: S323
         else:
             connection = http.client.HTTPConnection(LOCAL, self.port, timeout=PROBE_S)
         try:
@@ -205,12 +205,19 @@ def _spawn(words: list[str], said: IO[bytes], *, behind: bool) -> subprocess.Pop
     (another thread, where signals cannot be set) it has a session of its own.
     """
     if behind or threading.current_thread() is not threading.main_thread():
-        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said,
-                                start_new_session=True, env=program_environment())
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+            env=program_environment(),
+        )
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said,
-                                env=program_environment())
+        return subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=program_environment()
+        )
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -251,8 +258,14 @@ class Remote:
             tunnel.open(asking=asking)
             page = tunnel.page_url
             cookie = None if token or password else tunnel.log_in()
-            self._endpoint = Endpoint(f"ws{page.removeprefix('http')}ws", page, token, password, cookie=cookie,
-                                      tls_fingerprint=tunnel.gateway.tls_fingerprint)
+            self._endpoint = Endpoint(
+                f"ws{page.removeprefix('http')}ws",
+                page,
+                token,
+                password,
+                cookie=cookie,
+                tls_fingerprint=tunnel.gateway.tls_fingerprint,
+            )
             tunnel.keep_behind()
         return self._endpoint
 

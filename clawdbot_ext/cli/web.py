@@ -24,8 +24,13 @@ def command(target: Target, print_only: bool, as_json: bool) -> None:
     if gateway.hub == "hidden":
         url = urlsplit(url).path
     if as_json:
-        print_json({"url": url, "expiresAt": link["expiresAt"],
-                    **({"tlsFingerprint": gateway.tls_fingerprint} if gateway.tls_fingerprint else {})})
+        print_json(
+            {
+                "url": url,
+                "expiresAt": link["expiresAt"],
+                **({"tlsFingerprint": gateway.tls_fingerprint} if gateway.tls_fingerprint else {}),
+            }
+        )
         return
     out(url)
     if gateway.hub:

@@ -18,8 +18,14 @@ import click.types
 from ..i18n import catalogue
 from .output import language
 
-_MODULES: tuple[ModuleType, ...] = (click.core, click.decorators, click.exceptions, click.formatting, click.parser,
-                                    click.types)
+_MODULES: tuple[ModuleType, ...] = (
+    click.core,
+    click.decorators,
+    click.exceptions,
+    click.formatting,
+    click.parser,
+    click.types,
+)
 _t = catalogue("click")
 
 

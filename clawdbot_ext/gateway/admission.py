@@ -117,8 +117,11 @@ async def admit_device(gw: Gateway, peer: Peer, params: ConnectParams, nonce: st
         wanted = granted(params, role, identity.scopes)
         if not gw.devices.allows(device.id, role, wanted):
             # Unasked only what the credential alone would get, and never against what a person has decided.
-            silent = (peer.direct or identity.via == "jupyter") and not identity.devices and \
-                not gw.devices.is_held_back(device.id)
+            silent = (
+                (peer.direct or identity.via == "jupyter")
+                and not identity.devices
+                and not gw.devices.is_held_back(device.id)
+            )
             request = gw.devices.request(params, role, wanted, peer.client_key, identity, silent=silent)
             if not silent:
                 raise NotPaired("pairing required", requestId=request.request_id)
@@ -160,8 +163,16 @@ def verify(
 def signed_text(device: DeviceIdentity, params: ConnectParams, role: Role) -> str:
     """What the device signed: version 2 with the nonce, version 1 without. The scopes stand in the request's order."""
     token = params.auth.token if params.auth and params.auth.token else ""
-    parts = ["v2" if device.nonce else "v1", device.id, params.client.id, params.client.mode, role,
-             ",".join(params.scopes or ()), str(device.signed_at), token]
+    parts = [
+        "v2" if device.nonce else "v1",
+        device.id,
+        params.client.id,
+        params.client.mode,
+        role,
+        ",".join(params.scopes or ()),
+        str(device.signed_at),
+        token,
+    ]
     return "|".join([*parts, device.nonce] if device.nonce else parts)
 
 

@@ -36,8 +36,12 @@ WAIT_MS = 30_000
 
 @method("agents.list")
 async def agents_list(gw: Gateway, client: Client, params: NoParams) -> AgentsListResult:
-    return AgentsListResult(default_id=AGENT_ID, main_key=gw.live()["session.mainKey"], scope="per-sender",
-                            agents=[{"id": AGENT_ID, "name": NAME, "identity": {"name": NAME, "avatar": AVATAR}}])
+    return AgentsListResult(
+        default_id=AGENT_ID,
+        main_key=gw.live()["session.mainKey"],
+        scope="per-sender",
+        agents=[{"id": AGENT_ID, "name": NAME, "identity": {"name": NAME, "avatar": AVATAR}}],
+    )
 
 
 @method("agent.identity.get")
@@ -51,9 +55,13 @@ async def agent(gw: Gateway, client: Client, params: AgentParams) -> Twice:
     """Take the message as ``chat.send`` would; answer at once, and again when the run has ended."""
     _check_agent(params.agent_id)
     send = ChatSendParams(
-        session_key=await _session_key(gw, params), message=params.message, idempotency_key=params.idempotency_key,
-        thinking=params.thinking, attachments=params.attachments,
-        timeout_ms=params.timeout * 1000 if params.timeout else None)
+        session_key=await _session_key(gw, params),
+        message=params.message,
+        idempotency_key=params.idempotency_key,
+        thinking=params.thinking,
+        attachments=params.attachments,
+        timeout_ms=params.timeout * 1000 if params.timeout else None,
+    )
     sent = await accept_message(gw, client, send, system=params.extra_system_prompt)
     accepted = AgentResult(run_id=params.idempotency_key, status="accepted", accepted_at=now_ms())
     if sent.run_id is msgspec.UNSET:  # a stop word: done, and no run of its own
@@ -90,13 +98,22 @@ async def _outcome(gw: Gateway, run_id: str) -> AgentResult:
     usage = {name: count for name, count in message.get("usage", {}).items() if name != "cost"}
     text = text_of(message)
     aborted = run.state == "aborted"
-    meta = {"durationMs": (run.ended_at or 0) - (run.started_at or run.created_at), "aborted": aborted,
-            "agentMeta": {"sessionId": run.session_id, "provider": message.get("provider", ""),
-                          "model": message.get("model", ""),
-                          "usage": {**usage, "total": usage.get("totalTokens", 0)} if usage else {}}}
-    return AgentResult(run_id=run_id, status="aborted" if aborted else "ok",
-                       summary="aborted" if aborted else "completed",
-                       result={"payloads": [{"text": text, "mediaUrl": None}] if text else [], "meta": meta})
+    meta = {
+        "durationMs": (run.ended_at or 0) - (run.started_at or run.created_at),
+        "aborted": aborted,
+        "agentMeta": {
+            "sessionId": run.session_id,
+            "provider": message.get("provider", ""),
+            "model": message.get("model", ""),
+            "usage": {**usage, "total": usage.get("totalTokens", 0)} if usage else {},
+        },
+    }
+    return AgentResult(
+        run_id=run_id,
+        status="aborted" if aborted else "ok",
+        summary="aborted" if aborted else "completed",
+        result={"payloads": [{"text": text, "mediaUrl": None}] if text else [], "meta": meta},
+    )
 
 
 async def _reply(gw: Gateway, run: Run, told: Any) -> Mapping[str, Any]:

@@ -75,7 +75,11 @@ class Approvals:
 
 
 async def ask(
-    gw: Gateway, request: Mapping[str, Any], *, caller: list[str] | None = None, id_: str | None = None,
+    gw: Gateway,
+    request: Mapping[str, Any],
+    *,
+    caller: list[str] | None = None,
+    id_: str | None = None,
     timeout_ms: int = TIMEOUT_MS,
 ) -> ApprovalResult:
     """Ask whoever may decide, and wait; the decision is stored before this returns it, and ``None`` is a no.
@@ -106,8 +110,10 @@ async def ask(
     reason = "withdrawn"
     try:
         await gw.store.put_record(KIND, id_, stored, now=now)
-        gw.broadcast.emit("exec.approval.requested", ApprovalRequestedEvent(
-            id=id_, request=request, created_at_ms=now, expires_at_ms=now + timeout_ms))
+        gw.broadcast.emit(
+            "exec.approval.requested",
+            ApprovalRequestedEvent(id=id_, request=request, created_at_ms=now, expires_at_ms=now + timeout_ms),
+        )
         await asyncio.wait({decided}, timeout=timeout_ms / 1000)
         reason = "expired"
         if pending[id_].taken:  # decided in the last moment: that is being stored
@@ -115,10 +121,12 @@ async def ask(
     finally:
         pending.pop(id_, None)
         if not decided.done():
-            gw.broadcast.emit("exec.approval.resolved", ApprovalResolvedEvent(
-                id=id_, decision="deny", ts=now_ms(), reason=reason))
-            closing = gw.store.put_record(KIND, id_, {**stored, "decision": None, "expired": True, "reason": reason},
-                                          now=now_ms())
+            gw.broadcast.emit(
+                "exec.approval.resolved", ApprovalResolvedEvent(id=id_, decision="deny", ts=now_ms(), reason=reason)
+            )
+            closing = gw.store.put_record(
+                KIND, id_, {**stored, "decision": None, "expired": True, "reason": reason}, now=now_ms()
+            )
             await asyncio.shield(closing)
     decision = decided.result() if decided.done() else None
     return ApprovalResult(id=id_, decision=decision, created_at_ms=now, expires_at_ms=now + timeout_ms)
@@ -144,8 +152,9 @@ async def permitted(gw: Gateway, client: Client, call: NodeInvokeParams) -> Any:
     decision = await _use_decision(gw, client, call, kept)
     if decision is None:
         log.warning("node.invoke %s: taken out, nobody has decided so: %s", call.command[:64], ", ".join(claimed)[:200])
-        gw.auth.note("approval", {**client.who(), "id": str(given.get("runId", "")), "decision": "claimed",
-                                  "tool": call.command})
+        gw.auth.note(
+            "approval", {**client.who(), "id": str(given.get("runId", "")), "decision": "claimed", "tool": call.command}
+        )
         return kept
     return {**kept, "approved": True, "approvalDecision": decision}
 
@@ -154,9 +163,7 @@ def _plain(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-async def _use_decision(
-    gw: Gateway, client: Client, call: NodeInvokeParams, given: Mapping[str, Any]
-) -> str | None:
+async def _use_decision(gw: Gateway, client: Client, call: NodeInvokeParams, given: Mapping[str, Any]) -> str | None:
     """The stored decision for a call, used up by this; ``None``: there is none."""
     run_id = given.get("runId")
     if call.command != "system.run" or not isinstance(run_id, str) or not run_id:
@@ -166,9 +173,14 @@ async def _use_decision(
         if record is None or record.get("decision") not in _ALLOWS or record.get("usedAtMs"):
             return None
         asked = record["request"]
-        same = asked.get("host") == "node" and asked.get("command") in _spelt(given) and \
-            record.get("requestedBy") == _caller(client) and now_ms() <= record["expiresAtMs"] and \
-            all((asked.get(name) or None) == (given.get(name) or None) for name in _CALL) and not given.get("env")
+        same = (
+            asked.get("host") == "node"
+            and asked.get("command") in _spelt(given)
+            and record.get("requestedBy") == _caller(client)
+            and now_ms() <= record["expiresAtMs"]
+            and all((asked.get(name) or None) == (given.get(name) or None) for name in _CALL)
+            and not given.get("env")
+        )
         if not same:
             return None
         await gw.store.put_record(KIND, run_id, {**record, "usedAtMs": now_ms()}, now=now_ms())
@@ -198,8 +210,13 @@ def _used() -> InvalidRequest:
 async def exec_approval_request(gw: Gateway, client: Client, params: ApprovalRequestParams) -> ApprovalResult:
     """Ask, and wait for the decision; without one in time the answer is ``null``, which is a no."""
     request = {name: value for name, value in msgspec.to_builtins(params).items() if name not in ("id", "timeoutMs")}
-    return await ask(gw, request, caller=_caller(client), id_=(params.id or "").strip() or None,
-                     timeout_ms=TIMEOUT_MS if params.timeout_ms is None else params.timeout_ms)
+    return await ask(
+        gw,
+        request,
+        caller=_caller(client),
+        id_=(params.id or "").strip() or None,
+        timeout_ms=TIMEOUT_MS if params.timeout_ms is None else params.timeout_ms,
+    )
 
 
 @method("exec.approval.list")
@@ -224,10 +241,18 @@ async def exec_approval_resolve(gw: Gateway, client: Client, params: ApprovalRes
         raise
     if not pending.decided.done():
         pending.decided.set_result(params.decision)
-    gw.auth.note("approval", {**client.who(), "id": params.id, "decision": params.decision,
-                              "tool": dict(record.get("request") or {}).get("tool")})
-    gw.broadcast.emit("exec.approval.resolved", ApprovalResolvedEvent(
-        id=params.id, decision=params.decision, ts=now, resolved_by=who))
+    gw.auth.note(
+        "approval",
+        {
+            **client.who(),
+            "id": params.id,
+            "decision": params.decision,
+            "tool": dict(record.get("request") or {}).get("tool"),
+        },
+    )
+    gw.broadcast.emit(
+        "exec.approval.resolved", ApprovalResolvedEvent(id=params.id, decision=params.decision, ts=now, resolved_by=who)
+    )
     return OkResult(ok=True)
 
 
@@ -254,8 +279,9 @@ async def _rules(gw: Gateway) -> ApprovalsFileResult:
     stored = await gw.store.get_record(RULES, RULES)
     rules = dict(EMPTY_RULES if stored is None else stored)
     digest = hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
-    return ApprovalsFileResult(path=str(gw.live().home / "gateway.sqlite3"), exists=stored is not None, hash=digest,
-                               file=rules)
+    return ApprovalsFileResult(
+        path=str(gw.live().home / "gateway.sqlite3"), exists=stored is not None, hash=digest, file=rules
+    )
 
 
 async def is_allowed(gw: Gateway, agent: str, pattern: str) -> bool:

@@ -167,8 +167,12 @@ class Auth:
     def _vouched(self, vouched: Vouched) -> Identity:
         named = self._is_named(vouched.user)
         full = frozenset(OPERATOR_SCOPES)
-        return Identity(vouched.user, vouched.via, full if vouched.owner or named else GUEST_SCOPES,
-                        named=named and not vouched.owner)
+        return Identity(
+            vouched.user,
+            vouched.via,
+            full if vouched.owner or named else GUEST_SCOPES,
+            named=named and not vouched.owner,
+        )
 
     def _is_named(self, user: str) -> bool:
         """Does the owner's configuration name this login, exactly as it is?"""
@@ -311,8 +315,14 @@ class Auth:
 
     def _secret(self) -> bytes:
         config = self._config()
-        return "\0".join((config["gateway.auth.mode"], _token(config), config["gateway.auth.password"],
-                          *(["tailscale"] if self.allows_tailscale() else []))).encode()
+        return "\0".join(
+            (
+                config["gateway.auth.mode"],
+                _token(config),
+                config["gateway.auth.password"],
+                *(["tailscale"] if self.allows_tailscale() else []),
+            )
+        ).encode()
 
     def _signing_key(self) -> bytes:
         """Read each time: another process of this state directory may have logged everybody out."""
@@ -335,8 +345,11 @@ class Auth:
         made of."""
         # A mark of its own: no two logins have the same cookie, so that one can be logged out without the other.
         ends = int(self._clock()) + cookie_seconds(identity)
-        made = replace(identity, lineage=(*identity.lineage, secrets.token_urlsafe(9)),
-                       expires=ends if identity.expires is None else min(ends, identity.expires))
+        made = replace(
+            identity,
+            lineage=(*identity.lineage, secrets.token_urlsafe(9)),
+            expires=ends if identity.expires is None else min(ends, identity.expires),
+        )
         payload = b64(json.dumps(self.record(made)).encode())
         return f"{payload}.{self._sign(payload)}"
 

@@ -43,15 +43,17 @@ async def chat_regenerate(gw: Gateway, client: Client, params: ChatRegeneratePar
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
     model = gw.models.resolve(params.model).spec if params.model else None
     place = Place(kind="regenerate", message_id=params.message_id)
-    return await _answer(gw, client, params.session_key, params.idempotency_key, place,
-                         {"model": model, "thinking": params.thinking})
+    return await _answer(
+        gw, client, params.session_key, params.idempotency_key, place, {"model": model, "thinking": params.thinking}
+    )
 
 
 @method("chat.continue")
 async def chat_continue(gw: Gateway, client: Client, params: ChatContinueParams) -> ChatSendResult:
     place = Place(kind="continue", message_id=params.message_id)
-    return await _answer(gw, client, params.session_key, params.idempotency_key, place,
-                         {"continues": params.message_id})
+    return await _answer(
+        gw, client, params.session_key, params.idempotency_key, place, {"continues": params.message_id}
+    )
 
 
 async def _answer(
@@ -62,8 +64,13 @@ async def _answer(
     client.subscribed.add(key)
     told = [str(wishes[name]) for name in sorted(wishes) if wishes[name] is not None]
     accepted, _ = await gw.runs.submit(
-        run_id=run_id, session_key=key, request_hash=hash_of(key, place.kind, place.message_id, *told), message={},
-        options={"locale": client.locale, "client": client.info["id"], "channel": "webchat", **wishes}, place=place)
+        run_id=run_id,
+        session_key=key,
+        request_hash=hash_of(key, place.kind, place.message_id, *told),
+        message={},
+        options={"locale": client.locale, "client": client.info["id"], "channel": "webchat", **wishes},
+        place=place,
+    )
     if accepted.existing:
         return recorded(accepted.run)
     gw.tell_session(accepted.session, "branched")
@@ -73,8 +80,12 @@ async def _answer(
 @method("chat.edit")
 async def chat_edit(gw: Gateway, client: Client, params: ChatEditParams) -> ChatSendResult:
     """As ``chat.send``, a command included."""
-    sent = ChatSendParams(session_key=params.session_key, message=params.message, attachments=params.attachments,
-                          idempotency_key=params.idempotency_key)
+    sent = ChatSendParams(
+        session_key=params.session_key,
+        message=params.message,
+        attachments=params.attachments,
+        idempotency_key=params.idempotency_key,
+    )
     return await accept_message(gw, client, sent, place=Place(kind="edit", message_id=params.message_id))
 
 

@@ -78,9 +78,7 @@ class ReplyStream:
     ``kept`` is what it begins with when it goes on from another one: clients that append start at its end.
     """
 
-    def __init__(
-        self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float], kept: str = ""
-    ):
+    def __init__(self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float], kept: str = ""):
         self._broadcast, self._run_id, self._key, self._clock = broadcast, run_id, session_key, clock
         self._places: dict[Client, _Place] = {}
         self._sent_at: dict[str, float] = {}
@@ -136,8 +134,11 @@ class ReplyStream:
     def _receivers(self, deltas: DeltaKind) -> list[Client]:
         """Those who take deltas of this kind and can take one now."""
         row = EVENTS["agent" if deltas == "assistant" else "chat"]
-        return [client for client in self._broadcast.clients
-                if client.deltas == deltas and client.sees(row, self._key) and not client.congested()]
+        return [
+            client
+            for client in self._broadcast.clients
+            if client.deltas == deltas and client.sees(row, self._key) and not client.congested()
+        ]
 
     def _flush_append(self) -> None:
         self._timers.pop("append", None)
@@ -146,19 +147,25 @@ class ReplyStream:
         for client in self._receivers("append"):
             place = self._places.setdefault(client, _Place(*self._start))
             if place.thinking < len(self.thinking):
-                chunk = self.thinking[place.thinking:]
+                chunk = self.thinking[place.thinking :]
                 client.send_event("chat", self._append(frames, "thinking", place.thinking16, chunk))
                 place.thinking, place.thinking16 = len(self.thinking), place.thinking16 + utf16_length(chunk)
             if place.text < len(self.text):
-                chunk = self.text[place.text:]
+                chunk = self.text[place.text :]
                 client.send_event("chat", self._append(frames, "text", place.text16, chunk))
                 place.text, place.text16 = len(self.text), place.text16 + utf16_length(chunk)
 
     def _append(self, frames: dict[tuple[str, int], bytes], part: str, offset: int, chunk: str) -> bytes:
         data = frames.get((part, offset))
         if data is None:
-            delta = ChatEvent(run_id=self._run_id, session_key=self._key, seq=self.next_seq(), state="delta",
-                              offset=offset, text=chunk)
+            delta = ChatEvent(
+                run_id=self._run_id,
+                session_key=self._key,
+                seq=self.next_seq(),
+                state="delta",
+                offset=offset,
+                text=chunk,
+            )
             if part == "thinking":
                 delta.part = "thinking"
             data = frames[part, offset] = encode(delta)
@@ -174,22 +181,29 @@ class ReplyStream:
         receivers = self._receivers("message")
         if not receivers:
             return
-        message = {"role": "assistant", "content": [{"type": "text", "text": self.text}],
-                   "timestamp": now_ms()}
-        data = encode(ChatEvent(run_id=self._run_id, session_key=self._key, seq=self.next_seq(), state="delta",
-                                message=message))
+        message = {"role": "assistant", "content": [{"type": "text", "text": self.text}], "timestamp": now_ms()}
+        data = encode(
+            ChatEvent(run_id=self._run_id, session_key=self._key, seq=self.next_seq(), state="delta", message=message)
+        )
         for client in receivers:
             client.send_event("chat", data)
 
     def _flush_assistant(self) -> None:
         """``agent`` events of the stream ``assistant``, for Clawdbot's native apps and for nodes that subscribed."""
-        new = self.text[self._assistant_sent:]
+        new = self.text[self._assistant_sent :]
         if not new:
             return
         self._assistant_sent = len(self.text)
         if receivers := self._receivers("assistant"):
-            data = encode(AgentEvent(
-                run_id=self._run_id, stream="assistant", data={"text": self.text, "delta": new},
-                session_key=self._key, seq=self.next_seq(), ts=now_ms()))
+            data = encode(
+                AgentEvent(
+                    run_id=self._run_id,
+                    stream="assistant",
+                    data={"text": self.text, "delta": new},
+                    session_key=self._key,
+                    seq=self.next_seq(),
+                    ts=now_ms(),
+                )
+            )
             for client in receivers:
                 client.send_event("agent", data)

@@ -68,18 +68,34 @@ async def accept_message(
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
     where = (place.kind, place.message_id) if place else ()
     if command := split_command(params.message):  # whatever is attached: beside a notebook something always is
-        return await run_command(gw, client, command, session_key=key, run_id=params.idempotency_key,
-                                 request_hash=hash_of(key, params.message, *where),
-                                 left_out=await names_of(gw, client, params.attachments or ()))
+        return await run_command(
+            gw,
+            client,
+            command,
+            session_key=key,
+            run_id=params.idempotency_key,
+            request_hash=hash_of(key, params.message, *where),
+            left_out=await names_of(gw, client, params.attachments or ()),
+        )
     files = await resolve(gw, client, params.attachments or ())
     if files and is_temporary(key):
         await gw.media.hold([file.id for file in files])
     request_hash = hash_of(key, params.message + request_part(files), *where)
     accepted, position = await gw.runs.submit(
-        run_id=params.idempotency_key, session_key=key, request_hash=request_hash, place=place,
+        run_id=params.idempotency_key,
+        session_key=key,
+        request_hash=request_hash,
+        place=place,
         message={"role": "user", "content": content_of(params.message, files, client.locale), "timestamp": now_ms()},
-        options={"thinking": params.thinking, "locale": client.locale, "client": client.info["id"],
-                 "timeoutMs": params.timeout_ms, "channel": "webchat", **({"system": system} if system else {})})
+        options={
+            "thinking": params.thinking,
+            "locale": client.locale,
+            "client": client.info["id"],
+            "timeoutMs": params.timeout_ms,
+            "channel": "webchat",
+            **({"system": system} if system else {}),
+        },
+    )
     if accepted.existing:
         return recorded(accepted.run)
     if place is not None:
@@ -107,21 +123,36 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
     resuming = params.epoch is not None and params.since_seq is not None and params.before_seq is None
     page = None
     if resuming:
-        page = await gw.store.history(session_key=key, session_id=params.session_id, limit=limit,
-                                      since_seq=params.since_seq, max_bytes=MAX_HISTORY_BYTES)
+        page = await gw.store.history(
+            session_key=key,
+            session_id=params.session_id,
+            limit=limit,
+            since_seq=params.since_seq,
+            max_bytes=MAX_HISTORY_BYTES,
+        )
         page = page if _recovers(page, params) else None
     recovered = page is not None
     if page is None:
-        page = await gw.store.history(session_key=key, session_id=params.session_id, limit=limit,
-                                      before_seq=params.before_seq, max_bytes=MAX_HISTORY_BYTES)
+        page = await gw.store.history(
+            session_key=key,
+            session_id=params.session_id,
+            limit=limit,
+            before_seq=params.before_seq,
+            max_bytes=MAX_HISTORY_BYTES,
+        )
     session = page.session
     if params.session_id is not None and session is None and page.session_id is None:
         raise NotFound(f"no transcript {params.session_id}")
     key = key or (session.key if session else "")
     result = ChatHistoryResult(
-        session_key=key, session_id=page.session_id or msgspec.UNSET, messages=[m.body for m in page.messages],
-        thinking_level=gw.thinking_level(session), epoch=session.epoch if session else 0,
-        seq=session.last_seq if session else 0, has_more=page.has_more)
+        session_key=key,
+        session_id=page.session_id or msgspec.UNSET,
+        messages=[m.body for m in page.messages],
+        thinking_level=gw.thinking_level(session),
+        epoch=session.epoch if session else 0,
+        seq=session.last_seq if session else 0,
+        has_more=page.has_more,
+    )
     if resuming:
         result.recovered = recovered
     if page.branches:
@@ -129,8 +160,12 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
     current = session is None or session.session_id == page.session_id
     active = gw.runs.active(key) if current else None
     if active and params.before_seq is None and active.run.session_id == page.session_id:
-        result.in_flight = InFlight(run_id=active.run.run_id, text=active.stream.text,
-                                    thinking=active.stream.thinking, started_at=active.started_at)
+        result.in_flight = InFlight(
+            run_id=active.run.run_id,
+            text=active.stream.text,
+            thinking=active.stream.thinking,
+            started_at=active.started_at,
+        )
         if active.tools:
             result.in_flight.tools = list(active.tools.values())
         if active.media:
@@ -144,8 +179,14 @@ async def chat_history(gw: Gateway, client: Client, params: ChatHistoryParams) -
 def _recovers(page: HistoryPage, params: ChatHistoryParams) -> bool:
     """Is a page of what came after ``sinceSeq`` all that the client lacks?"""
     session = page.session
-    return (session is not None and session.session_id == page.session_id and session.epoch == params.epoch
-            and params.since_seq is not None and params.since_seq <= session.last_seq and not page.has_more)
+    return (
+        session is not None
+        and session.session_id == page.session_id
+        and session.epoch == params.epoch
+        and params.since_seq is not None
+        and params.since_seq <= session.last_seq
+        and not page.has_more
+    )
 
 
 @method("chat.abort")
@@ -166,12 +207,21 @@ async def chat_inject(gw: Gateway, client: Client, params: ChatInjectParams) -> 
     finished = await gw.store.append(session_key=key, message=assistant_message(text, **fields), now=now_ms())
     stored = finished.message
     assert stored is not None  # append returns what it appended
-    gw.broadcast.emit("chat", ChatEvent(run_id=f"inject-{stored.id}", session_key=key, seq=0, state="final",
-                                        message=stored.body), session=key)
-    gw.broadcast.emit("session.message", SessionMessageEvent(
-        session_key=key, session_id=stored.session_id, epoch=finished.session.epoch, seq=stored.seq,
-        message=stored.body), session=key)
+    gw.broadcast.emit(
+        "chat",
+        ChatEvent(run_id=f"inject-{stored.id}", session_key=key, seq=0, state="final", message=stored.body),
+        session=key,
+    )
+    gw.broadcast.emit(
+        "session.message",
+        SessionMessageEvent(
+            session_key=key,
+            session_id=stored.session_id,
+            epoch=finished.session.epoch,
+            seq=stored.seq,
+            message=stored.body,
+        ),
+        session=key,
+    )
     gw.tell_session(finished.session, "updated")
     return ChatInjectResult(ok=True, message_id=stored.id)
-
-

@@ -36,7 +36,8 @@ MAX_IN_FLIGHT = 64
 MAX_UNREAD = 32 * 1024 * 1024
 """Bytes of answers, some of 6 MB, that a client may leave unread: more than anybody asks for who reads."""
 NATIVE_APPS = frozenset(
-    f"{name}-{system}" for name in ("clawdbot", "moltbot") for system in ("macos", "ios", "android"))
+    f"{name}-{system}" for name in ("clawdbot", "moltbot") for system in ("macos", "ios", "android")
+)
 """Client ids that, in mode ``ui``, show a growing reply from ``agent`` events rather than ``chat`` deltas."""
 NODE_EVENTS = frozenset({"chat", "agent"})
 """What a node gets of a session that it subscribed to."""
@@ -94,7 +95,8 @@ class Client:
         self._gone = False
         self._joining: list[str | bytes] | None = None
         self._timeout = asyncio.get_running_loop().call_later(
-            config["gateway.handshakeTimeoutMs"] / 1000, self.close, CloseCode.POLICY, "handshake timeout")
+            config["gateway.handshakeTimeoutMs"] / 1000, self.close, CloseCode.POLICY, "handshake timeout"
+        )
         peer.send(self._protocol.challenge(str(uuid.uuid4()), now_ms()))
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -185,10 +187,16 @@ class Client:
         self.commands = frozenset(params.commands)
         self.permissions = params.permissions or {}
         self.locale = language(params.locale)
-        self.info = {"id": params.client.id, "version": params.client.version, "platform": params.client.platform,
-                     "mode": params.client.mode, "displayName": params.client.display_name or params.client.id,
-                     "deviceFamily": params.client.device_family, "modelIdentifier": params.client.model_identifier,
-                     "instanceId": params.client.instance_id or self.device_id or self.conn_id}
+        self.info = {
+            "id": params.client.id,
+            "version": params.client.version,
+            "platform": params.client.platform,
+            "mode": params.client.mode,
+            "displayName": params.client.display_name or params.client.id,
+            "deviceFamily": params.client.device_family,
+            "modelIdentifier": params.client.model_identifier,
+            "instanceId": params.client.instance_id or self.device_id or self.conn_id,
+        }
         self.deltas = self._delta_kind()
         self.connected_at = now_ms()
         self._protocol.welcome()
@@ -199,8 +207,13 @@ class Client:
         self.peer.send(frames.response(handshake.request_id, hello))
         self.gateway.joined(self)
         self.gateway.auth.note("connected", {**self.who(), "program": self.info["displayName"], "role": self.role})
-        log.info("%s %s connected from %s by %s", self.role, self.info["displayName"], self.peer.client_key,
-                 admission.identity.via)
+        log.info(
+            "%s %s connected from %s by %s",
+            self.role,
+            self.info["displayName"],
+            self.peer.client_key,
+            admission.identity.via,
+        )
 
     def _delta_kind(self) -> DeltaKind:
         if self.role == "node" or (self.info["mode"] == "ui" and self.info["id"] in NATIVE_APPS):

@@ -36,16 +36,27 @@ async def context(call: Call) -> Answer:
     gw = call.gateway
     session = await gw.store.get_session(call.key)
     model, config = gw.session_model(session), gw.live()
-    stored = [] if session is None else [
-        decode(m) for m in (await gw.store.history(session_id=session.session_id, limit=MESSAGES)).messages]
-    system = system_prompt(config["agents.defaults.systemPrompt"],
-                           session.settings.get("systemPrompt") if session else None, call.client.locale)
+    stored = (
+        []
+        if session is None
+        else [decode(m) for m in (await gw.store.history(session_id=session.session_id, limit=MESSAGES)).messages]
+    )
+    system = system_prompt(
+        config["agents.defaults.systemPrompt"],
+        session.settings.get("systemPrompt") if session else None,
+        call.client.locale,
+    )
     reserve = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
-    fitted = build(effective(stored), system=system, window=model.context_window, max_output=reserve,
-                   locale=call.client.locale)
+    fitted = build(
+        effective(stored), system=system, window=model.context_window, max_output=reserve, locale=call.client.locale
+    )
     prompt = estimate(system)
-    rows = [("context.system", prompt), ("context.messages", max(0, fitted.tokens - prompt)),
-            ("context.reply", reserve), ("context.window", model.context_window)]
+    rows = [
+        ("context.system", prompt),
+        ("context.messages", max(0, fitted.tokens - prompt)),
+        ("context.reply", reserve),
+        ("context.window", model.context_window),
+    ]
     lines = [f"| {call.say(key)} | {tokens:,} |" for key, tokens in rows]
     notes = [call.say("context.dropped", count=fitted.dropped)] if fitted.dropped else []
     if any(m.get("compaction") for m in stored):
@@ -58,9 +69,13 @@ async def context(call: Call) -> Answer:
 async def whoami(call: Call) -> Answer:
     client = call.client
     assert client.identity is not None
-    rows = [("whoami.user", f"{client.identity.user} ({client.identity.via})"),
-            ("whoami.client", client.info["displayName"]), ("whoami.role", client.role),
-            ("whoami.scopes", ", ".join(sorted(client.scopes)) or "–"), ("whoami.session", f"`{call.key}`")]
+    rows = [
+        ("whoami.user", f"{client.identity.user} ({client.identity.via})"),
+        ("whoami.client", client.info["displayName"]),
+        ("whoami.role", client.role),
+        ("whoami.scopes", ", ".join(sorted(client.scopes)) or "–"),
+        ("whoami.session", f"`{call.key}`"),
+    ]
     if client.device_id:
         rows.insert(2, ("whoami.device", f"`{client.device_id[:16]}…`"))
     return Answer("\n".join(f"- {call.say(key)}: {value}" for key, value in rows))

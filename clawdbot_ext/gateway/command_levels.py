@@ -32,8 +32,11 @@ async def _level(call: Call, setting: str, name: str) -> Answer:
     title, choices = call.say(name), ", ".join(f"`{word}`" for word in LEVELS[setting])
     if not wanted:
         session = await gw.store.get_session(call.key)
-        level = gw.thinking_level(session) if setting == "thinkingLevel" else (
-            session.settings.get(setting) if session else None) or LEVELS[setting][0]
+        level = (
+            gw.thinking_level(session)
+            if setting == "thinkingLevel"
+            else (session.settings.get(setting) if session else None) or LEVELS[setting][0]
+        )
         return Answer(call.say("level.current", name=title, level=level, choices=choices))
     if wanted != "default" and wanted not in LEVELS[setting]:
         return Answer(call.say("level.unknown", level=call.argument[:40], choices=choices))

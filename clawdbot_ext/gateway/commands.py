@@ -65,8 +65,14 @@ def split_command(text: str) -> tuple[Command, str] | Unknown | None:
 
 
 async def run_command(
-    gw: Gateway, client: Client, command: tuple[Command, str] | Unknown, *, session_key: str, run_id: str,
-    request_hash: str, left_out: Sequence[str] = (),
+    gw: Gateway,
+    client: Client,
+    command: tuple[Command, str] | Unknown,
+    *,
+    session_key: str,
+    run_id: str,
+    request_hash: str,
+    left_out: Sequence[str] = (),
 ) -> ChatSendResult:
     """Do a command once for its run id and tell the answer to the session's watchers. ``left_out``: the names of what
     was attached, which no command takes; the answer says so."""
@@ -78,16 +84,29 @@ async def run_command(
         return halted
     name = command.name if isinstance(command, Unknown) else command[0].name
     accepted = await gw.store.accept_run(
-        run_id=run_id, session_key=session_key, request_hash=request_hash, start=False, now=now_ms(),
+        run_id=run_id,
+        session_key=session_key,
+        request_hash=request_hash,
+        start=False,
+        now=now_ms(),
         message={"role": "user", "content": [{"type": "text", "text": f"/{name}"}], "timestamp": now_ms()},
-        options={"command": name})
+        options={"command": name},
+    )
     if accepted.existing:
         return recorded(accepted.run)
     call = Call(gw, client, session_key, "" if isinstance(command, Unknown) else command[1])
     try:
-        answer = (Answer(call.say("command.unknown" if command.nearest else "command.unknown.far", name=command.name,
-                                  nearest=command.nearest))
-                  if isinstance(command, Unknown) else await command[0].run(call))
+        answer = (
+            Answer(
+                call.say(
+                    "command.unknown" if command.nearest else "command.unknown.far",
+                    name=command.name,
+                    nearest=command.nearest,
+                )
+            )
+            if isinstance(command, Unknown)
+            else await command[0].run(call)
+        )
     except GatewayError as exc:
         answer = Answer(call.say("command.failed", name=name, why=explain(client.locale, exc)))
     text = answer.text
@@ -95,8 +114,9 @@ async def run_command(
         text = f"{text}\n\n{call.say('command.leftOut', names=', '.join(f'`{name}`' for name in left_out))}".strip()
     message = assistant_message(text, stopReason="command", command=f"/{name}", **answer.fields)
     result = {"status": "ok", "summary": "completed"} | ({"switchTo": answer.switch_to} if answer.switch_to else {})
-    finished = await gw.store.finish_run(run_id, state="done", message=message if answer.keep else None, result=result,
-                                         now=now_ms())
+    finished = await gw.store.finish_run(
+        run_id, state="done", message=message if answer.keep else None, result=result, now=now_ms()
+    )
     gw.after_answer(lambda: gw.runs.tell_end(accepted.run, 1, "done", stored=finished.message, unstored=message))
     started = ChatSendResult(run_id=run_id, status="started")
     if answer.switch_to:
@@ -166,8 +186,11 @@ async def _models(call: Call) -> Answer:
     gw = call.gateway
     session = await gw.store.get_session(call.key)
     current = gw.session_model(session)
-    rows = [f"| {'**' if m.spec == current.spec else ''}`{m.spec}`{'**' if m.spec == current.spec else ''} "
-            f"| {m.name} | {m.context_window:,} |" for m in await gw.models.list()]
+    rows = [
+        f"| {'**' if m.spec == current.spec else ''}`{m.spec}`{'**' if m.spec == current.spec else ''} "
+        f"| {m.name} | {m.context_window:,} |"
+        for m in await gw.models.list()
+    ]
     head = f"| {call.say('models.id')} | {call.say('models.name')} | {call.say('models.window')} |\n|---|---|---:|"
     return Answer("\n".join([call.say("models.title"), "", head, *rows, "", call.say("models.hint")]))
 
@@ -188,8 +211,10 @@ async def _model(call: Call) -> Answer:
 
 
 async def _help(call: Call) -> Answer:
-    lines = [f"- `/{row['name']}{' ' + row['argument'] if row['argument'] else ''}` — {row['description']}"
-             for row in rows(call.client.locale)]
+    lines = [
+        f"- `/{row['name']}{' ' + row['argument'] if row['argument'] else ''}` — {row['description']}"
+        for row in rows(call.client.locale)
+    ]
     return Answer("\n".join([call.say("help.title"), "", *lines, "", call.say("help.rest")]))
 
 
@@ -221,9 +246,16 @@ BY_NAME: Mapping[str, Command] = {name: c for c in COMMANDS for name in (c.name,
 
 def rows(locale: str) -> list[dict[str, Any]]:
     """What ``commands.list`` and ``/help`` show."""
-    return [{"name": c.name, "aliases": list(c.aliases), "description": t(locale, f"describe.{c.name}"),
-             "argument": f"[{t(locale, c.argument)}]" if c.argument else "", "args": _args(c, locale)}
-            for c in COMMANDS]
+    return [
+        {
+            "name": c.name,
+            "aliases": list(c.aliases),
+            "description": t(locale, f"describe.{c.name}"),
+            "argument": f"[{t(locale, c.argument)}]" if c.argument else "",
+            "args": _args(c, locale),
+        }
+        for c in COMMANDS
+    ]
 
 
 def _args(command: Command, locale: str) -> list[dict[str, Any]]:
@@ -248,9 +280,7 @@ async def commands_list(gw: Gateway, client: Client, params: CommandsListParams)
 
 
 @method("commands.complete")
-async def commands_complete(
-    gw: Gateway, client: Client, params: CommandsCompleteParams
-) -> CommandsCompleteResult:
+async def commands_complete(gw: Gateway, client: Client, params: CommandsCompleteParams) -> CommandsCompleteResult:
     """What may follow a command: what begins with the text first, then what contains it.
 
     Raises ``NotFound`` for a word that is no command.
@@ -277,4 +307,3 @@ async def _options(gw: Gateway, client: Client, command: Command) -> list[dict[s
         return models + extra if command.name == "model" else models
     level = f"option.{command.name}"
     return [{"value": word, "description": t(client.locale, f"{level}.{word}")} for word in command.choices]
-

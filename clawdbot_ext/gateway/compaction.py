@@ -54,8 +54,13 @@ async def sessions_compact(gw: Gateway, client: Client, params: SessionsCompactP
     if made is None:
         return SessionsCompactResult(ok=True, key=key, compacted=False, reason="nothing to compact")
     await _store(gw, session, made)
-    return SessionsCompactResult(ok=True, key=key, compacted=True, tokens_before=made.facts["tokensBefore"],
-                                 tokens_after=made.facts["tokensAfter"])
+    return SessionsCompactResult(
+        ok=True,
+        key=key,
+        compacted=True,
+        tokens_before=made.facts["tokensBefore"],
+        tokens_after=made.facts["tokensAfter"],
+    )
 
 
 async def compact(gw: Gateway, session: Session, *, locale: str, instructions: str = "") -> Compacted | None:
@@ -67,8 +72,9 @@ async def compact(gw: Gateway, session: Session, *, locale: str, instructions: s
     if gw.runs.active(session.key):
         raise Unavailable("a reply is being written; stop it or wait for it", reason="BUSY")
     model = await gw.models.choose(session.settings.get("model"))
-    return await _compact(gw, session, model, keep_tokens=0, locale=locale, instructions=instructions,
-                          run_id=f"compact-{uuid.uuid4()}")
+    return await _compact(
+        gw, session, model, keep_tokens=0, locale=locale, instructions=instructions, run_id=f"compact-{uuid.uuid4()}"
+    )
 
 
 async def relieve(gw: Gateway, active: ActiveRun, session: Session, model: Model, locale: str) -> bool:
@@ -78,8 +84,16 @@ async def relieve(gw: Gateway, active: ActiveRun, session: Session, model: Model
     """
     keep = int(model.context_window * compaction.KEPT_PART)
     try:
-        made = await _compact(gw, session, model, keep_tokens=keep, locale=locale, run_id=active.run.run_id,
-                              session_id=active.run.session_id, auto=True)
+        made = await _compact(
+            gw,
+            session,
+            model,
+            keep_tokens=keep,
+            locale=locale,
+            run_id=active.run.run_id,
+            session_id=active.run.session_id,
+            auto=True,
+        )
         if made is None:
             return False
         await _store(gw, session, made)
@@ -90,8 +104,16 @@ async def relieve(gw: Gateway, active: ActiveRun, session: Session, model: Model
 
 
 async def _compact(
-    gw: Gateway, session: Session, model: Model, *, keep_tokens: int, locale: str, run_id: str, instructions: str = "",
-    session_id: str | None = None, auto: bool = False,
+    gw: Gateway,
+    session: Session,
+    model: Model,
+    *,
+    keep_tokens: int,
+    locale: str,
+    run_id: str,
+    instructions: str = "",
+    session_id: str | None = None,
+    auto: bool = False,
 ) -> Compacted | None:
     page = await gw.store.history(session_id=session_id or session.session_id, limit=MESSAGES)
     messages = compaction.effective([decode(m) for m in page.messages])
@@ -116,10 +138,21 @@ async def _compact(
     after = estimate(summary.text) + kept
     spent = summary.usage
     facts = {
-        "summary": summary.text, "after": parts.after, "tokensBefore": before, "tokensAfter": after, "auto": auto,
-        "provider": model.provider, "model": model.id,
-        "usage": {"input": spent.input, "output": spent.output, "cacheRead": spent.cache_read,
-                  "cacheWrite": spent.cache_write, "cost": gw.models.cost(model.provider, model.id, spent)}}
+        "summary": summary.text,
+        "after": parts.after,
+        "tokensBefore": before,
+        "tokensAfter": after,
+        "auto": auto,
+        "provider": model.provider,
+        "model": model.id,
+        "usage": {
+            "input": spent.input,
+            "output": spent.output,
+            "cacheRead": spent.cache_read,
+            "cacheWrite": spent.cache_write,
+            "cost": gw.models.cost(model.provider, model.id, spent),
+        },
+    }
     _announce(gw, session, run_id, {"phase": "end", "willRetry": False, "tokensBefore": before, "tokensAfter": after})
     head = t(locale, "compact.auto" if auto else "compact.done", before=f"{before:,}", after=f"{after:,}")
     return Compacted(f"{head}\n\n{summary.text}", facts)
@@ -130,12 +163,23 @@ async def _store(gw: Gateway, session: Session, made: Compacted) -> None:
     finished = await gw.store.append(session_key=session.key, message=message, now=now_ms())
     stored = finished.message
     assert stored is not None  # append returns what it appended
-    gw.broadcast.emit("session.message", SessionMessageEvent(
-        session_key=session.key, session_id=stored.session_id, epoch=finished.session.epoch, seq=stored.seq,
-        message=stored.body), session=session.key)
+    gw.broadcast.emit(
+        "session.message",
+        SessionMessageEvent(
+            session_key=session.key,
+            session_id=stored.session_id,
+            epoch=finished.session.epoch,
+            seq=stored.seq,
+            message=stored.body,
+        ),
+        session=session.key,
+    )
     gw.tell_session(finished.session, "updated")
 
 
 def _announce(gw: Gateway, session: Session, run_id: str, data: Mapping[str, Any]) -> None:
-    gw.broadcast.emit("agent", AgentEvent(run_id=run_id, stream="compaction", data=data, session_key=session.key, seq=0,
-                                          ts=now_ms()), session=session.key)
+    gw.broadcast.emit(
+        "agent",
+        AgentEvent(run_id=run_id, stream="compaction", data=data, session_key=session.key, seq=0, ts=now_ms()),
+        session=session.key,
+    )

@@ -39,8 +39,11 @@ async def config_schema(gw: Gateway, client: Client, params: NoParams) -> dict[s
 @method("config.set")
 async def config_set(gw: Gateway, client: Client, params: ConfigSetParams) -> dict[str, Any]:
     """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
-    await change(gw, client, lambda path: settings.write_raw(
-        path, params.raw, base_hash=params.base_hash, in_force=gw.live().__getitem__))
+    await change(
+        gw,
+        client,
+        lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash, in_force=gw.live().__getitem__),
+    )
     return {"ok": True, **settings.snapshot(gw.live())}
 
 
@@ -54,8 +57,13 @@ async def config_apply(gw: Gateway, client: Client, params: ConfigApplyParams) -
 @method("config.patch")
 async def config_patch(gw: Gateway, client: Client, params: ConfigPatchParams) -> dict[str, Any]:
     """Merge an object into the file."""
-    await change(gw, client, lambda path: settings.merge(
-        path, settings.parse(params.raw), base_hash=params.base_hash, in_force=gw.live().__getitem__))
+    await change(
+        gw,
+        client,
+        lambda path: settings.merge(
+            path, settings.parse(params.raw), base_hash=params.base_hash, in_force=gw.live().__getitem__
+        ),
+    )
     return {"ok": True, **settings.snapshot(gw.live())}
 
 

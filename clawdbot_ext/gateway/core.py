@@ -88,8 +88,15 @@ POLL_INTERVAL_S = 1.0
 class Gateway:
     """The parts and the clients of one running gateway."""
 
-    def __init__(self, live: LiveConfig, store: Store, auth: Auth, providers: Providers | None = None,
-                 environment: Environment | None = None, files: Listing | None = None):
+    def __init__(
+        self,
+        live: LiveConfig,
+        store: Store,
+        auth: Auth,
+        providers: Providers | None = None,
+        environment: Environment | None = None,
+        files: Listing | None = None,
+    ):
         self.live, self.store, self.auth = live, store, auth
         self.providers = providers or Providers(live)
         self.models = self.providers.models
@@ -232,24 +239,36 @@ class Gateway:
         identity = client.identity
         assert identity is not None
         return {
-            "type": "hello-ok", "protocol": PROTOCOL_VERSION,
+            "type": "hello-ok",
+            "protocol": PROTOCOL_VERSION,
             "server": {"version": __version__, "host": socket.gethostname(), "connId": client.conn_id},
-            "features": {"methods": sorted(callable_by(client) - methods_off(config)), "events": list(EVENTS),
-                         "disabled": list(config["policy.disabled"]),
-                         "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE]},
+            "features": {
+                "methods": sorted(callable_by(client) - methods_off(config)),
+                "events": list(EVENTS),
+                "disabled": list(config["policy.disabled"]),
+                "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE],
+            },
             "snapshot": {
-                "presence": self.presence.rows(), "health": self.health(),
+                "presence": self.presence.rows(),
+                "health": self.health(),
                 "stateVersion": {"presence": self.presence.version, "health": 1},
-                "uptimeMs": now_ms() - self.started_at, "configPath": str(config.path), "stateDir": str(config.state),
-                "sessionDefaults": {"defaultAgentId": AGENT_ID, "mainKey": config["session.mainKey"],
-                                    "mainSessionKey": main_session_key(config["session.mainKey"]),
-                                    "scope": "per-sender"},
+                "uptimeMs": now_ms() - self.started_at,
+                "configPath": str(config.path),
+                "stateDir": str(config.state),
+                "sessionDefaults": {
+                    "defaultAgentId": AGENT_ID,
+                    "mainKey": config["session.mainKey"],
+                    "mainSessionKey": main_session_key(config["session.mainKey"]),
+                    "scope": "per-sender",
+                },
                 "setup": self.setup(),
                 **({"approvals": self.approvals.rows()} if SCOPE_APPROVALS in client.scopes else {}),
             },
-            "policy": {"maxPayload": config["gateway.maxPayloadBytes"],
-                       "maxBufferedBytes": config["gateway.maxBufferedBytes"],
-                       "tickIntervalMs": config["gateway.tickIntervalMs"]},
+            "policy": {
+                "maxPayload": config["gateway.maxPayloadBytes"],
+                "maxBufferedBytes": config["gateway.maxBufferedBytes"],
+                "tickIntervalMs": config["gateway.tickIntervalMs"],
+            },
         } | {"user": {"name": identity.user, "via": identity.via, "scopes": sorted(client.scopes)}}
 
     # -- small questions that every method asks -----------------------------------------------------------------------
@@ -274,17 +293,24 @@ class Gateway:
 
     def entry(self, session: Session, *, titles: bool = True, last_message: bool = True) -> dict[str, Any]:
         """A session as clients see it."""
-        return session_entry(session, model=self.session_model(session),
-                             running=self.runs.active(session.key) is not None,
-                             queued=len(self.runs.queued(session.key)), titles=titles, last_message=last_message)
+        return session_entry(
+            session,
+            model=self.session_model(session),
+            running=self.runs.active(session.key) is not None,
+            queued=len(self.runs.queued(session.key)),
+            titles=titles,
+            last_message=last_message,
+        )
 
     def tell_session(self, session: Session, reason: SessionChange) -> None:
         """Tell clients with ``session.events`` what a session is now; nothing of one that is deleted (epoch 0)."""
         if session.epoch == 0:
             return
-        self.broadcast.emit("session.changed",
-                            lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)),
-                            session=session.key)
+        self.broadcast.emit(
+            "session.changed",
+            lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)),
+            session=session.key,
+        )
 
     def tell_deleted(self, key: str) -> None:
         self.broadcast.emit("session.changed", lambda: SessionChangedEvent(key=key, reason="deleted"), session=key)
@@ -303,10 +329,25 @@ class Gateway:
     def health(self) -> dict[str, Any]:
         """The payload of ``health`` (method and event): no I/O; ``sessions`` is what was last looked up."""
         known = {"path": str(self.live().home), **self.known_sessions}
-        return {"ok": True, "ts": now_ms(), "durationMs": 0, "channels": {}, "channelOrder": [], "channelLabels": {},
-                "heartbeatSeconds": 0, "defaultAgentId": AGENT_ID,
-                "agents": [{"agentId": AGENT_ID, "isDefault": True,
-                            "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
-                            "sessions": known}],
-                "sessions": known,
-                "uptimeMs": now_ms() - self.started_at, "runs": self.runs.counts(), "setup": self.setup()}
+        return {
+            "ok": True,
+            "ts": now_ms(),
+            "durationMs": 0,
+            "channels": {},
+            "channelOrder": [],
+            "channelLabels": {},
+            "heartbeatSeconds": 0,
+            "defaultAgentId": AGENT_ID,
+            "agents": [
+                {
+                    "agentId": AGENT_ID,
+                    "isDefault": True,
+                    "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
+                    "sessions": known,
+                }
+            ],
+            "sessions": known,
+            "uptimeMs": now_ms() - self.started_at,
+            "runs": self.runs.counts(),
+            "setup": self.setup(),
+        }

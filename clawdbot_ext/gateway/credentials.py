@@ -24,8 +24,7 @@ LOG_OUT_AFTER_S = 0.1
 
 @method("auth.link")
 async def auth_link(gw: Gateway, client: Client, params: NoParams) -> LinkCreateResult:
-    """A login code for one use: what ``clawdbot web`` opens. The login is worth what the caller's is, and ends with it.
-    """
+    """A login code for one use: what ``clawdbot web`` opens. The login is worth what the caller's is, and ends with it."""
     code, expires_at = gw.auth.create_link(client.standing())
     gw.auth.note("link", client.who())
     return LinkCreateResult(code=code, path=f"chat?code={code}", expires_at=expires_at)
@@ -71,8 +70,11 @@ def log_out_everywhere(gw: Gateway) -> int:
     back at once.
     """
     gw.auth.log_out_everywhere()
-    gone = [client for client in gw.broadcast.clients if client.identity is not None
-            and (client.identity.lineage or client.identity.via == "jupyter")]
+    gone = [
+        client
+        for client in gw.broadcast.clients
+        if client.identity is not None and (client.identity.lineage or client.identity.via == "jupyter")
+    ]
     disconnect(gone, "logged out")
     gw.on_void()
     return len(gone)

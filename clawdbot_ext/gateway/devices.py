@@ -108,7 +108,8 @@ class Devices:
         """Is this the device's token for that role?"""
         grant = self._grant(device_id, role)
         return grant is not None and hmac.compare_digest(
-            self._token(device_id, role, grant).encode(), token.encode("utf-8", "surrogatepass"))
+            self._token(device_id, role, grant).encode(), token.encode("utf-8", "surrogatepass")
+        )
 
     def allows(self, device_id: str, role: Role, scopes: frozenset[str]) -> bool:
         """Was the device let in as ``role`` with at least these scopes?"""
@@ -149,12 +150,22 @@ class Devices:
         if now - (grant.used_at or 0) > SEEN_MS:
             grant.used_at = now
             await self._save(device)
-        return {"deviceToken": self._token(device_id, role, grant), "role": role, "scopes": grant.scopes,
-                "issuedAtMs": grant.rotated_at or grant.created_at}
+        return {
+            "deviceToken": self._token(device_id, role, grant),
+            "role": role,
+            "scopes": grant.scopes,
+            "issuedAtMs": grant.rotated_at or grant.created_at,
+        }
 
     # -- letting in -------------------------------------------------------------------------------------------------
     def request(
-        self, params: ConnectParams, role: Role, scopes: frozenset[str], remote_ip: str, asker: Identity, *,
+        self,
+        params: ConnectParams,
+        role: Role,
+        scopes: frozenset[str],
+        remote_ip: str,
+        asker: Identity,
+        *,
         silent: bool,
     ) -> PairingRequest:
         """Note that a device asks to be let in. Asking again for more is another request: who approves one has seen all
@@ -169,10 +180,21 @@ class Devices:
             scopes |= frozenset(self._pending.pop(waiting.request_id).scopes)
             self._resolved(waiting, approved=False)
         asked = PairingRequest(
-            request_id=str(uuid.uuid4()), device_id=device_id, public_key=params.device.public_key, role=role,
-            roles=[role], scopes=sorted(scopes), silent=silent, is_repair=device_id in self._paired, ts=now_ms(),
-            display_name=params.client.display_name or UNSET, platform=params.client.platform,
-            client_id=params.client.id, client_mode=params.client.mode, remote_ip=remote_ip)
+            request_id=str(uuid.uuid4()),
+            device_id=device_id,
+            public_key=params.device.public_key,
+            role=role,
+            roles=[role],
+            scopes=sorted(scopes),
+            silent=silent,
+            is_repair=device_id in self._paired,
+            ts=now_ms(),
+            display_name=params.client.display_name or UNSET,
+            platform=params.client.platform,
+            client_id=params.client.id,
+            client_mode=params.client.mode,
+            remote_ip=remote_ip,
+        )
         self._pending[asked.request_id] = asked
         self._askers[asked.request_id] = asker
         self._gateway.auth.note("pairing", {"action": "asked", "client": remote_ip, "device": device_id, "role": role})
@@ -195,8 +217,9 @@ class Devices:
         now = now_ms()
         device = self._paired.get(asked.device_id)
         if device is None:
-            device = Device(device_id=asked.device_id, public_key=asked.public_key, created_at=now, approved_at=now,
-                            grants={})
+            device = Device(
+                device_id=asked.device_id, public_key=asked.public_key, created_at=now, approved_at=now, grants={}
+            )
         grant = device.grants.get(asked.role)
         if grant is None:
             grant = device.grants[asked.role] = Grant(scopes=list(asked.scopes), created_at=now)
@@ -303,9 +326,15 @@ class Devices:
         self._askers = {id_: asker for id_, asker in self._askers.items() if id_ in self._pending}
 
     def _resolved(self, asked: PairingRequest, *, approved: bool) -> None:
-        self._gateway.broadcast.emit("device.pair.resolved", PairResolvedEvent(
-            request_id=asked.request_id, device_id=asked.device_id,
-            decision="approved" if approved else "rejected", ts=now_ms()))
+        self._gateway.broadcast.emit(
+            "device.pair.resolved",
+            PairResolvedEvent(
+                request_id=asked.request_id,
+                device_id=asked.device_id,
+                decision="approved" if approved else "rejected",
+                ts=now_ms(),
+            ),
+        )
 
     async def _save(self, device: Device) -> None:
         await self._gateway.store.put_record(KIND, device.device_id, msgspec.to_builtins(device), now=now_ms())
@@ -317,15 +346,30 @@ def view(device: Device) -> PairedDevice:
     tokens = []
     for role, grant in device.grants.items():
         times = {"rotatedAtMs": grant.rotated_at, "revokedAtMs": grant.revoked_at, "lastUsedAtMs": grant.used_at}
-        tokens.append({"role": role, "scopes": grant.scopes, "createdAtMs": grant.created_at,
-                       **{name: at for name, at in times.items() if at is not None}})
+        tokens.append(
+            {
+                "role": role,
+                "scopes": grant.scopes,
+                "createdAtMs": grant.created_at,
+                **{name: at for name, at in times.items() if at is not None},
+            }
+        )
     roles = list(live) or list(device.grants)
     return PairedDevice(
-        device_id=device.device_id, public_key=device.public_key, role=roles[0], roles=roles,
-        scopes=sorted({scope for grant in live.values() for scope in grant.scopes}), created_at_ms=device.created_at,
-        approved_at_ms=device.approved_at, tokens=tokens, display_name=device.display_name or UNSET,
-        platform=device.platform or UNSET, client_id=device.client_id or UNSET,
-        client_mode=device.client_mode or UNSET, remote_ip=device.remote_ip or UNSET)
+        device_id=device.device_id,
+        public_key=device.public_key,
+        role=roles[0],
+        roles=roles,
+        scopes=sorted({scope for grant in live.values() for scope in grant.scopes}),
+        created_at_ms=device.created_at,
+        approved_at_ms=device.approved_at,
+        tokens=tokens,
+        display_name=device.display_name or UNSET,
+        platform=device.platform or UNSET,
+        client_id=device.client_id or UNSET,
+        client_mode=device.client_mode or UNSET,
+        remote_ip=device.remote_ip or UNSET,
+    )
 
 
 @method("device.pair.list")
@@ -359,8 +403,13 @@ async def device_token_rotate(gw: Gateway, client: Client, params: DeviceTokenRo
     if (client.device_id, client.role) == (params.device_id.lower(), params.role):
         client.goes_on_as(gw.devices.mark(params.device_id, params.role))
     gw.after_answer(lambda: _disconnect(gw, params.device_id, params.role, "device token rotated", spare=client))
-    return DeviceTokenRotateResult(device_id=params.device_id, role=params.role, token=token, scopes=grant.scopes,
-                                   rotated_at_ms=grant.rotated_at or grant.created_at)
+    return DeviceTokenRotateResult(
+        device_id=params.device_id,
+        role=params.role,
+        token=token,
+        scopes=grant.scopes,
+        rotated_at_ms=grant.rotated_at or grant.created_at,
+    )
 
 
 @method("device.token.revoke")

@@ -34,26 +34,44 @@ def assistant_message(text: str, **fields: Any) -> dict[str, Any]:
 
 
 CLAWDBOT_FIELDS: Mapping[str, Any] = {
-    "chatType": "direct", "abortedLastRun": False,
+    "chatType": "direct",
+    "abortedLastRun": False,
     "origin": {"provider": "webchat", "surface": "webchat", "chatType": "direct"},
-    "deliveryContext": {"channel": "webchat"}, "lastChannel": "webchat",
+    "deliveryContext": {"channel": "webchat"},
+    "lastChannel": "webchat",
 }
 """What Clawdbot's clients find in a row of ``sessions.list`` and is the same for every session here."""
 
 
 def session_entry(
-    session: Session, *, model: Model, running: bool, queued: int, titles: bool = True, last_message: bool = True,
+    session: Session,
+    *,
+    model: Model,
+    running: bool,
+    queued: int,
+    titles: bool = True,
+    last_message: bool = True,
 ) -> dict[str, Any]:
     """One session for clients; settings appear under the names that ``sessions.patch`` takes."""
     entry: dict[str, Any] = {
-        "key": session.key, "kind": "direct", "sessionId": session.session_id,
-        "epoch": session.epoch, "updatedAt": session.updated_at, "createdAt": session.created_at,
-        "systemSent": session.message_count > 0, "modelProvider": model.provider, "model": model.id,
-        "modelName": model.name, "contextTokens": model.context_window,
-        "inputTokens": session.input_tokens, "outputTokens": session.output_tokens,
+        "key": session.key,
+        "kind": "direct",
+        "sessionId": session.session_id,
+        "epoch": session.epoch,
+        "updatedAt": session.updated_at,
+        "createdAt": session.created_at,
+        "systemSent": session.message_count > 0,
+        "modelProvider": model.provider,
+        "model": model.id,
+        "modelName": model.name,
+        "contextTokens": model.context_window,
+        "inputTokens": session.input_tokens,
+        "outputTokens": session.output_tokens,
         "totalTokens": session.input_tokens + session.output_tokens,
-        "messageCount": session.message_count, "cost": session.total_cost,
-        "running": running, "queued": queued,
+        "messageCount": session.message_count,
+        "cost": session.total_cost,
+        "running": running,
+        "queued": queued,
     }
     if is_temporary(session.key):
         entry["temporary"] = True

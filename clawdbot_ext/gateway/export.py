@@ -55,7 +55,12 @@ async def sessions_export(gw: Gateway, client: Client, params: SessionsExportPar
 
 
 async def export(
-    gw: Gateway, form: ExportFormat, locale: str, *, key: str | None = None, session_id: str | None = None,
+    gw: Gateway,
+    form: ExportFormat,
+    locale: str,
+    *,
+    key: str | None = None,
+    session_id: str | None = None,
     embed: bool = False,
 ) -> File:
     """The current transcript of ``key``, or the one named. Raises ``NotFound``, ``TooLarge``.
@@ -75,9 +80,7 @@ async def export(
     return File(f"{name}.{extension}", media_type, text, len(conversation.messages))
 
 
-async def _read(
-    gw: Gateway, locale: str, key: str | None, session_id: str | None, *, whole: bool
-) -> Conversation:
+async def _read(gw: Gateway, locale: str, key: str | None, session_id: str | None, *, whole: bool) -> Conversation:
     """All messages that are shown, oldest first, read from the end in pages so that nothing holds up the store. With
     ``whole`` those of the other branches, too."""
     read: list[Message] = []
@@ -85,8 +88,9 @@ async def _read(
     size = 0
     session: Session | None = None
     while True:
-        page = await gw.store.history(session_key=key, session_id=session_id, limit=PAGE, before_seq=before,
-                                      max_bytes=MAX_BYTES, whole=whole)
+        page = await gw.store.history(
+            session_key=key, session_id=session_id, limit=PAGE, before_seq=before, max_bytes=MAX_BYTES, whole=whole
+        )
         if page.session_id is None:
             raise NotFound(f"no session {key or session_id}")
         session, session_id, key = page.session or session, page.session_id, None  # a reset meanwhile changes nothing
@@ -104,8 +108,17 @@ async def _read(
     owner = session.key if session else ""
     current = session is not None and session.session_id == session_id
     title = label or (session.title if session and current else "") or _first_words(messages) or owner or session_id
-    return Conversation(title=title, key=owner, session_id=session_id, exported_at=now_ms(), messages=messages,
-                        branches=branches, locale=locale, you=t(locale, "export.you"), offset=time.strftime("%z"))
+    return Conversation(
+        title=title,
+        key=owner,
+        session_id=session_id,
+        exported_at=now_ms(),
+        messages=messages,
+        branches=branches,
+        locale=locale,
+        you=t(locale, "export.you"),
+        offset=time.strftime("%z"),
+    )
 
 
 async def _embedded(

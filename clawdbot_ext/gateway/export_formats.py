@@ -48,8 +48,10 @@ class Conversation(NamedTuple):
 def markdown(made: Conversation) -> str:
     parts = [f"# {_one_line(made.title)}"]
     for message in made.messages:
-        files = [f"![{_label(block)}](data:{kept.mime_type};base64,{kept.data})" if kept else f"📎 {_label(block)}"
-                 for block, kept in _files(made, message)]
+        files = [
+            f"![{_label(block)}](data:{kept.mime_type};base64,{kept.data})" if kept else f"📎 {_label(block)}"
+            for block, kept in _files(made, message)
+        ]
         if body := "\n\n".join([*files, *filter(None, [text_of(message)])]):
             parts.append(f"## {_head(made, message)}\n\n{body}")
     return "\n\n".join(parts) + "\n"
@@ -58,14 +60,20 @@ def markdown(made: Conversation) -> str:
 def as_json(made: Conversation) -> str:
     """Everything, in a form that can be read back."""
     document: dict[str, Any] = {
-        "format": JSON_FORMAT, "version": JSON_VERSION, "title": made.title, "key": made.key,
-        "sessionId": made.session_id, "exportedAt": made.exported_at, "messages": list(made.messages),
+        "format": JSON_FORMAT,
+        "version": JSON_VERSION,
+        "title": made.title,
+        "key": made.key,
+        "sessionId": made.session_id,
+        "exportedAt": made.exported_at,
+        "messages": list(made.messages),
     }
     if made.branches:  # the path shown is in ``messages``, each after its parent
         document["branches"] = list(made.branches)
     if made.files:
-        document["media"] = {id_: {"mimeType": file.mime_type, "content": file.data}
-                             for id_, file in made.files.items()}
+        document["media"] = {
+            id_: {"mimeType": file.mime_type, "content": file.data} for id_, file in made.files.items()
+        }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -86,19 +94,27 @@ def html(made: Conversation) -> str:
     turns = []
     for message in made.messages:
         blocks = "".join(
-            f'<img src="data:{escape(kept.mime_type)};base64,{kept.data}" alt="{escape(_label(block))}">' if kept else
-            f"<p>📎 {escape(_label(block))}</p>" for block, kept in _files(made, message))
+            f'<img src="data:{escape(kept.mime_type)};base64,{kept.data}" alt="{escape(_label(block))}">'
+            if kept
+            else f"<p>📎 {escape(_label(block))}</p>"
+            for block, kept in _files(made, message)
+        )
         blocks += "".join(
-            f"<p>{escape(block.text)}</p>" if block.language is None else
-            f"<pre><code>{escape(block.text)}</code></pre>" for block in blocks_of(text_of(message)))
+            f"<p>{escape(block.text)}</p>"
+            if block.language is None
+            else f"<pre><code>{escape(block.text)}</code></pre>"
+            for block in blocks_of(text_of(message))
+        )
         if blocks:
             kind = "user" if message.get("role") == "user" else "reply"
             turns.append(f'<article class="{kind}"><h2>{escape(_head(made, message))}</h2>{blocks}</article>')
     title = escape(_one_line(made.title))
-    return (f'<!doctype html>\n<html lang="{escape(made.locale)}">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-            f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n" + "\n".join(turns) + "\n</body>\n</html>\n")
+    return (
+        f'<!doctype html>\n<html lang="{escape(made.locale)}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n" + "\n".join(turns) + "\n</body>\n</html>\n"
+    )
 
 
 _PYTHON = frozenset({"", "python", "py", "python3", "ipython", "ipython3", "sage"})
@@ -127,9 +143,14 @@ def notebook(made: Conversation) -> str:
                 text = block.text if block.language is None else block.source
                 cells.append(v4.new_markdown_cell("\n\n".join(p for p in (head, text) if p), id=f"c{len(cells)}"))
             head = ""
-    document = v4.new_notebook(cells=cells, metadata={
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"}, "title": _one_line(made.title)})
+    document = v4.new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+            "title": _one_line(made.title),
+        },
+    )
     nbformat.validate(document)
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
@@ -155,9 +176,7 @@ FORMATS: Mapping[ExportFormat, tuple[str, str, Writer]] = {
 """Format → media type, extension, writer."""
 
 
-def _files(
-    made: Conversation, message: Mapping[str, Any]
-) -> Iterator[tuple[Mapping[str, Any], Embedded | None]]:
+def _files(made: Conversation, message: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Embedded | None]]:
     """The attachments of a message; with what is inside the export of those that are images."""
     for block in attachments(message):
         yield block, made.files.get(block["mediaId"]) if block.get("type") == "image" else None

@@ -71,6 +71,12 @@ async def _find(files: Listing, top: str, query: str) -> tuple[list[FileEntry], 
             continue  # it went away meanwhile, or may not be read
         waiting += [entry.path for entry in entries if entry.type == "directory"]
         found += [entry for entry in entries if query in entry.path.removeprefix(top).casefold()]
-    found.sort(key=lambda entry: (not entry.name.casefold().startswith(query), query not in entry.name.casefold(),
-                                  entry.path.count("/"), entry.path.casefold()))
+    found.sort(
+        key=lambda entry: (
+            not entry.name.casefold().startswith(query),
+            query not in entry.name.casefold(),
+            entry.path.count("/"),
+            entry.path.casefold(),
+        )
+    )
     return found, not waiting

@@ -33,16 +33,34 @@ class Credential(NamedTuple):
 
 _ALL = frozenset(OPERATOR_SCOPES)
 CREDENTIALS: Mapping[str, Credential] = {
-    "secret": Credential("secret", "The token, the password, the credential of this account's own programs; a link or "
-                         "a cookie that one of them has made.", _ALL, account=True),
-    "owner": Credential("owner's login", "Jupyter's login where the server knows one user only, or is this user's own "
-                        "on a Hub; a login that `gateway.auth.owners` names. Also through a server that relays.", _ALL),
-    "guest": Credential("another login", "Any other login that Tailscale or a Jupyter server with several users "
-                        "vouches for, and a cookie that it has made. Also through a server that relays.", GUEST_SCOPES),
-    "admin-device": Credential("device (admin)", "A device's token, approved with `operator.admin`; a link or a cookie "
-                               "that it has made.", _ALL, device=True),
-    "reading-device": Credential("device (read)", "A device's token, approved with `operator.read`.",
-                                 frozenset((SCOPE_READ,)), device=True),
+    "secret": Credential(
+        "secret",
+        "The token, the password, the credential of this account's own programs; a link or "
+        "a cookie that one of them has made.",
+        _ALL,
+        account=True,
+    ),
+    "owner": Credential(
+        "owner's login",
+        "Jupyter's login where the server knows one user only, or is this user's own "
+        "on a Hub; a login that `gateway.auth.owners` names. Also through a server that relays.",
+        _ALL,
+    ),
+    "guest": Credential(
+        "another login",
+        "Any other login that Tailscale or a Jupyter server with several users "
+        "vouches for, and a cookie that it has made. Also through a server that relays.",
+        GUEST_SCOPES,
+    ),
+    "admin-device": Credential(
+        "device (admin)",
+        "A device's token, approved with `operator.admin`; a link or a cookie that it has made.",
+        _ALL,
+        device=True,
+    ),
+    "reading-device": Credential(
+        "device (read)", "A device's token, approved with `operator.read`.", frozenset((SCOPE_READ,)), device=True
+    ),
     "node": Credential("node", "A device's token in the role `node`.", frozenset(), role="node", device=True),
 }
 """Key → kind. Tested over real sockets, every method with every kind."""
@@ -103,6 +121,13 @@ def to_facts(identity: Identity) -> dict[str, Any]:
 def from_facts(facts: Mapping[str, Any], via: Via) -> Identity:
     """The identity of something that was made by ``to_facts``; the caller has checked the signature."""
     return Identity(
-        user=facts["u"], via=via, scopes=frozenset(facts["s"]) & frozenset(OPERATOR_SCOPES), role=facts["r"],
-        issuer=facts["v"], named=bool(facts.get("o")), devices=tuple(DeviceMark(*mark) for mark in facts.get("d", ())),
-        lineage=tuple(facts.get("l", ())), expires=facts.get("e"))
+        user=facts["u"],
+        via=via,
+        scopes=frozenset(facts["s"]) & frozenset(OPERATOR_SCOPES),
+        role=facts["r"],
+        issuer=facts["v"],
+        named=bool(facts.get("o")),
+        devices=tuple(DeviceMark(*mark) for mark in facts.get("d", ())),
+        lineage=tuple(facts.get("l", ())),
+        expires=facts.get("e"),
+    )

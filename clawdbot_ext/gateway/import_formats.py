@@ -21,14 +21,35 @@ from .export_formats import JSON_FORMAT
 
 ROLES = ("user", "assistant", "toolResult")
 BLOCKS: Mapping[str, Mapping[str, type]] = {
-    "text": {"text": str}, "thinking": {"thinking": str}, "toolCall": {"id": str, "name": str, "arguments": dict}}
+    "text": {"text": str},
+    "thinking": {"thinking": str},
+    "toolCall": {"id": str, "name": str, "arguments": dict},
+}
 """Blocks that are kept, and what each must have; others become a text that says what was there."""
 FILES = frozenset({"image", "audio", "video", "document", "file", "notebook"})
 """Blocks of our export that stand for files; what is kept of them:"""
 FILE_FACTS = {"name": str, "mimeType": str, "size": int, "width": int, "height": int, "durationMs": int, "pages": int}
 FIELDS: Mapping[str, type] = {
-    **dict.fromkeys(("api", "provider", "model", "stopReason", "errorMessage", "toolCallId", "toolName", "command",
-                     "label", "notice"), str), "isError": bool, "demo": bool, "denied": bool, "durationMs": int}
+    **dict.fromkeys(
+        (
+            "api",
+            "provider",
+            "model",
+            "stopReason",
+            "errorMessage",
+            "toolCallId",
+            "toolName",
+            "command",
+            "label",
+            "notice",
+        ),
+        str,
+    ),
+    "isError": bool,
+    "demo": bool,
+    "denied": bool,
+    "durationMs": int,
+}
 MAX_MS = 253_370_764_800_000
 """The year 9999: later times are beyond the calendars of Python and of browsers."""
 MAX_DEPTH = 100
@@ -92,8 +113,12 @@ def parse(text: str) -> Any:
         raise ValueError("nested too deeply") from None
     inside = [value]
     for _ in range(MAX_DEPTH):
-        inside = [item for each in inside if isinstance(each, dict | list)
-                  for item in (each.values() if isinstance(each, dict) else each)]
+        inside = [
+            item
+            for each in inside
+            if isinstance(each, dict | list)
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
     if inside:
         raise ValueError("nested too deeply")
     return value
@@ -110,8 +135,13 @@ def _number(digits: str) -> int | float | None:
 def _ours(document: Mapping[str, Any]) -> Found:
     """The path that was shown is ``messages``, each after its parent unless it names another; ``branches`` name all."""
     media = document.get("media")
-    found = Found(str(document.get("sessionId") or _digest(document.get("messages"))), str(document.get("title") or ""),
-                  [], [], media if isinstance(media, dict) else {})
+    found = Found(
+        str(document.get("sessionId") or _digest(document.get("messages"))),
+        str(document.get("title") or ""),
+        [],
+        [],
+        media if isinstance(media, dict) else {},
+    )
     rows: list[tuple[Any, str | None, bool]] = []
     tree = bool(document.get("branches"))
     before = ""
@@ -119,8 +149,10 @@ def _ours(document: Mapping[str, Any]) -> Found:
         named = isinstance(row, dict) and "parentId" in row
         rows.append((row, str(row["parentId"] or "") if named else before if tree else None, True))
         before = _id(row)
-    rows += [(row, str(row.get("parentId") or "") if isinstance(row, dict) else "", False)
-             for row in _list(document.get("branches"))]
+    rows += [
+        (row, str(row.get("parentId") or "") if isinstance(row, dict) else "", False)
+        for row in _list(document.get("branches"))
+    ]
     if all(isinstance(row, dict) and isinstance(row.get("seq"), int) for row, _, _ in rows):
         rows.sort(key=lambda each: each[0]["seq"])  # alternatives come in the order in which they were written
     for number, (row, parent, shown) in enumerate(rows, 1):
@@ -168,9 +200,7 @@ def _lines(content: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _take(
-    found: Found, number: int, row: Any, id_: str, parent: str | None = None, shown: bool = True
-) -> None:
+def _take(found: Found, number: int, row: Any, id_: str, parent: str | None = None, shown: bool = True) -> None:
     """Add one message, or say why not."""
     if not isinstance(row, Mapping) or row.get("role") not in ROLES:
         found.skipped.append({"line": number, "reason": "unknown role"})

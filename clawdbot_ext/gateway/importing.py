@@ -34,8 +34,9 @@ async def sessions_import(gw: Gateway, client: Client, params: SessionsImportPar
     """Raises ``InvalidRequest`` (``UNKNOWN_FORMAT``, ``NOTHING_TO_IMPORT``)."""
     found = await asyncio.to_thread(read, params)
     if not found.messages:
-        raise InvalidRequest("there is no message in this file", reason="NOTHING_TO_IMPORT",
-                             skipped=found.skipped[:MAX_SKIPPED])
+        raise InvalidRequest(
+            "there is no message in this file", reason="NOTHING_TO_IMPORT", skipped=found.skipped[:MAX_SKIPPED]
+        )
     key = f"agent:main:imported:{hashlib.sha256(found.session_id.encode()).hexdigest()[:16]}"
     present = await gw.store.get_session(key)
     importing = _Importing(gw, client, key, found)
@@ -97,8 +98,12 @@ class _Importing:
             if taken.parent is not None and under is None:  # what it was said to could not be read
                 under = self._end
             done = await self.gw.store.append(
-                session_key=self.key, message=await self._with_files(taken), now=taken.message["timestamp"],
-                create=True, under=under)
+                session_key=self.key,
+                message=await self._with_files(taken),
+                now=taken.message["timestamp"],
+                create=True,
+                under=under,
+            )
             assert done.message is not None
             session, last = done.session, done.message.id
             self._ids[taken.id] = last

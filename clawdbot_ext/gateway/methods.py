@@ -45,9 +45,7 @@ def method(name: str) -> Callable[[F], F]:
     return register
 
 
-async def dispatch(
-    gateway: Gateway, client: Client, request: frames.Request, send: Callable[[bytes], None]
-) -> None:
+async def dispatch(gateway: Gateway, client: Client, request: frames.Request, send: Callable[[bytes], None]) -> None:
     """Answer one request: look up, check role and scope, read the parameters, call. ``send`` takes response frames."""
     try:
         row = METHODS.get(request.method)

@@ -32,11 +32,23 @@ KEY = "models.providers.anthropic.apiKey"
 async def models_list(gw: Gateway, client: Client, params: NoParams) -> ModelsListResult:
     """What can be chosen, of all configured providers, newest first."""
     default = gw.models.default()
-    return ModelsListResult(models=[
-        {"id": m.id, "name": m.name, "provider": m.provider, "contextWindow": m.context_window,
-         "maxTokens": m.max_output, "reasoning": m.reasoning, "temperature": m.temperature, "input": list(m.input),
-         "spec": m.spec, "isDefault": m.spec == default.spec}
-        for m in await gw.models.list()])
+    return ModelsListResult(
+        models=[
+            {
+                "id": m.id,
+                "name": m.name,
+                "provider": m.provider,
+                "contextWindow": m.context_window,
+                "maxTokens": m.max_output,
+                "reasoning": m.reasoning,
+                "temperature": m.temperature,
+                "input": list(m.input),
+                "spec": m.spec,
+                "isDefault": m.spec == default.spec,
+            }
+            for m in await gw.models.list()
+        ]
+    )
 
 
 @method("models.test")
@@ -82,11 +94,15 @@ async def models_set_key(gw: Gateway, client: Client, params: ModelsSetKeyParams
     Raises ``InvalidRequest`` (``OWNER_ONLY``) for a login that a device took part in.
     """
     if client.standing().devices:
-        raise InvalidRequest(f"{KEY} is changed on the gateway's own machine alone, with clawdbot config set",
-                             reason="OWNER_ONLY", setting=KEY)
+        raise InvalidRequest(
+            f"{KEY} is changed on the gateway's own machine alone, with clawdbot config set",
+            reason="OWNER_ONLY",
+            setting=KEY,
+        )
     given = (params.api_key or "").strip()
-    await change(gw, client, lambda path: settings.set_value(path, KEY, given) if given
-                 else settings.unset_value(path, KEY))
+    await change(
+        gw, client, lambda path: settings.set_value(path, KEY, given) if given else settings.unset_value(path, KEY)
+    )
     return OkResult(ok=True)
 
 

@@ -88,14 +88,27 @@ class Nodes:
             self._asked[id_], self._by_key[key] = (node, answer), answer
             answer.add_done_callback(lambda _: (self._asked.pop(id_, None), self._by_key.pop(key, None)))
             given = None if given_params is UNSET else encode(given_params).decode()
-            node.send_event("node.invoke.request", encode(NodeInvokeEvent(
-                id=id_, node_id=params.node_id, command=params.command, params_json=given, timeout_ms=timeout_ms,
-                idempotency_key=params.idempotency_key)))
+            node.send_event(
+                "node.invoke.request",
+                encode(
+                    NodeInvokeEvent(
+                        id=id_,
+                        node_id=params.node_id,
+                        command=params.command,
+                        params_json=given,
+                        timeout_ms=timeout_ms,
+                        idempotency_key=params.idempotency_key,
+                    )
+                ),
+            )
         await asyncio.wait({answer}, timeout=timeout_ms / 1000)
         if not answer.done():
             answer.cancel()
-            raise Unavailable("node invoke timed out", reason="TIMEOUT",
-                              nodeError={"code": "TIMEOUT", "message": "node invoke timed out"})
+            raise Unavailable(
+                "node invoke timed out",
+                reason="TIMEOUT",
+                nodeError={"code": "TIMEOUT", "message": "node invoke timed out"},
+            )
         if answer.cancelled():
             raise _gone()
         return answer.result()
@@ -144,8 +157,12 @@ def _gone() -> Unavailable:
 @method("node.list")
 async def node_list(gw: Gateway, client: Client, params: NoParams) -> NodeListResult:
     rows = await _rows(gw)
-    return NodeListResult(ts=now_ms(), nodes=sorted(
-        rows.values(), key=lambda r: (not r["connected"], str(r.get("displayName") or r["nodeId"]).casefold())))
+    return NodeListResult(
+        ts=now_ms(),
+        nodes=sorted(
+            rows.values(), key=lambda r: (not r["connected"], str(r.get("displayName") or r["nodeId"]).casefold())
+        ),
+    )
 
 
 @method("node.describe")
@@ -165,16 +182,28 @@ async def _rows(gw: Gateway) -> dict[str, dict[str, Any]]:
     for device in gw.devices.paired():
         if device.grants.get("node") is not None and gw.devices.allows(device.device_id, "node", frozenset()):
             facts = {"displayName": device.display_name, "platform": device.platform, "remoteIp": device.remote_ip}
-            rows[device.device_id] = {"nodeId": device.device_id, "caps": [], "commands": [],
-                                      **{name: value for name, value in facts.items() if value},
-                                      "paired": True, "connected": False}
+            rows[device.device_id] = {
+                "nodeId": device.device_id,
+                "caps": [],
+                "commands": [],
+                **{name: value for name, value in facts.items() if value},
+                "paired": True,
+                "connected": False,
+            }
     for id_, live in gw.nodes.connected().items():
         known = rows.get(id_, {"nodeId": id_, "paired": False})
         facts = {name: live.info.get(name) for name in ("platform", "version", "deviceFamily", "modelIdentifier")}
         named = known.get("displayName") or live.info["displayName"]
-        rows[id_] = {**known, **{name: value for name, value in facts.items() if value}, "displayName": named,
-                     "remoteIp": live.peer.client_key, "caps": sorted(live.caps), "commands": sorted(live.commands),
-                     "connectedAtMs": live.connected_at, "connected": True}
+        rows[id_] = {
+            **known,
+            **{name: value for name, value in facts.items() if value},
+            "displayName": named,
+            "remoteIp": live.peer.client_key,
+            "caps": sorted(live.caps),
+            "commands": sorted(live.commands),
+            "connectedAtMs": live.connected_at,
+            "connected": True,
+        }
         if live.permissions:
             rows[id_]["permissions"] = dict(live.permissions)
     return rows
@@ -195,8 +224,9 @@ async def node_invoke(gw: Gateway, client: Client, params: NodeInvokeParams) -> 
         error = dict(result.error or {})
         raise Unavailable(str(error.get("message") or "node invoke failed"), reason="NODE_ERROR", nodeError=error)
     text = result.payload_json if isinstance(result.payload_json, str) else None
-    return NodeInvokeResult(ok=True, node_id=params.node_id, command=params.command, payload=payload_of(result),
-                            payload_json=text)
+    return NodeInvokeResult(
+        ok=True, node_id=params.node_id, command=params.command, payload=payload_of(result), payload_json=text
+    )
 
 
 @method("node.invoke.result")
@@ -261,11 +291,18 @@ async def _start_turn(gw: Gateway, client: Client, event: str, facts: Mapping[st
         return
     thinking = facts.get("thinking") if event == "agent.request" else None
     seconds = facts.get("timeoutSeconds")
-    await accept_message(gw, client, ChatSendParams(
-        session_key=key or (gw.main_key() if event == "voice.transcript" else gw.canonical(f"node-{node_id(client)}")),
-        message=text.strip(), idempotency_key=f"node-{uuid.uuid4()}",
-        thinking=thinking if isinstance(thinking, str) and thinking else None,
-        timeout_ms=int(seconds * 1000) if isinstance(seconds, (int, float)) and 0 < seconds < 86_400 else None))
+    await accept_message(
+        gw,
+        client,
+        ChatSendParams(
+            session_key=key
+            or (gw.main_key() if event == "voice.transcript" else gw.canonical(f"node-{node_id(client)}")),
+            message=text.strip(),
+            idempotency_key=f"node-{uuid.uuid4()}",
+            thinking=thinking if isinstance(thinking, str) and thinking else None,
+            timeout_ms=int(seconds * 1000) if isinstance(seconds, (int, float)) and 0 < seconds < 86_400 else None,
+        ),
+    )
 
 
 # -- pairing -----------------------------------------------------------------------------------------------------------
@@ -320,9 +357,15 @@ def _take(gw: Gateway, request_id: str) -> dict[str, Any]:
 
 
 def _resolved(gw: Gateway, request: Mapping[str, Any], *, approved: bool) -> None:
-    gw.broadcast.emit("node.pair.resolved", NodePairResolvedEvent(
-        request_id=request["requestId"], node_id=request["nodeId"],
-        decision="approved" if approved else "rejected", ts=now_ms()))
+    gw.broadcast.emit(
+        "node.pair.resolved",
+        NodePairResolvedEvent(
+            request_id=request["requestId"],
+            node_id=request["nodeId"],
+            decision="approved" if approved else "rejected",
+            ts=now_ms(),
+        ),
+    )
 
 
 def _public(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,22 @@ SCRYPT_LOG2_N, SCRYPT_R, SCRYPT_P = 14, 8, 1
 HASHED = "scrypt:"
 """How a stored password begins that is a hash."""
 
-_PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "default", "password", "passw0rd", "secret", "token",
-                           "your-token-here", "clawdbot", "jupyter", "admin"})
+_PLACEHOLDERS = frozenset(
+    {
+        "changeme",
+        "change-me",
+        "change_me",
+        "default",
+        "password",
+        "passw0rd",
+        "secret",
+        "token",
+        "your-token-here",
+        "clawdbot",
+        "jupyter",
+        "admin",
+    }
+)
 
 
 def hash_password(password: str) -> str:
@@ -53,18 +67,27 @@ def check_secret(config: Config, *, exposed: bool) -> None:
         if password.startswith(HASHED):
             parse_hash(password)
         elif exposed and is_weak(password, MIN_EXPOSED_PASSWORD):
-            raise ConfigError("gateway.auth.password", f"needs {MIN_EXPOSED_PASSWORD} characters or more, and must not "
-                              "be a placeholder, when the gateway can be reached from other machines")
+            raise ConfigError(
+                "gateway.auth.password",
+                f"needs {MIN_EXPOSED_PASSWORD} characters or more, and must not "
+                "be a placeholder, when the gateway can be reached from other machines",
+            )
     elif token and exposed and is_weak(token, MIN_EXPOSED_TOKEN):
-        raise ConfigError("gateway.auth.token", f"needs {MIN_EXPOSED_TOKEN} characters or more when the gateway can be "
-                          "reached from other machines; leave it empty for a random one")
+        raise ConfigError(
+            "gateway.auth.token",
+            f"needs {MIN_EXPOSED_TOKEN} characters or more when the gateway can be "
+            "reached from other machines; leave it empty for a random one",
+        )
 
 
 def is_weak(text: str, least: int) -> bool:
     """Is a secret too short, a placeholder, or one character again and again?"""
     core = text.strip()
-    return len(core.encode("utf-8", "surrogatepass")) < least or core.lower().rstrip("0123456789!") in _PLACEHOLDERS \
+    return (
+        len(core.encode("utf-8", "surrogatepass")) < least
+        or core.lower().rstrip("0123456789!") in _PLACEHOLDERS
         or _one_character(core)
+    )
 
 
 def _one_character(text: Iterable[str]) -> bool:
@@ -78,8 +101,15 @@ def matches(given: str, stored: str) -> bool:
 
 
 def scrypt(password: str, salt: bytes, log2_n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=1 << log2_n, r=r, p=p,
-                          maxmem=(1 << log2_n) * r * 256, dklen=32)
+    return hashlib.scrypt(
+        password.encode("utf-8", "surrogatepass"),
+        salt=salt,
+        n=1 << log2_n,
+        r=r,
+        p=p,
+        maxmem=(1 << log2_n) * r * 256,
+        dklen=32,
+    )
 
 
 def parse_hash(text: str) -> tuple[int, int, int, bytes, bytes]:

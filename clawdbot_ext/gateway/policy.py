@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from ..config import Config
 
 METHODS: Mapping[str, str] = {
-    "files.list": "files", "sessions.export": "export", "sessions.import": "import", "config.set": "settings",
-    "config.patch": "settings", "config.apply": "settings", "models.test": "settings",
-    "models.setKey": "settings"}
+    "files.list": "files",
+    "sessions.export": "export",
+    "sessions.import": "import",
+    "config.set": "settings",
+    "config.patch": "settings",
+    "config.apply": "settings",
+    "models.test": "settings",
+    "models.setKey": "settings",
+}
 """Method → the feature that it belongs to whole. Parts of a method ask ``require`` themselves."""
 
 

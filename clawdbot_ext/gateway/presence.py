@@ -53,8 +53,11 @@ class Presence:
         """This gateway, those who are connected, and those who were, newest first."""
         now = now_ms()
         self._others = {key: row for key, row in self._others.items() if now - row["ts"] < KEPT_MS}
-        rows = {_key(client): _row(client, "connect", client.connected_at)
-                for client in self._gateway.broadcast.clients if _shown(client)}
+        rows = {
+            _key(client): _row(client, "connect", client.connected_at)
+            for client in self._gateway.broadcast.clients
+            if _shown(client)
+        }
         others = sorted({**self._others, **rows}.values(), key=lambda row: -row["ts"])
         return [_self(now), *others[:MAX_ROWS]]
 
@@ -93,8 +96,11 @@ class Presence:
 
     def _tell(self) -> None:
         self._telling = None
-        self._gateway.broadcast.emit("presence", lambda: PresenceEvent(presence=self.rows()),
-                                     state_version={"presence": self.version, "health": 1})
+        self._gateway.broadcast.emit(
+            "presence",
+            lambda: PresenceEvent(presence=self.rows()),
+            state_version={"presence": self.version, "health": 1},
+        )
 
 
 def _shown(client: Client) -> bool:
@@ -108,19 +114,37 @@ def _key(client: Client) -> str:
 
 def _row(client: Client, reason: str, ts: int) -> dict[str, Any]:
     info = client.info
-    row = {"host": info["displayName"], "version": info["version"], "platform": info["platform"],
-           "deviceFamily": info.get("deviceFamily"), "modelIdentifier": info.get("modelIdentifier"),
-           "mode": info["mode"], "deviceId": client.device_id, "roles": [client.role], "scopes": sorted(client.scopes),
-           "instanceId": info["instanceId"], "reason": reason, "ts": ts,
-           "text": f"Node: {info['displayName']} · mode {info['mode']}"}
+    row = {
+        "host": info["displayName"],
+        "version": info["version"],
+        "platform": info["platform"],
+        "deviceFamily": info.get("deviceFamily"),
+        "modelIdentifier": info.get("modelIdentifier"),
+        "mode": info["mode"],
+        "deviceId": client.device_id,
+        "roles": [client.role],
+        "scopes": sorted(client.scopes),
+        "instanceId": info["instanceId"],
+        "reason": reason,
+        "ts": ts,
+        "text": f"Node: {info['displayName']} · mode {info['mode']}",
+    }
     return {name: value for name, value in row.items() if value is not None}
 
 
 def _self(now: int) -> dict[str, Any]:
     host = socket.gethostname()
-    return {"host": host, "version": __version__, "platform": f"{platform.system().lower()} {platform.release()}",
-            "deviceFamily": platform.system(), "modelIdentifier": platform.machine() or "unknown", "mode": "gateway",
-            "reason": "self", "ts": now, "text": f"Gateway: {host} · app {__version__} · mode gateway · reason self"}
+    return {
+        "host": host,
+        "version": __version__,
+        "platform": f"{platform.system().lower()} {platform.release()}",
+        "deviceFamily": platform.system(),
+        "modelIdentifier": platform.machine() or "unknown",
+        "mode": "gateway",
+        "reason": "self",
+        "ts": now,
+        "text": f"Gateway: {host} · app {__version__} · mode gateway · reason self",
+    }
 
 
 @method("system-presence")

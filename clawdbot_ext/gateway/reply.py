@@ -64,31 +64,39 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
         return Ending("failed", "error", why, {"kind": "model", "hint": t(locale, "run.model")})
     active.reply.provider, active.reply.model = model.provider, model.id
     max_tokens = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
-    system = system_prompt(config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale,
-                           environment=gw.environment)
+    system = system_prompt(
+        config["agents.defaults.systemPrompt"], session.settings.get("systemPrompt"), locale, environment=gw.environment
+    )
     if options.get("system"):
         system += "\n\n" + str(options["system"])
     if notices := gw.presence.take_notices(session.key):
         system += "\n\n<notices>\n" + "\n".join(notices) + "\n</notices>"
 
     async def fit() -> Fitted:
-        page = await gw.store.history(session_id=active.run.session_id, limit=CONTEXT_MESSAGES,
-                                      max_bytes=model.context_window * BYTES_PER_TOKEN)
+        page = await gw.store.history(
+            session_id=active.run.session_id, limit=CONTEXT_MESSAGES, max_bytes=model.context_window * BYTES_PER_TOKEN
+        )
         messages = effective([decode(m) for m in page.messages])
         shown = await see(gw, messages, model, locale=locale, tell=lambda data: emit(Looking(data)))
-        return build(messages, system=system, window=model.context_window, max_output=max_tokens, locale=locale,
-                     shown=shown)
+        return build(
+            messages, system=system, window=model.context_window, max_output=max_tokens, locale=locale, shown=shown
+        )
 
     fitted = await fit()
     full = fitted.tokens > AT_PART * (model.context_window - max_tokens)
     if (full or fitted.dropped) and await relieve(gw, active, session, model, locale):
         fitted = await fit()
     request = TurnRequest(
-        model=model.id, system=system, messages=fitted.messages, max_tokens=max_tokens, locale=locale,
+        model=model.id,
+        system=system,
+        messages=fitted.messages,
+        max_tokens=max_tokens,
+        locale=locale,
         temperature=session.settings.get("temperature"),
-        thinking=options.get("thinking") or gw.thinking_level(session))
+        thinking=options.get("thinking") or gw.thinking_level(session),
+    )
     if active.kept:
-        provider = Continuing(provider, active.kept, active.run.text[len(active.kept):])
+        provider = Continuing(provider, active.kept, active.run.text[len(active.kept) :])
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
     toolless = active.kept or disabled(config, "tools")  # what goes on goes on as text
     desk = RunTools(gw, active, () if toolless else offered(model.provider))
@@ -97,8 +105,9 @@ async def take_turn(gw: Gateway, active: ActiveRun, session: Session, emit: Call
     except GatewayError as exc:  # a step could not be stored: what it was is not known to be kept, so it ends here
         return Ending("failed", "error", t(locale, "run.storage", why=exc.message), {"kind": "storage"})
     except asyncio.TimeoutError:
-        return Ending("interrupted", "interrupted", t(locale, "run.timeout", seconds=round(seconds)),
-                      {"kind": "timeout"})
+        return Ending(
+            "interrupted", "interrupted", t(locale, "run.timeout", seconds=round(seconds)), {"kind": "timeout"}
+        )
     return Ending(outcome.state, outcome.stop_reason, outcome.message, outcome.error)
 
 
@@ -106,8 +115,9 @@ def cancelled(active: ActiveRun) -> Ending:
     """The ending of a run whose task was cancelled: by somebody's stop, or because the gateway stops."""
     if active.stop_reason == "rpc":
         return Ending("aborted", "aborted")
-    return Ending("interrupted", "interrupted", t(active.run.options.get("locale"), "run.shutdown"),
-                  {"kind": "shutdown"})
+    return Ending(
+        "interrupted", "interrupted", t(active.run.options.get("locale"), "run.shutdown"), {"kind": "shutdown"}
+    )
 
 
 def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, Any] | None:
@@ -120,13 +130,22 @@ def final_message(gw: Gateway, active: ActiveRun, ending: Ending) -> dict[str, A
     if estimated:  # the provider counts a reply only at its end, and this one has none
         usage = replace(usage, output=max(usage.output, estimate(reply.text) + estimate(reply.thinking)))
     message: dict[str, Any] = {
-        "role": "assistant", "content": content, "api": "anthropic-messages", "provider": reply.provider,
-        "model": reply.model, "stopReason": ending.stop_reason, "timestamp": now_ms(),
+        "role": "assistant",
+        "content": content,
+        "api": "anthropic-messages",
+        "provider": reply.provider,
+        "model": reply.model,
+        "stopReason": ending.stop_reason,
+        "timestamp": now_ms(),
         "durationMs": now_ms() - active.started_at,
-        "usage": {"input": usage.input, "output": usage.output, "cacheRead": usage.cache_read,
-                  "cacheWrite": usage.cache_write,
-                  "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
-                  "cost": gw.models.cost(reply.provider, reply.model, usage)},
+        "usage": {
+            "input": usage.input,
+            "output": usage.output,
+            "cacheRead": usage.cache_read,
+            "cacheWrite": usage.cache_write,
+            "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
+            "cost": gw.models.cost(reply.provider, reply.model, usage),
+        },
     }
     if estimated:
         message["usage"]["estimated"] = True
@@ -164,8 +183,13 @@ def _content(active: ActiveRun) -> list[dict[str, Any]]:
             if block["text"]:
                 wire.append({"type": "text", "text": block["text"]})
         elif kind == "thinking":
-            wire.append({"type": "thinking", "thinking": block.get("thinking", ""),
-                         "thinkingSignature": block.get("signature", "")})
+            wire.append(
+                {
+                    "type": "thinking",
+                    "thinking": block.get("thinking", ""),
+                    "thinkingSignature": block.get("signature", ""),
+                }
+            )
         elif kind == "tool_use":
             wire.append({"type": "toolCall", "id": block["id"], "name": block["name"], "arguments": block["input"]})
             if "invalid" in block:

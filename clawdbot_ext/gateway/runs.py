@@ -76,13 +76,21 @@ class Runs:
 
     def queue_view(self, session_key: str) -> list[Queued]:
         """The waiting sends of a session as clients see them."""
-        return [Queued(run_id=r.run_id, text=text_of(msgspec.json.decode(r.message)), created_at=r.created_at)
-                for r in self.queued(session_key)]
+        return [
+            Queued(run_id=r.run_id, text=text_of(msgspec.json.decode(r.message)), created_at=r.created_at)
+            for r in self.queued(session_key)
+        ]
 
     # -- accepting --------------------------------------------------------------------------------------------------
     async def submit(
-        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
-        options: Mapping[str, Any], place: Place | None = None,
+        self,
+        *,
+        run_id: str,
+        session_key: str,
+        request_hash: str,
+        message: Mapping[str, Any],
+        options: Mapping[str, Any],
+        place: Place | None = None,
     ) -> tuple[Accepted, int]:
         """Record a send and start it, or put it in line. Returns what the store did and how many sends go first.
 
@@ -106,8 +114,15 @@ class Runs:
                 if place is not None:
                     raise too_busy()
                 raise QueueFull(f"{ahead} messages are waiting already", retry_after_ms=1000)
-            return await self._accept(busy, run_id=run_id, session_key=session_key, request_hash=request_hash,
-                                      message=message, options=options, place=place)
+            return await self._accept(
+                busy,
+                run_id=run_id,
+                session_key=session_key,
+                request_hash=request_hash,
+                message=message,
+                options=options,
+                place=place,
+            )
 
     def busy(self, session_key: str) -> bool:
         """Is a reply being written, or about to be, or the transcript being replaced?"""
@@ -116,7 +131,8 @@ class Runs:
     async def _accept(self, busy: bool, *, run_id: str, session_key: str, **send: Any) -> tuple[Accepted, int]:
         try:
             accepted = await self._gateway.store.accept_run(
-                run_id=run_id, session_key=session_key, start=not busy, now=now_ms(), **send)
+                run_id=run_id, session_key=session_key, start=not busy, now=now_ms(), **send
+            )
         except BaseException:
             if not busy:
                 self._release(session_key)
@@ -164,12 +180,18 @@ class Runs:
             return
         self._unrecovered = False
         for run in lost:
-            log.warning("run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key,
-                        len(run.text))
+            log.warning(
+                "run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key, len(run.text)
+            )
         for run in await self._gateway.store.queued_runs():
             if "command" in run.options:  # it died between being accepted and being done: never text for the model
-                await self._gateway.store.finish_run(run.run_id, state="aborted", message=None, now=now_ms(),
-                                                     result={"status": "error", "summary": "interrupted"})
+                await self._gateway.store.finish_run(
+                    run.run_id,
+                    state="aborted",
+                    message=None,
+                    now=now_ms(),
+                    result={"status": "error", "summary": "interrupted"},
+                )
             else:
                 self._queue.add(run)
         for key in self._queue.sessions():
@@ -229,8 +251,9 @@ class Runs:
                 ending = cancelled(active)
             else:
                 active.in_turn = True
-                ending = await take_turn(self._gateway, active, accepted.session,
-                                         lambda event: self._emit(active, event))
+                ending = await take_turn(
+                    self._gateway, active, accepted.session, lambda event: self._emit(active, event)
+                )
         except asyncio.CancelledError:
             ending = cancelled(active)
         finally:
@@ -245,9 +268,17 @@ class Runs:
 
     def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
         if isinstance(event, Retrying):
-            self.tell_agent(active, "lifecycle", {
-                "phase": "retry", "attempt": event.attempt, "maxAttempts": event.max_attempts,
-                "waitMs": event.wait_ms, "reason": event.reason})
+            self.tell_agent(
+                active,
+                "lifecycle",
+                {
+                    "phase": "retry",
+                    "attempt": event.attempt,
+                    "maxAttempts": event.max_attempts,
+                    "waitMs": event.wait_ms,
+                    "reason": event.reason,
+                },
+            )
         elif isinstance(event, Looking):
             if event.data["phase"] in ("start", "progress"):
                 active.media[event.data["mediaId"]] = event.data
@@ -262,8 +293,9 @@ class Runs:
             await asyncio.sleep(FLUSH_INTERVAL_S / 2)
             if active.due():
                 try:
-                    await self._gateway.store.save_partial(active.run.run_id, text=active.text,
-                                                           thinking=active.reply.thinking)
+                    await self._gateway.store.save_partial(
+                        active.run.run_id, text=active.text, thinking=active.reply.thinking
+                    )
                 except GatewayError as exc:
                     log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
 
@@ -271,24 +303,35 @@ class Runs:
         """Write the end of a run and tell it. The end is told even when it cannot be written."""
         active.stream.finish()
         message = final_message(self._gateway, active, ending)
-        result = {"status": {"done": "ok", "aborted": "aborted"}.get(ending.state, "error"),
-                  "summary": "completed" if ending.state == "done" else (ending.message or ending.state)}
+        result = {
+            "status": {"done": "ok", "aborted": "aborted"}.get(ending.state, "error"),
+            "summary": "completed" if ending.state == "done" else (ending.message or ending.state),
+        }
         finished: Finished | None = None
         try:
             finished = await self._gateway.store.finish_run(
-                active.run.run_id, state=ending.state, message=message, result=result, now=now_ms())
+                active.run.run_id, state=ending.state, message=message, result=result, now=now_ms()
+            )
         except (GatewayError, StoreDamaged) as exc:
             log.error("run %s: its end could not be stored yet: %s", active.run.run_id, exc)
             if isinstance(exc, Unavailable):
                 self._late.append((active.run.run_id, ending.state, message, result))
             why = exc.message if isinstance(exc, GatewayError) else exc.detail
-            ending = Ending("failed", "error", t(active.run.options.get("locale"), "run.storage", why=why),
-                            {"kind": "storage"})
+            ending = Ending(
+                "failed", "error", t(active.run.options.get("locale"), "run.storage", why=why), {"kind": "storage"}
+            )
         self._active.pop(active.run.session_key, None)
         phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
         self.tell_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
-        self.tell_end(active.run, active.stream.next_seq(), ending.state, stored=finished.message if finished else None,
-                      unstored=message, error=ending.error, error_message=ending.message)
+        self.tell_end(
+            active.run,
+            active.stream.next_seq(),
+            ending.state,
+            stored=finished.message if finished else None,
+            unstored=message,
+            error=ending.error,
+            error_message=ending.message,
+        )
         if finished is not None:
             self._gateway.tell_session(finished.session, "updated")
             if ending.state == "done":
@@ -301,8 +344,9 @@ class Runs:
         while self._late:
             run_id, state, message, result = self._late[0]
             try:
-                finished = await self._gateway.store.finish_run(run_id, state=state, message=message, result=result,
-                                                                now=now_ms())
+                finished = await self._gateway.store.finish_run(
+                    run_id, state=state, message=message, result=result, now=now_ms()
+                )
             except GatewayError:
                 return
             self._late.pop(0)
@@ -337,8 +381,13 @@ class Runs:
         self._queue.take(runs)  # all at once: none may start, or be taken by somebody else, while the store writes
         try:
             while left:
-                await self._gateway.store.finish_run(left[0].run_id, state="aborted", message=None, now=now_ms(),
-                                                     result={"status": "aborted", "summary": "aborted"})
+                await self._gateway.store.finish_run(
+                    left[0].run_id,
+                    state="aborted",
+                    message=None,
+                    now=now_ms(),
+                    result={"status": "aborted", "summary": "aborted"},
+                )
                 self.tell_end(left.popleft(), 1, "aborted")
         finally:
             self._queue.give_back(key, left)
@@ -386,8 +435,15 @@ class Runs:
 
     # -- telling ----------------------------------------------------------------------------------------------------
     def tell_end(
-        self, run: Run, seq: int, state: RunState, *, stored: Message | None = None,
-        unstored: Mapping[str, Any] | None = None, error: Mapping[str, Any] | None = None, error_message: str = "",
+        self,
+        run: Run,
+        seq: int,
+        state: RunState,
+        *,
+        stored: Message | None = None,
+        unstored: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None,
+        error_message: str = "",
     ) -> None:
         """The last ``chat`` event of a run."""
         wire: dict[RunState, Any] = {"done": "final", "aborted": "aborted"}
@@ -425,18 +481,38 @@ class Runs:
         return run, waiter.result() if waiter.done() else None
 
     def tell_agent(self, active: ActiveRun, stream: str, data: Mapping[str, Any]) -> None:
-        self._gateway.broadcast.emit("agent", AgentEvent(
-            run_id=active.run.run_id, stream=stream, data=data, session_key=active.run.session_key,
-            seq=active.stream.next_seq(), ts=now_ms()), session=active.run.session_key)
+        self._gateway.broadcast.emit(
+            "agent",
+            AgentEvent(
+                run_id=active.run.run_id,
+                stream=stream,
+                data=data,
+                session_key=active.run.session_key,
+                seq=active.stream.next_seq(),
+                ts=now_ms(),
+            ),
+            session=active.run.session_key,
+        )
 
     def tell_message(self, session: Session, message: Message) -> None:
-        self._gateway.broadcast.emit("session.message", SessionMessageEvent(
-            session_key=session.key, session_id=message.session_id, epoch=session.epoch, seq=message.seq,
-            message=message.body), session=session.key)
+        self._gateway.broadcast.emit(
+            "session.message",
+            SessionMessageEvent(
+                session_key=session.key,
+                session_id=message.session_id,
+                epoch=session.epoch,
+                seq=message.seq,
+                message=message.body,
+            ),
+            session=session.key,
+        )
 
     def _tell_queue(self, session_key: str) -> None:
-        self._gateway.broadcast.emit("session.queue", lambda: SessionQueueEvent(
-            session_key=session_key, queued=self.queue_view(session_key)), session=session_key)
+        self._gateway.broadcast.emit(
+            "session.queue",
+            lambda: SessionQueueEvent(session_key=session_key, queued=self.queue_view(session_key)),
+            session=session_key,
+        )
 
 
 def too_busy() -> Unavailable:
@@ -445,9 +521,12 @@ def too_busy() -> Unavailable:
 
 def _cut_by_crash(run: Run) -> dict[str, Any]:
     """What is kept with the text of a reply that a crash cut off, in the language of whoever asked."""
-    facts = {"stopReason": "interrupted", "timestamp": now_ms(),
-             "errorMessage": t(run.options.get("locale"), "run.crash"),
-             "toolMessage": t(run.options.get("locale"), "run.crash.tool")}
+    facts = {
+        "stopReason": "interrupted",
+        "timestamp": now_ms(),
+        "errorMessage": t(run.options.get("locale"), "run.crash"),
+        "toolMessage": t(run.options.get("locale"), "run.crash.tool"),
+    }
     if continues := run.options.get("continues"):
         facts["continues"] = continues
     return facts

@@ -27,9 +27,17 @@ async def sessions_search(gw: Gateway, client: Client, params: SessionsSearchPar
 
 def _wire(hit: Hit) -> SearchHit:
     shown = SearchHit(
-        session_key=hit.session_key, session_id=hit.session_id, seq=hit.seq, message_id=hit.message_id, role=hit.role,
-        timestamp=hit.created_at, snippet=hit.snippet, highlights=hit.highlights, archived=hit.archived,
-        shown=hit.shown)
+        session_key=hit.session_key,
+        session_id=hit.session_id,
+        seq=hit.seq,
+        message_id=hit.message_id,
+        role=hit.role,
+        timestamp=hit.created_at,
+        snippet=hit.snippet,
+        highlights=hit.highlights,
+        archived=hit.archived,
+        shown=hit.shown,
+    )
     if hit.label:
         shown.label = hit.label
     if hit.title:

@@ -71,14 +71,21 @@ def _key_of(name: str, *, temporary: bool) -> str:
 async def sessions_list(gw: Gateway, client: Client, params: SessionsListParams) -> SessionsListResult:
     now = now_ms()
     sessions = await gw.store.list_sessions(
-        limit=params.limit, active_since=now - params.active_minutes * 60_000 if params.active_minutes else None,
-        search=params.search, label=params.label, archived=bool(params.include_archived))
+        limit=params.limit,
+        active_since=now - params.active_minutes * 60_000 if params.active_minutes else None,
+        search=params.search,
+        label=params.label,
+        archived=bool(params.include_archived),
+    )
     titles, last = params.include_derived_titles is not False, params.include_last_message is not False
     model = gw.models.default()
     return SessionsListResult(
-        ts=now, path=str(gw.live().home), count=len(sessions),
+        ts=now,
+        path=str(gw.live().home),
+        count=len(sessions),
         defaults={"modelProvider": model.provider, "model": model.id, "contextTokens": model.context_window},
-        sessions=[{**gw.entry(s, titles=titles, last_message=last), **CLAWDBOT_FIELDS} for s in sessions])
+        sessions=[{**gw.entry(s, titles=titles, last_message=last), **CLAWDBOT_FIELDS} for s in sessions],
+    )
 
 
 @method("sessions.new")
@@ -105,8 +112,9 @@ async def sessions_patch(gw: Gateway, client: Client, params: SessionsPatchParam
     changes = {name: value for name, value in msgspec.to_builtins(params).items() if name != "key"}
     for name, value in changes.items():
         if value is not None and name in LEVELS and value not in LEVELS[name]:
-            raise InvalidRequest(f"{name} must be one of {', '.join(LEVELS[name])}", reason="BAD_LEVEL",
-                                 choices=LEVELS[name])
+            raise InvalidRequest(
+                f"{name} must be one of {', '.join(LEVELS[name])}", reason="BAD_LEVEL", choices=LEVELS[name]
+            )
     if isinstance(changes.get("label"), str):
         changes["label"] = changes["label"].strip() or None
     if isinstance(changes.get("systemPrompt"), str):
@@ -187,9 +195,17 @@ async def sessions_restore(gw: Gateway, client: Client, params: SessionIdParams)
 @method("sessions.transcripts")
 async def sessions_transcripts(gw: Gateway, client: Client, params: SessionKeyParams) -> SessionsTranscriptsResult:
     key = gw.canonical(params.key)
-    rows = [{"sessionId": t.session_id, "createdAt": t.created_at, "archivedAt": t.archived_at,
-             "messageCount": t.message_count, "derivedTitle": t.title, "lastMessagePreview": t.preview}
-            for t in await gw.store.transcripts(key)]
+    rows = [
+        {
+            "sessionId": t.session_id,
+            "createdAt": t.created_at,
+            "archivedAt": t.archived_at,
+            "messageCount": t.message_count,
+            "derivedTitle": t.title,
+            "lastMessagePreview": t.preview,
+        }
+        for t in await gw.store.transcripts(key)
+    ]
     return SessionsTranscriptsResult(key=key, transcripts=rows)
 
 
@@ -202,8 +218,9 @@ async def sessions_delete(gw: Gateway, client: Client, params: SessionsDeletePar
     try:
         async with gw.runs.stopped(key):
             now = now_ms()
-            archived = await gw.store.delete_session(key, delete_transcript=params.delete_transcript is not False,
-                                                     undo_until=now + UNDO_MS, now=now)
+            archived = await gw.store.delete_session(
+                key, delete_transcript=params.delete_transcript is not False, undo_until=now + UNDO_MS, now=now
+            )
     except NotFound:
         return SessionsDeleteResult(ok=True, key=key, deleted=False, archived=[])
     gw.sweeper.expect(now + UNDO_MS)
@@ -228,8 +245,9 @@ async def sessions_fork(gw: Gateway, client: Client, params: SessionsForkParams)
     target = new_key(temporary=is_temporary(key))
     if params.idempotency_key is not None:
         target = _key_of(f"{key}\0{params.idempotency_key}", temporary=is_temporary(key))
-    session = await gw.store.fork(key, target, message_id=params.message_id, label=(params.label or "").strip() or None,
-                                  now=now_ms())
+    session = await gw.store.fork(
+        key, target, message_id=params.message_id, label=(params.label or "").strip() or None, now=now_ms()
+    )
     gw.tell_session(session, "created")
     return SessionEntryResult(ok=True, key=session.key, entry=gw.entry(session))
 

@@ -31,8 +31,16 @@ if TYPE_CHECKING:
 @method("channels.status")
 async def channels_status(gw: Gateway, client: Client, params: ChannelsStatusParams) -> ChannelsStatusResult:
     return ChannelsStatusResult(
-        ts=now_ms(), channel_order=[], channel_labels={}, channel_detail_labels={}, channel_system_images={},
-        channel_meta=[], channels={}, channel_accounts={}, channel_default_account_id={})
+        ts=now_ms(),
+        channel_order=[],
+        channel_labels={},
+        channel_detail_labels={},
+        channel_system_images={},
+        channel_meta=[],
+        channels={},
+        channel_accounts={},
+        channel_default_account_id={},
+    )
 
 
 @method("cron.status")
@@ -59,8 +67,17 @@ async def skills_bins(gw: Gateway, client: Client, params: NoParams) -> dict[str
 
 @method("tts.status")
 async def tts_status(gw: Gateway, client: Client, params: NoParams) -> dict[str, Any]:
-    return {"enabled": False, "auto": "off", "provider": None, "fallbackProvider": None, "fallbackProviders": [],
-            "prefsPath": None, "hasOpenAIKey": False, "hasElevenLabsKey": False, "edgeEnabled": False}
+    return {
+        "enabled": False,
+        "auto": "off",
+        "provider": None,
+        "fallbackProvider": None,
+        "fallbackProviders": [],
+        "prefsPath": None,
+        "hasOpenAIKey": False,
+        "hasElevenLabsKey": False,
+        "edgeEnabled": False,
+    }
 
 
 @method("voicewake.get")
@@ -71,6 +88,16 @@ async def voicewake_get(gw: Gateway, client: Client, params: NoParams) -> Voicew
 @method("update.run")
 async def update_run(gw: Gateway, client: Client, params: UpdateRunParams) -> dict[str, Any]:
     """A server must not replace its own files while it runs; the answer says what does."""
-    return {"ok": False, "restart": None, "result": {
-        "status": "skipped", "mode": "pip", "reason": "not-updated-by-the-gateway", "steps": [], "durationMs": 0,
-        "before": {"version": __version__}, "command": f"{sys.executable} -m pip install --upgrade jupyter-clawdbot"}}
+    return {
+        "ok": False,
+        "restart": None,
+        "result": {
+            "status": "skipped",
+            "mode": "pip",
+            "reason": "not-updated-by-the-gateway",
+            "steps": [],
+            "durationMs": 0,
+            "before": {"version": __version__},
+            "command": f"{sys.executable} -m pip install --upgrade jupyter-clawdbot",
+        },
+    }

@@ -46,5 +46,10 @@ def tail(path: Path, cursor: int | None, limit: int, max_bytes: int) -> LogsTail
     whole = data[: data.rfind(b"\n") + 1]
     lines = whole.decode("utf-8", "replace").splitlines()
     return LogsTailResult(
-        file=str(path), cursor=size - (len(data) - len(whole)), size=size,
-        lines=lines[-limit:], truncated=begin > start or len(lines) > limit, reset=reset)
+        file=str(path),
+        cursor=size - (len(data) - len(whole)),
+        size=size,
+        lines=lines[-limit:],
+        truncated=begin > start or len(lines) > limit,
+        reset=reset,
+    )

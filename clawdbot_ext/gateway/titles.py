@@ -39,10 +39,15 @@ class Titles:
     def after_reply(self, session: Session, provider: str, model: str) -> None:
         """A reply is done: name the session, if that is wanted and was not tried yet. Waits for nothing."""
         if (
-            provider == "demo" or session.epoch == 0 or is_temporary(session.key)
-            or not self._gw.live()["agents.defaults.autoTitle"] or session.settings.get("autoTitle") is False
-            or session.settings.get("label") or given_title(session)
-            or (session.session_id, session.title) in self._tried or not worth_a_title(session.title)
+            provider == "demo"
+            or session.epoch == 0
+            or is_temporary(session.key)
+            or not self._gw.live()["agents.defaults.autoTitle"]
+            or session.settings.get("autoTitle") is False
+            or session.settings.get("label")
+            or given_title(session)
+            or (session.session_id, session.title) in self._tried
+            or not worth_a_title(session.title)
         ):
             return
         self._tried.add((session.session_id, session.title))

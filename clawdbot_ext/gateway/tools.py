@@ -46,8 +46,16 @@ class RunTools:
         active = self._active
         titles = {call.id: self._title(call) for call in calls}
         message = step_message(self._gw, active, titles)
-        active.tools = {call.id: {"toolCallId": call.id, "name": call.name, "title": titles[call.id],
-                                  "args": call.arguments, "phase": "start"} for call in calls}
+        active.tools = {
+            call.id: {
+                "toolCallId": call.id,
+                "name": call.name,
+                "title": titles[call.id],
+                "args": call.arguments,
+                "phase": "start",
+            }
+            for call in calls
+        }
         active.stream.restart()
         active.reply.begin_again()
         try:
@@ -91,10 +99,20 @@ class RunTools:
             return
         run = self._active.run
         try:
-            answer = await ask(self._gw, {
-                "command": tool.command(call.arguments), "host": "gateway", "agentId": AGENT_ID, "tool": call.name,
-                "arguments": call.arguments, "title": self._title(call), "sessionKey": run.session_key,
-                "runId": run.run_id, "toolCallId": call.id})
+            answer = await ask(
+                self._gw,
+                {
+                    "command": tool.command(call.arguments),
+                    "host": "gateway",
+                    "agentId": AGENT_ID,
+                    "tool": call.name,
+                    "arguments": call.arguments,
+                    "title": self._title(call),
+                    "sessionKey": run.session_key,
+                    "runId": run.run_id,
+                    "toolCallId": call.id,
+                },
+            )
         except RateLimited as exc:
             raise ToolFailed(exc.message) from exc
         if answer.decision is None:
@@ -107,9 +125,18 @@ class RunTools:
     async def _done(self, call: ToolCall, text: str, failed: bool, started: int, denied: bool = False) -> None:
         took = now_ms() - started
         marks = {"denied": True} if denied else {}
-        await self._store({"role": "toolResult", "toolCallId": call.id, "toolName": call.name, "isError": failed,
-                           "content": [{"type": "text", "text": text}], "durationMs": took, "timestamp": now_ms(),
-                           **marks})
+        await self._store(
+            {
+                "role": "toolResult",
+                "toolCallId": call.id,
+                "toolName": call.name,
+                "isError": failed,
+                "content": [{"type": "text", "text": text}],
+                "durationMs": took,
+                "timestamp": now_ms(),
+                **marks,
+            }
+        )
         self._tell(call, phase="result", output=text, isError=failed, durationMs=took, **marks)
         self._active.tools.pop(call.id, None)
 

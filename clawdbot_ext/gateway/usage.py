@@ -42,8 +42,12 @@ async def usage_cost(gw: Gateway, client: Client, params: UsageCostParams) -> Us
     by_day: dict[str, list[Spent]] = {}
     for row in rows:
         by_day.setdefault(time.strftime("%Y-%m-%d", time.localtime(row.at / 1000)), []).append(row)
-    return UsageCostResult(updated_at=now_ms(), days=days, totals=totals(rows),
-                           daily=[{"date": day, **totals(spent)} for day, spent in sorted(by_day.items())])
+    return UsageCostResult(
+        updated_at=now_ms(),
+        days=days,
+        totals=totals(rows),
+        daily=[{"date": day, **totals(spent)} for day, spent in sorted(by_day.items())],
+    )
 
 
 @method("sessions.usage")
@@ -56,8 +60,15 @@ async def sessions_usage(gw: Gateway, client: Client, params: SessionsUsageParam
     for row in rows:
         by_session.setdefault(row.session_key or "", []).append(row)
     listed: list[dict[str, Any]] = [
-        {"key": name, **totals(spent), "replies": len(spent), "models": sorted({row.model for row in spent}),
-         "lastAt": spent[-1].at} for name, spent in by_session.items()]
+        {
+            "key": name,
+            **totals(spent),
+            "replies": len(spent),
+            "models": sorted({row.model for row in spent}),
+            "lastAt": spent[-1].at,
+        }
+        for name, spent in by_session.items()
+    ]
     listed.sort(key=lambda row: (-row["totalCost"], -row["totalTokens"]))
     return SessionsUsageResult(updated_at=now_ms(), sessions=listed[: params.limit or 100], totals=totals(rows))
 
@@ -67,8 +78,7 @@ def totals(rows: Iterable[Spent]) -> dict[str, Any]:
     sums: dict[str, Any] = dict.fromkeys(("input", "output", "cacheRead", "cacheWrite", "totalTokens"), 0)
     sums |= {"totalCost": 0.0, "missingCostEntries": 0}
     for row in rows:
-        counts = {"input": row.input, "output": row.output, "cacheRead": row.cache_read,
-                  "cacheWrite": row.cache_write}
+        counts = {"input": row.input, "output": row.output, "cacheRead": row.cache_read, "cacheWrite": row.cache_write}
         for name, count in counts.items():
             sums[name] += count
         sums["totalTokens"] += sum(counts.values())

@@ -83,8 +83,9 @@ class ServerConnection:
         except BadFrame as bad:
             return self._close(failure(bad.request_id, bad.error.to_wire()), CloseCode.POLICY, bad.error.message)
         if request.method != "connect":
-            return self.refuse(request.id, Unauthorized("invalid handshake: first request must be connect",
-                                                        reason="NOT_CONNECTED"))
+            return self.refuse(
+                request.id, Unauthorized("invalid handshake: first request must be connect", reason="NOT_CONNECTED")
+            )
         try:
             params = _connect_decoder.decode(request.params)
         except (msgspec.MsgspecError, RecursionError) as exc:

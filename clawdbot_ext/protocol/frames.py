@@ -115,5 +115,9 @@ def event(name: str, payload: bytes, seq: int | None, state_version: Mapping[str
         return b'{"type":"event","event":%b,"payload":%b}' % (encode(name), payload)
     if state_version is not None:
         return b'{"type":"event","event":%b,"payload":%b,"seq":%d,"stateVersion":%b}' % (
-            encode(name), payload, seq, encode(state_version))
+            encode(name),
+            payload,
+            seq,
+            encode(state_version),
+        )
     return b'{"type":"event","event":%b,"payload":%b,"seq":%d}' % (encode(name), payload, seq)

@@ -238,8 +238,16 @@ class Store(Protocol):
 
     # -- runs -------------------------------------------------------------------------------------------------------
     async def accept_run(
-        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
-        options: Mapping[str, Any], start: bool, now: int, place: Place | None = None,
+        self,
+        *,
+        run_id: str,
+        session_key: str,
+        request_hash: str,
+        message: Mapping[str, Any],
+        options: Mapping[str, Any],
+        start: bool,
+        now: int,
+        place: Place | None = None,
     ) -> Accepted:
         """Record a send. Creates the session if there is none. ``message`` carries ``role``, ``content``,
         ``timestamp``; the store adds ``id``, ``seq``, ``runId`` on appending. With ``start`` the user message is
@@ -272,7 +280,13 @@ class Store(Protocol):
         ...
 
     async def finish_run(
-        self, run_id: str, *, state: RunState, message: Mapping[str, Any] | None, result: Mapping[str, Any], now: int,
+        self,
+        run_id: str,
+        *,
+        state: RunState,
+        message: Mapping[str, Any] | None,
+        result: Mapping[str, Any],
+        now: int,
     ) -> Finished:
         """End a run: append ``message`` (the assistant's, with ``usage`` in wire form, or ``None``) to the transcript
         the run started in (even if archived since), add up the counters, set the state. A second call is a no-op
@@ -299,8 +313,14 @@ class Store(Protocol):
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(
-        self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
-        create: bool = False, under: str | None = None,
+        self,
+        *,
+        session_key: str,
+        message: Mapping[str, Any],
+        now: int,
+        run_id: str | None = None,
+        create: bool = False,
+        under: str | None = None,
     ) -> Finished:
         """Append one message outside a run (inject, command result, import).
 
@@ -309,8 +329,15 @@ class Store(Protocol):
         ...
 
     async def history(
-        self, *, session_key: str | None = None, session_id: str | None = None, limit: int,
-        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None, whole: bool = False,
+        self,
+        *,
+        session_key: str | None = None,
+        session_id: str | None = None,
+        limit: int,
+        before_seq: int | None = None,
+        since_seq: int | None = None,
+        max_bytes: int | None = None,
+        whole: bool = False,
     ) -> HistoryPage:
         """The newest ``limit`` messages (before ``before_seq``, exclusive; after ``since_seq``, exclusive), oldest
         first; fewer when their bodies would exceed ``max_bytes`` (the newest one is always given). An unknown session
@@ -342,8 +369,13 @@ class Store(Protocol):
     async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None: ...
 
     async def list_sessions(
-        self, *, limit: int | None = None, active_since: int | None = None, search: str | None = None,
-        label: str | None = None, archived: bool = True,
+        self,
+        *,
+        limit: int | None = None,
+        active_since: int | None = None,
+        search: str | None = None,
+        label: str | None = None,
+        archived: bool = True,
     ) -> Sequence[Session]:
         """Newest first by ``updated_at``; without those set ``archived`` if that is false. ``search`` matches key,
         label and title, case-insensitively."""

@@ -94,7 +94,7 @@ class Incoming:
         with _room():
             view = memoryview(data)
             while view:
-                view = view[self._file.write(view):]
+                view = view[self._file.write(view) :]
         self._hash.update(data)
         self.size += len(data)
 

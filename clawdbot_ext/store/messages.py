@@ -33,8 +33,15 @@ _NO_END = 2**63 - 1
 def _from_row(row: tuple[Any, ...]) -> Message:
     session_id, seq, id_, _, under, place, run_id, role, created_at, body = row
     return Message(
-        session_id=session_id, seq=seq, id=id_, parent_seq=under, shown=place == tree.SHOWN, run_id=run_id, role=role,
-        created_at=created_at, body=Raw(body),
+        session_id=session_id,
+        seq=seq,
+        id=id_,
+        parent_seq=under,
+        shown=place == tree.SHOWN,
+        run_id=run_id,
+        role=role,
+        created_at=created_at,
+        body=Raw(body),
     )
 
 
@@ -48,7 +55,11 @@ def new_id() -> str:
 
 
 def add(
-    conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
+    conn: sqlite3.Connection,
+    session_id: str,
+    message: Mapping[str, Any],
+    now: int,
+    run_id: str | None = None,
     beside: Node | None = None,
 ) -> Message:
     """Append to the path that a transcript shows, archived or not, and count it there.
@@ -66,8 +77,15 @@ def add(
         place["runId"] = run_id
     body = encode({**message, **place})
     added = Message(
-        session_id=session_id, seq=place["seq"], id=place["id"], parent_seq=under, shown=True, run_id=run_id,
-        role=message["role"], created_at=now, body=Raw(body.encode()),
+        session_id=session_id,
+        seq=place["seq"],
+        id=place["id"],
+        parent_seq=under,
+        shown=True,
+        run_id=run_id,
+        role=message["role"],
+        created_at=now,
+        body=Raw(body.encode()),
     )
     conn.execute(_INSERT, (session_id, added.seq, added.id, parent, under, run_id, added.role, now, body))
     transcripts.count(conn, session_id, added.seq, message)
@@ -83,7 +101,12 @@ def insert(
 
 
 def append(
-    conn: sqlite3.Connection, key: str, message: Mapping[str, Any], now: int, run_id: str | None, create: bool,
+    conn: sqlite3.Connection,
+    key: str,
+    message: Mapping[str, Any],
+    now: int,
+    run_id: str | None,
+    create: bool,
     under: str | None = None,
 ) -> Finished:
     """Append to the current transcript of ``key``, or there ``under`` a message. Raises ``NotFound``."""
@@ -101,8 +124,14 @@ def append(
 
 
 def history(
-    conn: sqlite3.Connection, key: str | None, session_id: str | None, limit: int, before_seq: int | None,
-    since_seq: int | None, max_bytes: int | None, whole: bool,
+    conn: sqlite3.Connection,
+    key: str | None,
+    session_id: str | None,
+    limit: int,
+    before_seq: int | None,
+    since_seq: int | None,
+    max_bytes: int | None,
+    whole: bool,
 ) -> HistoryPage:
     """A page of the transcript ``session_id``, or of the current one of ``key``."""
     if session_id is None and key is not None:
@@ -133,6 +162,9 @@ def history(
     page.reverse()
     nodes.reverse()
     return HistoryPage(
-        session=sessions.get(conn, key), session_id=session_id, messages=page, has_more=has_more,
+        session=sessions.get(conn, key),
+        session_id=session_id,
+        messages=page,
+        has_more=has_more,
         branches=() if whole else tree.siblings(conn, session_id, floor_seq, nodes),
     )

@@ -22,8 +22,19 @@ KEPT_MS = 30 * 24 * 3600 * 1000
 """How long the key of a run that has ended is still recognised. Purged when the store opens."""
 
 _FIELDS = (
-    "run_id", "session_key", "session_id", "state", "request_hash", "message", "options", "created_at", "started_at",
-    "ended_at", "text", "thinking", "result",
+    "run_id",
+    "session_key",
+    "session_id",
+    "state",
+    "request_hash",
+    "message",
+    "options",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "text",
+    "thinking",
+    "result",
 )
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM runs"
 
@@ -62,8 +73,15 @@ def queued(conn: sqlite3.Connection, key: str | None) -> Sequence[Run]:
 
 
 def accept(
-    conn: sqlite3.Connection, run_id: str, key: str, request_hash: str, message: Mapping[str, Any],
-    options: Mapping[str, Any], start: bool, now: int, place: Place | None,
+    conn: sqlite3.Connection,
+    run_id: str,
+    key: str,
+    request_hash: str,
+    message: Mapping[str, Any],
+    options: Mapping[str, Any],
+    start: bool,
+    now: int,
+    place: Place | None,
 ) -> Accepted:
     """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else, ``SendDenied``,
     and what ``branches.begin`` raises."""
@@ -157,8 +175,9 @@ def append_step(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any
 
 def _unanswered(conn: sqlite3.Connection, run: Run) -> list[Mapping[str, Any]]:
     """The tool calls of a run that have no result."""
-    rows = conn.execute("SELECT body FROM messages WHERE session_id = ? AND run_id = ? ORDER BY seq",
-                        (run.session_id, run.run_id))
+    rows = conn.execute(
+        "SELECT body FROM messages WHERE session_id = ? AND run_id = ? ORDER BY seq", (run.session_id, run.run_id)
+    )
     calls: dict[str, Mapping[str, Any]] = {}
     for (body,) in rows:
         message = decode(body)
@@ -168,8 +187,12 @@ def _unanswered(conn: sqlite3.Connection, run: Run) -> list[Mapping[str, Any]]:
 
 
 def finish(
-    conn: sqlite3.Connection, run_id: str, state: RunState, message: Mapping[str, Any] | None,
-    result: Mapping[str, Any], now: int,
+    conn: sqlite3.Connection,
+    run_id: str,
+    state: RunState,
+    message: Mapping[str, Any] | None,
+    result: Mapping[str, Any],
+    now: int,
 ) -> Finished:
     """End a run, with its reply in the transcript it started in. Again: nothing but the first one's reply.
 
@@ -214,9 +237,7 @@ def _session_of(conn: sqlite3.Connection, run: Run, now: int) -> Session:
     return sessions.get(conn, run.session_key) or sessions.gone(run.session_key, run.session_id, now)
 
 
-def recover(
-    conn: sqlite3.Connection, now: int, interrupted: Callable[[Run], Mapping[str, Any]]
-) -> Sequence[Run]:
+def recover(conn: sqlite3.Connection, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
     """End what a crash left running; returns those runs as ended, with the text they had come to."""
     ended = []
     for run in _alive(conn, "running", None):
@@ -224,8 +245,9 @@ def recover(
         content += [{"type": "text", "text": run.text}] if run.text else []
         facts = interrupted(run)
         for call in _unanswered(conn, run):
-            messages.add(conn, run.session_id, lost_result(call, str(facts.get("toolMessage", "")), now), now,
-                         run.run_id)
+            messages.add(
+                conn, run.session_id, lost_result(call, str(facts.get("toolMessage", "")), now), now, run.run_id
+            )
         facts = {name: value for name, value in facts.items() if name != "toolMessage"}
         message = {"role": "assistant", "timestamp": now, **facts, "content": content}
         result = {"status": "error", "summary": facts.get("errorMessage", "interrupted")}

@@ -111,6 +111,7 @@ _M001 = (
     "CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL",
 )
 
+
 def m002_records_and_usage(conn: sqlite3.Connection) -> None:
     """Documents of the gateway's own, and the cost of each reply apart from its message, which may be deleted."""
     for statement in _M002:
@@ -226,8 +227,7 @@ def m006_names(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: Sequence[Migration] = (
-    m001_initial, m002_records_and_usage, m003_search, m004_media, m005_tree, m006_names)
+MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search, m004_media, m005_tree, m006_names)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -38,8 +38,7 @@ CREATE = (
     f"INSERT INTO search (rowid, words) SELECT rowid, search_words(body) FROM messages WHERE role IN ({_ROLES})",
 )
 
-REBUILD = (
-    *(f"DROP TRIGGER search_{when}" for when in ("added", "removed", "changed")), "DROP TABLE search", *CREATE)
+REBUILD = (*(f"DROP TRIGGER search_{when}" for when in ("added", "removed", "changed")), "DROP TABLE search", *CREATE)
 """After a change of what the index holds of a message."""
 
 _FIND = """SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, s.label,
@@ -64,9 +63,19 @@ def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -
             continue
         hits.append(
             Hit(
-                position=position, session_key=key, session_id=session_id, seq=seq, message_id=id_, role=role,
-                created_at=at, snippet=cut.text, highlights=cut.highlights, title=title, label=label,
-                archived=bool(archived), shown=bool(shown),
+                position=position,
+                session_key=key,
+                session_id=session_id,
+                seq=seq,
+                message_id=id_,
+                role=role,
+                created_at=at,
+                snippet=cut.text,
+                highlights=cut.highlights,
+                title=title,
+                label=label,
+                archived=bool(archived),
+                shown=bool(shown),
             )
         )
         if len(hits) == limit:

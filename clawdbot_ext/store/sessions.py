@@ -67,7 +67,11 @@ def find(conn: sqlite3.Connection, session_id: str | None, label: str | None) ->
 
 
 def list_of(
-    conn: sqlite3.Connection, limit: int | None, active_since: int | None, search: str | None, label: str | None,
+    conn: sqlite3.Connection,
+    limit: int | None,
+    active_since: int | None,
+    search: str | None,
+    label: str | None,
     archived: bool = True,
 ) -> Sequence[Session]:
     """Newest first."""
@@ -211,9 +215,7 @@ def undo_clear(conn: sqlite3.Connection, key: str, now: int) -> Session:
     return changed(conn, key, session.session_id, now)
 
 
-def delete(
-    conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_until: int, now: int
-) -> Sequence[str]:
+def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_until: int, now: int) -> Sequence[str]:
     """Remove the session, and its transcripts or not; returns the ids of those kept. Raises ``NotFound``.
 
     A key whose session is gone but whose transcripts were kept may be deleted again, with them.
@@ -261,7 +263,5 @@ def undelete(conn: sqlite3.Connection, key: str, now: int) -> Session:
     if conn.execute("SELECT 1 FROM sessions WHERE label = ?", (kept.get("label"),)).fetchone():
         del kept["label"]  # given to another one meanwhile
     insert(conn, key, session_id if there else transcripts.create(conn, key, now), kept, now)
-    conn.execute(
-        "UPDATE sessions SET created_at = ?, updated_at = ? WHERE key = ?", (created_at, updated_at, key)
-    )
+    conn.execute("UPDATE sessions SET created_at = ?, updated_at = ? WHERE key = ?", (created_at, updated_at, key))
     return need(conn, key)

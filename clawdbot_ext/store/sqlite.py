@@ -168,8 +168,16 @@ class SqliteStore:
 
     # -- runs -------------------------------------------------------------------------------------------------------
     async def accept_run(
-        self, *, run_id: str, session_key: str, request_hash: str, message: Mapping[str, Any],
-        options: Mapping[str, Any], start: bool, now: int, place: Place | None = None,
+        self,
+        *,
+        run_id: str,
+        session_key: str,
+        request_hash: str,
+        message: Mapping[str, Any],
+        options: Mapping[str, Any],
+        start: bool,
+        now: int,
+        place: Place | None = None,
     ) -> Accepted:
         return await self._write(
             lambda conn: runs.accept(conn, run_id, session_key, request_hash, message, options, start, now, place)
@@ -185,7 +193,13 @@ class SqliteStore:
         return await self._write(lambda conn: runs.append_step(conn, run_id, message, now))
 
     async def finish_run(
-        self, run_id: str, *, state: RunState, message: Mapping[str, Any] | None, result: Mapping[str, Any], now: int,
+        self,
+        run_id: str,
+        *,
+        state: RunState,
+        message: Mapping[str, Any] | None,
+        result: Mapping[str, Any],
+        now: int,
     ) -> Finished:
         return await self._write(lambda conn: runs.finish(conn, run_id, state, message, result, now))
 
@@ -203,14 +217,27 @@ class SqliteStore:
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(
-        self, *, session_key: str, message: Mapping[str, Any], now: int, run_id: str | None = None,
-        create: bool = False, under: str | None = None,
+        self,
+        *,
+        session_key: str,
+        message: Mapping[str, Any],
+        now: int,
+        run_id: str | None = None,
+        create: bool = False,
+        under: str | None = None,
     ) -> Finished:
         return await self._write(lambda conn: messages.append(conn, session_key, message, now, run_id, create, under))
 
     async def history(
-        self, *, session_key: str | None = None, session_id: str | None = None, limit: int,
-        before_seq: int | None = None, since_seq: int | None = None, max_bytes: int | None = None, whole: bool = False,
+        self,
+        *,
+        session_key: str | None = None,
+        session_id: str | None = None,
+        limit: int,
+        before_seq: int | None = None,
+        since_seq: int | None = None,
+        max_bytes: int | None = None,
+        whole: bool = False,
     ) -> HistoryPage:
         return await self._read(
             lambda conn: messages.history(conn, session_key, session_id, limit, before_seq, since_seq, max_bytes, whole)
@@ -236,8 +263,13 @@ class SqliteStore:
         return await self._read(lambda conn: sessions.find(conn, session_id, label))
 
     async def list_sessions(
-        self, *, limit: int | None = None, active_since: int | None = None, search: str | None = None,
-        label: str | None = None, archived: bool = True,
+        self,
+        *,
+        limit: int | None = None,
+        active_since: int | None = None,
+        search: str | None = None,
+        label: str | None = None,
+        archived: bool = True,
     ) -> Sequence[Session]:
         return await self._read(lambda conn: sessions.list_of(conn, limit, active_since, search, label, archived))
 

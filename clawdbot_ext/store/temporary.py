@@ -50,10 +50,24 @@ class MemoryStore(SqliteStore):
         return await self._write(function)
 
 
-BY_KEY = frozenset({
-    "append", "show_branch", "delete_message", "undelete_message", "get_session", "create_session", "patch_session",
-    "new_transcript", "clear", "undo_clear", "transcripts", "delete_session", "undelete_session", "fork",
-})
+BY_KEY = frozenset(
+    {
+        "append",
+        "show_branch",
+        "delete_message",
+        "undelete_message",
+        "get_session",
+        "create_session",
+        "patch_session",
+        "new_transcript",
+        "clear",
+        "undo_clear",
+        "transcripts",
+        "delete_session",
+        "undelete_session",
+        "fork",
+    }
+)
 """Methods whose first argument, or ``session_key``, is a session's key."""
 BY_RUN = frozenset({"start_run", "save_partial", "append_step", "finish_run", "get_run", "edit_queued"})
 """Methods whose first argument is a run's id."""
@@ -72,16 +86,20 @@ class Routed:
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         if name in BY_KEY:
+
             def by_key(*args: Any, **kwargs: Any) -> Awaitable[Any]:
                 key = args[0] if args else kwargs["session_key"]
                 call: Callable[..., Awaitable[Any]] = getattr(self._of(key), name)
                 return call(*args, **kwargs)
+
             return by_key
         if name in BY_RUN:
+
             def by_run(run_id: str, *args: Any, **kwargs: Any) -> Awaitable[Any]:
                 store = self.temporary if run_id in self._runs else self.kept
                 call: Callable[..., Awaitable[Any]] = getattr(store, name)
                 return call(run_id, *args, **kwargs)
+
             return by_run
         method: Callable[..., Awaitable[Any]] = getattr(self.kept, name)
         return method
@@ -100,9 +118,7 @@ class Routed:
     async def accept_run(self, *, run_id: str, session_key: str, **send: Any) -> Any:
         """A run id means one send, whichever store has it."""
         temporary = is_temporary(session_key)
-        if (run_id in self._runs) != temporary and (
-            not temporary or await self.kept.get_run(run_id) is not None
-        ):
+        if (run_id in self._runs) != temporary and (not temporary or await self.kept.get_run(run_id) is not None):
             raise IdempotencyConflict(f"idempotency key {run_id} was used for another message")
         if temporary:
             self._runs.add(run_id)

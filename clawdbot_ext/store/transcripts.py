@@ -22,7 +22,14 @@ SWEPT_MESSAGES, SWEPT_CHARS = 100, 128 * 1024
 _NO_END = 2**63 - 1
 
 COUNTERS = (
-    "message_count", "input_tokens", "output_tokens", "total_input", "total_output", "total_cost", "title", "preview",
+    "message_count",
+    "input_tokens",
+    "output_tokens",
+    "total_input",
+    "total_output",
+    "total_cost",
+    "title",
+    "preview",
 )
 _ALL = ", ".join(COUNTERS)
 
@@ -211,8 +218,13 @@ def list_of(conn: sqlite3.Connection, key: str) -> Sequence[Transcript]:
     )
     return [
         Transcript(
-            session_id=session_id, session_key=session_key, created_at=created_at, archived_at=archived_at,
-            message_count=message_count, title=title, preview=preview,
+            session_id=session_id,
+            session_key=session_key,
+            created_at=created_at,
+            archived_at=archived_at,
+            message_count=message_count,
+            title=title,
+            preview=preview,
         )
         for session_id, session_key, created_at, archived_at, message_count, title, preview in rows
     ]

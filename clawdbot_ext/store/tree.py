@@ -71,9 +71,7 @@ def floor(conn: sqlite3.Connection, session_id: str) -> int:
 
 def find(conn: sqlite3.Connection, session_id: str, message_id: str, *, gone: bool = False) -> Node:
     """A message of a transcript that was not cleared, nor (unless ``gone``) deleted. Raises ``NotFound``."""
-    row = conn.execute(
-        f"{_NODE} AND id = ? AND seq > ?", (session_id, message_id, floor(conn, session_id))
-    ).fetchone()
+    row = conn.execute(f"{_NODE} AND id = ? AND seq > ?", (session_id, message_id, floor(conn, session_id))).fetchone()
     if row is None or (row[-1] == GONE and not gone):
         raise NotFound(f"no message {message_id} in this conversation")
     return Node(*row)
@@ -119,9 +117,7 @@ def show(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
     way = conn.execute(_WAY, (session_id, seq, low)).fetchall()
     fork = next((number for number, place in way if place == SHOWN), low)
     wanted = ",".join(str(number) for number, place in way if place != SHOWN)
-    conn.execute(
-        "UPDATE messages SET place = 0 WHERE session_id = ? AND seq > ? AND place = 1", (session_id, fork)
-    )
+    conn.execute("UPDATE messages SET place = 0 WHERE session_id = ? AND seq > ? AND place = 1", (session_id, fork))
     conn.execute(
         "UPDATE messages SET place = 1 WHERE session_id = ? AND seq IN (SELECT value FROM json_each(?))",
         (session_id, f"[{wanted}]"),
@@ -153,9 +149,7 @@ def remove(conn: sqlite3.Connection, session_id: str, node: Node, undo_until: in
         if nearest:
             show(conn, session_id, newest_below(conn, session_id, nearest[0]))
         else:
-            goes_on = conn.execute(
-                "SELECT last_seq FROM transcripts WHERE session_id = ?", (session_id,)
-            ).fetchone()[0]
+            goes_on = conn.execute("SELECT last_seq FROM transcripts WHERE session_id = ?", (session_id,)).fetchone()[0]
     conn.execute(
         "INSERT INTO removed (session_id, seq, undo_until, place, last_seq) VALUES (?, ?, ?, ?, ?)",
         (session_id, node.seq, undo_until, node.place, goes_on),
@@ -237,9 +231,7 @@ def _nearest_there(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
 
 def purge_removed(conn: sqlite3.Connection, now: int) -> None:
     """Remove for good the messages whose deletion can no longer be undone."""
-    for session_id, seq in conn.execute(
-        "SELECT session_id, seq FROM removed WHERE undo_until < ?", (now,)
-    ).fetchall():
+    for session_id, seq in conn.execute("SELECT session_id, seq FROM removed WHERE undo_until < ?", (now,)).fetchall():
         conn.execute("DELETE FROM removed WHERE session_id = ? AND seq = ?", (session_id, seq))
         node = at(conn, session_id, seq)
         if node is None:  # cleared, and gone with that

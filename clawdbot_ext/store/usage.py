@@ -26,7 +26,7 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
         return
     cost = (usage.get("cost") or {}).get("total")
     conn.execute(
-        f"""INSERT INTO usage ({', '.join(_FIELDS)}) VALUES
+        f"""INSERT INTO usage ({", ".join(_FIELDS)}) VALUES
             (?, (SELECT session_key FROM transcripts WHERE session_id = ?), ?, ?, ?, ?, ?, ?, ?)""",
         (now, session_id, str(paid.get("provider") or ""), str(paid.get("model") or ""), *tokens, cost),
     )
@@ -35,7 +35,7 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
 def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[Spent]:
     """What replies cost from ``at`` on, oldest first."""
     rows = conn.execute(
-        f"""SELECT {', '.join(_FIELDS)} FROM usage WHERE at >= ? AND (?2 IS NULL OR session_key = ?2) ORDER BY at""",
+        f"""SELECT {", ".join(_FIELDS)} FROM usage WHERE at >= ? AND (?2 IS NULL OR session_key = ?2) ORDER BY at""",
         (at, session_key),
     )
     return [Spent(**dict(zip(_FIELDS, row, strict=True))) for row in rows]

@@ -72,8 +72,15 @@ def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def lost_result(call: Mapping[str, Any], text: str, now: int) -> dict[str, Any]:
     """What stands for the result of a call that a crash cut off."""
-    return {"role": "toolResult", "toolCallId": call["id"], "toolName": call["name"], "isError": True,
-            "interrupted": True, "content": [{"type": "text", "text": text}], "timestamp": now}
+    return {
+        "role": "toolResult",
+        "toolCallId": call["id"],
+        "toolName": call["name"],
+        "isError": True,
+        "interrupted": True,
+        "content": [{"type": "text", "text": text}],
+        "timestamp": now,
+    }
 
 
 def one_line(text: str, limit: int) -> str:

@@ -34,15 +34,28 @@ def test_the_request_carries_system_limit_and_one_cache_mark(api: MessagesAPI) -
     run(ask(api, "hello", system="Be brief.", max_tokens=77, model="claude-sonnet-4-6"))
     body = dict(api.bodies[0])
     assert body.pop("messages") == [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]
-    assert body == {"model": "claude-sonnet-4-6", "max_tokens": 77, "stream": True, "system": "Be brief.",
-                    "cache_control": {"type": "ephemeral"}}
+    assert body == {
+        "model": "claude-sonnet-4-6",
+        "max_tokens": 77,
+        "stream": True,
+        "system": "Be brief.",
+        "cache_control": {"type": "ephemeral"},
+    }
 
 
-@pytest.mark.parametrize(("said", "wire", "noticed"), [
-    ("end_turn", "stop", False), ("stop_sequence", "stop", False), ("max_tokens", "length", True),
-    ("model_context_window_exceeded", "length", True), ("pause_turn", "length", True), ("tool_use", "toolUse", False),
-    ("refusal", "refusal", True), ("something_new", "stop", False),
-])
+@pytest.mark.parametrize(
+    ("said", "wire", "noticed"),
+    [
+        ("end_turn", "stop", False),
+        ("stop_sequence", "stop", False),
+        ("max_tokens", "length", True),
+        ("model_context_window_exceeded", "length", True),
+        ("pause_turn", "length", True),
+        ("tool_use", "toolUse", False),
+        ("refusal", "refusal", True),
+        ("something_new", "stop", False),
+    ],
+)
 def test_stop_reasons_become_the_wires(api: MessagesAPI, said: str, wire: str, noticed: bool) -> None:
     turn = run(ask(api, f"[[tokens=1]][[stop_reason={said}]]"))
     assert turn.outcome.state == "done" and turn.outcome.stop_reason == wire
@@ -128,10 +141,18 @@ async def _models(api: MessagesAPI, name: str = "anthropic") -> list[ModelInfo]:
 def test_models_come_with_their_limits_newest_first(api: MessagesAPI) -> None:
     models = run(_models(api))
     assert [m.id for m in models] == [
-        "claude-sonnet-5-5", "claude-opus-5-5", "claude-sonnet-5", "claude-haiku-4-5-20251001"]
+        "claude-sonnet-5-5",
+        "claude-opus-5-5",
+        "claude-sonnet-5",
+        "claude-haiku-4-5-20251001",
+    ]
     newest, oldest = models[0], models[-1]
     assert (newest.name, newest.line, newest.context_window, newest.max_output) == (
-        "Claude Sonnet 5.5", "sonnet", 1_000_000, 128_000)
+        "Claude Sonnet 5.5",
+        "sonnet",
+        1_000_000,
+        128_000,
+    )
     assert (oldest.context_window, oldest.max_output) == (200_000, 64_000)
     assert newest.spec == "anthropic/claude-sonnet-5-5" and newest.created_at_ms == 1_790_553_600_000
 
@@ -142,19 +163,24 @@ def test_every_page_of_the_list_is_read(api: MessagesAPI) -> None:
 
 
 def test_retired_models_are_left_out_and_deprecated_ones_marked(api: MessagesAPI) -> None:
-    api.models = [claude("claude-a", "A", "sonnet", "2026-01-01", lifecycle="retired"),
-                  claude("claude-b", "B", "sonnet", "2026-01-02", lifecycle="deprecated")]
+    api.models = [
+        claude("claude-a", "A", "sonnet", "2026-01-01", lifecycle="retired"),
+        claude("claude-b", "B", "sonnet", "2026-01-02", lifecycle="deprecated"),
+    ]
     assert [(m.id, m.deprecated) for m in run(_models(api))] == [("claude-b", True)]
 
 
-@pytest.mark.parametrize(("row", "window", "output"), [
-    ({"id": "qwen3-coder", "object": "model", "created": 1, "owned_by": "library"}, 32_768, 8_192),
-    ({"id": "Qwen/Qwen3-8B", "object": "model", "max_model_len": 40_960}, 40_960, 8_192),
-    ({"id": "gemma", "meta": {"n_ctx_train": 131_072, "n_ctx": 4096}}, 4096, 4096),
-    ({"id": "x/y", "context_length": 500_000, "top_provider": {"max_completion_tokens": 99_000}}, 500_000, 99_000),
-    ({"id": "anthropic/claude-opus-5.5"}, 1_000_000, 128_000),
-    ({"id": "claude-something-new", "max_input_tokens": None, "max_tokens": None}, 200_000, 64_000),
-])
+@pytest.mark.parametrize(
+    ("row", "window", "output"),
+    [
+        ({"id": "qwen3-coder", "object": "model", "created": 1, "owned_by": "library"}, 32_768, 8_192),
+        ({"id": "Qwen/Qwen3-8B", "object": "model", "max_model_len": 40_960}, 40_960, 8_192),
+        ({"id": "gemma", "meta": {"n_ctx_train": 131_072, "n_ctx": 4096}}, 4096, 4096),
+        ({"id": "x/y", "context_length": 500_000, "top_provider": {"max_completion_tokens": 99_000}}, 500_000, 99_000),
+        ({"id": "anthropic/claude-opus-5.5"}, 1_000_000, 128_000),
+        ({"id": "claude-something-new", "max_input_tokens": None, "max_tokens": None}, 200_000, 64_000),
+    ],
+)
 def test_limits_are_found_in_what_servers_give_or_assumed(
     api: MessagesAPI, row: dict[str, Any], window: int, output: int
 ) -> None:
@@ -179,19 +205,25 @@ def test_a_server_without_a_list_says_so(api: MessagesAPI) -> None:
 SUMMARIZED = {"type": "adaptive", "display": "summarized"}
 
 
-@pytest.mark.parametrize(("model", "level", "expected"), [
-    ("claude-sonnet-5-5", "off", {"thinking": {"type": "between_tools"}}),
-    ("claude-haiku-5-5", "off", {"thinking": {"type": "disabled"}}),
-    ("claude-opus-5-5", "off",
-     {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}}),
-    ("claude-opus-4-8", "off", {}),
-    ("claude-sonnet-5-5", "high", {"thinking": SUMMARIZED, "output_config": {"effort": "high"}}),
-    ("claude-sonnet-4-6", "minimal", {"thinking": SUMMARIZED, "output_config": {"effort": "low"}}),
-    ("anthropic/claude-opus-5.5", "medium", {"thinking": SUMMARIZED, "output_config": {"effort": "medium"}}),
-    ("claude-haiku-4-5-20251001", "medium", {"thinking": {"type": "enabled", "budget_tokens": 8192}}),
-    ("qwen3-coder", "off", {}),
-    ("qwen3-coder", "low", {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
-])
+@pytest.mark.parametrize(
+    ("model", "level", "expected"),
+    [
+        ("claude-sonnet-5-5", "off", {"thinking": {"type": "between_tools"}}),
+        ("claude-haiku-5-5", "off", {"thinking": {"type": "disabled"}}),
+        (
+            "claude-opus-5-5",
+            "off",
+            {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}},
+        ),
+        ("claude-opus-4-8", "off", {}),
+        ("claude-sonnet-5-5", "high", {"thinking": SUMMARIZED, "output_config": {"effort": "high"}}),
+        ("claude-sonnet-4-6", "minimal", {"thinking": SUMMARIZED, "output_config": {"effort": "low"}}),
+        ("anthropic/claude-opus-5.5", "medium", {"thinking": SUMMARIZED, "output_config": {"effort": "medium"}}),
+        ("claude-haiku-4-5-20251001", "medium", {"thinking": {"type": "enabled", "budget_tokens": 8192}}),
+        ("qwen3-coder", "off", {}),
+        ("qwen3-coder", "low", {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
+    ],
+)
 def test_thinking_levels_take_the_form_the_model_accepts(model: str, level: Any, expected: dict[str, Any]) -> None:
     assert thinking_params(thinking_of(model), level, 32_000) == expected
 
@@ -203,8 +235,15 @@ def test_a_reply_too_short_to_think_in_has_no_budget() -> None:
 
 def test_what_the_list_says_of_thinking_counts_more_than_the_table(api: MessagesAPI) -> None:
     types = {"adaptive": {"supported": True}, "enabled": {"supported": False}, "disabled": {"supported": True}}
-    api.models = [claude("claude-opus-5-5", "Opus", "opus", "2026-09-21",
-                         capabilities={"thinking": {"supported": True, "types": types}})]
+    api.models = [
+        claude(
+            "claude-opus-5-5",
+            "Opus",
+            "opus",
+            "2026-09-21",
+            capabilities={"thinking": {"supported": True, "types": types}},
+        )
+    ]
 
     async def go() -> None:
         provider = AnthropicProvider("anthropic", "k", api.url)
@@ -219,21 +258,29 @@ def test_what_the_list_says_of_thinking_counts_more_than_the_table(api: Messages
 # -- events ---------------------------------------------------------------------------------------------------------
 def test_events_and_blocks_of_unknown_kinds_are_passed_over() -> None:
     assembly = Assembly()
-    shown = [assembly.take(event) for event in (
-        {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
-        {"type": "new_in_2027", "delta": 3},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "hologram", "beam": 1}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "beam_delta", "beam": 2}},
-        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "no start came"}},
-        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": None}},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"},
-         "usage": {"output_tokens": 9, "cache_read_input_tokens": 4, "input_tokens": None}},
-        {},
-    )]
+    shown = [
+        assembly.take(event)
+        for event in (
+            {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
+            {"type": "new_in_2027", "delta": 3},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "hologram", "beam": 1}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "beam_delta", "beam": 2}},
+            {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "no start came"}},
+            {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": None}},
+            {
+                "type": "message_delta",
+                "delta": {"stop_reason": "end_turn"},
+                "usage": {"output_tokens": 9, "cache_read_input_tokens": 4, "input_tokens": None},
+            },
+            {},
+        )
+    ]
     assert [event.text for event in shown if event is not None] == ["no start came"]
     assert assembly.completed() == Completed(
-        "end_turn", [{"type": "hologram", "beam": 1}, {"type": "text", "text": "no start came"}],
-        Usage(input=5, output=9, cache_read=4))
+        "end_turn",
+        [{"type": "hologram", "beam": 1}, {"type": "text", "text": "no start came"}],
+        Usage(input=5, output=9, cache_read=4),
+    )
 
 
 def test_a_block_that_starts_with_text_loses_none_of_it() -> None:

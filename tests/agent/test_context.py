@@ -36,7 +36,10 @@ def texts(fitted: Fitted) -> list[tuple[str, list[str]]]:
 
 def test_a_conversation_is_sent_in_order() -> None:
     assert texts(fit(user("one"), assistant("two"), user("three"))) == [
-        ("user", ["one"]), ("assistant", ["two"]), ("user", ["three"])]
+        ("user", ["one"]),
+        ("assistant", ["two"]),
+        ("user", ["three"]),
+    ]
 
 
 def test_answers_of_commands_are_not_part_of_it() -> None:
@@ -56,11 +59,14 @@ def test_nothing_empty_is_sent() -> None:
     assert texts(fit(user("one"), empty, blank, user("  "), user("two"))) == [("user", ["one", "two"])]
 
 
-@pytest.mark.parametrize(("reason", "note"), [
-    ("interrupted", "[This reply was cut off here by a lost connection.]"),
-    ("aborted", "[The user stopped this reply here.]"),
-    ("error", "[This reply ended here because of an error.]"),
-])
+@pytest.mark.parametrize(
+    ("reason", "note"),
+    [
+        ("interrupted", "[This reply was cut off here by a lost connection.]"),
+        ("aborted", "[The user stopped this reply here.]"),
+        ("error", "[This reply ended here because of an error.]"),
+    ],
+)
 def test_an_unfinished_reply_is_sent_with_a_note(reason: str, note: str) -> None:
     sent = texts(fit(user("one"), assistant("half a rep", stopReason=reason), user("go on")))
     assert sent[1] == ("assistant", [f"half a rep\n\n{note}"])
@@ -82,9 +88,15 @@ def test_what_the_demo_was_asked_and_said_is_not_sent_to_a_model() -> None:
 
 
 def test_the_time_is_told_once_and_again_after_a_pause() -> None:
-    sent = texts(fit(
-        user("one", timestamp=NOON), assistant("a"), user("two", timestamp=NOON + 5 * MINUTE), assistant("b"),
-        user("three", timestamp=NOON + 90 * MINUTE)))
+    sent = texts(
+        fit(
+            user("one", timestamp=NOON),
+            assistant("a"),
+            user("two", timestamp=NOON + 5 * MINUTE),
+            assistant("b"),
+            user("three", timestamp=NOON + 90 * MINUTE),
+        )
+    )
     assert sent[0] == ("user", ["<time>2026-11-22 12:00 +0900</time>", "one"])
     assert sent[2] == ("user", ["two"])
     assert sent[4] == ("user", ["<time>2026-11-22 13:30 +0900</time>", "three"])
@@ -178,15 +190,27 @@ def test_replies_to_a_shortened_conversation_do_not_mislead_the_correction(facto
 
 
 ROLE = st.sampled_from(["user", "assistant", "toolResult"])
-MESSAGE = st.fixed_dictionaries({
-    "role": ROLE,
-    "content": st.one_of(st.text(max_size=40), st.lists(st.fixed_dictionaries(
-        {"type": st.sampled_from(["text", "thinking", "image"]), "text": st.text(max_size=40)}), max_size=3)),
-}, optional={
-    "stopReason": st.sampled_from(["stop", "aborted", "interrupted", "injected", "command"]),
-    "command": st.just("/status"), "demo": st.booleans(), "timestamp": st.integers(0, 2**41),
-    "usage": st.fixed_dictionaries({"input": st.integers(0, 10**6), "cacheRead": st.integers(0, 10**6)}),
-})
+MESSAGE = st.fixed_dictionaries(
+    {
+        "role": ROLE,
+        "content": st.one_of(
+            st.text(max_size=40),
+            st.lists(
+                st.fixed_dictionaries(
+                    {"type": st.sampled_from(["text", "thinking", "image"]), "text": st.text(max_size=40)}
+                ),
+                max_size=3,
+            ),
+        ),
+    },
+    optional={
+        "stopReason": st.sampled_from(["stop", "aborted", "interrupted", "injected", "command"]),
+        "command": st.just("/status"),
+        "demo": st.booleans(),
+        "timestamp": st.integers(0, 2**41),
+        "usage": st.fixed_dictionaries({"input": st.integers(0, 10**6), "cacheRead": st.integers(0, 10**6)}),
+    },
+)
 
 
 @pytest.mark.slow

@@ -17,30 +17,36 @@ def joined(kept: str, space: str, answer: str, size: int = 3) -> str:
 
 
 @pytest.mark.parametrize("size", [1, 4, 1000])
-@pytest.mark.parametrize(("kept", "space", "answer", "whole"), [
-    ("The quick brown fox", "", "brown fox jumps over", "The quick brown fox jumps over"),
-    ("The quick brown fox", " ", "The quick brown fox jumps", "The quick brown fox jumps"),
-    ("an eleph", "", "an elephant", "an elephant"),
-    ("def f(x):\n    return x", "", "    return x + 1\n", "def f(x):\n    return x + 1\n"),
-    ("a first line of it", "\n\n", "first line of it\n\nand a second", "a first line of it\n\nand a second"),
-    ("데이터를 그려 보겠습", "", "그려 보겠습니다.", "데이터를 그려 보겠습니다."),
-    ("The end of it all is", "", "here, without repeating", "The end of it all is here, without repeating"),
-    ("The end of it all is", " ", "here", "The end of it all is here"),
-    ("이렇게 하면 됩", "", "니다.", "이렇게 하면 됩니다."),
-    ("one two three four", "", ", five", "one two three four, five"),
-    ("a list:\n- one", "\n", "- two", "a list:\n- one\n- two"),
-    ("nothing follows this", "", "nothing follows this", "nothing follows this"),
-    ("nothing follows this", "", "", "nothing follows this"),
-])
+@pytest.mark.parametrize(
+    ("kept", "space", "answer", "whole"),
+    [
+        ("The quick brown fox", "", "brown fox jumps over", "The quick brown fox jumps over"),
+        ("The quick brown fox", " ", "The quick brown fox jumps", "The quick brown fox jumps"),
+        ("an eleph", "", "an elephant", "an elephant"),
+        ("def f(x):\n    return x", "", "    return x + 1\n", "def f(x):\n    return x + 1\n"),
+        ("a first line of it", "\n\n", "first line of it\n\nand a second", "a first line of it\n\nand a second"),
+        ("데이터를 그려 보겠습", "", "그려 보겠습니다.", "데이터를 그려 보겠습니다."),
+        ("The end of it all is", "", "here, without repeating", "The end of it all is here, without repeating"),
+        ("The end of it all is", " ", "here", "The end of it all is here"),
+        ("이렇게 하면 됩", "", "니다.", "이렇게 하면 됩니다."),
+        ("one two three four", "", ", five", "one two three four, five"),
+        ("a list:\n- one", "\n", "- two", "a list:\n- one\n- two"),
+        ("nothing follows this", "", "nothing follows this", "nothing follows this"),
+        ("nothing follows this", "", "", "nothing follows this"),
+    ],
+)
 def test_the_seam_is_not_seen(kept, space, answer, whole, size):
     assert joined(kept, space, answer, size) == whole
 
 
-@pytest.mark.parametrize(("model", "prefill", "fields", "answer"), [
-    ("claude-haiku-4-5-20251001", True, {}, " jumps over"),
-    ("claude-haiku-4-5-20251001", False, {"thinking": "low", "max_tokens": 4000}, "brown fox jumps over"),
-    ("claude-sonnet-5-5", False, {}, "brown fox jumps over"),
-])
+@pytest.mark.parametrize(
+    ("model", "prefill", "fields", "answer"),
+    [
+        ("claude-haiku-4-5-20251001", True, {}, " jumps over"),
+        ("claude-haiku-4-5-20251001", False, {"thinking": "low", "max_tokens": 4000}, "brown fox jumps over"),
+        ("claude-sonnet-5-5", False, {}, "brown fox jumps over"),
+    ],
+)
 def test_a_model_that_takes_the_beginning_of_its_reply_gets_it_and_any_other_is_asked(
     messages_api, model, prefill, fields, answer
 ):

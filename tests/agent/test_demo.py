@@ -35,14 +35,21 @@ def test_it_speaks_korean() -> None:
     assert "데모" in answer and "**설정**" in answer and "ANTHROPIC_API_KEY" in answer
 
 
-@pytest.mark.parametrize(("english", "korean", "token"), [
-    ("show me code", "코드 보여 줘", "```python"),
-    ("a table please", "표를 그려 줘", "|--:|"),
-    ("some math", "수식 보여 줘", "$$"),
-    ("markdown", "마크다운", "> "),
-    ("This cell fails. Find the cause and give the corrected cell.", "원인을 찾고 고친 셀을 주세요.", "ratio(3, 0)"),
-    ("how do I set an api key", "API 키는 어떻게 넣어?", "clawdbot config set"),
-])
+@pytest.mark.parametrize(
+    ("english", "korean", "token"),
+    [
+        ("show me code", "코드 보여 줘", "```python"),
+        ("a table please", "표를 그려 줘", "|--:|"),
+        ("some math", "수식 보여 줘", "$$"),
+        ("markdown", "마크다운", "> "),
+        (
+            "This cell fails. Find the cause and give the corrected cell.",
+            "원인을 찾고 고친 셀을 주세요.",
+            "ratio(3, 0)",
+        ),
+        ("how do I set an api key", "API 키는 어떻게 넣어?", "clawdbot config set"),
+    ],
+)
 def test_it_shows_what_it_is_asked_for_in_either_language(english: str, korean: str, token: str) -> None:
     assert token in ask(english).shown
     assert token in ask(korean, locale="ko").shown
@@ -62,9 +69,15 @@ def test_what_is_streamed_is_the_whole_answer_word_by_word() -> None:
     assert turn.reply.content == [{"type": "text", "text": turn.shown}] and len(turn.events) > 40
 
 
-@pytest.mark.parametrize(("text", "kind", "attempts"), [
-    ("error 529", "overloaded", 4), ("오류 529", "overloaded", 4), ("error 401", "auth", 1), ("error 500", "server", 4),
-])
+@pytest.mark.parametrize(
+    ("text", "kind", "attempts"),
+    [
+        ("error 529", "overloaded", 4),
+        ("오류 529", "overloaded", 4),
+        ("error 401", "auth", 1),
+        ("error 500", "server", 4),
+    ],
+)
 def test_an_error_on_request_looks_like_a_real_one(text: str, kind: str, attempts: int) -> None:
     turn = ask(text)
     assert turn.outcome.state == "failed" and turn.kind == kind and turn.reply.attempts == attempts
@@ -112,8 +125,10 @@ async def _models() -> list[ModelInfo]:
 
 
 def test_neither_the_demo_nor_the_registry_loads_the_sdk() -> None:
-    code = ("import sys, clawdbot_ext.agent.registry, clawdbot_ext.agent.turn, clawdbot_ext.agent.context\n"
-            "print([m for m in sys.modules if m.split('.')[0] in ('anthropic', 'httpx2', 'pydantic')])")
+    code = (
+        "import sys, clawdbot_ext.agent.registry, clawdbot_ext.agent.turn, clawdbot_ext.agent.context\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('anthropic', 'httpx2', 'pydantic')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10)
     assert done.stdout.strip() == "[]", done.stderr
 

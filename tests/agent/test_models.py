@@ -93,7 +93,8 @@ def test_a_reply_goes_on_with_the_provider_it_began_with(keyed: Env, env: Env) -
         providers = Providers(source)
         provider = await providers.get("anthropic")
         task = asyncio.create_task(
-            run_turn(provider, request("[[tokens=20]][[delay_ms=5]]"), reply, lambda _: begun.set()))
+            run_turn(provider, request("[[tokens=20]][[delay_ms=5]]"), reply, lambda _: begun.set())
+        )
         await begun.wait()
         source.env = env
         providers.reload()
@@ -105,8 +106,11 @@ def test_a_reply_goes_on_with_the_provider_it_began_with(keyed: Env, env: Env) -
 
 
 def test_a_server_of_ones_own_needs_no_key_and_anthropics_does(env: Env, api: MessagesAPI) -> None:
-    write(env, '{models: {providers: {anthropic: {baseUrl: "https://api.anthropic.com"}, '
-               f'ollama: {{baseUrl: "{api.url}"}}}}}}}}')
+    write(
+        env,
+        '{models: {providers: {anthropic: {baseUrl: "https://api.anthropic.com"}, '
+        f'ollama: {{baseUrl: "{api.url}"}}}}}}}}',
+    )
     assert list(Providers(Source(env)).current()) == ["ollama"]
 
 
@@ -186,23 +190,37 @@ def test_a_configured_model_is_the_default(catalogue: Callable[..., Any], keyed:
     assert catalogue(lambda c: c.default().id) == "claude-opus-5-5"
 
 
-@pytest.mark.parametrize(("spec", "found"), [
-    ("anthropic/claude-opus-5-5", "claude-opus-5-5"), ("claude-sonnet-5", "claude-sonnet-5"),
-    ("CLAUDE-SONNET-5", "claude-sonnet-5"), ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
-    ("claude-opus-5.5", "claude-opus-5-5"),
-    ("anthropic/claude-haiku-4-5", "claude-haiku-4-5-20251001"), ("Claude Opus 5.5", "claude-opus-5-5"),
-    ("sonnet", "claude-sonnet-5-5"), ("opus", "claude-opus-5-5"), ("haiku", "claude-haiku-4-5-20251001"),
-    ("anthropic/sonnet", "claude-sonnet-5-5"), ("claude-sonnet-latest", "claude-sonnet-5-5"),
-    ("default", "claude-sonnet-5-5"), (" opus ", "claude-opus-5-5"),
-])
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ("anthropic/claude-opus-5-5", "claude-opus-5-5"),
+        ("claude-sonnet-5", "claude-sonnet-5"),
+        ("CLAUDE-SONNET-5", "claude-sonnet-5"),
+        ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        ("claude-opus-5.5", "claude-opus-5-5"),
+        ("anthropic/claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        ("Claude Opus 5.5", "claude-opus-5-5"),
+        ("sonnet", "claude-sonnet-5-5"),
+        ("opus", "claude-opus-5-5"),
+        ("haiku", "claude-haiku-4-5-20251001"),
+        ("anthropic/sonnet", "claude-sonnet-5-5"),
+        ("claude-sonnet-latest", "claude-sonnet-5-5"),
+        ("default", "claude-sonnet-5-5"),
+        (" opus ", "claude-opus-5-5"),
+    ],
+)
 def test_a_model_can_be_named_in_several_ways(catalogue: Callable[..., Any], spec: str, found: str) -> None:
     assert catalogue(lambda c: c.resolve(spec).spec) == f"anthropic/{found}"
 
 
-@pytest.mark.parametrize(("spec", "near"), [
-    ("sonet", "sonnet"), ("claude-opus-5-6", "claude-opus-5-5"),
-    ("anthropic/claude-sonet-5", "anthropic/claude-sonnet-5"),
-])
+@pytest.mark.parametrize(
+    ("spec", "near"),
+    [
+        ("sonet", "sonnet"),
+        ("claude-opus-5-6", "claude-opus-5-5"),
+        ("anthropic/claude-sonet-5", "anthropic/claude-sonnet-5"),
+    ],
+)
 def test_an_unknown_name_is_refused_with_near_ones(catalogue: Callable[..., Any], spec: str, near: str) -> None:
     with pytest.raises(UnknownModel) as caught:
         catalogue(lambda c: c.resolve(spec))
@@ -215,8 +233,9 @@ def test_nothing_is_near_to_nonsense(catalogue: Callable[..., Any]) -> None:
     assert caught.value.facts["suggestions"] == []
 
 
-def test_a_model_released_after_the_list_was_fetched_is_found(catalogue: Callable[..., Any], api: MessagesAPI,
-                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_released_after_the_list_was_fetched_is_found(
+    catalogue: Callable[..., Any], api: MessagesAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(models, "RETRY_S", 0.0)
 
     async def choose(c: models.ModelCatalogue) -> str:
@@ -231,8 +250,9 @@ def test_a_session_of_the_demos_time_gets_the_default(catalogue: Callable[..., A
     assert catalogue(lambda c: c.choose("demo/demo")).spec == "anthropic/claude-sonnet-5-5"
 
 
-def test_while_the_provider_cannot_be_asked_names_are_taken_at_their_word(catalogue: Callable[..., Any],
-                                                                          api: MessagesAPI) -> None:
+def test_while_the_provider_cannot_be_asked_names_are_taken_at_their_word(
+    catalogue: Callable[..., Any], api: MessagesAPI
+) -> None:
     api.models = None
 
     def look(c: models.ModelCatalogue) -> tuple[str, str, Any]:
@@ -241,8 +261,9 @@ def test_while_the_provider_cannot_be_asked_names_are_taken_at_their_word(catalo
     assert catalogue(look) == ("anthropic/claude-future-9", "claude-sonnet-5-5", "not_found")
 
 
-def test_old_news_is_served_while_new_is_fetched(catalogue: Callable[..., Any], api: MessagesAPI,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_news_is_served_while_new_is_fetched(
+    catalogue: Callable[..., Any], api: MessagesAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(models, "FRESH_S", 0.0)
 
     async def look(c: models.ModelCatalogue) -> tuple[int, int]:
@@ -270,7 +291,9 @@ def test_configured_models_replace_the_list_and_bring_their_limits(env: Env, api
     write(env, local(api.url, '["qwen3-coder", {id: "gemma", name: "Gemma 3", contextWindow: 8192, maxTokens: 2048}]'))
     catalogue = Providers(Source(env)).models
     assert [(m.spec, m.name, m.context_window, m.max_output) for m in catalogue.offered()] == [
-        ("ollama/qwen3-coder", "qwen3-coder", 32_768, 8_192), ("ollama/gemma", "Gemma 3", 8192, 2048)]
+        ("ollama/qwen3-coder", "qwen3-coder", 32_768, 8_192),
+        ("ollama/gemma", "Gemma 3", 8192, 2048),
+    ]
     assert catalogue.default().spec == "ollama/qwen3-coder"
 
 
@@ -293,23 +316,31 @@ MILLION = Usage(input=1_000_000, output=1_000_000, cache_read=1_000_000, cache_w
 SMALL = Usage(input=1000, output=1000)
 
 
-@pytest.mark.parametrize(("model", "usage", "total"), [
-    ("claude-sonnet-5-5", MILLION, 2 + 10 + 0.10 + 2.50),
-    ("claude-opus-5-5", MILLION, 4 + 20 + 0.20 + 5),
-    ("claude-haiku-4-5-20251001", SMALL, 0.006),
-    ("claude-haiku-5-5", SMALL, 0.0006),
-    ("claude-haiku-5-5", Usage(input=99_000, cache_read=2_000), (99 * 0.50 + 2 * 0.05) / 1000),
-])
+@pytest.mark.parametrize(
+    ("model", "usage", "total"),
+    [
+        ("claude-sonnet-5-5", MILLION, 2 + 10 + 0.10 + 2.50),
+        ("claude-opus-5-5", MILLION, 4 + 20 + 0.20 + 5),
+        ("claude-haiku-4-5-20251001", SMALL, 0.006),
+        ("claude-haiku-5-5", SMALL, 0.0006),
+        ("claude-haiku-5-5", Usage(input=99_000, cache_read=2_000), (99 * 0.50 + 2 * 0.05) / 1000),
+    ],
+)
 def test_a_reply_costs_what_the_price_list_says(env: Env, model: str, usage: Usage, total: float) -> None:
     cost = Providers(Source(env)).models.cost("anthropic", model, usage)
     assert set(cost) == {"input", "output", "cacheRead", "cacheWrite", "total"}
     assert cost["total"] == pytest.approx(total)
 
 
-@pytest.mark.parametrize(("provider", "model"), [
-    ("anthropic", "claude-unheard-of"), ("ollama", "claude-sonnet-5-5"), ("demo", "demo"),
-    ("anthropic", "claude-mythos-5-2"),
-])
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("anthropic", "claude-unheard-of"),
+        ("ollama", "claude-sonnet-5-5"),
+        ("demo", "demo"),
+        ("anthropic", "claude-mythos-5-2"),
+    ],
+)
 def test_an_unknown_price_is_nothing_and_known_to_be_unknown(env: Env, provider: str, model: str) -> None:
     catalogue = Providers(Source(env)).models
     assert catalogue.cost(provider, model, MILLION)["total"] == 0 and not catalogue.has_price(provider, model)
@@ -320,10 +351,18 @@ def test_a_price_can_be_configured(env: Env, api: MessagesAPI) -> None:
     assert Providers(Source(env)).models.cost("ollama", "hosted", MILLION)["total"] == 3
 
 
-@pytest.mark.parametrize("spelling", [
-    "claude-opus-4-5", "claude-opus-4-5-20251101", "anthropic/claude-opus-4.5", "claude-opus-4-5@20251101",
-    "anthropic.claude-opus-4-5-20251101-v1:0", "Claude-Opus-4-5-latest", "claude-opus-4-5[1m]",
-])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "claude-opus-4-5",
+        "claude-opus-4-5-20251101",
+        "anthropic/claude-opus-4.5",
+        "claude-opus-4-5@20251101",
+        "anthropic.claude-opus-4-5-20251101-v1:0",
+        "Claude-Opus-4-5-latest",
+        "claude-opus-4-5[1m]",
+    ],
+)
 def test_a_model_is_known_by_every_spelling_of_its_id(spelling: str) -> None:
     row = lookup(spelling)
     assert row is not None and row.id == "claude-opus-4-5"

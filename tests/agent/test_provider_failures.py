@@ -15,9 +15,17 @@ from tests.support.messages_api import MessagesAPI
 from tests.support.turns import Turn, ask, request, take
 
 
-@pytest.mark.parametrize(("status", "kind"), [
-    (400, "invalid"), (401, "auth"), (402, "billing"), (403, "auth"), (404, "not_found"), (413, "too_large"),
-])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid"),
+        (401, "auth"),
+        (402, "billing"),
+        (403, "auth"),
+        (404, "not_found"),
+        (413, "too_large"),
+    ],
+)
 def test_an_error_that_another_try_cannot_cure_is_reported_at_once(api: MessagesAPI, status: int, kind: str) -> None:
     turn = run(ask(api, f"[[error={status}]]"))
     assert turn.outcome.state == "failed" and turn.outcome.stop_reason == "error"
@@ -65,10 +73,13 @@ def test_no_try_begins_after_the_time_for_retries_is_over(api: MessagesAPI) -> N
     assert turn.clock.now <= RetryPolicy().budget_s
 
 
-@pytest.mark.parametrize("text", [
-    "[[error=429]][[code=enforced_spend_limit_reached]]",
-    "[[error=400]][[message=Your credit balance is too low to access the API]]",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[error=429]][[code=enforced_spend_limit_reached]]",
+        "[[error=400]][[message=Your credit balance is too low to access the API]]",
+    ],
+)
 def test_an_account_without_means_is_told_so_and_not_retried(api: MessagesAPI, text: str) -> None:
     turn = run(ask(api, text))
     assert turn.kind == "billing" and len(api.bodies) == 1
@@ -96,10 +107,18 @@ def test_a_person_is_told_in_their_language_what_to_do(api: MessagesAPI) -> None
     assert turn.outcome.error is not None and "설정 화면" in turn.outcome.error["hint"]
 
 
-@pytest.mark.parametrize(("shape", "kind"), [
-    ("fin", "cut"), ("rst", "cut"), ("clean", "cut"), ("close", "cut"), ("error_event", "overloaded"),
-    ("bad_json", "protocol"), ("bad_utf8", "protocol"),
-])
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ("fin", "cut"),
+        ("rst", "cut"),
+        ("clean", "cut"),
+        ("close", "cut"),
+        ("error_event", "overloaded"),
+        ("bad_json", "protocol"),
+        ("bad_utf8", "protocol"),
+    ],
+)
 @pytest.mark.parametrize("thinking", [0, 1])
 def test_a_reply_that_is_cut_is_interrupted_with_its_text_kept(
     api: MessagesAPI, shape: str, kind: str, thinking: int
@@ -187,7 +206,8 @@ def test_cancelling_in_mid_reply_keeps_the_text_and_closes_the_stream(api: Messa
         shown = begun()
         provider = AnthropicProvider("anthropic", "k", api.url)
         task = asyncio.create_task(
-            run_turn(provider, request("[[tokens=1000]][[delay_ms=5]]"), reply, lambda _: shown.set()))
+            run_turn(provider, request("[[tokens=1000]][[delay_ms=5]]"), reply, lambda _: shown.set())
+        )
         await shown.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -203,8 +223,9 @@ def test_cancelling_ends_the_wait_before_a_retry(api: MessagesAPI) -> None:
     async def go() -> None:
         waiting = asyncio.Event()
         provider = AnthropicProvider("anthropic", "k", api.url)
-        task = asyncio.create_task(run_turn(
-            provider, request("[[error=429]][[retry_after=50]]"), Reply(), lambda _: waiting.set()))
+        task = asyncio.create_task(
+            run_turn(provider, request("[[error=429]][[retry_after=50]]"), Reply(), lambda _: waiting.set())
+        )
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -61,11 +61,20 @@ def test_a_call_and_its_result_go_round_over_the_real_stream(api: MessagesAPI) -
     assert first["tools"] == [{"name": "look", "description": SPEC.description, "input_schema": SPEC.parameters}]
     assert second["tools"] == first["tools"] and second["messages"][0] == first["messages"][0]
     assert second["messages"][1:] == [
-        {"role": "assistant", "content": [
-            {"type": "thinking", "thinking": "h0 h1 ", "signature": "sig"},
-            {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "매출.csv"}}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1",
-                                      "content": [{"type": "text", "text": "saw 매출.csv"}]}]}]
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "h0 h1 ", "signature": "sig"},
+                {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "매출.csv"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "saw 매출.csv"}]}
+            ],
+        },
+    ]
     assert desk.steps == [("", ["toolu_1"])]
 
 
@@ -128,9 +137,12 @@ def says(role: str, text: str) -> dict[str, Any]:
 def test_a_stored_conversation_gives_each_call_its_result_also_where_one_is_missing() -> None:
     calls = [{"type": "toolCall", "id": i, "name": "look", "arguments": {"at": i}} for i in ("a", "b")]
     history = stored(
-        says("user", "look twice"), {"role": "assistant", "content": calls, "stopReason": "toolUse"},
+        says("user", "look twice"),
+        {"role": "assistant", "content": calls, "stopReason": "toolUse"},
         {"role": "toolResult", "toolCallId": "b", "content": [{"type": "text", "text": "saw b"}]},
-        says("assistant", "done"), says("user", "and now?"))
+        says("assistant", "done"),
+        says("user", "and now?"),
+    )
     sent = build(history, window=100_000, max_output=1000).messages
     assert [m["role"] for m in sent] == ["user", "assistant", "user", "assistant", "user"]
     assert [b["type"] for b in sent[1]["content"]] == ["tool_use", "tool_use"]
@@ -140,17 +152,24 @@ def test_a_stored_conversation_gives_each_call_its_result_also_where_one_is_miss
 
 
 def test_a_conversation_too_long_never_begins_with_a_result() -> None:
-    turn = [says("user", "q " * 200), {"role": "assistant", "stopReason": "toolUse", "content": [
-        {"type": "toolCall", "id": "a", "name": "look", "arguments": {"at": "x " * 300}}]},
+    turn = [
+        says("user", "q " * 200),
+        {
+            "role": "assistant",
+            "stopReason": "toolUse",
+            "content": [{"type": "toolCall", "id": "a", "name": "look", "arguments": {"at": "x " * 300}}],
+        },
         {"role": "toolResult", "toolCallId": "a", "content": [{"type": "text", "text": "y " * 300}]},
-        says("assistant", "z " * 200)]
+        says("assistant", "z " * 200),
+    ]
     fitted = build(stored(*turn * 10, says("user", "last")), window=3000, max_output=500)
     assert fitted.dropped and fitted.messages[0]["role"] == "user"
     assert fitted.messages[0]["content"][0]["type"] == "text"
 
 
-@pytest.mark.parametrize(("expression", "value"), [
-    ("6*7", "42"), ("-(2+3)//2", "-3"), ("2**10 % 7", "2"), ("1/4", "0.25")])
+@pytest.mark.parametrize(
+    ("expression", "value"), [("6*7", "42"), ("-(2+3)//2", "-3"), ("2**10 % 7", "2"), ("1/4", "0.25")]
+)
 def test_the_demo_calculates(expression: str, value: str) -> None:
     assert calculate(expression) == value
 

@@ -36,17 +36,34 @@ class CommandLine:
         self.package, self.node, self.gateway, self.home = package, node, gateway, home
         state = home / ".clawdbot"
         state.mkdir(parents=True, exist_ok=True)
-        (state / "clawdbot.json").write_text(json.dumps({
-            "gateway": {"mode": "local", "port": gateway.port, "bind": "loopback",
-                        "auth": {"mode": "token", "token": gateway.token}},
-            "agents": {"defaults": {"workspace": str(home / "workspace"), "skipBootstrap": True}},
-            "cron": {"enabled": False}, "plugins": {"enabled": False}, "update": {"checkOnStart": False}}))
+        (state / "clawdbot.json").write_text(
+            json.dumps(
+                {
+                    "gateway": {
+                        "mode": "local",
+                        "port": gateway.port,
+                        "bind": "loopback",
+                        "auth": {"mode": "token", "token": gateway.token},
+                    },
+                    "agents": {"defaults": {"workspace": str(home / "workspace"), "skipBootstrap": True}},
+                    "cron": {"enabled": False},
+                    "plugins": {"enabled": False},
+                    "update": {"checkOnStart": False},
+                }
+            )
+        )
 
     @property
     def environment(self) -> Mapping[str, str]:
         kept = {name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ}
-        return {**kept, "HOME": str(self.home), "PATH": f"{self.node.parent}:/usr/bin:/bin", "NO_COLOR": "1",
-                "CLAWDBOT_STATE_DIR": str(self.home / ".clawdbot"), "CLAWDBOT_GATEWAY_TOKEN": self.gateway.token}
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "PATH": f"{self.node.parent}:/usr/bin:/bin",
+            "NO_COLOR": "1",
+            "CLAWDBOT_STATE_DIR": str(self.home / ".clawdbot"),
+            "CLAWDBOT_GATEWAY_TOKEN": self.gateway.token,
+        }
 
     def words(self, *arguments: str) -> list[str]:
         """The command as a list for ``subprocess`` or ``tmux``."""
@@ -54,8 +71,9 @@ class CommandLine:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
-        return subprocess.run(self.words(*arguments), env=self.environment, cwd=self.home, capture_output=True,
-                              text=True, timeout=CALL_S)
+        return subprocess.run(
+            self.words(*arguments), env=self.environment, cwd=self.home, capture_output=True, text=True, timeout=CALL_S
+        )
 
 
 @contextmanager
@@ -63,8 +81,10 @@ def control_ui(package: Path, port: int) -> Iterator[str]:
     """Serve the Control UI on a port of its own as Clawdbot's gateway does: every client route is the page, with three
     values set inline. Gives the page's origin."""
     folder = package / "dist" / "control-ui"
-    inline = ('<script>window.__CLAWDBOT_CONTROL_UI_BASE_PATH__="";window.__CLAWDBOT_ASSISTANT_NAME__="Assistant";'
-              'window.__CLAWDBOT_ASSISTANT_AVATAR__="A";</script>')
+    inline = (
+        '<script>window.__CLAWDBOT_CONTROL_UI_BASE_PATH__="";window.__CLAWDBOT_ASSISTANT_NAME__="Assistant";'
+        'window.__CLAWDBOT_ASSISTANT_AVATAR__="A";</script>'
+    )
     page = (folder / "index.html").read_text().replace("./assets/", "/assets/").replace("</head>", inline + "</head>")
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -87,8 +107,7 @@ def control_ui(package: Path, port: int) -> Iterator[str]:
         def log_request(self, *args: object) -> None:
             """Nothing."""
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", port), lambda *given: Handler(*given, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), lambda *given: Handler(*given, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

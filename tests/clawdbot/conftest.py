@@ -71,8 +71,9 @@ def page_port() -> int:
 @pytest.fixture(scope="module")
 def running(clients, page_port, tmp_path_factory) -> Iterator[GatewayProcess]:
     """A gateway whose one special setting is the origin that the Control UI is served from."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"),
-                             config={"gateway": {"allowedOrigins": [f"http://127.0.0.1:{page_port}"]}})
+    process = GatewayProcess(
+        tmp_path_factory.mktemp("gateway"), config={"gateway": {"allowedOrigins": [f"http://127.0.0.1:{page_port}"]}}
+    )
     process.start()
     yield process
     process.stop()

@@ -7,12 +7,25 @@ import json
 import pytest
 
 
-@pytest.mark.parametrize(("command", "shows"), [
-    ("gateway status", "RPC probe: ok"), ("gateway health", "OK"), ("gateway probe", "Connect: ok"),
-    ("gateway call health", '"ok": true'), ("status", "Sessions"), ("health", "Agents: main"),
-    ("system presence", '"mode": "gateway"'), ("nodes status", "Known: 0"), ("gateway usage-cost", "Usage cost"),
-    ("sessions", "Sessions listed"), ("models list", "Model"), ("approvals get", "Approvals"),
-    ("cron list", "No cron jobs"), ("channels status", "Gateway reachable")])
+@pytest.mark.parametrize(
+    ("command", "shows"),
+    [
+        ("gateway status", "RPC probe: ok"),
+        ("gateway health", "OK"),
+        ("gateway probe", "Connect: ok"),
+        ("gateway call health", '"ok": true'),
+        ("status", "Sessions"),
+        ("health", "Agents: main"),
+        ("system presence", '"mode": "gateway"'),
+        ("nodes status", "Known: 0"),
+        ("gateway usage-cost", "Usage cost"),
+        ("sessions", "Sessions listed"),
+        ("models list", "Model"),
+        ("approvals get", "Approvals"),
+        ("cron list", "No cron jobs"),
+        ("channels status", "Gateway reachable"),
+    ],
+)
 def test_a_command_succeeds(claw, command, shows):
     done = claw.run(*command.split())
     assert done.returncode == 0, done.stdout + done.stderr
@@ -23,7 +36,7 @@ def test_agent_answers_and_its_message_is_in_the_history(claw):
     done = claw.run("agent", "--agent", "main", "--message", "hello [[text=an answer of ours]]")
     assert done.returncode == 0 and "an answer of ours" in done.stdout
     history = claw.run("gateway", "call", "chat.history", "--params", '{"sessionKey": "main"}', "--json")
-    messages = json.loads(history.stdout[history.stdout.index("{"):])["messages"]
+    messages = json.loads(history.stdout[history.stdout.index("{") :])["messages"]
     assert [m["role"] for m in messages[-2:]] == ["user", "assistant"]
 
 

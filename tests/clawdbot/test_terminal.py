@@ -77,9 +77,16 @@ def test_escape_stops_a_reply(tui):
     tui.shows("run aborted")
 
 
-@pytest.mark.parametrize(("command", "shows"), [
-    ("/status", "Gateway status"), ("/models", "demo/demo"), ("/sessions", "main"), ("/think high", "high"),
-    ("/new", r"tokens (0|\?)/200k")])
+@pytest.mark.parametrize(
+    ("command", "shows"),
+    [
+        ("/status", "Gateway status"),
+        ("/models", "demo/demo"),
+        ("/sessions", "main"),
+        ("/think high", "high"),
+        ("/new", r"tokens (0|\?)/200k"),
+    ],
+)
 def test_a_command_of_the_terminal_works(tui, command, shows):
     tui.write(command)
     tui.shows(shows)

@@ -19,8 +19,9 @@ WORDS = "words for four clients at once"
 def ours(browser, running):  # noqa: F811
     """Our own page, logged in."""
     context = browser.new_context(viewport={"width": 1000, "height": 800})
-    answer = context.request.post(f"{running.url}auth/login", data={"token": running.token},
-                                  headers={"Origin": running.url.rstrip("/")})
+    answer = context.request.post(
+        f"{running.url}auth/login", data={"token": running.token}, headers={"Origin": running.url.rstrip("/")}
+    )
     assert answer.status == 204
     page = context.new_page()
     page.goto(f"{running.url}chat")
@@ -30,13 +31,19 @@ def ours(browser, running):  # noqa: F811
 
 def test_the_same_session_is_live_in_all_four_clients(browser, page_url, tui, ours, running, pictures):  # noqa: F811
     command = [sys.executable, "-m", "clawdbot_ext", "events", "--only", "chat", "--session", "main"]
-    opened = subprocess.run([sys.executable, "-m", "clawdbot_ext", "agent", "-m", "[[text=opened]]"],
-                            env=dict(running.environment), capture_output=True, text=True, timeout=30)
+    opened = subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext", "agent", "-m", "[[text=opened]]"],
+        env=dict(running.environment),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert opened.returncode == 0, opened.stderr
     theirs = Page(browser, page_url)
     with closing(theirs.page):
-        cli = subprocess.Popen(command, env=dict(running.environment), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+        cli = subprocess.Popen(
+            command, env=dict(running.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         try:
             assert running.ws_url.rpartition("/")[0] in cli.stderr.readline()
             ours.get_by_text("opened").last.wait_for()

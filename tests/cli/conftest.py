@@ -36,8 +36,12 @@ def run_cli(environment: Mapping[str, str], *arguments: str, stdin: str | None =
     out, err = io.StringIO(), io.StringIO()
     piped = io.TextIOWrapper(io.BytesIO((stdin or "").encode()), encoding="utf-8")
     output._language.cache_clear()
-    with mock.patch.dict(os.environ, environment, clear=True), mock.patch.object(sys, "stdin", piped), \
-            redirect_stdout(out), redirect_stderr(err):
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "stdin", piped),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         code = main(arguments)
     output._language.cache_clear()
     return Done(code, out.getvalue(), err.getvalue())
@@ -45,8 +49,15 @@ def run_cli(environment: Mapping[str, str], *arguments: str, stdin: str | None =
 
 def run_process(environment: Mapping[str, str], *arguments: str) -> Done:
     """``clawdbot ARGUMENTS`` as a process."""
-    done = subprocess.run([sys.executable, "-m", "clawdbot_ext", *arguments], env=dict(environment), text=True,
-                          capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext", *arguments],
+        env=dict(environment),
+        text=True,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

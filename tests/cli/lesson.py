@@ -27,8 +27,9 @@ from tests.cli.terminal import Terminal
 
 WAIT_S = 60.0
 """Each wait is for a state; a machine that runs the whole suite beside this may be slow to reach it."""
-_PIECE = re.compile(r"^<!-- (?P<note>.+?) -->$|^```(?P<kind>sh|chat|text)\n(?P<body>.*?)^```$",
-                    re.MULTILINE | re.DOTALL)
+_PIECE = re.compile(
+    r"^<!-- (?P<note>.+?) -->$|^```(?P<kind>sh|chat|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass
@@ -77,9 +78,16 @@ class Staying:
     """A program that goes on running, and what it has written."""
 
     def __init__(self, command: str, environment: Mapping[str, str], folder: Path):
-        self.process = subprocess.Popen(["bash", "-c", f"exec {command}"], env=dict(environment), cwd=folder, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        encoding="utf-8")
+        self.process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            env=dict(environment),
+            cwd=folder,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
         self._output = ""
         self._heard = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -166,9 +174,18 @@ class Lesson:
             self._staying.pop().ends()
 
     def _shell(self, body: str, wanted: list[str], code: int) -> None:
-        done = subprocess.run(["bash", "-euc", body], env=self.here.environment, cwd=self.here.folder, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=WAIT_S, encoding="utf-8", check=False)
+        done = subprocess.run(
+            ["bash", "-euc", body],
+            env=self.here.environment,
+            cwd=self.here.folder,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=WAIT_S,
+            encoding="utf-8",
+            check=False,
+        )
         assert (done.returncode, missing(wanted, done.stdout)) == (code, None), f"{body}\n{done.stdout}"
 
     def _chat(self, lines: list[str], wanted: list[str]) -> None:

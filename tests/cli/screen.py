@@ -9,7 +9,8 @@ import re
 import unicodedata
 
 TOKEN = re.compile(
-    r"\x1b\[([0-9;?]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\r\n\x08\x07]|[^\x1b\r\n\x08\x07]")
+    r"\x1b\[([0-9;?]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\r\n\x08\x07]|[^\x1b\r\n\x08\x07]"
+)
 UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]*|\][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
 
 

@@ -31,9 +31,14 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen = Screen(columns, lines)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "clawdbot_ext", *arguments], stdin=slave, stdout=slave, stderr=slave,
-            env={**environment, "TERM": "xterm-256color"}, cwd=Path(environment["CLAWDBOT_STATE_DIR"]),
-            start_new_session=True)
+            [sys.executable, "-m", "clawdbot_ext", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**environment, "TERM": "xterm-256color"},
+            cwd=Path(environment["CLAWDBOT_STATE_DIR"]),
+            start_new_session=True,
+        )
         os.close(slave)
         self.raw = ""
         """Everything that was written, as it was."""

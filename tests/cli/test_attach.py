@@ -24,8 +24,18 @@ def test_agent_sends_files_and_the_transcript_names_them(gateway: GatewayProcess
     picture, notes = tmp_path / "plot one.png", tmp_path / "메모.txt"
     picture.write_bytes(png(300, 200))
     notes.write_text("hello")
-    done = run_cli(gateway.environment, "agent", "-m", "[[text=seen]]", "--session", "attach",
-                   "--attach", str(picture), "--attach", str(notes))
+    done = run_cli(
+        gateway.environment,
+        "agent",
+        "-m",
+        "[[text=seen]]",
+        "--session",
+        "attach",
+        "--attach",
+        str(picture),
+        "--attach",
+        str(notes),
+    )
     assert (done.returncode, done.stdout) == (0, "seen\n"), done.stderr
     shown = run_cli(gateway.environment, "sessions", "show", "attach").stdout
     assert "📎 plot one.png (image, 300×200, " in shown and "📎 메모.txt (text, 5 B)" in shown
@@ -38,8 +48,12 @@ def test_agent_sends_files_and_the_transcript_names_them(gateway: GatewayProcess
 
 
 def test_the_python_client_uploads_large_files_once_and_tells_how_far_it_is(gateway: GatewayProcess) -> None:
-    data = b"RIFF\x24\x40\x1f\x00WAVEfmt " + bytes([16, 0, 0, 0, 1, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x80, 0x3E, 0, 0, 2, 0,
-                                                     16, 0]) + b"data\x00\x40\x1f\x00" + bytes(2_048_000)
+    data = (
+        b"RIFF\x24\x40\x1f\x00WAVEfmt "
+        + bytes([16, 0, 0, 0, 1, 0, 1, 0, 0x40, 0x1F, 0, 0, 0x80, 0x3E, 0, 0, 2, 0, 16, 0])
+        + b"data\x00\x40\x1f\x00"
+        + bytes(2_048_000)
+    )
     with client.connect(Endpoint(gateway.ws_url, gateway.url, gateway.token)) as sync:
         heard: list[float] = []
         from clawdbot_ext.client_media import file_of, upload
@@ -84,19 +98,30 @@ def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProces
     assert "📎 measurements.csv (text, 8 B)" in shown
 
 
-@pytest.mark.parametrize(("environment", "how"), [
-    ({"TERM": "xterm-kitty"}, "kitty"), ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iterm"),
-    ({"TERM": "foot"}, "sixel"), ({"TERM": "xterm-256color"}, None), ({"TERM": "xterm-kitty", "TMUX": "1"}, None),
-    ({"TERM": "screen", "TERM_PROGRAM": "iTerm.app"}, None), ({}, None),
-])
+@pytest.mark.parametrize(
+    ("environment", "how"),
+    [
+        ({"TERM": "xterm-kitty"}, "kitty"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iterm"),
+        ({"TERM": "foot"}, "sixel"),
+        ({"TERM": "xterm-256color"}, None),
+        ({"TERM": "xterm-kitty", "TMUX": "1"}, None),
+        ({"TERM": "screen", "TERM_PROGRAM": "iTerm.app"}, None),
+        ({}, None),
+    ],
+)
 def test_only_terminals_that_surely_show_images_get_any(environment: dict[str, str], how: str | None) -> None:
     assert pictures.protocol(environment) == how
 
 
-@pytest.mark.parametrize(("how", "begins", "ends"), [
-    ("kitty", "\x1b_Ga=T,f=100,q=2,m=", "\x1b\\"), ("iterm", "\x1b]1337;File=inline=1;width=48", "\x07"),
-    ("sixel", '\x1bPq"1;1;480;240#', "\x1b\\"),
-])
+@pytest.mark.parametrize(
+    ("how", "begins", "ends"),
+    [
+        ("kitty", "\x1b_Ga=T,f=100,q=2,m=", "\x1b\\"),
+        ("iterm", "\x1b]1337;File=inline=1;width=48", "\x07"),
+        ("sixel", '\x1bPq"1;1;480;240#', "\x1b\\"),
+    ],
+)
 def test_an_image_is_written_whole_whatever_the_width_of_the_terminal(
     how: pictures.Protocol, begins: str, ends: str
 ) -> None:

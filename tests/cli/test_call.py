@@ -30,17 +30,31 @@ def test_an_unknown_method_is_said(cli):
 
 @pytest.mark.slow
 def test_a_node_is_let_in_asked_revoked_and_comes_back(gateway, cli):
-    node = subprocess.Popen([sys.executable, "-m", "clawdbot_ext", "node", "--name", "bench", "--allow", "echo"],
-                            env=dict(gateway.environment), stderr=subprocess.PIPE, text=True)
+    node = subprocess.Popen(
+        [sys.executable, "-m", "clawdbot_ext", "node", "--name", "bench", "--allow", "echo"],
+        env=dict(gateway.environment),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert "bench" in node.stderr.readline()
         (found,) = json.loads(cli("call", "node.list").stdout)["nodes"]
         assert found["connected"] and found["displayName"] == "bench"
 
         def ask(key, *words):
-            return cli("call", "node.invoke", "--params", json.dumps({
-                "nodeId": found["nodeId"], "command": "system.run", "params": {"command": words},
-                "idempotencyKey": key}))
+            return cli(
+                "call",
+                "node.invoke",
+                "--params",
+                json.dumps(
+                    {
+                        "nodeId": found["nodeId"],
+                        "command": "system.run",
+                        "params": {"command": words},
+                        "idempotencyKey": key,
+                    }
+                ),
+            )
 
         assert json.loads(ask("1", "echo", "hello").stdout)["payload"]["stdout"] == "hello\n"
         assert ask("2", "touch", "x").returncode == 1, "only what the node was started with"

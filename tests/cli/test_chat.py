@@ -220,8 +220,13 @@ def test_nothing_that_anybody_writes_steers_the_terminal(chat: Open, cli: Run, g
         terminal.expect("› (elsewhere) question clearedlink red gnp.exe")
     for forbidden in ("pwned", "\x1b]0;", "\x1b]8;", "\x9b", "\u202e"):
         assert forbidden not in terminal.raw
-    for arguments in (["sessions", "list"], ["sessions", "show", "hostile"], ["status"],
-                      ["sessions", "list", "--json"], ["sessions", "show", "hostile", "--json"]):
+    for arguments in (
+        ["sessions", "list"],
+        ["sessions", "show", "hostile"],
+        ["status"],
+        ["sessions", "list", "--json"],
+        ["sessions", "show", "hostile", "--json"],
+    ):
         printed = cli(*arguments).stdout
         assert not set(printed) & set("\x1b\x07\x9b\u202e"), arguments
 

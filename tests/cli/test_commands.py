@@ -74,9 +74,13 @@ def test_a_reply_that_takes_too_long_is_stopped_with_exit_code_5(cli: Run) -> No
 
 def answering(gateway: GatewayProcess, session: str) -> subprocess.Popen[bytes]:
     """``clawdbot agent`` in the middle of a slow reply."""
-    process = subprocess.Popen([sys.executable, "-m", "clawdbot_ext", "agent", "-m", "slow", "--session", session],
-                               env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clawdbot_ext", "agent", "-m", "slow", "--session", session],
+        env=gateway.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
     assert process.stdout is not None
     assert process.stdout.read(9) == b"One word "
     return process
@@ -119,8 +123,19 @@ def test_a_gateway_that_is_killed_in_mid_reply_leaves_exit_code_5_and_the_text(t
 
 
 # -- where it goes ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("arguments", [["status"], ["health"], ["agent", "-m", "x"], ["sessions", "list"], ["web"],
-                                       ["models", "list"], ["gateway", "status"], ["gateway", "restart"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["health"],
+        ["agent", "-m", "x"],
+        ["sessions", "list"],
+        ["web"],
+        ["models", "list"],
+        ["gateway", "status"],
+        ["gateway", "restart"],
+    ],
+)
 def test_without_a_gateway_the_exit_code_is_3_and_the_way_out_is_named(alone: Run, arguments: list[str]) -> None:
     done = alone(*arguments)
     assert done.returncode == 3
@@ -261,8 +276,13 @@ def test_doctor_has_nothing_against_being_called_by_its_path(gateway: GatewayPro
     program = tmp_path / "clawdbot"
     program.write_text(f"#!{sys.executable}\nimport sys\nfrom clawdbot_ext.cli import main\nsys.exit(main())\n")
     program.chmod(0o755)
-    done = subprocess.run([program, "doctor", "--json"], env={**gateway.environment, "PATH": "/usr/bin:/bin"},
-                          capture_output=True, text=True, timeout=TIMEOUT_S)
+    done = subprocess.run(
+        [program, "doctor", "--json"],
+        env={**gateway.environment, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
     first = json.loads(done.stdout)["findings"][0]
     assert (first["check"], first["level"]) == ("path", "ok")
     assert str(program) in first["text"]
@@ -295,23 +315,46 @@ def test_doctor_names_who_holds_the_port(gateway: GatewayProcess, alone: Run) ->
 
 
 # -- what is promised of all of them ---------------------------------------------------------------------------------
-@pytest.mark.parametrize("arguments", [
-    ["--help"], ["status"], ["health"], ["doctor"], ["agent", "-m", "/help"], ["sessions", "list"],
-    ["sessions", "show"], ["models", "list"], ["models", "status"], ["config", "get"], ["web", "--print"],
-    ["gateway", "status"], ["chat", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["status"],
+        ["health"],
+        ["doctor"],
+        ["agent", "-m", "/help"],
+        ["sessions", "list"],
+        ["sessions", "show"],
+        ["models", "list"],
+        ["models", "status"],
+        ["config", "get"],
+        ["web", "--print"],
+        ["gateway", "status"],
+        ["chat", "--help"],
+    ],
+)
 def test_a_client_command_never_loads_the_server_or_the_sdk(gateway: GatewayProcess, arguments: list[str]) -> None:
-    code = ("import sys\nfrom clawdbot_ext.cli import main\ncode = main(sys.argv[1:])\n"
-            "loaded = {'jupyter_server', 'anthropic', 'msgspec', 'json5', 'prompt_toolkit', 'traitlets', 'sqlite3'}\n"
-            "print('LOADED', sorted(loaded & set(sys.modules)), code)")
-    done = subprocess.run([sys.executable, "-c", code, *arguments], env=gateway.environment, capture_output=True,
-                          text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+    code = (
+        "import sys\nfrom clawdbot_ext.cli import main\ncode = main(sys.argv[1:])\n"
+        "loaded = {'jupyter_server', 'anthropic', 'msgspec', 'json5', 'prompt_toolkit', 'traitlets', 'sqlite3'}\n"
+        "print('LOADED', sorted(loaded & set(sys.modules)), code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=gateway.environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        stdin=subprocess.DEVNULL,
+    )
     assert "LOADED [] 0" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_pipe_that_closes_early_is_no_error(gateway: GatewayProcess) -> None:
     program = f"{sys.executable} -m clawdbot_ext config get | head -1"
-    done = subprocess.run(["/bin/sh", "-c", program], env=gateway.environment, capture_output=True, text=True,
-                          timeout=TIMEOUT_S)
+    done = subprocess.run(
+        ["/bin/sh", "-c", program], env=gateway.environment, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
     assert done.stderr == ""
 
 
@@ -329,8 +372,12 @@ def test_a_gateway_is_run_asked_restarted_and_stopped(tmp_path: Path) -> None:
     environment = process.environment
     log = (tmp_path / "output.log").open("wb")
     running = subprocess.Popen(
-        [sys.executable, "-m", "clawdbot_ext", "gateway", "--no-browser", f"--port={process.port}"], env=environment,
-        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        [sys.executable, "-m", "clawdbot_ext", "gateway", "--no-browser", f"--port={process.port}"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    )
     try:
         ends = time.monotonic() + TIMEOUT_S
         while run_cli(environment, "health").returncode != 0:
@@ -358,8 +405,13 @@ def test_a_restart_takes_up_a_changed_port_and_waits_at_the_new_address(tmp_path
     process = GatewayProcess(tmp_path)
     environment, other = process.environment, free_port()
     run_cli(environment, "config", "set", "gateway.port", str(process.port))
-    running = subprocess.Popen([sys.executable, "-m", "clawdbot_ext", "gateway", "--no-browser"], env=environment,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "clawdbot_ext", "gateway", "--no-browser"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         ends = time.monotonic() + TIMEOUT_S
         while run_cli(environment, "health").returncode != 0:
@@ -397,8 +449,10 @@ def test_sessions_export_writes_the_format_that_the_file_name_says(cli: Run, tmp
         assert (done.returncode, done.stdout) == (0, "")
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(mark)
     assert json.loads((tmp_path / "a.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
-    assert cli("sessions", "export", "exported", "--format", "md").stdout == \
-        cli("sessions", "export", "exported", "--format", "markdown").stdout
+    assert (
+        cli("sessions", "export", "exported", "--format", "md").stdout
+        == cli("sessions", "export", "exported", "--format", "markdown").stdout
+    )
     failed = cli("sessions", "export", "exported", "--format", "json", "-o", str(tmp_path / "no" / "a"))
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert cli("sessions", "export", "nobody").returncode == 1

@@ -33,8 +33,15 @@ class Here:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    for name in ("CLAWDBOT_GATEWAY_TOKEN", "CLAWDBOT_GATEWAY_PASSWORD", "CLAWDBOT_GATEWAY_PORT", "JUPYTER_PORT",
-                 "CLAWDBOT_CONFIG_PATH", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+    for name in (
+        "CLAWDBOT_GATEWAY_TOKEN",
+        "CLAWDBOT_GATEWAY_PASSWORD",
+        "CLAWDBOT_GATEWAY_PORT",
+        "JUPYTER_PORT",
+        "CLAWDBOT_CONFIG_PATH",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_BASE_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(tmp_path))
     return Here(tmp_path, capsys)
@@ -50,10 +57,12 @@ def test_a_value_is_set_shown_and_unset(config: Here) -> None:
 
 
 def test_text_needs_no_quotes_and_json5_is_understood(config: Here) -> None:
-    for name, given, shown in [("agents.defaults.model", "anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
-                               ("gateway.auth.token", "12345", "12345"),
-                               ("agents.defaults.systemPrompt", "'one\\ntwo'", "one\ntwo"),
-                               ("agents.defaults.systemPrompt", "{not an object}", "{not an object}")]:
+    for name, given, shown in [
+        ("agents.defaults.model", "anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
+        ("gateway.auth.token", "12345", "12345"),
+        ("agents.defaults.systemPrompt", "'one\\ntwo'", "one\ntwo"),
+        ("agents.defaults.systemPrompt", "{not an object}", "{not an object}"),
+    ]:
         assert config("set", name, given)[0] == 0
         assert config("get", name)[1] == f"{shown}\n"
     assert config("set", "gateway.allowedHosts", "['a.example', 'b.example',]")[0] == 0
@@ -62,14 +71,17 @@ def test_text_needs_no_quotes_and_json5_is_understood(config: Here) -> None:
     assert config("get", "gateway.auth.password")[1] == "hunter22\n"
 
 
-@pytest.mark.parametrize(("arguments", "nearest"), [
-    (["get", "gateway.prot"], "gateway.port"),
-    (["set", "gateway.prot", "1"], "gateway.port"),
-    (["unset", "gateway.prot"], "gateway.port"),
-    (["set", "gateway.port", "70000"], "65535"),
-    (["set", "gateway.bind", "loop"], "loopback"),
-    (["set", "models.providers.x.apikey", "k"], "models.providers.x.apiKey"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["get", "gateway.prot"], "gateway.port"),
+        (["set", "gateway.prot", "1"], "gateway.port"),
+        (["unset", "gateway.prot"], "gateway.port"),
+        (["set", "gateway.port", "70000"], "65535"),
+        (["set", "gateway.bind", "loop"], "loopback"),
+        (["set", "models.providers.x.apikey", "k"], "models.providers.x.apiKey"),
+    ],
+)
 def test_what_is_wrong_is_refused_with_the_nearest_right_one(config: Here, arguments: list[str], nearest: str) -> None:
     code, out = config(*arguments)
     assert (code, out) == (2, "")
@@ -81,8 +93,14 @@ def test_what_is_wrong_is_refused_with_the_nearest_right_one(config: Here, argum
 def test_globs_and_objects_hide_secrets_and_an_exact_name_does_not(config: Here) -> None:
     config("set", "gateway.auth.token", "s3cret-token")
     config("set", "models.providers.anthropic.apiKey", "sk-s3cret")
-    for arguments in (["get"], ["get", "gateway.auth.*"], ["get", "gateway.auth"], ["get", "*"], ["get", "--json"],
-                      ["get", "models.providers.*.apiKey"]):
+    for arguments in (
+        ["get"],
+        ["get", "gateway.auth.*"],
+        ["get", "gateway.auth"],
+        ["get", "*"],
+        ["get", "--json"],
+        ["get", "models.providers.*.apiKey"],
+    ):
         code, out = config(*arguments)
         assert code == 0
         assert "s3cret" not in out
@@ -97,7 +115,12 @@ def test_globs_and_objects_are_json_for_scripts(config: Here) -> None:
     flat = json.loads(config("get", "gateway.*", "--json")[1])
     assert flat["gateway.port"] == 18790
     assert json.loads(config("get", "gateway.auth")[1]) == {
-        "mode": "token", "allowTailscale": False, "owners": [], "token": "", "password": ""}
+        "mode": "token",
+        "allowTailscale": False,
+        "owners": [],
+        "token": "",
+        "password": "",
+    }
 
 
 def test_a_glob_without_a_match_is_refused(config: Here) -> None:

@@ -36,8 +36,16 @@ The end."""
 
 
 def console(lines: int = 12) -> Console:
-    return Console(file=io.StringIO(), force_terminal=True, width=60, height=lines, markup=False, emoji=False,
-                   highlight=False, color_system=None)
+    return Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=60,
+        height=lines,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        color_system=None,
+    )
 
 
 def printed(target: Console) -> str:
@@ -122,9 +130,17 @@ def test_lines_end_where_their_text_ends() -> None:
     assert all(line == line.rstrip() for line in whole(LONG).splitlines())
 
 
-@pytest.mark.parametrize("text", [
-    "\x1b[31mred\x1b[0m", "a\x1b]0;pwned\x07", "[link](http://x \"\x1b[2J\")", "`\x9b31m`", "```\n\x1b[2J\n```",
-    "[red]markup[/red] :smile:"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[31mred\x1b[0m",
+        "a\x1b]0;pwned\x07",
+        '[link](http://x "\x1b[2J")',
+        "`\x9b31m`",
+        "```\n\x1b[2J\n```",
+        "[red]markup[/red] :smile:",
+    ],
+)
 def test_hostile_text_is_harmless_and_markup_is_text(text: str) -> None:
     shown = whole(text)
     assert "pwned" not in shown

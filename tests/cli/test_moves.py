@@ -32,8 +32,13 @@ def test_the_terminal_follows_the_gateway_to_another_address(tmp_path: Path) -> 
         browser = tmp_path / "browser"
         browser.write_text(f"#!/bin/sh\ncat \"${{1#file://}}\" > '{tmp_path}/opened'\n")
         browser.chmod(0o755)
-        again = subprocess.run([sys.executable, "-m", "clawdbot_ext.app"], text=True, capture_output=True, timeout=30,
-                               env={**own.environment, "BROWSER": f"{browser} %s"})
+        again = subprocess.run(
+            [sys.executable, "-m", "clawdbot_ext.app"],
+            text=True,
+            capture_output=True,
+            timeout=30,
+            env={**own.environment, "BROWSER": f"{browser} %s"},
+        )
         assert (again.returncode, "in your Jupyter server" in again.stdout) == (0, True), again
         assert lab.url in again.stdout and "code=" not in again.stdout
         opened = (tmp_path / "opened").read_text().partition('href="')[2].partition('"')[0]

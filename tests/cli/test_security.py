@@ -17,17 +17,32 @@ from tests.support.server import GatewayProcess
 
 CARELESS: dict[str, Any] = {
     "gateway": {
-        "bind": "lan", "auth": {"token": "changeme"}, "loginAttemptsPerMinute": 5000,
-        "trustedProxies": ["0.0.0.0/0", "10.0.0.5"], "tailscale": {"mode": "funnel"},
-        "allowedOrigins": ["https://*.example", "http://dev.example:3000"], "allowedHosts": ["*.example"],
+        "bind": "lan",
+        "auth": {"token": "changeme"},
+        "loginAttemptsPerMinute": 5000,
+        "trustedProxies": ["0.0.0.0/0", "10.0.0.5"],
+        "tailscale": {"mode": "funnel"},
+        "allowedOrigins": ["https://*.example", "http://dev.example:3000"],
+        "allowedHosts": ["*.example"],
         "remote": {"url": "ws://box.example:18789", "token": "a-token-for-it"},
     },
     "models": {"providers": {"anthropic": {"apiKey": "sk-canary-key"}, "gpu": {"baseUrl": "http://gpu.example:11434"}}},
 }
 HOLES = {
-    "files.modes", "files.stateWritable", "bind.plain", "auth.weakToken", "auth.attempts", "proxies.everybody",
-    "hosts.pattern", "origins.pattern", "origins.plain", "tailscale.funnelPassword", "tailscale.bind", "remote.plain",
-    "provider.plain", "secrets.keyInFile",
+    "files.modes",
+    "files.stateWritable",
+    "bind.plain",
+    "auth.weakToken",
+    "auth.attempts",
+    "proxies.everybody",
+    "hosts.pattern",
+    "origins.pattern",
+    "origins.plain",
+    "tailscale.funnelPassword",
+    "tailscale.bind",
+    "remote.plain",
+    "provider.plain",
+    "secrets.keyInFile",
 }
 FOR_PEOPLE = {"origins.plain", "remote.plain", "provider.plain"}
 """What only somebody who knows the other machines can repair."""
@@ -71,8 +86,16 @@ def test_every_hole_of_a_careless_installation_is_named_and_what_is_safe_is_repa
     here.state.chmod(0o777)
     assert here.holes() == HOLES
     text = here.run("security", "audit").stdout
-    assert all(words in text for words in (f"chmod 600 {here.file}", f"chmod 700 {here.home}", "gateway.tls.enabled",
-                                           "clawdbot password set", "--fix"))
+    assert all(
+        words in text
+        for words in (
+            f"chmod 600 {here.file}",
+            f"chmod 700 {here.home}",
+            "gateway.tls.enabled",
+            "clawdbot password set",
+            "--fix",
+        )
+    )
     fixed = here.audit("--fix")
     assert {each["checkId"] for each in fixed["fixed"]} >= HOLES - FOR_PEOPLE - {"secrets.keyInFile", "tailscale.bind"}
     bad = {each["checkId"] for each in fixed["findings"] if each["severity"] != "info"}
@@ -86,8 +109,16 @@ def test_every_hole_of_a_careless_installation_is_named_and_what_is_safe_is_repa
 
 
 def test_a_second_run_after_the_repair_is_clean(here: Installation) -> None:
-    here.write({"gateway": {"bind": "lan", "auth": {"password": "a long and plain password"},
-                            "trustedProxies": ["::/0"], "allowedOrigins": ["*", "https://box.example"]}})
+    here.write(
+        {
+            "gateway": {
+                "bind": "lan",
+                "auth": {"password": "a long and plain password"},
+                "trustedProxies": ["::/0"],
+                "allowedOrigins": ["*", "https://box.example"],
+            }
+        }
+    )
     here.home.chmod(0o750)
     assert here.holes() == {"config.invalid", "files.modes"}, "with a wrong configuration the rest is not known yet"
     assert here.audit("--fix")["ok"]
@@ -104,20 +135,24 @@ def test_an_ordinary_installation_is_clean(here: Installation) -> None:
     assert "Nothing critical" in here.run("security", "audit").stdout
 
 
-@pytest.mark.parametrize(("settings", "hole"), [
-    ({"auth": {"mode": "password"}}, "auth.noPassword"),
-    ({"auth": {"password": "short"}}, "auth.weakPassword"),
-    ({"auth": {"token": "aaaaaaaaaaaaaaaaaaaaaaaa"}}, "auth.weakToken"),
-    ({"bind": "custom", "customBindHost": "0.0.0.0"}, "bind.plain"),
-    ({"bind": "custom", "customBindHost": "127.0.0.1"}, None),
-    ({"bind": "lan", "tls": {"enabled": True}}, "bind.exposed"),
-    ({"bind": "tailnet"}, "bind.tailnet"),
-    ({"tailscale": {"mode": "serve"}}, None),
-    ({"tailscale": {"mode": "funnel"}, "auth": {"password": "a long and plain password"}}, "tailscale.funnel"),
-    ({"allowedHosts": ["box.example"]}, "proxies.unknown"),
-    ({"allowedHosts": ["box.example"], "trustedProxies": ["127.0.0.1"]}, None),
-    ({"tls": {"enabled": True, "certPath": "/nothing.pem"}}, "tls.missing"),
-    ({"remote": {"url": "ws://127.0.0.1:18789"}}, None)])
+@pytest.mark.parametrize(
+    ("settings", "hole"),
+    [
+        ({"auth": {"mode": "password"}}, "auth.noPassword"),
+        ({"auth": {"password": "short"}}, "auth.weakPassword"),
+        ({"auth": {"token": "aaaaaaaaaaaaaaaaaaaaaaaa"}}, "auth.weakToken"),
+        ({"bind": "custom", "customBindHost": "0.0.0.0"}, "bind.plain"),
+        ({"bind": "custom", "customBindHost": "127.0.0.1"}, None),
+        ({"bind": "lan", "tls": {"enabled": True}}, "bind.exposed"),
+        ({"bind": "tailnet"}, "bind.tailnet"),
+        ({"tailscale": {"mode": "serve"}}, None),
+        ({"tailscale": {"mode": "funnel"}, "auth": {"password": "a long and plain password"}}, "tailscale.funnel"),
+        ({"allowedHosts": ["box.example"]}, "proxies.unknown"),
+        ({"allowedHosts": ["box.example"], "trustedProxies": ["127.0.0.1"]}, None),
+        ({"tls": {"enabled": True, "certPath": "/nothing.pem"}}, "tls.missing"),
+        ({"remote": {"url": "ws://127.0.0.1:18789"}}, None),
+    ],
+)
 def test_a_hole_is_named(here: Installation, settings: dict[str, Any], hole: str | None) -> None:
     here.write({"gateway": settings})
     assert here.holes() - {"auth.plainPassword"} == ({hole} if hole else set())
@@ -134,8 +169,9 @@ def test_a_tls_key_that_others_can_read_is_named_and_made_private(here: Installa
 
 def test_what_another_source_says_is_named_and_left_to_people(here: Installation) -> None:
     found = here.audit("--fix", CLAWDBOT_GATEWAY_TOKEN="changeme")
-    assert [(each["checkId"], each["fixable"]) for each in found["findings"]
-            if each["checkId"] != "account.root"] == [("auth.weakToken", False)]
+    assert [(each["checkId"], each["fixable"]) for each in found["findings"] if each["checkId"] != "account.root"] == [
+        ("auth.weakToken", False)
+    ]
     assert not here.file.exists()
 
 
@@ -143,8 +179,9 @@ def test_what_the_assistant_may_always_do_is_named(gateway: GatewayProcess, cli:
     here = Installation(cli, gateway.state)
     assert "tools.always" not in here.holes()
     with connect(locate(load(gateway.environment))) as client:
-        client.request("exec.approvals.set", {"file": {"version": 1, "agents": {"main": {"allowlist": [
-            {"pattern": "run_code"}]}}}})
+        client.request(
+            "exec.approvals.set", {"file": {"version": 1, "agents": {"main": {"allowlist": [{"pattern": "run_code"}]}}}}
+        )
     named = next(each for each in here.audit()["findings"] if each["checkId"] == "tools.always")
     assert "run_code" in named["title"]
 

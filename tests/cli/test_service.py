@@ -30,8 +30,13 @@ def here(tmp_path: Path) -> dict[str, str]:
     manager = programs / "systemctl"
     manager.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/heard"\n')
     manager.chmod(0o755)
-    return clean_environment(tmp_path, PATH=f"{programs}:/usr/bin:/bin", ANTHROPIC_API_KEY=CANARY,
-                             CLAWDBOT_GATEWAY_TOKEN=CANARY, XDG_CONFIG_HOME=str(tmp_path / "config"))
+    return clean_environment(
+        tmp_path,
+        PATH=f"{programs}:/usr/bin:/bin",
+        ANTHROPIC_API_KEY=CANARY,
+        CLAWDBOT_GATEWAY_TOKEN=CANARY,
+        XDG_CONFIG_HOME=str(tmp_path / "config"),
+    )
 
 
 def test_installing_enables_and_starts_a_unit_without_secrets_and_uninstalling_removes_it(
@@ -50,16 +55,21 @@ def test_installing_enables_and_starts_a_unit_without_secrets_and_uninstalling_r
     assert not unit.exists()
     name = unit.name
     assert (tmp_path / "heard").read_text().splitlines() == [
-        "--user daemon-reload", f"--user enable {name}", *[f"--user start {name}"] * 3,
-        f"--user disable --now {name}", "--user daemon-reload"]
+        "--user daemon-reload",
+        f"--user enable {name}",
+        *[f"--user start {name}"] * 3,
+        f"--user disable --now {name}",
+        "--user daemon-reload",
+    ]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd checks its units itself, where it is")
 def test_systemd_finds_the_unit_right(here: dict[str, str], tmp_path: Path) -> None:
     unit = tmp_path / "clawdbot-jupyter.service"
     unit.write_text(run_cli({**here, "LANG": 'C."%d" $x\\'}, "gateway", "install", "--print").stdout)
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True,
-                          timeout=30, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=30, check=False
+    )
     assert (done.returncode, "clawdbot-jupyter" in done.stderr) == (0, False), done.stderr
 
 
@@ -85,8 +95,11 @@ def test_the_status_of_the_gateway_tells_that_of_its_service(
 
 def test_in_wsl_without_systemd_a_scheduled_task_of_windows_starts_it(here: dict[str, str], tmp_path: Path) -> None:
     programs = tmp_path / "bin"
-    for name, text in (("whoami.exe", r"printf '%s\n' 'BOX\ann'"), ("wslpath", r"printf '%s\n' 'C:\task.xml'"),
-                       ("schtasks.exe", f"""printf '%s ' "$@" >> '{tmp_path}/heard'; echo >> '{tmp_path}/heard'""")):
+    for name, text in (
+        ("whoami.exe", r"printf '%s\n' 'BOX\ann'"),
+        ("wslpath", r"printf '%s\n' 'C:\task.xml'"),
+        ("schtasks.exe", f"""printf '%s ' "$@" >> '{tmp_path}/heard'; echo >> '{tmp_path}/heard'"""),
+    ):
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
     inside = {**here, "WSL_DISTRO_NAME": "Ubuntu 24 & more"}
@@ -100,8 +113,10 @@ def test_in_wsl_without_systemd_a_scheduled_task_of_windows_starts_it(here: dict
     assert found["Arguments"].startswith('--distribution "Ubuntu 24 & more" --exec /usr/bin/env ')
     assert found["Arguments"].endswith(f"{sys.executable} -m clawdbot_ext.app --no-browser")
     assert CANARY not in repr(found)
-    (name,) = {line.split(" /TN ")[1].strip().removesuffix(r" /XML C:\task.xml")
-               for line in (tmp_path / "heard").read_text().splitlines()}
+    (name,) = {
+        line.split(" /TN ")[1].strip().removesuffix(r" /XML C:\task.xml")
+        for line in (tmp_path / "heard").read_text().splitlines()
+    }
     assert name.startswith("Clawdbot for Jupyter-")
 
 

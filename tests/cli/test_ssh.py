@@ -53,8 +53,13 @@ class Opened:
 
     def __init__(self, environment: dict[str, str], *arguments: str):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "clawdbot_ext", "tunnel", KNOWN, "--json", *arguments], env=environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [sys.executable, "-m", "clawdbot_ext", "tunnel", KNOWN, "--json", *arguments],
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self.notes: list[str] = []
         self._heard = threading.Condition()
         assert self._process.stdout is not None
@@ -202,27 +207,39 @@ def test_the_state_of_the_gateway_there_is_told_and_not_ours(call: Call) -> None
 
 def test_the_connection_of_a_long_command_comes_back(here: dict[str, str]) -> None:
     events = subprocess.Popen(
-        [sys.executable, "-m", "clawdbot_ext", "--ssh", KNOWN, "node", "--name", "far"], env=here, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        [sys.executable, "-m", "clawdbot_ext", "--ssh", KNOWN, "node", "--name", "far"],
+        env=here,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     try:
         assert events.stderr is not None
         events.stderr.readline()
         (ssh,) = psutil.Process(events.pid).children()
         ssh.kill()
-        assert eventually(lambda: [child.status() for child in psutil.Process(events.pid).children()
-                                   if child.pid != ssh.pid] == [psutil.STATUS_SLEEPING])
+        assert eventually(
+            lambda: (
+                [child.status() for child in psutil.Process(events.pid).children() if child.pid != ssh.pid]
+                == [psutil.STATUS_SLEEPING]
+            )
+        )
     finally:
         events.terminate()
         events.communicate(timeout=TIMEOUT_S)
 
 
-@pytest.mark.parametrize(("arguments", "hint"), [
-    (("--ssh", KNOWN, "web"), "clawdbot tunnel HOST"),
-    (("--ssh", KNOWN, "gateway", "run"), "works on this machine"),
-    (("--ssh", KNOWN, "config", "get", "gateway.port"), "works on this machine"),
-    (("--ssh", KNOWN, "status", "--url", "ws://127.0.0.1:1/"), "two gateways"),
-    (("--remote-command", "x", "status"), "belongs to --ssh"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--ssh", KNOWN, "web"), "clawdbot tunnel HOST"),
+        (("--ssh", KNOWN, "gateway", "run"), "works on this machine"),
+        (("--ssh", KNOWN, "config", "get", "gateway.port"), "works on this machine"),
+        (("--ssh", KNOWN, "status", "--url", "ws://127.0.0.1:1/"), "two gateways"),
+        (("--remote-command", "x", "status"), "belongs to --ssh"),
+    ],
+)
 def test_what_makes_no_sense_through_ssh_says_so(call: Call, arguments: tuple[str, ...], hint: str) -> None:
     done = call(*arguments)
     assert done.returncode == 2
@@ -230,12 +247,15 @@ def test_what_makes_no_sense_through_ssh_says_so(call: Call, arguments: tuple[st
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("host", "code", "hint"), [
-    ("stranger", 4, "accept it: ssh stranger"),
-    ("locked-out", 4, "ssh-add"),
-    ("shut", 3, "cannot be reached"),
-    ("no-such-machine.invalid", 3, "There is no machine called no-such-machine.invalid"),
-])
+@pytest.mark.parametrize(
+    ("host", "code", "hint"),
+    [
+        ("stranger", 4, "accept it: ssh stranger"),
+        ("locked-out", 4, "ssh-add"),
+        ("shut", 3, "cannot be reached"),
+        ("no-such-machine.invalid", 3, "There is no machine called no-such-machine.invalid"),
+    ],
+)
 def test_a_way_that_does_not_work_is_told_in_a_sentence(call: Call, host: str, code: int, hint: str) -> None:
     done = call("--ssh", host, "status")
     assert (done.returncode, hint in done.stderr) == (code, True), done.stderr
@@ -247,9 +267,7 @@ def test_a_failure_is_told_in_korean(call: Call) -> None:
     assert "stranger 컴퓨터의 호스트 키가 아직 등록되지 않았어요" in done.stderr
 
 
-def test_a_machine_without_clawdbot_or_without_a_gateway_says_which(
-    call: Call, box: Sshd, tmp_path: Path
-) -> None:
+def test_a_machine_without_clawdbot_or_without_a_gateway_says_which(call: Call, box: Sshd, tmp_path: Path) -> None:
     missing = call("--ssh", KNOWN, "--remote-command", "clawdbot-nowhere", "status")
     assert (missing.returncode, "--remote-command" in missing.stderr) == (1, True), missing.stderr
     elsewhere = f"env CLAWDBOT_STATE_DIR={tmp_path / 'empty'} {box.programs / 'clawdbot'}"
@@ -262,19 +280,45 @@ def test_a_machine_without_ssh_says_so(call: Call) -> None:
     assert (done.returncode, "ssh-nowhere" in done.stderr) == (3, True)
 
 
-@pytest.mark.parametrize("target", [
-    "-oProxyCommand=id", "user@-oProxyCommand=id", "-l@box", "a b", "box;id", "box$(id)", "`id`", "us'er@box", "box|id",
-    "user@box:0", "user@box:65536", "user@box:-p", "fe80::1", "box\n", "", "@box", "user@", "box/x", "box&", "ｂox",
-])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "-oProxyCommand=id",
+        "user@-oProxyCommand=id",
+        "-l@box",
+        "a b",
+        "box;id",
+        "box$(id)",
+        "`id`",
+        "us'er@box",
+        "box|id",
+        "user@box:0",
+        "user@box:65536",
+        "user@box:-p",
+        "fe80::1",
+        "box\n",
+        "",
+        "@box",
+        "user@",
+        "box/x",
+        "box&",
+        "ｂox",
+    ],
+)
 def test_a_name_that_ssh_or_a_shell_could_act_on_is_refused(target: str) -> None:
     with pytest.raises(click.BadParameter):
         Host.parse(target)
 
 
-@pytest.mark.parametrize(("target", "host"), [
-    ("box", Host("box")), ("me@box.example:2222", Host("box.example", "me", 2222)),
-    ("me@corp.example@box", Host("box", "me@corp.example")), ("me@[2001:db8::1]:22", Host("2001:db8::1", "me", 22)),
-])
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("box", Host("box")),
+        ("me@box.example:2222", Host("box.example", "me", 2222)),
+        ("me@corp.example@box", Host("box", "me@corp.example")),
+        ("me@[2001:db8::1]:22", Host("2001:db8::1", "me", 22)),
+    ],
+)
 def test_a_name_is_read(target: str, host: Host) -> None:
     assert Host.parse(target) == host
     words = host.call(asking=False)
@@ -282,10 +326,19 @@ def test_a_name_is_read(target: str, host: Host) -> None:
     assert "BatchMode=yes" in words
 
 
-@pytest.mark.parametrize("url", [
-    "http://-oProxyCommand=id:1/chat?code=a", "http://h:1/chat?code=a&token=b", "javascript:alert(1)", "chat",
-    "http://h:99999/chat?code=a", "http://h:1/a b/chat?code=a", "http://u:p@h:1/x?y", "http://h:1/chat?code=",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://-oProxyCommand=id:1/chat?code=a",
+        "http://h:1/chat?code=a&token=b",
+        "javascript:alert(1)",
+        "chat",
+        "http://h:99999/chat?code=a",
+        "http://h:1/a b/chat?code=a",
+        "http://u:p@h:1/x?y",
+        "http://h:1/chat?code=",
+    ],
+)
 def test_what_another_machine_says_is_not_believed_blindly(url: str) -> None:
     printed = json.dumps({"url": url, "expiresAt": 1})
     with pytest.raises(SshError):

@@ -35,8 +35,12 @@ def machine(state: Path, programs: Path, port: int, other_port: int, lang: str) 
     program(programs, "jupyter", f'exec "{sys.executable}" -m jupyter')
     program(programs, "browser", ":")
     environment = clean_environment(
-        state, LANG=lang, CLAWDBOT_GATEWAY_PORT=str(port), BROWSER=str(programs / "browser"),
-        PATH=os.pathsep.join([str(programs), os.environ["PATH"]]))
+        state,
+        LANG=lang,
+        CLAWDBOT_GATEWAY_PORT=str(port),
+        BROWSER=str(programs / "browser"),
+        PATH=os.pathsep.join([str(programs), os.environ["PATH"]]),
+    )
     return Machine(environment, state, [("18789", str(port)), ("18790", str(other_port))])
 
 
@@ -78,4 +82,5 @@ def test_what_the_page_does_not_say_is_noticed() -> None:
 def test_both_languages_have_the_same_steps() -> None:
     english, korean = (read(page) for page in PAGES.values())
     assert [(step.kind, step.notes, len(step.wanted)) for step in korean] == [
-        (step.kind, step.notes, len(step.wanted)) for step in english]
+        (step.kind, step.notes, len(step.wanted)) for step in english
+    ]

@@ -17,8 +17,12 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from clawdbot_ext.protocol.errors import GatewayError, Unauthorized, UnknownMethod
 
 TOKEN = "right"
-HELLO = {"type": "hello-ok", "protocol": 3, "server": {"version": "0", "host": "test", "connId": "c"},
-         "policy": {"maxPayload": 1 << 20, "maxBufferedBytes": 1 << 20, "tickIntervalMs": 30_000}}
+HELLO = {
+    "type": "hello-ok",
+    "protocol": 3,
+    "server": {"version": "0", "host": "test", "connId": "c"},
+    "policy": {"maxPayload": 1 << 20, "maxBufferedBytes": 1 << 20, "tickIntervalMs": 30_000},
+}
 
 
 class FakeGateway:

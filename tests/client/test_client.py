@@ -22,8 +22,15 @@ def endpoint(gateway: FakeGateway, token: str = TOKEN) -> Endpoint:
 
 
 def delta(run_id: str, text: str, offset: int, **more: Any) -> dict[str, Any]:
-    return {"runId": run_id, "sessionKey": "agent:main:main", "seq": 1, "state": "delta", "offset": offset,
-            "text": text, **more}
+    return {
+        "runId": run_id,
+        "sessionKey": "agent:main:main",
+        "seq": 1,
+        "state": "delta",
+        "offset": offset,
+        "text": text,
+        **more,
+    }
 
 
 def message(run_id: str, text: str, **more: Any) -> dict[str, Any]:
@@ -259,7 +266,9 @@ def test_ask_reads_the_rest_when_a_delta_does_not_join() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = started
             gateway.answers["chat.history"] = lambda params: {
-                "messages": [], "inFlight": {"runId": "r1", "text": "one two three", "thinking": "", "startedAt": 1}}
+                "messages": [],
+                "inFlight": {"runId": "r1", "text": "one two three", "thinking": "", "startedAt": 1},
+            }
             asking = asyncio.create_task(collect(client))
             await until(lambda: bool(gateway.requests))
             await gateway.push("chat", delta("r1", "one", 0))
@@ -316,8 +325,13 @@ def test_ask_finds_the_reply_of_a_run_that_ended_while_it_was_away(status: str, 
     async def main() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: {"runId": "r1", "status": status, "summary": "why"}
-            gateway.answers["chat.history"] = lambda params: {"messages": [
-                {"role": "user", "runId": "r1", "content": []}, message("r1", "the reply"), message("r2", "another")]}
+            gateway.answers["chat.history"] = lambda params: {
+                "messages": [
+                    {"role": "user", "runId": "r1", "content": []},
+                    message("r1", "the reply"),
+                    message("r2", "another"),
+                ]
+            }
             [end] = await collect(client)
             assert (end.state, end.text) == (state, "the reply")
 
@@ -332,8 +346,15 @@ def test_ask_tells_of_the_queue_and_of_retries() -> None:
             await until(lambda: bool(gateway.requests))
             retry = {"phase": "retry", "attempt": 1, "maxAttempts": 4, "waitMs": 500, "reason": "overloaded"}
             await gateway.push("agent", {"runId": "r1", "stream": "lifecycle", "data": retry})
-            await gateway.push("chat", {"runId": "r1", "state": "error", "errorMessage": "no",
-                                        "error": {"kind": "overloaded", "hint": "later"}})
+            await gateway.push(
+                "chat",
+                {
+                    "runId": "r1",
+                    "state": "error",
+                    "errorMessage": "no",
+                    "error": {"kind": "overloaded", "hint": "later"},
+                },
+            )
             items = await asyncio.wait_for(asking, 5)
             assert [i.kind for i in items[:-1]] == ["queued", "retry"]
             assert items[-1] == End("r1", "error", None, "no", {"kind": "overloaded", "hint": "later"})
@@ -374,7 +395,9 @@ def test_a_run_of_somebody_else_is_followed_from_the_middle() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.history"] = lambda params: {
-                "messages": [], "inFlight": {"runId": "r1", "text": "so far", "thinking": "", "startedAt": 1}}
+                "messages": [],
+                "inFlight": {"runId": "r1", "text": "so far", "thinking": "", "startedAt": 1},
+            }
 
             async def follow() -> list[Any]:
                 return [item async for item in client.follow("r1")]
@@ -395,8 +418,7 @@ def test_following_a_run_that_is_over_gives_its_end() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             cut = message("r1", "half", stopReason="interrupted", errorMessage="the connection was cut")
             gateway.answers["chat.history"] = lambda params: {"messages": [cut]}
-            assert [item async for item in client.follow("r1")] == [
-                End("r1", "error", cut, "the connection was cut")]
+            assert [item async for item in client.follow("r1")] == [End("r1", "error", cut, "the connection was cut")]
 
     run(main())
 

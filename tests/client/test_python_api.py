@@ -31,8 +31,9 @@ def api() -> Iterator[MessagesAPI]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, api: MessagesAPI) -> Iterator[GatewayProcess]:
     env = {"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": api.url}
-    gateway = GatewayProcess(tmp_path_factory.mktemp("home") / "state", env=env,
-                             config={"agents": {"defaults": {"autoTitle": False}}})
+    gateway = GatewayProcess(
+        tmp_path_factory.mktemp("home") / "state", env=env, config={"agents": {"defaults": {"autoTitle": False}}}
+    )
     gateway.start()
     yield gateway
     gateway.stop()
@@ -130,8 +131,14 @@ def test_what_is_asked_of_a_closed_client_is_told_so() -> None:
     client = clawdbot_ext.connect()
     client.close()
     client.close()
-    for asking in (lambda: client.send("x"), lambda: client.request("health"), lambda: list(client.ask("x")),
-                   lambda: client.attach([b"x"]), lambda: client.submit("x"), lambda: client.subscribe(print)):
+    for asking in (
+        lambda: client.send("x"),
+        lambda: client.request("health"),
+        lambda: list(client.ask("x")),
+        lambda: client.attach([b"x"]),
+        lambda: client.submit("x"),
+        lambda: client.subscribe(print),
+    ):
         with pytest.raises(Closed, match="closed; connect again"):
             asking()
     assert not client.connected and issubclass(Closed, ConnectionLost)

@@ -40,8 +40,10 @@ def test_setting_and_unsetting_leaves_the_rest_alone(path: Path) -> None:
     config.set_value(path, "gateway.auth.token", "t")
     config.set_value(path, "models.providers.ollama.baseUrl", "http://localhost:11434")
     config.unset_value(path, "gateway.port")
-    assert tree(path) == {"gateway": {"auth": {"token": "t"}},
-                          "models": {"providers": {"ollama": {"baseUrl": "http://localhost:11434"}}}}
+    assert tree(path) == {
+        "gateway": {"auth": {"token": "t"}},
+        "models": {"providers": {"ollama": {"baseUrl": "http://localhost:11434"}}},
+    }
     config.unset_value(path, "models.providers.ollama")
     assert tree(path) == {"gateway": {"auth": {"token": "t"}}}
 
@@ -62,8 +64,9 @@ def test_an_object_of_settings_is_merged(path: Path) -> None:
         config.set_value(path, "gateway.auth", "t")
 
 
-@pytest.mark.parametrize("patch", [
-    {"gateway": {"prot": 1}}, {"gateway": {"port": "x"}}, {"channels": {}, "x": 1}, ["a"]])
+@pytest.mark.parametrize(
+    "patch", [{"gateway": {"prot": 1}}, {"gateway": {"port": "x"}}, {"channels": {}, "x": 1}, ["a"]]
+)
 def test_a_wrong_patch_changes_nothing(path: Path, patch: Any) -> None:
     before = config.set_value(path, "gateway.port", 18790)
     with pytest.raises(ConfigError):
@@ -80,8 +83,10 @@ def test_null_in_a_patch_removes(path: Path) -> None:
 def test_a_change_based_on_an_older_state_is_refused(path: Path) -> None:
     old = config.set_value(path, "gateway.port", 18790)
     new = config.set_value(path, "gateway.port", 18791)
-    for write in (lambda: config.merge(path, {"gateway": {"port": 1}}, base_hash=old),
-                  lambda: config.write_raw(path, "{}", base_hash=old)):
+    for write in (
+        lambda: config.merge(path, {"gateway": {"port": 1}}, base_hash=old),
+        lambda: config.write_raw(path, "{}", base_hash=old),
+    ):
         with pytest.raises(Stale):
             write()
     assert config.write_raw(path, "{gateway: {port: 18792}}", base_hash=new) == read(path).hash
@@ -110,10 +115,15 @@ def test_a_file_with_comments_is_copied_before_it_is_rewritten(path: Path) -> No
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(("raw", "problem"), [
-    ("{gateway:", "not JSON5"), ("[1]", "must be an object"), ("{a: 1, a: 2}", "not JSON5"),
-    ("[" * 100_000, "not JSON5"),
-])
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ("{gateway:", "not JSON5"),
+        ("[1]", "must be an object"),
+        ("{a: 1, a: 2}", "not JSON5"),
+        ("[" * 100_000, "not JSON5"),
+    ],
+)
 def test_what_is_no_object_of_settings_is_refused_with_a_reason(path: Path, raw: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         config.write_raw(path, raw, base_hash=None)
@@ -153,9 +163,14 @@ def test_a_link_to_the_file_stays_a_link(path: Path, tmp_path: Path) -> None:
 
 # -- secrets ----------------------------------------------------------------------------------------------------------
 def test_secrets_and_what_may_be_one_are_redacted() -> None:
-    shown = config.redact({"gateway": {"port": 1, "auth": {"token": "s3cret", "password": ""}},
-                           "models": {"providers": {"x": {"apiKey": "s3cret", "baseUrl": "http://x"}}},
-                           "gatewayy": {"tokn": "s3cret"}, "misc": "s3cret"})
+    shown = config.redact(
+        {
+            "gateway": {"port": 1, "auth": {"token": "s3cret", "password": ""}},
+            "models": {"providers": {"x": {"apiKey": "s3cret", "baseUrl": "http://x"}}},
+            "gatewayy": {"tokn": "s3cret"},
+            "misc": "s3cret",
+        }
+    )
     assert "s3cret" not in json.dumps(shown)
     assert shown["gateway"] == {"port": 1, "auth": {"token": REDACTED, "password": ""}}
     assert shown["models"]["providers"]["x"]["baseUrl"] == "http://x"
@@ -197,8 +212,16 @@ def leaf(name: str) -> st.SearchStrategy[Any]:
     return st.text(st.characters(min_codepoint=33, exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=20)
 
 
-NAMES = ["gateway.port", "gateway.bind", "gateway.auth.token", "gateway.auth.password", "agents.defaults.systemPrompt",
-         "models.providers.a.apiKey", "models.providers.b.apiKey", "session.maxQueued"]
+NAMES = [
+    "gateway.port",
+    "gateway.bind",
+    "gateway.auth.token",
+    "gateway.auth.password",
+    "agents.defaults.systemPrompt",
+    "models.providers.a.apiKey",
+    "models.providers.b.apiKey",
+    "session.maxQueued",
+]
 
 
 @given(st.fixed_dictionaries({}, optional={name: leaf(name) for name in NAMES}))

@@ -77,10 +77,18 @@ def test_asking_whether_a_gateway_runs_creates_nothing(config: Config) -> None:
 def test_everything_is_private(config: Config) -> None:
     discovery.secret(config, "cookie")
     discovery.write_info(config, INFO)
-    modes = {path.relative_to(config.state).as_posix(): stat.S_IMODE(path.stat().st_mode)
-             for path in [config.state, *config.state.rglob("*")]}
-    assert modes == {".": 0o700, "jupyter": 0o700, "jupyter/secrets": 0o700, "jupyter/logs": 0o700,
-                     "jupyter/secrets/cookie": 0o600, "jupyter/gateway.json": 0o600}
+    modes = {
+        path.relative_to(config.state).as_posix(): stat.S_IMODE(path.stat().st_mode)
+        for path in [config.state, *config.state.rglob("*")]
+    }
+    assert modes == {
+        ".": 0o700,
+        "jupyter": 0o700,
+        "jupyter/secrets": 0o700,
+        "jupyter/logs": 0o700,
+        "jupyter/secrets/cookie": 0o600,
+        "jupyter/gateway.json": 0o600,
+    }
 
 
 def test_a_directory_of_ours_that_is_open_is_closed_and_clawdbots_is_left_alone(config: Config) -> None:
@@ -117,15 +125,18 @@ def test_processes_that_need_the_token_at_the_same_time_get_the_same(tmp_path: P
 
 
 # -- where a client goes, and what it shows there ---------------------------------------------------------------------
-@pytest.mark.parametrize(("given", "socket", "page"), [
-    ("ws://h:18789", "ws://h:18789/", "http://h:18789/"),
-    ("http://h:18789/", "ws://h:18789/", "http://h:18789/"),
-    ("https://h/user/ann/clawdbot/chat", "wss://h/user/ann/clawdbot", "https://h/user/ann/clawdbot/"),
-    ("ws://h:1/ws", "ws://h:1/ws", "http://h:1/"),
-    ("localhost:18789", "ws://localhost:18789/", "http://localhost:18789/"),
-    ("http://h:18789/chat?code=SECRET", "ws://h:18789/", "http://h:18789/"),
-    ("[::1]:18789", "ws://[::1]:18789/", "http://[::1]:18789/"),
-])
+@pytest.mark.parametrize(
+    ("given", "socket", "page"),
+    [
+        ("ws://h:18789", "ws://h:18789/", "http://h:18789/"),
+        ("http://h:18789/", "ws://h:18789/", "http://h:18789/"),
+        ("https://h/user/ann/clawdbot/chat", "wss://h/user/ann/clawdbot", "https://h/user/ann/clawdbot/"),
+        ("ws://h:1/ws", "ws://h:1/ws", "http://h:1/"),
+        ("localhost:18789", "ws://localhost:18789/", "http://localhost:18789/"),
+        ("http://h:18789/chat?code=SECRET", "ws://h:18789/", "http://h:18789/"),
+        ("[::1]:18789", "ws://[::1]:18789/", "http://[::1]:18789/"),
+    ],
+)
 def test_any_address_a_person_pastes_is_understood(given: str, socket: str, page: str) -> None:
     assert socket_url(given) == socket
     assert page_url(socket_url(given)) == page

@@ -101,9 +101,23 @@ def test_the_key_in_the_environment_is_anthropics(env: dict[str, str]) -> None:
 
 
 def test_providers_come_from_all_sources(env: dict[str, str]) -> None:
-    theirs(env, json.dumps({"models": {"providers": {
-        "lm": {"api": "anthropic-messages", "baseUrl": "http://lm:1", "models": [{"id": "m1", "contextWindow": 8192}]},
-        "openai": {"api": "openai-responses", "apiKey": "sk-other"}}}}))
+    theirs(
+        env,
+        json.dumps(
+            {
+                "models": {
+                    "providers": {
+                        "lm": {
+                            "api": "anthropic-messages",
+                            "baseUrl": "http://lm:1",
+                            "models": [{"id": "m1", "contextWindow": 8192}],
+                        },
+                        "openai": {"api": "openai-responses", "apiKey": "sk-other"},
+                    }
+                }
+            }
+        ),
+    )
     ours(env, {"models": {"providers": {"ollama": {"baseUrl": "http://localhost:11434"}, "lm": {"apiKey": "k"}}}})
     found = config.load(env).providers()
     assert set(found) == {"ollama", "lm"}
@@ -113,17 +127,20 @@ def test_providers_come_from_all_sources(env: dict[str, str]) -> None:
 
 
 # -- who may log in ---------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("file", "variables", "flags", "mode"), [
-    ({}, {}, {}, "token"),
-    ({"password": "p"}, {}, {}, "password"),
-    ({"password": "p", "token": "t"}, {}, {}, "password"),
-    ({"password": "p", "mode": "token"}, {}, {}, "token"),
-    ({"password": "p"}, {"CLAWDBOT_GATEWAY_TOKEN": "t"}, {}, "token"),
-    ({"password": "p", "mode": "password"}, {"CLAWDBOT_GATEWAY_TOKEN": "t"}, {}, "password"),
-    ({"password": "p", "mode": "password"}, {}, {"gateway.auth.token": "t"}, "token"),
-    ({"token": "t"}, {}, {"gateway.auth.password": "p"}, "password"),
-    ({"token": "t"}, {}, {"gateway.auth.password": "p", "gateway.auth.mode": "token"}, "token"),
-])
+@pytest.mark.parametrize(
+    ("file", "variables", "flags", "mode"),
+    [
+        ({}, {}, {}, "token"),
+        ({"password": "p"}, {}, {}, "password"),
+        ({"password": "p", "token": "t"}, {}, {}, "password"),
+        ({"password": "p", "mode": "token"}, {}, {}, "token"),
+        ({"password": "p"}, {"CLAWDBOT_GATEWAY_TOKEN": "t"}, {}, "token"),
+        ({"password": "p", "mode": "password"}, {"CLAWDBOT_GATEWAY_TOKEN": "t"}, {}, "password"),
+        ({"password": "p", "mode": "password"}, {}, {"gateway.auth.token": "t"}, "token"),
+        ({"token": "t"}, {}, {"gateway.auth.password": "p"}, "password"),
+        ({"token": "t"}, {}, {"gateway.auth.password": "p", "gateway.auth.mode": "token"}, "token"),
+    ],
+)
 def test_the_mode_is_that_of_the_secret_that_was_given(
     env: dict[str, str], file: Any, variables: Any, flags: Any, mode: str
 ) -> None:
@@ -155,10 +172,19 @@ def test_clawdbots_file_gives_defaults_and_is_never_an_obstacle(env: dict[str, s
     assert path.read_text() == FOREIGN
 
 
-@pytest.mark.parametrize("text", [
-    "{not json", "[]", '{"gateway": 5}', '{"gateway": {"port": "x", "auth": []}}', '{"models": {"providers": []}}',
-    '{"agents": {"defaults": {"model": {"primary": 3}}}}', '{"models": {"providers": {"a b": {}, "x": 1}}}', "",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{not json",
+        "[]",
+        '{"gateway": 5}',
+        '{"gateway": {"port": "x", "auth": []}}',
+        '{"models": {"providers": []}}',
+        '{"agents": {"defaults": {"model": {"primary": 3}}}}',
+        '{"models": {"providers": {"a b": {}, "x": 1}}}',
+        "",
+    ],
+)
 def test_a_broken_or_foreign_file_of_clawdbots_is_skipped(env: dict[str, str], text: str) -> None:
     theirs(env, text)
     assert config.load(env)["gateway.port"] == 18789

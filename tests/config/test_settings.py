@@ -15,17 +15,20 @@ def test_every_default_is_a_value_the_setting_takes(setting: Any) -> None:
     assert check(setting.name.replace("<name>", "any"), setting.default) == setting.default
 
 
-@pytest.mark.parametrize(("name", "nearest"), [
-    ("gateway.prot", "gateway.port"),
-    ("gateway.Port", "gateway.port"),
-    ("port", "gateway.port"),
-    ("auth.token", "gateway.auth.token"),
-    ("gateway.auth.tokn", "gateway.auth.token"),
-    ("gateway.tailscale.mod", "gateway.tailscale.mode"),
-    ("agents.default.model", "agents.defaults.model"),
-    ("models.providers.ollama.baseURL", "models.providers.ollama.baseUrl"),
-    ("models.providers.ollama.key", "models.providers.ollama.apiKey"),
-])
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("gateway.prot", "gateway.port"),
+        ("gateway.Port", "gateway.port"),
+        ("port", "gateway.port"),
+        ("auth.token", "gateway.auth.token"),
+        ("gateway.auth.tokn", "gateway.auth.token"),
+        ("gateway.tailscale.mod", "gateway.tailscale.mode"),
+        ("agents.default.model", "agents.defaults.model"),
+        ("models.providers.ollama.baseURL", "models.providers.ollama.baseUrl"),
+        ("models.providers.ollama.key", "models.providers.ollama.apiKey"),
+    ],
+)
 def test_a_wrong_name_is_refused_with_the_nearest_right_one(name: str, nearest: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(name, 1)
@@ -39,44 +42,50 @@ def test_a_name_that_is_near_nothing_gets_no_suggestion() -> None:
     assert caught.value.suggestion is None
 
 
-@pytest.mark.parametrize(("name", "value", "nearest"), [
-    ("gateway.bind", "lop", "loopback"),
-    ("gateway.bind", "tail", "tailnet"),
-    ("gateway.auth.mode", "pasword", "password"),
-    ("agents.defaults.thinking", "hi", "high"),
-    ("gateway.port", "18790", "18790"),
-    ("gateway.port", 70_000, "65535"),
-    ("gateway.port", -1, "0"),
-    ("gateway.port", True, None),
-    ("gateway.port", 18790.5, None),
-    ("gateway.port", None, None),
-    ("gateway.port", float("nan"), None),
-    ("gateway.auth.token", 123, None),
-    ("gateway.auth.token", " leading", None),
-    ("gateway.auth.token", "bell\x07", None),
-    ("gateway.remote.url", "not an address", None),
-    ("gateway.allowedOrigins", ["https://host/path"], None),
-    ("gateway.allowedOrigins", "https://host", None),
-    ("gateway.allowedHosts", ["https://host"], None),
-    ("models.providers.x.models", [{"name": "without an id"}], None),
-    ("models.providers.x.baseUrl", "ftp://x", None),
-    ("session.mainKey", "a:b", None),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [
+        ("gateway.bind", "lop", "loopback"),
+        ("gateway.bind", "tail", "tailnet"),
+        ("gateway.auth.mode", "pasword", "password"),
+        ("agents.defaults.thinking", "hi", "high"),
+        ("gateway.port", "18790", "18790"),
+        ("gateway.port", 70_000, "65535"),
+        ("gateway.port", -1, "0"),
+        ("gateway.port", True, None),
+        ("gateway.port", 18790.5, None),
+        ("gateway.port", None, None),
+        ("gateway.port", float("nan"), None),
+        ("gateway.auth.token", 123, None),
+        ("gateway.auth.token", " leading", None),
+        ("gateway.auth.token", "bell\x07", None),
+        ("gateway.remote.url", "not an address", None),
+        ("gateway.allowedOrigins", ["https://host/path"], None),
+        ("gateway.allowedOrigins", "https://host", None),
+        ("gateway.allowedHosts", ["https://host"], None),
+        ("models.providers.x.models", [{"name": "without an id"}], None),
+        ("models.providers.x.baseUrl", "ftp://x", None),
+        ("session.mainKey", "a:b", None),
+    ],
+)
 def test_a_wrong_value_is_refused_with_the_nearest_right_one(name: str, value: Any, nearest: str | None) -> None:
     with pytest.raises(ConfigError) as caught:
         check(name, value)
     assert caught.value.suggestion == nearest
 
 
-@pytest.mark.parametrize(("name", "value", "kept"), [
-    ("gateway.tailscale.mode", "disabled", "off"),
-    ("gateway.bind", "auto", "loopback"),
-    ("gateway.bind", "LAN", "lan"),
-    ("logging.level", "warning", "warn"),
-    ("gateway.port", 18790.0, 18790),
-    ("gateway.allowedHosts", ["box.example", "[::1]:8443"], ("box.example", "[::1]:8443")),
-    ("models.providers.x.models", ["a", {"id": "b"}], ("a", {"id": "b"})),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("gateway.tailscale.mode", "disabled", "off"),
+        ("gateway.bind", "auto", "loopback"),
+        ("gateway.bind", "LAN", "lan"),
+        ("logging.level", "warning", "warn"),
+        ("gateway.port", 18790.0, 18790),
+        ("gateway.allowedHosts", ["box.example", "[::1]:8443"], ("box.example", "[::1]:8443")),
+        ("models.providers.x.models", ["a", {"id": "b"}], ("a", {"id": "b"})),
+    ],
+)
 def test_other_spellings_are_kept_as_the_one(name: str, value: Any, kept: Any) -> None:
     assert check(name, value) == kept
 

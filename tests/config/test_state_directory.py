@@ -28,8 +28,18 @@ def test_s10_what_was_there_before_is_narrowed(config):
     for folder in (config.home, config.home / "logs", config.home / "secrets", config.home / "media"):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
-    files = [config.home / name for name in ("logs/gateway.log", "logs/gateway.log.1", "logs/audit.log",
-                                             "secrets/client", "gateway.lock", "gateway.sqlite3", "config.json")]
+    files = [
+        config.home / name
+        for name in (
+            "logs/gateway.log",
+            "logs/gateway.log.1",
+            "logs/audit.log",
+            "secrets/client",
+            "gateway.lock",
+            "gateway.sqlite3",
+            "config.json",
+        )
+    ]
     for file in files:
         file.write_text("{}")
         file.chmod(0o666)

@@ -65,9 +65,21 @@ def mounted(tmp_path_factory) -> Iterator[Endpoint]:
     environment["JUPYTER_CONFIG_PATH"] = str(ROOT / "jupyter-config")
     with open(state / "jupyter.log", "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", f"--port={port}", "--ServerApp.port_retries=0", "--no-browser",
-             "--allow-root"], cwd=state, env=environment, stdout=log, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL)
+            [
+                sys.executable,
+                "-m",
+                "jupyter_server",
+                f"--port={port}",
+                "--ServerApp.port_retries=0",
+                "--no-browser",
+                "--allow-root",
+            ],
+            cwd=state,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
     published, token = state / "jupyter" / "gateway.json", state / "jupyter" / "secrets" / "token"
     try:
         ends = time.monotonic() + 20

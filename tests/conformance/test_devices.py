@@ -40,10 +40,16 @@ def test_a_device_with_the_shared_token_on_loopback_is_let_in_silently_and_given
     run(main())
 
 
-@pytest.mark.parametrize(("wrong", "reason"), [
-    ({"signature": b64(b"x" * 64)}, "DEVICE_SIGNATURE"), ({"signature": "?"}, "DEVICE_SIGNATURE"),
-    ({"id": "0" * 64}, "DEVICE_IDENTITY"), ({"publicKey": b64(b"x" * 31)}, "DEVICE_IDENTITY"),
-    ({"nonce": "another"}, "DEVICE_NONCE")])
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"signature": b64(b"x" * 64)}, "DEVICE_SIGNATURE"),
+        ({"signature": "?"}, "DEVICE_SIGNATURE"),
+        ({"id": "0" * 64}, "DEVICE_IDENTITY"),
+        ({"publicKey": b64(b"x" * 31)}, "DEVICE_IDENTITY"),
+        ({"nonce": "another"}, "DEVICE_NONCE"),
+    ],
+)
 def test_an_identity_that_does_not_hold_is_refused(standalone, wrong, reason):
     device = Device()
 
@@ -56,9 +62,14 @@ def test_an_identity_that_does_not_hold_is_refused(standalone, wrong, reason):
     assert error.code == "INVALID_REQUEST" and error.details["reason"] == reason
 
 
-@pytest.mark.parametrize("change", [
-    {"scopes": ["operator.admin", "operator.pairing"]}, {"role": "node"},
-    {"client": {"id": "other", "version": "1", "platform": "x", "mode": "test"}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scopes": ["operator.admin", "operator.pairing"]},
+        {"role": "node"},
+        {"client": {"id": "other", "version": "1", "platform": "x", "mode": "test"}},
+    ],
+)
 def test_what_was_signed_cannot_be_changed(standalone, change):
     device = Device()
     error = run(refusal(standalone, lambda n: {**device.connect(n, token=standalone.token), **change}))
@@ -105,8 +116,10 @@ def test_a_device_from_elsewhere_waits_until_an_operator_lets_it_in(standalone):
         return device.connect(nonce, token=standalone.token)
 
     async def main():
-        async with standalone.connected(scopes=["operator.admin", "operator.pairing"]) as boss, \
-                standalone.connected(scopes=["operator.read"]) as other:
+        async with (
+            standalone.connected(scopes=["operator.admin", "operator.pairing"]) as boss,
+            standalone.connected(scopes=["operator.read"]) as other,
+        ):
             refused = await refusal(standalone, params, **REMOTE)
             assert refused.code == "NOT_PAIRED" and refused.details["reason"] == "PAIRING_REQUIRED"
             request_id = refused.details["requestId"]
@@ -125,7 +138,8 @@ def test_a_device_from_elsewhere_waits_until_an_operator_lets_it_in(standalone):
             async with standalone.joined(params, **REMOTE) as wire:
                 assert wire.hello["auth"]["deviceToken"]
             wider = await refusal(
-                standalone, lambda n: device.connect(n, token=standalone.token, role="node", scopes=()), **REMOTE)
+                standalone, lambda n: device.connect(n, token=standalone.token, role="node", scopes=()), **REMOTE
+            )
             assert wider.code == "NOT_PAIRED", "another role is another question"
 
     run(main())
@@ -134,10 +148,12 @@ def test_a_device_from_elsewhere_waits_until_an_operator_lets_it_in(standalone):
 def test_unknown_requests_and_devices_are_said(standalone):
     async def main():
         async with standalone.connected() as wire:
-            for method, params in (("device.pair.approve", {"requestId": "no"}),
-                                   ("device.pair.reject", {"requestId": "no"}),
-                                   ("device.token.rotate", {"deviceId": "no", "role": "operator"}),
-                                   ("device.token.revoke", {"deviceId": "no", "role": "operator"})):
+            for method, params in (
+                ("device.pair.approve", {"requestId": "no"}),
+                ("device.pair.reject", {"requestId": "no"}),
+                ("device.token.rotate", {"deviceId": "no", "role": "operator"}),
+                ("device.token.revoke", {"deviceId": "no", "role": "operator"}),
+            ):
                 with pytest.raises(WireError) as refused:
                     await wire.call(method, params)
                 assert refused.value.details["reason"] == "NOT_FOUND"
@@ -149,8 +165,10 @@ def test_a_revoked_device_is_out_within_two_seconds_and_its_token_is_void(standa
     device = Device()
 
     async def main():
-        async with standalone.connected() as boss, \
-                standalone.joined(lambda n: device.connect(n, token=standalone.token)) as wire:
+        async with (
+            standalone.connected() as boss,
+            standalone.joined(lambda n: device.connect(n, token=standalone.token)) as wire,
+        ):
             token = wire.hello["auth"]["deviceToken"]
             began = time.monotonic()
             await boss.call("device.token.revoke", {"deviceId": device.id, "role": "operator"})
@@ -167,11 +185,15 @@ def test_a_rotated_token_replaces_the_old_one_and_may_grant_less(standalone):
     scopes = ("operator.read", "operator.write")
 
     async def main():
-        async with standalone.connected() as boss, \
-                standalone.joined(lambda n: device.connect(n, token=standalone.token, scopes=scopes)) as wire:
+        async with (
+            standalone.connected() as boss,
+            standalone.joined(lambda n: device.connect(n, token=standalone.token, scopes=scopes)) as wire,
+        ):
             old = wire.hello["auth"]["deviceToken"]
-            rotated = await boss.call("device.token.rotate", {
-                "deviceId": device.id, "role": "operator", "scopes": ["operator.read", "operator.admin"]})
+            rotated = await boss.call(
+                "device.token.rotate",
+                {"deviceId": device.id, "role": "operator", "scopes": ["operator.read", "operator.admin"]},
+            )
             assert rotated["scopes"] == ["operator.read"], "never more than was approved"
             assert await wire.closed() == 1008
             error = await refusal(standalone, lambda n: device.connect(n, token=old))
@@ -210,7 +232,8 @@ def test_frames_sent_before_the_answer_to_a_device_are_answered_in_turn(standalo
             wire.start()
             nonce = (await wire.wait("connect.challenge"))["payload"]["nonce"]
             hello, health = await asyncio.gather(
-                wire.call("connect", device.connect(nonce, token=standalone.token)), wire.call("health"))
+                wire.call("connect", device.connect(nonce, token=standalone.token)), wire.call("health")
+            )
             assert hello["type"] == "hello-ok" and health["ok"]
 
     run(main())

@@ -16,9 +16,15 @@ LONG = "[[tokens=60]] [[delay_ms=10]]"
 
 def app(endpoint, client_id, mode="ui"):
     """A client of another id and mode, with every scope."""
-    params = {"minProtocol": 3, "maxProtocol": 3, "caps": [], "role": "operator", "scopes": ["operator.admin"],
-              "client": {"id": client_id, "version": "1", "platform": "x", "mode": mode},
-              "auth": {"token": endpoint.token}}
+    params = {
+        "minProtocol": 3,
+        "maxProtocol": 3,
+        "caps": [],
+        "role": "operator",
+        "scopes": ["operator.admin"],
+        "client": {"id": client_id, "version": "1", "platform": "x", "mode": mode},
+        "auth": {"token": endpoint.token},
+    }
     return endpoint.joined(lambda nonce: params)
 
 
@@ -31,8 +37,11 @@ def test_deltas_without_our_caps_carry_the_whole_text_at_the_real_cadence(endpoi
             assert 3 <= len(texts) <= 8, "600 ms at one in 150 ms or slower"
             assert all(b.startswith(a) for a, b in itertools.pairwise(texts))
             assert text_of(end["message"]).startswith(texts[-1]) and end["state"] == "final"
-            phases = [e["payload"]["data"]["phase"] for e in wire.events
-                      if e["event"] == "agent" and e["payload"]["stream"] == "lifecycle"]
+            phases = [
+                e["payload"]["data"]["phase"]
+                for e in wire.events
+                if e["event"] == "agent" and e["payload"]["stream"] == "lifecycle"
+            ]
             assert phases[0] == "start" and phases[-1] == "end"
 
     run(main())
@@ -43,8 +52,9 @@ def test_native_apps_stream_from_agent_events(endpoint, client_id):
     async def main():
         async with app(endpoint, client_id) as native, app(endpoint, client_id, "backend") as other:
             end = await native.ask(LONG, key="native")
-            said = [e["payload"] for e in native.events
-                    if e["event"] == "agent" and e["payload"]["stream"] == "assistant"]
+            said = [
+                e["payload"] for e in native.events if e["event"] == "agent" and e["payload"]["stream"] == "assistant"
+            ]
             assert len(said) >= 3 and said[-1]["data"]["text"] == text_of(end["message"])
             assert "".join(p["data"]["delta"] for p in said) == said[-1]["data"]["text"]
             assert not native.deltas(end["runId"])
@@ -61,8 +71,15 @@ def test_agent_answers_twice_under_one_id(endpoint):
         async with endpoint.connected() as wire:
             answers: asyncio.Queue[dict] = asyncio.Queue()
             wire.on_response = answers.put_nowait
-            params = {"message": "hi [[text=yo]]", "agentId": "main", "sessionKey": "agent:main:main",
-                      "deliver": True, "channel": "whatsapp", "timeout": 600, "idempotencyKey": f"twice-{id(wire)}"}
+            params = {
+                "message": "hi [[text=yo]]",
+                "agentId": "main",
+                "sessionKey": "agent:main:main",
+                "deliver": True,
+                "channel": "whatsapp",
+                "timeout": 600,
+                "idempotencyKey": f"twice-{id(wire)}",
+            }
             first = await wire.call("agent", params)
             assert first["status"] == "accepted" and first["runId"] == params["idempotencyKey"]
             waited = await wire.call("agent.wait", {"runId": first["runId"]})
@@ -95,8 +112,11 @@ def test_a_reply_goes_to_its_session_only_whatever_deliver_says(endpoint):
     """``deliver`` and a last channel change nothing: there is one way out."""
 
     async def main():
-        async with endpoint.connected() as sender, endpoint.connected(caps=["sessions.subscribe"]) as elsewhere, \
-                endpoint.connected(caps=["sessions.subscribe"]) as watcher:
+        async with (
+            endpoint.connected() as sender,
+            endpoint.connected(caps=["sessions.subscribe"]) as elsewhere,
+            endpoint.connected(caps=["sessions.subscribe"]) as watcher,
+        ):
             await elsewhere.call("sessions.subscribe", {"keys": ["one", "two"]})
             assert (await watcher.call("sessions.subscribe", {"keys": ["routed"]}))["keys"] == ["agent:main:routed"]
             end = await sender.ask("[[text=here]]", key="routed", deliver=True)
@@ -122,8 +142,10 @@ def test_presence_tells_of_joining_and_leaving_with_a_rising_version(endpoint):
                 came = await watcher.wait("presence", lambda p: device.id in str(p))
                 row = next(r for r in came["payload"]["presence"] if r.get("deviceId") == device.id)
                 assert row["reason"] == "connect" and row["roles"] == ["operator"]
-            left = await watcher.wait("presence", lambda p: any(
-                r.get("deviceId") == device.id and r["reason"] == "disconnect" for r in p["presence"]))
+            left = await watcher.wait(
+                "presence",
+                lambda p: any(r.get("deviceId") == device.id and r["reason"] == "disconnect" for r in p["presence"]),
+            )
             assert left["stateVersion"]["presence"] > came["stateVersion"]["presence"]
 
     run(main())
@@ -142,18 +164,24 @@ def test_a_notice_is_shown_and_told_once(endpoint):
 
 def test_an_approval_waits_for_a_decision_and_the_first_one_stands(endpoint):
     async def main():
-        async with endpoint.connected() as asker, endpoint.connected(scopes=["operator.approvals"]) as boss, \
-                endpoint.connected(scopes=["operator.read"]) as reader:
+        async with (
+            endpoint.connected() as asker,
+            endpoint.connected(scopes=["operator.approvals"]) as boss,
+            endpoint.connected(scopes=["operator.read"]) as reader,
+        ):
             id_ = f"approval-{id(asker)}"
-            asking = asyncio.create_task(asker.call("exec.approval.request", {
-                "id": id_, "command": "rm -r x", "cwd": "/", "sessionKey": "main"}))
+            asking = asyncio.create_task(
+                asker.call("exec.approval.request", {"id": id_, "command": "rm -r x", "cwd": "/", "sessionKey": "main"})
+            )
             told = (await boss.wait("exec.approval.requested", lambda p: p["id"] == id_))["payload"]
             assert told["request"]["command"] == "rm -r x" and told["expiresAtMs"] > told["createdAtMs"]
             assert (await boss.call("exec.approval.resolve", {"id": id_, "decision": "allow-once"}))["ok"]
             assert (await asking)["decision"] == "allow-once"
             assert (await asker.wait("exec.approval.resolved", lambda p: p["id"] == id_))["payload"]["resolvedBy"]
-            for method, params in (("exec.approval.resolve", {"id": id_, "decision": "deny"}),
-                                   ("exec.approval.resolve", {"id": "no", "decision": "deny"})):
+            for method, params in (
+                ("exec.approval.resolve", {"id": id_, "decision": "deny"}),
+                ("exec.approval.resolve", {"id": "no", "decision": "deny"}),
+            ):
                 with pytest.raises(WireError):
                     await boss.call(method, params)
             with pytest.raises(WireError) as used:

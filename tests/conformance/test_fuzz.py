@@ -21,21 +21,44 @@ from tests.support.server import GatewayProcess
 from tests.support.wire import Wire, opened
 
 CODES = {"NOT_LINKED", "NOT_PAIRED", "AGENT_TIMEOUT", "INVALID_REQUEST", "UNAVAILABLE"}
-NOT_CALLED = {"gateway.stop": "it would", "exec.approval.request": "waits for a person",
-              "auth.link": "takes no parameters and gives out logins", "auth.rotate": "takes no parameters",
-              "auth.logoutEverywhere": "takes no parameters"}
+NOT_CALLED = {
+    "gateway.stop": "it would",
+    "exec.approval.request": "waits for a person",
+    "auth.link": "takes no parameters and gives out logins",
+    "auth.rotate": "takes no parameters",
+    "auth.logoutEverywhere": "takes no parameters",
+}
 SLOW = {"agent.wait": {"timeoutMs": 1}, "node.invoke": {"timeoutMs": 1}}
 """Parameters that keep a call that happens to be valid from waiting."""
 EXAMPLES = 25
 
 texts = st.one_of(
-    st.text(max_size=30), st.sampled_from(["", "main", "\0", "\ud800", "\u202e", "a" * 5000, "../../etc/passwd", "null",
-                                            "agent:main:main", "agent:x:y", "%s", "'; DROP TABLE runs; --", "😀" * 50]))
-numbers = st.one_of(st.integers(-3, 3), st.integers(), st.sampled_from([2**53, 2**63, -2**63, 10**400]), st.floats())
+    st.text(max_size=30),
+    st.sampled_from(
+        [
+            "",
+            "main",
+            "\0",
+            "\ud800",
+            "\u202e",
+            "a" * 5000,
+            "../../etc/passwd",
+            "null",
+            "agent:main:main",
+            "agent:x:y",
+            "%s",
+            "'; DROP TABLE runs; --",
+            "😀" * 50,
+        ]
+    ),
+)
+numbers = st.one_of(st.integers(-3, 3), st.integers(), st.sampled_from([2**53, 2**63, -(2**63), 10**400]), st.floats())
 leaves = st.one_of(st.none(), st.booleans(), numbers, texts)
 values: st.SearchStrategy[Any] = st.recursive(
-    leaves, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
-    max_leaves=12)
+    leaves,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
+    max_leaves=12,
+)
 
 
 def parameters(method: str) -> st.SearchStrategy[Any]:
@@ -75,8 +98,11 @@ def connection(target):
     async def connect(role: str) -> Wire:
         endpoint = Endpoint(target.ws_url, target.token)
         device = Device()
-        context = endpoint.joined(lambda nonce: device.connect(
-            nonce, token=target.token, role=role, scopes=("operator.admin",) if role == "operator" else ()))
+        context = endpoint.joined(
+            lambda nonce: device.connect(
+                nonce, token=target.token, role=role, scopes=("operator.admin",) if role == "operator" else ()
+            )
+        )
         entered.append(context)
         return await context.__aenter__()
 
@@ -111,8 +137,13 @@ def test_any_parameters_get_a_coded_error_or_an_answer(connection, method):
     loop, wires = connection
     wire = wires[METHODS[method].role]
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
-              suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(parameters(method))
     def check(params: Any) -> None:
         if isinstance(params, dict):
@@ -151,9 +182,13 @@ def test_any_frames_leave_the_gateway_alive(target):
             await asyncio.sleep(0)
 
     frames = st.one_of(
-        values.map(encoded), st.binary(max_size=60), st.text(max_size=60, alphabet=st.characters(codec="utf-8")),
-        st.fixed_dictionaries({"type": st.sampled_from(["req", "res", "event", ""]), "id": leaves, "method": leaves,
-                               "params": values}).map(encoded))
+        values.map(encoded),
+        st.binary(max_size=60),
+        st.text(max_size=60, alphabet=st.characters(codec="utf-8")),
+        st.fixed_dictionaries(
+            {"type": st.sampled_from(["req", "res", "event", ""]), "id": leaves, "method": leaves, "params": values}
+        ).map(encoded),
+    )
 
     @settings(max_examples=60, deadline=None, database=None, derandomize=True)
     @given(frames, st.booleans())

@@ -58,15 +58,18 @@ def test_any_client_id_is_taken(endpoint, client_id):
     run(main())
 
 
-@pytest.mark.parametrize(("first", "code"), [
-    ({"type": "req", "id": "1", "method": "health", "params": {}}, 1008),
-    ({**REQ, "params": {**GOOD, "minProtocol": 4, "maxProtocol": 5}}, 1002),
-    ({**REQ, "params": {"minProtocol": 3}}, 1008),
-    ({**REQ, "params": {**GOOD, "role": "king"}}, 1008),
-    ({**REQ, "params": {**GOOD, "client": None}}, 1008),
-    ({"type": "event", "event": "x"}, 1008),
-    ("not json", 1008),
-])
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ({"type": "req", "id": "1", "method": "health", "params": {}}, 1008),
+        ({**REQ, "params": {**GOOD, "minProtocol": 4, "maxProtocol": 5}}, 1002),
+        ({**REQ, "params": {"minProtocol": 3}}, 1008),
+        ({**REQ, "params": {**GOOD, "role": "king"}}, 1008),
+        ({**REQ, "params": {**GOOD, "client": None}}, 1008),
+        ({"type": "event", "event": "x"}, 1008),
+        ("not json", 1008),
+    ],
+)
 def test_a_bad_first_frame_is_answered_and_the_socket_closed(endpoint, first, code):
     """Bench ``real-clawdbot.md`` iii: 1008, and 1002 for another protocol."""
 
@@ -96,13 +99,19 @@ def test_wrong_credentials_are_refused_with_1008(standalone, auth):
     run(main())
 
 
-@pytest.mark.parametrize(("asked", "granted"), [
-    (["operator.read"], {"operator.read"}),
-    (["operator.write"], {"operator.write", "operator.read"}),
-    (["operator.admin"], {"operator.admin", "operator.approvals", "operator.pairing", "operator.read",
-                          "operator.write"}),
-    ([], set()), (["operator.root", "x"], set()),
-])
+@pytest.mark.parametrize(
+    ("asked", "granted"),
+    [
+        (["operator.read"], {"operator.read"}),
+        (["operator.write"], {"operator.write", "operator.read"}),
+        (
+            ["operator.admin"],
+            {"operator.admin", "operator.approvals", "operator.pairing", "operator.read", "operator.write"},
+        ),
+        ([], set()),
+        (["operator.root", "x"], set()),
+    ],
+)
 def test_scopes_are_what_was_asked_for_and_is_allowed(endpoint, asked, granted):
     """``gateway/server-methods.js`` of Clawdbot: admin may everything, writing includes reading."""
 

@@ -15,14 +15,27 @@ COMMANDS = ["camera.snap", "system.run"]
 
 
 def joined(endpoint, device, **more):
-    return endpoint.joined(lambda n: device.connect(
-        n, token=endpoint.token, role="node", scopes=(), client="clawdbot-ios", mode="node", caps=["camera"],
-        commands=COMMANDS, permissions={"camera": True}, **more))
+    return endpoint.joined(
+        lambda n: device.connect(
+            n,
+            token=endpoint.token,
+            role="node",
+            scopes=(),
+            client="clawdbot-ios",
+            mode="node",
+            caps=["camera"],
+            commands=COMMANDS,
+            permissions={"camera": True},
+            **more,
+        )
+    )
 
 
 def invoke(wire, device, key="k", **more):
-    return wire.call("node.invoke", {"nodeId": device.id, "command": "camera.snap", "params": {"facing": "front"},
-                                     "idempotencyKey": key, **more})
+    return wire.call(
+        "node.invoke",
+        {"nodeId": device.id, "command": "camera.snap", "params": {"facing": "front"}, "idempotencyKey": key, **more},
+    )
 
 
 def test_a_node_is_listed_asked_and_answers(endpoint):
@@ -68,8 +81,15 @@ def test_what_goes_wrong_with_a_node_is_told_apart(endpoint):
                 with pytest.raises(WireError) as forged:
                     await node.call("node.invoke.result", {"id": asked["id"], "nodeId": "another", "ok": True})
                 assert forged.value.details["reason"] == "NODE_ID"
-                await node.call("node.invoke.result", {"id": asked["id"], "nodeId": device.id, "ok": False,
-                                                       "error": {"code": "NO", "message": "no camera"}})
+                await node.call(
+                    "node.invoke.result",
+                    {
+                        "id": asked["id"],
+                        "nodeId": device.id,
+                        "ok": False,
+                        "error": {"code": "NO", "message": "no camera"},
+                    },
+                )
                 with pytest.raises(WireError) as failed:
                     await failing
                 assert failed.value.details["nodeError"] == {"code": "NO", "message": "no camera"}
@@ -92,8 +112,11 @@ def test_a_node_gets_the_events_of_sessions_it_subscribed_to_and_no_others(endpo
             await boss.ask("[[text=secret]]", key="other")
             end = await boss.ask("[[tokens=60]] [[delay_ms=10]]", key="watched")
             await node.wait("chat", lambda p: p["state"] == "final")
-            texts = [e["payload"]["data"]["text"] for e in node.events
-                     if e["event"] == "agent" and e["payload"]["stream"] == "assistant"]
+            texts = [
+                e["payload"]["data"]["text"]
+                for e in node.events
+                if e["event"] == "agent" and e["payload"]["stream"] == "assistant"
+            ]
             assert 3 <= len(texts) <= 15 and all(b.startswith(a) for a, b in itertools.pairwise(texts))
             assert texts[-1] == end["message"]["content"][0]["text"]
             assert not [e for e in boss.events if e["event"] == "agent" and e["payload"]["stream"] == "assistant"]

@@ -51,8 +51,30 @@ def test_a_node_may_call_the_methods_of_nodes_alone(endpoint):
 
 def test_the_methods_that_only_reading_allows_change_nothing():
     """A read scope is handed to dashboards: nothing that writes may hide behind it."""
-    changing = ("send", "abort", "inject", "patch", "reset", "delete", "clear", "set", "apply", "approve", "reject",
-                "rotate", "revoke", "invoke", "stop", "run", "new", "restore", "undo", "compact", "rename", "resolve")
+    changing = (
+        "send",
+        "abort",
+        "inject",
+        "patch",
+        "reset",
+        "delete",
+        "clear",
+        "set",
+        "apply",
+        "approve",
+        "reject",
+        "rotate",
+        "revoke",
+        "invoke",
+        "stop",
+        "run",
+        "new",
+        "restore",
+        "undo",
+        "compact",
+        "rename",
+        "resolve",
+    )
     readable = {name for name, row in METHODS.items() if row.scope == "operator.read"}
     suspects = {name for name in readable if name.rpartition(".")[2] in changing}
     assert suspects == {"sessions.resolve"}, "which finds a key and resolves nothing else"

@@ -29,8 +29,9 @@ async def shown(wire: Wire, session: str, **params: Any) -> list[str]:
 async def act(wire: Wire, method: str, session: str, message_id: str, **params: Any) -> dict[str, Any]:
     """A call that starts a run, and the end of it."""
     run_id = uuid.uuid4().hex
-    answer = await wire.call(method, {"sessionKey": session, "messageId": message_id, "idempotencyKey": run_id,
-                                      **params})
+    answer = await wire.call(
+        method, {"sessionKey": session, "messageId": message_id, "idempotencyKey": run_id, **params}
+    )
     assert answer == {"runId": run_id, "status": "started"}
     return await wire.end(run_id)
 
@@ -54,8 +55,9 @@ def test_regenerating_and_editing_make_alternatives_that_can_be_switched(standin
             page = await history(wire, session)
             assert [m["id"] for m in page["messages"]] == [question["id"], again["message"]["id"]]
             assert page["epoch"] > before["epoch"]
-            assert page["branches"] == [{"messageId": again["message"]["id"],
-                                         "ids": [first["id"], again["message"]["id"]]}]
+            assert page["branches"] == [
+                {"messageId": again["message"]["id"], "ids": [first["id"], again["message"]["id"]]}
+            ]
             changed = await wire.wait("session.changed", lambda p: p["reason"] == "branched" and p["key"] == session)
             assert changed["payload"]["entry"]["epoch"] == page["epoch"]
             switched = await wire.call("chat.branch", {"sessionKey": session, "messageId": first["id"]})
@@ -69,7 +71,10 @@ def test_regenerating_and_editing_make_alternatives_that_can_be_switched(standin
             assert page["branches"][0]["ids"] == [question["id"], page["messages"][0]["id"]]
             entry = next(e for e in (await wire.call("sessions.list"))["sessions"] if e["key"] == session)
             assert (entry["messageCount"], entry["derivedTitle"], entry["lastMessagePreview"]) == (
-                2, "uno [[text=primero]]", "primero")
+                2,
+                "uno [[text=primero]]",
+                "primero",
+            )
 
     run(main())
 
@@ -110,8 +115,11 @@ def test_a_deleted_message_is_gone_what_follows_stays_and_it_comes_back(standing
             reply = (await history(wire, session))["messages"][1]["id"]
             gone = await wire.call("chat.delete", {"sessionKey": session, "messageId": reply})
             assert await shown(wire, session) == [before[0], *before[2:]]
-            assert not [hit for hit in (await wire.call("sessions.search", {"query": "zebra"}))["hits"]
-                        if hit["messageId"] == reply]
+            assert not [
+                hit
+                for hit in (await wire.call("sessions.search", {"query": "zebra"}))["hits"]
+                if hit["messageId"] == reply
+            ]
             again = await wire.call("chat.delete", {"sessionKey": session, "messageId": reply})
             assert again == gone
             back = await wire.call("chat.undelete", {"sessionKey": session, "messageId": reply})
@@ -134,8 +142,11 @@ def test_nothing_moves_the_ground_under_a_reply_that_is_being_written(standing_g
             await wire.wait("chat", lambda p: p["runId"] == run_id)
             run_ids = {"idempotencyKey": uuid.uuid4().hex}
             for method, message_id, more in (
-                ("chat.regenerate", reply, run_ids), ("chat.continue", reply, run_ids), ("chat.branch", reply, {}),
-                ("chat.edit", question, {**run_ids, "message": "x"}), ("chat.delete", reply, {}),
+                ("chat.regenerate", reply, run_ids),
+                ("chat.continue", reply, run_ids),
+                ("chat.branch", reply, {}),
+                ("chat.edit", question, {**run_ids, "message": "x"}),
+                ("chat.delete", reply, {}),
             ):
                 with pytest.raises(WireError) as refused:
                     await wire.call(method, {"sessionKey": session, "messageId": message_id, **more})
@@ -163,8 +174,9 @@ def test_a_stopped_reply_is_continued_with_its_text_kept(standing_gateway):
             deltas = wire.deltas(end["runId"])
             assert deltas[0]["offset"] == len(kept) and kept + "".join(d["text"] for d in deltas) == whole
             page = await history(wire, session)
-            assert page["branches"] == [{"messageId": end["message"]["id"],
-                                         "ids": [stopped["id"], end["message"]["id"]]}]
+            assert page["branches"] == [
+                {"messageId": end["message"]["id"], "ids": [stopped["id"], end["message"]["id"]]}
+            ]
             with pytest.raises(WireError) as refused:
                 await act(wire, "chat.continue", session, page["messages"][0]["id"])
             assert refused.value.details["reason"] == "WRONG_ROLE"
@@ -181,20 +193,31 @@ def test_the_path_shown_is_exported_and_as_json_the_whole_tree(standing_gateway)
             question, reply, *rest = (await history(wire, session))["messages"]
             await act(wire, "chat.edit", session, question["id"], message="uno [[text=primero]]")
             shown_now = (await history(wire, session))["messages"]
-            made = {form: (await wire.call("sessions.export", {"key": session, "format": form}))["content"]
-                    for form in ("markdown", "json")}
+            made = {
+                form: (await wire.call("sessions.export", {"key": session, "format": form}))["content"]
+                for form in ("markdown", "json")
+            }
             assert "giraffe" not in made["markdown"] and "primero" in made["markdown"]
             document = json.loads(made["json"])
             assert document["messages"] == shown_now
             assert [(m["id"], m["parentId"]) for m in document["branches"]] == [
-                (question["id"], None), (reply["id"], question["id"]), (rest[0]["id"], reply["id"]),
-                (rest[1]["id"], rest[0]["id"])]
-            (hit,) = [hit for hit in (await wire.call("sessions.search", {"query": "giraffe"}))["hits"]
-                      if hit["sessionKey"] == session and hit["role"] == "assistant"]
+                (question["id"], None),
+                (reply["id"], question["id"]),
+                (rest[0]["id"], reply["id"]),
+                (rest[1]["id"], rest[0]["id"]),
+            ]
+            (hit,) = [
+                hit
+                for hit in (await wire.call("sessions.search", {"query": "giraffe"}))["hits"]
+                if hit["sessionKey"] == session and hit["role"] == "assistant"
+            ]
             assert hit["shown"] is False
             await wire.call("chat.branch", {"sessionKey": session, "messageId": hit["messageId"]})
             assert [m["id"] for m in (await history(wire, session))["messages"]] == [
-                question["id"], reply["id"], *(m["id"] for m in rest)]
+                question["id"],
+                reply["id"],
+                *(m["id"] for m in rest),
+            ]
 
     run(main())
 
@@ -232,7 +255,8 @@ def test_a_waiting_message_is_edited_and_a_reply_stopped_before_its_first_word_l
             waiting = uuid.uuid4().hex
             edit = {"sessionKey": session, "runId": waiting, "message": "[[text=after]]"}
             _, edited = await asyncio.gather(  # before the send is acknowledged
-                wire.send("[[text=before]]", key=session, run_id=waiting), wire.call("chat.queue.edit", edit))
+                wire.send("[[text=before]]", key=session, run_id=waiting), wire.call("chat.queue.edit", edit)
+            )
             assert edited["ok"]
             await wire.wait("session.queue", lambda p: [q["text"] for q in p["queued"]] == ["[[text=after]]"])
             for change, reason in (({"message": "/status"}, "COMMAND"), ({"runId": "nobody"}, "NOT_QUEUED")):

@@ -119,7 +119,10 @@ def test_stopping_nothing_is_no_error(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             assert await wire.call("chat.abort", {"sessionKey": "nobody"}) == {
-                "ok": True, "aborted": False, "runIds": []}
+                "ok": True,
+                "aborted": False,
+                "runIds": [],
+            }
 
     run(main())
 
@@ -174,24 +177,24 @@ def test_the_line_is_bounded_and_the_refusal_has_a_code(gateway):
 def test_thirty_two_sessions_answer_at_the_same_time_and_none_fails(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
-            ends = await asyncio.gather(*(
-                wire.ask("[[tokens=50]] [[delay_ms=10]]", key=f"s{i}") for i in range(32)))
+            ends = await asyncio.gather(*(wire.ask("[[tokens=50]] [[delay_ms=10]]", key=f"s{i}") for i in range(32)))
             assert [e["state"] for e in ends] == ["final"] * 32
             order = [f["payload"]["runId"] for f in wire.events if f["event"] == "chat"]
-            first_end = next(i for i, f in enumerate(wire.events) if f["event"] == "chat"
-                             and f["payload"]["state"] == "final")
+            first_end = next(
+                i for i, f in enumerate(wire.events) if f["event"] == "chat" and f["payload"]["state"] == "final"
+            )
             before = {f["payload"]["runId"] for f in wire.events[:first_end] if f["event"] == "chat"}
             assert len(set(order)) == 32 and len(before) > 16  # they overlapped: one after the other it would be 1
-
-
 
     run(main())
 
 
 def test_two_clients_see_one_stream_and_a_late_one_misses_nothing(gateway):
     async def main():
-        async with (wired(gateway.ws_url, gateway.token, caps=APPEND) as a,
-                    wired(gateway.ws_url, gateway.token, caps=APPEND) as b):
+        async with (
+            wired(gateway.ws_url, gateway.token, caps=APPEND) as a,
+            wired(gateway.ws_url, gateway.token, caps=APPEND) as b,
+        ):
             run_id, _ = await a.send("[[tokens=80]] [[delay_ms=10]]")
             seen = await b.wait("session.message", lambda p: p["message"].get("runId") == run_id)
             assert seen["payload"]["message"]["role"] == "user"
@@ -230,15 +233,18 @@ def test_an_injected_note_is_stored_and_seen_and_needs_a_session(gateway):
     run(main())
 
 
-@pytest.mark.parametrize(("params", "reason"), [
-    ({"message": "  \n"}, "EMPTY_MESSAGE"),
-    ({"message": "x", "thinking": "enormous"}, "BAD_LEVEL"),
-    ({"message": "x", "attachments": [{"type": "image", "content": "%%%"}]}, "BAD_BASE64"),
-    ({"message": "a\0b"}, None),
-    ({"message": 5}, None),
-    ({"message": "x", "sessionKey": "a\nb"}, None),
-    ({"message": "x", "sessionKey": ""}, None),
-])
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"message": "  \n"}, "EMPTY_MESSAGE"),
+        ({"message": "x", "thinking": "enormous"}, "BAD_LEVEL"),
+        ({"message": "x", "attachments": [{"type": "image", "content": "%%%"}]}, "BAD_BASE64"),
+        ({"message": "a\0b"}, None),
+        ({"message": 5}, None),
+        ({"message": "x", "sessionKey": "a\nb"}, None),
+        ({"message": "x", "sessionKey": ""}, None),
+    ],
+)
 def test_a_bad_send_gets_a_code_and_stores_nothing(gateway, params, reason):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
@@ -281,8 +287,9 @@ def test_history_pages_backwards_without_gaps(gateway):
                 await wire.call("chat.inject", {"sessionKey": "main", "message": f"note {i}"})
             seen, before = [], None
             for _ in range(10):
-                page = await wire.call("chat.history", {"sessionKey": "main", "limit": 7,
-                                                        **({"beforeSeq": before} if before else {})})
+                page = await wire.call(
+                    "chat.history", {"sessionKey": "main", "limit": 7, **({"beforeSeq": before} if before else {})}
+                )
                 seen = [m["seq"] for m in page["messages"]] + seen
                 before = seen[0]
                 if not page["hasMore"]:
@@ -295,8 +302,12 @@ def test_history_pages_backwards_without_gaps(gateway):
 def test_an_unknown_method_and_a_missing_scope_keep_the_socket(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token, scopes=["operator.read"]) as wire:
-            for method, reason in (("no.such", "UNKNOWN_METHOD"), ("chat.inject", "MISSING_SCOPE"),
-                                   ("config.get", "MISSING_SCOPE"), ("chat.send", "MISSING_SCOPE")):
+            for method, reason in (
+                ("no.such", "UNKNOWN_METHOD"),
+                ("chat.inject", "MISSING_SCOPE"),
+                ("config.get", "MISSING_SCOPE"),
+                ("chat.send", "MISSING_SCOPE"),
+            ):
                 with pytest.raises(WireError) as refused:
                     await wire.call(method, {})
                 assert refused.value.details["reason"] == reason
@@ -317,13 +328,15 @@ def test_invalid_json_is_answered_and_keeps_the_socket(gateway):
 
 def test_a_long_history_is_read_without_holding_up_other_clients(gateway):
     async def main():
-        async with (wired(gateway.ws_url, gateway.token) as reader, wired(gateway.ws_url, gateway.token) as other):
+        async with wired(gateway.ws_url, gateway.token) as reader, wired(gateway.ws_url, gateway.token) as other:
             await reader.ask("[[tokens=1]]")
             for i in range(300):
                 await reader.call("chat.inject", {"sessionKey": "main", "message": f"note {i} " + "x" * 3000})
             done = []
-            reads = [asyncio.ensure_future(reader.call("chat.history", {"sessionKey": "main", "limit": 1000}))
-                     for _ in range(30)]
+            reads = [
+                asyncio.ensure_future(reader.call("chat.history", {"sessionKey": "main", "limit": 1000}))
+                for _ in range(30)
+            ]
             for task in reads:
                 task.add_done_callback(done.append)
             await reads[0]

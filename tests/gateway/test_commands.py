@@ -159,8 +159,9 @@ def test_a_command_is_one_whatever_is_attached_and_says_what_was_left_out(script
             attached = [CELL, {"mediaId": "no-such-file"}]
             if method == "agent":
                 key = f"agent-{uuid.uuid4()}"
-                await wire.call("agent", {"message": word, "sessionKey": "beside", "attachments": attached,
-                                          "idempotencyKey": key})
+                await wire.call(
+                    "agent", {"message": word, "sessionKey": "beside", "attachments": attached, "idempotencyKey": key}
+                )
                 end = await wire.end(key)
             else:
                 end = await wire.ask(word, key="beside", attachments=attached)

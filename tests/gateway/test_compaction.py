@@ -19,8 +19,14 @@ def reply(seq: int, text: str, **more) -> dict:
 
 
 def test_the_conversation_goes_on_from_the_newest_summary():
-    stored = [user(1, "a"), reply(2, "b"), user(3, "c"), reply(4, "d"),
-              reply(5, "done", command="/compact", compaction={"summary": "S", "after": 2}), user(6, "e")]
+    stored = [
+        user(1, "a"),
+        reply(2, "b"),
+        user(3, "c"),
+        reply(4, "d"),
+        reply(5, "done", command="/compact", compaction={"summary": "S", "after": 2}),
+        user(6, "e"),
+    ]
     got = effective(stored)
     assert [m["seq"] for m in got] == [2, 3, 4, 6]
     assert "S" in got[0]["content"][0]["text"] and got[0]["role"] == "user"
@@ -46,8 +52,11 @@ def test_compact_summarises_with_the_model_keeps_the_transcript_and_is_announced
             assert "The dog is Rex." in text_of(end["message"]) and end["message"]["command"] == "/compact"
             asked = json.dumps(api.bodies[-1]["messages"])
             assert "my dog is called Rex" in asked and "Above all keep: the name of the dog" in asked
-            phases = [e["payload"]["data"]["phase"] for e in wire.events
-                      if e["event"] == "agent" and e["payload"]["stream"] == "compaction"]
+            phases = [
+                e["payload"]["data"]["phase"]
+                for e in wire.events
+                if e["event"] == "agent" and e["payload"]["stream"] == "compaction"
+            ]
             assert phases == ["start", "end"]
             await wire.ask("and now [[text=ok]]")
             sent = json.dumps(api.bodies[-1]["messages"])
@@ -55,8 +64,7 @@ def test_compact_summarises_with_the_model_keeps_the_transcript_and_is_announced
             kept = [text_of(m) for m in (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]]
             assert kept[0].startswith("my dog") and "noted" in kept and kept[-1] == "ok"
             cost = await wire.call("usage.cost")
-            assert cost["totals"]["totalTokens"] == sum(
-                row["totalTokens"] for row in cost["daily"]) > 0
+            assert cost["totals"]["totalTokens"] == sum(row["totalTokens"] for row in cost["daily"]) > 0
             models = (await wire.call("sessions.usage"))["sessions"]
             assert models[0]["replies"] == 3, "the summary is counted too"
 
@@ -96,15 +104,23 @@ def test_a_summary_that_fails_changes_nothing(scripted_gateway):
 
 def test_a_window_that_gets_full_is_compacted_before_the_answer(make_gateway, messages_api):
     models = [{"id": "small", "contextWindow": 4000, "maxTokens": 500}]
-    gateway = make_gateway(config={"models": {"providers": {"local": {
-        "api": "anthropic-messages", "baseUrl": messages_api.url, "models": models}}}})
+    gateway = make_gateway(
+        config={
+            "models": {
+                "providers": {"local": {"api": "anthropic-messages", "baseUrl": messages_api.url, "models": models}}
+            }
+        }
+    )
 
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             for number in range(8):
                 await wire.ask(f"question {number} " + "word " * 250 + "[[text=fine]]")
-            phases = [e["payload"]["data"] for e in wire.events
-                      if e["event"] == "agent" and e["payload"]["stream"] == "compaction"]
+            phases = [
+                e["payload"]["data"]
+                for e in wire.events
+                if e["event"] == "agent" and e["payload"]["stream"] == "compaction"
+            ]
             assert [p["phase"] for p in phases[:2]] == ["start", "end"]
             messages = (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
             assert sum(m["role"] == "user" for m in messages) == 8, "the transcript is whole"

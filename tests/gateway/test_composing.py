@@ -94,7 +94,9 @@ def test_files_are_listed_and_found_as_jupyter_shows_them(standing_gateway):
             assert not any(e["name"].startswith(".") for e in top["entries"])
             inner = await wire.call("files.list", {"path": "/data/"})
             assert [(e["path"], e["type"]) for e in inner["entries"]] == [
-                ("data/deep", "directory"), ("data/매출.csv", "file")]
+                ("data/deep", "directory"),
+                ("data/매출.csv", "file"),
+            ]
             assert inner["entries"][1]["size"] == 4 and inner["entries"][1]["modified"] > 0
             found = await wire.call("files.list", {"query": "PLOT"})
             assert [(e["path"], e["type"]) for e in found["entries"]] == [("data/deep/plot.ipynb", "notebook")]

@@ -67,8 +67,9 @@ def test_an_invalid_configuration_is_refused_and_nothing_changes(gateway, raw):
             before = await wire.call("config.get")
             for method in ("config.set", "config.patch"):
                 with pytest.raises(WireError) as refused:
-                    await wire.call(method, {"raw": raw, "baseHash": before["hash"]} if before.get("hash")
-                                    else {"raw": raw})
+                    await wire.call(
+                        method, {"raw": raw, "baseHash": before["hash"]} if before.get("hash") else {"raw": raw}
+                    )
                 assert refused.value.code == "INVALID_REQUEST"
             assert (await wire.call("config.get"))["raw"] == before["raw"]
 

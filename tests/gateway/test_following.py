@@ -23,8 +23,27 @@ SLOW = "[[tokens=50]] [[delay_ms=4]] [[first_ms=1]]"
 CAPS = ("chat.append", "session.events")
 REFUSED = {"BUSY", "NOT_FOUND", "WRONG_ROLE", "NOTHING_TO_ANSWER", "NOT_CUT", "NOT_QUEUED", "QUEUE_FULL", None}
 """What a client that is late may be told: others were faster. ``NOT_FOUND`` has no reason."""
-ACTS = ["send"] * 6 + ["slow", "slow", "abort", "edit", "edit", "regenerate", "regenerate", "continue", "branch",
-                       "branch", "delete", "delete", "undelete", "clear", "undo", "reset", "queue", "leave", "leave"]
+ACTS = ["send"] * 6 + [
+    "slow",
+    "slow",
+    "abort",
+    "edit",
+    "edit",
+    "regenerate",
+    "regenerate",
+    "continue",
+    "branch",
+    "branch",
+    "delete",
+    "delete",
+    "undelete",
+    "clear",
+    "undo",
+    "reset",
+    "queue",
+    "leave",
+    "leave",
+]
 
 
 class Follower:

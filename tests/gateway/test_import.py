@@ -15,14 +15,40 @@ from tests.support.wire import WireError, run, text_of, wired
 JSONL = [
     {"type": "session", "version": 3, "id": "abc-1", "timestamp": "2026-01-20T08:00:00.000Z", "cwd": "/x"},
     {"type": "model_change", "id": "n1"},
-    {"type": "message", "id": "a1", "parentId": None, "timestamp": "2026-01-20T08:00:01.000Z",
-     "message": {"role": "user", "content": [{"type": "text", "text": "월별 합계"}], "timestamp": 1768896001000}},
-    {"type": "message", "id": "a2", "parentId": "a1", "timestamp": "2026-01-20T08:00:02.000Z", "message": {
-        "role": "assistant", "model": "m", "provider": "anthropic", "stopReason": "toolUse", "content": [
-            {"type": "toolCall", "id": "t1", "name": "exec", "arguments": {"command": "ls"}},
-            {"type": "image", "data": "AAAA"}]}},
-    {"type": "message", "id": "a3", "message": {"role": "toolResult", "toolCallId": "t1", "toolName": "exec",
-                                               "content": [{"type": "text", "text": "a.csv"}], "isError": False}},
+    {
+        "type": "message",
+        "id": "a1",
+        "parentId": None,
+        "timestamp": "2026-01-20T08:00:01.000Z",
+        "message": {"role": "user", "content": [{"type": "text", "text": "월별 합계"}], "timestamp": 1768896001000},
+    },
+    {
+        "type": "message",
+        "id": "a2",
+        "parentId": "a1",
+        "timestamp": "2026-01-20T08:00:02.000Z",
+        "message": {
+            "role": "assistant",
+            "model": "m",
+            "provider": "anthropic",
+            "stopReason": "toolUse",
+            "content": [
+                {"type": "toolCall", "id": "t1", "name": "exec", "arguments": {"command": "ls"}},
+                {"type": "image", "data": "AAAA"},
+            ],
+        },
+    },
+    {
+        "type": "message",
+        "id": "a3",
+        "message": {
+            "role": "toolResult",
+            "toolCallId": "t1",
+            "toolName": "exec",
+            "content": [{"type": "text", "text": "a.csv"}],
+            "isError": False,
+        },
+    },
 ]
 
 
@@ -66,8 +92,14 @@ def test_the_command_line_takes_a_folder_in(standing_gateway, tmp_path):
     for number in (1, 2):
         (tmp_path / f"{number}.jsonl").write_text(jsonl([{**JSONL[0], "id": f"cli-{number}"}, *JSONL[1:]]))
     (tmp_path / "bad.jsonl").write_text("nothing")
-    done = subprocess.run([sys.executable, "-m", "clawdbot_ext", "import", str(tmp_path)], capture_output=True,
-                          text=True, timeout=60, env=standing_gateway.environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext", "import", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=standing_gateway.environment,
+        check=False,
+    )
     assert "Sessions: 2, messages added: 6, files that failed: 1" in done.stdout and done.returncode == 1
     assert "bad.jsonl" in done.stderr
 
@@ -120,12 +152,23 @@ def test_branches_and_files_of_an_export_come_back_and_what_it_cost_is_not_count
 
 def test_a_large_export_is_sent_in_parts_that_make_the_same_tree(standing_gateway, tmp_path, monkeypatch):
     def row(seq, text, **more):
-        return {"id": f"x{seq}", "seq": seq, "role": "assistant" if seq % 2 == 0 else "user",
-                "content": [{"type": "text", "text": text}], "timestamp": seq, **more}
+        return {
+            "id": f"x{seq}",
+            "seq": seq,
+            "role": "assistant" if seq % 2 == 0 else "user",
+            "content": [{"type": "text", "text": text}],
+            "timestamp": seq,
+            **more,
+        }
 
-    document = {"format": "clawdbot-jupyter/conversation", "version": 1, "title": "Large", "sessionId": "large",
-                "messages": [row(1, "one"), row(2, "two " * 40), row(5, "five"), row(6, "six " * 40)],
-                "branches": [row(4, "four " * 40, parentId="x1")]}
+    document = {
+        "format": "clawdbot-jupyter/conversation",
+        "version": 1,
+        "title": "Large",
+        "sessionId": "large",
+        "messages": [row(1, "one"), row(2, "two " * 40), row(5, "five"), row(6, "six " * 40)],
+        "branches": [row(4, "four " * 40, parentId="x1")],
+    }
     (tmp_path / "large.json").write_text(json.dumps(document, indent=1))
     monkeypatch.setattr(importing, "PART_CHARS", 300)
     made = list(importing.parts(tmp_path / "large.json"))
@@ -144,10 +187,16 @@ def test_a_large_export_is_sent_in_parts_that_make_the_same_tree(standing_gatewa
 
 def test_a_folder_of_clawdbots_brings_its_labels(standing_gateway, tmp_path):
     (tmp_path / "abc-9.jsonl").write_text(jsonl([{**JSONL[0], "id": "abc-9"}, *JSONL[1:]]))
-    (tmp_path / "sessions.json").write_text(json.dumps({
-        "agent:main:main": {"sessionId": "abc-9", "label": "Quarterly"}, "broken": 1}))
-    subprocess.run([sys.executable, "-m", "clawdbot_ext", "import", str(tmp_path)], capture_output=True,
-                   timeout=60, env=standing_gateway.environment, check=True)
+    (tmp_path / "sessions.json").write_text(
+        json.dumps({"agent:main:main": {"sessionId": "abc-9", "label": "Quarterly"}, "broken": 1})
+    )
+    subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext", "import", str(tmp_path)],
+        capture_output=True,
+        timeout=60,
+        env=standing_gateway.environment,
+        check=True,
+    )
 
     async def main():
         async with wired(standing_gateway.ws_url, standing_gateway.token) as wire:

@@ -15,27 +15,104 @@ from clawdbot_ext.store.wire import encode
 from tests.support.wire import run, wired
 
 EXPORT: dict[str, Any] = {
-    "format": "clawdbot-jupyter/conversation", "version": 1, "title": "T", "sessionId": "s", "messages": [
-        {"id": "a", "seq": 1, "role": "user", "timestamp": 1_768_896_001_000, "content": [
-            {"type": "image", "mediaId": "aaaaaaaaaaaa", "name": "x.png", "mimeType": "image/png", "size": 4},
-            {"type": "text", "text": "hello"}]},
-        {"id": "b", "seq": 2, "role": "assistant", "timestamp": 1_768_896_002_000, "model": "m", "provider": "p",
-         "stopReason": "toolUse", "content": [
-             {"type": "thinking", "thinking": "hm"},
-             {"type": "toolCall", "id": "t", "name": "exec", "arguments": {"command": "ls"}, "title": "List"}]},
-        {"id": "c", "seq": 3, "role": "toolResult", "toolCallId": "t", "toolName": "exec", "isError": False,
-         "durationMs": 3, "content": [{"type": "text", "text": "a.csv"}]},
-        {"id": "d", "seq": 4, "role": "assistant", "timestamp": 1_768_896_003_000, "content": "done", "demo": False,
-         "label": "l", "command": "status", "notice": "n", "errorMessage": "e"}],
+    "format": "clawdbot-jupyter/conversation",
+    "version": 1,
+    "title": "T",
+    "sessionId": "s",
+    "messages": [
+        {
+            "id": "a",
+            "seq": 1,
+            "role": "user",
+            "timestamp": 1_768_896_001_000,
+            "content": [
+                {"type": "image", "mediaId": "aaaaaaaaaaaa", "name": "x.png", "mimeType": "image/png", "size": 4},
+                {"type": "text", "text": "hello"},
+            ],
+        },
+        {
+            "id": "b",
+            "seq": 2,
+            "role": "assistant",
+            "timestamp": 1_768_896_002_000,
+            "model": "m",
+            "provider": "p",
+            "stopReason": "toolUse",
+            "content": [
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "toolCall", "id": "t", "name": "exec", "arguments": {"command": "ls"}, "title": "List"},
+            ],
+        },
+        {
+            "id": "c",
+            "seq": 3,
+            "role": "toolResult",
+            "toolCallId": "t",
+            "toolName": "exec",
+            "isError": False,
+            "durationMs": 3,
+            "content": [{"type": "text", "text": "a.csv"}],
+        },
+        {
+            "id": "d",
+            "seq": 4,
+            "role": "assistant",
+            "timestamp": 1_768_896_003_000,
+            "content": "done",
+            "demo": False,
+            "label": "l",
+            "command": "status",
+            "notice": "n",
+            "errorMessage": "e",
+        },
+    ],
     "branches": [{"id": "e", "seq": 5, "parentId": "a", "role": "assistant", "content": "other"}],
     "media": {"aaaaaaaaaaaa": {"mimeType": "image/png", "content": "AAAA"}},
 }
-ODD = [None, True, False, -1, 0, 2**53 - 1, 10**30, 1e300, -0.5, "", "x", "\ud800", "a\nb", [], [1], [[]], {},
-       {"a": {}}, {"type": "text"}, {"type": "text", "text": 5}, "toolResult", "a", 9_007_199_254_740_000]
-TEXTS = {"provider", "model", "stopReason", "errorMessage", "toolCallId", "toolName", "label", "command", "notice",
-         "api", "importedId"}
-BLOCKS = {"text": {"text": str}, "thinking": {"thinking": str}, "image": {"mediaId": str, "name": str},
-          "toolCall": {"id": str, "name": str, "arguments": dict}}
+ODD = [
+    None,
+    True,
+    False,
+    -1,
+    0,
+    2**53 - 1,
+    10**30,
+    1e300,
+    -0.5,
+    "",
+    "x",
+    "\ud800",
+    "a\nb",
+    [],
+    [1],
+    [[]],
+    {},
+    {"a": {}},
+    {"type": "text"},
+    {"type": "text", "text": 5},
+    "toolResult",
+    "a",
+    9_007_199_254_740_000,
+]
+TEXTS = {
+    "provider",
+    "model",
+    "stopReason",
+    "errorMessage",
+    "toolCallId",
+    "toolName",
+    "label",
+    "command",
+    "notice",
+    "api",
+    "importedId",
+}
+BLOCKS = {
+    "text": {"text": str},
+    "thinking": {"thinking": str},
+    "image": {"mediaId": str, "name": str},
+    "toolCall": {"id": str, "name": str, "arguments": dict},
+}
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
@@ -91,7 +168,7 @@ def test_whatever_is_imported_can_be_read_exported_and_answered(standing_gateway
         async with wired(standing_gateway.ws_url, standing_gateway.token) as wire:
             for document in filter(taken, map(mutant, range(12))):
                 made = await wire.call("sessions.import", {"content": json.dumps(document)})
-                key, = made["keys"]
+                (key,) = made["keys"]
                 for message in (await wire.call("chat.history", {"sessionKey": key}))["messages"]:
                     check(message)
                 for form in ("json", "markdown", "html"):
@@ -123,7 +200,7 @@ def test_a_file_is_no_way_to_somebody_elses_attachment(standing_gateway):
     async def main():
         async with wired(standing_gateway.ws_url, standing_gateway.token) as wire:
             made = await wire.call("sessions.import", {"content": json.dumps(given)})
-            message, = (await wire.call("chat.history", {"sessionKey": made["keys"][0]}))["messages"]
+            (message,) = (await wire.call("chat.history", {"sessionKey": made["keys"][0]}))["messages"]
             assert message["content"] == [{"type": "text", "text": "x"}]
 
     run(main())

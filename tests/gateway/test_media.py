@@ -35,10 +35,15 @@ def test_the_model_gets_real_blocks_in_order_and_a_second_question_costs_nothing
         async with wired(gateway.ws_url, gateway.token, caps=["session.events"]) as wire:
             files = [{"mediaId": picture["mediaId"]}, {"mediaId": text["mediaId"]}]
             await wire.ask("[[text=one]] what is this?", attachments=files)
-            media = [f["payload"]["data"] for f in wire.events
-                     if f["event"] == "agent" and f["payload"]["stream"] == "media"]
+            media = [
+                f["payload"]["data"] for f in wire.events if f["event"] == "agent" and f["payload"]["stream"] == "media"
+            ]
             assert [(m["phase"], m["name"]) for m in media if m["phase"] != "progress"] == [
-                ("start", "plot.png"), ("done", "plot.png"), ("start", "메모.txt"), ("done", "메모.txt")]
+                ("start", "plot.png"),
+                ("done", "plot.png"),
+                ("start", "메모.txt"),
+                ("done", "메모.txt"),
+            ]
             (asked,) = content(api, "what is this?")
             images = [block for block in asked if block["type"] == "image"]
             assert len(images) == 1 and max(image_size(images[0])) <= 2576
@@ -74,19 +79,23 @@ def test_an_export_names_files_and_has_images_inside_where_asked(standing_gatewa
                 return (await wire.call("sessions.export", {"key": "files", "format": form, **more}))["content"]
 
             await wire.ask("", key="only", attachments=files)
-            titles = {row["key"]: row.get("derivedTitle") for row in (await wire.call(
-                "sessions.list", {"includeDerivedTitles": True}))["sessions"]}
+            titles = {
+                row["key"]: row.get("derivedTitle")
+                for row in (await wire.call("sessions.list", {"includeDerivedTitles": True}))["sessions"]
+            }
             assert titles["agent:main:only"] == "a [plot].png, data.csv"
             plain = await exported("markdown")
             size = f"{len(png(40, 30))} B"
             assert f"📎 a _plot_.png (image/png, {size})" in plain and "📎 data.csv (text/csv, 8 B)" in plain
             inside = base64.b64encode(png(40, 30)).decode()
             assert f"![a _plot_.png (image/png, {size})](data:image/png;base64,{inside})" in await exported(
-                "markdown", embed=True)
+                "markdown", embed=True
+            )
             assert f'<img src="data:image/png;base64,{inside}"' in await exported("html", embed=True)
             cells = json.loads(await exported("ipynb"))["cells"]
             assert [cell["attachments"] for cell in cells if "attachments" in cell] == [
-                {"file0": {"image/png": inside}}]
+                {"file0": {"image/png": inside}}
+            ]
             kept = json.loads(await exported("json", embed=True))["media"]
             assert base64.b64decode(kept[data["mediaId"]]["content"]) == b"a,b\n1,2\n"
 

@@ -66,6 +66,7 @@ def test_a_waiting_send_keeps_its_files_over_a_kill_and_a_branch_has_those_of_it
 
     async def after() -> None:
         async with wired(gateway.ws_url, gateway.token, caps=["session.events"]) as wire:
+
             async def shown(key: str = "main") -> list[dict[str, Any]]:
                 messages: list[dict[str, Any]] = (await wire.call("chat.history", {"sessionKey": key}))["messages"]
                 return messages
@@ -79,9 +80,16 @@ def test_a_waiting_send_keeps_its_files_over_a_kill_and_a_branch_has_those_of_it
             assert files_of((await shown())[-2]) == [first["mediaId"]]
             forked = (await wire.call("sessions.fork", {"key": "main"}))["key"]
             assert files_of((await shown(forked))[-2]) == [first["mediaId"]]
-            await wire.call("chat.edit", {"sessionKey": "main", "messageId": question["id"], "idempotencyKey": "e",
-                                          "message": "[[text=two]]", "attachments": [
-                                              {"mediaId": first["mediaId"]}, {"mediaId": second["mediaId"]}]})
+            await wire.call(
+                "chat.edit",
+                {
+                    "sessionKey": "main",
+                    "messageId": question["id"],
+                    "idempotencyKey": "e",
+                    "message": "[[text=two]]",
+                    "attachments": [{"mediaId": first["mediaId"]}, {"mediaId": second["mediaId"]}],
+                },
+            )
             await wire.end("e")
             assert files_of((await shown())[-2]) == [first["mediaId"], second["mediaId"]]
 
@@ -153,6 +161,7 @@ def test_a_file_that_is_given_again_is_as_good_as_new(opened_library, later):
 def test_many_at_once_do_not_get_past_the_quota_and_nothing_in_use_makes_room(opened_library, later, settings):
     async def main() -> None:
         async with opened_library() as library:
+
             async def give(number: int, name: str = "") -> Media:
                 return await library.take(b"%d" % number * 250, name=name or f"{number}.txt", claimed=None, owner="ann")
 

@@ -10,10 +10,16 @@ import pytest
 from tests.support.wire import run, text_of, wired
 
 
-@pytest.mark.parametrize(("command", "setting", "level"), [
-    ("/think high", "thinkingLevel", "high"), ("/t: low", "thinkingLevel", "low"),
-    ("/verbose on", "verboseLevel", "on"),
-    ("/reasoning stream", "reasoningLevel", "stream"), ("/usage tokens", "responseUsage", "tokens")])
+@pytest.mark.parametrize(
+    ("command", "setting", "level"),
+    [
+        ("/think high", "thinkingLevel", "high"),
+        ("/t: low", "thinkingLevel", "low"),
+        ("/verbose on", "verboseLevel", "on"),
+        ("/reasoning stream", "reasoningLevel", "stream"),
+        ("/usage tokens", "responseUsage", "tokens"),
+    ],
+)
 def test_a_level_is_set_shown_and_taken_back(gateway, command, setting, level):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:

@@ -33,8 +33,10 @@ def test_what_is_switched_off_is_refused_and_told_beforehand(make_gateway):
         "import": [("sessions.import", {"content": "{}"})],
         "files": [("files.list", {}), ("chat.send", {**WITH_A_FILE, "attachments": [{"path": "a.csv"}]})],
         "uploads": [("chat.send", WITH_A_FILE)],
-        "temporary": [("sessions.new", {"temporary": True}), (
-            "chat.send", {"sessionKey": "agent:main:temporary:abc", "message": "?", "idempotencyKey": "t"})],
+        "temporary": [
+            ("sessions.new", {"temporary": True}),
+            ("chat.send", {"sessionKey": "agent:main:temporary:abc", "message": "?", "idempotencyKey": "t"}),
+        ],
     }
 
     async def main():
@@ -60,20 +62,27 @@ def test_what_is_switched_off_is_refused_and_told_beforehand(make_gateway):
 
 def test_only_allowed_models_can_be_chosen_and_answer(make_gateway, messages_api):
     gateway = make_gateway(
-        env={"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": messages_api.url,
-             "CLAWDBOT_MODELS_ALLOWED": "haiku, anthropic/claude-sonnet-?"},
-        config={"agents": {"defaults": {"model": "claude-opus-5-5", "autoTitle": False}}})
+        env={
+            "ANTHROPIC_API_KEY": "sk-canary-key",
+            "ANTHROPIC_BASE_URL": messages_api.url,
+            "CLAWDBOT_MODELS_ALLOWED": "haiku, anthropic/claude-sonnet-?",
+        },
+        config={"agents": {"defaults": {"model": "claude-opus-5-5", "autoTitle": False}}},
+    )
 
     async def main():
         async with wired(gateway.ws_url, gateway.token, caps=CAPS) as wire:
             offered = [model["id"] for model in (await wire.call("models.list", timeout=PATIENCE_S))["models"]]
             assert offered == ["claude-sonnet-5", "claude-haiku-4-5-20251001"]
-            for method, params in (("sessions.patch", {"key": "main", "model": "claude-opus-5-5"}),
-                                   ("sessions.new", {"model": "anthropic/claude-opus-5-5"})):
+            for method, params in (
+                ("sessions.patch", {"key": "main", "model": "claude-opus-5-5"}),
+                ("sessions.new", {"model": "anthropic/claude-opus-5-5"}),
+            ):
                 details = await refused(wire, method, params)
                 assert details["reason"] == "MODEL_NOT_ALLOWED" and details["suggestions"]
-            assert (await refused(wire, "sessions.patch", {"key": "main", "model": "no-such"}))["reason"] \
-                == "UNKNOWN_MODEL"
+            assert (await refused(wire, "sessions.patch", {"key": "main", "model": "no-such"}))[
+                "reason"
+            ] == "UNKNOWN_MODEL"
             told = await wire.ask("/model claude-opus-5-5")
             assert "is not allowed here" in text_of(told["message"])
             # of the models that the user's own file and a line name, the newest that is allowed answers

@@ -7,8 +7,9 @@ import pytest
 from tests.support.wire import run, text_of, wired
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, "invalid"), (401, "auth"), (403, "auth"), (404, "not_found"),
-                                              (413, "too_large")])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "invalid"), (401, "auth"), (403, "auth"), (404, "not_found"), (413, "too_large")]
+)
 def test_what_no_retry_cures_is_told_at_once_and_kept(scripted_gateway, status, kind):
     gateway, api = scripted_gateway
 
@@ -33,16 +34,20 @@ def test_an_overloaded_provider_is_tried_again_visibly_and_the_user_sees_one_ans
         async with wired(gateway.ws_url, gateway.token) as wire:
             end = await wire.ask("[[error_once=529]] [[text=at last]]")
             assert end["state"] == "final" and text_of(end["message"]) == "at last"
-            retries = [f["payload"]["data"] for f in wire.events if f["event"] == "agent"
-                       and f["payload"]["data"].get("phase") == "retry"]
+            retries = [
+                f["payload"]["data"]
+                for f in wire.events
+                if f["event"] == "agent" and f["payload"]["data"].get("phase") == "retry"
+            ]
             assert [r["attempt"] for r in retries] == [2] and retries[0]["reason"] == "overloaded"
             assert len(api.bodies) == 2
 
     run(main())
 
 
-@pytest.mark.parametrize("directive", ["[[drop=5]]", "[[cut=clean]] [[after=5]]"],
-                         ids=["connection cut", "ends without a stop reason"])
+@pytest.mark.parametrize(
+    "directive", ["[[drop=5]]", "[[cut=clean]] [[after=5]]"], ids=["connection cut", "ends without a stop reason"]
+)
 def test_a_cut_reply_is_interrupted_never_done(scripted_gateway, directive):
     gateway, api = scripted_gateway
 

@@ -38,21 +38,27 @@ def test_nine_of_ten_messages_have_a_translation_the_rest_are_shown_as_they_are(
     assert len(untold) * 10 < len(said), f"{untold}: add them to locale/refusals.en.json and .ko.json"
 
 
-@pytest.mark.parametrize(("message", "text"), [
-    ("no session agent:main:보고서", "세션을 찾을 수 없어요: agent:main:보고서"),
-    ("no session with id 7", "세션을 찾을 수 없어요: 7"),
-    ("3 attachments; at most 2", "첨부 파일이 3개예요. 최대 2개까지 보낼 수 있어요."),
-    ("no prompt {id}", "프롬프트를 찾을 수 없어요: {id}"),
-    ("no prompt a\nb", "프롬프트를 찾을 수 없어요: a\nb"),
-    ("nobody wrote this", None),
-])
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("no session agent:main:보고서", "세션을 찾을 수 없어요: agent:main:보고서"),
+        ("no session with id 7", "세션을 찾을 수 없어요: 7"),
+        ("3 attachments; at most 2", "첨부 파일이 3개예요. 최대 2개까지 보낼 수 있어요."),
+        ("no prompt {id}", "프롬프트를 찾을 수 없어요: {id}"),
+        ("no prompt a\nb", "프롬프트를 찾을 수 없어요: a\nb"),
+        ("nobody wrote this", None),
+    ],
+)
 def test_the_values_of_a_message_go_into_its_translation(message: str, text: str | None) -> None:
     assert sentence(message, "ko") == text
 
 
 def test_the_wire_s_english_stays() -> None:
     error = NotFound("no session x", key="x")
-    assert to_wire(error, "ko") == {"code": "INVALID_REQUEST", "message": "no session x", "details": {
-        "reason": "NOT_FOUND", "key": "x", "text": "세션을 찾을 수 없어요: x"}}
+    assert to_wire(error, "ko") == {
+        "code": "INVALID_REQUEST",
+        "message": "no session x",
+        "details": {"reason": "NOT_FOUND", "key": "x", "text": "세션을 찾을 수 없어요: x"},
+    }
     assert to_wire(error, "en") == to_wire(error, None) == error.to_wire()
     assert to_wire(InvalidRequest("message is empty"), "ko")["details"] == {"text": "메시지가 비어 있어요."}

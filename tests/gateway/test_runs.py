@@ -82,10 +82,30 @@ def test_a_reply_whose_end_found_no_room_is_shown_with_the_cause_and_stored_when
         await gateway.start()
         peer = Peer()
         client = gateway.accept(peer)
-        client.receive(json.dumps({"type": "req", "id": "1", "method": "connect", "params": {
-            "minProtocol": 3, "maxProtocol": 3, "client": {"id": "t", "version": "1", "platform": "x", "mode": "ui"}}}))
-        client.receive(json.dumps({"type": "req", "id": "2", "method": "chat.send", "params": {
-            "sessionKey": "main", "message": "[[text=kept all the same]]", "idempotencyKey": "r"}}))
+        client.receive(
+            json.dumps(
+                {
+                    "type": "req",
+                    "id": "1",
+                    "method": "connect",
+                    "params": {
+                        "minProtocol": 3,
+                        "maxProtocol": 3,
+                        "client": {"id": "t", "version": "1", "platform": "x", "mode": "ui"},
+                    },
+                }
+            )
+        )
+        client.receive(
+            json.dumps(
+                {
+                    "type": "req",
+                    "id": "2",
+                    "method": "chat.send",
+                    "params": {"sessionKey": "main", "message": "[[text=kept all the same]]", "idempotencyKey": "r"},
+                }
+            )
+        )
         await until(lambda: peer.chat("error"))
         end = peer.chat("error")[0]
         assert end["error"] == {"kind": "storage"} and end["message"]["content"][0]["text"] == "kept all the same"
@@ -103,8 +123,15 @@ def test_a_command_that_a_crash_cut_off_is_ended_and_never_sent_to_the_model(tmp
     async def main():
         store = SqliteStore(tmp_path / "g.sqlite3")
         await store.open()
-        await store.accept_run(run_id="c", session_key="agent:main:main", request_hash="h", message=MESSAGE,
-                               options={"command": "reset"}, start=False, now=1)
+        await store.accept_run(
+            run_id="c",
+            session_key="agent:main:main",
+            request_hash="h",
+            message=MESSAGE,
+            options={"command": "reset"},
+            start=False,
+            now=1,
+        )
         await store.close()
         store = SqliteStore(tmp_path / "g.sqlite3")
         gateway = gateway_on(tmp_path, store)
@@ -119,8 +146,13 @@ def test_a_command_that_a_crash_cut_off_is_ended_and_never_sent_to_the_model(tmp
 
 
 async def submit(gateway: Gateway, run_id: str, text: str = "[[tokens=3]]") -> None:
-    await gateway.runs.submit(run_id=run_id, session_key="agent:main:main", request_hash=run_id, options={}, message={
-        "role": "user", "content": [{"type": "text", "text": text}], "timestamp": 1})
+    await gateway.runs.submit(
+        run_id=run_id,
+        session_key="agent:main:main",
+        request_hash=run_id,
+        options={},
+        message={"role": "user", "content": [{"type": "text", "text": text}], "timestamp": 1},
+    )
 
 
 def test_a_run_that_is_stopped_before_its_first_step_ends_and_leaves_the_session_free(tmp_path):
@@ -199,8 +231,15 @@ def test_after_a_crash_on_a_full_disk_it_starts_for_reading_and_recovers_when_th
     async def main():
         store = SqliteStore(tmp_path / "g.sqlite3")
         await store.open()
-        await store.accept_run(run_id="cut", session_key="agent:main:main", request_hash="h", message=MESSAGE,
-                               options={"locale": "ko"}, start=True, now=1)
+        await store.accept_run(
+            run_id="cut",
+            session_key="agent:main:main",
+            request_hash="h",
+            message=MESSAGE,
+            options={"locale": "ko"},
+            start=True,
+            now=1,
+        )
         await store.close()
         store = BadAtRecovery(tmp_path / "g.sqlite3")
         gateway = gateway_on(tmp_path, store)

@@ -18,8 +18,16 @@ REPLY = "Look:\n\n```python\nprint('안녕')\n```\n\nthen\n\n```sh\nls\n```\n\n~
 
 
 def conversation(*messages: dict[str, Any], title: str = "T") -> Conversation:
-    return Conversation(title=title, key="agent:main:main", session_id="s", exported_at=5, messages=messages,
-                        locale="en", you="You", offset="+0000")
+    return Conversation(
+        title=title,
+        key="agent:main:main",
+        session_id="s",
+        exported_at=5,
+        messages=messages,
+        locale="en",
+        you="You",
+        offset="+0000",
+    )
 
 
 def message(role: str, text: str, **fields: Any) -> dict[str, Any]:
@@ -56,8 +64,10 @@ def test_an_export_over_the_wire_has_a_name_a_type_and_the_conversation(gateway)
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             await wire.ask(f"hello {HOSTILE}")
-            made = {form: await wire.call("sessions.export", {"key": "main", "format": form})
-                    for form in export_formats.FORMATS}
+            made = {
+                form: await wire.call("sessions.export", {"key": "main", "format": form})
+                for form in export_formats.FORMATS
+            }
             assert [each["filename"].rsplit(".", 1)[1] for each in made.values()] == ["md", "json", "html", "ipynb"]
             assert all("/" not in each["filename"] and "<" not in each["filename"] for each in made.values())
             assert HOSTILE in made["markdown"]["content"]
@@ -68,8 +78,12 @@ def test_an_export_over_the_wire_has_a_name_a_type_and_the_conversation(gateway)
             await wire.call("sessions.reset", {"key": "main"})
             old = await wire.call("sessions.export", {"sessionId": history["sessionId"], "format": "json"})
             assert json.loads(old["content"])["messages"] == history["messages"]
-            for bad in ({"format": "json"}, {"key": "main", "format": "pdf"}, {"key": "nobody", "format": "json"},
-                        {"key": "main", "sessionId": "x", "format": "json"}):
+            for bad in (
+                {"format": "json"},
+                {"key": "main", "format": "pdf"},
+                {"key": "nobody", "format": "json"},
+                {"key": "main", "sessionId": "x", "format": "json"},
+            ):
                 with pytest.raises(WireError) as refused:
                     await wire.call("sessions.export", bad)
                 assert refused.value.code == "INVALID_REQUEST"
@@ -119,8 +133,13 @@ def test_the_web_page_can_do_nothing_and_loads_nothing():
 
 
 def test_a_notebook_has_prose_and_code_in_order():
-    document = json.loads(export_formats.notebook(conversation(
-        message("user", "```python\nnot for running\n```"), message("assistant", REPLY, model="claude"))))
+    document = json.loads(
+        export_formats.notebook(
+            conversation(
+                message("user", "```python\nnot for running\n```"), message("assistant", REPLY, model="claude")
+            )
+        )
+    )
     nbformat.validate(document)
     cells = [(cell["cell_type"], cell["source"]) for cell in document["cells"]]
     assert [kind for kind, _ in cells] == ["markdown"] * 3 + ["code"] + ["markdown"] * 2 + ["code", "markdown"]
@@ -145,8 +164,11 @@ def test_fences_are_read_as_markdown_does(text, blocks):
 
 
 def test_markdown_and_json_hold_what_was_said():
-    made = conversation(message("user", "안녕"), message("assistant", REPLY, model="claude"),
-                        {"role": "assistant", "content": [], "timestamp": 1})
+    made = conversation(
+        message("user", "안녕"),
+        message("assistant", REPLY, model="claude"),
+        {"role": "assistant", "content": [], "timestamp": 1},
+    )
     text = export_formats.markdown(made)
     assert text.startswith("# T\n\n## You · ") and REPLY in text and text.count("\n## ") == 2
     document = json.loads(export_formats.as_json(made))

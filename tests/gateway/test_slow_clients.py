@@ -16,8 +16,12 @@ from websockets.exceptions import ConnectionClosed
 from tests.support.server import GatewayProcess
 from tests.support.wire import run, wired
 
-CONNECT = {"minProtocol": 3, "maxProtocol": 3, "caps": ["session.events"],
-           "client": {"id": "t", "version": "1", "platform": "x", "mode": "cli"}}
+CONNECT = {
+    "minProtocol": 3,
+    "maxProtocol": 3,
+    "caps": ["session.events"],
+    "client": {"id": "t", "version": "1", "platform": "x", "mode": "cli"},
+}
 ASK = {"type": "req", "id": "h", "method": "chat.history", "params": {"sessionKey": "big"}}
 
 

@@ -68,7 +68,8 @@ async def act(wire: Wire, notes: Notes, dice: random.Random) -> None:
         text = f"[[tokens={dice.choice((1, 5, 40, 400))}]] [[delay_ms={dice.choice((0, 2, 10))}]] [[first_ms=1]]"
         run_id, answer = await wire.send(text, key=key)
         assert answer == {"runId": run_id, "status": "started"} | (
-            {"queuePosition": answer["queuePosition"]} if "queuePosition" in answer else {})
+            {"queuePosition": answer["queuePosition"]} if "queuePosition" in answer else {}
+        )
         notes.acked[run_id] = key
     elif what == "abort":
         notes.aborted |= set((await wire.call("chat.abort", {"sessionKey": key}))["runIds"])
@@ -128,10 +129,12 @@ def check_store(path: Path, notes: Notes) -> None:
         gaps = conn.execute(
             """SELECT t.session_id, count(m.seq), min(m.seq), max(m.seq), t.last_seq FROM transcripts AS t
                LEFT JOIN messages AS m ON m.session_id = t.session_id GROUP BY t.session_id
-               HAVING count(m.seq) <> t.last_seq OR max(m.seq) <> t.last_seq OR min(m.seq) <> 1""").fetchall()
+               HAVING count(m.seq) <> t.last_seq OR max(m.seq) <> t.last_seq OR min(m.seq) <> 1"""
+        ).fetchall()
         asked = dict(conn.execute("SELECT run_id, count(*) FROM messages WHERE role = 'user' GROUP BY run_id"))
-        replies = conn.execute("SELECT run_id, count(*) FROM messages WHERE role = 'assistant' GROUP BY run_id "
-                               "HAVING count(*) > 1").fetchall()
+        replies = conn.execute(
+            "SELECT run_id, count(*) FROM messages WHERE role = 'assistant' GROUP BY run_id HAVING count(*) > 1"
+        ).fetchall()
         aborted = {row[0] for row in conn.execute("SELECT run_id FROM runs WHERE state = 'aborted'")}
     assert (alive, gaps, replies) == ([], [], [])
     assert {run_id for run_id, times in asked.items() if times != 1} == set()

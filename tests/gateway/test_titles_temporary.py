@@ -12,17 +12,32 @@ from tests.support.wire import WireError, run, text_of, wired
 CAPS = ("session.events",)
 
 
-@pytest.mark.parametrize(("said", "title"), [
-    ('"Sales by month."', "Sales by month"), ("**제목: 월별 매출**\n", "월별 매출"), ("\n\n# Plans\nmore", "Plans"),
-    ("“Deep   sea”", "Deep sea"), ("", ""), ("x" * 80, "x" * 59 + "…"),
-])
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ('"Sales by month."', "Sales by month"),
+        ("**제목: 월별 매출**\n", "월별 매출"),
+        ("\n\n# Plans\nmore", "Plans"),
+        ("“Deep   sea”", "Deep sea"),
+        ("", ""),
+        ("x" * 80, "x" * 59 + "…"),
+    ],
+)
 def test_what_a_model_says_becomes_a_line(said, title):
     assert tidy(said) == title
 
 
-@pytest.mark.parametrize(("text", "worth"), [
-    ("hello", False), ("안녕", False),
-    ("?!", False), ("plot this", True), ("매출데이터분석", True), ("매출 분석", True)])
+@pytest.mark.parametrize(
+    ("text", "worth"),
+    [
+        ("hello", False),
+        ("안녕", False),
+        ("?!", False),
+        ("plot this", True),
+        ("매출데이터분석", True),
+        ("매출 분석", True),
+    ],
+)
 def test_one_word_is_not_worth_a_title(text, worth):
     assert worth_a_title(text) is worth
 
@@ -55,8 +70,13 @@ def test_a_session_is_named_once_after_its_first_reply(scripted_gateway):
             await wire.ask("a session without a title please", key="off")
             await wire.ask("a named session has one already", key="named")
             assert len(titles_asked(api)) <= 2
-            await wire.call("config.patch", {"raw": '{"agents":{"defaults":{"autoTitle":false}}}',
-                                             "baseHash": (await wire.call("config.get"))["hash"]})
+            await wire.call(
+                "config.patch",
+                {
+                    "raw": '{"agents":{"defaults":{"autoTitle":false}}}',
+                    "baseHash": (await wire.call("config.get"))["hash"],
+                },
+            )
             before = len(titles_asked(api))
             await wire.ask("nobody names this one", key="none")
             temporary = (await wire.call("sessions.new", {"temporary": True}))["key"]

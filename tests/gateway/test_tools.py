@@ -17,8 +17,11 @@ def connect(gateway, **more):
 
 def stages(wire, run_id):
     """What was told of a run's tools, in order: (phase, name)."""
-    return [(f["payload"]["data"]["phase"], f["payload"]["data"]["name"]) for f in wire.events
-            if f["event"] == "agent" and f["payload"]["stream"] == "tool" and f["payload"]["runId"] == run_id]
+    return [
+        (f["payload"]["data"]["phase"], f["payload"]["data"]["name"])
+        for f in wire.events
+        if f["event"] == "agent" and f["payload"]["stream"] == "tool" and f["payload"]["runId"] == run_id
+    ]
 
 
 async def history(wire, key="main"):
@@ -37,7 +40,11 @@ def test_a_tool_that_needs_no_permission_runs_and_is_stored_in_steps(standing_ga
             assert end["state"] == "final" and "The tool answered" in text_of(end["message"])
             question, step, result, answer = await history(wire, "clock")
             assert [m["role"] for m in (question, step, result, answer)] == [
-                "user", "assistant", "toolResult", "assistant"]
+                "user",
+                "assistant",
+                "toolResult",
+                "assistant",
+            ]
             call = step["content"][-1]
             assert step["stopReason"] == "toolUse"
             assert (call["type"], call["name"], call["arguments"]) == ("toolCall", "demo.clock", {}) and call["title"]
@@ -101,8 +108,9 @@ def test_always_is_remembered_until_the_rule_is_taken_back(standing_gateway):
     async def main():
         async with connect(standing_gateway) as wire:
             run_id, _ = await wire.send("calculate 1 + 1", key="always")
-            await wire.call("exec.approval.resolve", {"id": (await asked(wire, run_id))["id"],
-                                                      "decision": "allow-always"})
+            await wire.call(
+                "exec.approval.resolve", {"id": (await asked(wire, run_id))["id"], "decision": "allow-always"}
+            )
             await wire.end(run_id)
             end = await wire.ask("calculate 2 + 3", key="always")
             assert "**5**" in text_of(end["message"])
@@ -138,16 +146,21 @@ def test_stopping_while_it_waits_takes_the_question_back_and_runs_nothing(standi
     run(main())
 
 
-@pytest.mark.parametrize(("wish", "said"), [
-    ("[[tool=no.such]]", "no tool no.such"), ("[[tool=demo.calculate]][[expression=__import__]]", "numbers and"),
-])
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ("[[tool=no.such]]", "no tool no.such"),
+        ("[[tool=demo.calculate]][[expression=__import__]]", "numbers and"),
+    ],
+)
 def test_a_tool_that_fails_says_so_to_the_model(standing_gateway, wish, said):
     async def main():
         async with connect(standing_gateway) as wire:
             run_id, _ = await wire.send(wish, key="fail")
             if "calculate" in wish:
-                await wire.call("exec.approval.resolve", {"id": (await asked(wire, run_id))["id"],
-                                                          "decision": "allow-once"})
+                await wire.call(
+                    "exec.approval.resolve", {"id": (await asked(wire, run_id))["id"], "decision": "allow-once"}
+                )
             end = await wire.end(run_id)
             assert end["state"] == "final" and said in text_of(end["message"])
 
@@ -182,8 +195,9 @@ def test_an_outside_client_may_ask_as_before(standing_gateway):
         async with connect(standing_gateway) as agent, connect(standing_gateway) as person:
             waiting = agent.call("exec.approval.request", {"command": "rm -r build", "timeoutMs": 5000})
             answer = asyncio.ensure_future(waiting)
-            question = (await person.wait("exec.approval.requested",
-                                          lambda p: p["request"]["command"] == "rm -r build"))["payload"]
+            question = (
+                await person.wait("exec.approval.requested", lambda p: p["request"]["command"] == "rm -r build")
+            )["payload"]
             await person.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
             assert (await answer)["decision"] == "allow-once"
             late = await agent.call("exec.approval.request", {"command": "ls", "timeoutMs": 1})
@@ -196,11 +210,14 @@ def test_an_outside_client_may_ask_as_before(standing_gateway):
 
 def test_one_id_asks_one_question_also_when_two_come_at_once(standing_gateway):
     """Else a decision about what a person saw could be taken for one about something else."""
+
     async def main():
         async with connect(standing_gateway) as agent, connect(standing_gateway) as person:
+
             def ask(command):
-                return asyncio.ensure_future(agent.call("exec.approval.request", {
-                    "id": "the-same", "command": command, "timeoutMs": 5000}))
+                return asyncio.ensure_future(
+                    agent.call("exec.approval.request", {"id": "the-same", "command": command, "timeoutMs": 5000})
+                )
 
             answers = [ask(command) for command in ("one", "two")]
             question = (await person.wait("exec.approval.requested", lambda p: p["id"] == "the-same"))["payload"]
@@ -220,8 +237,12 @@ def test_rules_that_are_written_at_the_same_time_do_not_undo_each_other(standing
             before = await wire.call("exec.approvals.get")
             file = {"file": {"version": 1, "agents": {"main": {"allowlist": [{"pattern": "seed"}]}}}}
             seen = (await wire.call("exec.approvals.set", {**file, "baseHash": before["hash"]}))["hash"]
-            writes = [wire.call("exec.approvals.set", {"file": {"version": 1, "agents": {f"agent{number}": {}}},
-                                                       "baseHash": seen}) for number in range(8)]
+            writes = [
+                wire.call(
+                    "exec.approvals.set", {"file": {"version": 1, "agents": {f"agent{number}": {}}}, "baseHash": seen}
+                )
+                for number in range(8)
+            ]
             answers = await asyncio.gather(*writes, return_exceptions=True)
             assert sum(not isinstance(answer, WireError) for answer in answers) == 1
             rules = await wire.call("exec.approvals.get")
@@ -233,8 +254,10 @@ def test_rules_that_are_written_at_the_same_time_do_not_undo_each_other(standing
 def test_a_line_of_questions_that_is_full_fails_the_tool_and_not_the_reply(gateway):
     async def main():
         async with connect(gateway) as agent, connect(gateway) as person:
-            asking = [asyncio.ensure_future(agent.call("exec.approval.request", {"command": "x", "timeoutMs": 60_000}))
-                      for _ in range(64)]
+            asking = [
+                asyncio.ensure_future(agent.call("exec.approval.request", {"command": "x", "timeoutMs": 60_000}))
+                for _ in range(64)
+            ]
             while len((await person.call("exec.approval.list"))["approvals"]) < 64:
                 pass
             end = await person.ask("calculate 1 + 1")

@@ -79,8 +79,14 @@ def test_the_owner_is_not_held_up_by_somebody_elses_wrong_logins(gateway):
 
 def test_the_command_line_says_what_is_not_there_and_waits_for_what_it_sets(standing_gateway):
     def clawdbot(*arguments):
-        return subprocess.run([sys.executable, "-m", "clawdbot_ext", *arguments], capture_output=True, text=True,
-                              timeout=60, env=standing_gateway.environment, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "clawdbot_ext", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=standing_gateway.environment,
+            check=False,
+        )
 
     gone = clawdbot("sessions", "show", "nosuch")
     assert gone.returncode == 1 and "nosuch" in gone.stderr

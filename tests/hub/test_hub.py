@@ -52,8 +52,9 @@ def test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessi
                 await wire.ask(f"[[text=for {user} alone]]")
         async with socket_of(hub, "ann", browsers["ann"]) as wire:
             await wire.handshake()
-            said = [text_of(message) for message in
-                    (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]]
+            said = [
+                text_of(message) for message in (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
+            ]
             assert said[-1] == "for ann alone" and not [text for text in said if "bob" in text]
 
     run(main())
@@ -67,6 +68,7 @@ def test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessi
 
 def test_s17_whom_the_hub_lets_into_a_users_server_is_no_owner_there(hub, browsers):
     """The server's own user may do everything; whoever else has the Hub's permission chats."""
+
     async def main():
         async with socket_of(hub, "ann", browsers["ann"]) as wire:
             assert set((await wire.handshake(scopes=None))["user"]["scopes"]) == set(OPERATOR_SCOPES)
@@ -113,20 +115,23 @@ def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
     assert forged.status_code == 403  # as a page of Bob's server in Ann's browser would send it: their origin is one
     ann.headers["X-XSRFToken"] = cookie_of(ann, "_xsrf", "/user/ann/")
     bob.headers["X-XSRFToken"] = cookie_of(bob, "_xsrf", "/user/bob/")
-    made = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=10,
-                    headers={**origin, "Content-Type": "text/csv"})
+    made = ann.post(
+        at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=10, headers={**origin, "Content-Type": "text/csv"}
+    )
     assert made.status_code == 201, made.text
     id_ = made.json()["mediaId"]
     nobodys = "A" * len(id_)
     assert ann.get(at("ann", f"media/{id_}"), timeout=10).status_code == 200
     for path in ("media/{}", "media/{}/thumbnail", "media/{}.0"):
         for method in ("GET", "HEAD", "POST", "DELETE", "PUT"):
-            theirs, none = (bob.request(method, at("bob", path.format(each)), headers=origin, timeout=10)
-                            for each in (id_, nobodys))
+            theirs, none = (
+                bob.request(method, at("bob", path.format(each)), headers=origin, timeout=10) for each in (id_, nobodys)
+            )
             assert theirs.status_code == none.status_code in (403, 404, 405), (method, path)
             assert theirs.text.replace(id_, "") == none.text.replace(nobodys, ""), (method, path)
-            refused = bob.request(method, at("ann", path.format(id_)), headers=origin, timeout=10,
-                                  allow_redirects=False)
+            refused = bob.request(
+                method, at("ann", path.format(id_)), headers=origin, timeout=10, allow_redirects=False
+            )
             assert refused.status_code in (302, 401, 403, 404, 405) and b"1,2" not in refused.content, (method, path)
 
     async def main():
@@ -136,11 +141,19 @@ def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
             run_id, _ = await hers.send("[[text=private]]", key="diary")
             await hers.end(run_id)
             message = (await hers.call("chat.history", {"sessionKey": "diary"}))["messages"][-1]["id"]
-            for method, field, known in (("chat.delete", "messageId", message), ("chat.branch", "messageId", message),
-                                         ("media.saw", "mediaId", id_), ("agent.wait", "runId", run_id),
-                                         ("exec.approval.resolve", "id", run_id)):
-                extra = {"chat.delete": {"sessionKey": "diary"}, "chat.branch": {"sessionKey": "diary"},
-                         "agent.wait": {"timeoutMs": 1}, "exec.approval.resolve": {"decision": "deny"}}.get(method, {})
+            for method, field, known in (
+                ("chat.delete", "messageId", message),
+                ("chat.branch", "messageId", message),
+                ("media.saw", "mediaId", id_),
+                ("agent.wait", "runId", run_id),
+                ("exec.approval.resolve", "id", run_id),
+            ):
+                extra = {
+                    "chat.delete": {"sessionKey": "diary"},
+                    "chat.branch": {"sessionKey": "diary"},
+                    "agent.wait": {"timeoutMs": 1},
+                    "exec.approval.resolve": {"decision": "deny"},
+                }.get(method, {})
                 said = []
                 for value in (known, "no-such-id-anywhere"):
                     try:
@@ -156,25 +169,36 @@ def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
 
 
 def test_there_is_no_second_port_and_no_login_of_ours(hub):
-    listening = {connection.laddr.port for process in psutil.process_iter(["environ"])
-                 if str(hub.folder) in (process.info["environ"] or {}).get("HOME", "")
-                 for connection in process.net_connections("tcp") if connection.status == psutil.CONN_LISTEN}
+    listening = {
+        connection.laddr.port
+        for process in psutil.process_iter(["environ"])
+        if str(hub.folder) in (process.info["environ"] or {}).get("HOME", "")
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
     assert listening and hub.gateway_port not in listening
     for path in ("auth/login", "auth/logout"):
         assert requests.get(f"{hub.url}/user/ann/clawdbot/{path}", timeout=10, allow_redirects=False).status_code in (
-            302, 403, 404)
+            302,
+            403,
+            404,
+        )
 
 
 def test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them(hub):
-    server = next(process for process in psutil.process_iter(["environ", "cmdline"])
-                  if (process.info["environ"] or {}).get("JUPYTERHUB_USER") == "ann"
-                  and "jupyterhub.singleuser" in (process.info["cmdline"] or []))
+    server = next(
+        process
+        for process in psutil.process_iter(["environ", "cmdline"])
+        if (process.info["environ"] or {}).get("JUPYTERHUB_USER") == "ann"
+        and "jupyterhub.singleuser" in (process.info["cmdline"] or [])
+    )
     # with a state directory where no gateway is, as on another machine
     given = {**server.info["environ"], "CLAWDBOT_STATE_DIR": str(Path(hub.folder, "elsewhere"))}
 
     def ran(*arguments):
-        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=given, capture_output=True, text=True,
-                              timeout=30)
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=given, capture_output=True, text=True, timeout=30
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

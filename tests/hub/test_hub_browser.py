@@ -75,10 +75,20 @@ class Refusals:
 
 def notebook(hub: Hub, name: str, *cells: str) -> None:
     """A notebook in Ann's home."""
-    made = [{"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": cell, "execution_count": None,
-             "outputs": []} for number, cell in enumerate(cells)]
-    (hub.folder / "home" / "ann" / name).write_text(json.dumps(
-        {"cells": made, "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5}))
+    made = [
+        {
+            "cell_type": "code",
+            "id": f"cell{number}",
+            "metadata": {},
+            "source": cell,
+            "execution_count": None,
+            "outputs": [],
+        }
+        for number, cell in enumerate(cells)
+    ]
+    (hub.folder / "home" / "ann" / name).write_text(
+        json.dumps({"cells": made, "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5})
+    )
 
 
 def opened(ann: BrowserContext, hub: Hub, name: str) -> Page:
@@ -105,9 +115,13 @@ def answered(chat: Locator | Page, text: str) -> None:
 
 
 def test_panel_explain_widget_and_magics_work_and_a_reload_brings_the_panel_back(hub, ann):
-    notebook(hub, "all.ipynb", "6 * 7  # [[text=It multiplies.]]",
-             "from clawdbot_ext import ChatWidget\nChatWidget('cell', height='320px')",
-             "%load_ext clawdbot_ext\n%clawdbot ask From a magic. [[text=For a magic.]]")
+    notebook(
+        hub,
+        "all.ipynb",
+        "6 * 7  # [[text=It multiplies.]]",
+        "from clawdbot_ext import ChatWidget\nChatWidget('cell', height='320px')",
+        "%load_ext clawdbot_ext\n%clawdbot ask From a magic. [[text=For a magic.]]",
+    )
     page = opened(ann, hub, "all.ipynb")
     refusals = Refusals(page)
     page.locator(".jp-Notebook .jp-Cell").first.click()
@@ -139,9 +153,12 @@ def test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server
     refusals = Refusals(page)
     page.goto(f"{hub.url}/user/ann/clawdbot/chat?session=files")
     expect(page.locator(".connection[data-open=true]")).to_be_visible()
-    page.locator("input[type=file]").set_input_files([
-        {"name": "plot.png", "mimeType": "image/png", "buffer": png(320, 200)},
-        {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"name,value\nfirst," + b"1" * 2_000_000 + b"\n"}])
+    page.locator("input[type=file]").set_input_files(
+        [
+            {"name": "plot.png", "mimeType": "image/png", "buffer": png(320, 200)},
+            {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"name,value\nfirst," + b"1" * 2_000_000 + b"\n"},
+        ]
+    )
     ask(page, "What are these? [[text=A plot and rows.]]")
     answered(page, "A plot and rows.")
     shown = page.locator("article.user img").first
@@ -194,6 +211,7 @@ FORGED = """async (root) => {
 
 def test_s7_a_page_of_another_users_server_can_forge_no_request_to_mine(hub, ann):
     """Both servers have one origin. Ann's cookies go along; her token against forgery is below her own path alone."""
+
     def kept() -> set[str]:
         return {path.name for path in (hub.folder / "home" / "ann" / ".clawdbot").rglob("media/**/*")}
 

@@ -39,8 +39,9 @@ def api() -> Iterator[MessagesAPI]:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory, api) -> Iterator[Lab]:
-    made = Lab(tmp_path_factory.mktemp("lab") / "it",
-               env={"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": api.url})
+    made = Lab(
+        tmp_path_factory.mktemp("lab") / "it", env={"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": api.url}
+    )
     made.configure({"agents": {"defaults": {"autoTitle": False}}})  # the requests are the tests' own
     made.start()
     yield made

@@ -28,9 +28,14 @@ class Lab:
         self.work.mkdir(parents=True)
         self.state.mkdir(mode=0o700)
         self.environment = clean_environment(
-            self.state, JUPYTER_TOKEN=TOKEN, JUPYTER_CONFIG_PATH=str(ROOT / "jupyter-config"),
-            JUPYTER_PATH=str(share_labextension(folder)), JUPYTERLAB_SETTINGS_DIR=str(quiet_lab(folder)),
-            JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"), **(env or {}))
+            self.state,
+            JUPYTER_TOKEN=TOKEN,
+            JUPYTER_CONFIG_PATH=str(ROOT / "jupyter-config"),
+            JUPYTER_PATH=str(share_labextension(folder)),
+            JUPYTERLAB_SETTINGS_DIR=str(quiet_lab(folder)),
+            JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"),
+            **(env or {}),
+        )
 
     @property
     def url(self) -> str:
@@ -54,9 +59,23 @@ class Lab:
     def start(self) -> None:
         with open(self.folder / "lab.log", "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.program, f"--port={self.port}", "--ServerApp.port_retries=0",
-                 "--no-browser", "--ServerApp.base_url=/a%40b/", "--allow-root", "--LabApp.news_url=None"],
-                cwd=self.work, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+                [
+                    sys.executable,
+                    "-m",
+                    self.program,
+                    f"--port={self.port}",
+                    "--ServerApp.port_retries=0",
+                    "--no-browser",
+                    "--ServerApp.base_url=/a%40b/",
+                    "--allow-root",
+                    "--LabApp.news_url=None",
+                ],
+                cwd=self.work,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -78,15 +97,26 @@ class Lab:
                 self._process.kill()
 
     def write(
-        self, name: str, *cells: str | tuple[str, list[dict[str, Any]]], widgets: Mapping[str, Any] | None = None,
+        self,
+        name: str,
+        *cells: str | tuple[str, list[dict[str, Any]]],
+        widgets: Mapping[str, Any] | None = None,
         kernel: str = "python3",
     ) -> None:
         """A notebook of code cells, with outputs and the state of widgets where they are given."""
         made: list[dict[str, Any]] = []
         for number, cell in enumerate(cells):
             source, outputs = cell if isinstance(cell, tuple) else (cell, [])
-            made.append({"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": source,
-                         "execution_count": None, "outputs": outputs})
+            made.append(
+                {
+                    "cell_type": "code",
+                    "id": f"cell{number}",
+                    "metadata": {},
+                    "source": source,
+                    "execution_count": None,
+                    "outputs": outputs,
+                }
+            )
         spec = {"name": kernel, "display_name": kernel, "language": "python"}
         metadata: dict[str, Any] = {"kernelspec": spec}
         if widgets is not None:

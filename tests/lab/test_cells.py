@@ -207,8 +207,9 @@ def test_r12_hidden_characters_in_code_are_shown_and_do_not_run(open_notebook):
 
 
 def test_a_question_that_waited_and_a_chat_in_a_cell_know_the_cell_too(open_notebook):
-    page = open_notebook("waits.ipynb", "from clawdbot_ext import ChatWidget\nChatWidget('main', height='600px')",
-                         "ratio(1, 0)")
+    page = open_notebook(
+        "waits.ipynb", "from clawdbot_ext import ChatWidget\nChatWidget('main', height='600px')", "ratio(1, 0)"
+    )
     side = panel(page)
     ask(side, "Take your time [[text=There.]] [[wait_ms=6000]]")
     expect(side.locator("article[aria-busy=true]")).to_be_visible()

@@ -142,13 +142,25 @@ def test_selected_text_is_what_is_selected_in_a_cell_or_its_output(open_notebook
 def test_variables_need_nothing_of_ours_in_the_kernel_and_say_what_was_left_out(open_notebook, api, lab):
     kernels = lab.folder / "share" / "kernels" / "bare"
     kernels.mkdir(parents=True)
-    (lab.folder / "bare.py").write_text("import sys\nsys.modules['clawdbot_ext'] = None\n"
-                                        "from ipykernel.kernelapp import launch_new_instance\nlaunch_new_instance()\n")
-    (kernels / "kernel.json").write_text(json.dumps(
-        {"argv": [sys.executable, str(lab.folder / "bare.py"), "-f", "{connection_file}"], "display_name": "Bare",
-         "language": "python"}))
-    page = open_notebook("bare.ipynb", "type = list = globals = 0\nclass Kind: pass\nmany = {n: 'x' * 50 for n in "
-                         "range(200_000)}\nfew = ['안녕', \"it's\\n\"]", kernel="bare")
+    (lab.folder / "bare.py").write_text(
+        "import sys\nsys.modules['clawdbot_ext'] = None\n"
+        "from ipykernel.kernelapp import launch_new_instance\nlaunch_new_instance()\n"
+    )
+    (kernels / "kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [sys.executable, str(lab.folder / "bare.py"), "-f", "{connection_file}"],
+                "display_name": "Bare",
+                "language": "python",
+            }
+        )
+    )
+    page = open_notebook(
+        "bare.ipynb",
+        "type = list = globals = 0\nclass Kind: pass\nmany = {n: 'x' * 50 for n in "
+        "range(200_000)}\nfew = ['안녕', \"it's\\n\"]",
+        kernel="bare",
+    )
     side = panel(page)
     run(page, 0)
     chip(side, "few").click()

@@ -25,8 +25,9 @@ def test_the_link_of_web_leads_to_the_page_of_this_server(open_notebook, lab):
 
 
 def test_run_all_stops_at_a_failed_magic_and_shows_a_sentence(open_notebook):
-    page = open_notebook("stops.ipynb", "%load_ext clawdbot_ext\nprint('be' + 'gan')", "%clawdbot stauts",
-                         "print('went' + ' on')")
+    page = open_notebook(
+        "stops.ipynb", "%load_ext clawdbot_ext\nprint('be' + 'gan')", "%clawdbot stauts", "print('went' + ' on')"
+    )
     page.locator(".jp-Notebook .jp-Cell").first.click()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()

@@ -84,8 +84,14 @@ def test_r10_hostile_answers_run_nothing_and_fetch_nothing_in_outputs(open_noteb
         expect(page.locator("mjx-container:visible").last).to_be_attached()
         harmless(page)
 
-        subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", "hostile.ipynb"], cwd=lab.work, check=True,
-                       env=lab.environment, capture_output=True, timeout=60)
+        subprocess.run(
+            [sys.executable, "-m", "nbconvert", "--to", "html", "hostile.ipynb"],
+            cwd=lab.work,
+            check=True,
+            env=lab.environment,
+            capture_output=True,
+            timeout=60,
+        )
         page.route(re.compile(r"^https:"), lambda route: route.abort())  # nbconvert's own scripts
         page.goto((lab.work / "hostile.html").as_uri())
         expect(page.get_by_text("all were shown")).to_have_count(2)

@@ -134,8 +134,11 @@ def test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell(open_n
 
 
 def test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back(open_notebook, api, lab):
-    page = open_notebook("one.ipynb", "from clawdbot_ext import ChatWidget\nChatWidget('left', height='240px')",
-                         "ChatWidget('right', height='240px')")
+    page = open_notebook(
+        "one.ipynb",
+        "from clawdbot_ext import ChatWidget\nChatWidget('left', height='240px')",
+        "ChatWidget('right', height='240px')",
+    )
     sockets: list[WebSocket] = []
     page.on("websocket", lambda socket: sockets.append(socket) if socket.url.endswith("/clawdbot/ws") else None)
     side = panel(page)
@@ -167,10 +170,11 @@ def test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_ba
 
 def test_python_asks_and_the_widget_shows_it(open_notebook, api):
     page = open_notebook(
-        "ask.ipynb", "from clawdbot_ext import ChatWidget\nfrom ipywidgets import VBox\n"
-        "chat = ChatWidget('asked')\nVBox([chat])",
+        "ask.ipynb",
+        "from clawdbot_ext import ChatWidget\nfrom ipywidgets import VBox\nchat = ChatWidget('asked')\nVBox([chat])",
         "reply = chat.ask('From Python [[text=For Python.]]', attachments=[{'a': 1}])\nprint(reply.text.upper())\n"
-        "print(len(chat.history), chat.stop())")
+        "print(len(chat.history), chat.stop())",
+    )
     page.locator(".jp-Notebook .jp-Cell").first.click()
     page.keyboard.press("Shift+Enter")
     chat = page.locator(".jp-Notebook clawdbot-chat")
@@ -183,8 +187,12 @@ def test_python_asks_and_the_widget_shows_it(open_notebook, api):
 
 
 def test_notebook_7_has_the_widget_the_panel_and_the_commands(open_notebook, api):
-    page = open_notebook("seven.ipynb", "from clawdbot_ext import ChatWidget\nChatWidget('seven', height='320px')",
-                         "seventh = 7", at="notebooks")
+    page = open_notebook(
+        "seven.ipynb",
+        "from clawdbot_ext import ChatWidget\nChatWidget('seven', height='320px')",
+        "seventh = 7",
+        at="notebooks",
+    )
     run(page, 0)
     chat = page.locator(".jp-Notebook clawdbot-chat")
     expect(chat.locator(".connection[data-open=true]")).to_be_attached()

@@ -17,19 +17,37 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 def saved_output(model_id: str, **more: Any) -> dict[str, Any]:
     view = {"model_id": model_id, "version_major": 2, "version_minor": 0}
-    return {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {
-        VIEW: view, "text/plain": "ChatWidget()", "text/html": "<b>Run it</b>", **more}}
+    return {
+        "output_type": "execute_result",
+        "execution_count": 1,
+        "metadata": {},
+        "data": {VIEW: view, "text/plain": "ChatWidget()", "text/html": "<b>Run it</b>", **more},
+    }
 
 
 def saved_state(module: str, prefix: str, **more: str) -> dict[str, Any]:
-    names = {"_model_module": module, "_model_module_version": "^1.0.0", "_model_name": f"{prefix}Model",
-             "_view_module": module, "_view_module_version": "^1.0.0", "_view_name": f"{prefix}View"}
-    return {"model_name": f"{prefix}Model", "model_module": module, "model_module_version": "^1.0.0",
-            "state": {**names, "layout": "IPY_MODEL_layout", **more}}
+    names = {
+        "_model_module": module,
+        "_model_module_version": "^1.0.0",
+        "_model_name": f"{prefix}Model",
+        "_view_module": module,
+        "_view_module_version": "^1.0.0",
+        "_view_name": f"{prefix}View",
+    }
+    return {
+        "model_name": f"{prefix}Model",
+        "model_module": module,
+        "model_module_version": "^1.0.0",
+        "state": {**names, "layout": "IPY_MODEL_layout", **more},
+    }
 
 
-LAYOUT = {"model_name": "LayoutModel", "model_module": "@jupyter-widgets/base", "model_module_version": "2.0.0",
-          "state": {}}
+LAYOUT = {
+    "model_name": "LayoutModel",
+    "model_module": "@jupyter-widgets/base",
+    "model_module_version": "2.0.0",
+    "state": {},
+}
 
 
 def run(page: Page, number: int = 0) -> None:

@@ -26,8 +26,9 @@ def file(tmp_path) -> Callable[..., api.MediaFile]:
         path = tmp_path / "stored"
         path.write_bytes(data)
         identified = identify_file(path, name, None)
-        return api.MediaFile(path, name, identified.mime_type, identified.kind, len(data),
-                             hashlib.sha256(data).hexdigest())
+        return api.MediaFile(
+            path, name, identified.mime_type, identified.kind, len(data), hashlib.sha256(data).hexdigest()
+        )
 
     return make
 

@@ -120,11 +120,15 @@ def test_a_pdf_that_opens_without_its_password_goes_unlocked(read) -> None:
     assert b"/Encrypt" not in part.data and "Secret plan" in page_text(part.data)
 
 
-@pytest.mark.parametrize(("content", "code"), [
-    (files.pdf(["a", "b"])[:300], "MEDIA_TRUNCATED"),
-    (b"%PDF-1.7\n" + b"rubbish " * 99 + b"\n%%EOF", "MEDIA_CORRUPT"),
-    (files.pdf([]), "MEDIA_NO_PAGES"),
-], ids=["cut", "rubbish", "no pages"])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (files.pdf(["a", "b"])[:300], "MEDIA_TRUNCATED"),
+        (b"%PDF-1.7\n" + b"rubbish " * 99 + b"\n%%EOF", "MEDIA_CORRUPT"),
+        (files.pdf([]), "MEDIA_NO_PAGES"),
+    ],
+    ids=["cut", "rubbish", "no pages"],
+)
 def test_a_damaged_pdf_says_what_is_wrong(probe, content: bytes, code: str) -> None:
     with pytest.raises(api.MediaError) as refused:
         probe(content, "a.pdf")
@@ -173,8 +177,10 @@ def test_entities_that_would_grow_without_end_are_not_read(read) -> None:
 
 
 def test_an_empty_document_says_so(read) -> None:
-    empty = {**files.WORD, "word/document.xml": files.WORD["word/document.xml"].replace("Minutes of the meeting: "
-                                                                                     "ship on Friday", "")}
+    empty = {
+        **files.WORD,
+        "word/document.xml": files.WORD["word/document.xml"].replace("Minutes of the meeting: ship on Friday", ""),
+    }
     with pytest.raises(api.MediaError) as refused:
         read(files.office(empty), "a.docx")
     assert refused.value.media_code == "MEDIA_EMPTY"

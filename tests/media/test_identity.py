@@ -26,39 +26,54 @@ def identify(tmp_path):
     return by
 
 
-@pytest.mark.parametrize(("content", "kind", "mime"), [
-    (files.png(files.photo(8, 8)), "image", "image/png"),
-    (files.encoded(files.photo(8, 8), "JPEG"), "image", "image/jpeg"),
-    (files.encoded(files.photo(8, 8), "WEBP"), "image", "image/webp"),
-    (files.encoded(files.photo(8, 8), "TIFF"), "image", "image/tiff"),
-    (files.encoded(files.photo(8, 8), "BMP"), "image", "image/bmp"),
-    (ISO + b"heic\0\0\0\0mif1heic" + bytes(40), "image", "image/heic"),
-    (ISO + b"mif1\0\0\0\0mif1avif" + bytes(40), "image", "image/avif"),
-    (ISO + b"M4A \0\0\0\0M4A mp42" + bytes(40), "audio", "audio/mp4"),
-    (ISO + b"isom\0\0\0\0isommp42" + bytes(40), "video", "video/mp4"),
-    (ISO + b"qt  \0\0\0\0qt  " + bytes(40), "video", "video/quicktime"),
-    (b"\x1aE\xdf\xa3" + b"webm A_OPUS", "audio", "audio/webm"),
-    (b"\x1aE\xdf\xa3" + b"webm V_VP9 A_OPUS", "video", "video/webm"),
-    (files.tone(0.1), "audio", "audio/wav"),
-    (b"\xff\xfb\x90\x64" + bytes(64), "audio", "audio/mpeg"),
-    (b"ID3\x04\0\0\0\0\0\0" + bytes(64), "audio", "audio/mpeg"),
-    (b"junk\n" + files.pdf(["a"]), "document", "application/pdf"),
-    (files.office(files.WORD), "document",
-     "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-    (files.notebook(files.code("1")), "notebook", "application/x-ipynb+json"),
-    ("안녕하세요".encode("cp949"), "text", "text/plain"),
-    ("plain".encode("utf-16-le"), "text", "text/plain"),
-    (b"BM is how this sentence begins, and MZ comes later", "text", "text/plain"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("content", "kind", "mime"),
+    [
+        (files.png(files.photo(8, 8)), "image", "image/png"),
+        (files.encoded(files.photo(8, 8), "JPEG"), "image", "image/jpeg"),
+        (files.encoded(files.photo(8, 8), "WEBP"), "image", "image/webp"),
+        (files.encoded(files.photo(8, 8), "TIFF"), "image", "image/tiff"),
+        (files.encoded(files.photo(8, 8), "BMP"), "image", "image/bmp"),
+        (ISO + b"heic\0\0\0\0mif1heic" + bytes(40), "image", "image/heic"),
+        (ISO + b"mif1\0\0\0\0mif1avif" + bytes(40), "image", "image/avif"),
+        (ISO + b"M4A \0\0\0\0M4A mp42" + bytes(40), "audio", "audio/mp4"),
+        (ISO + b"isom\0\0\0\0isommp42" + bytes(40), "video", "video/mp4"),
+        (ISO + b"qt  \0\0\0\0qt  " + bytes(40), "video", "video/quicktime"),
+        (b"\x1aE\xdf\xa3" + b"webm A_OPUS", "audio", "audio/webm"),
+        (b"\x1aE\xdf\xa3" + b"webm V_VP9 A_OPUS", "video", "video/webm"),
+        (files.tone(0.1), "audio", "audio/wav"),
+        (b"\xff\xfb\x90\x64" + bytes(64), "audio", "audio/mpeg"),
+        (b"ID3\x04\0\0\0\0\0\0" + bytes(64), "audio", "audio/mpeg"),
+        (b"junk\n" + files.pdf(["a"]), "document", "application/pdf"),
+        (
+            files.office(files.WORD),
+            "document",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        ),
+        (files.notebook(files.code("1")), "notebook", "application/x-ipynb+json"),
+        ("안녕하세요".encode("cp949"), "text", "text/plain"),
+        ("plain".encode("utf-16-le"), "text", "text/plain"),
+        (b"BM is how this sentence begins, and MZ comes later", "text", "text/plain"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_the_bytes_say_what_a_file_is(identify, content: bytes, kind: str, mime: str) -> None:
     found = identify(content)
     assert (found.kind, found.mime_type) == (kind, mime)
 
 
-@pytest.mark.parametrize(("name", "mime"), [
-    ("a.csv", "text/csv"), ("a.PY", "text/x-python"), ("README.md", "text/markdown"), ("noending", "text/plain"),
-    ("a.svg", "image/svg+xml"), ("a.ipynb", "text/plain"), (".bashrc", "text/plain"),
-])
+@pytest.mark.parametrize(
+    ("name", "mime"),
+    [
+        ("a.csv", "text/csv"),
+        ("a.PY", "text/x-python"),
+        ("README.md", "text/markdown"),
+        ("noending", "text/plain"),
+        ("a.svg", "image/svg+xml"),
+        ("a.ipynb", "text/plain"),
+        (".bashrc", "text/plain"),
+    ],
+)
 def test_text_is_told_apart_by_its_name(identify, name: str, mime: str) -> None:
     assert identify(b"a,b\n1,2\n", name).mime_type == mime
 
@@ -82,15 +97,19 @@ def test_a_polyglot_is_what_it_begins_as(identify, read) -> None:
     assert identify(gif, "a.js").mime_type == "image/gif"
 
 
-@pytest.mark.parametrize(("content", "name", "variant"), [
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "보고서.hwp", "hwp"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old.doc", "legacy"),
-    (files.office({"mimetype": "application/hwp+zip", "Contents/x.xml": "<a/>"}), "a.hwpx", "hwp"),
-    (files.office({"a.txt": "x"}), "a.zip", "archive"),
-    (b"MZ\x90\x00" + bytes(100), "setup.exe", "program"),
-    (b"\x7fELF" + bytes(100), "ls", "program"),
-    (bytes(range(256)) * 4, "model.bin", ""),
-], ids=["hwp", "doc", "hwpx", "zip", "exe", "elf", "unknown"])
+@pytest.mark.parametrize(
+    ("content", "name", "variant"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "보고서.hwp", "hwp"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old.doc", "legacy"),
+        (files.office({"mimetype": "application/hwp+zip", "Contents/x.xml": "<a/>"}), "a.hwpx", "hwp"),
+        (files.office({"a.txt": "x"}), "a.zip", "archive"),
+        (b"MZ\x90\x00" + bytes(100), "setup.exe", "program"),
+        (b"\x7fELF" + bytes(100), "ls", "program"),
+        (bytes(range(256)) * 4, "model.bin", ""),
+    ],
+    ids=["hwp", "doc", "hwpx", "zip", "exe", "elf", "unknown"],
+)
 def test_what_nothing_reads_is_refused_with_what_to_do(identify, content: bytes, name: str, variant: str) -> None:
     with pytest.raises(api.MediaError) as refused:
         identify(content, name)

@@ -31,9 +31,15 @@ def red(pixel) -> bool:
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_a_photo_is_turned_upright_whichever_way_the_camera_was_held(read, orientation: int) -> None:
-    turned = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-              5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-              8: Image.Transpose.ROTATE_270}
+    turned = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
     picture = files.photo(400, 200)
     stored = picture.transpose(turned[orientation]) if orientation in turned else picture
     exif = Image.Exif()
@@ -59,8 +65,11 @@ def test_where_a_photo_was_taken_is_not_sent(read) -> None:
     assert not dict(opened(sent).getexif())
 
 
-@pytest.mark.parametrize(("sight", "edge"), [(api.ModelSight(), 1568), (
-    msgspec.structs.replace(api.ModelSight(), image_edge=2576, image_tokens=4784), 2576)], ids=["standard", "high"])
+@pytest.mark.parametrize(
+    ("sight", "edge"),
+    [(api.ModelSight(), 1568), (msgspec.structs.replace(api.ModelSight(), image_edge=2576, image_tokens=4784), 2576)],
+    ids=["standard", "high"],
+)
 def test_a_large_image_is_scaled_to_what_the_model_sees(read, sight: api.ModelSight, edge: int) -> None:
     understood = read(files.encoded(Image.new("RGB", (4000, 1000), "white"), "JPEG"), "a.jpg", sight=sight)
     sent = pictures(understood)[0]
@@ -157,11 +166,15 @@ def test_what_there_is_of_a_cut_photo_is_used_and_said(read) -> None:
     assert red(opened(pictures(understood)[0]).getpixel((10, 10)))
 
 
-@pytest.mark.parametrize(("content", "code"), [
-    (files.png(files.photo())[:60], "MEDIA_TRUNCATED"),
-    (b"\x89PNG\r\n\x1a\n" + b"nothing that a picture has" * 20, "MEDIA_CORRUPT"),
-    (b"\xff\xd8\xff\xe0" + bytes(400), "MEDIA_CORRUPT"),
-], ids=["cut", "no png", "no jpeg"])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (files.png(files.photo())[:60], "MEDIA_TRUNCATED"),
+        (b"\x89PNG\r\n\x1a\n" + b"nothing that a picture has" * 20, "MEDIA_CORRUPT"),
+        (b"\xff\xd8\xff\xe0" + bytes(400), "MEDIA_CORRUPT"),
+    ],
+    ids=["cut", "no png", "no jpeg"],
+)
 def test_a_damaged_image_says_what_is_wrong(probe, content: bytes, code: str) -> None:
     with pytest.raises(api.MediaError) as refused:
         probe(content, "a")

@@ -70,11 +70,15 @@ def test_silence_is_called_silence_and_nobody_is_asked_what_it_says(understand) 
     assert codes(understood) == ["silent"] and "silence" in told(understood)
 
 
-@pytest.mark.parametrize(("content", "name", "code"), [
-    (files.tone(0), "a.wav", "MEDIA_NO_DURATION"),
-    (b"RIFF\x24\0\0\0WAVEfmt " + bytes(4), "a.wav", "MEDIA_CORRUPT"),
-    (b"ID3\x04\0\0\0\0\0\0" + bytes(5000), "a.mp3", "MEDIA_CORRUPT"),
-], ids=["0 s", "no wav", "no mp3"])
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [
+        (files.tone(0), "a.wav", "MEDIA_NO_DURATION"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(4), "a.wav", "MEDIA_CORRUPT"),
+        (b"ID3\x04\0\0\0\0\0\0" + bytes(5000), "a.mp3", "MEDIA_CORRUPT"),
+    ],
+    ids=["0 s", "no wav", "no mp3"],
+)
 def test_a_recording_of_nothing_says_so(probe, content: bytes, name: str, code: str) -> None:
     with pytest.raises(api.MediaError) as refused:
         probe(content, name)
@@ -100,8 +104,9 @@ def test_an_mp4_without_its_index_is_incomplete(probe, spoken, talk) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["wav", "mp3", "m4a"])
 def test_a_real_engine_hears_what_is_said_and_when(understand, spoken, ending: str) -> None:
-    understood = understand(spoken[ending], f"a.{ending}",
-                            settings=by_program(sys.executable, str(RECOGNISE), "{{WavPath}}"))
+    understood = understand(
+        spoken[ending], f"a.{ending}", settings=by_program(sys.executable, str(RECOGNISE), "{{WavPath}}")
+    )
     heard = re.findall(r"^\[0:0(\d\.\d)] (\w+)$", told(understood), re.MULTILINE)
     assert [word for _, word in heard] == SPOKEN.split() and heard == sorted(heard)
     assert understood.transcriber == "recognise" and understood.notes == ()
@@ -111,21 +116,31 @@ def test_the_program_gets_a_harmless_name_no_shell_and_no_secrets(understand, tm
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
     monkeypatch.setenv("CLAWDBOT_GATEWAY_TOKEN", "secret")
     monkeypatch.setenv("MY_ENGINE_KEY", "mine")
-    engine = script(tmp_path, """
+    engine = script(
+        tmp_path,
+        """
         import os, sys
         secrets = [name for name in os.environ if name.startswith(("ANTHROPIC_", "CLAWDBOT_"))]
         print(sys.argv[1:-2], os.path.basename(sys.argv[-2]), open(sys.argv[-2], "rb").read(4), sys.argv[-1], secrets,
-              os.environ["MY_ENGINE_KEY"])""")
-    understood = understand(files.tone(0.5), "$(touch x); rm -rf.wav", settings=by_program(
-        *engine, "; echo $HOME", "{{MediaPath}}", "{{Language}}", audio_language="ko"))
+              os.environ["MY_ENGINE_KEY"])""",
+    )
+    understood = understand(
+        files.tone(0.5),
+        "$(touch x); rm -rf.wav",
+        settings=by_program(*engine, "; echo $HOME", "{{MediaPath}}", "{{Language}}", audio_language="ko"),
+    )
     assert "['; echo $HOME'] media.wav b'RIFF' ko [] mine" in told(understood)
 
 
-@pytest.mark.parametrize(("command", "detail"), [
-    (("/no/such/program",), "No such file"),
-    ((sys.executable, "-c", "import sys; sys.exit('model file missing')"), "model file missing"),
-    ((sys.executable, "-c", "raise SystemExit(3)"), "exit status 3"),
-], ids=["missing", "says why", "status"])
+@pytest.mark.parametrize(
+    ("command", "detail"),
+    [
+        (("/no/such/program",), "No such file"),
+        ((sys.executable, "-c", "import sys; sys.exit('model file missing')"), "model file missing"),
+        ((sys.executable, "-c", "raise SystemExit(3)"), "exit status 3"),
+    ],
+    ids=["missing", "says why", "status"],
+)
 def test_a_program_that_fails_costs_only_the_transcript(understand, command: tuple[str, ...], detail: str) -> None:
     understood = understand(files.tone(0.5), "a.wav", settings=by_program(*command))
     assert codes(understood) == ["transcriber_failed"] and detail in understood.notes[0].text("en")
@@ -153,9 +168,12 @@ def test_a_program_that_hangs_is_ended_with_its_children(understand, tmp_path) -
 
 
 def test_a_transcript_beyond_the_budget_is_cut_and_says_where(understand, tmp_path) -> None:
-    engine = script(tmp_path, """
+    engine = script(
+        tmp_path,
+        """
         for minute in range(100):
-            print(f"[{minute:02}:00.000 --> {minute:02}:59.000] something is said in this minute")""")
+            print(f"[{minute:02}:00.000 --> {minute:02}:59.000] something is said in this minute")""",
+    )
     sight = msgspec.structs.replace(api.ModelSight(), tokens=400)
     understood = understand(files.tone(0.5), "a.wav", sight=sight, settings=by_program(*engine))
     assert codes(understood) == ["transcript_trimmed"] and understood.blocks[0].truncated
@@ -163,17 +181,22 @@ def test_a_transcript_beyond_the_budget_is_cut_and_says_where(understand, tmp_pa
 
 
 def test_a_recording_over_the_limit_is_not_transcribed(understand) -> None:
-    understood = understand(files.tone(61, loud=0.3, rate=8000), "a.wav",
-                            settings=by_program("/no/such/program", audio_max_minutes=1))
+    understood = understand(
+        files.tone(61, loud=0.3, rate=8000), "a.wav", settings=by_program("/no/such/program", audio_max_minutes=1)
+    )
     assert codes(understood) == ["too_long_to_hear"]
 
 
-@pytest.mark.parametrize("output", [
-    "1\n00:00:01,000 --> 00:00:02,500\nhello\n\n2\n00:01:00,000 --> 00:01:02,000\nworld",
-    "WEBVTT\n\n00:01.000 --> 00:02.500\nhello\n\n01:00.000 --> 01:02.000 align:start\nworld",
-    "[00:01.000 --> 00:02.500]  hello\n[01:00.000 --> 01:02.000]  world",
-    '{"segments": [{"start": 1.0, "end": 2.5, "text": " hello"}, {"start": 60, "end": 62, "text": "world"}]}',
-], ids=["srt", "vtt", "whisper", "json"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        "1\n00:00:01,000 --> 00:00:02,500\nhello\n\n2\n00:01:00,000 --> 00:01:02,000\nworld",
+        "WEBVTT\n\n00:01.000 --> 00:02.500\nhello\n\n01:00.000 --> 01:02.000 align:start\nworld",
+        "[00:01.000 --> 00:02.500]  hello\n[01:00.000 --> 01:02.000]  world",
+        '{"segments": [{"start": 1.0, "end": 2.5, "text": " hello"}, {"start": 60, "end": 62, "text": "world"}]}',
+    ],
+    ids=["srt", "vtt", "whisper", "json"],
+)
 def test_what_recognisers_print_is_understood(output: str) -> None:
     heard = subtitles.parse(output)
     assert [(s.start_ms, s.text.replace("align:start ", "")) for s in heard] == [(1000, "hello"), (60_000, "world")]
@@ -193,8 +216,9 @@ def by_server(server: TranscriptionAPI, **more) -> api.MediaSettings:
 def test_a_server_that_speaks_openais_api_is_asked(understand, spoken) -> None:
     answer = {"text": "x", "language": "english", "segments": [{"start": 0.0, "end": 1.2, "text": "run every cell"}]}
     with TranscriptionAPI([(200, answer)]) as server:
-        understood = understand(spoken["mp3"], "a.mp3", settings=by_server(
-            server, audio_model="big-ear", audio_language="en"))
+        understood = understand(
+            spoken["mp3"], "a.mp3", settings=by_server(server, audio_model="big-ear", audio_language="en")
+        )
     call = server.calls[0]
     assert call.path == "/v1/audio/transcriptions" and call.headers["Authorization"] == "Bearer sk-hush"
     assert call.fields == {"model": "big-ear", "response_format": "verbose_json", "language": "en"}
@@ -211,11 +235,14 @@ def test_a_server_without_times_is_asked_for_plain_text(understand, spoken) -> N
     assert "\nrun every cell\n" in told(understood)
 
 
-@pytest.mark.parametrize(("answer", "said"), [
-    ((401, {"error": {"message": "bad key"}}), "HTTP 401: bad key"),
-    ((500, "oops"), "HTTP 500"),
-    ((200, {"unexpected": 1}), "no transcript in the answer"),
-])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((401, {"error": {"message": "bad key"}}), "HTTP 401: bad key"),
+        ((500, "oops"), "HTTP 500"),
+        ((200, {"unexpected": 1}), "no transcript in the answer"),
+    ],
+)
 def test_a_server_that_refuses_is_quoted(understand, answer, said: str) -> None:
     with TranscriptionAPI([answer]) as server:
         understood = understand(files.tone(0.5), "a.wav", settings=by_server(server))
@@ -261,7 +288,10 @@ def test_faster_whisper_is_used_where_it_is_installed(understand) -> None:
     understood = understand(files.tone(1.0), "a.wav", settings=settings, on_progress=steps.append)
     assert "[0:00.0] tiny on cpu" in told(understood) and understood.transcriber == "faster-whisper tiny"
     assert [(step.stage, step.fraction) for step in steps] == [
-        ("transcribe", None), ("download", None), ("transcribe", 1.0)]
+        ("transcribe", None),
+        ("download", None),
+        ("transcribe", 1.0),
+    ]
     failed = understand(files.tone(1.0), "a.wav", settings=api.MediaSettings(audio_model="missing"))
     assert "no such model" in failed.notes[0].facts["detail"]
 

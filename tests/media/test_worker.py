@@ -71,8 +71,10 @@ def test_a_crash_of_a_parser_is_a_damaged_file_and_a_line_in_the_log(file, inste
 
 
 def test_what_a_parser_prints_does_not_get_between_the_answers(file, instead_of_pillow) -> None:
-    instead_of_pillow("print('x' * 100_000, flush=True); from clawdbot_ext.agent.media.errors import MediaError; "
-                      "raise MediaError('MEDIA_EMPTY')")
+    instead_of_pillow(
+        "print('x' * 100_000, flush=True); from clawdbot_ext.agent.media.errors import MediaError; "
+        "raise MediaError('MEDIA_EMPTY')"
+    )
     assert refused(api.probe(file(files.png(files.photo(8, 8)), "a.png"))).media_code == "MEDIA_EMPTY"
 
 
@@ -173,8 +175,18 @@ def test_results_are_kept_as_bytes_under_a_key_that_changes_with_what_matters(fi
         return api.cache_key(given, **{"sight": SIGHT, "settings": SETTINGS, **more})
 
     assert key() == key(settings=api.MediaSettings(audio_model="x", audio_api_key="k", pdf_mode="text"))
-    assert len({key(), key(settings=api.MediaSettings(image_max_edge=9)), key(sight=api.ModelSight(images=False)),
-                key(file(files.png(files.photo(20, 20)), "b.png")), key(pages=(1, 2))}) == 5
+    assert (
+        len(
+            {
+                key(),
+                key(settings=api.MediaSettings(image_max_edge=9)),
+                key(sight=api.ModelSight(images=False)),
+                key(file(files.png(files.photo(20, 20)), "b.png")),
+                key(pages=(1, 2)),
+            }
+        )
+        == 5
+    )
     sound = file(files.tone(0.5), "a.wav")
     assert key(sound) == key(sound, settings=api.MediaSettings(audio_api_key="k"))
     assert key(sound) != key(sound, settings=api.MediaSettings(audio_model="x"))

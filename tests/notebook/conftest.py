@@ -20,8 +20,9 @@ def api() -> Iterator[MessagesAPI]:
 def home(tmp_path_factory, api) -> Iterator[GatewayProcess]:
     """The user's gateway; its model is the scripted one."""
     env = {"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": api.url}
-    gateway = GatewayProcess(tmp_path_factory.mktemp("home") / "state", env=env,
-                             config={"agents": {"defaults": {"autoTitle": False}}})  # the requests are the tests' own
+    gateway = GatewayProcess(
+        tmp_path_factory.mktemp("home") / "state", env=env, config={"agents": {"defaults": {"autoTitle": False}}}
+    )  # the requests are the tests' own
     gateway.start()
     yield gateway
     gateway.stop()

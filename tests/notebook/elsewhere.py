@@ -54,8 +54,11 @@ class Elsewhere:
 
     def show(self) -> None:
         """Draw the widget that the kernel made last."""
-        opened = [m["content"] for m in self.kernel.comms
-                  if m["msg_type"] == "comm_open" and "_esm" in m["content"]["data"]["state"]][-1]
+        opened = [
+            m["content"]
+            for m in self.kernel.comms
+            if m["msg_type"] == "comm_open" and "_esm" in m["content"]["data"]["state"]
+        ][-1]
         self._comm = opened["comm_id"]
         self.page.evaluate("(state) => { void window.show(state); }", opened["data"]["state"])
 
@@ -65,7 +68,7 @@ class Elsewhere:
         while not condition():
             assert time.monotonic() < deadline, f"it did not come to that: {self.page.content()[:2000]}"
             self.kernel.listen()
-            for message in self.kernel.comms[self._heard:]:
+            for message in self.kernel.comms[self._heard :]:
                 self._heard += 1
                 self._carry(message)
             self.page.wait_for_timeout(20)  # what the page sends comes in here
@@ -76,8 +79,10 @@ class Elsewhere:
             data = content["data"]
             if data.get("method") == "custom":
                 buffers = [base64.b64encode(bytes(each)).decode() for each in message["buffers"]]
-                self.page.evaluate("([content, buffers]) => window.fromKernel(content, buffers)",
-                                   [json.loads(json.dumps(data["content"])), buffers])
+                self.page.evaluate(
+                    "([content, buffers]) => window.fromKernel(content, buffers)",
+                    [json.loads(json.dumps(data["content"])), buffers],
+                )
 
     def _serve(self, route: Route) -> None:
         if route.request.url == ADDRESS:

@@ -115,8 +115,17 @@ def visitor(client, page):
             ask.events.append(frame)
 
     ask.events = []
-    ask.hello = ask("connect", {"minProtocol": 3, "maxProtocol": 3, "client": names, "role": "operator",
-                                "scopes": ["operator.admin"], "caps": []})
+    ask.hello = ask(
+        "connect",
+        {
+            "minProtocol": 3,
+            "maxProtocol": 3,
+            "client": names,
+            "role": "operator",
+            "scopes": ["operator.admin"],
+            "caps": [],
+        },
+    )
     yield ask
     thread = bridge._thread
     bridge.close()
@@ -126,16 +135,35 @@ def visitor(client, page):
 def test_r13_a_visitor_has_the_chat_of_one_session_and_no_more(visitor, client):
     assert visitor.hello["ok"] and "snapshot" not in visitor.hello["payload"] and "auth" not in visitor.hello["payload"]
     client.get().submit("Of the owner [[text=Secret.]]", [], session_key="other", run_id="theirs").result(WAIT_S)
-    for method in ("sessions.list", "config.get", "config.patch", "auth.link", "sessions.patch", "files.list",
-                   "node.invoke", "models.setKey", "exec.approval.resolve", "sessions.search", "chat.inject"):
+    for method in (
+        "sessions.list",
+        "config.get",
+        "config.patch",
+        "auth.link",
+        "sessions.patch",
+        "files.list",
+        "node.invoke",
+        "models.setKey",
+        "exec.approval.resolve",
+        "sessions.search",
+        "chat.inject",
+    ):
         assert not visitor(method, {"key": "other", "sessionKey": "other"})["ok"], method
     assert visitor("chat.history", {"sessionKey": "other"})["payload"]["messages"] == []
     assert visitor("sessions.subscribe", {"keys": ["other", "main"]})["ok"]
     for command in ("/model demo", "  /new", "\n/config"):
         assert not visitor("chat.send", {"sessionKey": "shown", "message": command, "idempotencyKey": command})["ok"]
     file = {"fileName": "a.md", "mimeType": "text/plain", "path": "/etc/passwd", "mediaId": "m", "content": "YQ=="}
-    sent = visitor("chat.send", {"sessionKey": "other", "message": "Visiting [[text=Yes.]]", "idempotencyKey": "v1",
-                                 "thinking": "high", "attachments": [file]})
+    sent = visitor(
+        "chat.send",
+        {
+            "sessionKey": "other",
+            "message": "Visiting [[text=Yes.]]",
+            "idempotencyKey": "v1",
+            "thinking": "high",
+            "attachments": [file],
+        },
+    )
     assert sent["ok"], sent
     client.get().submit("More [[text=Hidden.]]", [], session_key="other", run_id="more").result(WAIT_S)
     said = [str(client.request("chat.history", {"sessionKey": key})["messages"]) for key in ("shown", "other")]

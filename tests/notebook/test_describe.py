@@ -19,7 +19,8 @@ def test_columns_of_one_name_are_told_each() -> None:
     pandas = pytest.importorskip("pandas")
     told = describe("frame", pandas.DataFrame([[1, 2.5, None], [3, 4.5, "a"]], columns=["x", "x", "y"]))
     assert "2 rows × 3 columns" in told and "- `x`: int64\n- `x`: float64\n- `y`: object, 1 missing" in told.replace(
-        "`y`: str", "`y`: object")
+        "`y`: str", "`y`: object"
+    )
     assert "cannot be shown" not in told and "First rows:" in told and "Summary:" in told
 
 
@@ -66,8 +67,13 @@ def test_what_is_large_is_described_in_time_and_says_what_is_not_in_it() -> None
     numpy = pytest.importorskip("numpy")
     frame = pandas.DataFrame(numpy.zeros((500_000, 100)))
     frame[1] = "word"
-    values = {"frame": frame, "numbers": list(range(5_000_000)), "nested": [[list(range(1000))] * 1000] * 1000,
-              "word": "ab" * 10_000_000, "table": dict.fromkeys(range(500_000), "x" * 50)}
+    values = {
+        "frame": frame,
+        "numbers": list(range(5_000_000)),
+        "nested": [[list(range(1000))] * 1000] * 1000,
+        "word": "ab" * 10_000_000,
+        "table": dict.fromkeys(range(500_000), "x" * 50),
+    }
     left = {}
     for name, value in values.items():
         began = time.perf_counter()
@@ -75,19 +81,36 @@ def test_what_is_large_is_described_in_time_and_says_what_is_not_in_it() -> None
         assert time.perf_counter() - began < 3, f"{name}: a kernel has six seconds"
         assert len(answer["text"]) < 20_000
         left[name] = set(answer["leftOut"])
-    assert left == {"frame": {"rows", "columns"}, "numbers": {"items"}, "nested": {"characters"},
-                    "word": {"characters"}, "table": {"characters", "items"}}
+    assert left == {
+        "frame": {"rows", "columns"},
+        "numbers": {"items"},
+        "nested": {"characters"},
+        "word": {"characters"},
+        "table": {"characters", "items"},
+    }
     assert "every 60th row" in json.loads(told("frame", frame))["text"]
-    assert json.loads(told("few", {"b": 1, "a": [2]})) == {"text": "`few`: dict, 2 items, `{'b': 1, 'a': [2]}`",
-                                                           "leftOut": {}}
+    assert json.loads(told("few", {"b": 1, "a": [2]})) == {
+        "text": "`few`: dict, 2 items, `{'b': 1, 'a': [2]}`",
+        "leftOut": {},
+    }
 
 
 def test_names_are_those_of_values_and_a_figure_is_a_picture() -> None:
     class Meta(type):
         pass
 
-    namespace = {"_hidden": 1, "json": json, "Path": Path, "Kind": Meta("Kind", (), {}), "told": told, "len": len,
-                 "partial": abs, "frame": [1], "In": [], "x": None}
+    namespace = {
+        "_hidden": 1,
+        "json": json,
+        "Path": Path,
+        "Kind": Meta("Kind", (), {}),
+        "told": told,
+        "len": len,
+        "partial": abs,
+        "frame": [1],
+        "In": [],
+        "x": None,
+    }
     assert json.loads(listed(namespace)) == [{"name": "frame", "type": "list"}, {"name": "x", "type": "NoneType"}]
     figure = pytest.importorskip("matplotlib.figure").Figure()
     assert base64.b64decode(json.loads(told("figure", figure))["picture"]).startswith(b"\x89PNG")

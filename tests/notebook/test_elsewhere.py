@@ -29,8 +29,9 @@ def elsewhere(started) -> Iterator[Elsewhere]:
 
 def test_frames_go_through_the_kernel_and_the_chat_says_so(elsewhere, api):
     api.requests.clear()
-    ran = elsewhere.kernel.run("from clawdbot_ext import ChatWidget\n"
-                               "far = ChatWidget('far', context=[{'a': 1}], host='anywidget')")
+    ran = elsewhere.kernel.run(
+        "from clawdbot_ext import ChatWidget\nfar = ChatWidget('far', context=[{'a': 1}], host='anywidget')"
+    )
     assert ran.errors == []
     elsewhere.show()
     page = elsewhere.page
@@ -55,8 +56,10 @@ def test_frames_go_through_the_kernel_and_the_chat_says_so(elsewhere, api):
 
 
 def test_r13_in_a_page_of_voila_the_chat_is_of_one_session_and_works(elsewhere, api):
-    made = ("import os\nos.environ['SERVER_SOFTWARE'] = 'voila/0.5'\nfrom clawdbot_ext import ChatWidget\n"
-            "shown = ChatWidget('shown', context=[{'a': 1}], host='anywidget')\nprint(shown.view)")
+    made = (
+        "import os\nos.environ['SERVER_SOFTWARE'] = 'voila/0.5'\nfrom clawdbot_ext import ChatWidget\n"
+        "shown = ChatWidget('shown', context=[{'a': 1}], host='anywidget')\nprint(shown.view)"
+    )
     assert elsewhere.kernel.run(made + "\ndel os.environ['SERVER_SOFTWARE']").text == "chat\n"
     elsewhere.show()
     chat = elsewhere.page.locator("clawdbot-chat")

@@ -32,8 +32,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     programs.mkdir()
     (programs / "clawdbot").write_text(f"#!/bin/sh\nexec '{sys.executable}' -m clawdbot_ext \"$@\"\n")
     (programs / "clawdbot").chmod(0o755)
-    gateway.environment |= {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "BROWSER": "true",
-                            "IPYTHONDIR": str(gateway.state / "ipython")}
+    gateway.environment |= {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "BROWSER": "true",
+        "IPYTHONDIR": str(gateway.state / "ipython"),
+    }
     yield gateway
     gateway.stop()
 
@@ -43,10 +46,15 @@ def execute(home: GatewayProcess, *notebooks: Any) -> list[BaseException | None]
     What went wrong with each; a cell that is marked to fail may."""
 
     async def run() -> list[BaseException | None]:
-        return await asyncio.gather(*(
-            NotebookClient(notebook, timeout=CELL_S, kernel_name="python3").async_execute(
-                env=home.environment | ({"LANG": "ko_KR.UTF-8"} if notebook.metadata.get("korean") else {}))
-            for notebook in notebooks), return_exceptions=True)
+        return await asyncio.gather(
+            *(
+                NotebookClient(notebook, timeout=CELL_S, kernel_name="python3").async_execute(
+                    env=home.environment | ({"LANG": "ko_KR.UTF-8"} if notebook.metadata.get("korean") else {})
+                )
+                for notebook in notebooks
+            ),
+            return_exceptions=True,
+        )
 
     return [problem if isinstance(problem, BaseException) else None for problem in asyncio.run(run())]
 
@@ -65,8 +73,10 @@ def executed(home: GatewayProcess) -> dict[Path, Any]:
 
 def outputs(cell: Any) -> str:
     """All that a cell shows, as text."""
-    parts = [out.get("text") or "".join(out.get("data", {}).get(kind, "") for kind in ("text/markdown", "text/plain"))
-             for out in cell.get("outputs", [])]
+    parts = [
+        out.get("text") or "".join(out.get("data", {}).get(kind, "") for kind in ("text/markdown", "text/plain"))
+        for out in cell.get("outputs", [])
+    ]
     return "\n".join(parts)
 
 
@@ -112,12 +122,15 @@ chat""",
 words = ['canary{}question', '[[text=canary{}answer]]']
 reply = chat.ask(' '.join(words).format('-', '-'), attachments=[('more.txt', along)]).text
 assert 'canary' in reply and reply in str(chat.history)""",
-        "%clawdbot web")
+        "%clawdbot web",
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     assert execute(home, notebook) == [None]
     assert "480px" in json.dumps(notebook.metadata.widgets), "the widget's state is saved"
-    exported = {type(exporter).__name__: exporter.from_notebook_node(notebook)[0]
-                for exporter in (HTMLExporter(), MarkdownExporter(), ScriptExporter())}
+    exported = {
+        type(exporter).__name__: exporter.from_notebook_node(notebook)[0]
+        for exporter in (HTMLExporter(), MarkdownExporter(), ScriptExporter())
+    }
     exported["saved"] = nbformat.writes(notebook)
     hidden = [*secrets_of(home), "canary-question", "canary-answer", "canary-file", "code="]
     assert [(name, each) for name, text in exported.items() for each in hidden if each in text] == []

@@ -22,8 +22,12 @@ from .kernel import Kernel
 
 pytestmark = pytest.mark.slow
 CELL_S = 30
-FAILING = ("%load_ext clawdbot_ext", "%%clawdbot\n[[text=The first answer.]]", "%%clawdbot\n[[error=401]]",
-           "open('went-on', 'w').close()")
+FAILING = (
+    "%load_ext clawdbot_ext",
+    "%%clawdbot\n[[text=The first answer.]]",
+    "%%clawdbot\n[[error=401]]",
+    "open('went-on', 'w').close()",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,7 @@ def notebook(*cells: str) -> Any:
 
 def test_run_all_stops_at_a_failure_with_a_sentence(kernel_environment: dict[str, str], tmp_path: Path) -> None:
     ran = notebook(*FAILING)
-    client = NotebookClient(ran, timeout=CELL_S, kernel_name="python3",
-                            resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(ran, timeout=CELL_S, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
     with pytest.raises(CellExecutionError) as failed:
         asyncio.run(client.async_execute(env=kernel_environment))
     assert failed.value.ename == "ClawdbotError" and failed.value.evalue.startswith("Clawdbot: ")
@@ -51,8 +54,7 @@ def test_run_all_stops_at_a_failure_with_a_sentence(kernel_environment: dict[str
 
 def test_with_keep_going_all_cells_run(kernel_environment: dict[str, str], tmp_path: Path) -> None:
     ran = notebook(*(cell.replace("%%clawdbot", "%%clawdbot --keep-going") for cell in FAILING))
-    client = NotebookClient(ran, timeout=CELL_S, kernel_name="python3",
-                            resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(ran, timeout=CELL_S, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
     asyncio.run(client.async_execute(env=kernel_environment))
     assert (tmp_path / "went-on").exists() and "Clawdbot: " in str(ran.cells[2].outputs)
 
@@ -60,10 +62,21 @@ def test_with_keep_going_all_cells_run(kernel_environment: dict[str, str], tmp_p
 def test_nbconvert_and_papermill_stop_there(kernel_environment: dict[str, str], tmp_path: Path) -> None:
     pytest.importorskip("papermill")
     nbformat.write(notebook(*FAILING), tmp_path / "in.ipynb")
-    programs = (["-m", "papermill", "in.ipynb", "out.ipynb", "--no-progress-bar"],
-                ["-m", "nbconvert", "--to", "markdown", "--execute", "in.ipynb"])
-    running = [subprocess.Popen([sys.executable, *words], cwd=tmp_path, env=kernel_environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for words in programs]
+    programs = (
+        ["-m", "papermill", "in.ipynb", "out.ipynb", "--no-progress-bar"],
+        ["-m", "nbconvert", "--to", "markdown", "--execute", "in.ipynb"],
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=kernel_environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for words in programs
+    ]
     for program in running:
         output, _ = program.communicate(timeout=4 * CELL_S)
         assert program.returncode != 0 and "Clawdbot: " in output, output
@@ -73,8 +86,11 @@ def test_nbconvert_and_papermill_stop_there(kernel_environment: dict[str, str], 
 @pytest.fixture
 def own(tmp_path: Path, api: MessagesAPI) -> Iterator[GatewayProcess]:
     """A gateway that may die; it is not started."""
-    gateway = GatewayProcess(tmp_path / "state", config={"agents": {"defaults": {"autoTitle": False}}},
-                             env={"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": api.url})
+    gateway = GatewayProcess(
+        tmp_path / "state",
+        config={"agents": {"defaults": {"autoTitle": False}}},
+        env={"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": api.url},
+    )
     yield gateway
     gateway.stop()
 
@@ -96,10 +112,14 @@ def test_in_korean_where_the_environment_is(own: GatewayProcess, api: MessagesAP
             assert error.startswith("ClawdbotError: Clawdbot: 실행 중인 게이트웨이가 없어요."), line
         own.start()
         assert kernel.run("%clawdbot status").markdown.startswith("- 모델:")
-        for line, said in (("%clawdbot nonsense", "명령은 없어요"), ("%%clawdbot", "질문이 비어 있어요"),
-                           ("%%clawdbot\n{nix:.1f}", "값을 구하지 못했어요"),
-                           ("%clawdbot use nix", "세션을 찾을 수 없어요"), ("%clawdbot model nix", "모델은 없어요"),
-                           ("%%clawdbot\n[[error=401]]", "API 키를 거부했어요")):
+        for line, said in (
+            ("%clawdbot nonsense", "명령은 없어요"),
+            ("%%clawdbot", "질문이 비어 있어요"),
+            ("%%clawdbot\n{nix:.1f}", "값을 구하지 못했어요"),
+            ("%clawdbot use nix", "세션을 찾을 수 없어요"),
+            ("%clawdbot model nix", "모델은 없어요"),
+            ("%%clawdbot\n[[error=401]]", "API 키를 거부했어요"),
+        ):
             assert said in kernel.run(line).errors[0], line
         kernel.run("1 / 0")
         kernel.run("%clawdbot fix")
@@ -154,8 +174,14 @@ def test_stop_leaves_the_text_and_a_clean_state_even_without_a_gateway(own: Gate
 
 def test_a_terminal_prints_the_answer_once(kernel_environment: dict[str, str]) -> None:
     environment = {**kernel_environment, "TERM": "dumb"}
-    shell = pexpect.spawn(sys.executable, ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"],
-                          env=environment, timeout=CELL_S, encoding="utf-8", dimensions=(50, 200))
+    shell = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"],
+        env=environment,
+        timeout=CELL_S,
+        encoding="utf-8",
+        dimensions=(50, 200),
+    )
     prompt = r"In \[\d+\]: "
     try:
         shell.expect(prompt)

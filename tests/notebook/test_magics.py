@@ -62,12 +62,15 @@ REPLIES = (
     ("Run this:\n\n```sh\npip install x\n```\n\nand then\n\n```python\nimport x\n```", "import x"),
     ("```sh\npip install x\n```\n\nProse between.\n\n```\n$ not python\n```", None),
     ("1. First:\n\n   ```python\n   for i in y:\n       print(i)\n   ```\n\n2. Rest.", "for i in y:\n    print(i)"),
-    ("> ~~~py\n> a = 1\n> ~~~", "a = 1"), ("````python title=\"a\"\ns = '```'\n````", "s = '```'"),
-    ("```{.python .numbers}\nb = 2\n```", "b = 2"), ("```Python\nc = 3", "c = 3"),
-    ("```json\n{\"a\": 1}\n```\n\n```\nd = 4\n```", "d = 4"),
+    ("> ~~~py\n> a = 1\n> ~~~", "a = 1"),
+    ("````python title=\"a\"\ns = '```'\n````", "s = '```'"),
+    ("```{.python .numbers}\nb = 2\n```", "b = 2"),
+    ("```Python\nc = 3", "c = 3"),
+    ('```json\n{"a": 1}\n```\n\n```\nd = 4\n```', "d = 4"),
     ("```\nlater = 1\n```\n```python\nfirst = 1\n```", "first = 1"),
     ("```python\n```\n\n```python\ne = 5\n```", "e = 5"),
-    ("`python` and ``` inline ``` only", None), ("    indented = 1", None),
+    ("`python` and ``` inline ``` only", None),
+    ("    indented = 1", None),
 )
 
 
@@ -115,16 +118,25 @@ def test_the_sessions_of_the_gateway_are_listed_chosen_and_made(kernel):
 
 
 WRONG = (
-    ("%clawdbot nonsense", "is not known"), ("%clawdbot stauts", "Did you mean `status`?"),
+    ("%clawdbot nonsense", "is not known"),
+    ("%clawdbot stauts", "Did you mean `status`?"),
     ("%clawdbot What is a median?", "To ask: `%clawdbot ask What is a median?`"),
-    ("%clawdbot status now", "takes nothing behind it"), ("%clawdbot models --insert", "takes no `--insert`"),
-    ("%%clawdbot --wrong\nx", "is no option"), ("%%clawdbot --insrt\nx", "Did you mean `--insert`?"),
-    ("%clawdbot ask --wrong x", "is no option"), ("%%clawdbot --var\nx", "wants a value"),
-    ("%%clawdbot --var nope\nx", "no variable `nope`"), ("%%clawdbot\n ", "question is empty"),
-    ("%%clawdbot", "question is empty"), ("%%clawdbot What is it?", "`%clawdbot ask What is it?`"),
-    ("%clawdbot ask", "question is empty"), ("%clawdbot use", "Which session?"), ("%clawdbot model", "Which model?"),
+    ("%clawdbot status now", "takes nothing behind it"),
+    ("%clawdbot models --insert", "takes no `--insert`"),
+    ("%%clawdbot --wrong\nx", "is no option"),
+    ("%%clawdbot --insrt\nx", "Did you mean `--insert`?"),
+    ("%clawdbot ask --wrong x", "is no option"),
+    ("%%clawdbot --var\nx", "wants a value"),
+    ("%%clawdbot --var nope\nx", "no variable `nope`"),
+    ("%%clawdbot\n ", "question is empty"),
+    ("%%clawdbot", "question is empty"),
+    ("%%clawdbot What is it?", "`%clawdbot ask What is it?`"),
+    ("%clawdbot ask", "question is empty"),
+    ("%clawdbot use", "Which session?"),
+    ("%clawdbot model", "Which model?"),
     ("%clawdbot use nothing-like-it", "Clawdbot: No session found"),
-    ("%clawdbot model sonnett", "There is no model `sonnett`"), ("%%clawdbot -m sonnett\nx", "There is no model"),
+    ("%clawdbot model sonnett", "There is no model `sonnett`"),
+    ("%%clawdbot -m sonnett\nx", "There is no model"),
 )
 
 
@@ -138,10 +150,15 @@ def test_what_is_wrong_fails_the_cell_and_is_said_in_a_sentence(kernel, api, lin
 
 
 def test_with_keep_going_it_is_an_output_and_no_failure(kernel):
-    for line in ("%clawdbot nonsense --keep-going", "%clawdbot --keep-going nonsense",
-                 "%clawdbot use --keep-going nothing-like-it", "%%clawdbot --keep-going --wrong\nx",
-                 "%%clawdbot --keep-going\n{1 / len([])}", "%%clawdbot --keep-going\n[[error=401]]",
-                 "%clawdbot ask --keep-going [[error=401]]"):
+    for line in (
+        "%clawdbot nonsense --keep-going",
+        "%clawdbot --keep-going nonsense",
+        "%clawdbot use --keep-going nothing-like-it",
+        "%%clawdbot --keep-going --wrong\nx",
+        "%%clawdbot --keep-going\n{1 / len([])}",
+        "%%clawdbot --keep-going\n[[error=401]]",
+        "%clawdbot ask --keep-going [[error=401]]",
+    ):
         ran = kernel.run(line)
         assert ran.errors == [] and len(ran.markdown) > 20, (line, ran)
 
@@ -151,16 +168,21 @@ def test_an_error_of_the_model_fails_the_cell_and_says_what_to_do(kernel):
     assert len(ran.outputs) == 1 and ran.errors[0].startswith("ClawdbotError: Clawdbot: ") and "key" in ran.errors[0]
 
 
-@pytest.mark.parametrize(("line", "question"), [
-    ("%clawdbot ask What does it depend on?", "What does it depend on?"),
-    ("%clawdbot ask 분산이 뭐예요?", "분산이 뭐예요?"), ("%clawdbot ask really??", "really??"),
-    ("%clawdbot ask what's (this [one?\nz = 1", "what's (this [one?"),
-    ('%clawdbot ask is """ a string?', 'is """ a string?'),
-    ("if True:\n    %clawdbot ask indented?", "indented?"),
-    ("%clawdbot ask costs $name or $5", "costs $name or $5"), ("%clawdbot ask -- --var is what?", "--var is what?"),
-    ("%clawdbot ask -5 degrees, is that cold?", "-5 degrees, is that cold?"),
-    ("def f(inner):\n    %clawdbot ask {inner} and {name}?\nf('local')", "local and Ann?"),
-])
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [
+        ("%clawdbot ask What does it depend on?", "What does it depend on?"),
+        ("%clawdbot ask 분산이 뭐예요?", "분산이 뭐예요?"),
+        ("%clawdbot ask really??", "really??"),
+        ("%clawdbot ask what's (this [one?\nz = 1", "what's (this [one?"),
+        ('%clawdbot ask is """ a string?', 'is """ a string?'),
+        ("if True:\n    %clawdbot ask indented?", "indented?"),
+        ("%clawdbot ask costs $name or $5", "costs $name or $5"),
+        ("%clawdbot ask -- --var is what?", "--var is what?"),
+        ("%clawdbot ask -5 degrees, is that cold?", "-5 degrees, is that cold?"),
+        ("def f(inner):\n    %clawdbot ask {inner} and {name}?\nf('local')", "local and Ann?"),
+    ],
+)
 def test_a_line_is_sent_as_it_stands_and_not_taken_for_help(kernel, api, line, question):
     kernel.run("name = 'Ann'")
     ran = kernel.run(line)
@@ -171,11 +193,17 @@ def test_a_line_is_sent_as_it_stands_and_not_taken_for_help(kernel, api, line, q
 def test_help_stays_help(kernel, api):
     for line in ("%clawdbot?", "%%clawdbot?"):
         assert "puts a value in" in kernel.run(line).page, line
-    for line in ("%clawdbot", "%clawdbot help", "%clawdbot -h", "%clawdbot --help", "%clawdbot fix?",
-                 "%%clawdbot --help\nx"):
+    for line in (
+        "%clawdbot",
+        "%clawdbot help",
+        "%clawdbot -h",
+        "%clawdbot --help",
+        "%clawdbot fix?",
+        "%%clawdbot --help\nx",
+    ):
         ran = kernel.run(line)
         assert ran.errors == [] and "puts a value in" in ran.markdown, line
-    assert "%clawdbot ask is this it?" in kernel.run("print(\"\"\"\n%clawdbot ask is this it?\n\"\"\")").text
+    assert "%clawdbot ask is this it?" in kernel.run('print("""\n%clawdbot ask is this it?\n""")').text
     assert not [r for r in api.requests if r.body.get("stream")]
 
 
@@ -191,7 +219,7 @@ def test_the_options_of_the_cell_go_with_a_line_too(kernel, api):
 
 def test_a_value_goes_in_as_in_an_f_string_and_code_stays(kernel, api):
     kernel.run("spread = 8.0443; x = 'y'; f = len; rows = [1, 2]")
-    text = "{spread:.1f} {x!r} {f(x)} {len(rows)} {\"a\": 1} `{x}` {id}"
+    text = '{spread:.1f} {x!r} {f(x)} {len(rows)} {"a": 1} `{x}` {id}'
     ran = kernel.run(f"%%clawdbot\n{text}")
     assert "8.0 'y' 1 2 {\"a\": 1} `{x}` {id}" in words(api)
     assert "no variable has that name: `{id}`" in ran.markdown
@@ -223,21 +251,29 @@ def test_nothing_secret_is_in_the_kernel_or_in_an_output(kernel, home):
 
 
 def test_a_displayed_widget_says_in_html_how_to_see_it_and_its_chips_have_the_variables_names(kernel):
-    ran = kernel.run("from clawdbot_ext import ChatWidget\nmine = {'a': 1}\n"
-                     "chat = ChatWidget('chips', context=[mine, 5])\ndisplay(chat)\nprint(type(chat).__mro__)")
+    ran = kernel.run(
+        "from clawdbot_ext import ChatWidget\nmine = {'a': 1}\n"
+        "chat = ChatWidget('chips', context=[mine, 5])\ndisplay(chat)\nprint(type(chat).__mro__)"
+    )
     bundle = ran.outputs[0]["data"]
     assert "jupyter-clawdbot[anywidget]" in bundle["text/html"] and "anywidget" not in ran.text
     comm = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
     kernel.tell(comm, {"method": "custom", "content": {"kind": "ready"}})
     kernel.run("1")
-    told = [m["content"]["data"]["content"] for m in kernel.comms if m["msg_type"] == "comm_msg"
-            and m["content"]["comm_id"] == comm and m["content"]["data"].get("method") == "custom"]
+    told = [
+        m["content"]["data"]["content"]
+        for m in kernel.comms
+        if m["msg_type"] == "comm_msg"
+        and m["content"]["comm_id"] == comm
+        and m["content"]["data"].get("method") == "custom"
+    ]
     assert [each["label"] for each in told[-1]["files"]] == ["mine", "value-2.md"]
 
 
 def test_on_message_hears_questions_and_answers_once_each(kernel):
-    kernel.run("from clawdbot_ext import ChatWidget\nheard = []\nchat = ChatWidget('heard')\n"
-               "chat.on_message(heard.append)")
+    kernel.run(
+        "from clawdbot_ext import ChatWidget\nheard = []\nchat = ChatWidget('heard')\nchat.on_message(heard.append)"
+    )
     told = kernel.run("""import time
 chat.ask("One [[text=Two.]]").text
 deadline = time.monotonic() + 10

@@ -11,8 +11,34 @@ import pytest
 from clawdbot_ext.markup import MOST_CHARS, bundle, is_harmless, to_html
 from tests.support.hostile import corpus
 
-TAGS = {"a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
-        "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"}
+TAGS = {
+    "a",
+    "blockquote",
+    "br",
+    "code",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "span",
+    "strong",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+}
 VALUES = {"class", "href", "rel", "start", "style", "target"}
 SHORT, PLACES = 400, 20
 
@@ -35,8 +61,12 @@ class Checked(HTMLParser):
         for name, value in attrs:
             if name not in VALUES or (name == "href" and not re.match("(https?|mailto):", value, re.I)):
                 self.wrong.append(f"{tag} {name}={value}")
-            if name == "style" and value not in ("text-align:left", "text-align:right", "text-align:center",
-                                                 "white-space:pre-wrap"):
+            if name == "style" and value not in (
+                "text-align:left",
+                "text-align:right",
+                "text-align:center",
+                "white-space:pre-wrap",
+            ):
                 self.wrong.append(value)
 
     def handle_endtag(self, tag):
@@ -65,22 +95,52 @@ def test_r10_a_hostile_reply_becomes_harmless_html_wherever_it_is_cut():
             assert all(each.startswith("$") and is_harmless(each.strip("$")) for each in formulas), text[:cut]
 
 
-@pytest.mark.parametrize("tex", [
-    r"\href{javascript:x}{y}", r"\style{a}{b}", r"\class{a}{b}", r"\cssId{a}{b}", r"\require{html}", r"\unicode{x41}",
-    r"\def\a{b}", r"\newcommand\a{b}", r"\let\a=\href", r"\url{x}", r"\includegraphics{x}", r"\data{a=b}{c}",
-    r"\\\href{}", r"\text{$x$}", r"\begin{html}x\end{html}", r"\csname href\endcsname", r"\bbox[url(x)]{y}",
-    r"\hspace{9999em}", r"\mmlToken{mi}[href=javascript:x]{y}", r"\begin{x", "\\href",
-    r"\input{/etc/passwd}", r"\toggle{a}{b}\endtoggle",
-])
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\href{javascript:x}{y}",
+        r"\style{a}{b}",
+        r"\class{a}{b}",
+        r"\cssId{a}{b}",
+        r"\require{html}",
+        r"\unicode{x41}",
+        r"\def\a{b}",
+        r"\newcommand\a{b}",
+        r"\let\a=\href",
+        r"\url{x}",
+        r"\includegraphics{x}",
+        r"\data{a=b}{c}",
+        r"\\\href{}",
+        r"\text{$x$}",
+        r"\begin{html}x\end{html}",
+        r"\csname href\endcsname",
+        r"\bbox[url(x)]{y}",
+        r"\hspace{9999em}",
+        r"\mmlToken{mi}[href=javascript:x]{y}",
+        r"\begin{x",
+        "\\href",
+        r"\input{/etc/passwd}",
+        r"\toggle{a}{b}\endtoggle",
+    ],
+)
 def test_r10_a_formula_that_does_more_than_draw_is_shown_as_written(tex):
     assert not is_harmless(tex)
     assert "\\" not in "".join(text for text in Checked(to_html(f"${tex}$")).texts if len(text) > 1)
 
 
-@pytest.mark.parametrize("tex", [
-    r"x^2", r"\frac{a}{b}", r"\begin{pmatrix}a & b\\c & d\end{pmatrix}", r"\sum_{i=1}^n \alpha_i", r"\text{for all } x",
-    r"50\%", r"f'(x) \to \infty", r"\left\{ x \mid x > 0 \right\}",
-])
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"x^2",
+        r"\frac{a}{b}",
+        r"\begin{pmatrix}a & b\\c & d\end{pmatrix}",
+        r"\sum_{i=1}^n \alpha_i",
+        r"\text{for all } x",
+        r"50\%",
+        r"f'(x) \to \infty",
+        r"\left\{ x \mid x > 0 \right\}",
+    ],
+)
 def test_formulas_that_draw_stay_for_the_typesetter(tex):
     assert is_harmless(tex)
     shown = Checked(to_html(f"So ${tex}$, \\({tex}\\) and\n\n$$\n{tex}\n$$\n"))
@@ -88,15 +148,22 @@ def test_formulas_that_draw_stay_for_the_typesetter(tex):
 
 
 def test_markdown_reads_as_it_should():
-    html = to_html("# T\n\n**b** *i* ~~s~~ `c`\n\n| a | b |\n|-|-:|\n| 1 | 2 |\n\n> q\n\n1. x\n\n"
-                   "```python\nprint('<')\n```\n")
-    for part in ("<h1>T</h1>", "<strong>b</strong> <em>i</em> <s>s</s> <code>c</code>",
-                 '<td style="text-align:right">2</td>', "<blockquote>", "<li>x</li>",
-                 '<pre><code class="language-python">print(\'&lt;\')\n</code></pre>'):
+    html = to_html(
+        "# T\n\n**b** *i* ~~s~~ `c`\n\n| a | b |\n|-|-:|\n| 1 | 2 |\n\n> q\n\n1. x\n\n```python\nprint('<')\n```\n"
+    )
+    for part in (
+        "<h1>T</h1>",
+        "<strong>b</strong> <em>i</em> <s>s</s> <code>c</code>",
+        '<td style="text-align:right">2</td>',
+        "<blockquote>",
+        "<li>x</li>",
+        "<pre><code class=\"language-python\">print('&lt;')\n</code></pre>",
+    ):
         assert part in html, part
     assert "It costs $" in "".join(Checked(to_html("It costs $5 or $10.")).texts) and "<a" not in to_html("[x](y.py)")
     assert '<a href="https://e.example/p"' in to_html("![plot](https://e.example/p)") and "plot (e.example)" in to_html(
-        "![plot](https://e.example/p)")
+        "![plot](https://e.example/p)"
+    )
 
 
 def test_a_bundle_has_no_markdown_and_nothing_that_steers_a_terminal():

@@ -20,15 +20,24 @@ REMOTE = Endpoint("wss://elsewhere.example/ws", "https://elsewhere.example/")
 HUB = {"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/"}
 
 
-@pytest.mark.parametrize(("endpoint", "env", "address"), [
-    (OWN, {}, "http://127.0.0.1:18789/"),
-    (OWN, {"JPY_PARENT_PID": "1"}, "http://127.0.0.1:18789/"),  # its parent is no Jupyter server
-    (REMOTE, {"JPY_PARENT_PID": "1"}, "https://elsewhere.example/"),
-    (Endpoint("ws://127.0.0.1:1/ws", "http://127.0.0.1:1/user/ann/clawdbot/", hub="hidden"), HUB,
-     "/user/ann/clawdbot/"),
-    (Endpoint("ws://127.0.0.1:1/ws", "https://hub.example/user/ann/clawdbot/", hub="public"), HUB,
-     "https://hub.example/user/ann/clawdbot/"),
-])
+@pytest.mark.parametrize(
+    ("endpoint", "env", "address"),
+    [
+        (OWN, {}, "http://127.0.0.1:18789/"),
+        (OWN, {"JPY_PARENT_PID": "1"}, "http://127.0.0.1:18789/"),  # its parent is no Jupyter server
+        (REMOTE, {"JPY_PARENT_PID": "1"}, "https://elsewhere.example/"),
+        (
+            Endpoint("ws://127.0.0.1:1/ws", "http://127.0.0.1:1/user/ann/clawdbot/", hub="hidden"),
+            HUB,
+            "/user/ann/clawdbot/",
+        ),
+        (
+            Endpoint("ws://127.0.0.1:1/ws", "https://hub.example/user/ann/clawdbot/", hub="public"),
+            HUB,
+            "https://hub.example/user/ann/clawdbot/",
+        ),
+    ],
+)
 def test_the_address_is_one_that_the_persons_browser_reaches(
     endpoint: Endpoint, env: Mapping[str, str], address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -57,8 +66,9 @@ def test_in_a_jupyter_server_it_is_the_servers_own_mount(tmp_path: Path) -> None
     server = JupyterProcess(tmp_path / "state", base_url="/a%40b/")
     server.start()
     try:
-        started = ask(server.port, "POST", f"{server.base_url}api/kernels", headers=tuple(server.headers.items()),
-                      body=b"{}")
+        started = ask(
+            server.port, "POST", f"{server.base_url}api/kernels", headers=tuple(server.headers.items()), body=b"{}"
+        )
         identity = json.loads(started.body)["id"]
         kernel = Kernel(connection=server.state / "jupyter-runtime" / f"kernel-{identity}.json")
         try:

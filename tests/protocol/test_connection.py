@@ -39,8 +39,11 @@ def error_of(reject: Any) -> dict[str, Any]:
 
 def test_the_server_speaks_first_and_without_a_sequence_number() -> None:
     frame = json.loads(ServerConnection(1000).challenge("nonce-1", 1795334678563))
-    assert frame == {"type": "event", "event": "connect.challenge",
-                     "payload": {"nonce": "nonce-1", "ts": 1795334678563}}
+    assert frame == {
+        "type": "event",
+        "event": "connect.challenge",
+        "payload": {"nonce": "nonce-1", "ts": 1795334678563},
+    }
 
 
 def test_a_good_connect_is_handed_over_and_changes_nothing_until_welcomed() -> None:
@@ -59,13 +62,16 @@ def test_a_client_of_another_protocol_is_closed_with_1002_and_told_ours(low: int
     assert isinstance(got, Reject) and got.close == CloseCode.PROTOCOL
 
 
-@pytest.mark.parametrize("first", [
-    '{"type":"req","id":"7","method":"health"}',
-    "not json",
-    '{"type":"req","id":"1","method":"connect","params":{"minProtocol":3}}',
-    '{"type":"event","event":"x"}',
-    "[" * 100_000,
-])
+@pytest.mark.parametrize(
+    "first",
+    [
+        '{"type":"req","id":"7","method":"health"}',
+        "not json",
+        '{"type":"req","id":"1","method":"connect","params":{"minProtocol":3}}',
+        '{"type":"event","event":"x"}',
+        "[" * 100_000,
+    ],
+)
 def test_anything_else_first_is_answered_with_a_code_and_closed(first: str) -> None:
     connection = ServerConnection(1 << 20)
     got = connection.receive(first)
@@ -80,17 +86,20 @@ def test_before_connect_a_frame_may_have_64_kb_and_no_more() -> None:
     assert error_of(got)["details"]["reason"] == "TOO_LARGE"
 
 
-@pytest.mark.parametrize(("text", "request_id"), [
-    ("{", "invalid"),
-    ('{"type":"req","method":"health"}', "invalid"),
-    ('{"type":"req","id":"a","method":5}', "a"),
-    ('{"type":"res","id":"b","method":"x"}', "b"),
-    ('{"type":"req","id":"c","method":"health","params":NaN}', "invalid"),
-    ('{"type":"req","id":"' + "d" * 300 + '","method":"health"}', "invalid"),
-    ('"text"', "invalid"),
-    ("[]", "invalid"),
-    ("", "invalid"),
-])
+@pytest.mark.parametrize(
+    ("text", "request_id"),
+    [
+        ("{", "invalid"),
+        ('{"type":"req","method":"health"}', "invalid"),
+        ('{"type":"req","id":"a","method":5}', "a"),
+        ('{"type":"res","id":"b","method":"x"}', "b"),
+        ('{"type":"req","id":"c","method":"health","params":NaN}', "invalid"),
+        ('{"type":"req","id":"' + "d" * 300 + '","method":"health"}', "invalid"),
+        ('"text"', "invalid"),
+        ("[]", "invalid"),
+        ("", "invalid"),
+    ],
+)
 def test_a_bad_frame_is_answered_under_its_id_and_keeps_the_socket(text: str, request_id: str) -> None:
     got = connected().receive(text)
     assert error_of(got)["code"] == "INVALID_REQUEST"
@@ -130,12 +139,18 @@ def test_event_sequence_numbers_rise_by_one_and_frames_have_only_the_known_keys(
 
 def test_responses_carry_any_id_unharmed() -> None:
     assert json.loads(frames.response('a"b\\', {"x": "한"})) == {
-        "type": "res", "id": 'a"b\\', "ok": True, "payload": {"x": "한"}}
+        "type": "res",
+        "id": 'a"b\\',
+        "ok": True,
+        "payload": {"x": "한"},
+    }
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12)
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @given(st.text() | json_values.map(json.dumps))
@@ -146,8 +161,11 @@ def test_no_text_makes_the_connection_raise(text: str) -> None:
             json.loads(got.frame)
 
 
-@given(st.fixed_dictionaries(
-    {"type": st.just("req"), "id": json_values, "method": json_values, "params": json_values}).map(json.dumps))
+@given(
+    st.fixed_dictionaries(
+        {"type": st.just("req"), "id": json_values, "method": json_values, "params": json_values}
+    ).map(json.dumps)
+)
 def test_no_request_shaped_frame_makes_the_connection_raise(text: str) -> None:
     got = connected().receive(text)
     assert isinstance(got, (Request, Reject))

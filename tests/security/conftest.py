@@ -49,6 +49,7 @@ class Door:
 
     def login(self) -> str:
         """A browser that has followed a one-time link: its cookie."""
+
         async def link() -> str:
             async with self.connected() as wire:
                 return str((await wire.call("auth.link"))["path"])

@@ -31,8 +31,21 @@ from tests.support.server import GatewayProcess, free_port
 from tests.support.wire import opened, run, wired
 
 PACKAGE = Path(clawdbot_ext.__file__).parent
-STARTERS = ("subprocess.", "asyncio.create_subprocess", "os.exec", "os.spawn", "os.posix_spawn", "os.system",
-            "os.popen", "os.startfile", "os.fork", "pty.", "multiprocessing.", "webbrowser.", "pexpect.")
+STARTERS = (
+    "subprocess.",
+    "asyncio.create_subprocess",
+    "os.exec",
+    "os.spawn",
+    "os.posix_spawn",
+    "os.system",
+    "os.popen",
+    "os.startfile",
+    "os.fork",
+    "pty.",
+    "multiprocessing.",
+    "webbrowser.",
+    "pexpect.",
+)
 NO_STARTERS = ("subprocess.list2cmdline", "webbrowser.Error", "subprocess.TimeoutExpired", "subprocess.SubprocessError")
 CODE = "code=canary-of-a-link"
 
@@ -59,9 +72,11 @@ class Spy:
     def install(self, name: str) -> str:
         """As ``name``; its path."""
         program = self.folder / name
-        program.write_text(f'#!/bin/sh\n{{ echo "$0 $*"; env; cat "$(echo "$*" | sed "s,^file://,,")" 2>/dev/null '
-                           f'| sed "s,^,read: ,"; }} > "{self.notes}/$$.part"\n'
-                           f'mv "{self.notes}/$$.part" "{self.notes}/$$"\nexit 1\n')
+        program.write_text(
+            f'#!/bin/sh\n{{ echo "$0 $*"; env; cat "$(echo "$*" | sed "s,^file://,,")" 2>/dev/null '
+            f'| sed "s,^,read: ,"; }} > "{self.notes}/$$.part"\n'
+            f'mv "{self.notes}/$$.part" "{self.notes}/$$"\nexit 1\n'
+        )
         program.chmod(0o755)
         return str(program)
 
@@ -137,8 +152,17 @@ def a_job(spy, settings=None):
     sound = spy.folder / "sound.wav"
     sound.write_bytes(b"RIFF")
     limits = jobs.Limits()
-    return jobs.Job(task="probe", path=str(sound), name="sound.wav", mime_type="audio/wav", kind="audio", size=4,
-                    sha256="0" * 64, limits=limits, settings=settings or MediaSettings())
+    return jobs.Job(
+        task="probe",
+        path=str(sound),
+        name="sound.wav",
+        mime_type="audio/wav",
+        kind="audio",
+        size=4,
+        sha256="0" * 64,
+        limits=limits,
+        settings=settings or MediaSettings(),
+    )
 
 
 def try_worker(spy, monkeypatch):
@@ -212,9 +236,12 @@ def test_s10_a_program_that_is_started_is_given_no_secret(trial, spy, monkeypatc
 def test_s10_a_server_shows_neither_in_its_command_line_nor_in_its_environment_what_it_was_started_with(tmp_path):
     """Everybody reads the one, its kernels the other. It still knows them, also after a restart in place."""
     token = "canary-token-of-the-command-line"
-    made = GatewayProcess(tmp_path / "state", arguments=("--token", token), env={
-        "ANTHROPIC_API_KEY": "sk-canary-key", "CLAWDBOT_GATEWAY_PASSWORD": "canary-password"},
-        config={"gateway": {"kernelsGetProviderKeys": True}})
+    made = GatewayProcess(
+        tmp_path / "state",
+        arguments=("--token", token),
+        env={"ANTHROPIC_API_KEY": "sk-canary-key", "CLAWDBOT_GATEWAY_PASSWORD": "canary-password"},
+        config={"gateway": {"kernelsGetProviderKeys": True}},
+    )
     made.start()
 
     def look():
@@ -234,7 +261,7 @@ def test_s10_a_server_shows_neither_in_its_command_line_nor_in_its_environment_w
         run(knows())
         headers = [("Authorization", f"Bearer {token}")]
         assert ask(made.port, "POST", "/api/kernels", headers, b"{}").status == 201
-        kernel, = psutil.Process(made.pid).children(recursive=True)
+        (kernel,) = psutil.Process(made.pid).children(recursive=True)
         given = kernel.environ()
         assert given["ANTHROPIC_API_KEY"] == "sk-canary-key"  # which the setting asks for
         assert not [name for name, value in given.items() if "canary" in value and name != "ANTHROPIC_API_KEY"]
@@ -252,11 +279,16 @@ def test_s10_a_server_shows_neither_in_its_command_line_nor_in_its_environment_w
         made.stop()
 
 
-@pytest.mark.parametrize(("given", "plain", "secret"), [
-    (["-m", "x", "--port=1", "--token", "t", "--verbose"], ["-m", "x", "--port=1", "--verbose"], ["--token", "t"]),
-    (["--password=p", "--ServerApp.password=q"], [], ["--password=p", "--ServerApp.password=q"]),
-    (["--ClawdbotApp.gateway_config={'a': 'b'}", "file"], ["file"], ["--ClawdbotApp.gateway_config={'a': 'b'}"]),
-    (["token", "--no-browser"], ["token", "--no-browser"], []), (["--token"], [], ["--token"])])
+@pytest.mark.parametrize(
+    ("given", "plain", "secret"),
+    [
+        (["-m", "x", "--port=1", "--token", "t", "--verbose"], ["-m", "x", "--port=1", "--verbose"], ["--token", "t"]),
+        (["--password=p", "--ServerApp.password=q"], [], ["--password=p", "--ServerApp.password=q"]),
+        (["--ClawdbotApp.gateway_config={'a': 'b'}", "file"], ["file"], ["--ClawdbotApp.gateway_config={'a': 'b'}"]),
+        (["token", "--no-browser"], ["token", "--no-browser"], []),
+        (["--token"], [], ["--token"]),
+    ],
+)
 def test_s10_options_that_may_hold_secrets_are_told_apart(given, plain, secret):
     assert handover.split(given) == (plain, secret)
 
@@ -265,16 +297,27 @@ def test_s10_options_that_may_hold_secrets_are_told_apart(given, plain, secret):
 def test_s10_every_way_to_open_the_page_shows_the_browser_a_file_which_goes(standalone, tmp_path):
     """``clawdbot web``, a second ``jupyter clawdbot``, and the magics: the file is private, is read, and is gone."""
     reader = tmp_path / "browser"
-    reader.write_text(f'#!/bin/sh\nfile="${{1#file://}}"\nstat -c "%a $1" "$file" >> "{tmp_path}/seen"\n'
-                      f'cat "$file" >> "{tmp_path}/read"\n')
+    reader.write_text(
+        f'#!/bin/sh\nfile="${{1#file://}}"\nstat -c "%a $1" "$file" >> "{tmp_path}/seen"\n'
+        f'cat "$file" >> "{tmp_path}/read"\n'
+    )
     reader.chmod(0o755)
     process = standalone.process
     environment = {**process.environment, "BROWSER": f"{reader} %s", "CLAWDBOT_GATEWAY_PORT": str(process.port)}
-    magic = ("from IPython.testing.globalipapp import start_ipython; shell = start_ipython(); "
-             "shell.run_line_magic('load_ext', 'clawdbot_ext'); shell.run_line_magic('clawdbot', 'web')")
+    magic = (
+        "from IPython.testing.globalipapp import start_ipython; shell = start_ipython(); "
+        "shell.run_line_magic('load_ext', 'clawdbot_ext'); shell.run_line_magic('clawdbot', 'web')"
+    )
     for number, words in enumerate((["-m", "clawdbot_ext", "web"], ["-m", "clawdbot_ext.app"], ["-c", magic])):
-        done = subprocess.run([sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True,
-                              timeout=40, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [sys.executable, *words],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=40,
+            stdin=subprocess.DEVNULL,
+        )
         seen = (tmp_path / "seen").read_text().splitlines()
         assert len(seen) == number + 1, (words, done.stdout, done.stderr)
         mode, _, shown = seen[-1].partition(" ")

@@ -17,6 +17,9 @@ def test_every_row_has_tests_named_after_it_in_the_places_that_it_names():
         places = re.findall(r"`([^`]+)`", table[row])
         assert places and all((ROOT / place).exists() for place in places if place != "tests/server/test_tailscale.py")
         named = re.compile(rf"^(?:async )?def test_(?:\w+?_)?{row.lower()}_", re.MULTILINE)
-        files = [file for place in places for file in
-                 ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*.py"))]
+        files = [
+            file
+            for place in places
+            for file in ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*.py"))
+        ]
         assert any(named.search(file.read_text()) for file in files), row

@@ -36,8 +36,10 @@ def servers(tmp_path_factory):
     try:
         for server in (owner, relay):
             (server.folder / "several.py").write_text(PROVIDER)
-            server.traits["ServerApp"] = {"identity_provider_class": "several.Several",
-                                          "allow_unauthenticated_access": server is relay}
+            server.traits["ServerApp"] = {
+                "identity_provider_class": "several.Several",
+                "allow_unauthenticated_access": server is relay,
+            }
             server.start()
         ask(owner.port, path=f"{owner.mount}chat", headers=[("X-Test-Login", "boss")])  # the gateway starts with it
         yield {"owner": owner, "relay": relay}
@@ -72,13 +74,23 @@ def test_s17_only_a_named_user_of_several_decides(server):
     run(main(), 90)
 
 
-@pytest.mark.parametrize("forged", [
-    {"X-Clawdbot-User": "boss"}, {"X-Clawdbot-Scopes": "operator.admin"},
-    {"X-Clawdbot-User": "boss", "X-Clawdbot-Scopes": "operator.admin"}, {"x_clawdbot_user": "boss"},
-    {"Connection": "Upgrade, X-Clawdbot-Scopes"}, {"X-Forwarded-User": "boss"}, {"Tailscale-User-Login": "boss"},
-    {"Authorization": "Bearer guessed"}, {"Cookie": "clawdbot=forged.forged"}])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"X-Clawdbot-User": "boss"},
+        {"X-Clawdbot-Scopes": "operator.admin"},
+        {"X-Clawdbot-User": "boss", "X-Clawdbot-Scopes": "operator.admin"},
+        {"x_clawdbot_user": "boss"},
+        {"Connection": "Upgrade, X-Clawdbot-Scopes"},
+        {"X-Forwarded-User": "boss"},
+        {"Tailscale-User-Login": "boss"},
+        {"Authorization": "Bearer guessed"},
+        {"Cookie": "clawdbot=forged.forged"},
+    ],
+)
 def test_s17_no_header_makes_another_of_a_user(server, forged):
     """Least of all those by which a server that relays speaks to the one that has the gateway."""
+
     async def main():
         async with opened(server.ws_url, additional_headers=shown(server, "eve", **forged)) as wire:
             await wire.handshake(scopes=None)
@@ -128,8 +140,13 @@ def test_s17_a_users_device_is_the_users_and_no_more(server):
 def test_s17_files_of_one_user_do_not_exist_for_another(servers):
     """Whichever mount each of them comes by."""
     for mine, other in ((servers["owner"], servers["relay"]), (servers["relay"], servers["owner"])):
-        sent = ask(mine.port, "POST", f"{mine.mount}media?name={mine.port}.txt", list(shown(mine, "ann").items()),
-                   f"of ann at {mine.port}".encode())
+        sent = ask(
+            mine.port,
+            "POST",
+            f"{mine.mount}media?name={mine.port}.txt",
+            list(shown(mine, "ann").items()),
+            f"of ann at {mine.port}".encode(),
+        )
         assert sent.status == 201, sent.body
         path = f"media/{sent.json()['mediaId']}"
         assert ask(other.port, path=f"{other.mount}{path}", headers=list(shown(other, "ann").items())).status == 200

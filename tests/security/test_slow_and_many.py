@@ -40,9 +40,12 @@ def lab(tmp_path_factory):
 def begin(port, path, headers, body=b"x", length=60_000):
     """A request whose body has begun."""
     connection = socket.create_connection(("127.0.0.1", port), CUT_S)
-    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}",
-             *([] if length is None else [f"Content-Length: {length}"]),
-             *(f"{name}: {value}" for name, value in headers)]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        *([] if length is None else [f"Content-Length: {length}"]),
+        *(f"{name}: {value}" for name, value in headers),
+    ]
     try:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
     except OSError:
@@ -81,13 +84,15 @@ def test_s8_a_body_that_trickles_is_cut_off_and_one_that_is_slow_arrives(standal
     lab_user = list(lab.headers.items())
 
     async def main():
-        stuck = [begin(standalone.port, "/auth/login", [own]),
-                 begin(standalone.port, "/nowhere", [own]),
-                 begin(standalone.port, "/media?name=a.txt", owner, length=1_000_000),
-                 begin(standalone.port, "/api/contents/a.txt", owner, length=1_000_000),
-                 begin(standalone.port, "/auth/login", [*owner, ("Transfer-Encoding", "chunked")], b"1\r\n", None),
-                 begin(lab.clawdbot_port, "/auth/login", [beside]),
-                 begin(lab.port, f"{lab.mount}media?name=a.txt", lab_user, length=1_000_000)]
+        stuck = [
+            begin(standalone.port, "/auth/login", [own]),
+            begin(standalone.port, "/nowhere", [own]),
+            begin(standalone.port, "/media?name=a.txt", owner, length=1_000_000),
+            begin(standalone.port, "/api/contents/a.txt", owner, length=1_000_000),
+            begin(standalone.port, "/auth/login", [*owner, ("Transfer-Encoding", "chunked")], b"1\r\n", None),
+            begin(lab.clawdbot_port, "/auth/login", [beside]),
+            begin(lab.port, f"{lab.mount}media?name=a.txt", lab_user, length=1_000_000),
+        ]
         started = time.monotonic()
         ends = asyncio.gather(*(asyncio.to_thread(answer_of, connection) for connection in stuck))
         slow = begin(standalone.port, "/media?name=slow.txt", [*owner, ("Connection", "close")], length=1 + 14 * 1500)
@@ -172,8 +177,9 @@ def test_s8_unfinished_frames_and_bodies_of_strangers_have_little_memory_togethe
     for number in range(1200):
         if number % 3 == 0:
             with contextlib.suppress(OSError):
-                held.append(begin(gateway.port, "/auth/login", [("Origin", f"http://127.0.0.1:{gateway.port}")],
-                                  b"x" * 59_000))
+                held.append(
+                    begin(gateway.port, "/auth/login", [("Origin", f"http://127.0.0.1:{gateway.port}")], b"x" * 59_000)
+                )
             continue
         held.append(anonymous_socket(gateway.port))
         with contextlib.suppress(OSError):
@@ -181,8 +187,12 @@ def test_s8_unfinished_frames_and_bodies_of_strangers_have_little_memory_togethe
                 held[-1].sendall(b"\x81" + bytes([0x80 | 126]) + struct.pack("!H", 60_000) + b"mask" + b"x" * 59_000)
             else:
                 for part in range(14):
-                    held[-1].sendall(bytes([0x01 if part == 0 else 0x00, 0x80 | 126]) + struct.pack("!H", 4_000)
-                                     + b"mask" + b"x" * 4_000)
+                    held[-1].sendall(
+                        bytes([0x01 if part == 0 else 0x00, 0x80 | 126])
+                        + struct.pack("!H", 4_000)
+                        + b"mask"
+                        + b"x" * 4_000
+                    )
     assert ask(gateway.port, path="/healthz").status == 200
     assert memory().rss - before < 40_000_000  # 70 MB were sent
     for connection in held:
@@ -200,12 +210,18 @@ def test_s8_frames_under_way_after_the_login_are_bounded_together(gateway):
             senders = []
             for _ in range(10):
                 sender = socket.create_connection(("127.0.0.1", gateway.port), 10)
-                lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{gateway.port}",
-                         f"Authorization: Bearer {gateway.token}", *(f"{n}: {v}" for n, v in UPGRADE)]
+                lines = [
+                    "GET /ws HTTP/1.1",
+                    f"Host: 127.0.0.1:{gateway.port}",
+                    f"Authorization: Bearer {gateway.token}",
+                    *(f"{n}: {v}" for n, v in UPGRADE),
+                ]
                 sender.sendall("\r\n".join([*lines, "", ""]).encode())
                 sender.recv(4096)
-                connect = (b'{"type":"req","id":"1","method":"connect","params":{"minProtocol":3,"maxProtocol":3,'
-                           b'"client":{"id":"x","version":"1","platform":"x","mode":"ui"}}}')
+                connect = (
+                    b'{"type":"req","id":"1","method":"connect","params":{"minProtocol":3,"maxProtocol":3,'
+                    b'"client":{"id":"x","version":"1","platform":"x","mode":"ui"}}}'
+                )
                 sender.sendall(b"\x81" + bytes([0x80 | 126]) + struct.pack("!H", len(connect)) + b"\0\0\0\0" + connect)
                 while b"hello-ok" not in await asyncio.to_thread(sender.recv, 65536):
                     pass

@@ -12,8 +12,21 @@ from tests.support.pumping import an_example
 from tests.support.server import GatewayProcess
 from tests.support.wire import WireError, opened, run
 
-HOSTILE = ["%00", "x%00.html", "%2f..%2f..%2fetc%2fpasswd", "%5c..%5cx", "..;/x", "%ff%fe", "%c0%ae%c0%ae", "x" * 3_000,
-           "%e2%80%ae", "%0d%0aX-Y:1", "\x9b2J", "?x=%00&name=%ff", "a/" * 1_500]
+HOSTILE = [
+    "%00",
+    "x%00.html",
+    "%2f..%2f..%2fetc%2fpasswd",
+    "%5c..%5cx",
+    "..;/x",
+    "%ff%fe",
+    "%c0%ae%c0%ae",
+    "x" * 3_000,
+    "%e2%80%ae",
+    "%0d%0aX-Y:1",
+    "\x9b2J",
+    "?x=%00&name=%ff",
+    "a/" * 1_500,
+]
 FORGED = "[C 2026-01-01 00:00:00.000 ServerApp] forged"
 ESCAPES = "x\x1b]0;owned\x07\x9b2J\u202e\r\n" + FORGED
 RAW = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e]|\x1b(?!\[[0-9;]*m)")
@@ -36,7 +49,9 @@ def test_s14_no_address_is_an_error_of_ours(request, tables, name):
         for hostile in HOSTILE:
             for address in {f"{path}{hostile}", f"{path.rpartition('/')[0]}/{hostile}"}:
                 if not address.startswith(("/api/shutdown", "/nbconvert/")):  # the latter says 500 of a format itself
-                    answer = door.ask("GET", address[len(door.base):] if name == "mount" else address[1:], door.program)
+                    answer = door.ask(
+                        "GET", address[len(door.base) :] if name == "mount" else address[1:], door.program
+                    )
                     if answer.status >= 500 and answer.status != 503:
                         wrong.append((answer.status, address[:80]))
     assert wrong == []
@@ -51,9 +66,15 @@ def test_r8_strangers_steer_no_terminal_and_forge_no_line(door):
             wire.start()
             await wire.wait("connect.challenge")
             with pytest.raises(WireError):
-                await wire.call("connect", {
-                    "minProtocol": 3, "maxProtocol": 3, "auth": {"token": "wrong"},
-                    "client": {"id": ESCAPES, "version": "1", "platform": "x", "mode": "backend"}})
+                await wire.call(
+                    "connect",
+                    {
+                        "minProtocol": 3,
+                        "maxProtocol": 3,
+                        "auth": {"token": "wrong"},
+                        "client": {"id": ESCAPES, "version": "1", "platform": "x", "mode": "backend"},
+                    },
+                )
 
     run(main())
     ask(port, path="/nope\x9b2J\x85")
@@ -72,8 +93,9 @@ def test_r8_strangers_steer_no_terminal_and_forge_no_line(door):
 @pytest.mark.slow
 def test_s8_no_address_is_a_failed_login_and_no_guess_of_others_locks_a_known_browser_out(tmp_path):
     secret = "correct horse battery staple"
-    process = GatewayProcess(tmp_path, config={"gateway": {
-        "auth": {"mode": "password", "password": secret}, "loginAttemptsPerMinute": 3}})
+    process = GatewayProcess(
+        tmp_path, config={"gateway": {"auth": {"mode": "password", "password": secret}, "loginAttemptsPerMinute": 3}}
+    )
     process.start()
     origin = [("Origin", f"http://127.0.0.1:{process.port}")]
     try:

@@ -22,8 +22,18 @@ LOCKED = {400, 401, 403, 404, 405}
 
 
 # -- S9 -------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("weak", ["short", "changeme", "your-token-here", "aaaaaaaaaaaaaaaaaaaaaa", "Changeme123",
-                                  "               x", "                  "])
+@pytest.mark.parametrize(
+    "weak",
+    [
+        "short",
+        "changeme",
+        "your-token-here",
+        "aaaaaaaaaaaaaaaaaaaaaa",
+        "Changeme123",
+        "               x",
+        "                  ",
+    ],
+)
 @pytest.mark.parametrize(("exposed", "tailscale"), [(True, "off"), (False, "serve")])
 def test_s9_a_secret_that_can_be_guessed_is_no_secret_where_others_can_try(tmp_path, weak, exposed, tailscale):
     settings = {"gateway.tailscale.mode": tailscale, "gateway.auth.token": weak}
@@ -32,10 +42,16 @@ def test_s9_a_secret_that_can_be_guessed_is_no_secret_where_others_can_try(tmp_p
     assert weak not in str(refused.value)
 
 
-@pytest.mark.parametrize("settings", [
-    {"gateway.auth.mode": "password"}, {"gateway.auth.mode": "password", "gateway.auth.password": "   "},
-    {"gateway.auth.mode": "tailscale"}, {"gateway.tailscale.mode": "funnel"},
-    {"gateway.tailscale.mode": "funnel", "gateway.auth.mode": "password", "gateway.auth.password": "password"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gateway.auth.mode": "password"},
+        {"gateway.auth.mode": "password", "gateway.auth.password": "   "},
+        {"gateway.auth.mode": "tailscale"},
+        {"gateway.tailscale.mode": "funnel"},
+        {"gateway.tailscale.mode": "funnel", "gateway.auth.mode": "password", "gateway.auth.password": "password"},
+    ],
+)
 def test_s9_there_is_no_mode_without_its_credential(tmp_path, settings):
     with pytest.raises(config.ConfigError):
         check_secret(config.load({"CLAWDBOT_STATE_DIR": str(tmp_path)}, traits=settings), exposed=False)
@@ -46,8 +62,13 @@ def test_s9_the_gateway_does_not_start_with_such_a_secret(tmp_path, settings):
     (tmp_path / "jupyter").mkdir()
     (tmp_path / "jupyter" / "config.json").write_text(json.dumps({"gateway": settings}))
     done = subprocess.run(
-        [sys.executable, "-m", "clawdbot_ext.app", f"--port={free_port()}", "--no-browser"], cwd=ROOT, timeout=30,
-        env=clean_environment(tmp_path), capture_output=True, text=True)
+        [sys.executable, "-m", "clawdbot_ext.app", f"--port={free_port()}", "--no-browser"],
+        cwd=ROOT,
+        timeout=30,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 78 and "gateway.auth" in done.stderr and "changeme" not in done.stderr
 
 
@@ -63,13 +84,24 @@ CANARY = "canary-d8f1c0a94e7b"
 def test_s10_no_error_tells_a_secret_to_a_log_a_file_or_an_answer(door):
     """400, 401, 403, 404, 405, 413, a closed socket and failed methods, with a canary in every place for a secret."""
     places = [
-        [("Authorization", f"Bearer {CANARY}")], [("Authorization", f"Basic {CANARY}")],
-        [("Cookie", f"clawdbot-{door.port}={CANARY}.{CANARY}")], [("Referer", f"{door.origin}/chat?token={CANARY}")],
-        [("X-Api-Key", CANARY)], [("Sec-WebSocket-Protocol", CANARY)]]
+        [("Authorization", f"Bearer {CANARY}")],
+        [("Authorization", f"Basic {CANARY}")],
+        [("Cookie", f"clawdbot-{door.port}={CANARY}.{CANARY}")],
+        [("Referer", f"{door.origin}/chat?token={CANARY}")],
+        [("X-Api-Key", CANARY)],
+        [("Sec-WebSocket-Protocol", CANARY)],
+    ]
     answers = []
     for headers in places:
-        for path in ("media/aaaaaaaaaaaa", "auth/session", "nothing/here", "healthz", f"chat?token={CANARY}",
-                     f"?code={CANARY}", f"ws?token={CANARY}"):
+        for path in (
+            "media/aaaaaaaaaaaa",
+            "auth/session",
+            "nothing/here",
+            "healthz",
+            f"chat?token={CANARY}",
+            f"?code={CANARY}",
+            f"ws?token={CANARY}",
+        ):
             answers.append(door.ask(path=path, headers=headers, source="127.0.0.10"))
         body = json.dumps({"token": CANARY, "password": CANARY}).encode()
         for path in ("auth/login", "auth/logout", "media?name=x"):
@@ -85,10 +117,13 @@ def test_s10_no_error_tells_a_secret_to_a_log_a_file_or_an_answer(door):
         async with door.connected() as wire:
             current = await wire.call("config.get")
             key = {"models": {"providers": {"anthropic": {"apiKey": CANARY}}}}  # which no client may write
-            for wrong in ({"gateway": {"auth": {"token": [CANARY]}}},
-                          {"gateway": {"auth": {"password": {"a": CANARY}}}},
-                          {"models": {"providers": {"anthropic": {"apiKey": {CANARY: CANARY}}}}},
-                          {**key, "gateway": {"port": -1}}, {"gateway": {"remote": {"token": f" {CANARY}"}}}):
+            for wrong in (
+                {"gateway": {"auth": {"token": [CANARY]}}},
+                {"gateway": {"auth": {"password": {"a": CANARY}}}},
+                {"models": {"providers": {"anthropic": {"apiKey": {CANARY: CANARY}}}}},
+                {**key, "gateway": {"port": -1}},
+                {"gateway": {"remote": {"token": f" {CANARY}"}}},
+            ):
                 with pytest.raises(WireError) as refused:
                     await wire.call("config.patch", {"raw": json.dumps(wrong), "baseHash": current["hash"]})
                 assert CANARY not in json.dumps(refused.value.error), wrong
@@ -146,12 +181,19 @@ def test_s11_a_rotated_secret_ends_sockets_and_cookies_at_once(door):
 
 
 # -- S12 ------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("headers", [
-    [("Content-Type", "application/x-www-form-urlencoded")], [("Content-Type", "text/plain")],
-    [("Content-Type", "multipart/form-data; boundary=x")],
-    [("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Site", "cross-site")],
-    [("Origin", "http://evil.example")], [("Origin", "null")], [("X-HTTP-Method-Override", "GET")],
-    [("Referer", "http://evil.example/")]])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Content-Type", "application/x-www-form-urlencoded")],
+        [("Content-Type", "text/plain")],
+        [("Content-Type", "multipart/form-data; boundary=x")],
+        [("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Site", "cross-site")],
+        [("Origin", "http://evil.example")],
+        [("Origin", "null")],
+        [("X-HTTP-Method-Override", "GET")],
+        [("Referer", "http://evil.example/")],
+    ],
+)
 def test_s12_no_other_page_makes_a_browser_do_anything(door, headers):
     cookie = door.login()
     body = b'{"everywhere": true}&_method=GET'
@@ -166,10 +208,22 @@ def test_s12_no_other_page_makes_a_browser_do_anything(door, headers):
 
 
 # -- S13 ------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("origin", [
-    "https://trusted.example.evil.com", "https://xtrusted.example", "https://trusted.example.", "http://trusted.example",
-    "https://trusted.example:8443", "https://trusted.example:4433", "https://trusted.example@evil.com",
-    "https://trustedxexample", "https://xn--trusted-example", "https://trusted.example/", "https://trusted.example, x"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://trusted.example.evil.com",
+        "https://xtrusted.example",
+        "https://trusted.example.",
+        "http://trusted.example",
+        "https://trusted.example:8443",
+        "https://trusted.example:4433",
+        "https://trusted.example@evil.com",
+        "https://trustedxexample",
+        "https://xn--trusted-example",
+        "https://trusted.example/",
+        "https://trusted.example, x",
+    ],
+)
 def test_s13_an_allowed_origin_is_exactly_that_one(door, origin):
     cookie = ("Cookie", door.login())
     assert door.upgrade([("Origin", origin), cookie]).status == 403
@@ -201,8 +255,11 @@ def example(pattern: str) -> str:
         if kind in ("IN", "NOT_LITERAL", "ANY"):
             chosen = re.compile(pattern) and given
             first = chosen[0] if isinstance(chosen, list) else None
-            return chr(first[1]) if first and str(first[0]) == "LITERAL" else (
-                chr(first[1][0]) if first and str(first[0]) == "RANGE" else "a")
+            return (
+                chr(first[1])
+                if first and str(first[0]) == "LITERAL"
+                else (chr(first[1][0]) if first and str(first[0]) == "RANGE" else "a")
+            )
         return ""
 
     return text(parser.parse(pattern))
@@ -234,8 +291,12 @@ def test_s14_no_route_answers_a_stranger(name, tables, request):
 
 
 def test_s14_the_first_word_on_a_socket_is_connect(standalone):
-    for first in ({"method": "chat.send", "params": {"sessionKey": "main", "message": "x", "idempotencyKey": "x"}},
-                  {"method": "config.get", "params": {}}, {"method": "health"}):
+    for first in (
+        {"method": "chat.send", "params": {"sessionKey": "main", "message": "x", "idempotencyKey": "x"}},
+        {"method": "config.get", "params": {}},
+        {"method": "health"},
+    ):
+
         async def main(first=first):
             async with opened(standalone.ws_url) as wire:
                 wire.start()
@@ -247,12 +308,28 @@ def test_s14_the_first_word_on_a_socket_is_connect(standalone):
 
 
 # -- S15 ------------------------------------------------------------------------------------------------------------
-TRICKS = ["%2e%2e/api/contents", "..%2fapi/contents", "/api/contents", "//api/contents", "API/contents",
-          "api/contents;x=y", "api/contents%00", "api/contents/.", "api%2fcontents", "./media/aaaaaaaaaaaa",
-          "media//aaaaaaaaaaaa", "media/aaaaaaaaaaaa%2f..", "MEDIA/aaaaaaaaaaaa", "media/aaaaaaaaaaaa.",
-          "chat/../api/contents",
-          "assets/..%2f..%2fconfig.json", "assets/%2e%2e/%2e%2e/secrets/token", "healthz/../api/contents",
-          "chat%2f..%2fapi%2fcontents", "assets\\..\\..\\x"]
+TRICKS = [
+    "%2e%2e/api/contents",
+    "..%2fapi/contents",
+    "/api/contents",
+    "//api/contents",
+    "API/contents",
+    "api/contents;x=y",
+    "api/contents%00",
+    "api/contents/.",
+    "api%2fcontents",
+    "./media/aaaaaaaaaaaa",
+    "media//aaaaaaaaaaaa",
+    "media/aaaaaaaaaaaa%2f..",
+    "MEDIA/aaaaaaaaaaaa",
+    "media/aaaaaaaaaaaa.",
+    "chat/../api/contents",
+    "assets/..%2f..%2fconfig.json",
+    "assets/%2e%2e/%2e%2e/secrets/token",
+    "healthz/../api/contents",
+    "chat%2f..%2fapi%2fcontents",
+    "assets\\..\\..\\x",
+]
 
 
 @pytest.mark.parametrize("path", TRICKS)
@@ -263,27 +340,49 @@ def test_s15_no_spelling_of_a_path_comes_around_the_check(door, path):
 
 def test_s15_every_carrier_of_a_credential_gets_the_same_verdict(door):
     token = door.process.token
-    good = [[("Authorization", f"Bearer {token}")], [("Authorization", f"token {token}")],
-            [("Authorization", f"bEARER   {token}")], [("Cookie", door.login())]]
+    good = [
+        [("Authorization", f"Bearer {token}")],
+        [("Authorization", f"token {token}")],
+        [("Authorization", f"bEARER   {token}")],
+        [("Cookie", door.login())],
+    ]
     for headers in good:
         assert door.ask(path="media/aaaaaaaaaaaa", headers=headers).status == 404, headers  # in, and there is none
-    none = [[("X-Api-Key", token)], [("Authorization", token)], [("Authorization", f"Basic {token}")],
-            [("Proxy-Authorization", f"Bearer {token}")], [("Cookie", f"token={token}")], [("X-Token", token)]]
+    none = [
+        [("X-Api-Key", token)],
+        [("Authorization", token)],
+        [("Authorization", f"Basic {token}")],
+        [("Proxy-Authorization", f"Bearer {token}")],
+        [("Cookie", f"token={token}")],
+        [("X-Token", token)],
+    ]
     for headers in none:
         assert door.ask(path="media/aaaaaaaaaaaa", headers=headers, source="127.0.0.15").status in (401, 403), headers
     assert door.ask(path=f"media/aaaaaaaaaaaa?token={token}").status in (401, 403)
 
 
 # -- S16 ------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("to", ["//evil.example", "///evil.example", "/%5cevil.example", "https:evil.example",
-                                "%09//evil.example", "https://evil.example", "%0d%0aLocation:%20https://evil.example"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/%5cevil.example",
+        "https:evil.example",
+        "%09//evil.example",
+        "https://evil.example",
+        "%0d%0aLocation:%20https://evil.example",
+    ],
+)
 def test_s16_logging_in_leads_to_the_page_and_nowhere_else(door, to):
     async def code():
         async with door.connected() as wire:
             return (await wire.call("auth.link"))["path"]
 
-    answers = [door.ask(path=f"{run(code())}&next={to}"), door.ask(path=f"chat?token=wrong&next={to}",
-                                                                   source="127.0.0.16")]
+    answers = [
+        door.ask(path=f"{run(code())}&next={to}"),
+        door.ask(path=f"chat?token=wrong&next={to}", source="127.0.0.16"),
+    ]
     if door.name == "standalone":
         answers += [door.ask(path=f"{name}?next={to}") for name in ("login", "logout")]
     else:

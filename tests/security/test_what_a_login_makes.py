@@ -33,8 +33,12 @@ def tailscaled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tailscaled")
     tailnet = Tailnet(folder / "tailnet")
     tailnet.is_(GUEST_ADDRESS, GUEST)
-    gateway = GatewayProcess(folder / "state", env={"PATH": tailnet.path}, arguments=("--tailscale=serve",),
-                             config={"gateway": {"auth": {"owners": [OWNER]}, "loginAttemptsPerMinute": 600}})
+    gateway = GatewayProcess(
+        folder / "state",
+        env={"PATH": tailnet.path},
+        arguments=("--tailscale=serve",),
+        config={"gateway": {"auth": {"owners": [OWNER]}, "loginAttemptsPerMinute": 600}},
+    )
     gateway.start()
     yield gateway
     gateway.kill()
@@ -47,10 +51,20 @@ def test_s17_a_guest_of_the_tailnet_chats_and_decides_nothing(tailscaled):
     async def main():
         async with joined(tailscaled, guest) as wire:
             assert set(wire.hello["user"]["scopes"]) == GUEST_SCOPES
-            assert not {"auth.link", "auth.rotate", "config.patch", "exec.approval.resolve", "device.pair.approve",
-                        "models.setKey"} & set(wire.hello["features"]["methods"])
-            for method, params in (("auth.link", {}), ("auth.rotate", {}), ("models.setKey", {"apiKey": "sk"}),
-                                   ("config.patch", {"raw": '{"media": {"audio": {"command": ["id"]}}}'})):
+            assert not {
+                "auth.link",
+                "auth.rotate",
+                "config.patch",
+                "exec.approval.resolve",
+                "device.pair.approve",
+                "models.setKey",
+            } & set(wire.hello["features"]["methods"])
+            for method, params in (
+                ("auth.link", {}),
+                ("auth.rotate", {}),
+                ("models.setKey", {"apiKey": "sk"}),
+                ("config.patch", {"raw": '{"media": {"audio": {"command": ["id"]}}}'}),
+            ):
                 with pytest.raises(WireError) as refused:
                     await wire.call(method, params)
                 assert refused.value.details["reason"] == "MISSING_SCOPE", method
@@ -59,9 +73,15 @@ def test_s17_a_guest_of_the_tailnet_chats_and_decides_nothing(tailscaled):
             async with joined(tailscaled, guest, scopes=asked) as wire:
                 assert set(wire.hello["user"]["scopes"]) <= GUEST_SCOPES
         with pytest.raises(WireError) as refused:  # and is no node, which is asked to run things
-            async with connect(f"ws://{NAME}/ws", compression=None, proxy=None, origin=f"https://{NAME}",
-                               host="127.0.0.1", port=tailscaled.port, additional_headers={
-                                   n: v for n, v in guest.items() if n not in ("Host", "Origin")}) as made:
+            async with connect(
+                f"ws://{NAME}/ws",
+                compression=None,
+                proxy=None,
+                origin=f"https://{NAME}",
+                host="127.0.0.1",
+                port=tailscaled.port,
+                additional_headers={n: v for n, v in guest.items() if n not in ("Host", "Origin")},
+            ) as made:
                 wire = Wire(made)
                 wire.start()
                 nonce = (await wire.wait("connect.challenge"))["payload"]["nonce"]
@@ -123,8 +143,15 @@ def test_s17_a_devices_token_is_not_given_to_a_login_that_is_worth_less(tailscal
         async with device_joined(tailscaled, device, token=tailscaled.token) as wire:
             assert "deviceToken" in wire.hello["auth"]
         headers = {n: v for n, v in guest.items() if n not in ("Host", "Origin")}
-        async with connect(f"ws://{NAME}/ws", compression=None, proxy=None, origin=f"https://{NAME}",
-                           host="127.0.0.1", port=tailscaled.port, additional_headers=headers) as made:
+        async with connect(
+            f"ws://{NAME}/ws",
+            compression=None,
+            proxy=None,
+            origin=f"https://{NAME}",
+            host="127.0.0.1",
+            port=tailscaled.port,
+            additional_headers=headers,
+        ) as made:
             wire = Wire(made)
             wire.start()
             nonce = (await wire.wait("connect.challenge"))["payload"]["nonce"]
@@ -138,8 +165,10 @@ def test_s17_who_approves_or_rotates_has_what_is_approved(own):
     device, far = Device(), {"X-Forwarded-For": "203.0.113.7"}
 
     async def main():
-        async with joined(own, token=own.token) as boss, \
-                joined(own, token=own.token, scopes=["operator.pairing"]) as pairer:
+        async with (
+            joined(own, token=own.token) as boss,
+            joined(own, token=own.token, scopes=["operator.pairing"]) as pairer,
+        ):
             read = await refusal(own, device, token=own.token, headers=far, scopes=["operator.read"])
             seen = read.details["requestId"]
             more = await refusal(own, device, token=own.token, headers=far, scopes=["operator.admin"])
@@ -183,10 +212,15 @@ DOCS = ROOT / "docs" / "reference" / "credentials.md"
 
 def documented() -> dict[str, dict[str, bool]]:
     """Method → kind → may it, as the page says."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in DOCS.read_text().splitlines()
-            if line.startswith("| `")]
-    return {row[0].strip("`"): dict(zip(CREDENTIALS, (cell == "yes" for cell in row[1:]), strict=True))
-            for row in reversed(rows)}  # methods come first
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in DOCS.read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    return {
+        row[0].strip("`"): dict(zip(CREDENTIALS, (cell == "yes" for cell in row[1:]), strict=True))
+        for row in reversed(rows)
+    }  # methods come first
 
 
 @pytest.mark.parametrize("kind", CREDENTIALS)
@@ -213,8 +247,11 @@ def test_s17_every_method_with_every_kind_of_credential_is_as_the_table_says(tai
         elif kind == "secret":
             client = (tailscaled.home / "secrets" / "client").read_text().strip()
             cookie = login(tailscaled.port, token=tailscaled.token).cookie
-            for headers in ({"Authorization": f"Bearer {tailscaled.token}"}, {"Authorization": f"Bearer {client}"},
-                            browser(tailscaled, cookie)):
+            for headers in (
+                {"Authorization": f"Bearer {tailscaled.token}"},
+                {"Authorization": f"Bearer {client}"},
+                browser(tailscaled, cookie),
+            ):
                 async with joined(tailscaled, headers) as wire:
                     await probe(wire)
         else:
@@ -223,8 +260,9 @@ def test_s17_every_method_with_every_kind_of_credential_is_as_the_table_says(tai
                 token = wire.hello["auth"]["deviceToken"]
             async with device_joined(tailscaled, device, token=token, **more) as wire:
                 await probe(wire)
-            assert ask(tailscaled.port, path="/api/contents",
-                       headers=[("Authorization", f"Bearer {token}")]).status in (302, 403)
+            assert ask(
+                tailscaled.port, path="/api/contents", headers=[("Authorization", f"Bearer {token}")]
+            ).status in (302, 403)
 
     run(main(), 120)
 
@@ -233,8 +271,9 @@ def test_s17_every_method_with_every_kind_of_credential_is_as_the_table_says(tai
 async def kernel_socket(gateway, cookie: str):
     """A kernel and a socket to it, as a page with ``cookie`` opens them."""
     origin = ("Origin", gateway.url.rstrip("/"))
-    made = await asyncio.to_thread(ask, gateway.port, "POST", "/api/kernels",
-                                   [("Authorization", f"Bearer {gateway.token}"), origin], b"{}")
+    made = await asyncio.to_thread(
+        ask, gateway.port, "POST", "/api/kernels", [("Authorization", f"Bearer {gateway.token}"), origin], b"{}"
+    )
     assert made.status == 201
     url = f"ws://127.0.0.1:{gateway.port}/api/kernels/{made.json()['id']}/channels"
     return await connect(url, proxy=None, origin=origin[1], additional_headers={"Cookie": cookie})
@@ -255,15 +294,31 @@ def test_s18_jupyters_own_sockets_and_requests_end_with_the_login(own, by):
 
     async def main():
         cookie = login(own.port, token=own.token).cookie
-        events = await connect(f"ws://127.0.0.1:{own.port}/api/events/subscribe", proxy=None, origin=origin,
-                               additional_headers={"Cookie": cookie})
+        events = await connect(
+            f"ws://127.0.0.1:{own.port}/api/events/subscribe",
+            proxy=None,
+            origin=origin,
+            additional_headers={"Cookie": cookie},
+        )
         kernel = await kernel_socket(own, cookie)
-        terminal = await asyncio.to_thread(ask, own.port, "POST", "/api/terminals",
-                                           [("Authorization", f"Bearer {own.token}"), ("Origin", origin)], b"{}")
+        terminal = await asyncio.to_thread(
+            ask,
+            own.port,
+            "POST",
+            "/api/terminals",
+            [("Authorization", f"Bearer {own.token}"), ("Origin", origin)],
+            b"{}",
+        )
         sockets = [events, kernel]
         if terminal.status == 200:
-            sockets.append(await connect(f"ws://127.0.0.1:{own.port}/terminals/websocket/{terminal.json()['name']}",
-                                         proxy=None, origin=origin, additional_headers={"Cookie": cookie}))
+            sockets.append(
+                await connect(
+                    f"ws://127.0.0.1:{own.port}/terminals/websocket/{terminal.json()['name']}",
+                    proxy=None,
+                    origin=origin,
+                    additional_headers={"Cookie": cookie},
+                )
+            )
         async with joined(own, token=own.token) as program, joined(own, browser(own, cookie)) as page:
             other = follow(own, (await page.call("auth.link"))["path"])  # made by the cookie
             async with joined(own, browser(own, other)) as second:
@@ -272,8 +327,9 @@ def test_s18_jupyters_own_sockets_and_requests_end_with_the_login(own, by):
                 elif by == "everywhere":
                     await program.call("auth.logoutEverywhere")
                 else:
-                    done = await asyncio.to_thread(ask, own.port, "POST", "/auth/logout",
-                                                   [("Origin", origin), ("Cookie", cookie)])
+                    done = await asyncio.to_thread(
+                        ask, own.port, "POST", "/auth/logout", [("Origin", origin), ("Cookie", cookie)]
+                    )
                     assert done.status == 204
                 await ended(*sockets, page.socket, second.socket)
                 for each in (cookie, other):
@@ -297,8 +353,12 @@ def test_s18_what_a_device_has_made_ends_with_the_device(own):
         async with joined(own, token=own.token) as boss, device_joined(own, device, token=own.token) as wire:
             cookie = follow(own, (await wire.call("auth.link"))["path"])
             unused = (await wire.call("auth.link"))["path"]
-            events = await connect(f"ws://127.0.0.1:{own.port}/api/events/subscribe", proxy=None,
-                                   origin=own.url.rstrip("/"), additional_headers={"Cookie": cookie})
+            events = await connect(
+                f"ws://127.0.0.1:{own.port}/api/events/subscribe",
+                proxy=None,
+                origin=own.url.rstrip("/"),
+                additional_headers={"Cookie": cookie},
+            )
             async with joined(own, browser(own, cookie)) as page:
                 assert status(own, "/api/contents", cookie) == 200
                 await boss.call("device.token.revoke", {"deviceId": device.id, "role": "operator"})
@@ -312,8 +372,9 @@ def test_s18_what_a_device_has_made_ends_with_the_device(own):
 
 def test_s18_a_login_that_is_named_no_more_ends_and_the_next_one_is_a_guests(make_gateway, tmp_path):
     tailnet = Tailnet(tmp_path / "tailnet")
-    gateway = make_gateway(env={"PATH": tailnet.path}, arguments=("--tailscale=serve",),
-                           config={"gateway": {"auth": {"owners": [OWNER]}}})
+    gateway = make_gateway(
+        env={"PATH": tailnet.path}, arguments=("--tailscale=serve",), config={"gateway": {"auth": {"owners": [OWNER]}}}
+    )
     owner = through_tailscale(ADDRESS, OWNER)
 
     async def main():
@@ -353,7 +414,8 @@ def test_s18_on_the_own_port_of_a_mount_too(tmp_path):
                     await ended(page.socket)
             for each in (cookie, made):
                 assert not ask(lab.clawdbot_port, path="/auth/session", headers=[("Cookie", each)]).json()[
-                    "authenticated"]
+                    "authenticated"
+                ]
 
         run(main(), 90)
     finally:

@@ -25,9 +25,20 @@ HOSTILE_FILES = {
     "x.pdf": ("application/pdf", b"%PDF-1.4\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>endobj\n%%EOF"),
     "x.png": ("text/html", b"<script>alert(1)</script>"),
 }
-HOSTILE_NAMES = ["<img src=x onerror=alert(1)>.txt", "../../etc/passwd", "a\r\nSet-Cookie: x=y\r\n.txt", "a\0b.txt",
-                 "\u202etxt.exe", "x" * 4000 + ".txt", "\x1b[31mred\x1b]0;title\x07.txt", "..\\..\\x.txt", "\ud800.txt",
-                 ".", "con:", '";attachment;filename="x.html']
+HOSTILE_NAMES = [
+    "<img src=x onerror=alert(1)>.txt",
+    "../../etc/passwd",
+    "a\r\nSet-Cookie: x=y\r\n.txt",
+    "a\0b.txt",
+    "\u202etxt.exe",
+    "x" * 4000 + ".txt",
+    "\x1b[31mred\x1b]0;title\x07.txt",
+    "..\\..\\x.txt",
+    "\ud800.txt",
+    ".",
+    "con:",
+    '";attachment;filename="x.html',
+]
 
 
 def policy_of(answer):

@@ -19,9 +19,12 @@ pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a l
 
 
 # -- S19: what only the owner may say ---------------------------------------------------------------------------------
-NAMES_SOMETHING = re.compile(r"(?:port|host|bind|path|url|command|token|password|apikey|fingerprint|proxies|origins|"
-                             r"mode|owners|allowtailscale|kernelsgetproviderkeys|enabled|disabled|allowed|limit|perminute|"
-                             r"peraddress)$", re.IGNORECASE)
+NAMES_SOMETHING = re.compile(
+    r"(?:port|host|bind|path|url|command|token|password|apikey|fingerprint|proxies|origins|"
+    r"mode|owners|allowtailscale|kernelsgetproviderkeys|enabled|disabled|allowed|limit|perminute|"
+    r"peraddress)$",
+    re.IGNORECASE,
+)
 SAMPLE = {"string": "x", "integer": 7, "boolean": True, "strings": ["x"], "models": ["x"]}
 
 
@@ -31,8 +34,14 @@ def test_s19_every_setting_says_who_changes_it_and_what_names_something_is_the_o
         leaf = row.name.rpartition(".")[2]
         if row.secret or (NAMES_SOMETHING.search(leaf) and row.name != "media.pdf.mode"):
             assert row.by == "owner", row.name
-    assert {"media.audio.command", "media.audio.model", "gateway.auth.owners", "models.providers.<name>.baseUrl",
-            "gateway.tls.keyPath", "policy.disabled"} <= {row.name for row in SETTINGS if row.by == "owner"}
+    assert {
+        "media.audio.command",
+        "media.audio.model",
+        "gateway.auth.owners",
+        "models.providers.<name>.baseUrl",
+        "gateway.tls.keyPath",
+        "policy.disabled",
+    } <= {row.name for row in SETTINGS if row.by == "owner"}
 
 
 @pytest.mark.parametrize("locale", ["en", "ko"])
@@ -40,8 +49,10 @@ def test_s19_no_client_changes_what_is_the_owners_by_any_method(door, locale):
     """Every setting, set, replaced and taken away, with everything that a client can have."""
     path = door.process.home / "config.json"
     original = path.read_bytes()
-    tree = {"gateway": {**json.loads(original)["gateway"], "remote": {"url": "wss://box.example"}},
-            "media": {"audio": {"command": ["whisper"]}}}
+    tree = {
+        "gateway": {**json.loads(original)["gateway"], "remote": {"url": "wss://box.example"}},
+        "media": {"audio": {"command": ["whisper"]}},
+    }
     path.write_text(json.dumps(tree))
 
     async def main():
@@ -85,16 +96,27 @@ def test_s19_no_client_changes_what_is_the_owners_by_any_method(door, locale):
 
 
 # -- S20: a caller says that a person has allowed it ------------------------------------------------------------------
-@pytest.mark.parametrize("claimed", [
-    {"approved": True, "approvalDecision": "allow-once"}, {"Approved": True}, {"approval_decision": "allow-always"},
-    {"approved": True, "approvalDecision": "allow-once", "runId": "of-another"}, {"approved": True, "runId": "denied"},
-    {"approved": True, "runId": "good", "rawCommand": "echo good; id"}, {"approved": True, "runId": "good", "cwd": "/"},
-    {"approved": True, "runId": "good", "env": {"LD_PRELOAD": "x.so"}}])
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        {"approved": True, "approvalDecision": "allow-once"},
+        {"Approved": True},
+        {"approval_decision": "allow-always"},
+        {"approved": True, "approvalDecision": "allow-once", "runId": "of-another"},
+        {"approved": True, "runId": "denied"},
+        {"approved": True, "runId": "good", "rawCommand": "echo good; id"},
+        {"approved": True, "runId": "good", "cwd": "/"},
+        {"approved": True, "runId": "good", "env": {"LD_PRELOAD": "x.so"}},
+    ],
+)
 def test_s20_a_node_hears_of_no_approval_that_nobody_gave(door, claimed):
     async def main():
         async with node_of(door) as node, door.connected(scopes=["operator.write", "operator.approvals"]) as wire:
-            for id_, decision, command in (("of-another", "allow-once", "echo other"), ("denied", "deny", "echo good"),
-                                           ("good", "allow-once", "echo good")):
+            for id_, decision, command in (
+                ("of-another", "allow-once", "echo other"),
+                ("denied", "deny", "echo good"),
+                ("good", "allow-once", "echo good"),
+            ):
                 await decide(wire, f"{id_}-{node.id}", command, decision)
             given = {"command": ["/bin/sh", "-lc", "echo good"], **claimed}
             if "runId" in given:
@@ -110,8 +132,13 @@ def test_s20_a_decision_for_exactly_that_call_is_told_once(door):
     async def main():
         async with node_of(door) as node, door.connected() as wire, door.connected() as other:
             await decide(wire, id_ := f"once-{node.id}", "echo good", "allow-once")
-            given = {"command": ["/bin/sh", "-lc", "echo good"], "rawCommand": "echo good", "runId": id_,
-                     "approved": True, "approvalDecision": "allow-always"}
+            given = {
+                "command": ["/bin/sh", "-lc", "echo good"],
+                "rawCommand": "echo good",
+                "runId": id_,
+                "approved": True,
+                "approvalDecision": "allow-always",
+            }
             heard = await node.asked(wire, given)
             assert (heard["approved"], heard["approvalDecision"]) == (True, "allow-once"), "as it was stored"
             for caller in (wire, other):
@@ -140,8 +167,9 @@ class Node:
     async def asked(self, caller: Wire, params, command: str = "system.run"):
         self._count += 1
         key = f"{self.id}-{self._count}-{id(caller)}"
-        asking = asyncio.create_task(caller.call("node.invoke", {
-            "nodeId": self.id, "command": command, "params": params, "idempotencyKey": key}))
+        asking = asyncio.create_task(
+            caller.call("node.invoke", {"nodeId": self.id, "command": command, "params": params, "idempotencyKey": key})
+        )
         told = asyncio.create_task(self.wire.wait("node.invoke.request", lambda p: p["idempotencyKey"] == key))
         await asyncio.wait({asking, told}, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
@@ -171,8 +199,9 @@ def test_s21_what_was_taken_from_a_device_it_does_not_get_back_unasked(own):
                 async with device_joined(own, device, token=own.token, scopes=everything):
                     pass
                 if taken == "narrowed":
-                    done = await boss.call("device.token.rotate", {"deviceId": device.id, "role": "operator",
-                                                                   "scopes": ["operator.read"]})
+                    done = await boss.call(
+                        "device.token.rotate", {"deviceId": device.id, "role": "operator", "scopes": ["operator.read"]}
+                    )
                     assert done["scopes"] == ["operator.read"]
                 else:
                     await boss.call("device.token.revoke", {"deviceId": device.id, "role": "operator"})

@@ -17,16 +17,27 @@ from tests.support.jupyter import TOKEN
 from tests.support.wire import WireError, opened, run
 
 HOSTILE_ORIGINS = [
-    "http://evil.example", "null", "http://127.0.0.1:3000", "http://127.0.0.1:{port}.evil.example",
-    "http://127.0.0.1:{port}@evil.example", "chrome-extension://127.0.0.1:{port}",
-    "http://localhost:{port}", "file://", ""]
+    "http://evil.example",
+    "null",
+    "http://127.0.0.1:3000",
+    "http://127.0.0.1:{port}.evil.example",
+    "http://127.0.0.1:{port}@evil.example",
+    "chrome-extension://127.0.0.1:{port}",
+    "http://localhost:{port}",
+    "file://",
+    "",
+]
 OTHER_SCHEME = "https://127.0.0.1:{port}"
 """Foreign to our own port. A mount is as strict as its host, where a proxy may have taken TLS off."""
 FORWARDED = [
-    [("X-Forwarded-For", "127.0.0.1")], [("X-Forwarded-For", "")], [("X-Real-IP", "127.0.0.1")],
-    [("Forwarded", "for=127.0.0.1;host=localhost;proto=https")], [("X-Forwarded-Host", "localhost")],
+    [("X-Forwarded-For", "127.0.0.1")],
+    [("X-Forwarded-For", "")],
+    [("X-Real-IP", "127.0.0.1")],
+    [("Forwarded", "for=127.0.0.1;host=localhost;proto=https")],
+    [("X-Forwarded-Host", "localhost")],
     [("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")],
-    [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "10.0.0.1, 127.0.0.1")]]
+    [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "10.0.0.1, 127.0.0.1")],
+]
 
 
 # -- S1 -------------------------------------------------------------------------------------------------------------
@@ -79,8 +90,17 @@ def test_s2_a_cookie_without_an_origin_opens_nothing(door):
 
 
 # -- S3 -------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("host", ["evil.example:{port}", "evil.example", "127.0.0.1.evil.example:{port}",
-                                  "localhost.evil.example:{port}", "box.ts.net:{port}", "169.254.169.254:{port}"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:{port}",
+        "evil.example",
+        "127.0.0.1.evil.example:{port}",
+        "localhost.evil.example:{port}",
+        "box.ts.net:{port}",
+        "169.254.169.254:{port}",
+    ],
+)
 def test_s3_a_rebound_name_reaches_no_route(door, host):
     host = host.format(port=door.port)
     cookie = door.login()
@@ -129,9 +149,16 @@ def test_s6_rights_come_from_the_credential_and_not_from_the_client(door):
             wire.start()
             await wire.wait("connect.challenge")
             with pytest.raises(WireError) as refused:
-                await wire.call("connect", {
-                    "minProtocol": 3, "maxProtocol": 3, "role": "owner", "scopes": list(OPERATOR_SCOPES),
-                    "client": {"id": "x", "version": "1", "platform": "x", "mode": "backend"}})
+                await wire.call(
+                    "connect",
+                    {
+                        "minProtocol": 3,
+                        "maxProtocol": 3,
+                        "role": "owner",
+                        "scopes": list(OPERATOR_SCOPES),
+                        "client": {"id": "x", "version": "1", "platform": "x", "mode": "backend"},
+                    },
+                )
             assert refused.value.details["reason"] == "WRONG_ROLE"
 
     run(main())
@@ -161,8 +188,15 @@ def test_s7_anothers_file_is_a_file_that_does_not_exist(door):
         async with door.connected(bob) as wire:
             for attachment in ({"mediaId": id_}, {"mediaId": nobodys}):
                 with pytest.raises(WireError) as refused:
-                    await wire.call("chat.send", {"sessionKey": "s7", "message": "look", "attachments": [attachment],
-                                                  "idempotencyKey": attachment["mediaId"]})
+                    await wire.call(
+                        "chat.send",
+                        {
+                            "sessionKey": "s7",
+                            "message": "look",
+                            "attachments": [attachment],
+                            "idempotencyKey": attachment["mediaId"],
+                        },
+                    )
                 assert refused.value.details["reason"] == "MEDIA_NOT_FOUND", attachment
                 with pytest.raises(WireError) as refused:
                     await wire.call("media.saw", attachment)
@@ -173,6 +207,7 @@ def test_s7_anothers_file_is_a_file_that_does_not_exist(door):
 
 def test_s7_an_id_of_another_gateway_is_an_id_that_does_not_exist(standalone, mount):
     """As on a Hub, where each user has a gateway: ids of one mean nothing at the other, and no event crosses."""
+
     async def main():
         async with standalone.connected() as ann, mount.connected() as bob:
             run_id, _ = await ann.send("[[text=for ann alone]]", key="private")
@@ -181,13 +216,14 @@ def test_s7_an_id_of_another_gateway_is_an_id_that_does_not_exist(standalone, mo
             message = history["messages"][-1]["id"]
             before = {frame["event"] for frame in bob.events}
             for method, known, params in (
-                    ("agent.wait", {"runId": run_id}, {"runId": "no-such-run"}),
-                    ("chat.regenerate", {"messageId": message}, {"messageId": "no-such-message"}),
-                    ("chat.delete", {"messageId": message}, {"messageId": "no-such-message"}),
-                    ("chat.branch", {"messageId": message}, {"messageId": "no-such-message"}),
-                    ("exec.approval.resolve", {"id": run_id, "decision": "deny"}, {"id": "none", "decision": "deny"}),
-                    ("sessions.resolve", {"key": "private"}, {"key": "no-such-session"}),
-                    ("chat.abort", {"runId": run_id}, {"runId": "no-such-run"})):
+                ("agent.wait", {"runId": run_id}, {"runId": "no-such-run"}),
+                ("chat.regenerate", {"messageId": message}, {"messageId": "no-such-message"}),
+                ("chat.delete", {"messageId": message}, {"messageId": "no-such-message"}),
+                ("chat.branch", {"messageId": message}, {"messageId": "no-such-message"}),
+                ("exec.approval.resolve", {"id": run_id, "decision": "deny"}, {"id": "none", "decision": "deny"}),
+                ("sessions.resolve", {"key": "private"}, {"key": "no-such-session"}),
+                ("chat.abort", {"runId": run_id}, {"runId": "no-such-run"}),
+            ):
                 answers = [await said(bob, method, {**base(method), **given}) for given in (known, params)]
                 assert answers[0] == answers[1], method
             assert not [f for f in bob.events if f["event"] == "chat"] and "chat" not in before
@@ -200,8 +236,11 @@ def test_s7_an_id_of_another_gateway_is_an_id_that_does_not_exist(standalone, mo
 def base(method):
     """What a call needs besides the id."""
     names = set(METHODS[method].params.__struct_fields__)
-    given = {"session_key": ("sessionKey", "main"), "idempotency_key": ("idempotencyKey", "s7"),
-             "timeout_ms": ("timeoutMs", 1)}
+    given = {
+        "session_key": ("sessionKey", "main"),
+        "idempotency_key": ("idempotencyKey", "s7"),
+        "timeout_ms": ("timeoutMs", 1),
+    }
     return {wire: value for field, (wire, value) in given.items() if field in names}
 
 
@@ -239,9 +278,16 @@ def test_s8_guessing_is_slow_over_every_way_in_together_and_holds_up_nobody_else
                 wire.start()
                 await wire.wait("connect.challenge")
                 with pytest.raises(WireError) as limited:
-                    await wire.call("connect", {
-                        "minProtocol": 3, "maxProtocol": 3, "auth": {"token": "wrong", "deviceToken": "x"},
-                        "client": {"id": "x", "version": "1", "platform": "x", "mode": "ui"}, "bogus": [1]})
+                    await wire.call(
+                        "connect",
+                        {
+                            "minProtocol": 3,
+                            "maxProtocol": 3,
+                            "auth": {"token": "wrong", "deviceToken": "x"},
+                            "client": {"id": "x", "version": "1", "platform": "x", "mode": "ui"},
+                            "bogus": [1],
+                        },
+                    )
                 return limited.value
 
         assert run(main()).details["reason"] == "RATE_LIMITED"
@@ -255,8 +301,12 @@ def test_s8_guessing_is_slow_over_every_way_in_together_and_holds_up_nobody_else
 def upgraded(gateway, token=None):
     """A socket and the head of the answer to its upgrade."""
     connection = socket.create_connection(("127.0.0.1", gateway.port), 10)
-    lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{gateway.port}", *(f"{n}: {v}" for n, v in UPGRADE),
-             *([f"Authorization: Bearer {token}"] if token else [])]
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: 127.0.0.1:{gateway.port}",
+        *(f"{n}: {v}" for n, v in UPGRADE),
+        *([f"Authorization: Bearer {token}"] if token else []),
+    ]
     connection.sendall("\r\n".join([*lines, "", ""]).encode())
     return connection, connection.recv(4096)
 

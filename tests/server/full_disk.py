@@ -29,8 +29,14 @@ async def send(gateway: GatewayProcess) -> None:
 
 
 def wav(size: int) -> bytes:
-    head = b"RIFF" + (size - 8).to_bytes(4, "little") + b"WAVEfmt " + bytes.fromhex(
-        "10000000010001004011000080220000020010") + b"\x00data" + (size - 44).to_bytes(4, "little")
+    head = (
+        b"RIFF"
+        + (size - 8).to_bytes(4, "little")
+        + b"WAVEfmt "
+        + bytes.fromhex("10000000010001004011000080220000020010")
+        + b"\x00data"
+        + (size - 44).to_bytes(4, "little")
+    )
     return head + bytes(size - len(head))
 
 

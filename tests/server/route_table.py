@@ -31,8 +31,15 @@ def live(state: Path) -> dict[str, list[Row]]:
     environment = clean_environment(state, CLAWDBOT_GATEWAY_PORT="0")
     found: dict[str, list[Row]] = {}
     for server in ("standalone", "jupyter"):
-        done = subprocess.run([sys.executable, "-m", "tests.server.route_table", server], cwd=ROOT, env=environment,
-                              timeout=60, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.server.route_table", server],
+            cwd=ROOT,
+            env=environment,
+            timeout=60,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found |= json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -74,8 +81,11 @@ def verdict(handler: type[RequestHandler], method: Any, facts: dict[str, Any]) -
 
 def table(router: Any) -> list[Row]:
     """The routes below ``router``."""
-    return [(pattern, handler.__name__, verb, rule) for pattern, handler, facts in walk(router)
-            for verb, rule in verdicts(handler, facts)]
+    return [
+        (pattern, handler.__name__, verb, rule)
+        for pattern, handler, facts in walk(router)
+        for verb, rule in verdicts(handler, facts)
+    ]
 
 
 def standalone() -> dict[str, list[Row]]:
@@ -95,8 +105,16 @@ def jupyter() -> dict[str, list[Row]]:
     from clawdbot_ext.seat import Place
 
     server = ServerApp.instance()
-    server.initialize(["--port=0", "--no-browser", "--allow-root", "--log-level=ERROR",
-                       f"--ServerApp.jpserver_extensions={EXTENSIONS}"], new_httpserver=False)
+    server.initialize(
+        [
+            "--port=0",
+            "--no-browser",
+            "--allow-root",
+            "--log-level=ERROR",
+            f"--ServerApp.jpserver_extensions={EXTENSIONS}",
+        ],
+        new_httpserver=False,
+    )
     app = next(iter(server.extension_manager.extension_apps["clawdbot_ext"]))
     ours = [rule.target for _, rule in _all_rules(server.web_app.default_router) if isinstance(rule.target, LateRoutes)]
     assert len(ours) == 1

@@ -81,8 +81,10 @@ def test_logging_out_clears_the_cookie(standing_gateway):
     assert answer.status == 204 and answer.cookie == cookie.split("=")[0] + '=""'
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"token": 1}', b'{"token": null}', b'{"other": "x"}', b"\xff",
-                                  b'{"x":' + b"[" * 60_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'{"token": 1}', b'{"token": null}', b'{"other": "x"}', b"\xff", b'{"x":' + b"[" * 60_000],
+)
 def test_a_login_that_is_none_is_refused_without_counting(standing_gateway, body):
     for _ in range(12):
         answer = ask(standing_gateway.port, "POST", "/auth/login", origin(standing_gateway), body)

@@ -67,8 +67,13 @@ def test_logging_out_closes_the_sockets_of_that_login_and_of_no_other(standing_g
         assert cookies[0] != cookies[1]
         wires = []
         for cookie in cookies:
-            wires.append(Wire(await connect(standing_gateway.ws_url, origin=origin, compression=None,
-                                            additional_headers={"Cookie": cookie})))
+            wires.append(
+                Wire(
+                    await connect(
+                        standing_gateway.ws_url, origin=origin, compression=None, additional_headers={"Cookie": cookie}
+                    )
+                )
+            )
             await wires[-1].handshake()
         assert ask(port, "POST", "/auth/logout", [("Origin", origin), ("Cookie", cookies[0])]).status == 204
         assert await wires[0].closed() == 1008

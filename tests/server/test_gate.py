@@ -6,21 +6,72 @@ import pytest
 
 from tests.support.http import UPGRADE, ask, login, upgrade
 
-PATHS = ["/", "/chat", "/chat?code=x", "/assets/none.js", "/embed.js", "/healthz", "/auth/session", "/login", "/logout",
-         "/api", "/api/status", "/api/contents", "/api/kernels", "/metrics", "/files/x", "/view/x", "/nbconvert/html/x",
-         "/static/x", "/robots.txt", "/nothing", "/%2e%2e/api", "//api"]
+PATHS = [
+    "/",
+    "/chat",
+    "/chat?code=x",
+    "/assets/none.js",
+    "/embed.js",
+    "/healthz",
+    "/auth/session",
+    "/login",
+    "/logout",
+    "/api",
+    "/api/status",
+    "/api/contents",
+    "/api/kernels",
+    "/metrics",
+    "/files/x",
+    "/view/x",
+    "/nbconvert/html/x",
+    "/static/x",
+    "/robots.txt",
+    "/nothing",
+    "/%2e%2e/api",
+    "//api",
+]
 
-HOSTILE_HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost.evil.example",
-                 "127.0.0.1@evil.example:{port}", "127.0.0.1:{port}@evil.example", "localhost.:{port}", "127.1:{port}",
-                 "2130706433:{port}", "0.0.0.0:{port}", "192.168.1.5:{port}", "[::ffff:127.0.0.1]:{port}", "",
-                 "127.0.0.1:{port}, evil.example", "box.ts.net", "127.0.0.1:{port}x", "LOCALHOST.EVIL.EXAMPLE"]
+HOSTILE_HOSTS = [
+    "evil.example",
+    "evil.example:{port}",
+    "127.0.0.1.evil.example:{port}",
+    "localhost.evil.example",
+    "127.0.0.1@evil.example:{port}",
+    "127.0.0.1:{port}@evil.example",
+    "localhost.:{port}",
+    "127.1:{port}",
+    "2130706433:{port}",
+    "0.0.0.0:{port}",
+    "192.168.1.5:{port}",
+    "[::ffff:127.0.0.1]:{port}",
+    "",
+    "127.0.0.1:{port}, evil.example",
+    "box.ts.net",
+    "127.0.0.1:{port}x",
+    "LOCALHOST.EVIL.EXAMPLE",
+]
 
-HOSTILE_ORIGINS = ["http://evil.example", "null", "http://127.0.0.1:3000", "http://127.0.0.1", "http://localhost:{port}",
-                   "http://127.0.0.1:{port}.evil.example", "http://127.0.0.1:{port}@evil.example",
-                   "http://evil.example@127.0.0.1:{port}", "chrome-extension://127.0.0.1:{port}",
-                   "https://127.0.0.1:{port}", "ws://127.0.0.1:{port}", "http://127.0.0.1.:{port}",
-                   "http://127.0.0.1:{port}/", "http://127.0.0.1:{port} http://evil.example", "file://", "",
-                   "http://xn--127-0.example:{port}", "http://[::1]:{port}", "http://127.0.0.1:{port}5"]
+HOSTILE_ORIGINS = [
+    "http://evil.example",
+    "null",
+    "http://127.0.0.1:3000",
+    "http://127.0.0.1",
+    "http://localhost:{port}",
+    "http://127.0.0.1:{port}.evil.example",
+    "http://127.0.0.1:{port}@evil.example",
+    "http://evil.example@127.0.0.1:{port}",
+    "chrome-extension://127.0.0.1:{port}",
+    "https://127.0.0.1:{port}",
+    "ws://127.0.0.1:{port}",
+    "http://127.0.0.1.:{port}",
+    "http://127.0.0.1:{port}/",
+    "http://127.0.0.1:{port} http://evil.example",
+    "file://",
+    "",
+    "http://xn--127-0.example:{port}",
+    "http://[::1]:{port}",
+    "http://127.0.0.1:{port}5",
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +103,9 @@ def test_no_other_spelling_of_a_host_gets_in(port, cookie, host):
     assert upgrade(port, headers=matching).status in (400, 403)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "[::1]:{port}",
-                                  "localhost", "localhost:8080"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "[::1]:{port}", "localhost", "localhost:8080"]
+)
 def test_the_names_of_this_machine_get_in_with_their_own_origin(port, host):
     """Another port is a tunnel: ``ssh -L 8080:localhost:18789``."""
     host = host.format(port=port)
@@ -74,8 +126,9 @@ def test_two_origins_are_none(port):
     assert upgrade(port, headers=twice[::-1]).status == 403
 
 
-@pytest.mark.parametrize("name", ["X-Forwarded-Host", "X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Forwarded-Proto",
-                                  "X-Original-Host"])
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-Host", "X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Forwarded-Proto", "X-Original-Host"]
+)
 @pytest.mark.parametrize("value", ["127.0.0.1", "localhost", "", "for=127.0.0.1;host=localhost"])
 def test_forwarding_headers_change_nothing(port, name, value):
     assert ask(port, headers=[("Host", "evil.example"), (name, value)]).status == 403
@@ -91,8 +144,10 @@ def test_an_unsafe_method_needs_an_origin_or_an_authorization_header(port, cooki
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize(("mode", "destination"), [("no-cors", "script"), ("no-cors", "image"), ("navigate", "iframe"),
-                                                   ("cors", "empty"), ("navigate", "embed")])
+@pytest.mark.parametrize(
+    ("mode", "destination"),
+    [("no-cors", "script"), ("no-cors", "image"), ("navigate", "iframe"), ("cors", "empty"), ("navigate", "embed")],
+)
 def test_a_page_of_another_port_embeds_nothing_although_it_shares_cookies(port, cookie, site, mode, destination):
     headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", destination), ("Cookie", cookie)]
     assert ask(port, path="/chat", headers=headers).status == 403
@@ -104,8 +159,11 @@ def test_a_link_from_another_page_may_be_followed(port):
     assert ask(port, path="/healthz", headers=headers).status == 200
 
 
-@pytest.mark.parametrize("headers", [[("Content-Length", "150000000")], [("Transfer-Encoding", "chunked")]],
-                         ids=["150 MB", "without a length"])
+@pytest.mark.parametrize(
+    "headers",
+    [[("Content-Length", "150000000")], [("Transfer-Encoding", "chunked")]],
+    ids=["150 MB", "without a length"],
+)
 @pytest.mark.parametrize("path", ["/api/contents/x", "/auth/login", "/nothing"])
 def test_a_large_body_is_refused_unread_without_a_credential(port, path, headers):
     """Only the head is sent, so an answer proves that nobody waited for the body."""
@@ -115,8 +173,14 @@ def test_a_large_body_is_refused_unread_without_a_credential(port, path, headers
 
 
 def test_configured_hosts_and_origins_get_in_exactly(make_gateway):
-    gateway = make_gateway(config={"gateway": {"allowedHosts": ["box.example", "other.example:8443"],
-                                               "allowedOrigins": ["https://box.example", "https://dev.example:3000"]}})
+    gateway = make_gateway(
+        config={
+            "gateway": {
+                "allowedHosts": ["box.example", "other.example:8443"],
+                "allowedOrigins": ["https://box.example", "https://dev.example:3000"],
+            }
+        }
+    )
     port = gateway.port
 
     def status(host, origin):
@@ -128,9 +192,16 @@ def test_configured_hosts_and_origins_get_in_exactly(make_gateway):
     assert status("other.example:8443", "http://other.example:8443") == 101
     assert status(f"127.0.0.1:{port}", "https://dev.example:3000") == 101
     assert status("other.example", "http://other.example") == 403
-    for origin in ("https://box.example.evil.com", "https://xbox.example", "https://box.example.",
-                   "https://dev.example", "http://dev.example:3000", "https://dev.example:30000", "https://box.example:8443",
-                   "http://box.example"):
+    for origin in (
+        "https://box.example.evil.com",
+        "https://xbox.example",
+        "https://box.example.",
+        "https://dev.example",
+        "http://dev.example:3000",
+        "https://dev.example:30000",
+        "https://box.example:8443",
+        "http://box.example",
+    ):
         assert status(f"127.0.0.1:{port}", origin) == 403
 
 
@@ -159,10 +230,14 @@ def test_of_a_foreign_origin_only_our_pages_own_scripts_are_given(port):
 
     assert status("/assets/none.js", same) == 404
     for path, headers, method in (
-            ("/assets/none.js", [], "GET"), ("/assets/none.js", [("Sec-Fetch-Site", "cross-site")], "GET"),
-            ("/assets/none.js", [same], "POST"), ("/assets/../api/contents", [same], "GET"),
-            ("/assets/x/../../api/contents", [same], "GET"), ("/api/contents", [same], "GET"),
-            ("/chat", [same], "GET")):
+        ("/assets/none.js", [], "GET"),
+        ("/assets/none.js", [("Sec-Fetch-Site", "cross-site")], "GET"),
+        ("/assets/none.js", [same], "POST"),
+        ("/assets/../api/contents", [same], "GET"),
+        ("/assets/x/../../api/contents", [same], "GET"),
+        ("/api/contents", [same], "GET"),
+        ("/chat", [same], "GET"),
+    ):
         assert status(path, *headers, method=method) == 403, (path, method)
     refused = ask(port, "POST", "/auth/session", [foreign])
     assert refused.json()["reason"] == "ORIGIN_NOT_ALLOWED" and refused.json()["setting"] == "gateway.allowedOrigins"

@@ -30,9 +30,22 @@ def jupyter(state, port):
     state.mkdir(exist_ok=True)
     with open(state / "jupyter.log", "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", f"--port={port}", "--ServerApp.port_retries=0", "--no-browser",
-             "--ServerApp.base_url=/lab%20here/", "--allow-root"],
-            cwd=state, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            [
+                sys.executable,
+                "-m",
+                "jupyter_server",
+                f"--port={port}",
+                "--ServerApp.port_retries=0",
+                "--no-browser",
+                "--ServerApp.base_url=/lab%20here/",
+                "--allow-root",
+            ],
+            cwd=state,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
     try:
         wait_for(lambda: process.poll() is not None or _status(port, f"{BASE}healthz"), timeout=20)
         assert process.poll() is None, (state / "jupyter.log").read_text()
@@ -67,8 +80,14 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
         assert upgrade(port, f"{BASE}ws").status == 403
         assert ask(port, path=f"{BASE}chat").status == 302
 
-        asked = subprocess.run([sys.executable, "-m", "clawdbot_ext", "agent", "-m", "[[text=from the lab]]"], cwd=ROOT,
-                               env=clean_environment(tmp_path), capture_output=True, text=True, timeout=20)
+        asked = subprocess.run(
+            [sys.executable, "-m", "clawdbot_ext", "agent", "-m", "[[text=from the lab]]"],
+            cwd=ROOT,
+            env=clean_environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
         assert "from the lab" in asked.stdout, asked.stderr
 
         second = start(tmp_path)  # prints the Lab's page and succeeds
@@ -87,8 +106,13 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
 def test_jupyter_lists_the_extension_as_good(tmp_path):
     environment = clean_environment(tmp_path)
     shutil.copytree(ROOT / "jupyter-config", environment["JUPYTER_CONFIG_DIR"])
-    done = subprocess.run([sys.executable, "-m", "jupyter", "server", "extension", "list"], env=environment, timeout=30,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter", "server", "extension", "list"],
+        env=environment,
+        timeout=30,
+        capture_output=True,
+        text=True,
+    )
     shown = re.sub(r"\x1b\[\d+m", "", done.stdout + done.stderr)
     assert re.search(r"clawdbot_ext\s+enabled", shown), shown
     assert re.search(r"clawdbot_ext \d\S+ OK", shown), shown

@@ -90,10 +90,16 @@ def test_only_what_a_browser_shows_safely_is_shown_and_everything_is_sandboxed(s
     assert ask(gateway, "GET", f"media/{image['mediaId']}").headers["Content-Disposition"].startswith("inline;")
 
 
-@pytest.mark.parametrize(("name", "stored"), [
-    ("../../etc/passwd.txt", "passwd.txt"), ("a\u202egnp.txt", "agnp.txt"), ("\u1112\u1161\u11ab.txt", "한.txt"),
-    ("..\\..\\x\x01y.txt", "x y.txt"), ("", "file"),
-])
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("../../etc/passwd.txt", "passwd.txt"),
+        ("a\u202egnp.txt", "agnp.txt"),
+        ("\u1112\u1161\u11ab.txt", "한.txt"),
+        ("..\\..\\x\x01y.txt", "x y.txt"),
+        ("", "file"),
+    ],
+)
 def test_a_name_keeps_no_folder_no_control_and_no_direction_character(standing_gateway, name, stored):
     from urllib.parse import quote
 
@@ -123,8 +129,11 @@ def test_a_wrong_claim_is_noted_and_what_nothing_reads_is_refused_with_what_to_d
 def test_who_has_not_logged_in_reads_and_writes_nothing(standing_gateway):
     gateway = standing_gateway
     media = ask(gateway, "POST", "media?name=s.txt", b"secret").json
-    for method, path in (("GET", f"media/{media['mediaId']}"), ("GET", f"media/{media['mediaId']}/thumbnail"),
-                         ("POST", "media?name=x")):
+    for method, path in (
+        ("GET", f"media/{media['mediaId']}"),
+        ("GET", f"media/{media['mediaId']}/thumbnail"),
+        ("POST", "media?name=x"),
+    ):
         body = b"x" if method == "POST" else None
         assert ask(gateway, method, path, body, Authorization="Bearer wrong").status in (401, 429)
     assert ask(gateway, "GET", "media/" + "x" * 24).status == 404
@@ -188,8 +197,14 @@ def test_a_full_disk_is_507_and_leaves_no_orphan(tmp_path):
     """In a mount namespace of its own, on a memory disk of 8 MB (``full_disk.py`` is what runs there)."""
     inside = 'mount -t tmpfs -o size=8m none "$1" && exec "$2" -m tests.server.full_disk "$1"'
     command = [require("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh", tmp_path]
-    done = subprocess.run([*command, sys.executable], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*command, sys.executable],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stdout == "done\n", done.stderr
 
 
@@ -197,8 +212,10 @@ def test_an_upload_that_is_cut_off_leaves_nothing(standing_gateway):
     gateway = standing_gateway
     before = kept(gateway)
     connection = socket.create_connection(("127.0.0.1", gateway.port), 5)
-    head = (f"POST /media?name=a.wav HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nContent-Length: 50000000\r\n"
-            f"Authorization: Bearer {gateway.token}\r\n\r\n")
+    head = (
+        f"POST /media?name=a.wav HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nContent-Length: 50000000\r\n"
+        f"Authorization: Bearer {gateway.token}\r\n\r\n"
+    )
     connection.sendall(head.encode() + b"RIFF\xff\xff\xff\x02WAVE" + bytes(3_000_000))
     wait_until(lambda: len(kept(gateway)) == len(before) + 1, "a file that grows")
     connection.close()

@@ -26,10 +26,16 @@ MOUNTINFO = r"""
 """
 
 
-@pytest.mark.parametrize(("path", "kind", "network"), [
-    ("/var/lib", "ext4", False), ("/net/ann/.clawdbot", "nfs4", True), ("/network", "ext4", False),
-    ("/net/scratch disk/ann", "xfs", False), ("/mnt/share/x", "cifs", True),
-])
+@pytest.mark.parametrize(
+    ("path", "kind", "network"),
+    [
+        ("/var/lib", "ext4", False),
+        ("/net/ann/.clawdbot", "nfs4", True),
+        ("/network", "ext4", False),
+        ("/net/scratch disk/ann", "xfs", False),
+        ("/mnt/share/x", "cifs", True),
+    ],
+)
 def test_the_kernel_says_on_what_a_directory_lies(tmp_path, path, kind, network):
     mounts = tmp_path / "mountinfo"
     mounts.write_text(MOUNTINFO.strip())
@@ -54,10 +60,13 @@ def test_a_lease_is_had_by_one_and_given_back(tmp_path):
     second.release()
 
 
-@pytest.mark.parametrize("left", [
-    {"machine": lease.machine(), "pid": 2**22 + 1, "renewed": 9e12},  # killed, on this machine
-    {"machine": "elsewhere", "pid": 1, "renewed": 1.0},  # not renewed
-])
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"machine": lease.machine(), "pid": 2**22 + 1, "renewed": 9e12},  # killed, on this machine
+        {"machine": "elsewhere", "pid": 1, "renewed": 1.0},  # not renewed
+    ],
+)
 def test_a_lease_that_was_left_behind_is_taken_over(tmp_path, left):
     path = tmp_path / "lease"
     path.write_text(json.dumps({"name": "gone", **left}))
@@ -84,13 +93,16 @@ def test_another_machines_lease_is_respected_and_a_lost_one_is_noticed(tmp_path,
     assert lease.held(path) and lease.take(path) is None
 
 
-@pytest.mark.parametrize(("machine", "url", "found"), [
-    (lease.machine(), "http://127.0.0.1:18789/", True),
-    ("elsewhere", "http://127.0.0.1:18789/", False),  # on this machine it may be anybody's
-    ("elsewhere", "http://localhost:18789/", False),
-    ("elsewhere", "http://[::1]:18789/", False),
-    ("elsewhere", "https://node7.example:18789/", True),
-])
+@pytest.mark.parametrize(
+    ("machine", "url", "found"),
+    [
+        (lease.machine(), "http://127.0.0.1:18789/", True),
+        ("elsewhere", "http://127.0.0.1:18789/", False),  # on this machine it may be anybody's
+        ("elsewhere", "http://localhost:18789/", False),
+        ("elsewhere", "http://[::1]:18789/", False),
+        ("elsewhere", "https://node7.example:18789/", True),
+    ],
+)
 def test_no_credential_goes_to_the_loopback_address_of_another_machines_gateway(tmp_path, machine, url, found):
     config = load({"CLAWDBOT_STATE_DIR": str(tmp_path)}, traits={"storage.fileSystem": "network"})
     discovery.ensure_home(config)
@@ -121,8 +133,14 @@ def test_a_gateway_in_safe_mode_keeps_conversations_and_says_what_it_does(make_g
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as conn:
         assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     conn.close()
-    doctor = subprocess.run([sys.executable, "-m", "clawdbot_ext", "doctor", "--json"], cwd=ROOT, timeout=20,
-                            env=gateway.environment, capture_output=True, text=True)
+    doctor = subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext", "doctor", "--json"],
+        cwd=ROOT,
+        timeout=20,
+        env=gateway.environment,
+        capture_output=True,
+        text=True,
+    )
     finding = next(each for each in json.loads(doctor.stdout)["findings"] if each["check"] == "storage")
     assert finding["level"] == "hint" and "CLAWDBOT_STATE_DIR" in finding["fix"]
     gateway.kill()

@@ -105,8 +105,11 @@ def test_what_a_relay_passes_on_and_what_it_keeps(servers):
     stranger = ask(one.port, path=f"{one.mount}chat")
     assert stranger.status == 302 and "/login" in stranger.headers["Location"]
     assert ask(one.port, path=path).status == 200, "built files are the same for everybody"
-    for headers, status in (([], 403), ([*login, ("Origin", "http://evil.example")], 403),
-                            ([("Authorization", "Bearer wrong")], 401)):
+    for headers, status in (
+        ([], 403),
+        ([*login, ("Origin", "http://evil.example")], 403),
+        ([("Authorization", "Bearer wrong")], 401),
+    ):
         assert ask(one.port, path=f"{one.mount}ws", headers=[("Upgrade", "websocket"), *headers]).status == status
     # nothing else of the gateway's server can be reached through it
     for path in ("api/kernels", "auth/login", "../api/contents", "login"):
@@ -122,8 +125,13 @@ def test_whom_jupyter_does_not_let_use_the_assistant_reaches_nothing_of_it_throu
     login = list(one.headers.items())
     id_ = ask(one.port, "POST", f"{one.mount}media?name=secret.csv", login, b"a,b\n").json()["mediaId"]
     denied = [*login, ("X-Deny", "1")]
-    for method, path in (("GET", f"media/{id_}"), ("HEAD", f"media/{id_}"), ("POST", "media?name=more.csv"),
-                         ("GET", f"media/{id_}/thumbnail"), ("GET", f"media/{id_}.0")):
+    for method, path in (
+        ("GET", f"media/{id_}"),
+        ("HEAD", f"media/{id_}"),
+        ("POST", "media?name=more.csv"),
+        ("GET", f"media/{id_}/thumbnail"),
+        ("GET", f"media/{id_}.0"),
+    ):
         body = b"a,b\n" if method == "POST" else b""
         assert ask(one.port, method, one.mount + path, denied, body).status == 403, (method, path)
     assert upgrade(one.port, f"{one.mount}ws", denied).status == 403
@@ -137,8 +145,11 @@ OLD_UPGRADE = [(name, "99" if name == "Sec-WebSocket-Version" else value) for na
 def test_nobody_talks_to_the_owners_server_behind_a_request_that_was_passed_on(servers, path, headers, status):
     """Neither behind an answer nor behind an upgrade that is refused: it would be as a program of this machine."""
     standalone, one, _ = servers
-    lines = [f"GET {one.mount}{path} HTTP/1.1", f"Host: 127.0.0.1:{one.port}",
-             *(f"{name}: {value}" for name, value in [*one.headers.items(), *headers])]
+    lines = [
+        f"GET {one.mount}{path} HTTP/1.1",
+        f"Host: 127.0.0.1:{one.port}",
+        *(f"{name}: {value}" for name, value in [*one.headers.items(), *headers]),
+    ]
     second = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{standalone.port}\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", one.port), 5) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + second).encode())
@@ -148,8 +159,10 @@ def test_nobody_talks_to_the_owners_server_behind_a_request_that_was_passed_on(s
 
 def test_a_kernel_finds_no_secret_of_ours_in_its_environment(servers, tmp_path):
     _, one, _ = servers
-    with_keys = GatewayProcess(tmp_path / "keys", env={
-        "ANTHROPIC_API_KEY": "sk-canary-key", "CLAWDBOT_GATEWAY_TOKEN": "canary-token-of-the-gateway"})
+    with_keys = GatewayProcess(
+        tmp_path / "keys",
+        env={"ANTHROPIC_API_KEY": "sk-canary-key", "CLAWDBOT_GATEWAY_TOKEN": "canary-token-of-the-gateway"},
+    )
     with_keys.start()
     try:
         for server, base, headers in (
@@ -159,8 +172,9 @@ def test_a_kernel_finds_no_secret_of_ours_in_its_environment(servers, tmp_path):
             before = {child.pid for child in psutil.Process(server.pid).children(recursive=True)}
             made = ask(server.port, "POST", f"{base}api/kernels", [*headers.items()], b"{}")
             assert made.status == 201, made.body
-            kernel, = [child for child in psutil.Process(server.pid).children(recursive=True)
-                       if child.pid not in before]
+            (kernel,) = [
+                child for child in psutil.Process(server.pid).children(recursive=True) if child.pid not in before
+            ]
             environment = kernel.environ()
             secrets = {path.read_text().strip() for path in (server.home / "secrets").iterdir()}
             secrets |= {"sk-canary-key", "canary-token-of-the-gateway"}
@@ -176,7 +190,8 @@ def test_a_kernel_finds_no_secret_of_ours_in_its_environment(servers, tmp_path):
             await aio.until(lambda: answer_of(with_keys.port) == 200, 15)
             async with opened(with_keys.ws_url) as wire:
                 assert (await wire.handshake(token="canary-token-of-the-gateway"))["snapshot"]["setup"][
-                    "provider"] == "anthropic"
+                    "provider"
+                ] == "anthropic"
 
         run(main())
     finally:

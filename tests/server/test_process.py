@@ -30,8 +30,14 @@ def start(state, *arguments, port=None, env=None, timeout=10):
     """Run the command where it is expected to end by itself."""
     given = [] if port is None else [f"--port={port}"]
     return subprocess.run(
-        [sys.executable, "-m", "clawdbot_ext.app", "--no-browser", *given, *arguments], cwd=ROOT, text=True,
-        env=clean_environment(state, **(env or {})), capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout)
+        [sys.executable, "-m", "clawdbot_ext.app", "--no-browser", *given, *arguments],
+        cwd=ROOT,
+        text=True,
+        env=clean_environment(state, **(env or {})),
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+    )
 
 
 def test_a_misspelt_option_is_not_left_to_jupyter_and_its_own_are(capsys):
@@ -48,6 +54,7 @@ def answering(answer=b"", address="127.0.0.1"):
     """A program that has a port and answers everything with ``answer``; what it was sent is collected."""
     received = []
     with socket.create_server((address, 0)) as server:
+
         def serve():
             with contextlib.suppress(OSError):
                 while True:
@@ -119,15 +126,19 @@ def wait_for(condition, timeout=10.0):
     raise AssertionError(f"did not happen within {timeout} s")
 
 
-@pytest.mark.parametrize(("arguments", "env", "trait", "file", "expected"), [
-    ((), {}, None, None, "default"),
-    ((), {}, None, "file", "file"),
-    ((), {}, "trait", "file", "trait"),
-    ((), {"CLAWDBOT_GATEWAY_PORT": "env"}, "trait", "file", "env"),
-    ((), {"JUPYTER_PORT": "env"}, "trait", "file", "env"),
-    (("--port=flag",), {"CLAWDBOT_GATEWAY_PORT": "env"}, "trait", "file", "flag"),
-    (("--ServerApp.port=trait",), {}, None, "file", "trait"),
-], ids=lambda value: str(value) if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    ("arguments", "env", "trait", "file", "expected"),
+    [
+        ((), {}, None, None, "default"),
+        ((), {}, None, "file", "file"),
+        ((), {}, "trait", "file", "trait"),
+        ((), {"CLAWDBOT_GATEWAY_PORT": "env"}, "trait", "file", "env"),
+        ((), {"JUPYTER_PORT": "env"}, "trait", "file", "env"),
+        (("--port=flag",), {"CLAWDBOT_GATEWAY_PORT": "env"}, "trait", "file", "flag"),
+        (("--ServerApp.port=trait",), {}, None, "file", "trait"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else None,
+)
 def test_the_port_comes_from_the_strongest_source(tmp_path, arguments, env, trait, file, expected):
     """Each candidate port is held by a program of ours, so the message names the one that was tried."""
     with contextlib.ExitStack() as stack:
@@ -144,20 +155,24 @@ def test_the_port_comes_from_the_strongest_source(tmp_path, arguments, env, trai
             (folder / "jupyter_server_config.py").write_text("c.ServerApp.port = 1\nc.ServerApp.ip = '0.0.0.0'\n")
         if file:
             (tmp_path / "jupyter").mkdir(mode=0o700)
-            (tmp_path / "jupyter" / "config.json").write_text(f'{{gateway: {{port: {ports["file"]}}}}}')
+            (tmp_path / "jupyter" / "config.json").write_text(f"{{gateway: {{port: {ports['file']}}}}}")
         given = [f"{a.split('=')[0]}={fill(a.split('=')[1])}" for a in arguments]
         if expected == "default":
             code = "from clawdbot_ext import config; print(config.load()['gateway.port'])"
-            done = subprocess.run([sys.executable, "-c", code], env=clean_environment(tmp_path), text=True,
-                                  capture_output=True)
+            done = subprocess.run(
+                [sys.executable, "-c", code], env=clean_environment(tmp_path), text=True, capture_output=True
+            )
             assert done.stdout.strip() == "18789"
             return
         done = start(tmp_path, *given, env={name: fill(value) for name, value in env.items()})
         assert done.returncode == BUSY and str(ports[expected]) in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--port=99999",), ("--bind=custom",), ("--bind=tailnet",), ("--ip=192.0.2.1",),
-                                       ("--ip=no.such.host.invalid",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [("--port=99999",), ("--bind=custom",), ("--bind=tailnet",), ("--ip=192.0.2.1",), ("--ip=no.such.host.invalid",)],
+    ids=" ".join,
+)
 def test_what_cannot_be_meant_is_refused_in_one_line(tmp_path, arguments):
     done = start(tmp_path, *arguments, "--allow-root", env={"CLAWDBOT_GATEWAY_PORT": str(free_port())})
     assert done.returncode == CONFIG and done.stdout == ""
@@ -180,14 +195,21 @@ def test_root_is_warned_on_loopback_and_refused_elsewhere(tmp_path, standing_gat
 
 # -- a busy port ----------------------------------------------------------------------------------------------------
 CHALLENGE = b'{"type":"event","event":"connect.challenge","payload":{"nonce":"n","ts":1}}'
-CLAWDBOT = (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: x\r\n\r\n" + bytes([0x81, len(CHALLENGE)]) + CHALLENGE)
+CLAWDBOT = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: x\r\n\r\n" + bytes([0x81, len(CHALLENGE)]) + CHALLENGE
+)
 
 
-@pytest.mark.parametrize(("answer", "words"), [
-    (b"", f"process {os.getpid()}"), (b"HTTP/1.1 200 OK\r\n\r\nhi", "another program"),
-    (CLAWDBOT, "a Clawdbot gateway"),
-], ids=["silent", "web server", "clawdbot"])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", f"process {os.getpid()}"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhi", "another program"),
+        (CLAWDBOT, "a Clawdbot gateway"),
+    ],
+    ids=["silent", "web server", "clawdbot"],
+)
 def test_a_busy_port_is_named_with_its_holder_who_is_sent_nothing_secret(tmp_path, answer, words):
     with answering(answer) as (port, received):
         done = start(tmp_path, port=port, env={"CLAWDBOT_GATEWAY_TOKEN": "canary-secret-token"})
@@ -359,20 +381,35 @@ def _healthy(gateway):
 # -- secrets and slow clients ---------------------------------------------------------------------------------------
 def test_no_secret_is_in_any_output_file_or_process_list(make_gateway):
     canaries = {"token": "canary-token-0123456789", "key": "sk-ant-canary"}
-    gateway = make_gateway(env={"CLAWDBOT_GATEWAY_TOKEN": canaries["token"], "ANTHROPIC_API_KEY": canaries["key"],
-                                "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}, arguments=("--verbose", "--debug"))
+    gateway = make_gateway(
+        env={
+            "CLAWDBOT_GATEWAY_TOKEN": canaries["token"],
+            "ANTHROPIC_API_KEY": canaries["key"],
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
+        },
+        arguments=("--verbose", "--debug"),
+    )
     port, own = gateway.port, [("Origin", gateway.url.rstrip("/"))]
     cookie = login(port, token=canaries["token"]).cookie
     guesses = {"wrong": "canary-guess", "link": "canary-code", "referer": "canary-referer", "cookie": "canary-cookie"}
     login(port, token=guesses["wrong"])
     login(port, password=guesses["wrong"])
-    for path in ("/api/contents", "/api/kernels/none", f"/chat?code={guesses['link']}",
-                 f"/nothing?token={guesses['wrong']}", f"/api/contents/none?token={guesses['wrong']}",
-                 "/api/nbconvert", "/nbconvert/html/none"):
-        for headers in ([("Cookie", cookie)], [("Authorization", f"Bearer {canaries['token']}")],
-                        [("Authorization", f"Bearer {guesses['wrong']}")],
-                        [("Cookie", f"clawdbot-{port}={guesses['cookie']}")],
-                        [("Referer", f"http://127.0.0.1:{port}/?token={guesses['referer']}")]):
+    for path in (
+        "/api/contents",
+        "/api/kernels/none",
+        f"/chat?code={guesses['link']}",
+        f"/nothing?token={guesses['wrong']}",
+        f"/api/contents/none?token={guesses['wrong']}",
+        "/api/nbconvert",
+        "/nbconvert/html/none",
+    ):
+        for headers in (
+            [("Cookie", cookie)],
+            [("Authorization", f"Bearer {canaries['token']}")],
+            [("Authorization", f"Bearer {guesses['wrong']}")],
+            [("Cookie", f"clawdbot-{port}={guesses['cookie']}")],
+            [("Referer", f"http://127.0.0.1:{port}/?token={guesses['referer']}")],
+        ):
             ask(port, path=path, headers=headers)
             ask(port, "POST", path, [*own, *headers], b'{"token": "canary-guess"}')
             upgrade(port, path, [*own, *headers])
@@ -386,9 +423,11 @@ def test_no_secret_is_in_any_output_file_or_process_list(make_gateway):
     run(main())
     gateway.terminate()
     gateway.wait()
-    written = [gateway.output, *(p.read_text(errors="replace") for p in gateway.home.rglob("*")
-                                 if p.is_file() and p.parent.name != "secrets"),
-               *(p.read_text(errors="replace") for p in gateway.state.rglob("*.json"))]
+    written = [
+        gateway.output,
+        *(p.read_text(errors="replace") for p in gateway.home.rglob("*") if p.is_file() and p.parent.name != "secrets"),
+        *(p.read_text(errors="replace") for p in gateway.state.rglob("*.json")),
+    ]
     for secret in (*canaries.values(), *guesses.values(), cookie.split("=")[1]):
         assert not [text for text in written if secret in text], secret
 

@@ -23,8 +23,9 @@ def request(peer, *headers):
     class Connection:
         context = None
 
-    made = HTTPServerRequest(headers=HTTPHeaders({"Host": "x"}), connection=Connection(),
-                             start_line=RequestStartLine("GET", "/", "HTTP/1.1"))
+    made = HTTPServerRequest(
+        headers=HTTPHeaders({"Host": "x"}), connection=Connection(), start_line=RequestStartLine("GET", "/", "HTTP/1.1")
+    )
     for name, value in headers:
         made.headers.add(name, value)
     made.remote_ip = peer
@@ -35,23 +36,34 @@ def settings(folder, *trusted):
     return config.load({"CLAWDBOT_STATE_DIR": str(folder)}, flags={"gateway.trustedProxies": list(trusted)})
 
 
-@pytest.mark.parametrize(("peer", "forwarded", "address"), [
-    ("10.0.0.5", ["192.0.2.1"], "192.0.2.1"),
-    ("10.0.0.5", ["6.6.6.6, 192.0.2.1"], "192.0.2.1"),
-    ("10.0.0.5", ["6.6.6.6", "192.0.2.1, 10.0.0.6"], "192.0.2.1"),
-    ("::ffff:10.0.0.5", ["::ffff:192.0.2.1"], "::ffff:192.0.2.1"),
-    ("10.0.0.5", ["10.0.0.7, 10.0.0.6"], "10.0.0.7"),
-    ("10.0.0.5", ["192.0.2.1, unknown"], "10.0.0.5"),
-    ("10.0.0.5", [""], "10.0.0.5"), ("10.0.0.5", [], "10.0.0.5"),
-    ("10.0.1.5", ["192.0.2.1"], "10.0.1.5"), ("127.0.0.1", ["192.0.2.1"], "127.0.0.1"), ("", ["192.0.2.1"], "")])
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("10.0.0.5", ["192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.5", ["6.6.6.6, 192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.5", ["6.6.6.6", "192.0.2.1, 10.0.0.6"], "192.0.2.1"),
+        ("::ffff:10.0.0.5", ["::ffff:192.0.2.1"], "::ffff:192.0.2.1"),
+        ("10.0.0.5", ["10.0.0.7, 10.0.0.6"], "10.0.0.7"),
+        ("10.0.0.5", ["192.0.2.1, unknown"], "10.0.0.5"),
+        ("10.0.0.5", [""], "10.0.0.5"),
+        ("10.0.0.5", [], "10.0.0.5"),
+        ("10.0.1.5", ["192.0.2.1"], "10.0.1.5"),
+        ("127.0.0.1", ["192.0.2.1"], "127.0.0.1"),
+        ("", ["192.0.2.1"], ""),
+    ],
+)
 def test_s4_the_address_is_the_last_one_that_no_trusted_proxy_has(tmp_path, peer, forwarded, address):
     headers = [("X-Forwarded-For", value) for value in forwarded]
     assert seen(request(peer, *headers), settings(tmp_path, "10.0.0.0/24")).address == address
 
 
 def test_s4_other_headers_say_nothing(tmp_path):
-    headers = [("X-Real-IP", "192.0.2.1"), ("Forwarded", "for=192.0.2.1;host=evil;proto=https"),
-               ("X-Forwarded-Proto", "javascript"), ("X-Original-Host", "evil")]
+    headers = [
+        ("X-Real-IP", "192.0.2.1"),
+        ("Forwarded", "for=192.0.2.1;host=evil;proto=https"),
+        ("X-Forwarded-Proto", "javascript"),
+        ("X-Original-Host", "evil"),
+    ]
     assert seen(request("10.0.0.5", *headers), settings(tmp_path, "10.0.0.5")) == ("10.0.0.5", None, None, False)
     assert seen(request("10.0.0.5", *HTTPS), settings(tmp_path)) == ("10.0.0.5", None, None, False)
 
@@ -60,8 +72,13 @@ def test_s4_other_headers_say_nothing(tmp_path):
 def behind(tmp_path_factory):
     """A gateway behind a proxy at ``PROXY`` that ends TLS and passes ``/chat-with/`` on, and the same in a Lab."""
     folder = tmp_path_factory.mktemp("behind")
-    given = {"gateway": {"trustedProxies": [f"{PROXY}/32"], "allowedHosts": ["box.example"],
-                         "controlUi": {"basePath": "/chat-with/claude"}}}
+    given = {
+        "gateway": {
+            "trustedProxies": [f"{PROXY}/32"],
+            "allowedHosts": ["box.example"],
+            "controlUi": {"basePath": "/chat-with/claude"},
+        }
+    }
     gateway = GatewayProcess(folder / "own", config=given)
     lab = JupyterProcess(folder / "lab", config=given)
     gateway.start()
@@ -107,8 +124,15 @@ def test_s4_host_and_scheme_are_believed_from_the_proxy_alone(port):
     assert status(port, *HTTPS, page, source="127.0.0.1") == 403
     assert status(port, *HTTPS, ("Origin", "http://box.example")) == 403
     assert status(port, ("X-Forwarded-Proto", "https"), ("Host", "box.example"), page) == 101
-    assert status(port, ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example"),
-                  ("Origin", "https://evil.example")) == 403
+    assert (
+        status(
+            port,
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", "evil.example"),
+            ("Origin", "https://evil.example"),
+        )
+        == 403
+    )
 
 
 def test_s3_a_rebound_name_stays_out_whatever_it_says_was_forwarded(port):
@@ -130,13 +154,25 @@ def test_a_login_through_the_proxy_gets_a_secure_cookie(behind):
 
 
 def test_s8_guesses_are_counted_by_the_forwarded_address(make_gateway):
-    gateway = make_gateway(config={"gateway": {"trustedProxies": [PROXY], "loginAttemptsPerMinute": 3,
-                                               "auth": {"token": "short-but-mine"}}})
+    gateway = make_gateway(
+        config={
+            "gateway": {"trustedProxies": [PROXY], "loginAttemptsPerMinute": 3, "auth": {"token": "short-but-mine"}}
+        }
+    )
 
     def guess(address, source, token="wrong"):
-        return ask(gateway.port, "POST", "/auth/login", [
-            ("X-Forwarded-For", address), ("Origin", f"http://127.0.0.1:{gateway.port}"),
-            ("Content-Type", "application/json")], b'{"token": "%s"}' % token.encode(), source=source).status
+        return ask(
+            gateway.port,
+            "POST",
+            "/auth/login",
+            [
+                ("X-Forwarded-For", address),
+                ("Origin", f"http://127.0.0.1:{gateway.port}"),
+                ("Content-Type", "application/json"),
+            ],
+            b'{"token": "%s"}' % token.encode(),
+            source=source,
+        ).status
 
     assert [guess("192.0.2.1", PROXY) for _ in range(4)] == [401, 401, 401, 429]
     assert guess("192.0.2.2", PROXY, "short-but-mine") == 204, "another client of the same proxy"

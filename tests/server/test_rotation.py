@@ -20,16 +20,28 @@ from tests.support.wire import Wire, WireError, opened, run, wired
 
 def clawdbot(gateway, *arguments, **options):
     """Run the command line as the user of ``gateway``."""
-    return subprocess.run([sys.executable, "-m", "clawdbot_ext", *arguments], cwd=ROOT, env=gateway.environment,
-                          capture_output=True, text=True, timeout=30, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext", *arguments],
+        cwd=ROOT,
+        env=gateway.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        **options,
+    )
 
 
 def events(gateway):
     """The audit log, without what the library adds."""
     lines = (gateway.home / "logs" / "audit.log").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    return [(row["__schema__"].removeprefix(audit.ID + "/"),
-             {name: value for name, value in row.items() if not name.startswith("__")}) for row in rows]
+    return [
+        (
+            row["__schema__"].removeprefix(audit.ID + "/"),
+            {name: value for name, value in row.items() if not name.startswith("__")},
+        )
+        for row in rows
+    ]
 
 
 def is_in(gateway, cookie):
@@ -188,8 +200,16 @@ def test_approvals_pairings_and_settings_are_written_down_with_who_did_it(gatewa
     async def main():
         async with wired(gateway.ws_url, gateway.token) as agent, wired(gateway.ws_url, gateway.token) as person:
             waiting = agent.expect("ask")
-            await agent.socket.send(json.dumps({"type": "req", "id": "ask", "method": "exec.approval.request",
-                                                "params": {"id": "a1", "command": "echo canary-of-a-command"}}))
+            await agent.socket.send(
+                json.dumps(
+                    {
+                        "type": "req",
+                        "id": "ask",
+                        "method": "exec.approval.request",
+                        "params": {"id": "a1", "command": "echo canary-of-a-command"},
+                    }
+                )
+            )
             await person.wait("exec.approval.requested")
             await person.call("exec.approval.resolve", {"id": "a1", "decision": "deny"})
             await waiting

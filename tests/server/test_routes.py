@@ -26,7 +26,8 @@ CONNECT = {"Socket", "Session"}
 PUBLIC = {
     "Refused",  # the gate's own
     "APIVersionHandler",  # Jupyter's version
-    "PublicStaticFileHandler", "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files
+    "PublicStaticFileHandler",
+    "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files
     "NotebooksRedirectHandler",  # to api/contents, which wants a login
     "PrometheusMetricsHandler",  # decides itself: 403, as the live test below sees
     "MainHandler",  # never reached: our page has its path
@@ -105,12 +106,30 @@ def test_the_gate_comes_first_and_unknown_paths_last(routes):
     assert "TrailingSlashHandler" not in {handler for _, handler, _, _ in routes}
 
 
-@pytest.mark.parametrize("path", [
-    "/api/contents", "/api/contents/x/checkpoints", "/api/kernels", "/api/sessions", "/api/me", "/api/kernelspecs",
-    "/api/status", "/api/config/notebook", "/api/terminals", "/metrics", "/files/x", "/view/x", "/nbconvert/html/x",
-    "/api/kernels/1/channels", "/kernelspecs/x/y", "/api/events/subscribe", "/%61pi/contents", "/api/contents/",
-    "//api/contents",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/contents",
+        "/api/contents/x/checkpoints",
+        "/api/kernels",
+        "/api/sessions",
+        "/api/me",
+        "/api/kernelspecs",
+        "/api/status",
+        "/api/config/notebook",
+        "/api/terminals",
+        "/metrics",
+        "/files/x",
+        "/view/x",
+        "/nbconvert/html/x",
+        "/api/kernels/1/channels",
+        "/kernelspecs/x/y",
+        "/api/events/subscribe",
+        "/%61pi/contents",
+        "/api/contents/",
+        "//api/contents",
+    ],
+)
 def test_nothing_of_jupyter_answers_a_stranger(standing_gateway, path):
     """Logging in, being refused and there being no such path are all right; an answer is not."""
     port = standing_gateway.port
@@ -122,17 +141,41 @@ def test_nothing_of_jupyter_answers_a_stranger(standing_gateway, path):
             assert answer.status in (401, 403, 404, 405) or (method == "OPTIONS" and not answer.body), (method, answer)
 
 
-@pytest.mark.parametrize("path", ["/login", "/logout", "/login?next=//evil.example", "/login?next=https:evil.example",
-                                  "/login?next=/%5cevil.example", "/logout?next=%09//evil.example"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/login",
+        "/logout",
+        "/login?next=//evil.example",
+        "/login?next=https:evil.example",
+        "/login?next=/%5cevil.example",
+        "/logout?next=%09//evil.example",
+    ],
+)
 def test_jupyters_login_leads_to_the_page_and_nowhere_else(standing_gateway, path):
     answer = ask(standing_gateway.port, path=path)
     assert (answer.status, answer.headers["Location"]) == (302, "/chat")
 
 
-@pytest.mark.parametrize("path", [
-    "/nothing", "/nothing/", "/API", "/api/nothing", "/chat/x", "/assets/", "/assets/../chat",
-    "/assets/..%2f..%2fapp.py", "/auth", "/auth/", "/healthz/", "/tree", "/lab", "/%00",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/nothing/",
+        "/API",
+        "/api/nothing",
+        "/chat/x",
+        "/assets/",
+        "/assets/../chat",
+        "/assets/..%2f..%2fapp.py",
+        "/auth",
+        "/auth/",
+        "/healthz/",
+        "/tree",
+        "/lab",
+        "/%00",
+    ],
+)
 def test_what_nobody_owns_is_not_found(standing_gateway, path):
     answer = ask(standing_gateway.port, path=path)
     assert answer.status in ((403, 404) if ".." in path else (404,))
@@ -158,8 +201,9 @@ def test_an_upgrade_to_something_else_is_none(standing_gateway):
 
 
 # -- headers --------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("path", ["/", "/chat", "/healthz", "/auth/session", "/nothing", "/api/contents", "/login",
-                                  "/api"])
+@pytest.mark.parametrize(
+    "path", ["/", "/chat", "/healthz", "/auth/session", "/nothing", "/api/contents", "/login", "/api"]
+)
 def test_every_answer_has_the_security_headers(standing_gateway, path):
     headers = ask(standing_gateway.port, path=path).headers
     assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"

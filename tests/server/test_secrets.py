@@ -62,8 +62,10 @@ def test_unused_links_are_bounded(case):
     assert len(case.auth._links) < auth.MAX_LINKS
 
 
-@pytest.mark.parametrize("change", [{"gateway__auth__token": "another"},
-                                    {"gateway__auth__mode": "password", "gateway__auth__password": "pw"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"gateway__auth__token": "another"}, {"gateway__auth__mode": "password", "gateway__auth__password": "pw"}],
+)
 def test_a_changed_secret_voids_cookies_and_links(case, change):
     value, code = case.auth.issue_cookie(Identity("ann", "token")), case.auth.create_link()[0]
     before = case.auth.generation()
@@ -86,11 +88,19 @@ def test_a_cookie_survives_a_new_process_but_not_a_new_signing_key(case):
     assert auth.Auth(case.config, case.clock).read_cookie(value) is None
 
 
-@pytest.mark.parametrize(("one", "other", "same"), [
-    ("127.0.0.1", "::ffff:127.0.0.1", True), ("::ffff:9.9.9.9", "9.9.9.9", True), ("::1", "::1%lo", True),
-    ("2001:db8::1", "2001:db8::ffff:1", True), ("2001:db8::1", "2001:db8:0:1::1", False), ("9.9.9.9", "9.9.9.8", False),
-    ("", "", True), ("/run/x.sock", "/run/y.sock", False),
-])
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("127.0.0.1", "::ffff:127.0.0.1", True),
+        ("::ffff:9.9.9.9", "9.9.9.9", True),
+        ("::1", "::1%lo", True),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("9.9.9.9", "9.9.9.8", False),
+        ("", "", True),
+        ("/run/x.sock", "/run/y.sock", False),
+    ],
+)
 def test_one_client_is_counted_once_however_its_address_is_written(one, other, same):
     assert (limits.client_key(one) == limits.client_key(other)) is same
 
@@ -145,8 +155,9 @@ def test_a_hashed_password_is_proved_once_and_then_quickly(tmp_path, monkeypatch
     assert case.auth.check_connect(ConnectAuth(password="비밀번호 하나"), "1.1.1.1").via == "password"
 
 
-@pytest.mark.parametrize("stored", ["scrypt:", "scrypt:14:8:1:x", "scrypt:30:8:1:AAAA:AAAA",
-                                    "scrypt:14:8:1:AAAA:AAAA", "scrypt:a:b:c:d:e"])
+@pytest.mark.parametrize(
+    "stored", ["scrypt:", "scrypt:14:8:1:x", "scrypt:30:8:1:AAAA:AAAA", "scrypt:14:8:1:AAAA:AAAA", "scrypt:a:b:c:d:e"]
+)
 def test_a_hash_that_is_none_is_refused_at_the_start_and_lets_nobody_in_later(tmp_path, stored):
     case = Case(tmp_path, gateway__auth__password=stored)
     with pytest.raises(config.ConfigError):
@@ -155,13 +166,19 @@ def test_a_hash_that_is_none_is_refused_at_the_start_and_lets_nobody_in_later(tm
         case.auth.check_connect(ConnectAuth(password=stored), "1.1.1.1")
 
 
-@pytest.mark.parametrize(("settings", "exposed", "good"), [
-    ({}, True, True),
-    ({"gateway__auth__token": "short"}, False, True), ({"gateway__auth__token": "short"}, True, False),
-    ({"gateway__auth__token": "sixteen-bytes-ok"}, True, True), ({"gateway__auth__password": "password"}, True, False),
-    ({"gateway__auth__password": "password"}, False, True), ({"gateway__auth__password": "long enough"}, True, True),
-    ({"gateway__auth__mode": "password"}, False, False),
-])
+@pytest.mark.parametrize(
+    ("settings", "exposed", "good"),
+    [
+        ({}, True, True),
+        ({"gateway__auth__token": "short"}, False, True),
+        ({"gateway__auth__token": "short"}, True, False),
+        ({"gateway__auth__token": "sixteen-bytes-ok"}, True, True),
+        ({"gateway__auth__password": "password"}, True, False),
+        ({"gateway__auth__password": "password"}, False, True),
+        ({"gateway__auth__password": "long enough"}, True, True),
+        ({"gateway__auth__mode": "password"}, False, False),
+    ],
+)
 def test_how_good_a_secret_must_be_depends_on_who_can_reach_it(tmp_path, settings, exposed, good):
     given = Case(tmp_path, **settings).config()
     if good:

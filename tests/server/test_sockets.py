@@ -54,8 +54,8 @@ class Raw:
                 elif length == 127 and len(self.buffer) >= 10:
                     length, start = struct.unpack("!Q", self.buffer[2:10])[0], 10
                 if len(self.buffer) >= start + length and (start > 2 or length < 126):
-                    frame = self.buffer[0] & 0x0F, self.buffer[start:start + length]
-                    self.buffer = self.buffer[start + length:]
+                    frame = self.buffer[0] & 0x0F, self.buffer[start : start + length]
+                    self.buffer = self.buffer[start + length :]
                     return frame
             more = self.socket.recv(65536)
             if not more:

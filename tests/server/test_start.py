@@ -11,15 +11,23 @@ from tests.support.server import ROOT, clean_environment
 
 def python(tmp_path, code):
     """Run ``code`` in a fresh interpreter; its JSON output."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean_environment(tmp_path), timeout=30,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=clean_environment(tmp_path),
+        timeout=30,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_loading_the_extension_adds_little_to_the_start_of_a_jupyter_server(tmp_path):
     """50 ms on a quiet machine; the bound here leaves room for a busy one. What must not be loaded is exact."""
-    found = python(tmp_path, """if True:
+    found = python(
+        tmp_path,
+        """if True:
         import json, sys, time
         import jupyter_server.serverapp
         before, began = set(sys.modules), time.process_time()
@@ -28,26 +36,32 @@ def test_loading_the_extension_adds_little_to_the_start_of_a_jupyter_server(tmp_
         took = time.process_time() - began
         new = sorted(set(sys.modules) - before)
         print(json.dumps({"took": took, "new": new, "names": [p["app"].name for p in points],
-                          "module": points[0]["module"]}))""")
+                          "module": points[0]["module"]}))""",
+    )
     assert found["took"] < 0.1 and found["names"] == ["clawdbot"] and found["module"] == "clawdbot_ext"
     for heavy in ("anthropic", "sqlite3", "msgspec", "limits", "clawdbot_ext.gateway", "clawdbot_ext.startup"):
         assert not [name for name in found["new"] if name == heavy or name.startswith(f"{heavy}.")], heavy
 
 
 def test_somebodys_server_keeps_its_own_iri_checks_and_garbage_collection(tmp_path):
-    found = python(tmp_path, """if True:
+    found = python(
+        tmp_path,
+        """if True:
         import gc, json, sys
         before = gc.get_threshold()
         import jupyter_server.serverapp, clawdbot_ext
         clawdbot_ext._jupyter_server_extension_points()
         import clawdbot_ext.handlers, clawdbot_ext.edge
         print(json.dumps({"real": "rfc3987_syntax.syntax_helpers" in sys.modules, "gc": gc.isenabled(),
-                          "same": gc.get_threshold() == before}))""")
+                          "same": gc.get_threshold() == before}))""",
+    )
     assert found == {"real": True, "gc": True, "same": True}
 
 
 def test_our_own_process_does_not_compile_the_iri_grammars_until_somebody_checks_one(tmp_path):
-    found = python(tmp_path, """if True:
+    found = python(
+        tmp_path,
+        """if True:
         import inspect, json, sys
         from clawdbot_ext import startup
         startup.prepare()
@@ -57,7 +71,8 @@ def test_our_own_process_does_not_compile_the_iri_grammars_until_somebody_checks
         checker = jsonschema.FormatChecker(formats=["iri"])
         verdicts = [checker.conforms("http://example.org/한", "iri"), checker.conforms("not an iri", "iri")]
         print(json.dumps({"late": late, "verdicts": verdicts,
-                          "real": "rfc3987_syntax.syntax_helpers" in sys.modules}))""")
+                          "real": "rfc3987_syntax.syntax_helpers" in sys.modules}))""",
+    )
     assert found == {"late": True, "verdicts": [True, False], "real": True}
 
 

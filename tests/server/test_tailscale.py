@@ -46,8 +46,10 @@ def test_serve_is_set_up_shown_everywhere_and_taken_back_at_the_end(make_gateway
     until(lambda: f"https://{NAME}/" in gateway.output)
     target = f"http://127.0.0.1:{gateway.port}"
     assert tailnet.heard[-1] == f"serve --bg --yes --https=443 {target}"
-    assert json.loads(run_cli(gateway.environment, "gateway", "status", "--json").stdout)[
-        "tailscaleUrl"] == f"https://{NAME}/"
+    assert (
+        json.loads(run_cli(gateway.environment, "gateway", "status", "--json").stdout)["tailscaleUrl"]
+        == f"https://{NAME}/"
+    )
     with connect(locate(config.load(gateway.environment))) as client:
         assert f"https://{NAME}/" in client.send("/status").text
     gateway.stop()
@@ -69,8 +71,9 @@ def test_what_stays_offered_and_what_was_there_before_is_left_alone(make_gateway
     assert tailnet.served == theirs
 
 
-@pytest.mark.parametrize(("trouble", "said"), [
-    ("missing", "no program tailscale"), ("down", "tailscale up"), ("broken", "access denied")])
+@pytest.mark.parametrize(
+    ("trouble", "said"), [("missing", "no program tailscale"), ("down", "tailscale up"), ("broken", "access denied")]
+)
 def test_trouble_with_tailscale_is_told_and_the_gateway_runs_on_this_machine(make_gateway, tailnet, trouble, said):
     if trouble == "missing":
         (tailnet.folder / "tailscale").unlink()
@@ -84,8 +87,10 @@ def test_trouble_with_tailscale_is_told_and_the_gateway_runs_on_this_machine(mak
     assert "tailscaleUrl" not in (gateway.home / "gateway.json").read_text()
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (("--tailscale=funnel",), "password"), (("--tailscale=serve", "--bind=lan", "--allow-root"), "around Tailscale")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--tailscale=funnel",), "password"), (("--tailscale=serve", "--bind=lan", "--allow-root"), "around Tailscale")],
+)
 def test_a_start_that_would_offer_too_much_is_refused(make_gateway, tailnet, arguments, said):
     gateway = make_gateway(start=False, env={"PATH": tailnet.path}, arguments=arguments)
     gateway.spawn()
@@ -93,14 +98,24 @@ def test_a_start_that_would_offer_too_much_is_refused(make_gateway, tailnet, arg
 
 
 # -- S5: who it is ----------------------------------------------------------------------------------------------------
-GOOD = {"X-Forwarded-For": ADDRESS, "X-Forwarded-Proto": "https", "X-Forwarded-Host": NAME,
-        "Tailscale-User-Login": OWNER}
+GOOD = {
+    "X-Forwarded-For": ADDRESS,
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": NAME,
+    "Tailscale-User-Login": OWNER,
+}
 FORGED = {
-    "no login": {"Tailscale-User-Login": ""}, "somebody else's login": {"Tailscale-User-Login": "eve@example.com"},
-    "no address": {"X-Forwarded-For": ""}, "no scheme": {"X-Forwarded-Proto": ""}, "no host": {"X-Forwarded-Host": ""},
-    "plain http": {"X-Forwarded-Proto": "http"}, "two addresses": {"X-Forwarded-For": f"{ADDRESS}, 127.0.0.1"},
-    "an address that is nobody's": {"X-Forwarded-For": "100.64.0.8"}, "no address at all": {"X-Forwarded-For": "owner"},
-    "an option": {"X-Forwarded-For": "--help"}, "another's address": {"X-Forwarded-For": "100.64.0.9"},
+    "no login": {"Tailscale-User-Login": ""},
+    "somebody else's login": {"Tailscale-User-Login": "eve@example.com"},
+    "no address": {"X-Forwarded-For": ""},
+    "no scheme": {"X-Forwarded-Proto": ""},
+    "no host": {"X-Forwarded-Host": ""},
+    "plain http": {"X-Forwarded-Proto": "http"},
+    "two addresses": {"X-Forwarded-For": f"{ADDRESS}, 127.0.0.1"},
+    "an address that is nobody's": {"X-Forwarded-For": "100.64.0.8"},
+    "no address at all": {"X-Forwarded-For": "owner"},
+    "an option": {"X-Forwarded-For": "--help"},
+    "another's address": {"X-Forwarded-For": "100.64.0.9"},
     "a whois that hangs": {"X-Forwarded-For": "100.64.0.10"},
     "a whois that rambles": {"X-Forwarded-For": "100.64.0.11"},
     "through funnel": {"Tailscale-Funnel-Request": "?1"},
@@ -154,8 +169,9 @@ def test_s5_an_answer_is_kept_for_a_while_and_many_ask_once(tailnet, monkeypatch
     async def main():
         whois = tailscale.Whois(10)
         assert await asyncio.gather(*(login_of(GOOD, whois=whois) for _ in range(20))) == [OWNER] * 20
-        await asyncio.gather(*(login_of({**GOOD, "X-Forwarded-For": f"100.64.1.{last}"}, whois=whois)
-                               for last in range(3)))
+        await asyncio.gather(
+            *(login_of({**GOOD, "X-Forwarded-For": f"100.64.1.{last}"}, whois=whois) for last in range(3))
+        )
         assert len(whois._known) == 4
 
     asyncio.run(main())
@@ -186,8 +202,9 @@ def test_s5_a_forged_identity_opens_nothing(offered, forged):
 
 @pytest.mark.slow
 def test_s5_in_a_jupyter_server_the_own_port_is_offered_and_the_mount_takes_no_identity(tailnet, tmp_path):
-    lab = JupyterProcess(tmp_path / "state", env={"PATH": tailnet.path},
-                         config={"gateway": {"tailscale": {"mode": "serve"}}})
+    lab = JupyterProcess(
+        tmp_path / "state", env={"PATH": tailnet.path}, config={"gateway": {"tailscale": {"mode": "serve"}}}
+    )
     try:
         lab.start()
         until(lambda: tailnet.served is not None)
@@ -204,9 +221,11 @@ def test_s5_in_a_jupyter_server_the_own_port_is_offered_and_the_mount_takes_no_i
 
 
 def test_s5_funnel_gives_no_identity(make_gateway, tailnet):
-    gateway = make_gateway(env={"PATH": tailnet.path, "CLAWDBOT_GATEWAY_PASSWORD": "a long and good password"},
-                           arguments=("--tailscale=funnel",),
-                           config={"gateway": {"auth": {"allowTailscale": True}}})
+    gateway = make_gateway(
+        env={"PATH": tailnet.path, "CLAWDBOT_GATEWAY_PASSWORD": "a long and good password"},
+        arguments=("--tailscale=funnel",),
+        config={"gateway": {"auth": {"allowTailscale": True}}},
+    )
     until(lambda: f"https://{NAME}/" in gateway.output)
     assert tailnet.heard[-1].startswith("funnel --bg --yes --https=443 ")
     session = ask(gateway.port, path="/auth/session", headers=headers_of({})).json()

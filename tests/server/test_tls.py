@@ -35,14 +35,18 @@ def secure(tmp_path_factory):
 
 
 def seen_at(port):
-    with socket.create_connection(("127.0.0.1", port), 5) as plain, \
-            ssl._create_unverified_context().wrap_socket(plain) as connection:
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        ssl._create_unverified_context().wrap_socket(plain) as connection,
+    ):
         return endpoint_tls.fingerprint(connection.getpeercert(binary_form=True))
 
 
 def settings(folder, **flags):
-    return config.load({"CLAWDBOT_STATE_DIR": str(folder)},
-                       flags={f"gateway.{name.replace('__', '.')}": value for name, value in flags.items()})
+    return config.load(
+        {"CLAWDBOT_STATE_DIR": str(folder)},
+        flags={f"gateway.{name.replace('__', '.')}": value for name, value in flags.items()},
+    )
 
 
 def health(given):
@@ -132,8 +136,13 @@ def test_a_page_over_https_gets_a_secure_cookie_and_its_origin_is_https(secure):
 
     async def ask(origin):
         return await AsyncHTTPClient().fetch(
-            f"{secure.url}auth/login", method="POST", headers={"Origin": origin}, ssl_options=context,
-            body=json.dumps({"token": secure.token}), raise_error=False)
+            f"{secure.url}auth/login",
+            method="POST",
+            headers={"Origin": origin},
+            ssl_options=context,
+            body=json.dumps({"token": secure.token}),
+            raise_error=False,
+        )
 
     answer = asyncio.run(ask(secure.url.rstrip("/")))
     assert answer.code == 204 and "secure" in answer.headers["Set-Cookie"].lower()
@@ -183,12 +192,39 @@ def test_a_made_certificate_stays_until_it_has_run_out(tmp_path):
 
 
 def test_the_users_own_certificate_is_shown(tmp_path):
-    openssl(tmp_path, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-            "key.pem", "-out", "cert.pem", "-subj", "/CN=box", "-days", "2")
-    made = tls.certificate(settings(tmp_path, tls__enabled=True, tls__certPath=str(tmp_path / "cert.pem"),
-                                    tls__keyPath=str(tmp_path / "key.pem")))
-    shown = subprocess.run(["openssl", "x509", "-in", tmp_path / "cert.pem", "-noout", "-fingerprint", "-sha256"],
-                           capture_output=True, text=True, timeout=30, check=True).stdout
+    openssl(
+        tmp_path,
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-subj",
+        "/CN=box",
+        "-days",
+        "2",
+    )
+    made = tls.certificate(
+        settings(
+            tmp_path,
+            tls__enabled=True,
+            tls__certPath=str(tmp_path / "cert.pem"),
+            tls__keyPath=str(tmp_path / "key.pem"),
+        )
+    )
+    shown = subprocess.run(
+        ["openssl", "x509", "-in", tmp_path / "cert.pem", "-noout", "-fingerprint", "-sha256"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout
     assert made.fingerprint == shown.strip().partition("=")[2]
     both = tmp_path / "both.pem"
     both.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
@@ -196,19 +232,26 @@ def test_the_users_own_certificate_is_shown(tmp_path):
     assert (alone.fingerprint, alone.key) == (made.fingerprint, both)
 
 
-@pytest.mark.parametrize(("files", "key"), [
-    ({"certPath": "none.pem"}, "tls.unreadable"), ({"keyPath": "none.pem"}, "tls.noCertificate"),
-    ({"autoGenerate": False}, "tls.noCertificate"), ({"certPath": "text.pem"}, "tls.wrong"),
-    ({"certPath": "cert.pem", "keyPath": "other.pem"}, "tls.wrong"),
-    ({"certPath": "cert.pem", "keyPath": "locked.pem"}, "tls.password")])
+@pytest.mark.parametrize(
+    ("files", "key"),
+    [
+        ({"certPath": "none.pem"}, "tls.unreadable"),
+        ({"keyPath": "none.pem"}, "tls.noCertificate"),
+        ({"autoGenerate": False}, "tls.noCertificate"),
+        ({"certPath": "text.pem"}, "tls.wrong"),
+        ({"certPath": "cert.pem", "keyPath": "other.pem"}, "tls.wrong"),
+        ({"certPath": "cert.pem", "keyPath": "locked.pem"}, "tls.password"),
+    ],
+)
 def test_a_certificate_that_cannot_be_shown_ends_the_start_with_what_to_do(tmp_path, files, key):
     made = tls.certificate(settings(tmp_path, tls__enabled=True))
     (tmp_path / "cert.pem").write_bytes(made.cert.read_bytes())
     (tmp_path / "text.pem").write_text("no certificate")
     openssl(tmp_path, "genpkey", "-algorithm", "ed25519", "-out", "other.pem")
     openssl(tmp_path, "pkey", "-in", str(made.key), "-aes128", "-passout", "pass:x", "-out", "locked.pem")
-    given = {f"tls__{name}": str(tmp_path / value) if isinstance(value, str) else value
-             for name, value in files.items()}
+    given = {
+        f"tls__{name}": str(tmp_path / value) if isinstance(value, str) else value for name, value in files.items()
+    }
     with pytest.raises(tls.BadCertificate) as caught:
         tls.certificate(settings(tmp_path, tls__enabled=True, **given))
     assert caught.value.key == key

@@ -52,8 +52,9 @@ class Other:
 
     def __init__(self) -> None:
         sh("ip", "link", "set", "lo", "up")
-        self._process = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo up; exec sleep 300"],
-                                         stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", "echo up; exec sleep 300"], stdout=subprocess.PIPE
+        )
         assert self._process.stdout is not None
         self._process.stdout.readline()
         self.enter = ("nsenter", "--net", "--target", str(self._process.pid))
@@ -73,8 +74,14 @@ class Other:
 
 
 def attempts(enter: tuple[str, ...], *given: tuple[str, str, str]) -> Any:
-    done = subprocess.run([*enter, sys.executable, "-c", STRANGER], input=json.dumps(given), capture_output=True,
-                          text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [*enter, sys.executable, "-c", STRANGER],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -83,9 +90,11 @@ def main(folder: Path) -> None:
     tls = {"gateway": {"tls": {"enabled": True}}}
     other = Other()
     assert listener.tailnet_address() == f"{TAILNET}.1"
-    gateways = {"loopback": GatewayProcess(folder / "loopback"),
-                "tailnet": GatewayProcess(folder / "tailnet", config=tls, arguments=("--bind=tailnet", "--allow-root")),
-                "lan": GatewayProcess(folder / "lan", config=tls, arguments=("--bind=lan", "--allow-root"))}
+    gateways = {
+        "loopback": GatewayProcess(folder / "loopback"),
+        "tailnet": GatewayProcess(folder / "tailnet", config=tls, arguments=("--bind=tailnet", "--allow-root")),
+        "lan": GatewayProcess(folder / "lan", config=tls, arguments=("--bind=lan", "--allow-root")),
+    }
     gateways["tailnet"].address = f"{TAILNET}.1"
     try:
         for each in gateways.values():
@@ -106,18 +115,26 @@ def look(gateways: dict[str, GatewayProcess], other: Other) -> dict[str, Any]:
     def url(name: str, host: str) -> str:
         return f"{'ws' if name == 'loopback' else 'wss'}://{host}:{gateways[name].port}/ws"
 
-    pins = {name: json.loads((each.home / "gateway.json").read_text()).get("tlsFingerprint", "")
-            for name, each in gateways.items()}
+    pins = {
+        name: json.loads((each.home / "gateway.json").read_text()).get("tlsFingerprint", "")
+        for name, each in gateways.items()
+    }
     hosts = ("127.0.0.1", f"{LAN}.1", f"{TAILNET}.1")
     places = [(name, host) for name in gateways for host in hosts]
     known = [(url(name, host), gateways[name].token, pins[name]) for name, host in places]
     strange = url("lan", f"{LAN}.1")
     names = [f"{name} {host}" for name, host in places]
-    found: dict[str, Any] = {who: dict(zip(names, attempts(enter, *known), strict=True))
-                             for who, enter in (("other", other.enter), ("own", ()))}
-    found["stranger"] = attempts(other.enter, (strange, "", pins["lan"]), (strange, "wrong", pins["lan"]),
-                                 (strange, gateways["lan"].token, ""),
-                                 (strange, gateways["lan"].token, pins["tailnet"]))
+    found: dict[str, Any] = {
+        who: dict(zip(names, attempts(enter, *known), strict=True))
+        for who, enter in (("other", other.enter), ("own", ()))
+    }
+    found["stranger"] = attempts(
+        other.enter,
+        (strange, "", pins["lan"]),
+        (strange, "wrong", pins["lan"]),
+        (strange, gateways["lan"].token, ""),
+        (strange, gateways["lan"].token, pins["tailnet"]),
+    )
     return found
 
 

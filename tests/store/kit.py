@@ -23,14 +23,24 @@ def user(text: str) -> dict[str, Any]:
 
 def reply(text: str, *, read: int = 0, cached: int = 0, written: int = 0, cost: float = 0.0) -> dict[str, Any]:
     usage = {
-        "input": read, "output": written, "cacheRead": cached, "cacheWrite": 0, "totalTokens": read + cached + written,
+        "input": read,
+        "output": written,
+        "cacheRead": cached,
+        "cacheWrite": 0,
+        "totalTokens": read + cached + written,
         "cost": {"total": cost},
     }
     return said("assistant", text, usage=usage, stopReason="stop")
 
 
 async def send(
-    store: Store, run_id: str, text: str = "question", *, key: str = MAIN, start: bool = True, now: int = 1,
+    store: Store,
+    run_id: str,
+    text: str = "question",
+    *,
+    key: str = MAIN,
+    start: bool = True,
+    now: int = 1,
     request_hash: str = "hash",
 ) -> Accepted:
     return await store.accept_run(

@@ -9,9 +9,14 @@ from clawdbot_ext.store import db, schema
 from clawdbot_ext.store.sqlite import open_store
 from tests.support.wire import run
 
-REPLY = {"role": "assistant", "content": [], "timestamp": 1, "provider": "anthropic", "model": "m",
-         "usage": {"input": 3, "output": 4, "cacheRead": 5, "cacheWrite": 6, "totalTokens": 18,
-                   "cost": {"total": 0.25}}}
+REPLY = {
+    "role": "assistant",
+    "content": [],
+    "timestamp": 1,
+    "provider": "anthropic",
+    "model": "m",
+    "usage": {"input": 3, "output": 4, "cacheRead": 5, "cacheWrite": 6, "totalTokens": 18, "cost": {"total": 0.25}},
+}
 
 
 def test_a_record_is_replaced_listed_and_removed(tmp_path) -> None:
@@ -56,8 +61,10 @@ def test_the_second_migration_counts_the_replies_that_are_there(tmp_path) -> Non
     with closing(db.connect(path)) as conn:
         schema.migrate(conn, path, schema.MIGRATIONS[:1])
         conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('t', 'k', 1)")
-        body = ('{"provider":"p","model":"m","usage":'
-                '{"input":1,"output":2,"cacheRead":3,"cacheWrite":4,"totalTokens":10,"cost":{"total":0.5}}}')
+        body = (
+            '{"provider":"p","model":"m","usage":'
+            '{"input":1,"output":2,"cacheRead":3,"cacheWrite":4,"totalTokens":10,"cost":{"total":0.5}}}'
+        )
         conn.execute("INSERT INTO messages VALUES ('t', 1, 'i', NULL, NULL, 'assistant', 7, ?)", (body,))
         schema.migrate(conn, path, schema.MIGRATIONS[:2])
         rows: list[sqlite3.Row] = conn.execute("SELECT * FROM usage").fetchall()

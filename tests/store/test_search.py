@@ -55,7 +55,7 @@ def test_a_word_is_found_wherever_it_stands(drive, query, hit):
     drive(scenario)
 
 
-NOT_THERE = ["데터", "분석 없음", "ytho", "pyth on", "", "  ", "!?\"*()^:-", "AND", "words -"]
+NOT_THERE = ["데터", "분석 없음", "ytho", "pyth on", "", "  ", '!?"*()^:-', "AND", "words -"]
 
 
 @pytest.mark.parametrize("query", NOT_THERE)
@@ -211,10 +211,14 @@ def test_a_message_is_found_by_the_names_of_its_files_also_one_from_before_they_
     with closing(db.connect(path)) as conn:
         schema.migrate(conn, path, schema.MIGRATIONS[:5])
         conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('t', 'k', 1)")
-        body = ('{"role":"user","content":[{"type":"document","mediaId":"m","name":"매출 report_2026.pdf"},'
-                '{"type":"text","text":"look"}]}')
-        conn.execute("INSERT INTO messages (session_id, seq, id, role, created_at, body) "
-                     "VALUES ('t', 1, 'i', 'user', 7, ?)", (body,))
+        body = (
+            '{"role":"user","content":[{"type":"document","mediaId":"m","name":"매출 report_2026.pdf"},'
+            '{"type":"text","text":"look"}]}'
+        )
+        conn.execute(
+            "INSERT INTO messages (session_id, seq, id, role, created_at, body) VALUES ('t', 1, 'i', 'user', 7, ?)",
+            (body,),
+        )
         conn.execute("INSERT INTO search (search) VALUES ('delete-all')")
 
     async def main():
@@ -262,8 +266,10 @@ def test_ten_thousand_messages_are_searched_in_no_time(drive_sqlite):
     async def scenario(store):
         def fill(conn):
             conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('t', 'k', 1)")
-            rows = ((f"m{n}", n, f'{{"role":"user","content":[{{"type":"text","text":"common 공통 word{n} 말{n}"}}]}}')
-                    for n in range(1, 10_001))
+            rows = (
+                (f"m{n}", n, f'{{"role":"user","content":[{{"type":"text","text":"common 공통 word{n} 말{n}"}}]}}')
+                for n in range(1, 10_001)
+            )
             columns = "session_id, role, created_at, id, seq, body"
             conn.executemany(f"INSERT INTO messages ({columns}) VALUES ('t', 'user', 1, ?, ?, ?)", rows)
 

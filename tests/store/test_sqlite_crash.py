@@ -20,8 +20,9 @@ KILLS = 10
 def run_and_kill(path: Path, after: int) -> list[list[str]]:
     """Let a writer work until it has told ``after`` acks, kill it, and return all that it told."""
     command = [sys.executable, str(ROOT / "tests" / "store" / "crash_writer.py"), str(path)]
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-                          text=True) as writer:
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+    ) as writer:
         assert writer.stdout is not None
         lines = [writer.stdout.readline() for _ in range(after)]
         writer.send_signal(signal.SIGKILL)

@@ -249,11 +249,14 @@ def mark_unclean(path) -> None:
         schema.set_meta(conn, "state", "open")
 
 
-@pytest.mark.parametrize(("spoil", "level", "word"), [
-    (lambda path: None, "INFO", "check: ok"),
-    (spoil_messages, "ERROR", "malformed"),
-    (lambda path: overwrite(path, 36, b"\0\0\0\7"), "ERROR", "freelist"),  # the count of free pages
-])
+@pytest.mark.parametrize(
+    ("spoil", "level", "word"),
+    [
+        (lambda path: None, "INFO", "check: ok"),
+        (spoil_messages, "ERROR", "malformed"),
+        (lambda path: overwrite(path, 36, b"\0\0\0\7"), "ERROR", "freelist"),  # the count of free pages
+    ],
+)
 def test_after_an_unclean_stop_the_file_is_checked_in_the_background(drive_sqlite, path, caplog, spoil, level, word):
     caplog.set_level(logging.INFO, "clawdbot_ext.store")
     drive_sqlite(three)

@@ -83,9 +83,13 @@ def test_room_made_by_deleting_is_used_again_once_it_is_swept(drive_sqlite):
 
 def test_of_many_writers_at_once_each_is_told_the_truth(drive_sqlite):
     async def scenario(store):
-        outcomes = await asyncio.gather(*(
-            store.append(session_key=MAIN, message=said("user", f"{n} {TEXT}"), now=1, create=True) for n in range(200)
-        ), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(
+                store.append(session_key=MAIN, message=said("user", f"{n} {TEXT}"), now=1, create=True)
+                for n in range(200)
+            ),
+            return_exceptions=True,
+        )
         taken = {outcome.message.id for outcome in outcomes if not isinstance(outcome, Exception)}
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert refused and {type(error) for error in refused} == {StorageFull}
@@ -109,9 +113,13 @@ def test_on_a_file_system_that_is_really_full(tmp_path):
     script = ROOT / "tests" / "store" / "real_disk.py"
     inside = 'mount -t tmpfs -o size=2m none "$1" && echo mounted && exec "$2" "$3" "$1"'
     command = [require("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh", tmp_path]
-    done = subprocess.run([*command, sys.executable, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [*command, sys.executable, script],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     told = ["mounted", "refused", "read", "reopened", "written", "read-only", "told"]
     assert done.stdout.split() == told, done.stderr
-
-

@@ -54,7 +54,7 @@ def test_writes_that_wait_together_share_one_commit(drive_sqlite):
         await together(store, [note(f"n{n}") for n in range(30)])
         await store._write(lambda conn: conn.set_trace_callback(None))
         inserts = [index for index, text in enumerate(statements) if text.startswith("INSERT")]
-        between = statements[inserts[0]:inserts[-1]]
+        between = statements[inserts[0] : inserts[-1]]
         assert len(inserts) == 30 and "COMMIT" not in between and len(await noted(store)) == 30
 
     drive_sqlite(scenario)

@@ -26,8 +26,15 @@ async def ids(store, key: str = MAIN) -> list[str]:
 
 async def beside(store, run_id: str, kind: str, message_id: str, text: str = "asked again", *, now: int = 5):
     return await store.accept_run(
-        run_id=run_id, session_key=MAIN, request_hash=kind, message=user(text), options={}, start=True, now=now,
-        place=Place(kind=kind, message_id=message_id))
+        run_id=run_id,
+        session_key=MAIN,
+        request_hash=kind,
+        message=user(text),
+        options={},
+        start=True,
+        now=now,
+        place=Place(kind=kind, message_id=message_id),
+    )
 
 
 def test_a_resent_regenerate_has_one_effect_across_a_restart(drive):
@@ -55,8 +62,9 @@ def test_a_resent_regenerate_has_one_effect_across_a_restart(drive):
 def test_a_continued_reply_that_a_crash_cuts_off_keeps_what_it_began_with(drive):
     async def before(store):
         await send(store, "r1", "q")
-        await store.finish_run("r1", state="aborted", result={}, now=2, message={
-            **reply("half a sen"), "stopReason": "aborted"})
+        await store.finish_run(
+            "r1", state="aborted", result={}, now=2, message={**reply("half a sen"), "stopReason": "aborted"}
+        )
         cut = (await ids(store))[1]
         accepted = await beside(store, "r2", "continue", cut)
         assert accepted.run.text == "half a sen"
@@ -96,8 +104,11 @@ def test_what_can_have_no_alternative_is_refused_and_nothing_changes(drive):
         await turn(store, "r1", "q", "a")
         greeting, question, answer = await ids(store)
         for kind, message_id, reason in (
-            ("regenerate", greeting, "NOTHING_TO_ANSWER"), ("regenerate", question, "WRONG_ROLE"),
-            ("edit", answer, "WRONG_ROLE"), ("continue", answer, "NOT_CUT"), ("edit", "nobody", "NOT_FOUND"),
+            ("regenerate", greeting, "NOTHING_TO_ANSWER"),
+            ("regenerate", question, "WRONG_ROLE"),
+            ("edit", answer, "WRONG_ROLE"),
+            ("continue", answer, "NOT_CUT"),
+            ("edit", "nobody", "NOT_FOUND"),
         ):
             with pytest.raises(InvalidRequest) as refused:
                 await beside(store, "r2", kind, message_id)
@@ -202,8 +213,12 @@ def test_a_fork_copies_the_path_to_a_message_with_new_ids_and_old_settings(drive
         answer = (await ids(store))[1]
         await beside(store, "r2", "regenerate", answer)
         await store.finish_run("r2", state="done", message=reply("b", read=7, cost=1.0), result={}, now=6)
-        await store.append(session_key=MAIN, now=7, message=reply("summary", cost=1) | {
-            "command": "/compact", "compaction": {"summary": "s", "after": 2, "tokensAfter": 3}})
+        await store.append(
+            session_key=MAIN,
+            now=7,
+            message=reply("summary", cost=1)
+            | {"command": "/compact", "compaction": {"summary": "s", "after": 2, "tokensAfter": 3}},
+        )
         copy = await store.fork(MAIN, OTHER, label="copy", now=8)
         page = await store.history(session_key=OTHER, limit=9)
         assert [text_of(body(m)) for m in page.messages] == ["q", "b", "summary"]
@@ -211,7 +226,12 @@ def test_a_fork_copies_the_path_to_a_message_with_new_ids_and_old_settings(drive
         assert not set(await ids(store)) & {m.id for m in page.messages} and "runId" not in body(page.messages[0])
         assert body(page.messages[2])["compaction"]["after"] == 1, "of what it summarised, the first was copied"
         assert (copy.settings, copy.message_count, copy.title, copy.total_cost, copy.last_seq) == (
-            {"model": "m", "label": "copy"}, 3, "q", 0.0, 3)
+            {"model": "m", "label": "copy"},
+            3,
+            "q",
+            0.0,
+            3,
+        )
         assert await store.fork(MAIN, OTHER, now=9) == copy, "once"
         await store.fork(MAIN, "agent:main:third", message_id=answer, now=10)
         assert await read(store, "agent:main:third") == ["q", "a"]
@@ -240,8 +260,10 @@ def test_the_migration_makes_one_path_of_each_transcript_and_of_what_was_cleared
     db.create_file(path)
     with closing(db.connect(path)) as conn:
         schema.migrate(conn, path, schema.MIGRATIONS[:4])
-        conn.execute("INSERT INTO transcripts (session_id, session_key, created_at, last_seq, floor_seq)"
-                     " VALUES ('t', 'agent:main:main', 1, 9, 5)")
+        conn.execute(
+            "INSERT INTO transcripts (session_id, session_key, created_at, last_seq, floor_seq)"
+            " VALUES ('t', 'agent:main:main', 1, 9, 5)"
+        )
         conn.execute("INSERT INTO sessions VALUES ('agent:main:main', 't', 4, 1, 1, NULL, '{}')")
         conn.execute("INSERT INTO clears (session_id, from_seq, to_seq, undo_until) VALUES ('t', 2, 5, 9e18)")
         for seq in (4, 5, 6, 8, 9):  # 1 to 3 were cleared before and are gone, and there may be gaps

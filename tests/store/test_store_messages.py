@@ -13,9 +13,9 @@ from .kit import MAIN, OTHER, body, read, reply, said, say, texts, user
 
 
 async def fill(store: Store, count: int, key: str = MAIN) -> None:
-    await asyncio.gather(*(
-        store.append(session_key=key, message=user(str(n)), now=n, create=True) for n in range(1, count + 1)
-    ))
+    await asyncio.gather(
+        *(store.append(session_key=key, message=user(str(n)), now=n, create=True) for n in range(1, count + 1))
+    )
 
 
 def test_a_message_comes_back_as_it_was_said_with_its_place_added(drive):

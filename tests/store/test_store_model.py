@@ -93,8 +93,16 @@ async def alternative(store: Store, model: Model, target: Message, number: int) 
     before = [m.seq for m in await path(store)]
     place = Place(kind="edit" if target.role == "user" else "regenerate", message_id=target.id)
     try:
-        await store.accept_run(run_id=run_id, session_key=MAIN, request_hash="h", message=user(f"asked {model.now}"),
-                               options={}, start=True, now=model.now, place=place)
+        await store.accept_run(
+            run_id=run_id,
+            session_key=MAIN,
+            request_hash="h",
+            message=user(f"asked {model.now}"),
+            options={},
+            start=True,
+            now=model.now,
+            place=place,
+        )
     except InvalidRequest:
         assert target.role == "assistant" and before == [m.seq for m in await path(store)], "it answers nothing"
         return
@@ -106,8 +114,13 @@ async def alternative(store: Store, model: Model, target: Message, number: int) 
     else:
         assert (shown[-1].seq if shown else 0) == target.parent_seq
     answered = number % 3
-    await store.finish_run(run_id, state="done" if answered else "aborted", result={}, now=model.now,
-                           message=reply(f"answered {model.now}") if answered else None)
+    await store.finish_run(
+        run_id,
+        state="done" if answered else "aborted",
+        result={},
+        now=model.now,
+        message=reply(f"answered {model.now}") if answered else None,
+    )
     if answered:
         model.add(f"answered {model.now}")
     elif place.kind == "regenerate" and target.seq in before:
@@ -203,7 +216,11 @@ async def compare(store: Store, model: Model) -> None:
     texts = [(m.role, text_of(body(m))) for m in shown]
     title = next((text for role, text in texts if role == "user"), "")
     assert (session.session_id, session.message_count, session.title, session.last_seq) == (
-        model.current, len(shown), title, model.talk.last)
+        model.current,
+        len(shown),
+        title,
+        model.talk.last,
+    )
     assert session.preview == (texts[-1][1] if texts else "")
     assert session.clear_undo_until == (model.talk.clears[-1].until if model.talk.clears else 0)
     assert {t.session_id for t in await store.transcripts(MAIN)} == set(model.talks)

@@ -253,7 +253,8 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
         facts = {"stopReason": "interrupted", "errorMessage": "was cut"}
         cut = await store.recover(now=9, interrupted=lambda run: facts)
         assert [(run.run_id, run.state, run.text) for run in cut] == [
-            ("r1", "interrupted", "반쯤 쓴 답"), ("r2", "interrupted", ""),
+            ("r1", "interrupted", "반쯤 쓴 답"),
+            ("r2", "interrupted", ""),
         ]
         page = await store.history(session_key=MAIN, limit=10)
         message = body(page.messages[-1])
@@ -273,8 +274,13 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
 def test_a_send_that_waits_survives_a_restart_with_its_message(drive):
     async def before(store):
         await store.accept_run(
-            run_id="r1", session_key=MAIN, request_hash="h", message=user("기다리는 말"), options={"locale": "ko"},
-            start=False, now=1,
+            run_id="r1",
+            session_key=MAIN,
+            request_hash="h",
+            message=user("기다리는 말"),
+            options={"locale": "ko"},
+            start=False,
+            now=1,
         )
 
     async def after(store):

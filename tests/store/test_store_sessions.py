@@ -143,7 +143,9 @@ def test_clear_empties_the_transcript_under_the_same_id(drive):
         before = await store.get_session(MAIN)
         cleared = await store.clear(MAIN, undo_until=100, now=5)
         assert (cleared.session_id, cleared.epoch, cleared.clear_undo_until) == (
-            before.session_id, before.epoch + 1, 100,
+            before.session_id,
+            before.epoch + 1,
+            100,
         )
         assert (cleared.message_count, cleared.title, cleared.preview) == (0, "", "")
         assert await read(store) == [] and not (await store.history(session_key=MAIN, limit=5)).has_more
@@ -181,7 +183,11 @@ def test_undo_with_nothing_said_since_restores_everything(drive):
         after = await store.undo_clear(MAIN, now=1)
         assert after.epoch == before.epoch + 2
         assert [getattr(after, name) for name in ("title", "preview", "input_tokens", "total_cost", "last_seq")] == [
-            "a", "b", 10, 0.5, 2,
+            "a",
+            "b",
+            10,
+            0.5,
+            2,
         ]
 
     drive(scenario)
@@ -264,11 +270,14 @@ def test_an_archived_transcript_that_was_cleared_goes_when_the_clear_expires(dri
     drive(scenario)
 
 
-@pytest.mark.parametrize("act", [
-    lambda store: store.clear(MAIN, undo_until=2, now=1),
-    lambda store: store.undo_clear(MAIN, now=1),
-    lambda store: store.delete_session(MAIN, delete_transcript=True, now=1),
-])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda store: store.clear(MAIN, undo_until=2, now=1),
+        lambda store: store.undo_clear(MAIN, now=1),
+        lambda store: store.delete_session(MAIN, delete_transcript=True, now=1),
+    ],
+)
 def test_an_unknown_session_cannot_be_cleared_undone_or_deleted(drive, act):
     async def scenario(store):
         with pytest.raises(NotFound):

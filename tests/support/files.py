@@ -55,8 +55,10 @@ def pdf(pages: Sequence[str | None], *, size: tuple[int, int] = (612, 792)) -> b
     font = b"<< /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
     for text in pages:
         kids.append(len(objects) + 1)
-        objects.append(b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %d %d] /Contents %d 0 R /Resources %s >>"
-                       % (*size, len(objects) + 2, font))
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %d %d] /Contents %d 0 R /Resources %s >>"
+            % (*size, len(objects) + 2, font)
+        )
         content = b"100 100 200 300 re f" if text is None else f"BT /F1 18 Tf 72 700 Td ({text}) Tj ET".encode()
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
     objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(pages), b" ".join(b"%d 0 R" % kid for kid in kids))
@@ -68,14 +70,20 @@ def pdf(pages: Sequence[str | None], *, size: tuple[int, int] = (612, 792)) -> b
         out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     end = out.tell()
-    out.write(b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
-              % (len(objects) + 1, table, len(objects) + 1, end))
+    out.write(
+        b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
+        % (len(objects) + 1, table, len(objects) + 1, end)
+    )
     return out.getvalue()
 
 
 def notebook(*cells: Mapping[str, Any], minor: int = 5) -> bytes:
-    content = {"nbformat": 4, "nbformat_minor": minor, "metadata": {"language_info": {"name": "python"}},
-               "cells": [{"metadata": {}, "id": f"c{i}", **cell} for i, cell in enumerate(cells)]}
+    content = {
+        "nbformat": 4,
+        "nbformat_minor": minor,
+        "metadata": {"language_info": {"name": "python"}},
+        "cells": [{"metadata": {}, "id": f"c{i}", **cell} for i, cell in enumerate(cells)],
+    }
     return json.dumps(content).encode()
 
 
@@ -84,14 +92,21 @@ def code(source: str, *outputs: Mapping[str, Any], count: int | None = 1) -> dic
 
 
 def plot(picture: Image.Image) -> dict[str, Any]:
-    return {"output_type": "display_data", "metadata": {},
-            "data": {"image/png": base64.b64encode(png(picture)).decode(), "text/plain": "<Figure size 400x300>"}}
+    return {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"image/png": base64.b64encode(png(picture)).decode(), "text/plain": "<Figure size 400x300>"},
+    }
 
 
 def error(name: str, value: str) -> dict[str, Any]:
     red = f"\x1b[31m{name}\x1b[0m"
-    return {"output_type": "error", "ename": name, "evalue": value,
-            "traceback": [f"{red} Traceback (most recent call last)", f"{red}: {value}"]}
+    return {
+        "output_type": "error",
+        "ename": name,
+        "evalue": value,
+        "traceback": [f"{red} Traceback (most recent call last)", f"{red}: {value}"],
+    }
 
 
 def printed(text: str) -> dict[str, Any]:
@@ -110,18 +125,15 @@ _OPEN_XML = "http://schemas.openxmlformats.org"
 _PACKAGE = f"{_OPEN_XML}/package/2006"
 _WORD_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 WORD = {
-    "[Content_Types].xml":
-        f'<?xml version="1.0"?><Types xmlns="{_PACKAGE}/content-types">'
-        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        '<Default Extension="xml" ContentType="application/xml"/>'
-        f'<Override PartName="/word/document.xml" ContentType="{_WORD_TYPE}"/></Types>',
-    "_rels/.rels":
-        f'<?xml version="1.0"?><Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
-        f'Type="{_OPEN_XML}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
-        "</Relationships>",
-    "word/document.xml":
-        f'<?xml version="1.0"?><w:document xmlns:w="{_OPEN_XML}/wordprocessingml/2006/main"><w:body><w:p><w:r>'
-        "<w:t>Minutes of the meeting: ship on Friday</w:t></w:r></w:p></w:body></w:document>",
+    "[Content_Types].xml": f'<?xml version="1.0"?><Types xmlns="{_PACKAGE}/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Default Extension="xml" ContentType="application/xml"/>'
+    f'<Override PartName="/word/document.xml" ContentType="{_WORD_TYPE}"/></Types>',
+    "_rels/.rels": f'<?xml version="1.0"?><Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
+    f'Type="{_OPEN_XML}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
+    "</Relationships>",
+    "word/document.xml": f'<?xml version="1.0"?><w:document xmlns:w="{_OPEN_XML}/wordprocessingml/2006/main"><w:body><w:p><w:r>'
+    "<w:t>Minutes of the meeting: ship on Friday</w:t></w:r></w:p></w:body></w:document>",
 }
 """The parts of a Word document."""
 

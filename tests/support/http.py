@@ -12,8 +12,12 @@ from tornado.httputil import HTTPHeaders
 
 Headers = Sequence[tuple[str, str]]
 TIMEOUT_S = 5.0
-UPGRADE: Headers = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
-                    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+UPGRADE: Headers = (
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+)
 OTHER_CLIENT = "127.0.0.2"
 """A source address that is counted apart from the usual 127.0.0.1."""
 
@@ -34,8 +38,14 @@ class Answer:
 
 
 def ask(
-    port: int, method: str = "GET", path: str = "/", headers: Headers = (), body: bytes = b"", *,
-    source: str = "127.0.0.1", address: str = "127.0.0.1",
+    port: int,
+    method: str = "GET",
+    path: str = "/",
+    headers: Headers = (),
+    body: bytes = b"",
+    *,
+    source: str = "127.0.0.1",
+    address: str = "127.0.0.1",
 ) -> Answer:
     """Send one request and read the whole answer. ``Host`` is the right one unless ``headers`` has one."""
     names = {name.lower() for name, _ in headers}

@@ -63,25 +63,46 @@ class Hub:
         settings = self.folder / "config"
         settings.mkdir()
         extensions = {**EXTENSIONS, "jupyterlab": True} if self._lab else EXTENSIONS
-        (settings / "jupyter_server_config.json").write_text(json.dumps({
-            "ServerApp": {"jpserver_extensions": extensions}, "LabApp": {"news_url": None}}))
-        environment = {"PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_PATH": str(ROOT / "jupyter-config"), "LANG": "C.UTF-8",
-                       "JUPYTER_CONFIG_DIR": str(settings), "CLAWDBOT_GATEWAY_PORT": str(self.gateway_port),
-                       "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp", **self._env}
+        (settings / "jupyter_server_config.json").write_text(
+            json.dumps({"ServerApp": {"jpserver_extensions": extensions}, "LabApp": {"news_url": None}})
+        )
+        environment = {
+            "PYTHONPATH": str(ROOT),
+            "JUPYTER_CONFIG_PATH": str(ROOT / "jupyter-config"),
+            "LANG": "C.UTF-8",
+            "JUPYTER_CONFIG_DIR": str(settings),
+            "CLAWDBOT_GATEWAY_PORT": str(self.gateway_port),
+            "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp",
+            **self._env,
+        }
         if self._lab:
-            environment |= {"JUPYTER_PATH": str(share_labextension(self.folder)),
-                            "JUPYTERLAB_SETTINGS_DIR": str(quiet_lab(self.folder))}
-        given = {"url": self.url, "hub_url": self._hub_url, "proxy_api": self._proxy_api, "proxy": [node, proxy],
-                 "folder": str(self.folder), "command": [sys.executable, "-m", "jupyterhub.singleuser"],
-                 "environment": environment, "admin": ADMIN_TOKEN}
+            environment |= {
+                "JUPYTER_PATH": str(share_labextension(self.folder)),
+                "JUPYTERLAB_SETTINGS_DIR": str(quiet_lab(self.folder)),
+            }
+        given = {
+            "url": self.url,
+            "hub_url": self._hub_url,
+            "proxy_api": self._proxy_api,
+            "proxy": [node, proxy],
+            "folder": str(self.folder),
+            "command": [sys.executable, "-m", "jupyterhub.singleuser"],
+            "environment": environment,
+            "admin": ADMIN_TOKEN,
+        }
         config = self.folder / "jupyterhub_config.py"
         config.write_text(_CONFIG.format(given=json.dumps(given)))
         for user in users:
             (self.folder / "home" / user).mkdir(parents=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", f"--config={config}"], cwd=self.folder, stdout=log,
-                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=clean_environment(self.folder))
+                [sys.executable, "-m", "jupyterhub", f"--config={config}"],
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=clean_environment(self.folder),
+            )
         self._wait(lambda: requests.get(f"{self.url}/hub/health", timeout=2).ok)
         for user in users:
             self.api("post", f"users/{user}")
@@ -108,8 +129,13 @@ class Hub:
 
     def api(self, method: str, path: str, **body: Any) -> Any:
         """A request of the administrator to the Hub's API."""
-        answer = requests.request(method, f"{self.url}/hub/api/{path}", json=body or None, timeout=30,
-                                  headers={"Authorization": f"token {ADMIN_TOKEN}"})
+        answer = requests.request(
+            method,
+            f"{self.url}/hub/api/{path}",
+            json=body or None,
+            timeout=30,
+            headers={"Authorization": f"token {ADMIN_TOKEN}"},
+        )
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -119,8 +145,9 @@ class Hub:
         page = browser.get(f"{self.url}/hub/login", timeout=10)
         token = re.search(r'name="_xsrf" value="([^"]*)"', page.text)
         assert token is not None
-        browser.post(f"{self.url}/hub/login", timeout=10,
-                     data={"username": user, "password": "x", "_xsrf": token[1]}).raise_for_status()
+        browser.post(
+            f"{self.url}/hub/login", timeout=10, data={"username": user, "password": "x", "_xsrf": token[1]}
+        ).raise_for_status()
         browser.get(f"{self.url}/user/{user}/clawdbot/chat", timeout=10).raise_for_status()
         return browser
 
@@ -152,6 +179,7 @@ class Hub:
 
 def cookies_for(browser: requests.Session, path: str) -> str:
     """The ``Cookie`` header that the browser sends for ``path``."""
+
     def fits(cookie: Cookie) -> bool:
         return path.startswith(cookie.path)
 

@@ -13,8 +13,14 @@ from tests.support.http import ask
 from tests.support.server import ROOT, GatewayProcess, free_port
 
 TOKEN = "jupyter-token"
-EXTENSIONS = {"clawdbot_ext": True, "jupyterlab": False, "notebook": False, "notebook_shim": False,
-              "jupyter_lsp": False, "jupyter_server_terminals": False}
+EXTENSIONS = {
+    "clawdbot_ext": True,
+    "jupyterlab": False,
+    "notebook": False,
+    "notebook_shim": False,
+    "jupyter_lsp": False,
+    "jupyter_server_terminals": False,
+}
 """Whatever else is installed would only make the start slower."""
 
 
@@ -42,8 +48,14 @@ class JupyterProcess(GatewayProcess):
     """
 
     def __init__(
-        self, state: Path, *, clawdbot_port: int | None = None, module: str = "jupyter_server",
-        base_url: str = "/base/", env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None,
+        self,
+        state: Path,
+        *,
+        clawdbot_port: int | None = None,
+        module: str = "jupyter_server",
+        base_url: str = "/base/",
+        env: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
         arguments: tuple[str, ...] = (),
     ):
         super().__init__(state, env=env, config=config, arguments=arguments)
@@ -75,18 +87,32 @@ class JupyterProcess(GatewayProcess):
         return {"Authorization": f"token {TOKEN}"}
 
     def spawn(self) -> None:
-        settings: dict[str, dict[str, Any]] = {"ServerApp": {
-            "port": self.port, "port_retries": 0, "ip": "127.0.0.1", "base_url": self.base_url, "open_browser": False,
-            "allow_root": True, "root_dir": str(self.folder), "jpserver_extensions": self.extensions},
-            "IdentityProvider": {"token": TOKEN}}
+        settings: dict[str, dict[str, Any]] = {
+            "ServerApp": {
+                "port": self.port,
+                "port_retries": 0,
+                "ip": "127.0.0.1",
+                "base_url": self.base_url,
+                "open_browser": False,
+                "allow_root": True,
+                "root_dir": str(self.folder),
+                "jpserver_extensions": self.extensions,
+            },
+            "IdentityProvider": {"token": TOKEN},
+        }
         for name, more in self.traits.items():
             settings[name] = {**settings.get(name, {}), **more}
         config = self.folder / "jupyter_config.json"
         config.write_text(json.dumps(settings))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.module, f"--config={config}", *self.arguments], cwd=self.folder,
-                env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+                [sys.executable, "-m", self.module, f"--config={config}", *self.arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
 
     def _answers(self) -> bool:
         try:

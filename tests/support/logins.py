@@ -14,8 +14,14 @@ from tests.support.wire import Wire, WireError, opened
 
 
 def through_tailscale(address: str, name: str) -> dict[str, str]:
-    return {"Host": NAME, "Origin": f"https://{NAME}", "X-Forwarded-For": address, "X-Forwarded-Proto": "https",
-            "X-Forwarded-Host": NAME, "Tailscale-User-Login": name}
+    return {
+        "Host": NAME,
+        "Origin": f"https://{NAME}",
+        "X-Forwarded-For": address,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": NAME,
+        "Tailscale-User-Login": name,
+    }
 
 
 @contextlib.asynccontextmanager

@@ -67,24 +67,46 @@ CUTS = {
 STALL_S = 30.0
 """An upper bound, so that nothing hangs for ever."""
 ERROR_TYPES = {
-    400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
-    404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error",
-    504: "timeout_error", 529: "overloaded_error",
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    504: "timeout_error",
+    529: "overloaded_error",
 }
 
 
 def claude(model_id: str, name: str, line: str, created: str, **more: Any) -> dict[str, Any]:
     """A row of Anthropic's ``/v1/models``."""
-    return {"type": "model", "id": model_id, "display_name": name, "created_at": f"{created}T00:00:00Z", "line": line,
-            "lifecycle": "active", "max_input_tokens": 1_000_000, "max_tokens": 128_000, **more}
+    return {
+        "type": "model",
+        "id": model_id,
+        "display_name": name,
+        "created_at": f"{created}T00:00:00Z",
+        "line": line,
+        "lifecycle": "active",
+        "max_input_tokens": 1_000_000,
+        "max_tokens": 128_000,
+        **more,
+    }
 
 
 MODELS: Sequence[Mapping[str, Any]] = (
     claude("claude-sonnet-5-5", "Claude Sonnet 5.5", "sonnet", "2026-09-28"),
     claude("claude-opus-5-5", "Claude Opus 5.5", "opus", "2026-09-21"),
     claude("claude-sonnet-5", "Claude Sonnet 5", "sonnet", "2026-06-30"),
-    claude("claude-haiku-4-5-20251001", "Claude Haiku 4.5", "haiku", "2025-10-01", max_input_tokens=200_000,
-           max_tokens=64_000),
+    claude(
+        "claude-haiku-4-5-20251001",
+        "Claude Haiku 4.5",
+        "haiku",
+        "2025-10-01",
+        max_input_tokens=200_000,
+        max_tokens=64_000,
+    ),
 )
 
 
@@ -169,18 +191,28 @@ class _Handler(RequestHandler):
         self.body: dict[str, Any] = body
         stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]
         stream.set_nodelay(True)
-        self.api.requests.append(Logged(
-            self.request.method or "", self.request.path, {k.lower(): v for k, v in self.request.headers.get_all()},
-            body, stream.socket.getpeername()))
+        self.api.requests.append(
+            Logged(
+                self.request.method or "",
+                self.request.path,
+                {k.lower(): v for k, v in self.request.headers.get_all()},
+                body,
+                stream.socket.getpeername(),
+            )
+        )
         self.set_header("request-id", f"req_test_{len(self.api.requests)}")
-        given = {self.request.headers.get("Authorization", "").removeprefix("Bearer "),
-                 self.request.headers.get("X-Api-Key", "")}
+        given = {
+            self.request.headers.get("Authorization", "").removeprefix("Bearer "),
+            self.request.headers.get("X-Api-Key", ""),
+        }
         if self.api.key is not None and self.api.key not in given:
             self.fail(401, message="invalid x-api-key")
 
     def fail(self, status: int, *, kind: str = "", message: str = "", code: str = "") -> None:
-        error: dict[str, Any] = {"type": kind or ERROR_TYPES.get(status, "api_error"),
-                                 "message": message or f"scripted {status}"}
+        error: dict[str, Any] = {
+            "type": kind or ERROR_TYPES.get(status, "api_error"),
+            "message": message or f"scripted {status}",
+        }
         if code:
             error["details"] = {"error_code": code}
         self.set_status(status, "Scripted")
@@ -194,10 +226,16 @@ class _Models(_Handler):
         rows = list(self.api.models)
         after = self.get_query_argument("after_id", "")
         if after:
-            rows = rows[[row["id"] for row in rows].index(after) + 1:]
+            rows = rows[[row["id"] for row in rows].index(after) + 1 :]
         page, more = rows[: self.api.page_size], len(rows) > self.api.page_size
-        self.finish({"data": page, "has_more": more, "first_id": page[0]["id"] if page else None,
-                     "last_id": page[-1]["id"] if page else None})
+        self.finish(
+            {
+                "data": page,
+                "has_more": more,
+                "first_id": page[0]["id"] if page else None,
+                "last_id": page[-1]["id"] if page else None,
+            }
+        )
         return None
 
 
@@ -226,8 +264,9 @@ class _Messages(_Handler):
             for header in ("retry_after", "retry_after_ms"):
                 if header in wishes:
                     self.set_header(header.replace("_", "-"), wishes[header])
-            return self.fail(status, kind=wishes.get("type", ""), message=wishes.get("message", ""),
-                             code=wishes.get("code", ""))
+            return self.fail(
+                status, kind=wishes.get("type", ""), message=wishes.get("message", ""), code=wishes.get("code", "")
+            )
         cut = wishes.get("cut", "fin" if "drop" in wishes else "")
         if self.api.seen[text] > times:
             cut = ""
@@ -256,11 +295,24 @@ class _Messages(_Handler):
         await out.head()
         delay = directives.number(wishes, "delay_ms", 0) / 1000
         after = int(directives.number(wishes, "after", directives.number(wishes, "drop", 1)))
-        await out.event("message_start", message={
-            "id": "msg_test", "type": "message", "role": "assistant", "model": self.body["model"], "content": [],
-            "stop_reason": None, "stop_sequence": None,
-            "usage": {"input_tokens": _input_tokens(self.body), "output_tokens": 1, "cache_read_input_tokens": 0,
-                      "cache_creation_input_tokens": 0}})
+        await out.event(
+            "message_start",
+            message={
+                "id": "msg_test",
+                "type": "message",
+                "role": "assistant",
+                "model": self.body["model"],
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": {
+                    "input_tokens": _input_tokens(self.body),
+                    "output_tokens": 1,
+                    "cache_read_input_tokens": 0,
+                    "cache_creation_input_tokens": 0,
+                },
+            },
+        )
         await out.event("ping")
         await asyncio.sleep(directives.number(wishes, "first_ms", 0) / 1000)
         parts = [("thinking", f"h{i} ") for i in range(int(directives.number(wishes, "thinking", 0)))]
@@ -271,7 +323,7 @@ class _Messages(_Handler):
             parts = [("text", "The tools said: "), ("text", " | ".join(results))]
         elif "call" in wishes:
             args = wishes.get("args", "{}")
-            pieces = [args[i: i + 4] for i in range(0, len(args), 4)]
+            pieces = [args[i : i + 4] for i in range(0, len(args), 4)]
             parts += [(f"tool_use {name}", piece) for name in wishes["call"].split(",") for piece in pieces]
             wishes = {"stop_reason": "tool_use", **wishes}
         for number, (kind, token) in enumerate(parts):

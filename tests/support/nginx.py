@@ -61,12 +61,35 @@ class Nginx:
 
     def start(self) -> None:
         program = require("nginx")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                        "-nodes", "-days", "2", "-subj", "/CN=box", "-addext", "subjectAltName=IP:127.0.0.1",
-                        "-keyout", "key.pem", "-out", "cert.pem"], cwd=self.folder, check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=box",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-keyout",
+                "key.pem",
+                "-out",
+                "cert.pem",
+            ],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+        )
         (self.folder / "nginx.conf").write_text(_CONFIG.format(folder=self.folder, servers="".join(self._servers)))
-        self._process = subprocess.Popen([program, "-e", "stderr", "-c", str(self.folder / "nginx.conf")],
-                                         cwd=self.folder, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [program, "-e", "stderr", "-c", str(self.folder / "nginx.conf")], cwd=self.folder, stdin=subprocess.DEVNULL
+        )
         ends = time.monotonic() + START_S
         while True:
             try:

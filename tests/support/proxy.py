@@ -82,8 +82,10 @@ class CuttingProxy:
             writers.append(back)
             back.write(head)
             counts = b"upgrade: websocket" in head.lower()
-            pumps = [asyncio.ensure_future(self._pump(reader, back, counts)),
-                     asyncio.ensure_future(self._pump(there, writer, counts))]
+            pumps = [
+                asyncio.ensure_future(self._pump(reader, back, counts)),
+                asyncio.ensure_future(self._pump(there, writer, counts)),
+            ]
             try:
                 ended, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
                 resets = any(pump.result() for pump in ended) and self.cuts % 2 == 0

@@ -24,8 +24,14 @@ RATIO = 3.0
 """How much more work twice the text may be: 2 is linear, 4 quadratic."""
 MOST = 300
 """Texts a pattern."""
-_CLASSES = {c.CATEGORY_DIGIT: "0", c.CATEGORY_SPACE: " ", c.CATEGORY_WORD: "a", c.CATEGORY_NOT_DIGIT: "a",
-            c.CATEGORY_NOT_SPACE: "a", c.CATEGORY_NOT_WORD: "-"}
+_CLASSES = {
+    c.CATEGORY_DIGIT: "0",
+    c.CATEGORY_SPACE: " ",
+    c.CATEGORY_WORD: "a",
+    c.CATEGORY_NOT_DIGIT: "a",
+    c.CATEGORY_NOT_SPACE: "a",
+    c.CATEGORY_NOT_WORD: "-",
+}
 _FILL = ("a", "0", " ", "-", "\n")
 
 

@@ -46,9 +46,17 @@ def free_port() -> int:
 def clean_environment(state: Path, **more: str) -> dict[str, str]:
     """This environment without anything that configures a gateway, and with ``state`` as the state directory."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
-    return {**kept, "PYTHONPATH": str(ROOT), "CLAWDBOT_STATE_DIR": str(state), "HOME": str(state), "LANG": "C.UTF-8",
-            "JUPYTER_CONFIG_DIR": str(state / "jupyter-config"), "JUPYTER_DATA_DIR": str(state / "jupyter-data"),
-            "JUPYTER_RUNTIME_DIR": str(state / "jupyter-runtime"), **more}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "CLAWDBOT_STATE_DIR": str(state),
+        "HOME": str(state),
+        "LANG": "C.UTF-8",
+        "JUPYTER_CONFIG_DIR": str(state / "jupyter-config"),
+        "JUPYTER_DATA_DIR": str(state / "jupyter-data"),
+        "JUPYTER_RUNTIME_DIR": str(state / "jupyter-runtime"),
+        **more,
+    }
 
 
 class GatewayProcess:
@@ -57,7 +65,11 @@ class GatewayProcess:
     program: tuple[str, ...] = ("-m", "clawdbot_ext.app")
 
     def __init__(
-        self, state: Path, *, env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None,
+        self,
+        state: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
         arguments: tuple[str, ...] = (),
     ):
         self.state, self.home = state, state / "jupyter"
@@ -102,9 +114,19 @@ class GatewayProcess:
         """Start it, without waiting for anything."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self.program, f"--port={self.port}", *self.arguments,
-                 *(() if self.browser else ("--no-browser",))],
-                cwd=self.state, env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+                [
+                    sys.executable,
+                    *self.program,
+                    f"--port={self.port}",
+                    *self.arguments,
+                    *(() if self.browser else ("--no-browser",)),
+                ],
+                cwd=self.state,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -130,8 +152,7 @@ class GatewayProcess:
                 if self.tls:
                     anybody = ssl._create_unverified_context()
                     connection = open_until_done.enter_context(anybody.wrap_socket(connection))
-                connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: %b:%d\r\n\r\n" % (
-                    self.address.encode(), self.port))
+                connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: %b:%d\r\n\r\n" % (self.address.encode(), self.port))
                 return b" 200 " in connection.recv(64)
         except OSError:
             return False

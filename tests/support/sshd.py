@@ -32,18 +32,49 @@ class Sshd:
         remote = clean_environment(state)
         settings = {name: remote[name] for name in ("CLAWDBOT_STATE_DIR", "PYTHONPATH", "LANG")}
         settings["PATH"] = f"{self.programs}:/usr/bin:/bin"
-        (folder / "sshd_config").write_text("\n".join([
-            f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {folder / 'host'}", "PidFile none",
-            f"AuthorizedKeysFile {folder / 'authorized'}", "StrictModes no", "UsePAM no", "PasswordAuthentication no",
-            "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password", "PrintMotd no",
-            "SetEnv " + " ".join(f'"{name}={value}"' for name, value in settings.items()), ""]))
-        (folder / "ssh_config").write_text("\n".join([
-            "Host stranger", "  UserKnownHostsFile /dev/null", "Host locked-out", f"  IdentityFile {folder / 'other'}",
-            "Host shut", f"  Port {free_port()}",
-            "Host box stranger shut", f"  IdentityFile {folder / 'user'}",
-            "Host box stranger locked-out shut", "  HostName 127.0.0.1", f"  Port {self.port}",
-            "Host *", "  IdentitiesOnly yes", "  IdentityAgent none", "  GlobalKnownHostsFile /dev/null",
-            f"  UserKnownHostsFile {folder / 'known'}", "  StrictHostKeyChecking yes", ""]))
+        (folder / "sshd_config").write_text(
+            "\n".join(
+                [
+                    f"Port {self.port}",
+                    "ListenAddress 127.0.0.1",
+                    f"HostKey {folder / 'host'}",
+                    "PidFile none",
+                    f"AuthorizedKeysFile {folder / 'authorized'}",
+                    "StrictModes no",
+                    "UsePAM no",
+                    "PasswordAuthentication no",
+                    "KbdInteractiveAuthentication no",
+                    "PermitRootLogin prohibit-password",
+                    "PrintMotd no",
+                    "SetEnv " + " ".join(f'"{name}={value}"' for name, value in settings.items()),
+                    "",
+                ]
+            )
+        )
+        (folder / "ssh_config").write_text(
+            "\n".join(
+                [
+                    "Host stranger",
+                    "  UserKnownHostsFile /dev/null",
+                    "Host locked-out",
+                    f"  IdentityFile {folder / 'other'}",
+                    "Host shut",
+                    f"  Port {free_port()}",
+                    "Host box stranger shut",
+                    f"  IdentityFile {folder / 'user'}",
+                    "Host box stranger locked-out shut",
+                    "  HostName 127.0.0.1",
+                    f"  Port {self.port}",
+                    "Host *",
+                    "  IdentitiesOnly yes",
+                    "  IdentityAgent none",
+                    "  GlobalKnownHostsFile /dev/null",
+                    f"  UserKnownHostsFile {folder / 'known'}",
+                    "  StrictHostKeyChecking yes",
+                    "",
+                ]
+            )
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,8 +93,11 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd wants it; the service makes it at boot
         with (self.folder / "sshd.log").open("ab") as log:
-            self._process = subprocess.Popen([require("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")],
-                                             stdin=subprocess.DEVNULL, stderr=log)
+            self._process = subprocess.Popen(
+                [require("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+            )
         ends = time.monotonic() + START_S
         scan = ["ssh-keyscan", "-T", "1", "-p", str(self.port), "127.0.0.1"]
         while subprocess.run(scan, capture_output=True, check=False).stdout == b"":

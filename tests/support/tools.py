@@ -98,8 +98,11 @@ def _node_version(path: str) -> tuple[int, ...]:
 
 def _playwright_chromium() -> str | None:
     """The newest Chromium in Playwright's download folder; asking Playwright itself would start its driver (0.5 s)."""
-    folders = {"linux": "~/.cache/ms-playwright", "darwin": "~/Library/Caches/ms-playwright",
-               "win32": "~/AppData/Local/ms-playwright"}
+    folders = {
+        "linux": "~/.cache/ms-playwright",
+        "darwin": "~/Library/Caches/ms-playwright",
+        "win32": "~/AppData/Local/ms-playwright",
+    }
     folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or folders.get(sys.platform, "")).expanduser()
     programs = ("chrome-*/chrome", "chrome-*/chrome.exe", "chrome-*/*.app/Contents/MacOS/*")
     found = [path for program in programs for path in folder.glob(f"chromium-*/{program}")]
@@ -118,9 +121,13 @@ TOOLS = {
     "ffmpeg": Tool(lambda: shutil.which("ffmpeg"), "apt-get install ffmpeg"),
     "espeak-ng": Tool(lambda: shutil.which("espeak-ng"), "apt-get install espeak-ng"),
     "hub-proxy": Tool(lambda: str(HUB_PROXY) if HUB_PROXY.exists() else None, "`npm ci` in the project's root"),
-    "sshd": Tool(lambda: shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin"),
-                 "apt-get install openssh-server"),
-    "nginx": Tool(lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin"),
-                  "apt-get install nginx-light"),
+    "sshd": Tool(
+        lambda: shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin"),
+        "apt-get install openssh-server",
+    ),
+    "nginx": Tool(
+        lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin"),
+        "apt-get install nginx-light",
+    ),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

@@ -51,9 +51,16 @@ async def take(
 ) -> Turn:
     """Run a turn in which waiting takes no time."""
     turn = Turn(Outcome("failed", "error"), Reply())
-    turn.outcome = await run_turn(provider, request(text, **fields), turn.reply, turn.events.append,
-                                  policy=policy or RetryPolicy(), sleep=turn.clock.sleep, clock=turn.clock,
-                                  random=lambda: random)
+    turn.outcome = await run_turn(
+        provider,
+        request(text, **fields),
+        turn.reply,
+        turn.events.append,
+        policy=policy or RetryPolicy(),
+        sleep=turn.clock.sleep,
+        clock=turn.clock,
+        random=lambda: random,
+    )
     return turn
 
 

@@ -59,16 +59,27 @@ class Wire:
         self._reader = asyncio.create_task(self._read())
 
     async def handshake(
-        self, *, token: str | None = None, password: str | None = None, caps: Sequence[str] = (),
-        scopes: Sequence[str] | None = tuple(SCOPES), locale: str | None = None, minimum: int = 3, maximum: int = 3,
+        self,
+        *,
+        token: str | None = None,
+        password: str | None = None,
+        caps: Sequence[str] = (),
+        scopes: Sequence[str] | None = tuple(SCOPES),
+        locale: str | None = None,
+        minimum: int = 3,
+        maximum: int = 3,
     ) -> dict[str, Any]:
         """Challenge, connect, hello. Raises ``WireError`` when refused."""
         self.start()
         await self.wait("connect.challenge")
         auth = {k: v for k, v in (("token", token), ("password", password)) if v is not None}
         params: dict[str, Any] = {
-            "minProtocol": minimum, "maxProtocol": maximum, "caps": list(caps), "role": "operator",
-            "client": {"id": "test", "version": "1", "platform": "linux", "mode": "backend"}}
+            "minProtocol": minimum,
+            "maxProtocol": maximum,
+            "caps": list(caps),
+            "role": "operator",
+            "client": {"id": "test", "version": "1", "platform": "linux", "mode": "backend"},
+        }
         if auth:
             params["auth"] = auth
         if scopes is not None:
@@ -119,7 +130,8 @@ class Wire:
         """``chat.send``: the run id and the answer."""
         run_id = run_id or uuid.uuid4().hex
         return run_id, await self.call(
-            "chat.send", {"sessionKey": key, "message": text, "idempotencyKey": run_id, **fields})
+            "chat.send", {"sessionKey": key, "message": text, "idempotencyKey": run_id, **fields}
+        )
 
     async def ask(self, text: str, *, key: str = "main", run_id: str | None = None, **fields: Any) -> dict[str, Any]:
         """``chat.send`` and wait for the run's last event; its payload."""
@@ -133,7 +145,11 @@ class Wire:
         return payload
 
     async def wait(
-        self, event: str, match: Callable[[dict[str, Any]], bool] = lambda payload: True, *, timeout: float = WAIT_S,
+        self,
+        event: str,
+        match: Callable[[dict[str, Any]], bool] = lambda payload: True,
+        *,
+        timeout: float = WAIT_S,
     ) -> dict[str, Any]:
         """The first event frame, seen already or to come, that matches."""
 
@@ -153,8 +169,11 @@ class Wire:
 
     def deltas(self, run_id: str) -> list[dict[str, Any]]:
         """The ``chat`` deltas of a run so far."""
-        return [f["payload"] for f in self.events
-                if f["event"] == "chat" and f["payload"]["runId"] == run_id and f["payload"]["state"] == "delta"]
+        return [
+            f["payload"]
+            for f in self.events
+            if f["event"] == "chat" and f["payload"]["runId"] == run_id and f["payload"]["state"] == "delta"
+        ]
 
     async def closed(self, timeout: float = WAIT_S) -> int | None:
         """Wait until the server has closed; the close code."""

@@ -44,7 +44,8 @@ RESTING = """(scroller) => new Promise((done) => {
 """Where the conversation stands, once it has stood still for five frames: pixels from its beginning and to its end."""
 _LOST = re.compile(
     r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)|"
-    r"error occurred when fetching the script")  # the worker, asked for news while nobody is there
+    r"error occurred when fetching the script"
+)  # the worker, asked for news while nobody is there
 
 
 class Chat:

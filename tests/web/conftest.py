@@ -52,15 +52,20 @@ def visit(browser: Browser) -> Iterator[Callable[..., Chat]]:
     visits: list[Chat] = []
 
     def open_page(
-        gateway: GatewayProcess, *, session: str = "", login: bool = True, path: str = "", **options: Any,
+        gateway: GatewayProcess,
+        *,
+        session: str = "",
+        login: bool = True,
+        path: str = "",
+        **options: Any,
     ) -> Chat:
         options = {"viewport": {"width": 1100, "height": 760}, "locale": "en-US", "reduced_motion": "reduce", **options}
         context = browser.new_context(**options)
         context.set_default_timeout(PATIENCE_MS)
         if login:
             answer = context.request.post(
-                gateway.url + "auth/login", data={"token": gateway.token},
-                headers={"Origin": gateway.url.rstrip("/")})
+                gateway.url + "auth/login", data={"token": gateway.token}, headers={"Origin": gateway.url.rstrip("/")}
+            )
             assert answer.status == 204
         chat = Chat(context.new_page(), gateway)
         visits.append(chat)

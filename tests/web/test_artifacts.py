@@ -74,9 +74,14 @@ HOST = """content => {
 """What the page does, on a page that has no policy of its own: a JupyterLab."""
 
 
-@pytest.mark.parametrize("leave", [
-    f"<script>location = '{FAR}here'</script>", f"<meta http-equiv=refresh content='0;url={FAR}here'>",
-    f"<a href='{FAR}here'>x</a><script>document.querySelector('a').click()</script>"])
+@pytest.mark.parametrize(
+    "leave",
+    [
+        f"<script>location = '{FAR}here'</script>",
+        f"<meta http-equiv=refresh content='0;url={FAR}here'>",
+        f"<a href='{FAR}here'>x</a><script>document.querySelector('a').click()</script>",
+    ],
+)
 def test_a_document_cannot_leave_for_another_address_in_a_jupyterlab_either(browser, standing_gateway, leave):
     with browser.new_context(service_workers="block") as context:
         page, gone = context.new_page(), []

@@ -31,16 +31,19 @@ def test_each_kind_is_shown_as_what_it_is_with_what_the_assistant_saw(visit, scr
     chat.composer.press("Enter")
     expect(chat.replies.last).to_contain_text("Five files.", timeout=30_000)
 
-    shown = {kind: chat.page.locator(f".media[data-kind={kind}]") for kind in
-             ("image", "audio", "video", "document", "file")}
+    shown = {
+        kind: chat.page.locator(f".media[data-kind={kind}]") for kind in ("image", "audio", "video", "document", "file")
+    }
     for kind, figure in shown.items():
         assert figure.count() == 1, kind
     expect(shown["image"].locator("img")).not_to_have_js_property("naturalWidth", 0)
     for kind, seconds in (("audio", 2), ("video", 2)):
         player = shown[kind].locator("audio, video")
         player.scroll_into_view_if_needed()
-        player.evaluate("player => player.readyState || new Promise((go) => "
-                        "player.addEventListener('loadedmetadata', go, { once: true }))")
+        player.evaluate(
+            "player => player.readyState || new Promise((go) => "
+            "player.addEventListener('loadedmetadata', go, { once: true }))"
+        )
         assert abs(player.evaluate("player => player.duration") - seconds) < 0.5, kind
 
     shown["image"].get_by_role("button").click()

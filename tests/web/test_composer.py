@@ -389,8 +389,13 @@ def test_an_input_method_is_left_alone_while_the_page_is_busy(chat):
 
 
 def test_a_phone_has_enter_for_lines_and_no_keyboard_over_the_field(visit, standing_gateway):
-    chat = visit(standing_gateway, session="composer-phone", viewport={"width": 360, "height": 700}, has_touch=True,
-                 is_mobile=True).ready()
+    chat = visit(
+        standing_gateway,
+        session="composer-phone",
+        viewport={"width": 360, "height": 700},
+        has_touch=True,
+        is_mobile=True,
+    ).ready()
     expect(chat.composer).not_to_be_focused()
     chat.composer.press_sequentially("one")
     chat.composer.press("Enter")
@@ -413,8 +418,9 @@ def test_a_phone_has_enter_for_lines_and_no_keyboard_over_the_field(visit, stand
 
 @pytest.mark.parametrize(("locale", "scheme"), [("en-US", "dark"), ("ko-KR", "light")])
 def test_axe_finds_nothing_around_the_field(visit, standing_gateway, locale, scheme):
-    chat = visit(standing_gateway, session=f"composer-axe-{scheme}", locale=locale, color_scheme=scheme,
-                 bypass_csp=True).ready()
+    chat = visit(
+        standing_gateway, session=f"composer-axe-{scheme}", locale=locale, color_scheme=scheme, bypass_csp=True
+    ).ready()
     choose(chat, "a.png", "image/png", picture())
     expect(chips(chat, "ready")).to_have_count(1)
     choose(chat, "big.txt", "text/plain", b"x" * (5 * 1024 * 1024 + 1))

@@ -21,8 +21,9 @@ def ime(chat):
     class Ime:
         def compose(self, *steps: str) -> None:
             for text in steps:
-                session.send("Input.imeSetComposition",
-                             {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
+                session.send(
+                    "Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)}
+                )
 
         def enter(self, key: str = "Process") -> None:
             session.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **ENTER, "key": key})

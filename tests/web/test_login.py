@@ -88,14 +88,20 @@ def test_s1_an_address_cannot_send_the_page_and_its_login_elsewhere(visit, stand
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         elsewhere.setblocking(False)
         target = f"127.0.0.1:{elsewhere.getsockname()[1]}"
-        chat = visit(standing_gateway, login=False,
-                     path=f"chat?token={standing_gateway.token}&gatewayUrl=ws://{target}#gatewayUrl=ws://{target}").ready()
+        chat = visit(
+            standing_gateway,
+            login=False,
+            path=f"chat?token={standing_gateway.token}&gatewayUrl=ws://{target}#gatewayUrl=ws://{target}",
+        ).ready()
         assert "token" not in chat.page.url
         # nor by force: the policy of the page does not let a socket or a request out
-        refused = chat.page.evaluate("""async (target) => {
+        refused = chat.page.evaluate(
+            """async (target) => {
             try { new WebSocket(`ws://${target}/`); } catch { /* as good */ }
             return fetch(`http://${target}/`).catch(() => "refused");
-        }""", target)
+        }""",
+            target,
+        )
         assert refused == "refused" and "connect-src 'self'" in " ".join(chat.complaints)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()

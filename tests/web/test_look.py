@@ -24,8 +24,11 @@ def problems(chat) -> list[str]:
     if not chat.page.evaluate("'axe' in window"):
         chat.page.evaluate(axe.read_text(encoding="utf-8"))
     found = chat.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    return [f"{violation['id']}: {node['html'][:120]} {node['failureSummary']}"
-            for violation in found["violations"] for node in violation["nodes"]]
+    return [
+        f"{violation['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
 
 
 def overflow(chat) -> list[str]:
@@ -46,8 +49,13 @@ def test_axe_finds_nothing(visit, standing_gateway, language, scheme):
     chat = visit(standing_gateway, login=False, locale=LANGUAGES[language], color_scheme=scheme, bypass_csp=True)
     expect(chat.page.locator("#secret")).to_be_visible()
     assert problems(chat) == []
-    chat = visit(standing_gateway, session=f"axe-{language}-{scheme}", locale=LANGUAGES[language], color_scheme=scheme,
-                 bypass_csp=True).ready()
+    chat = visit(
+        standing_gateway,
+        session=f"axe-{language}-{scheme}",
+        locale=LANGUAGES[language],
+        color_scheme=scheme,
+        bypass_csp=True,
+    ).ready()
     assert problems(chat) == []
     chat.ask("markdown")
     chat.send("error 529 [[first_ms=0]]")
@@ -90,8 +98,14 @@ def test_axe_finds_nothing(visit, standing_gateway, language, scheme):
 
 @pytest.mark.parametrize("width", [360, 390])
 def test_a_phone_has_everything_and_nothing_sticks_out(visit, standing_gateway, width):
-    chat = visit(standing_gateway, session=f"phone-{width}", viewport={"width": width, "height": 740}, has_touch=True,
-                 is_mobile=True, locale="ko-KR").ready()
+    chat = visit(
+        standing_gateway,
+        session=f"phone-{width}",
+        viewport={"width": width, "height": 740},
+        has_touch=True,
+        is_mobile=True,
+        locale="ko-KR",
+    ).ready()
     assert overflow(chat) == []
     chat.write("표 table and a-very-long-word-" + "x" * 120)
     chat.page.locator(".send").tap()
@@ -111,8 +125,9 @@ def test_a_phone_has_everything_and_nothing_sticks_out(visit, standing_gateway, 
 
 
 def test_targets_on_a_phone_are_large_enough_for_a_finger(visit, standing_gateway):
-    chat = visit(standing_gateway, session="targets", viewport={"width": 390, "height": 740}, has_touch=True,
-                 is_mobile=True).ready()
+    chat = visit(
+        standing_gateway, session="targets", viewport={"width": 390, "height": 740}, has_touch=True, is_mobile=True
+    ).ready()
     chat.write("x")
     for name in ("Show sessions", "New session", "Send"):
         box = chat.page.get_by_role("button", name=name, exact=True).last.bounding_box()

@@ -31,8 +31,9 @@ class Behind:
 def behind(tmp_path_factory):
     folder = tmp_path_factory.mktemp("behind")
     lab = JupyterProcess(folder / "lab", base_url="/team/lab/")
-    own = GatewayProcess(folder / "own", config={"gateway": {
-        "trustedProxies": ["127.0.0.1"], "controlUi": {"basePath": "/claude"}}})
+    own = GatewayProcess(
+        folder / "own", config={"gateway": {"trustedProxies": ["127.0.0.1"], "controlUi": {"basePath": "/claude"}}}
+    )
     bare = GatewayProcess(folder / "bare", config={})
     nginx = Nginx(folder / "nginx")
     urls = {
@@ -57,8 +58,9 @@ def behind(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, request):
-    context = browser.new_context(ignore_https_errors=True, locale=getattr(request, "param", "en-US"),
-                                  viewport={"width": 1100, "height": 760})
+    context = browser.new_context(
+        ignore_https_errors=True, locale=getattr(request, "param", "en-US"), viewport={"width": 1100, "height": 760}
+    )
     context.set_default_timeout(20_000)
     yield context.new_page()
     context.close()
@@ -112,8 +114,13 @@ def test_an_unknown_proxy_before_our_own_port_is_told_with_a_command_that_mends_
     card = page.locator("clawdbot-login")
     expect(card.get_by_role("heading")).to_have_text(KOREAN[locale])
     expect(card.locator("code")).to_have_text("clawdbot config set gateway.trustedProxies '[\"127.0.0.1\"]'")
-    subprocess.run([*trusts, "set", "gateway.trustedProxies", '["127.0.0.1"]'], env=behind.bare.environment, cwd=ROOT,
-                   timeout=60, check=True)
+    subprocess.run(
+        [*trusts, "set", "gateway.trustedProxies", '["127.0.0.1"]'],
+        env=behind.bare.environment,
+        cwd=ROOT,
+        timeout=60,
+        check=True,
+    )
     card.get_by_role("button", name="Try again").or_(card.get_by_role("button", name="다시 시도")).click()
     log_in(page, behind.bare.token)
     talks(page)

@@ -9,8 +9,9 @@ SELECT = """([row, selector]) => {
     const root = document.querySelector("clawdbot-chat").shadowRoot;
     getSelection().selectAllChildren([...root.querySelectorAll("article.assistant")].at(row).querySelector(selector));
 }"""
-LONG = "\n\n".join(f"```python\ndef f{n}():\n    return {n}\n```\n\n" + "\n\n".join(["A line."] * 12)
-                   for n in range(30))
+LONG = "\n\n".join(
+    f"```python\ndef f{n}():\n    return {n}\n```\n\n" + "\n\n".join(["A line."] * 12) for n in range(30)
+)
 
 
 def test_a_footnote_is_reached_and_left_by_keyboard(visit, standing_gateway):
@@ -82,8 +83,13 @@ def test_what_is_selected_is_quoted_behind_the_draft_by_button_or_by_key(visit, 
 
 
 def test_on_a_phone_the_button_is_below_the_selection(visit, standing_gateway):
-    chat = visit(standing_gateway, session="quoting-phone", viewport={"width": 390, "height": 740}, has_touch=True,
-                 is_mobile=True).ready()
+    chat = visit(
+        standing_gateway,
+        session="quoting-phone",
+        viewport={"width": 390, "height": 740},
+        has_touch=True,
+        is_mobile=True,
+    ).ready()
     chat.write("[[text=start]]")
     chat.page.locator(".send").tap()
     expect(chat.replies).to_have_text("start")

@@ -127,8 +127,9 @@ def test_what_a_message_says_is_shown_as_text(chat):
     expect(hits(chat).locator("img, b")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("name", "ending"), [
-    ("Markdown", ".md"), ("HTML", ".html"), ("Jupyter Notebook", ".ipynb"), ("JSON", ".json")])
+@pytest.mark.parametrize(
+    ("name", "ending"), [("Markdown", ".md"), ("HTML", ".html"), ("Jupyter Notebook", ".ipynb"), ("JSON", ".json")]
+)
 def test_a_conversation_is_saved_as_a_file(chat, tmp_path: Path, name, ending):
     chat.act("Main session", "Export")
     dialog = chat.page.get_by_role("dialog", name="Export conversation")

@@ -45,9 +45,32 @@ from .sight import sight_of
 from .types import ACCEPT, clean_name
 
 __all__ = [
-    "ACCEPT", "Block", "DocumentBlock", "Facts", "Identified", "ImageBlock", "Kind", "MediaError", "MediaFile",
-    "MediaSettings", "ModelSight", "Note", "Picture", "Progress", "TextBlock", "Understood", "cache_key", "clean_name",
-    "identify", "pack", "pages_asked", "probe", "sight_of", "thumbnail", "understand", "unpack",
+    "ACCEPT",
+    "Block",
+    "DocumentBlock",
+    "Facts",
+    "Identified",
+    "ImageBlock",
+    "Kind",
+    "MediaError",
+    "MediaFile",
+    "MediaSettings",
+    "ModelSight",
+    "Note",
+    "Picture",
+    "Progress",
+    "TextBlock",
+    "Understood",
+    "cache_key",
+    "clean_name",
+    "identify",
+    "pack",
+    "pages_asked",
+    "probe",
+    "sight_of",
+    "thumbnail",
+    "understand",
+    "unpack",
 ]
 
 PROBE = jobs.Limits(seconds=20, cpu_seconds=15)
@@ -112,8 +135,14 @@ async def understand(
             is no error: the model is then told that it cannot hear.
     """
     key = cache_key(file, sight=sight, settings=settings, pages=pages)
-    job = jobs.job_for(file, "understand", READ_VIDEO if file.kind in ("audio", "video") else READ,
-                       settings=msgspec.structs.replace(settings, audio_api_key=""), sight=sight, pages=pages)
+    job = jobs.job_for(
+        file,
+        "understand",
+        READ_VIDEO if file.kind in ("audio", "video") else READ,
+        settings=msgspec.structs.replace(settings, audio_api_key=""),
+        sight=sight,
+        pages=pages,
+    )
     if file.kind in ("audio", "video"):
         understood = await transcripts.understand(job, settings, on_progress)
     else:

@@ -57,8 +57,14 @@ as, and what is sent of it is made anew from that reading."""
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _HEIF = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 _ARCHIVES = {
-    "application/zip", "application/gzip", "application/x-7z-compressed", "application/vnd.rar", "application/x-bzip2",
-    "application/x-xz", "application/zstd", "application/x-tar",
+    "application/zip",
+    "application/gzip",
+    "application/x-7z-compressed",
+    "application/vnd.rar",
+    "application/x-bzip2",
+    "application/x-xz",
+    "application/zstd",
+    "application/x-tar",
 }
 _OFFICE = {
     "word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -119,7 +125,7 @@ def _iso_media(head: bytes) -> str:
     """MP4 and its family, by the brands of its first box."""
     brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
     if brand in _HEIF:
-        compatible = head[16:max(16, int.from_bytes(head[:4], "big"))][:256]
+        compatible = head[16 : max(16, int.from_bytes(head[:4], "big"))][:256]
         return "image/avif" if b"avif" in compatible else "image/heic"
     if brand in (b"avif", b"avis"):
         return "image/avif"
@@ -141,11 +147,19 @@ def _inside_zip(path: Path, name: str, size: int) -> str | None:
             declared = archive.read("mimetype") if _small(archive, "mimetype") else b""
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
         raise MediaError("MEDIA_TRUNCATED", name=name) from None
-    kind = next((mime for folder, mime in _OFFICE.items()
-                 if "[Content_Types].xml" in names and any(n.startswith(folder) for n in names)), None)
-    kind = kind or {b"application/epub+zip": "application/epub+zip", b"application/hwp+zip": "application/x-hwp",
-                    b"application/vnd.oasis.opendocument.text": "application/vnd.oasis.opendocument.text",
-                    }.get(declared.strip())
+    kind = next(
+        (
+            mime
+            for folder, mime in _OFFICE.items()
+            if "[Content_Types].xml" in names and any(n.startswith(folder) for n in names)
+        ),
+        None,
+    )
+    kind = kind or {
+        b"application/epub+zip": "application/epub+zip",
+        b"application/hwp+zip": "application/x-hwp",
+        b"application/vnd.oasis.opendocument.text": "application/vnd.oasis.opendocument.text",
+    }.get(declared.strip())
     unpacked = sum(entry.file_size for entry in entries)
     if kind and (len(entries) > MAX_ZIP_ENTRIES or unpacked > min(MAX_ZIP_BYTES, max(size, 10_000) * MAX_ZIP_RATIO)):
         raise MediaError("MEDIA_BOMB", name=name, size=size, unpacked=unpacked)
@@ -164,7 +178,8 @@ def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | No
     known = EXTENSIONS.get(ending)
     ends = head + tail
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (
-            ending == "ipynb" or (re.search(rb'"nbformat"\s*:\s*\d', ends) and b'"cells"' in ends)):
+        ending == "ipynb" or (re.search(rb'"nbformat"\s*:\s*\d', ends) and b'"cells"' in ends)
+    ):
         return "application/x-ipynb+json"
     if known in TEXT_TYPES and known != "application/x-ipynb+json":
         return known
@@ -173,8 +188,9 @@ def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | No
 
 def _texty(head: bytes) -> bool:
     """Could this be text, in any encoding? UTF-16 and UTF-32 are known by their mark or by every other byte being 0."""
-    if head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE,
-                        codecs.BOM_UTF32_BE)):
+    if head.startswith(
+        (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+    ):
         return True
     if b"\x00" in head:
         even, odd = head[0::2], head[1::2]
@@ -202,9 +218,21 @@ def _same(one: str, other: str) -> bool:
 
     def plain(mime: str) -> str:
         name = mime.split(";", maxsplit=1)[0].strip().lower().partition("/")[2].removeprefix("x-")
-        return {"m4a": "mp4", "quicktime": "mp4", "mp3": "mpeg", "wave": "wav", "vnd.wave": "wav", "jpg": "jpeg",
-                "heif": "heic", "matroska": "webm", "pjpeg": "jpeg", "m4v": "mp4", "aif": "aiff", "opus": "ogg",
-                "ms-bmp": "bmp"}.get(name, name)
+        return {
+            "m4a": "mp4",
+            "quicktime": "mp4",
+            "mp3": "mpeg",
+            "wave": "wav",
+            "vnd.wave": "wav",
+            "jpg": "jpeg",
+            "heif": "heic",
+            "matroska": "webm",
+            "pjpeg": "jpeg",
+            "m4v": "mp4",
+            "aif": "aiff",
+            "opus": "ogg",
+            "ms-bmp": "bmp",
+        }.get(name, name)
 
     return plain(one) == plain(other)
 

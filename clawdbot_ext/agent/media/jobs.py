@@ -36,8 +36,20 @@ STDERR_KEPT = 4000
 AT_ONCE = 2
 """Workers at a time, on one event loop: the others wait. Short tasks have a queue of their own, so that an upload is
 not held up by a video that somebody else asked about."""
-_PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH",
-           "PYTHONHOME", "XDG_CACHE_HOME")
+_PASSED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TMPDIR",
+    "TZ",
+    "SYSTEMROOT",
+    "LD_LIBRARY_PATH",
+    "PYTHONHOME",
+    "XDG_CACHE_HOME",
+)
 _PASSED_STARTS = ("HF_", "HUGGINGFACE_", "CUDA_", "NVIDIA_", "OMP_")
 """Environment variables that the worker gets: none of them a key of ours (``HF_TOKEN`` is the model hub's)."""
 
@@ -140,8 +152,16 @@ async def run(job: Job, on_progress: Callable[[Progress], None] | None = None) -
     """
     async with _turn(job), scratch() as folder:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "from clawdbot_ext.agent.media.worker import main; main()",
-            stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=folder, env=environment(), start_new_session=True)
+            sys.executable,
+            "-c",
+            "from clawdbot_ext.agent.media.worker import main; main()",
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=folder,
+            env=environment(),
+            start_new_session=True,
+        )
         try:
             return await asyncio.wait_for(_converse(process, job, on_progress), job.limits.seconds)
         except asyncio.TimeoutError:
@@ -203,8 +223,7 @@ def _crashed(job: Job, status: int, last_words: str) -> MediaError:
 
 def environment() -> dict[str, str]:
     """The worker's environment."""
-    kept = {name: value for name, value in os.environ.items()
-            if name in _PASSED or name.startswith(_PASSED_STARTS)}
+    kept = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_STARTS)}
     paths = [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -220,7 +239,8 @@ async def end(process: Process) -> None:
 
 
 _turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, asyncio.Semaphore]] = (
-    weakref.WeakKeyDictionary())
+    weakref.WeakKeyDictionary()
+)
 
 
 def _turn(job: Job) -> asyncio.Semaphore:
@@ -237,7 +257,6 @@ async def scratch() -> AsyncIterator[str]:
         yield folder.name
     finally:
         folder.cleanup()
-
 
 
 def job_for(file: MediaFile, task: Task, limits: Limits, **more: Any) -> Job:

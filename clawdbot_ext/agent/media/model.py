@@ -153,13 +153,20 @@ class MediaSettings(msgspec.Struct, frozen=True):
     def of(cls, config: Config) -> MediaSettings:
         """The values in force."""
         return cls(
-            audio_engine=config["media.audio.engine"], audio_command=tuple(config["media.audio.command"]),
-            audio_url=config["media.audio.baseUrl"], audio_api_key=config["media.audio.apiKey"],
-            audio_model=config["media.audio.model"], audio_language=config["media.audio.language"],
-            audio_device=config["media.audio.device"], audio_timeout_s=config["media.audio.timeoutSeconds"],
-            audio_max_minutes=config["media.audio.maxMinutes"], video_max_frames=config["media.video.maxFrames"],
-            image_max_edge=config["media.image.maxEdge"], pdf_max_pages=config["media.pdf.maxPages"],
-            pdf_mode=config["media.pdf.mode"])
+            audio_engine=config["media.audio.engine"],
+            audio_command=tuple(config["media.audio.command"]),
+            audio_url=config["media.audio.baseUrl"],
+            audio_api_key=config["media.audio.apiKey"],
+            audio_model=config["media.audio.model"],
+            audio_language=config["media.audio.language"],
+            audio_device=config["media.audio.device"],
+            audio_timeout_s=config["media.audio.timeoutSeconds"],
+            audio_max_minutes=config["media.audio.maxMinutes"],
+            video_max_frames=config["media.video.maxFrames"],
+            image_max_edge=config["media.image.maxEdge"],
+            pdf_max_pages=config["media.pdf.maxPages"],
+            pdf_mode=config["media.pdf.mode"],
+        )
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 _RANGES = (
-    re.compile(r"\b(?:pages?|pp?\.)\s{0,4}(\d{1,5})"
-               r"(?:\s{0,4}(?:-|–|—|~|to|through|until|and)\s{0,4}(\d{1,5}))?", re.IGNORECASE),
+    re.compile(
+        r"\b(?:pages?|pp?\.)\s{0,4}(\d{1,5})"
+        r"(?:\s{0,4}(?:-|–|—|~|to|through|until|and)\s{0,4}(\d{1,5}))?",
+        re.IGNORECASE,
+    ),
     re.compile(r"(\d{1,5})\s{0,4}(?:쪽|페이지)?\s{0,4}(?:-|–|—|~|부터|에서)\s{0,4}(\d{1,5})\s{0,4}(?:쪽|페이지)"),
     re.compile(r"(\d{1,5})\s{0,4}(?:쪽|페이지)()"),
 )

@@ -21,8 +21,9 @@ from .model import ModelSight
 PATCH = 28
 """Pixels at a side that make one token."""
 SMALL_WINDOW = 200_000
-_STANDARD_RESOLUTION = frozenset({
-    "claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5"})
+_STANDARD_RESOLUTION = frozenset(
+    {"claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5"}
+)
 _MANY = 20
 _MANY_EDGE = 2000
 SHARE = 0.4
@@ -52,14 +53,18 @@ def sight_of(model: ModelInfo, *, attachments: int = 1, images_before: int = 0) 
         edge = min(edge, _MANY_EDGE)
     budget = min(MOST_TOKENS, int(model.context_window * SHARE)) // count
     return ModelSight(
-        images=images, documents=images and claude, image_edge=edge, image_tokens=tokens, max_images=most,
+        images=images,
+        documents=images and claude,
+        image_edge=edge,
+        image_tokens=tokens,
+        max_images=most,
         pdf_pages=100 if model.context_window <= SMALL_WINDOW else 600,
-        pdf_bytes=20_000_000 // count, tokens=max(1000, budget))
+        pdf_bytes=20_000_000 // count,
+        tokens=max(1000, budget),
+    )
 
 
 def _standard(model_id: str) -> bool:
     """Is it a model from before the higher resolution?"""
     known = lookup(model_id)
     return known.id in _STANDARD_RESOLUTION if known is not None else "claude-3" in model_id or "-4-2" in model_id
-
-

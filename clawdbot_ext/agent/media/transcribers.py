@@ -40,7 +40,8 @@ _SECRETS = ("ANTHROPIC_", "CLAWDBOT_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", 
 def choose(settings: MediaSettings) -> Engine | None:
     """The engine to use, ``None`` when there is none or it is switched off."""
     ready: dict[Engine, bool] = {
-        "command": bool(settings.audio_command), "http": bool(settings.audio_url),
+        "command": bool(settings.audio_command),
+        "http": bool(settings.audio_url),
         "whisper": importlib.util.find_spec("faster_whisper") is not None,
     }
     if settings.audio_engine != "auto":
@@ -88,23 +89,28 @@ async def _command(job: Job, sound: Sound, settings: MediaSettings) -> Transcrip
     async with jobs.scratch() as folder:
         media = Path(folder) / f"media{_ending(job.mime_type)}"
         media.symlink_to(job.path)
-        values = {"{{MediaPath}}": str(media), "{{WavPath}}": sound.wav or str(media), "{{OutputDir}}": folder,
-                  "{{Language}}": settings.audio_language}
+        values = {
+            "{{MediaPath}}": str(media),
+            "{{WavPath}}": sound.wav or str(media),
+            "{{OutputDir}}": folder,
+            "{{Language}}": settings.audio_language,
+        }
         command = [_filled(part, values) for part in settings.audio_command]
         if not any(name in part for part in settings.audio_command for name in ("{{MediaPath}}", "{{WavPath}}")):
             command.append(str(media))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, cwd=folder, env=environment,
-                start_new_session=True)
+                *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, cwd=folder, env=environment, start_new_session=True
+            )
         except (OSError, ValueError) as exc:
             raise _failed(job, f"{command[0]}: {exc.strerror if isinstance(exc, OSError) else exc}") from None
         try:
             assert process.stdout is not None
             assert process.stderr is not None
             output, errors = await asyncio.gather(
-                _read(process.stdout, OUTPUT_KEPT), _read(process.stderr, OUTPUT_KEPT))
+                _read(process.stdout, OUTPUT_KEPT), _read(process.stderr, OUTPUT_KEPT)
+            )
             status = await process.wait()
         finally:
             await jobs.end(process)
@@ -199,8 +205,9 @@ async def _whisper(
     job: Job, sound: Sound, settings: MediaSettings, on_progress: Callable[[Progress], None] | None
 ) -> Transcript:
     """Run faster-whisper in a worker without a limit on memory. Its model is downloaded on first use, with progress."""
-    limits = jobs.Limits(seconds=settings.audio_timeout_s, cpu_seconds=settings.audio_timeout_s * (os.cpu_count() or 1),
-                         memory=None)
+    limits = jobs.Limits(
+        seconds=settings.audio_timeout_s, cpu_seconds=settings.audio_timeout_s * (os.cpu_count() or 1), memory=None
+    )
     wanted = msgspec.structs.replace(job, task="whisper", limits=limits, sound_to=sound.wav)
     transcript = (await jobs.run(wanted, on_progress)).transcript
     assert transcript is not None

@@ -28,9 +28,7 @@ CANNOT_HEAR = (
 )
 
 
-async def understand(
-    job: Job, settings: MediaSettings, on_progress: Callable[[Progress], None] | None
-) -> Understood:
+async def understand(job: Job, settings: MediaSettings, on_progress: Callable[[Progress], None] | None) -> Understood:
     """What a model is given of a recording or a video: read by the worker, then heard by a transcriber.
 
     A transcriber that fails costs the transcript, not the rest: the model gets the frames and facts, and the user a
@@ -96,8 +94,12 @@ def _with_sound(
         notes.append(Note("transcript_trimmed", {"until": clock(truncated)}))
     block = TextBlock(f"{text}\n{closing(job)}", bool(truncated))
     return msgspec.structs.replace(
-        seen, blocks=(*seen.blocks, block), notes=tuple(notes), tokens=seen.tokens + estimate(block.text),
-        transcriber=transcript.engine if transcript else None)
+        seen,
+        blocks=(*seen.blocks, block),
+        notes=tuple(notes),
+        tokens=seen.tokens + estimate(block.text),
+        transcriber=transcript.engine if transcript else None,
+    )
 
 
 def _spoken(sound: Sound, transcript: Transcript | None, notes: Sequence[Note], tokens: int) -> tuple[str, int]:
@@ -131,9 +133,17 @@ def _line(segment: Segment, timed: bool, *, short: bool) -> str:
 def described(sound: Sound) -> str:
     """A recording's facts as one line."""
     channels = {1: "mono", 2: "stereo"}.get(sound.channels, f"{sound.channels} channels")
-    loud = "digital silence" if sound.loudness_db is None else (
-        f"loudness {sound.loudness_db:.0f} dBFS (peak {sound.peak_db:.0f})" if sound.peak_db is not None
-        else f"loudness {sound.loudness_db:.0f} dBFS")
+    loud = (
+        "digital silence"
+        if sound.loudness_db is None
+        else (
+            f"loudness {sound.loudness_db:.0f} dBFS (peak {sound.peak_db:.0f})"
+            if sound.peak_db is not None
+            else f"loudness {sound.loudness_db:.0f} dBFS"
+        )
+    )
     silent = f", {sound.silent_part:.0%} of it silent" if sound.silent_part >= 0.05 and sound.loudness_db else ""
-    return (f"Duration {clock(sound.duration_ms, tenths=True)}, {sound.codec}, {sound.sample_rate} Hz, {channels}, "
-            f"{loud}{silent}.")
+    return (
+        f"Duration {clock(sound.duration_ms, tenths=True)}, {sound.codec}, {sound.sample_rate} Hz, {channels}, "
+        f"{loud}{silent}."
+    )

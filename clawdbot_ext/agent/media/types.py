@@ -38,16 +38,31 @@ _TEXT = {
 _OTHER: dict[Kind, dict[str, str]] = {
     "notebook": {"application/x-ipynb+json": "ipynb"},
     "image": {
-        "image/png": "png apng", "image/jpeg": "jpg jpeg jpe jfif", "image/gif": "gif", "image/webp": "webp",
-        "image/tiff": "tif tiff", "image/bmp": "bmp dib", "image/heic": "heic heif", "image/avif": "avif",
+        "image/png": "png apng",
+        "image/jpeg": "jpg jpeg jpe jfif",
+        "image/gif": "gif",
+        "image/webp": "webp",
+        "image/tiff": "tif tiff",
+        "image/bmp": "bmp dib",
+        "image/heic": "heic heif",
+        "image/avif": "avif",
     },
     "audio": {
-        "audio/mpeg": "mp3 mp2", "audio/wav": "wav wave", "audio/mp4": "m4a m4b", "audio/aac": "aac",
-        "audio/flac": "flac", "audio/ogg": "ogg oga opus", "audio/aiff": "aiff aif", "audio/webm": "weba",
+        "audio/mpeg": "mp3 mp2",
+        "audio/wav": "wav wave",
+        "audio/mp4": "m4a m4b",
+        "audio/aac": "aac",
+        "audio/flac": "flac",
+        "audio/ogg": "ogg oga opus",
+        "audio/aiff": "aiff aif",
+        "audio/webm": "weba",
         "audio/amr": "amr",
     },
     "video": {
-        "video/mp4": "mp4 m4v", "video/quicktime": "mov qt", "video/webm": "webm mkv", "video/x-msvideo": "avi",
+        "video/mp4": "mp4 m4v",
+        "video/quicktime": "mov qt",
+        "video/webm": "webm mkv",
+        "video/x-msvideo": "avi",
         "video/ogg": "ogv",
     },
     "document": {
@@ -63,12 +78,12 @@ _OTHER: dict[Kind, dict[str, str]] = {
 TEXT_TYPES = frozenset(_TEXT)
 """Types whose bytes are text to read as it is."""
 EXTENSIONS: dict[str, str] = {
-    ending: mime
-    for table in (_TEXT, *_OTHER.values()) for mime, endings in table.items() for ending in endings.split()
+    ending: mime for table in (_TEXT, *_OTHER.values()) for mime, endings in table.items() for ending in endings.split()
 }
 """What a name's ending (lower case, no dot) promises. ``hwp``, ``zip`` and the like promise nothing that is read."""
 _KINDS: dict[str, Kind] = {
-    **dict.fromkeys(_TEXT, "text"), **{mime: kind for kind, table in _OTHER.items() for mime in table},
+    **dict.fromkeys(_TEXT, "text"),
+    **{mime: kind for kind, table in _OTHER.items() for mime in table},
 }
 ACCEPT: tuple[str, ...] = tuple(sorted(f".{ending}" for ending in EXTENSIONS))
 """For a file chooser, as ``media.limits`` tells it."""
@@ -92,5 +107,5 @@ def clean_name(name: str) -> str:
     name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")).strip(" .")
     if len(name) > 200:
         ending = extension(name)[:20]
-        name = name[:199 - len(ending)] + "." + ending if ending else name[:200]
+        name = name[: 199 - len(ending)] + "." + ending if ending else name[:200]
     return name or "file"

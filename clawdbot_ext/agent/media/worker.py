@@ -24,9 +24,16 @@ from .jobs import Frame, Job, Limits, Refusal, Result
 from .model import Progress
 
 READERS = {
-    "image": "images", "audio": "sound", "video": "video", "text": "text", "notebook": "notebook",
-    "application/pdf": "pdf", "application/vnd.apache.parquet": "tables", "text/csv": "tables",
-    "text/tab-separated-values": "tables", "document": "office",
+    "image": "images",
+    "audio": "sound",
+    "video": "video",
+    "text": "text",
+    "notebook": "notebook",
+    "application/pdf": "pdf",
+    "application/vnd.apache.parquet": "tables",
+    "text/csv": "tables",
+    "text/tab-separated-values": "tables",
+    "document": "office",
 }
 """Which module of ``readers`` reads a type, or else a kind. Each has ``probe``, ``thumbnail`` and ``understand``, all
 three of ``(job, report)``; a module's ``whisper`` transcribes."""
@@ -70,8 +77,11 @@ def perform(job: Job, report: Report) -> Result:
 
 def restrict(limits: Limits) -> None:
     """Give this process its limits; what the system does not know is left out (macOS has no limit on memory)."""
-    wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, limits.cpu_seconds),
-              (resource.RLIMIT_FSIZE, 2_000_000_000)]
+    wanted = [
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_FSIZE, 2_000_000_000),
+    ]
     if limits.memory is not None:
         wanted.append((resource.RLIMIT_AS, limits.memory))
     for what, most in wanted:

@@ -41,8 +41,21 @@ Raises ``NotFound``, ``TooLarge``, ``Unavailable``.
 
 BLOCK_TYPES: Mapping[str, str] = {"text": "file"}
 """The type of a kind's block where that is another word: ``text`` is prose."""
-HINTED = frozenset({"MEDIA_TOO_LARGE", "MEDIA_TOO_MANY", "MEDIA_TOTAL_TOO_LARGE", "MEDIA_NOT_FOUND", "MEDIA_REMOVED",
-                    "MEDIA_QUOTA", "STORAGE_FULL", "HASH_MISMATCH", "BAD_BASE64", "BAD_ATTACHMENT", "NO_FILES"})
+HINTED = frozenset(
+    {
+        "MEDIA_TOO_LARGE",
+        "MEDIA_TOO_MANY",
+        "MEDIA_TOTAL_TOO_LARGE",
+        "MEDIA_NOT_FOUND",
+        "MEDIA_REMOVED",
+        "MEDIA_QUOTA",
+        "STORAGE_FULL",
+        "HASH_MISMATCH",
+        "BAD_BASE64",
+        "BAD_ATTACHMENT",
+        "NO_FILES",
+    }
+)
 """Reasons with a hint ``media.hint.<reason>`` in the catalogue."""
 
 
@@ -52,8 +65,9 @@ async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> l
     for attachment in given:
         require(gw.live(), "uploads" if attachment.path is None else "files")
     if len(given) > limits.max_count:
-        error = InvalidRequest(f"{len(given)} attachments; at most {limits.max_count}", reason="MEDIA_TOO_MANY",
-                               maxCount=limits.max_count)
+        error = InvalidRequest(
+            f"{len(given)} attachments; at most {limits.max_count}", reason="MEDIA_TOO_MANY", maxCount=limits.max_count
+        )
         raise explained(error, client.locale)
     found: list[Media] = []
     for number, attachment in enumerate(given):
@@ -65,8 +79,11 @@ async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> l
             found.append(media)
             total = sum(media.size for media in found)
             if total > limits.max_total:
-                raise TooLarge(f"the attachments take {total} bytes and more; at most {limits.max_total}",
-                               reason="MEDIA_TOTAL_TOO_LARGE", maxTotalBytes=limits.max_total)
+                raise TooLarge(
+                    f"the attachments take {total} bytes and more; at most {limits.max_total}",
+                    reason="MEDIA_TOTAL_TOO_LARGE",
+                    maxTotalBytes=limits.max_total,
+                )
         except GatewayError as exc:
             exc.facts = {"attachment": number, "name": attachment.file_name or attachment.path or "", **exc.facts}
             raise explained(exc, client.locale) from None
@@ -145,15 +162,30 @@ def request_part(found: Sequence[Media]) -> str:
 
 def content_of(text: str, found: Sequence[Media], locale: str | None) -> list[dict[str, Any]]:
     """The blocks of a user message: its files, then its text, if there is any."""
-    files = [{"type": BLOCK_TYPES.get(media.kind, media.kind), "mediaId": media.id, "name": media.name,
-             "mimeType": media.mime_type, "size": media.size, **facts_in(media, locale)} for media in found]
+    files = [
+        {
+            "type": BLOCK_TYPES.get(media.kind, media.kind),
+            "mediaId": media.id,
+            "name": media.name,
+            "mimeType": media.mime_type,
+            "size": media.size,
+            **facts_in(media, locale),
+        }
+        for media in found
+    ]
     return [*files, {"type": "text", "text": text}] if text.strip() or not files else files
 
 
 def described(media: Media, locale: str | None) -> dict[str, Any]:
     """A file as the HTTP routes tell it."""
-    return {"mediaId": media.id, "name": media.name, "mimeType": media.mime_type, "kind": media.kind,
-            "size": media.size, **facts_in(media, locale)}
+    return {
+        "mediaId": media.id,
+        "name": media.name,
+        "mimeType": media.mime_type,
+        "kind": media.kind,
+        "size": media.size,
+        **facts_in(media, locale),
+    }
 
 
 def facts_in(media: Media, locale: str | None) -> dict[str, Any]:
@@ -176,6 +208,7 @@ def explained(error: GatewayError, locale: str | None) -> GatewayError:
 
 def _numbers(error: GatewayError) -> dict[str, Any]:
     """Limits for the hints, in MB where they are bytes."""
-    megabytes = {name: f"{value / 1_048_576:g}" for name, value in error.facts.items()
-                 if name in ("maxBytes", "maxTotalBytes")}
+    megabytes = {
+        name: f"{value / 1_048_576:g}" for name, value in error.facts.items() if name in ("maxBytes", "maxTotalBytes")
+    }
     return {"maxCount": error.facts.get("maxCount", ""), "maxBytes": "", "maxTotalBytes": "", **megabytes}

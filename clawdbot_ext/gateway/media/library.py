@@ -179,8 +179,9 @@ class Library:
                 if not over:
                     break
         if over:
-            raise StorageFull("the room for attachments is used up (media.maxStoredBytes)", reason="MEDIA_QUOTA",
-                              maxStoredBytes=quota)
+            raise StorageFull(
+                "the room for attachments is used up (media.maxStoredBytes)", reason="MEDIA_QUOTA", maxStoredBytes=quota
+            )
 
     # -- out ----------------------------------------------------------------------------------------------------------
     async def get(self, id_: str, owner: str) -> Media:
@@ -192,14 +193,21 @@ class Library:
         if media is None or (media.owner != owner and not await self.store.media_wanted(id_)):
             raise NotFound(f"no file {id_}", reason="MEDIA_NOT_FOUND")
         if media.removed_at is not None:
-            raise NotFound(f"{media.name} was removed after media.keepDays", reason="MEDIA_REMOVED",
-                           removedAt=media.removed_at)
+            raise NotFound(
+                f"{media.name} was removed after media.keepDays", reason="MEDIA_REMOVED", removedAt=media.removed_at
+            )
         return media
 
     def file(self, media: Media) -> MediaFile:
         """Where its bytes are, as ``agent.media`` takes it."""
-        return MediaFile(path=self.files.path(media.sha256), name=media.name, mime_type=media.mime_type,
-                         kind=media.kind, size=media.size, sha256=media.sha256)  # type: ignore[arg-type]
+        return MediaFile(
+            path=self.files.path(media.sha256),
+            name=media.name,
+            mime_type=media.mime_type,
+            kind=media.kind,
+            size=media.size,
+            sha256=media.sha256,
+        )  # type: ignore[arg-type]
 
     async def thumbnail(self, media: Media) -> bytes | None:
         """A small picture, made once; ``None`` where there is none."""

@@ -10,7 +10,11 @@ from ...config import Config
 from ...protocol.errors import TooLarge
 
 _SETTING: dict[Kind, str] = {
-    "image": "image", "document": "document", "notebook": "document", "audio": "audio", "video": "video",
+    "image": "image",
+    "document": "document",
+    "notebook": "document",
+    "audio": "audio",
+    "video": "video",
     "text": "text",
 }
 """Which setting ``media.maxBytes.*`` bounds a kind."""
@@ -30,8 +34,11 @@ class Limits:
 
     @classmethod
     def of(cls, config: Config) -> Limits:
-        return cls({kind: config[f"media.maxBytes.{kind}"] for kind in KINDS}, config["media.maxCount"],
-                   config["media.maxTotalBytes"])
+        return cls(
+            {kind: config[f"media.maxBytes.{kind}"] for kind in KINDS},
+            config["media.maxCount"],
+            config["media.maxTotalBytes"],
+        )
 
     @property
     def largest(self) -> int:
@@ -46,5 +53,10 @@ class Limits:
         most = self.largest if kind is None else self.of_kind(kind)
         if size > most:
             facts: dict[str, Any] = {"kind": kind} if kind else {}
-            raise TooLarge(f"{name or 'the file'} is too large: at most {most} bytes", reason="MEDIA_TOO_LARGE",
-                           maxBytes=most, limits=self.max_bytes, **facts)
+            raise TooLarge(
+                f"{name or 'the file'} is too large: at most {most} bytes",
+                reason="MEDIA_TOO_LARGE",
+                maxBytes=most,
+                limits=self.max_bytes,
+                **facts,
+            )

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 async def media_limits(gw: Gateway, client: Client, params: NoParams) -> MediaLimitsResult:
     limits = gw.media.limits()
     return MediaLimitsResult(
-        max_bytes=limits.max_bytes, max_count=limits.max_count, max_total_bytes=limits.max_total, accept=ACCEPT,
-        hear=transcribers.choose(MediaSettings.of(gw.live())) is not None, see="image" in gw.models.default().input)
+        max_bytes=limits.max_bytes,
+        max_count=limits.max_count,
+        max_total_bytes=limits.max_total,
+        accept=ACCEPT,
+        hear=transcribers.choose(MediaSettings.of(gw.live())) is not None,
+        see="image" in gw.models.default().input,
+    )
 
 
 @method("media.saw")
@@ -32,8 +37,10 @@ async def media_saw(gw: Gateway, client: Client, params: MediaSawParams) -> Medi
     if understood is None:
         return MediaSawResult(media_id=media.id, parts=(), notes=())
     result = MediaSawResult(
-        media_id=media.id, parts=[_part(media.id, number, block) for number, block in enumerate(understood.blocks)],
-        notes=[note.to_wire(client.locale) for note in understood.notes])
+        media_id=media.id,
+        parts=[_part(media.id, number, block) for number, block in enumerate(understood.blocks)],
+        notes=[note.to_wire(client.locale) for note in understood.notes],
+    )
     if understood.transcriber is not None:
         result.transcriber = understood.transcriber
     return result
@@ -44,6 +51,11 @@ def _part(media_id: str, number: int, block: Block) -> dict[str, Any]:
     if isinstance(block, TextBlock):
         return {"type": "text", "text": block.text, **({"truncated": True} if block.truncated else {})}
     if isinstance(block, ImageBlock):
-        return {"type": "image", "mediaId": f"{media_id}.{number}", "width": block.width, "height": block.height,
-                **({"label": block.label} if block.label else {})}
+        return {
+            "type": "image",
+            "mediaId": f"{media_id}.{number}",
+            "width": block.width,
+            "height": block.height,
+            **({"label": block.label} if block.label else {}),
+        }
     return {"type": "document", "pages": block.pages, "first": block.first}

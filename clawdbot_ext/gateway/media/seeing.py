@@ -77,8 +77,13 @@ def _ids(message: Mapping[str, Any]) -> list[str]:
 
 
 async def _see_one(
-    gw: Gateway, block: Mapping[str, Any], sight: ModelSight, settings: MediaSettings, pages: tuple[int, int] | None,
-    locale: str, tell: Tell,
+    gw: Gateway,
+    block: Mapping[str, Any],
+    sight: ModelSight,
+    settings: MediaSettings,
+    pages: tuple[int, int] | None,
+    locale: str,
+    tell: Tell,
 ) -> Shown:
     media = await gw.store.get_media(block["mediaId"])
     if media is None or media.removed_at is not None:
@@ -114,8 +119,13 @@ async def _known(gw: Gateway, media: Media, key: str) -> Understood | None:
 
 
 async def _understand(
-    file: MediaFile, media: Media, sight: ModelSight, settings: MediaSettings, pages: tuple[int, int] | None,
-    locale: str, tell: Tell,
+    file: MediaFile,
+    media: Media,
+    sight: ModelSight,
+    settings: MediaSettings,
+    pages: tuple[int, int] | None,
+    locale: str,
+    tell: Tell,
 ) -> Understood:
     told_at = time.monotonic()
     facts = {"mediaId": media.id, "name": media.name}
@@ -130,8 +140,9 @@ async def _understand(
         tell({"phase": "progress", **facts, **more, "stage": progress.stage, "detail": detail})
 
     tell({"phase": "start", **facts})
-    understood = await understand(file, sight=sight, settings=settings, on_progress=heard,
-                                  pages=pages if media.kind == "document" else None)
+    understood = await understand(
+        file, sight=sight, settings=settings, on_progress=heard, pages=pages if media.kind == "document" else None
+    )
     tell({"phase": "done", **facts})
     return understood
 

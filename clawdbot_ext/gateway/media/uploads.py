@@ -79,7 +79,7 @@ class Upload:
         data, self._buffer = self._buffer, bytearray()
         if not self._looked:
             self._looked = True
-            self._kind = _kind_by_head(bytes(data[:identity.HEAD]), self.name)
+            self._kind = _kind_by_head(bytes(data[: identity.HEAD]), self.name)
             self._limits.check(self.size, self._kind, self.name)
         await asyncio.to_thread(self._file.write, data)
 
@@ -91,22 +91,39 @@ class Upload:
                 await self._flush()
             sha256 = await asyncio.to_thread(self._file.finish)
             if self._expected is not None and self._expected.lower() != sha256:
-                raise InvalidRequest("what arrived is not what was announced: send it again", reason="HASH_MISMATCH",
-                                     sha256=sha256)
+                raise InvalidRequest(
+                    "what arrived is not what was announced: send it again", reason="HASH_MISMATCH", sha256=sha256
+                )
             identified = await identify(self._file.path, name=self.name, claimed=self._claimed)
             self._limits.check(self.size, identified.kind, self.name)
             known = await self._library.store.find_media(sha256, self._owner)
             facts = known.facts if known else await self._facts(identified, sha256)
             media = Media(
-                id=self._library.new_id(), sha256=sha256, owner=self._owner, name=self.name, kind=identified.kind,
-                mime_type=identified.mime_type, size=self.size, facts=facts, created_at=self._library.now())
+                id=self._library.new_id(),
+                sha256=sha256,
+                owner=self._owner,
+                name=self.name,
+                kind=identified.kind,
+                mime_type=identified.mime_type,
+                size=self.size,
+                facts=facts,
+                created_at=self._library.now(),
+            )
             kept = await self._library.keep(self._file, media)
             self.existed = kept.id != media.id
             return kept
 
     async def _facts(self, identified: Identified, sha256: str) -> dict[str, object]:
-        found = await probe(MediaFile(path=self._file.path, name=self.name, mime_type=identified.mime_type,
-                                      kind=identified.kind, size=self.size, sha256=sha256))
+        found = await probe(
+            MediaFile(
+                path=self._file.path,
+                name=self.name,
+                mime_type=identified.mime_type,
+                kind=identified.kind,
+                size=self.size,
+                sha256=sha256,
+            )
+        )
         return wire_facts(found, identified)
 
     async def discard(self) -> None:

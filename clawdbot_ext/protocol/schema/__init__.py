@@ -44,7 +44,19 @@ from .surface import *  # noqa: F403
 from .system import *  # noqa: F403
 
 _NOUNS = (
-    connect, chat, media, agents, sessions, finding, composing, system, operations, devices, nodes, approvals, surface,
+    connect,
+    chat,
+    media,
+    agents,
+    sessions,
+    finding,
+    composing,
+    system,
+    operations,
+    devices,
+    nodes,
+    approvals,
+    surface,
 )
 MODULES = (base, *_NOUNS)
 """Where the shapes are written down; `scripts.shapes` reads their notes."""

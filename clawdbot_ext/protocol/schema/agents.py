@@ -77,10 +77,20 @@ class AgentsListResult(Result):
 
 
 ROWS: Rows = (
-    Method("agent", AgentParams, AgentResult, SCOPE_WRITE,
-           "Ask for a turn and wait: one response when it is accepted, a second when it has ended."),
+    Method(
+        "agent",
+        AgentParams,
+        AgentResult,
+        SCOPE_WRITE,
+        "Ask for a turn and wait: one response when it is accepted, a second when it has ended.",
+    ),
     Method("agent.wait", AgentWaitParams, AgentWaitResult, SCOPE_WRITE, "Wait for a run to end."),
-    Method("agent.identity.get", AgentIdentityParams, AgentIdentityResult, SCOPE_READ,
-           "Name and avatar of the agent of a session."),
+    Method(
+        "agent.identity.get",
+        AgentIdentityParams,
+        AgentIdentityResult,
+        SCOPE_READ,
+        "Name and avatar of the agent of a session.",
+    ),
     Method("agents.list", NoParams, AgentsListResult, SCOPE_READ, "The agents: one."),
 )

@@ -87,14 +87,21 @@ class ApprovalListResult(Result):
 
 
 ROWS: Rows = (
-    Method("exec.approval.request", ApprovalRequestParams, ApprovalResult, SCOPE_APPROVALS,
-           "Ask whether a command may run; answered when somebody decides, or when time is up."),
+    Method(
+        "exec.approval.request",
+        ApprovalRequestParams,
+        ApprovalResult,
+        SCOPE_APPROVALS,
+        "Ask whether a command may run; answered when somebody decides, or when time is up.",
+    ),
     Method("exec.approval.resolve", ApprovalResolveParams, OkResult, SCOPE_APPROVALS, "Decide."),
-    Method("exec.approval.list", NoParams, ApprovalListResult, SCOPE_APPROVALS,
-           "What waits for a decision.", ours=True),
+    Method(
+        "exec.approval.list", NoParams, ApprovalListResult, SCOPE_APPROVALS, "What waits for a decision.", ours=True
+    ),
     Method("exec.approvals.get", NoParams, ApprovalsFileResult, SCOPE_ADMIN, "The rules for commands."),
-    Method("exec.approvals.set", ApprovalsSetParams, ApprovalsFileResult, SCOPE_ADMIN,
-           "Replace the rules for commands."),
+    Method(
+        "exec.approvals.set", ApprovalsSetParams, ApprovalsFileResult, SCOPE_ADMIN, "Replace the rules for commands."
+    ),
     Event("exec.approval.requested", ApprovalRequestedEvent, "A command waits for a decision.", scope=SCOPE_APPROVALS),
     Event("exec.approval.resolved", ApprovalResolvedEvent, "Somebody decided.", scope=SCOPE_APPROVALS),
 )

@@ -72,6 +72,12 @@ ROWS: Rows = (
     Method("prompts.list", NoParams, PromptsListResult, SCOPE_READ, "The user's prompts, by name.", ours=True),
     Method("prompts.set", PromptsSetParams, PromptsSetResult, SCOPE_WRITE, "Keep a prompt.", ours=True),
     Method("prompts.delete", PromptsDeleteParams, OkResult, SCOPE_WRITE, "Remove a prompt.", ours=True),
-    Method("files.list", FilesListParams, FilesListResult, SCOPE_READ,
-           "Files of the Jupyter server, as its file browser shows them.", ours=True),
+    Method(
+        "files.list",
+        FilesListParams,
+        FilesListResult,
+        SCOPE_READ,
+        "Files of the Jupyter server, as its file browser shows them.",
+        ours=True,
+    ),
 )

@@ -79,11 +79,28 @@ class SessionsImportResult(Result):
 
 
 ROWS: Rows = (
-    Method("sessions.search", SessionsSearchParams, SessionsSearchResult, SCOPE_READ,
-           "Messages of all sessions that have these words, newest first.", ours=True),
-    Method("sessions.import", SessionsImportParams, SessionsImportResult, SCOPE_WRITE,
-           "Take in a conversation: our JSON export, or a JSONL transcript of Clawdbot's. Again: nothing twice.",
-           ours=True),
-    Method("sessions.export", SessionsExportParams, SessionsExportResult, SCOPE_READ,
-           "A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook.", ours=True),
+    Method(
+        "sessions.search",
+        SessionsSearchParams,
+        SessionsSearchResult,
+        SCOPE_READ,
+        "Messages of all sessions that have these words, newest first.",
+        ours=True,
+    ),
+    Method(
+        "sessions.import",
+        SessionsImportParams,
+        SessionsImportResult,
+        SCOPE_WRITE,
+        "Take in a conversation: our JSON export, or a JSONL transcript of Clawdbot's. Again: nothing twice.",
+        ours=True,
+    ),
+    Method(
+        "sessions.export",
+        SessionsExportParams,
+        SessionsExportResult,
+        SCOPE_READ,
+        "A transcript as a file: Markdown, our JSON, a web page by itself, or a notebook.",
+        ours=True,
+    ),
 )

@@ -84,8 +84,15 @@ class MediaSawResult(Result):
 
 
 ROWS: Rows = (
-    Method("media.limits", NoParams, MediaLimitsResult, SCOPE_READ,
-           "What may be attached, how large and how many.", ours=True),
-    Method("media.saw", MediaSawParams, MediaSawResult, SCOPE_READ,
-           "What the model was given of an attachment.", ours=True),
+    Method(
+        "media.limits",
+        NoParams,
+        MediaLimitsResult,
+        SCOPE_READ,
+        "What may be attached, how large and how many.",
+        ours=True,
+    ),
+    Method(
+        "media.saw", MediaSawParams, MediaSawResult, SCOPE_READ, "What the model was given of an attachment.", ours=True
+    ),
 )

@@ -127,11 +127,17 @@ ROWS: Rows = (
     Method("node.list", NoParams, NodeListResult, SCOPE_READ, "Nodes that are connected or paired."),
     Method("node.describe", NodeIdParams, AnyResult, SCOPE_READ, "One node with what it can do."),
     Method("node.invoke", NodeInvokeParams, NodeInvokeResult, SCOPE_WRITE, "Have a node do something; waits for it."),
-    Method("node.invoke.result", NodeInvokeResultParams, NodeInvokeAnswer, "", "What became of an invocation.",
-           role="node"),
-    Method("node.event", NodeEventParams, OkResult, "",
-           "Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`.",
-           role="node"),
+    Method(
+        "node.invoke.result", NodeInvokeResultParams, NodeInvokeAnswer, "", "What became of an invocation.", role="node"
+    ),
+    Method(
+        "node.event",
+        NodeEventParams,
+        OkResult,
+        "",
+        "Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`.",
+        role="node",
+    ),
     Method("node.rename", NodeRenameParams, NodeRenameResult, SCOPE_PAIRING, "Name a node."),
     Method("node.pair.request", NodePairRequestParams, AnyResult, SCOPE_PAIRING, "Ask for a node to be let in."),
     Method("node.pair.list", NoParams, NodePairListResult, SCOPE_PAIRING, "Nodes that wait, and paired ones."),

@@ -114,8 +114,13 @@ class PresenceEvent(Result):
 
 ROWS: Rows = (
     Method("system-presence", NoParams, Sequence[Mapping[str, Any]], SCOPE_READ, "Who is connected, and was lately."),
-    Method("system-event", SystemEventParams, OkResult, SCOPE_ADMIN,
-           "Tell of a device, or leave a notice that the main session's next turn is told."),
+    Method(
+        "system-event",
+        SystemEventParams,
+        OkResult,
+        SCOPE_ADMIN,
+        "Tell of a device, or leave a notice that the main session's next turn is told.",
+    ),
     Method("last-heartbeat", NoParams, AnyResult, SCOPE_READ, "The last heartbeat: `null`, there are none."),
     Method("set-heartbeats", HeartbeatsParams, HeartbeatsResult, SCOPE_ADMIN, "Heartbeats on or off: they stay off."),
     Method("wake", WakeParams, OkResult, SCOPE_WRITE, "Leave a notice that the main session's next turn is told."),

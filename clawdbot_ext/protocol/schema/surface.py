@@ -70,6 +70,11 @@ ROWS: Rows = (
     Method("skills.status", NoParams, SkillsStatusResult, SCOPE_READ, "Skills: none."),
     Method("tts.status", NoParams, AnyResult, SCOPE_READ, "Speech: disabled."),
     Method("voicewake.get", NoParams, VoicewakeResult, SCOPE_READ, "Wake words: none."),
-    Method("update.run", UpdateRunParams, AnyResult, SCOPE_ADMIN,
-           "Nothing: this package is updated by whatever installed it; says how."),
+    Method(
+        "update.run",
+        UpdateRunParams,
+        AnyResult,
+        SCOPE_ADMIN,
+        "Nothing: this package is updated by whatever installed it; says how.",
+    ),
 )

@@ -59,7 +59,12 @@ async def test_the_port_serves_the_page_and_the_socket_by_our_own_login_and_noth
 
 
 async def test_where_somebody_else_has_the_port_the_mount_is_served_and_says_so(
-    state, jp_serverapp, http_server, jp_http_port, caplog, monkeypatch,
+    state,
+    jp_serverapp,
+    http_server,
+    jp_http_port,
+    caplog,
+    monkeypatch,
 ):
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setenv("CLAWDBOT_GATEWAY_PORT", str(other.getsockname()[1]))

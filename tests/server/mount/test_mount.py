@@ -29,8 +29,10 @@ def state(tmp_path, monkeypatch):
 
 @pytest.fixture
 def jp_server_config(state):
-    return {"ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
-            "ClawdbotApp": {"gateway_config": {"gateway.listenWithJupyter": "off"}}}
+    return {
+        "ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
+        "ClawdbotApp": {"gateway_config": {"gateway.listenWithJupyter": "off"}},
+    }
 
 
 @pytest.fixture
@@ -97,8 +99,12 @@ async def gateway_of(server):
 async def say_hello(socket, **auth):
     """Challenge, connect; the answer."""
     assert json.loads(await socket.read_message())["event"] == "connect.challenge"
-    params = {"minProtocol": 3, "maxProtocol": 3, "auth": auth,
-              "client": {"id": "test", "version": "1", "platform": "linux", "mode": "backend"}}
+    params = {
+        "minProtocol": 3,
+        "maxProtocol": 3,
+        "auth": auth,
+        "client": {"id": "test", "version": "1", "platform": "linux", "mode": "backend"},
+    }
     await socket.write_message(json.dumps({"type": "req", "id": "1", "method": "connect", "params": params}))
     while (frame := json.loads(await socket.read_message()))["type"] != "res":
         pass
@@ -135,7 +141,6 @@ async def test_jupyters_token_opens_the_socket_with_jupyters_user(mounted, conne
         assert hello["ok"] and hello["payload"]["user"]["via"] == "jupyter"
 
 
-
 async def test_the_users_own_programs_get_in_with_the_gateways_token(mounted, connect, jp_http_port):
     info = discovery.running(config.load())
     assert info.ws_url.endswith(f":{jp_http_port}{BASE}ws") and info.url.endswith(BASE) and info.host == "jupyter"
@@ -149,8 +154,10 @@ async def test_the_users_own_programs_get_in_with_the_gateways_token(mounted, co
         assert refused.value.code == code
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:1",
-                                    "http://127.0.0.1:{port}.evil.example"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:1", "http://127.0.0.1:{port}.evil.example"],
+)
 async def test_a_foreign_origin_opens_nothing_even_with_a_token(mounted, connect, jp_http_port, jp_auth_header, origin):
     with pytest.raises(HTTPClientError) as refused:
         await connect(headers={**jp_auth_header, "Origin": origin.format(port=jp_http_port)})
@@ -173,7 +180,10 @@ async def test_a_foreign_host_is_refused_by_jupyter(mounted, jp_asyncio_loop, jp
 
 
 async def test_while_the_gateways_process_does_not_answer_everything_says_so_and_to_come_back(
-    state, server, get, connect,
+    state,
+    server,
+    get,
+    connect,
 ):
     lock = acquire(config.load())
     discovery.client_credential(config.load(), create=True)
@@ -244,9 +254,12 @@ async def test_an_unbuilt_page_says_how_to_build_it(mounted, get, monkeypatch, t
 
 
 async def test_traits_of_the_host_server_configure_the_gateway(state, jp_configurable_serverapp):
-    app = jp_configurable_serverapp(config={
-        "ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
-        "ClawdbotApp": {"gateway_config": {"session.mainKey": "mine"}}})
+    app = jp_configurable_serverapp(
+        config={
+            "ServerApp": {"jpserver_extensions": {"clawdbot_ext": True}},
+            "ClawdbotApp": {"gateway_config": {"session.mainKey": "mine"}},
+        }
+    )
     extension = app.extension_manager.extension_apps["clawdbot_ext"].pop()
     assert extension._seat.live()["session.mainKey"] == "mine"
 
@@ -258,7 +271,8 @@ async def test_a_login_link_opens_the_mount_and_nothing_of_jupyters(mounted, con
 
     def anonymous(path, headers=(), method="GET", body=b""):
         return asyncio.get_running_loop().run_in_executor(
-            None, lambda: ask(jp_http_port, method, path, list(headers), body))
+            None, lambda: ask(jp_http_port, method, path, list(headers), body)
+        )
 
     opened = await anonymous(BASE + path)
     assert opened.status == 303 and opened.headers["Location"] == "chat"
@@ -314,8 +328,10 @@ async def test_files_are_taken_from_and_given_to_jupyters_user_alone(mounted, ge
     media = json.loads(taken.body)
     again = await get(f"media/{media['mediaId']}")
     assert (again.code, again.body) == (200, b"alpha")
-    assert again.headers["Content-Disposition"].startswith("attachment") and "sandbox" in again.headers[
-        "Content-Security-Policy"]
+    assert (
+        again.headers["Content-Disposition"].startswith("attachment")
+        and "sandbox" in again.headers["Content-Security-Policy"]
+    )
     for method, path, body in (("GET", f"media/{media['mediaId']}", None), ("POST", "media", "beta")):
         assert (await get(path, method=method, body=body, headers={"Authorization": ""})).code in (401, 403)
     foreign = {"Origin": "http://evil.example", "Authorization": ""}

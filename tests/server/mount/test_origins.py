@@ -16,8 +16,16 @@ SETTINGS = {
     "allow_origin_pat": {"allow_origin_pat": "https://[a-z]+[.]example"},
     "anybody": {"allow_origin": "*"},
 }
-ORIGINS = ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "https://box.example", "https://box.example:8443",
-           "https://more.example", "https://box.example.evil", "http://localhost:{port}", "http://127.0.0.1"]
+ORIGINS = [
+    "http://127.0.0.1:{port}",
+    "https://127.0.0.1:{port}",
+    "https://box.example",
+    "https://box.example:8443",
+    "https://more.example",
+    "https://box.example.evil",
+    "http://localhost:{port}",
+    "http://127.0.0.1",
+]
 NEVER = ["null", "chrome-extension://127.0.0.1:{port}", "file://"]
 """Jupyter takes a page of an extension whose name is the server's address; nothing of ours needs one."""
 
@@ -55,5 +63,9 @@ def test_a_refused_origin_is_told_in_words_with_the_setting_that_mends_it(server
         answer = ask(server.port, method, server.mount + path, headers)
         assert answer.status == 403, path
         assert answer.json() == {
-            "error": "origin not allowed", "reason": "ORIGIN_NOT_ALLOWED", "origin": "https://else.where",
-            "host": f"127.0.0.1:{server.port}", "setting": "ServerApp.allow_origin"}, path
+            "error": "origin not allowed",
+            "reason": "ORIGIN_NOT_ALLOWED",
+            "origin": "https://else.where",
+            "host": f"127.0.0.1:{server.port}",
+            "setting": "ServerApp.allow_origin",
+        }, path

@@ -95,8 +95,9 @@ class Column:
         parts.append(f"distinct {distinct}")
         if self.kind in ("integer", "number") and self.numbers:
             spread = math.sqrt(self.squares / (self.numbers - 1)) if self.numbers > 1 else 0.0
-            parts.append(f"min {_short(self.low)}, mean {_short(self.mean)}, max {_short(self.high)}, "
-                         f"std {_short(spread)}")
+            parts.append(
+                f"min {_short(self.low)}, mean {_short(self.mean)}, max {_short(self.high)}, std {_short(spread)}"
+            )
         elif self.kind == "date":
             parts.append(f"{self.first} … {self.last}")
         elif self.values:

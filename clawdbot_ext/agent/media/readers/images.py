@@ -37,8 +37,11 @@ def probe(job: Job, report: Report) -> Result:
         frames = int(getattr(image, "n_frames", 1))
         _, (width, height), incomplete = _upright(image, job, 64)
         notes = (Note("incomplete"),) if incomplete else ()
-        return Result(facts=Facts(width, height, pages=frames if frames > 1 else None,
-                                  codec=(image.format or "").lower(), notes=notes))
+        return Result(
+            facts=Facts(
+                width, height, pages=frames if frames > 1 else None, codec=(image.format or "").lower(), notes=notes
+            )
+        )
 
 
 def thumbnail(job: Job, report: Report) -> Result:
@@ -62,8 +65,16 @@ def understand(job: Job, report: Report) -> Result:
                 notes.append(Note("incomplete"))
             size = shown if number == 0 else size
             label = f"frame {number + 1} of {frames}" if len(numbers) > 1 else ""
-            blocks.append(encoded(picture, job.sight, job.settings.image_max_edge,
-                                  lossless=image.format in _LOSSLESS, label=label, share=len(numbers)))
+            blocks.append(
+                encoded(
+                    picture,
+                    job.sight,
+                    job.settings.image_max_edge,
+                    lossless=image.format in _LOSSLESS,
+                    label=label,
+                    share=len(numbers),
+                )
+            )
         notes += _notes(image, blocks[0], size, frames, len(numbers), job)
         facts = Facts(size[0], size[1], pages=frames if frames > 1 else None, codec=(image.format or "").lower())
     return Result(understood=_told(job, blocks if job.sight.images else [], size, frames, notes, facts))
@@ -96,8 +107,9 @@ def _notes(image: Any, sent: ImageBlock, size: tuple[int, int], frames: int, cou
         code = "first_page_of_many" if image.format in ("TIFF", "MPO") else "animated"
         notes.append(Note(code, {"frames": frames, "sent": count}))
     if (sent.width, sent.height) != size:
-        notes.append(Note("scaled", {"from_width": size[0], "from_height": size[1], "width": sent.width,
-                                     "height": sent.height}))
+        notes.append(
+            Note("scaled", {"from_width": size[0], "from_height": size[1], "width": sent.width, "height": sent.height})
+        )
     if job.mime_type not in ("image/png", "image/jpeg", "image/gif", "image/webp"):
         notes.append(Note("converted", {"original": job.mime_type, "sent": sent.mime_type}))
     return notes

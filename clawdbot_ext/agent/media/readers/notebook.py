@@ -116,11 +116,18 @@ class _Telling:
 
     def _introduction(self) -> str:
         metadata = _mapping(self.notebook.get("metadata"))
-        language = _mapping(metadata.get("language_info")).get("name") or \
-            _mapping(metadata.get("kernelspec")).get("language") or "an unknown language"
+        language = (
+            _mapping(metadata.get("language_info")).get("name")
+            or _mapping(metadata.get("kernelspec")).get("language")
+            or "an unknown language"
+        )
         cells = [cell for cell in self.notebook["cells"] if isinstance(cell, Mapping)]
-        errors = [str(i) for i, cell in enumerate(cells, 1) for output in _outputs(cell)
-                  if output.get("output_type") == "error"]
+        errors = [
+            str(i)
+            for i, cell in enumerate(cells, 1)
+            for output in _outputs(cell)
+            if output.get("output_type") == "error"
+        ]
         counts = [cell["execution_count"] for cell in cells if isinstance(cell.get("execution_count"), int)]
         facts = f"A Jupyter notebook in {language} with {len(cells)} cells (nbformat {self.notebook['nbformat']})."
         if errors:
@@ -227,8 +234,9 @@ def _decoded(job: Job, mime: str, encoded: str, number: int) -> ImageBlock | Non
     except (binascii.Error, OSError, SyntaxError, ValueError, EOFError, MediaError):
         return None
     sight = msgspec.structs.replace(job.sight, image_edge=min(IMAGE_EDGE, job.sight.image_edge))
-    return images.encoded(picture, sight, job.settings.image_max_edge, lossless=mime == "image/png",
-                          label=f"cell {number}")
+    return images.encoded(
+        picture, sight, job.settings.image_max_edge, lossless=mime == "image/png", label=f"cell {number}"
+    )
 
 
 def _cost(block: Block) -> int:

@@ -69,8 +69,19 @@ def understand(job: Job, report: Report) -> Result:
     last = texts[-1][0]
     if (first, last) != (0, total - 1):
         more = last + 2 if last + 1 < total else 1
-        notes.insert(0, Note("pages", {"first": first + 1, "last": last + 1, "total": total, "next": more,
-                                       "next_last": min(total, more + len(texts) - 1)}))
+        notes.insert(
+            0,
+            Note(
+                "pages",
+                {
+                    "first": first + 1,
+                    "last": last + 1,
+                    "total": total,
+                    "next": more,
+                    "next_last": min(total, more + len(texts) - 1),
+                },
+            ),
+        )
     return Result(understood=Understood(blocks, tuple(notes), tokens, Facts(pages=total, codec="pdf")))
 
 
@@ -160,16 +171,20 @@ def _document(
 ) -> tuple[tuple[Block, ...], int]:
     told = _extent(first, len(texts), total) + " It follows as a PDF."
     tokens = sum(estimate(text) + PAGE_IMAGE_TOKENS for _, text in texts)
-    return (TextBlock(f"{opening(job)}\n{told}"),
-            DocumentBlock(data, "application/pdf", job.name, len(texts), first + 1),
-            TextBlock(closing(job))), tokens
+    return (
+        TextBlock(f"{opening(job)}\n{told}"),
+        DocumentBlock(data, "application/pdf", job.name, len(texts), first + 1),
+        TextBlock(closing(job)),
+    ), tokens
 
 
 def _extent(first: int, count: int, total: int) -> str:
     if count == total:
         return f"A PDF document of {total} page{'s' if total > 1 else ''}."
-    return (f"Pages {first + 1} to {first + count} of a PDF document of {total} pages; you do not see the others. "
-            f"The first page that you see is page {first + 1}.")
+    return (
+        f"Pages {first + 1} to {first + count} of a PDF document of {total} pages; you do not see the others. "
+        f"The first page that you see is page {first + 1}."
+    )
 
 
 # -- for all others ---------------------------------------------------------------------------------------------------
@@ -182,8 +197,10 @@ def _pages(
     """
     pictures = _pictures(document, job, texts, report) if with_images else {}
     told = _extent(texts[0][0], len(texts), total) + (
-        " Its text follows, with pictures of pages." if pictures
-        else " Only its text follows; you do not see its pages.")
+        " Its text follows, with pictures of pages."
+        if pictures
+        else " Only its text follows; you do not see its pages."
+    )
     blocks: list[Block] = []
     text, left_out, shown = f"{opening(job)}\n{told}", 0, 0
     left = max(500, job.sight.tokens - sum(image_tokens(p.width, p.height) for p in pictures.values()))
@@ -217,8 +234,9 @@ def _pictures(document: Any, job: Job, texts: list[tuple[int, str]], report: Rep
         except pypdfium2.PdfiumError:
             continue
         sight = msgspec.structs.replace(job.sight, tokens=room)
-        made[number] = images.encoded(picture, sight, job.settings.image_max_edge, lossless=True,
-                                      label=f"page {number + 1}", share=len(wanted))
+        made[number] = images.encoded(
+            picture, sight, job.settings.image_max_edge, lossless=True, label=f"page {number + 1}", share=len(wanted)
+        )
     return made
 
 
@@ -231,4 +249,3 @@ def _rendered(document: Any, number: int, edge: int, tokens: int) -> Any:
     if width * scale < 1 or height * scale < 1:  # thousands of times longer than wide
         raise MediaError("MEDIA_CORRUPT")
     return page.render(scale=scale).to_pil()
-

@@ -120,7 +120,7 @@ class _Level:
     def add(self, samples: array[int]) -> None:
         self.count += len(samples)
         for start in range(0, len(samples), WINDOW):
-            window = samples[start:start + WINDOW]
+            window = samples[start : start + WINDOW]
             high, low = max(window), min(window)
             thin = window[::STRIDE]
             squares = sum(map(mul, thin, thin))
@@ -226,8 +226,11 @@ def _channels(context: Any) -> int:
 # -- without PyAV -----------------------------------------------------------------------------------------------------
 def _wave_facts(job: Job) -> Facts:
     sound = _wave_sound(job)
-    return Facts(duration_ms=sound.duration_ms, codec=sound.codec) if sound is not None else Facts(
-        notes=(Note("no_audio_reader"),))
+    return (
+        Facts(duration_ms=sound.duration_ms, codec=sound.codec)
+        if sound is not None
+        else Facts(notes=(Note("no_audio_reader"),))
+    )
 
 
 def _wave_sound(job: Job) -> Sound | None:
@@ -237,7 +240,11 @@ def _wave_sound(job: Job) -> Sound | None:
     try:
         with wave.open(job.path) as file:
             rate, channels, width, count = (
-                file.getframerate(), file.getnchannels(), file.getsampwidth(), file.getnframes())
+                file.getframerate(),
+                file.getnchannels(),
+                file.getsampwidth(),
+                file.getnframes(),
+            )
             if not count or not rate:
                 raise MediaError("MEDIA_NO_DURATION")
             level = _Level()

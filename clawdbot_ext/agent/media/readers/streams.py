@@ -13,9 +13,20 @@ from ..errors import MediaError
 from ..jobs import Job
 
 _DEMUXERS = {
-    "audio/mpeg": "mp3", "audio/wav": "wav", "audio/mp4": "mp4", "audio/aac": "aac", "audio/flac": "flac",
-    "audio/ogg": "ogg", "audio/aiff": "aiff", "audio/webm": "matroska", "audio/amr": "amr", "video/mp4": "mp4",
-    "video/quicktime": "mov", "video/webm": "matroska", "video/x-msvideo": "avi", "video/ogg": "ogg",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/mp4": "mp4",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/aiff": "aiff",
+    "audio/webm": "matroska",
+    "audio/amr": "amr",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "matroska",
+    "video/x-msvideo": "avi",
+    "video/ogg": "ogg",
 }
 _INDEXED = {"mp4", "mov"}
 """Formats that are nothing without an index, which is written last."""
@@ -54,7 +65,7 @@ def _has(job: Job, mark: bytes) -> bool:
         while piece := file.read(1 << 20):
             if mark in before + piece:
                 return True
-            before = piece[-len(mark):]
+            before = piece[-len(mark) :]
     return False
 
 

@@ -60,10 +60,20 @@ def understand(job: Job, report: Report) -> Result:
 
 def _summary(job: Job, table: Table, notes: list[Note], *, estimated: bool, total: int | None = None) -> Understood:
     count = total if total is not None else table.count
-    notes.append(Note("table", {"rows": f"{count}+" if estimated and total is None else count,
-                                "columns": len(table.columns), "shown": len(table.head) + len(table.tail)}))
-    about = (f"A table of {'more than ' if estimated and total is None else ''}{count} rows and "
-             f"{len(table.columns)} columns; you see a summary and some rows, not all of it.")
+    notes.append(
+        Note(
+            "table",
+            {
+                "rows": f"{count}+" if estimated and total is None else count,
+                "columns": len(table.columns),
+                "shown": len(table.head) + len(table.tail),
+            },
+        )
+    )
+    about = (
+        f"A table of {'more than ' if estimated and total is None else ''}{count} rows and "
+        f"{len(table.columns)} columns; you see a summary and some rows, not all of it."
+    )
     if estimated:
         about += f" The summary is of the first {table.count} rows."
     body, left_out = trim(f"{table.schema()}\n\n{table.sample()}", job.sight.tokens)

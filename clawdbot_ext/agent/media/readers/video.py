@@ -95,8 +95,10 @@ def _told(
     job: Job, facts: Facts, frames: list[ImageBlock], looks: Sequence[Look], notes: tuple[Note, ...]
 ) -> Understood:
     cuts = [clock(look.ms, tenths=True) for look in looks if look.change >= CUT]
-    text = (f"A video of {clock(facts.duration_ms or 0, tenths=True)}, {facts.width} × {facts.height} pixels, "
-            f"{facts.codec}.")
+    text = (
+        f"A video of {clock(facts.duration_ms or 0, tenths=True)}, {facts.width} × {facts.height} pixels, "
+        f"{facts.codec}."
+    )
     if frames:
         text += f" You see {len(frames)} frames of it with their times, not the movement between them."
         if cuts:
@@ -163,7 +165,7 @@ def _miniature(frame: Any) -> bytes:
     small = frame.reformat(width=GRID[0], height=GRID[1], format="gray")
     plane = small.planes[0]
     data = bytes(plane)
-    return b"".join(data[row * plane.line_size:row * plane.line_size + GRID[0]] for row in range(GRID[1]))
+    return b"".join(data[row * plane.line_size : row * plane.line_size + GRID[0]] for row in range(GRID[1]))
 
 
 def _difference(one: bytes, other: bytes) -> float:
@@ -185,16 +187,20 @@ def _frames(container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
 
 def _encoded(job: Job, chosen: Sequence[int], report: Report) -> list[ImageBlock]:
     """The chosen frames, as the model takes them."""
-    sight = msgspec.structs.replace(job.sight, tokens=int(job.sight.tokens * FRAMES_SHARE),
-                                    image_edge=min(FRAME_EDGE, job.sight.image_edge))
+    sight = msgspec.structs.replace(
+        job.sight, tokens=int(job.sight.tokens * FRAMES_SHARE), image_edge=min(FRAME_EDGE, job.sight.image_edge)
+    )
     made: list[ImageBlock] = []
     if not chosen:
         return made
     with streams.opened(job) as container:
         stream = streams.stream_of(container, "video")
         for ms, picture in _pictures(container, stream, chosen):
-            made.append(images.encoded(picture, sight, job.settings.image_max_edge, label=clock(ms, tenths=True),
-                                       share=len(chosen)))
+            made.append(
+                images.encoded(
+                    picture, sight, job.settings.image_max_edge, label=clock(ms, tenths=True), share=len(chosen)
+                )
+            )
             report(Progress("frames", len(made) / len(chosen), f"{len(made)}/{len(chosen)}"))
     return made
 

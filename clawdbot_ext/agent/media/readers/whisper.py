@@ -40,5 +40,6 @@ def _load(job: Job, name: str, report: Callable[[Progress], None]) -> Any:
     try:
         return WhisperModel(name, device=job.settings.audio_device, compute_type="default")
     except (OSError, ValueError, RuntimeError) as exc:  # no network, no such model, no such device
-        raise MediaError("MEDIA_TRANSCRIBER_FAILED", name=job.name,
-                         detail=f"faster-whisper {name}: {str(exc)[:300]}") from None
+        raise MediaError(
+            "MEDIA_TRANSCRIBER_FAILED", name=job.name, detail=f"faster-whisper {name}: {str(exc)[:300]}"
+        ) from None

@@ -22,8 +22,8 @@ from statistics import median
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from clawdbot_ext.agent import loader  # noqa: E402
-from clawdbot_ext.agent.provider import Reply, TurnRequest  # noqa: E402
+from clawdbot_ext.agent.providers import sdk_import  # noqa: E402
+from clawdbot_ext.agent.providers.base import Reply, TurnRequest  # noqa: E402
 from clawdbot_ext.agent.turn import run_turn  # noqa: E402
 
 now = time.perf_counter
@@ -62,7 +62,7 @@ async def cold_start() -> tuple[float, float]:
     stop = asyncio.Event()
     lag = asyncio.create_task(loop_lag(stop))
     start = now()
-    await loader.warm()
+    await sdk_import.warm()
     took = now() - start
     stop.set()
     return took, await lag
@@ -83,7 +83,7 @@ async def main(count: int) -> int:
 
     process, url = await api_process()
     sdk = anthropic.AsyncAnthropic(api_key="-", base_url=url, max_retries=0)
-    ours = await loader.build("anthropic", "-", url)
+    ours = await sdk_import.build("anthropic", "-", url)
 
     async def helper() -> Timing:
         start, first = now(), 0.0

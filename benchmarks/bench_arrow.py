@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.lab.server import TOKEN, Lab
+from tests.e2e.lab.server import TOKEN, Lab
 from tests.support.tools import require
 
 BUDGET = 1.10

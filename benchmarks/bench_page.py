@@ -19,9 +19,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.web.chat import FILL
 from tests.support.server import GatewayProcess
 from tests.support.tools import require
-from tests.web.chat import FILL
 
 BUDGET = {"fcp ms": 350, "open ms": 300, "frame p95 ms": 20, "long task ms": 100, "key p95 ms": 24}
 NOTE = "Note {n} with **bold**, `code` and a [link](https://example.org).\n\n- one\n- two\n\n```py\nprint({n})\n```\n"

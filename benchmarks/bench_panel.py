@@ -17,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.lab.server import TOKEN, Lab
+from tests.e2e.lab.server import TOKEN, Lab
 from tests.support.tools import require
 
 BUDGET_MS = {"warm": 300, "cold": 500, "hovered": 500}

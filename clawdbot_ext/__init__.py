@@ -12,34 +12,34 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .client_connect import connect, connect_async
-    from .client_reply import ReplyFailed
-    from .widget import ChatWidget
+    from .client.auto_connect import connect, connect_async
+    from .client.reply import ReplyFailed
+    from .notebook.widget import ChatWidget
 
 __all__ = ["ChatWidget", "ReplyFailed", "__version__", "connect", "connect_async"]
 
-_LATE = {
-    "ChatWidget": "widget",
-    "ReplyFailed": "client_reply",
-    "connect": "client_connect",
-    "connect_async": "client_connect",
+_LAZY = {
+    "ChatWidget": "notebook.widget",
+    "ReplyFailed": "client.reply",
+    "connect": "client.auto_connect",
+    "connect_async": "client.auto_connect",
 }
-"""Public name → the module that has it, which is imported when somebody asks for the name."""
+"""Public name → the module that defines it, imported at the first use of the name."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE})
+    return sorted({*globals(), *_LAZY})
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """What Jupyter Server loads: called in a process that has imported ``jupyter_server`` anyway."""
-    from .extension import ClawdbotApp
+    from .server.extension import ClawdbotApp
 
     return [{"module": "clawdbot_ext", "app": ClawdbotApp}]
 
@@ -51,7 +51,7 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext clawdbot_ext``: the magics ``%clawdbot`` and ``%%clawdbot``."""
-    from .magics import register
+    from .notebook.magics import register
 
     shell.clawdbot = register(shell)
 

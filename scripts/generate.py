@@ -29,7 +29,7 @@ def outputs() -> Mapping[str, str]:
         "docs/reference/commands.md": reference.commands(),
         "docs/reference/cli.md": cli_reference.page(),
         "docs/reference/protocol.schema.json": shapes.document(),
-        "static/src/protocol.gen.ts": typescript.module(),
+        "static/src/protocol/generated.ts": typescript.module(),
     }
 
 

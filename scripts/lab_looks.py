@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from tests.lab.server import TOKEN, Lab
+from tests.e2e.lab.server import TOKEN, Lab
 from tests.support.messages_api import MessagesAPI
 from tests.support.tools import TOOLS
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from scripts.screenshots import COLUMNS, IMAGES, TERMINAL, as_html, screen_with, settled, window
-from tests.lab.server import TOKEN, Lab
+from tests.e2e.lab.server import TOKEN, Lab
 from tests.support.tools import TOOLS
 
 README = Path(__file__).resolve().parent.parent / "README.md"

@@ -11,9 +11,9 @@ from typing import Any
 
 import clawdbot_ext
 from clawdbot_ext.config import SETTINGS, Setting
-from clawdbot_ext.config_schema import PROVIDER_ENV
-from clawdbot_ext.gateway.commands import rows as command_rows
-from clawdbot_ext.gateway.identity import CREDENTIALS, Credential
+from clawdbot_ext.config.settings import PROVIDER_ENV
+from clawdbot_ext.gateway.access.identity import CREDENTIALS, Credential
+from clawdbot_ext.gateway.commands.table import rows as command_rows
 from clawdbot_ext.protocol import errors
 from clawdbot_ext.protocol.errors import ErrorCode, GatewayError
 from clawdbot_ext.protocol.schema import EVENTS, METHODS, SCOPE_ADMIN, SCOPE_READ, SCOPE_WRITE, ConnectParams, Method
@@ -87,7 +87,7 @@ def credentials() -> str:
     """What each kind of credential opens: methods, routes, and what it may make."""
     kinds = CREDENTIALS.values()
     parts = [
-        _head("clawdbot_ext/gateway/identity.py and protocol/schema/"),
+        _head("clawdbot_ext/gateway/access/identity.py and protocol/schema/"),
         CREDENTIALS_INTRO,
         _rows(["kind", "credentials"], [[kind.title, kind.about] for kind in kinds]),
         "\n## Methods\n",
@@ -274,7 +274,7 @@ def _template(message: ast.expr) -> str:
 # -- settings ---------------------------------------------------------------------------------------------------------
 def settings() -> str:
     """Every setting, by the first part of its name."""
-    parts = [_head("clawdbot_ext/config_schema.py"), "# Settings\n", SETTINGS_INTRO]
+    parts = [_head("clawdbot_ext/config/settings.py"), "# Settings\n", SETTINGS_INTRO]
     for group in dict.fromkeys(setting.name.split(".")[0] for setting in SETTINGS):
         rows = [(f"`{row.name}`", _default(row), _meaning(row)) for row in SETTINGS if row.name.startswith(f"{group}.")]
         parts += [f"## {group}\n", _rows(("setting", "default", "meaning"), rows)]
@@ -326,7 +326,7 @@ def commands() -> str:
     ]
     return "\n".join(
         [
-            _head("clawdbot_ext/gateway/commands.py"),
+            _head("clawdbot_ext/gateway/commands/table.py"),
             COMMANDS_INTRO,
             _rows(("command", "what it does", "한국어", "also"), rows),
         ]

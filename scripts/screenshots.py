@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from clawdbot_ext.client import connect
-from clawdbot_ext.endpoint import Endpoint
+from clawdbot_ext.client.endpoint import Endpoint
+from clawdbot_ext.client.sync import connect
 from tests.support.server import GatewayProcess
 from tests.support.tools import TOOLS
 

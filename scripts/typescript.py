@@ -1,4 +1,4 @@
-"""The protocol's shapes as TypeScript: ``static/src/protocol.gen.ts``."""
+"""The protocol's shapes as TypeScript: ``static/src/protocol/generated.ts``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["src/protocol.gen.ts"] },
+  { ignores: ["src/protocol/generated.ts"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

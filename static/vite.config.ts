@@ -23,7 +23,7 @@ let first: Set<string> | null = null;
 function inFirstLoad(id: string, modules: Modules): boolean {
   if (!first) {
     first = new Set();
-    const waiting = [`${import.meta.dirname}/src/define.ts`];
+    const waiting = [`${import.meta.dirname}/src/entry/define.ts`];
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
       if (first.has(at)) continue;
       first.add(at);
@@ -74,7 +74,7 @@ export default defineConfig({
       resolveDependencies: (_name, files, { hostType }) => (hostType === "html" ? files : []),
     },
     rolldownOptions: {
-      input: { chat: "chat.html", embed: "src/embed.ts" },
+      input: { chat: "chat.html", embed: "src/entry/embed.ts" },
       preserveEntrySignatures: "strict",
       output: {
         codeSplitting: { groups: [{ name: (id, modules) => (inFirstLoad(id, modules) ? "core" : null) }] },

@@ -26,7 +26,7 @@ export default defineConfig({
     target: "es2022",
     cssTarget: ["chrome123", "firefox121", "safari17.5"],
     rolldownOptions: {
-      input: { single: "src/embed.ts" },
+      input: { single: "src/entry/embed.ts" },
       preserveEntrySignatures: "strict",
       output: { format: "es", codeSplitting: false, entryFileNames: "single.js" },
     },

@@ -29,6 +29,10 @@ def test_ruff_finds_nothing() -> None:
     run(sys.executable, "-m", "ruff", "check", "--no-fix", ".")
 
 
+def test_the_python_code_is_formatted() -> None:
+    run(sys.executable, "-m", "ruff", "format", "--check", ".")
+
+
 def test_mypy_finds_nothing() -> None:
     run(sys.executable, "-m", "mypy")
 
@@ -69,7 +73,8 @@ def test_no_file_is_too_long_to_hold_in_the_head() -> None:
     """500 lines is where the readable models differ from the others (docs/design/0001-architecture.md)."""
     folders = ("clawdbot_ext", "scripts", "tests", "static/src")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".ts")]
-    written = [path for path in paths if ".gen." not in path.name]
+    tables = {"static/src/protocol/generated.ts", "clawdbot_ext/config/settings.py"}  # a row a shape, a row a setting
+    written = [path for path in paths if path.relative_to(ROOT).as_posix() not in tables]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in written}
     assert {path.relative_to(ROOT).as_posix(): lines for path, lines in lengths.items() if lines > 500} == {}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from clawdbot_ext.cli import exits
-from clawdbot_ext.cli.root import program
+from clawdbot_ext.cli import exit_codes
+from clawdbot_ext.cli.main import program
 from clawdbot_ext.config import SETTINGS
 from clawdbot_ext.protocol import schema
 from clawdbot_ext.protocol.errors import ErrorCode
@@ -151,7 +151,7 @@ def test_the_ci_script_can_be_run() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     page = text("docs/cli.md")
-    codes = [value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)]
+    codes = [value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)]
     assert [code for code in codes if f"\n| {code} |" not in page] == []
 
 

@@ -1,120 +1,215 @@
-"""The folder is the architecture: imports point down, and each outside library is used at one place.
+"""The folder is the architecture: imports point down, there is no circle, and each outside library has its place.
 
-Function-level imports and imports for type checkers count too: they are dependencies like any other.
+Every import counts, at the top of a file, inside a function or for type checkers. There is no list of exceptions.
 """
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import clawdbot_ext
+from tests.support.imports import (
+    Graph,
+    Unplaced,
+    circles,
+    imported_names,
+    levels,
+    python_files,
+    python_graph,
+    typescript_graph,
+    wrong_arrows,
+)
 
 PACKAGE = Path(clawdbot_ext.__path__[0])
-MODULES = sorted(PACKAGE.rglob("*.py"))
+CLIENT = PACKAGE.parent / "static" / "src"
 
-LAYERS = (
-    ("_version", "describe", "escapes", "filesystem", "i18n", "lease", "private", "protocol"),
-    ("config",),
-    ("store", "agent", "discovery"),
-    ("endpoint", "lock"),
-    ("gateway", "client"),
-    ("edge",),
-    ("cli",),
+TOP = levels(
+    "package, __main__, app, describe > cli > server, notebook > gateway, client > agent > runtime > store "
+    "> config > protocol > i18n, private_files, escapes, _version"
 )
-"""Bottom first. A unit imports from the layers below its own; units of one layer know nothing of each other."""
+INSIDE = {
+    "gateway": levels(
+        "gateway > methods > commands > dispatch, sessions > registry > services > runs > "
+        "connections, media > access, wire_forms, error_texts, sweeper"
+    ),
+    "server": levels(
+        "launch > process > extension > leadership > serverapp, side_listener > handlers, identity_provider > context, "
+        "banner > bootstrap, contents, tailscale_serve, audit_log > net, options, secret_handover, process_tuning, "
+        "log_files"
+    ),
+}
+BROWSER = levels(
+    "entry > elements/chat > elements/transcript, elements/composer, elements/settings > elements/sessions, "
+    "elements/content, elements/media > elements/base > state > client, input > markdown, elements/styles, i18n, "
+    "protocol"
+)
 
 ONLY_IN = {
     "anthropic": {"agent"},
     "httpx2": {"agent"},
     "sqlite3": {"store"},
-    "jupyter_server": {"edge"},
-    "tornado": {"edge", "client"},
+    "jupyter_server": {"server", "package"},
+    "tornado": {"server", "client", "notebook"},
+    "IPython": {"notebook"},
     "click": {"cli"},
     "rich": {"cli"},
     "prompt_toolkit": {"cli"},
 }
+"""Outside library → the units that may import it."""
 
 
-def unit_of(name: str) -> str:
-    """The unit of a top-level name of the package.
-
-    A folder is one, ``config_file`` belongs to ``config``, and what is not in ``LAYERS`` is edge: it may know Tornado,
-    Jupyter Server and everything below, and only the command line may know it.
-    """
-    if name == "__main__":
-        return "cli"
-    family = name if name in PLACED else name.partition("_")[0]
-    return family if family in PLACED else "edge"
+def top_unit(module: str) -> str:
+    return module.split(".", maxsplit=1)[0] or "package"
 
 
-PLACED = {unit for layer in LAYERS for unit in layer}
+def unit_inside(package: str, module: str) -> str | None:
+    """The unit of a module in its package: a file or a sub-package. None for the package itself and for others."""
+    first, _, rest = module.partition(".")
+    return rest.split(".")[0] if first == package and rest else None
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """``(line, absolute dotted name)`` of every import statement, wherever in the file it stands."""
-    package = ["clawdbot_ext", *path.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            source = [*base, *(node.module.split(".") if node.module else [])]
-            for alias in node.names:
-                yield node.lineno, ".".join([*source, alias.name])
+def browser_unit(module: str) -> str:
+    folder, *rest = module.split("/")
+    return f"{folder}/{rest[0]}" if folder == "elements" else folder
 
 
-def own_unit(path: Path) -> str:
-    return unit_of(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+def test_packages_import_only_what_is_below_them() -> None:
+    assert wrong_arrows(python_graph(PACKAGE), top_unit, TOP) == []
 
 
-def layer_of(unit: str) -> int:
-    return next(index for index, units in enumerate(LAYERS) if unit in units)
+@pytest.mark.parametrize("package", INSIDE)
+def test_inside_a_package_imports_point_down(package: str) -> None:
+    assert wrong_arrows(python_graph(PACKAGE), lambda module: unit_inside(package, module), INSIDE[package]) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_point_down(path: Path) -> None:
-    own = own_unit(path)
-    wrong = []
-    for line, name in imports(path):
-        top, *rest = name.split(".")
-        if top == "clawdbot_ext" and rest:
-            other = unit_of(rest[0])
-            if other != own and layer_of(other) >= layer_of(own):
-                wrong.append(f"line {line}: {own} imports {other} ({name})")
-    assert wrong == []
+def test_no_python_modules_import_each_other_in_a_circle() -> None:
+    assert circles(python_graph(PACKAGE)) == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    """At the top of the file, that is: inside functions and for type checkers a circle does no harm."""
-    graph = {module: {other for other in imported if other != module} for module, imported in top_level_graph().items()}
-    while leaves := [module for module, imported in graph.items() if not imported & graph.keys()]:
-        for module in leaves:
-            del graph[module]
-    assert graph == {}
+def test_imports_of_the_browser_client_point_down() -> None:
+    assert wrong_arrows(typescript_graph(CLIENT), browser_unit, BROWSER) == []
 
 
-def top_level_graph() -> dict[str, set[str]]:
-    """Module → modules of ours that it imports when it is loaded."""
-    names = {".".join(("clawdbot_ext", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
-    graph = {}
-    for module, path in names.items():
-        first = {node.lineno for node in ast.parse(path.read_text(encoding="utf-8")).body}
-        found = {name for line, name in imports(path) if line in first}
-        graph[module] = {known for name in found for known in (name, name.rpartition(".")[0]) if known in names}
-    return graph
+def test_no_modules_of_the_browser_client_import_each_other_in_a_circle() -> None:
+    assert circles(typescript_graph(CLIENT)) == []
+
+
+def test_few_modules_lie_flat_in_the_package() -> None:
+    assert len([path for path in PACKAGE.glob("*.py") if path.stem != "__init__"]) <= 8
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_is_used_at_its_place_only(library: str) -> None:
-    users = {own_unit(path) for path in MODULES for _, name in imports(path) if name.split(".")[0] == library}
+    users = {
+        top_unit(module)
+        for module, path in python_files(PACKAGE).items()
+        for name in imported_names(path, PACKAGE)
+        if name.split(".")[0] == library
+    }
     assert users <= ONLY_IN[library]
+
+
+# -- the checks themselves: each finds what is planted ----------------------------------------------------------------
+def planted(tmp_path: Path, files: dict[str, str]) -> Graph:
+    for name, text in {"clawdbot_ext/__init__.py": "", **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return python_graph(tmp_path / "clawdbot_ext")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from .cli import main",
+        "from . import cli",
+        "import clawdbot_ext.cli.main",
+        "def late():\n    from .cli import main",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .cli.main import run",
+    ],
+)
+def test_an_import_that_points_up_is_found_wherever_it_stands(tmp_path: Path, statement: str) -> None:
+    graph = planted(
+        tmp_path,
+        {
+            "clawdbot_ext/i18n.py": statement,
+            "clawdbot_ext/cli/__init__.py": "",
+            "clawdbot_ext/cli/main.py": "def run(): ...",
+        },
+    )
+    assert len(wrong_arrows(graph, top_unit, TOP)) == 1
+
+
+def test_an_import_between_two_units_of_one_level_is_found(tmp_path: Path) -> None:
+    graph = planted(
+        tmp_path,
+        {"clawdbot_ext/gateway/__init__.py": "from ..client import a", "clawdbot_ext/client/__init__.py": "a = 1"},
+    )
+    assert wrong_arrows(graph, top_unit, TOP) == ["gateway imports client"]
+
+
+def test_an_import_that_points_up_inside_a_package_is_found(tmp_path: Path) -> None:
+    graph = planted(
+        tmp_path,
+        {
+            "clawdbot_ext/gateway/__init__.py": "",
+            "clawdbot_ext/gateway/gateway.py": "x = 1",
+            "clawdbot_ext/gateway/runs/manager.py": "from ..gateway import x",
+        },
+    )
+    found = wrong_arrows(graph, lambda module: unit_inside("gateway", module), INSIDE["gateway"])
+    assert found == ["gateway.runs.manager imports gateway.gateway"]
+
+
+def test_a_module_without_a_place_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Unplaced, match="helpers"):
+        wrong_arrows(planted(tmp_path, {"clawdbot_ext/helpers.py": ""}), top_unit, TOP)
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from . import a",
+        "def late():\n    from .a import x",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import x",
+    ],
+)
+def test_a_circle_is_found_whatever_kind_of_import_closes_it(tmp_path: Path, back: str) -> None:
+    graph = planted(
+        tmp_path,
+        {
+            "clawdbot_ext/a.py": "from . import b\nx = 1",
+            "clawdbot_ext/b.py": "from . import c",
+            "clawdbot_ext/c.py": back,
+        },
+    )
+    assert circles(graph) == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'import { x } from "./a.js";',
+        'import type { X } from "./a";',
+        'export { x } from "./a.js";',
+        'const x = () => import("./a.js");',
+    ],
+)
+def test_imports_of_typescript_are_found_in_all_their_forms(tmp_path: Path, statement: str) -> None:
+    for name, text in {
+        "state/a.ts": 'import { y } from "./b.js";',
+        "state/b.ts": statement,
+        "state/c.ts": 'import { z } from "../entry/page.js";',
+        "entry/page.ts": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    graph = typescript_graph(tmp_path)
+    assert circles(graph) == [["state/a", "state/b"]]
+    assert wrong_arrows(graph, browser_unit, BROWSER) == ["state/c imports entry/page"]
 
 
 @pytest.mark.slow

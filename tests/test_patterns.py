@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clawdbot_ext.agent import demo
 from clawdbot_ext.agent.media.readers import notebook
-from clawdbot_ext.cli import ssh
-from clawdbot_ext.gateway import export_formats, refusals
-from clawdbot_ext.store import terms
+from clawdbot_ext.agent.providers import demo
+from clawdbot_ext.cli.ssh import process
+from clawdbot_ext.gateway import error_texts
+from clawdbot_ext.gateway.sessions import export_formats
+from clawdbot_ext.store import search_terms
 from tests.support.pumping import superlinear, texts
 from tests.support.server import ROOT
 
@@ -61,13 +62,16 @@ def closing(fence: str) -> list[re.Pattern[str]]:
 
 
 MADE = {
-    "clawdbot_ext.agent.demo": (lambda: [pattern for _, pattern in demo._KEYWORDS], {"search"}),
+    "clawdbot_ext.agent.providers.demo": (lambda: [pattern for _, pattern in demo._KEYWORDS], {"search"}),
     "clawdbot_ext.agent.media.readers.notebook": (lambda: list(notebook._UNREAD_END.values()), {"search"}),
-    "clawdbot_ext.cli.ssh": (lambda: [re.compile(sign) for _, _, sign in ssh._SIGNS], {"search"}),
-    "clawdbot_ext.expansion": (lambda: [re.compile(r"^[ \t>]*`{3,}[ \t]*$", re.MULTILINE)], {"search"}),
-    "clawdbot_ext.gateway.export_formats": (lambda: closing("```"), {"fullmatch"}),
-    "clawdbot_ext.gateway.refusals": (list, set()),  # measured below, behind its bound
-    "clawdbot_ext.store.terms": (lambda: [re.compile("가나|가")], {"finditer"}),  # words that were looked for, escaped
+    "clawdbot_ext.cli.ssh.process": (lambda: [re.compile(sign) for _, _, sign in process._SIGNS], {"search"}),
+    "clawdbot_ext.notebook.expansion": (lambda: [re.compile(r"^[ \t>]*`{3,}[ \t]*$", re.MULTILINE)], {"search"}),
+    "clawdbot_ext.gateway.sessions.export_formats": (lambda: closing("```"), {"fullmatch"}),
+    "clawdbot_ext.gateway.error_texts": (list, set()),  # measured below, behind its bound
+    "clawdbot_ext.store.search_terms": (
+        lambda: [re.compile("가나|가")],
+        {"finditer"},
+    ),  # words that were looked for, escaped
 }
 """Modules that make one pattern of what they only know later: the ones that they make, and how they use them."""
 
@@ -165,11 +169,11 @@ def test_a_pattern_that_is_not_linear_is_found(pattern):
 
 
 def test_s22_a_message_that_is_too_long_to_be_ours_is_not_looked_up():
-    longest = max(text.count("{") for text in refusals.texts(refusals.AREA, "en"))
-    assert longest < 5 and refusals.sentence("x" * (refusals.LONGEST + 1), "ko") is None
-    message = ("frame of " * refusals.LONGEST)[: refusals.LONGEST]
-    assert superlinear(lambda text: refusals.sentence(message, "ko"), ("", "x", "")) is None
+    longest = max(text.count("{") for text in error_texts.texts(error_texts.AREA, "en"))
+    assert longest < 5 and error_texts.sentence("x" * (error_texts.LONGEST + 1), "ko") is None
+    message = ("frame of " * error_texts.LONGEST)[: error_texts.LONGEST]
+    assert superlinear(lambda text: error_texts.sentence(message, "ko"), ("", "x", "")) is None
 
 
 def test_words_that_were_looked_for_are_no_pattern():
-    assert list(terms._spans("a가*나", [terms.Word("가*", True, True)])) == []
+    assert list(search_terms._spans("a가*나", [search_terms.Word("가*", True, True)])) == []

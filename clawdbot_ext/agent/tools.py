@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..i18n import catalogue
-from .provider import Provider, Reply, ToolSpec, TurnRequest
-from .turn import Outcome, TurnEvent, run_turn
+from .providers.base import ToolSpec
 
 MAX_STEPS = 50
 """How often one reply may call tools: a model that goes round in circles must come to an end."""
@@ -86,46 +85,6 @@ class Desk(Protocol):
     async def carry_out(self, call: ToolCall) -> ToolResult:
         """Make one call, once, and keep what it came to."""
         ...
-
-
-async def converse(
-    provider: Provider,
-    request: TurnRequest,
-    reply: Reply,
-    emit: Callable[[TurnEvent], None],
-    desk: Desk,
-    *,
-    limit_s: float | None = None,
-) -> Outcome:
-    """Answer one request, calling tools until the model has its answer; ``reply`` is the newest part of it.
-
-    Args:
-        limit_s: how long one call of the model may take; tools and people have their own limits.
-
-    Raises:
-        asyncio.TimeoutError: a call of the model took longer.
-    """
-    request = replace(request, tools=tuple(desk.specs))
-    for _ in range(MAX_STEPS):
-        outcome = await asyncio.wait_for(run_turn(provider, request, reply, emit), limit_s)
-        said = [block for block in reply.content if block.get("type") != "text" or block.get("text")]
-        calls = [_call(block, request.locale) for block in said if block.get("type") == "tool_use"]
-        if calls and outcome.stop_reason != "toolUse":  # cut off in the middle of them: they are not made
-            reply.content = [block for block in reply.content if block.get("type") != "tool_use"]
-            calls = []
-        if not calls:
-            return outcome
-        await desk.begin(calls)
-        results = await _all([desk.carry_out(call) for call in calls])
-        request = replace(
-            request,
-            messages=[
-                *request.messages,
-                {"role": "assistant", "content": [_said(block) for block in said]},
-                {"role": "user", "content": [result_block(r.call_id, r.text, r.is_error) for r in results]},
-            ],
-        )
-    return Outcome("done", "length", _t(request.locale, "notice.tool_steps", steps=MAX_STEPS))
 
 
 def result_block(call_id: str, text: str, is_error: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from ..i18n import catalogue
-from .provider import (
+from .providers.base import (
     Completed,
     Provider,
     ProviderError,

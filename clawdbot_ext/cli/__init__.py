@@ -11,6 +11,6 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (``exits`` has the list)."""
-    from .root import run
+    from .main import run
 
     return run(argv)

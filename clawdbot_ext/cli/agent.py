@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..client_errors import ClientError
+from ..client.errors import ClientError
 from ..escapes import Cleaner, clean
 from ..protocol.errors import GatewayError
-from . import exits
+from . import exit_codes
 from .connection import Target, gateway_options, json_option, with_client
-from .output import fail, note, print_json, say
+from .printing import fail, note, print_json, say
 
 if TYPE_CHECKING:
-    from ..client import End, GatewayClient, Notice
+    from ..client.gateway_client import GatewayClient
+    from ..client.reply import End, Notice
 
 ABORT_TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
@@ -137,7 +138,7 @@ async def _ask(
     run_id: str,
     printer: Printer,
 ) -> End | None:
-    from ..client import Chunk, End
+    from ..client.reply import Chunk, End
 
     async for item in client.ask(
         text, session_key=session, thinking=thinking, run_id=run_id, patience_s=PATIENCE_S, attachments=files
@@ -200,8 +201,8 @@ async def _abort(client: GatewayClient, session: str, run_id: str) -> None:
 
 def _exit_code(end: End | None) -> int:
     if end is None or end.state == "aborted" or (end.message or {}).get("stopReason") == "interrupted":
-        return exits.INTERRUPTED
-    return exits.FAILED if end.state == "error" else exits.OK
+        return exit_codes.INTERRUPTED
+    return exit_codes.FAILED if end.state == "error" else exit_codes.OK
 
 
 def _report(end: End | None, streamed: str, session: str, run_id: str) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import exits
+from . import exit_codes
 from .connection import Target, gateway_options, with_client
-from .output import note, print_json, say
+from .printing import note, print_json, say
 
 if TYPE_CHECKING:
-    from ..client import GatewayClient
+    from ..client.gateway_client import GatewayClient
 
 
 @click.command("call", help=say("help.call"))
@@ -53,7 +53,7 @@ def command(target: Target, method: str, params: str, seconds: float, final: boo
 @gateway_options
 def events(target: Target, names: tuple[str, ...], keys: tuple[str, ...], count: int | None) -> int:
     """Every event as a line of JSON, until Ctrl+C, ``--count`` events, or the end of the connection."""
-    from ..client import LOST
+    from ..client.events import LOST
 
     async def work(client: GatewayClient) -> int:
         known = {(await client.request("sessions.resolve", {"key": key}))["key"] for key in keys}
@@ -62,14 +62,14 @@ def events(target: Target, names: tuple[str, ...], keys: tuple[str, ...], count:
         async for event in client.events():
             if event.name == LOST:
                 note(say("error.lost", reason=event.payload.get("reason") or event.payload.get("code") or "-"))
-                return exits.UNREACHABLE
+                return exit_codes.UNREACHABLE
             if (names and event.name not in names) or (keys and _session(event.payload) not in known):
                 continue
             click.echo(json.dumps({"event": event.name, "payload": event.payload}))
             seen += 1
             if count is not None and seen >= count:
-                return exits.OK
-        return exits.OK
+                return exit_codes.OK
+        return exit_codes.OK
 
     return with_client(target, work)
 

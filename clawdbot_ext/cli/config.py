@@ -12,14 +12,15 @@ from typing import Any
 import click
 
 from .. import config as settings
-from .. import discovery
 from ..config import Config, ConfigError
-from ..config_file import REDACTED, issues, read, unflatten
-from ..config_schema import is_branch, unknown
+from ..config.file import REDACTED, issues, read, unflatten
+from ..config.validation import is_branch, unknown
 from ..escapes import clean
-from . import exits
+from ..runtime import server_info
+from ..runtime.secrets import local_token
+from . import exit_codes
 from .connection import Target, call, json_option
-from .output import facts, language, note, out, print_json, say
+from .printing import facts, language, note, out, print_json, say
 
 NEEDS_RESTART = ("gateway.port", "gateway.bind", "gateway.customBindHost")
 """What a running gateway cannot change under its clients."""
@@ -64,7 +65,7 @@ def _effective(config: Config, name: str) -> Any:
     """The value in force; for the token that nobody set, the one that was made for this state directory."""
     value = config[name]
     if name == "gateway.auth.token" and not value and config["gateway.auth.mode"] == "token":
-        return discovery.local_token(config) or ""
+        return local_token(config) or ""
     return value
 
 
@@ -140,18 +141,18 @@ def say_what_follows(name: str) -> None:
     try:
         config = settings.load()
     except ConfigError as exc:
-        note(say("config.stillWrong", problem=exits.describe(exc)))
+        note(say("config.stillWrong", problem=exit_codes.describe(exc)))
         return
     for each in config.names():
         if (each == name or each.startswith(f"{name}.")) and config.source(each) in ("env", "flag"):
             setting = settings.find(each)
             variables = settings.variables(each) if setting is not None else ()
             note(say("config.overridden", name=each, variable=", ".join(variables)))
-    if not discovery.lock_held(config):
+    if not server_info.lock_held(config):
         return
     if any(each == name or each.startswith(f"{name}.") for each in NEEDS_RESTART):
         note(say("config.restart"))
-    with contextlib.suppress(*exits.EXPECTED):  # it takes it up by itself within a second, if it cannot be asked
+    with contextlib.suppress(*exit_codes.EXPECTED):  # it takes it up by itself within a second, if it cannot be asked
         call(Target(None, None, None), "config.get")
 
 
@@ -195,13 +196,13 @@ def validate(as_json: bool) -> None:
         )
     else:
         for issue in found:
-            out(exits.describe(issue))
+            out(exit_codes.describe(issue))
         for issue in notes:
-            note(say("config.note", problem=exits.describe(issue)))
+            note(say("config.note", problem=exit_codes.describe(issue)))
         if not found:
             out(say("config.valid", path=where) if content.exists else say("config.absent", path=where))
     if found:
-        raise click.exceptions.Exit(exits.USAGE)
+        raise click.exceptions.Exit(exit_codes.USAGE)
 
 
 def _row(issue: ConfigError) -> dict[str, str | None]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from ..client.endpoint import Endpoint, locate
 from ..config import load
-from ..endpoint import Endpoint, locate
-from .output import language, say
+from .printing import language, say
 
 if TYPE_CHECKING:
-    from ..client import GatewayClient
-    from .tunnel import Remote
+    from ..client.gateway_client import GatewayClient
+    from .ssh.tunnel import Remote
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -79,7 +79,7 @@ def with_client(target: Target, work: Callable[[GatewayClient], Awaitable[T]]) -
     """Connect, do ``work``, disconnect. Raises what connecting, the gateway and ``work`` raise."""
     import asyncio  # with the client, a third of a start: commands that do not connect do without
 
-    from ..client import GatewayClient
+    from ..client.gateway_client import GatewayClient
 
     endpoint = target.locate()
 

@@ -7,11 +7,12 @@ import sys
 import click
 
 from .. import config as settings
-from .. import discovery
-from ..gateway.rotation import rotate_token, store_password
+from ..gateway.access.rotation import rotate_token, store_password
+from ..runtime import server_info
+from ..runtime.secrets import local_token
 from .config import say_what_follows
 from .connection import Target, call, gateway_options, json_option, over_ssh
-from .output import note, out, print_json, say
+from .printing import note, out, print_json, say
 
 
 @click.group("token", help=say("help.token.group"))
@@ -26,10 +27,10 @@ def rotate(target: Target, as_json: bool) -> None:
     """By the gateway that runs, which closes its sockets; else in the state directory."""
     config = settings.load()
     here = target.url is None and not config["gateway.remote.url"] and over_ssh() is None
-    alone = here and not discovery.lock_held(config)
+    alone = here and not server_info.lock_held(config)
     made = rotate_token(config) if alone else call(target, "auth.rotate").get("token")
     if made is None and here:  # by the password, which does not get it: on this machine it can be read
-        made = settings.load()["gateway.auth.token"] or discovery.local_token(config)
+        made = settings.load()["gateway.auth.token"] or local_token(config)
     if made is None and not as_json:
         note(say("token.rotatedThere"))
     elif as_json:

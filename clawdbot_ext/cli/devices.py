@@ -8,7 +8,7 @@ import click
 
 from ..protocol.clock import now_ms
 from .connection import Target, call, gateway_options, json_option
-from .output import ago, note, out, print_json, say, table
+from .printing import ago, note, out, print_json, say, table
 
 
 @click.group("devices", help=say("help.devices"))

@@ -15,13 +15,14 @@ from typing import Any, Literal, NamedTuple
 import click
 
 from .. import config as settings
-from .. import discovery, filesystem
 from ..config import Config, ConfigError
-from ..config_file import issues, read
-from ..portholder import identify
-from . import exits, exposure
+from ..config.file import issues, read
+from ..runtime import filesystem, server_info
+from ..runtime.paths import on_network
+from ..runtime.port_probe import identify
+from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
-from .output import out, print_json, say
+from .printing import out, print_json, say
 
 Level = Literal["ok", "hint", "problem"]
 COLORS = {"ok": "green", "hint": "yellow", "problem": "red"}
@@ -52,7 +53,7 @@ def command(target: Target, as_json: bool) -> None:
             if each.fix:
                 out(click.style(f"  → {each.fix}", dim=True))
     if any(each.level == "problem" for each in found):
-        raise click.exceptions.Exit(exits.FAILED)
+        raise click.exceptions.Exit(exit_codes.FAILED)
 
 
 def examine(target: Target) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ def examine(target: Target) -> Iterator[Finding]:
         return
     yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
     for note in config.notes:
-        yield Finding("config", "hint", say("config.note", problem=exits.describe(note)))
+        yield Finding("config", "hint", say("config.note", problem=exit_codes.describe(note)))
     checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (check_exposure, check_storage, check_port)
     for check in checks:
         yield from check(config)
@@ -78,7 +79,7 @@ def _config_findings(first: ConfigError) -> Iterator[Finding]:
     content = read(settings.config_path())
     found = [content.problem] if content.problem else issues(content.tree or {})
     for issue in found or [first]:
-        yield Finding("config", "problem", exits.describe(issue), say("doctor.config.fix"))
+        yield Finding("config", "problem", exit_codes.describe(issue), say("doctor.config.fix"))
 
 
 # -- the checks -------------------------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def _is_ours(path: Path) -> bool:
 
 def check_storage(config: Config) -> Iterator[Finding]:
     """A state directory that other machines may write to."""
-    if discovery.on_network(config):
+    if on_network(config):
         kind = filesystem.kind_of(config.home) or config["storage.fileSystem"]
         yield Finding(
             "storage", "hint", say("doctor.storage.network", path=config.home, kind=kind), say("doctor.storage.fix")
@@ -147,7 +148,7 @@ def _ready(config: Config) -> list[str]:
 def check_exposure(config: Config) -> Iterator[Finding]:
     """What others could use, as ``clawdbot security audit`` names it; what may be meant so is left to that."""
     levels: dict[str, Level] = {"critical": "problem", "warn": "hint"}
-    found = [each for each in exposure.look(config) if each.severity in levels]
+    found = [each for each in security_checks.look(config) if each.severity in levels]
     for each in found:
         yield Finding(each.check, levels[each.severity], each.text, each.remedy)
     if not found:
@@ -157,7 +158,7 @@ def check_exposure(config: Config) -> Iterator[Finding]:
 def check_port(config: Config) -> Iterator[Finding]:
     """Who has the port, when it is not this state directory's gateway."""
     port = config["gateway.port"]
-    own = discovery.running(config)
+    own = server_info.running(config)
     if own is not None or not port:
         return
     holder = identify("127.0.0.1", port, 0.5)
@@ -183,12 +184,12 @@ def _answers(port: int) -> bool:
 def check_gateway(config: Config, target: Target) -> tuple[Finding, Mapping[str, Any] | None]:
     """Does the gateway answer, with these credentials? And which provider it says it has, if so."""
     remote = target.url or config["gateway.remote.url"]
-    if not remote and discovery.running(config) is None:
-        held = discovery.lock_held(config)
+    if not remote and server_info.running(config) is None:
+        held = server_info.lock_held(config)
         text = say("doctor.gateway.starting") if held else say("doctor.gateway.off")
         return Finding("gateway", "hint", text, None if held else "jupyter clawdbot"), None
     try:
         health = with_client(target, lambda client: client.request("health", timeout_s=5))
         return Finding("gateway", "ok", say("doctor.gateway.ok", url=target.locate().page_url)), health.get("setup")
-    except exits.EXPECTED as exc:
-        return Finding("gateway", "problem", exits.explain(exc)[1]), None
+    except exit_codes.EXPECTED as exc:
+        return Finding("gateway", "problem", exit_codes.explain(exc)[1]), None

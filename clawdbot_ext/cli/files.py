@@ -9,7 +9,7 @@ from typing import Any
 
 from ..escapes import clean
 from ..i18n import nice_size
-from .output import say
+from .printing import say
 
 ATTACH, DETACH = "/attach", "/detach"
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import discovery
+from ..client.endpoint import NoGateway
 from ..config import Config, load
-from ..endpoint import NoGateway
 from ..protocol.clock import now_ms
-from . import exits, service
+from ..runtime import server_info
+from . import exit_codes
 from .connection import Target, gateway_options, json_option, over_ssh, with_client
-from .output import duration, facts, note, out, print_json, say
+from .printing import duration, facts, note, out, print_json, say
+from .service import units
 
 if TYPE_CHECKING:
-    from ..client import GatewayClient
+    from ..client.gateway_client import GatewayClient
 
 STOP_TIMEOUT_S = 20.0
 """A gateway takes up to 10 s to let replies end, and its kernels some more."""
@@ -89,7 +90,7 @@ def run(argv: list[str], jupyter_options: tuple[str, ...]) -> None:
 
 
 def _start(argv: list[str]) -> None:
-    from ..app import main
+    from ..server.launch import main
 
     raise click.exceptions.Exit(main(argv))
 
@@ -101,7 +102,7 @@ def status(target: Target, as_json: bool) -> None:
     """Where it runs and whether it answers."""
     config = load()
     here = target.url is None and over_ssh() is None and not config["gateway.remote.url"]
-    own = discovery.running(config) if here else None
+    own = server_info.running(config) if here else None
     found: dict[str, Any] = {"running": False}
     if own is not None:
         found |= {
@@ -114,13 +115,13 @@ def status(target: Target, as_json: bool) -> None:
             **({"tlsFingerprint": own.tls_fingerprint} if own.tls_fingerprint else {}),
             **({"tailscaleUrl": own.tailscale_url} if own.tailscale_url else {}),
         }
-    if here and (state := service.Service.of(config).state()) != "absent":
+    if here and (state := units.Service.of(config).state()) != "absent":
         found["service"] = state
-    code = exits.OK
+    code = exit_codes.OK
     try:
         found |= {"url": target.locate().page_url, "health": with_client(target, _health), "running": True}
-    except exits.EXPECTED as exc:
-        code, found["problem"] = exits.explain(exc)
+    except exit_codes.EXPECTED as exc:
+        code, found["problem"] = exit_codes.explain(exc)
     if as_json:
         print_json(found)
     else:
@@ -155,7 +156,7 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
 
 
 def _say_who_holds_the_port(config: Config) -> None:
-    from ..portholder import identify
+    from ..runtime.port_probe import identify
 
     holder = identify("127.0.0.1", config["gateway.port"], 0.5)
     if holder.pid is not None or holder.url is not None:
@@ -176,19 +177,19 @@ def stop(target: Target) -> None:
         out(say("gateway.notRunning"))
         return
     config = load()
-    mine = discovery.running(config)
+    mine = server_info.running(config)
     with_client(target, functools.partial(_stop, restart=False))
     if mine is not None and mine.url == page:
         _wait_for_the_lock(config, mine)
     out(say("gateway.stopped", url=page))
 
 
-def _wait_for_the_lock(config: Config, before: discovery.GatewayInfo) -> None:
+def _wait_for_the_lock(config: Config, before: server_info.GatewayInfo) -> None:
     """Wait until the process has let go of the state directory, or another gateway has it."""
     import time
 
     ends = time.monotonic() + STOP_TIMEOUT_S
-    while discovery.lock_held(config) and discovery.read_info(config) in (before, None):
+    while server_info.lock_held(config) and server_info.read_info(config) in (before, None):
         if time.monotonic() > ends:
             raise click.ClickException(say("gateway.notStopped", pid=before.pid))
         time.sleep(0.05)
@@ -196,7 +197,8 @@ def _wait_for_the_lock(config: Config, before: discovery.GatewayInfo) -> None:
 
 async def _stop(client: GatewayClient, *, restart: bool) -> None:
     """Ask, and wait for the goodbye."""
-    from ..client import LOST, ConnectionLost, TimedOut
+    from ..client.errors import ConnectionLost, TimedOut
+    from ..client.events import LOST
 
     lost = asyncio.Event()
     client.subscribe(lambda event: lost.set() if event.name == LOST else None)
@@ -215,7 +217,7 @@ def restart(target: Target) -> None:
     """Ask the gateway to start anew and wait until it answers again."""
 
     async def work(client: GatewayClient) -> str:
-        from ..client import TimedOut
+        from ..client.errors import TimedOut
 
         await _stop(client, restart=True)
         try:
@@ -226,7 +228,7 @@ def restart(target: Target) -> None:
     try:
         url = with_client(target, work)
     except NoGateway:
-        if not service.start_installed():
+        if not units.start_installed():
             raise
     else:
         out(say("gateway.restarted", url=url))
@@ -234,7 +236,8 @@ def restart(target: Target) -> None:
 
 async def _answers_again(target: Target) -> str:
     """The page of the gateway once it answers, looked up each time: a changed port takes effect with the restart."""
-    from ..client import ClientError, GatewayClient
+    from ..client.errors import ClientError
+    from ..client.gateway_client import GatewayClient
 
     while True:
         try:
@@ -245,5 +248,5 @@ async def _answers_again(target: Target) -> str:
             await asyncio.sleep(RESTART_POLL_S)
 
 
-for _command in (service.install, service.uninstall, service.start, service.logs):
+for _command in (units.install, units.uninstall, units.start, units.logs):
     group.add_command(_command)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config as settings
-from ..client_errors import ClientError
+from ..client.endpoint import NoGateway
+from ..client.errors import ClientError
 from ..config import ConfigError
-from ..endpoint import NoGateway
 from .connection import Target, call, gateway_options, json_option, with_client
-from .output import facts, note, out, print_json, say, table
+from .printing import facts, note, out, print_json, say, table
 
 if TYPE_CHECKING:
-    from ..client import GatewayClient
+    from ..client.gateway_client import GatewayClient
 
 NAME = "agents.defaults.model"
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import click
 
-from ..client_errors import ClientError
+from ..client.errors import ClientError
 from ..config import load, program_environment
 from ..protocol.errors import GatewayError, NotPaired, Unauthorized
 from .connection import Target, gateway_options
-from .output import language, note, say
+from .printing import language, note, say
 
 RUN_S = 30.0
 MAX_OUTPUT = 200_000
@@ -38,8 +38,8 @@ def command(target: Target, name: str | None, programs: tuple[str, ...]) -> int:
 
 
 async def _node(target: Target, name: str, programs: frozenset[str]) -> int:
-    from ..client import GatewayClient
-    from ..client_device import load_device
+    from ..client.device_identity import load_device
+    from ..client.gateway_client import GatewayClient
 
     device = load_device(load().home / "secrets" / "node-device")
     commands = ["system.info", "system.which", *(["system.run"] if programs else [])]

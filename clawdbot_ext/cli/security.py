@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from .. import config as settings
-from .. import discovery
 from ..config import Config, ConfigError
-from . import exits, exposure
+from ..runtime import server_info
+from . import exit_codes, security_checks
 from .connection import Target, call, gateway_options, json_option
-from .exposure import Finding, tell
-from .output import out, print_json
+from .printing import out, print_json
+from .security_checks import Finding, tell
 
 COLORS = {"critical": "red", "warn": "yellow", "info": "cyan"}
 ROUNDS = 5
@@ -45,7 +45,7 @@ def audit(target: Target, fix: bool, as_json: bool) -> None:
     else:
         _print(found, fixed)
     if _bad(found):
-        raise click.exceptions.Exit(exits.FAILED)
+        raise click.exceptions.Exit(exit_codes.FAILED)
 
 
 def findings(target: Target) -> list[Finding]:
@@ -53,18 +53,18 @@ def findings(target: Target) -> list[Finding]:
     try:
         config = settings.load()
     except ConfigError as exc:
-        found = list(exposure.look_at_wrong(settings.config_path()))
-        return found or [Finding("config.invalid", "critical", exits.describe(exc), tell("fix.environment"))]
-    return [*exposure.look(config), *_of_gateway(config, target)]
+        found = list(security_checks.look_at_wrong(settings.config_path()))
+        return found or [Finding("config.invalid", "critical", exit_codes.describe(exc), tell("fix.environment"))]
+    return [*security_checks.look(config), *_of_gateway(config, target)]
 
 
 def _of_gateway(config: Config, target: Target) -> list[Finding]:
     """What only the gateway knows. One that does not run, or does not answer, is ``doctor``'s business."""
-    if discovery.running(config) is None:
+    if server_info.running(config) is None:
         return []
     try:
-        return list(exposure.always_allowed(call(target, "exec.approvals.get")["file"]))
-    except exits.EXPECTED:
+        return list(security_checks.always_allowed(call(target, "exec.approvals.get")["file"]))
+    except exit_codes.EXPECTED:
         return []
 
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..client_reply import message_text
+from ..client.reply import message_text
 from ..escapes import clean
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
 from .connection import Target, call, gateway_options, json_option, with_client
 from .files import attachments, line_of
-from .output import ago, note, out, print_json, say, shorten, table
+from .printing import ago, note, out, print_json, say, shorten, table
 
 if TYPE_CHECKING:
-    from ..client import GatewayClient
+    from ..client.gateway_client import GatewayClient
 
 key_argument = click.argument("key", default="main")
 

@@ -9,12 +9,12 @@ import click
 
 from ..escapes import clean
 from ..protocol.clock import now_ms
-from . import exits
+from . import exit_codes
 from .connection import Target, gateway_options, json_option, with_client
-from .output import ago, duration, facts, out, print_json, say, shorten, table
+from .printing import ago, duration, facts, out, print_json, say, shorten, table
 
 if TYPE_CHECKING:
-    from ..client import GatewayClient
+    from ..client.gateway_client import GatewayClient
 
 RECENT = 5
 
@@ -78,4 +78,4 @@ def health(target: Target, as_json: bool) -> None:
         key = "health.ok" if found.get("ok") else "health.notOk"
         out(clean(say(key, ms=f"{elapsed:.0f}")))
     if not found.get("ok"):
-        raise click.exceptions.Exit(exits.FAILED)
+        raise click.exceptions.Exit(exit_codes.FAILED)

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..browser import open_page
+from ..runtime.browser import open_page
 from .connection import Target, call, gateway_options, json_option
-from .output import note, out, print_json, say
+from .printing import note, out, print_json, say
 
 
 @click.command("web", help=say("help.web"), short_help=say("short.web"))

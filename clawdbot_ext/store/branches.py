@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from ..protocol.errors import InvalidRequest
 from . import messages, sessions, transcripts, tree
 from .api import Place, Removed, Session
+from .message_fields import decode, encode
 from .tree import Node
-from .wire import decode, encode
 
 ROLES = {"regenerate": "assistant", "continue": "assistant", "edit": "user"}
 """What kind of message each kind of ``Place`` is beside."""

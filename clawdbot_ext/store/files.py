@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import private
+from .. import private_files
 from ..protocol.errors import StorageFull
 
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +37,7 @@ class Files:
         """Make the folders (0700) and remove what an earlier process did not finish."""
         with _room():
             for folder in (self.root, self._incoming, self._derived):
-                private.make_directory(folder)
+                private_files.make_directory(folder)
         for left in self._incoming.iterdir():
             if _UNFINISHED.fullmatch(left.name):  # nothing else, should the folder be a link to somewhere
                 left.unlink(missing_ok=True)
@@ -75,8 +75,8 @@ class Files:
     def keep_derived(self, sha256: str, name: str, data: bytes) -> None:
         """Keep ``data`` with those bytes, in the place of what is there under ``name``."""
         with _room():
-            private.make_directory(self._derived / sha256)
-            private.write(self._derived / sha256 / name, data)
+            private_files.make_directory(self._derived / sha256)
+            private_files.write(self._derived / sha256 / name, data)
 
 
 class Incoming:
@@ -109,7 +109,7 @@ class Incoming:
         """Move the finished file to its place among the others; the same bytes may be there already."""
         target = self._files.path(self._hash.hexdigest())
         with _room():
-            private.make_directory(target.parent)
+            private_files.make_directory(target.parent)
             os.replace(self.path, target)
         return target
 

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from .api import Media
-from .wire import decode, encode
+from .message_fields import decode, encode
 
 _FIELDS = ("id", "sha256", "owner", "name", "mime_type", "kind", "size", "facts", "created_at", "seen", "removed_at")
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM media"

@@ -15,8 +15,8 @@ from msgspec import Raw
 
 from . import sessions, transcripts, tree, usage
 from .api import Finished, HistoryPage, Message
+from .message_fields import encode
 from .tree import Node
-from .wire import encode
 
 # As a blob the body comes out as the bytes that are sent; as text it would be decoded, then encoded again.
 _SELECT = """SELECT session_id, seq, id, parent_seq, under_seq, place, run_id, role, created_at, CAST(body AS BLOB)

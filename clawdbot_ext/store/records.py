@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .wire import decode, encode
+from .message_fields import decode, encode
 
 
 def get(conn: sqlite3.Connection, kind: str, id_: str) -> Mapping[str, Any] | None:

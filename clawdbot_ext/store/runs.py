@@ -16,7 +16,7 @@ from msgspec import Raw, structs
 from ..protocol.errors import IdempotencyConflict, NotFound, SendDenied
 from . import branches, messages, sessions, transcripts
 from .api import FINAL_STATES, Accepted, Finished, Message, Place, Run, RunState, Session
-from .wire import calls_of, decode, encode, lost_result
+from .message_fields import calls_of, decode, encode, lost_result
 
 KEPT_MS = 30 * 24 * 3600 * 1000
 """How long the key of a run that has ended is still recognised. Purged when the store opens."""

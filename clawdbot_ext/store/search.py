@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from . import terms
+from . import search_terms
 from .api import Hit
-from .wire import decode, findable_of
+from .message_fields import decode, findable_of
 
 SPOKEN = ("user", "assistant")
 
@@ -21,7 +21,7 @@ SPOKEN = ("user", "assistant")
 def words_of(body: str) -> str:
     """The SQL function ``search_words``: what the index holds of a stored message; of a command's answer, nothing."""
     message = decode(body)
-    return "" if message.get("command") else terms.indexed(findable_of(message))
+    return "" if message.get("command") else search_terms.indexed(findable_of(message))
 
 
 _ROLES = ", ".join(f"'{role}'" for role in SPOKEN)
@@ -52,13 +52,13 @@ _NO_END = 2**63 - 1
 
 def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -> Sequence[Hit]:
     """The newest messages that have all words of ``query``. Each found row is read once, none beyond ``limit``."""
-    words = terms.wanted(query)
+    words = search_terms.wanted(query)
     if not words:
         return ()
-    rows = conn.execute(_FIND, (terms.match_expression(words), _NO_END if before is None else before))
+    rows = conn.execute(_FIND, (search_terms.match_expression(words), _NO_END if before is None else before))
     hits: list[Hit] = []
     for position, key, session_id, seq, id_, role, at, body, title, label, archived, shown in rows:
-        cut = terms.snippet(findable_of(decode(body)), words)
+        cut = search_terms.snippet(findable_of(decode(body)), words)
         if cut is None:
             continue
         hits.append(

@@ -14,8 +14,8 @@ from ..protocol.errors import InvalidRequest, NotFound
 from . import transcripts
 from .api import Session
 from .db import fold
+from .message_fields import decode, encode
 from .schema import get_meta, set_meta
-from .wire import decode, encode
 
 _OF_SESSION = ("key", "session_id", "epoch", "created_at", "updated_at", "settings")
 _OF_TRANSCRIPT = ("last_seq", *transcripts.COUNTERS)

@@ -34,7 +34,7 @@ from .api import (
     StoreDamaged,
     Transcript,
 )
-from .workers import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
+from .threads import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import tree
 from .api import Transcript
-from .wire import PREVIEW_CHARS, TITLE_CHARS, decode, encode, heading_of, one_line, usage_of
+from .message_fields import PREVIEW_CHARS, TITLE_CHARS, decode, encode, heading_of, one_line, usage_of
 
 SWEPT_MESSAGES, SWEPT_CHARS = 100, 128 * 1024
 """Most that one step of the sweep removes: some 20 ms of the writing thread, most of it for the index of words."""

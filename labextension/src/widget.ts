@@ -10,7 +10,7 @@ import { Panel } from "@lumino/widgets";
 import { loadElement, root } from "./embed.js";
 import type { Text } from "./texts.js";
 
-/** As `clawdbot_ext/widget.py` has them. The version is that of what page and kernel say to each other. */
+/** As `clawdbot_ext/notebook/widget.py` has them. The version is that of what page and kernel say to each other. */
 const MODULE = "jupyter-clawdbot";
 const VERSION = "1.0.0";
 const OUTPUT = "application/vnd.clawdbot.chat+json";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { backoffMs, ConnectionLost, GatewayClient, RequestRefused } from "../src/core/client.js";
-import type { ClientOptions } from "../src/core/client.js";
+import { backoffMs, ConnectionLost, GatewayClient, RequestRefused } from "../src/client/gateway-client.js";
+import type { ClientOptions } from "../src/client/gateway-client.js";
 import { FakeGateway, Refusal } from "./support/fake-gateway.js";
 
 let gateway: FakeGateway;

@@ -1,15 +1,15 @@
 import { describe, expect, test, vi } from "vitest";
 
-import { attachedOf, blockOf, kindOf, problemOf, wireOf } from "../src/core/attachments.js";
-import type { Attached, Kept } from "../src/core/attachments.js";
-import { choicesFor, commandsFor, promptsFor, wantedAt } from "../src/core/completion.js";
-import { Drafts, editKey } from "../src/core/drafts.js";
-import { LONG_TEXT, pastedFrom, tableFrom } from "../src/core/paste.js";
-import type { Message } from "../src/core/protocol.js";
-import { Recall } from "../src/core/recall.js";
-import { UploadFailed, Uploads } from "../src/core/uploads.js";
-import type { MediaStore } from "../src/core/uploads.js";
-import { Writing } from "../src/core/writing.js";
+import { attachedOf, blockOf, kindOf, problemOf, wireOf } from "../src/state/attachments.js";
+import type { Attached, Kept } from "../src/state/attachments.js";
+import { choicesFor, commandsFor, promptsFor, wantedAt } from "../src/input/completion.js";
+import { Drafts, editKey } from "../src/state/drafts.js";
+import { LONG_TEXT, pastedFrom, tableFrom } from "../src/input/paste.js";
+import type { Message } from "../src/protocol/types.js";
+import { Recall } from "../src/input/input-history.js";
+import { UploadFailed, Uploads } from "../src/state/uploads.js";
+import type { MediaStore } from "../src/state/uploads.js";
+import { Writing } from "../src/state/editing.js";
 import { memoryStorage } from "./support/storage.js";
 
 const PICTURE: Kept = { mediaId: "m1", name: "plot.png", mimeType: "image/png", kind: "image", size: 10 };

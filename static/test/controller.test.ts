@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import { GatewayClient } from "../src/core/client.js";
-import { Controller } from "../src/core/controller.js";
-import type { Place } from "../src/core/controller.js";
-import { Drafts } from "../src/core/drafts.js";
-import type { Message } from "../src/core/protocol.js";
-import { currentView } from "../src/core/state.js";
+import { GatewayClient } from "../src/client/gateway-client.js";
+import { Controller } from "../src/state/controller.js";
+import type { Place } from "../src/state/controller.js";
+import { Drafts } from "../src/state/drafts.js";
+import type { Message } from "../src/protocol/types.js";
+import { currentView } from "../src/state/state.js";
 import { FakeGateway, Refusal } from "./support/fake-gateway.js";
 import { memoryStorage } from "./support/storage.js";
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 
 import { GrowingText } from "../src/markdown/blocks.js";
 import { sanitizeMessage } from "../src/markdown/sanitize.js";
-import { misleads } from "../src/ui/links.js";
-import { visible } from "../src/ui/visible.js";
+import { misleads } from "../src/elements/base/misleading-links.js";
+import { visible } from "../src/elements/base/reveal-hidden.js";
 
 import corpus from "./hostile.json";
 

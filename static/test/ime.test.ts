@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { EnterRule } from "../src/core/ime.js";
-import type { KeyFacts } from "../src/core/ime.js";
+import { EnterRule } from "../src/input/ime.js";
+import type { KeyFacts } from "../src/input/ime.js";
 
 const PLAIN: KeyFacts = {
   key: "Enter",

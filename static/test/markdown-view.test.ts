@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { beforeAll, expect, test } from "vitest";
 
-import { MarkdownView } from "../src/ui/markdown-view.js";
+import { MarkdownView } from "../src/elements/content/markdown-view.js";
 
 beforeAll(() => {
   customElements.define("clawdbot-markdown", MarkdownView);

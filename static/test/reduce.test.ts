@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 
-import { reduce } from "../src/core/reduce.js";
-import type { Action } from "../src/core/reduce.js";
-import type { ChatEvent, Hello, History, Message, SessionEntry } from "../src/core/protocol.js";
-import { currentView, initialState } from "../src/core/state.js";
-import type { State, View } from "../src/core/state.js";
+import { reduce } from "../src/state/reducer.js";
+import type { Action } from "../src/state/reducer.js";
+import type { ChatEvent, Hello, History, Message, SessionEntry } from "../src/protocol/types.js";
+import { currentView, initialState } from "../src/state/state.js";
+import type { State, View } from "../src/state/state.js";
 
 const KEY = "agent:main:main";
 

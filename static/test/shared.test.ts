@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { ConnectionLost } from "../src/core/client.js";
-import { Controller } from "../src/core/controller.js";
-import { Drafts } from "../src/core/drafts.js";
-import { lease, LINGER_MS } from "../src/core/shared.js";
-import type { Lease } from "../src/core/shared.js";
-import { currentView } from "../src/core/state.js";
+import { ConnectionLost } from "../src/client/gateway-client.js";
+import { Controller } from "../src/state/controller.js";
+import { Drafts } from "../src/state/drafts.js";
+import { lease, LINGER_MS } from "../src/client/shared-client.js";
+import type { Lease } from "../src/client/shared-client.js";
+import { currentView } from "../src/state/state.js";
 import { FakeGateway, Refusal } from "./support/fake-gateway.js";
 import { memoryStorage } from "./support/storage.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { roomBelow, Strip } from "../src/ui/strip.js";
+import { roomBelow, Strip } from "../src/elements/transcript/virtual-rows.js";
 
 const keys = (count: number, from = 0): string[] => Array.from({ length: count }, (_, at) => `r${from + at}`);
 

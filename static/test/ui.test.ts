@@ -1,15 +1,15 @@
 import { describe, expect, test, vi } from "vitest";
 
-import { Drafts } from "../src/core/drafts.js";
-import { AuthApi } from "../src/core/auth.js";
-import { emptyView } from "../src/core/state.js";
-import type { View } from "../src/core/state.js";
-import { pieces } from "../src/ui/search-hits.js";
-import { Flusher } from "../src/ui/flush.js";
-import { ago, dayName, money, secondsUntil } from "../src/ui/format.js";
-import { DEFAULTS, loadPrefs, savePrefs } from "../src/ui/prefs.js";
-import { rowsOf } from "../src/ui/rows.js";
-import { partsOf } from "../src/ui/turn-parts.js";
+import { Drafts } from "../src/state/drafts.js";
+import { AuthApi } from "../src/client/login-api.js";
+import { emptyView } from "../src/state/state.js";
+import type { View } from "../src/state/state.js";
+import { pieces } from "../src/elements/sessions/search-hits.js";
+import { Flusher } from "../src/elements/base/render-scheduler.js";
+import { ago, dayName, money, secondsUntil } from "../src/elements/base/format.js";
+import { DEFAULTS, loadPrefs, savePrefs } from "../src/elements/base/preferences.js";
+import { rowsOf } from "../src/elements/transcript/rows.js";
+import { partsOf } from "../src/elements/transcript/turn-parts.js";
 import { memoryStorage } from "./support/storage.js";
 
 describe("drawing", () => {

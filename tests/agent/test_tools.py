@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from clawdbot_ext.agent.anthropic import AnthropicProvider
-from clawdbot_ext.agent.context import build
-from clawdbot_ext.agent.demo_tools import calculate
-from clawdbot_ext.agent.provider import Reply, ToolSpec
-from clawdbot_ext.agent.tools import MAX_STEPS, ToolCall, ToolFailed, ToolResult, converse, shorten
+from clawdbot_ext.agent.context.builder import build
+from clawdbot_ext.agent.loop import converse
+from clawdbot_ext.agent.providers.anthropic import AnthropicProvider
+from clawdbot_ext.agent.providers.base import Reply, ToolSpec
+from clawdbot_ext.agent.providers.demo_tools import calculate
+from clawdbot_ext.agent.tools import MAX_STEPS, ToolCall, ToolFailed, ToolResult, shorten
 from clawdbot_ext.agent.turn import Outcome
 from tests.support.aio import run
 from tests.support.messages_api import MessagesAPI
@@ -108,7 +109,7 @@ def test_a_call_that_the_length_limit_cut_is_not_made(api: MessagesAPI) -> None:
 
 
 def test_a_model_that_never_stops_calling_is_stopped() -> None:
-    from clawdbot_ext.agent.provider import Completed, Usage
+    from clawdbot_ext.agent.providers.base import Completed, Usage
 
     class Endless:
         name = "endless"

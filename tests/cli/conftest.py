@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from clawdbot_ext.cli import main, output
+from clawdbot_ext.cli import main, printing
 from tests.support.server import GatewayProcess, clean_environment, free_port
 
 TIMEOUT_S = 30.0
@@ -35,7 +35,7 @@ def run_cli(environment: Mapping[str, str], *arguments: str, stdin: str | None =
     """``clawdbot ARGUMENTS`` in this process, as in a pipe. Without ``stdin`` there is nothing to read."""
     out, err = io.StringIO(), io.StringIO()
     piped = io.TextIOWrapper(io.BytesIO((stdin or "").encode()), encoding="utf-8")
-    output._language.cache_clear()
+    printing._language.cache_clear()
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.object(sys, "stdin", piped),
@@ -43,7 +43,7 @@ def run_cli(environment: Mapping[str, str], *arguments: str, stdin: str | None =
         redirect_stderr(err),
     ):
         code = main(arguments)
-    output._language.cache_clear()
+    printing._language.cache_clear()
     return Done(code, out.getvalue(), err.getvalue())
 
 

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clawdbot_ext.client_connect import connect
-from clawdbot_ext.client_reply import End
+from clawdbot_ext.client.auto_connect import connect
+from clawdbot_ext.client.reply import End
 from tests.cli.terminal import Terminal
 
 WAIT_S = 60.0

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from clawdbot_ext import client
-from clawdbot_ext.cli import pictures
-from clawdbot_ext.endpoint import Endpoint
+from clawdbot_ext.cli.chat import images
+from clawdbot_ext.client.endpoint import Endpoint
 from tests.cli.conftest import run_cli
 from tests.cli.terminal import Terminal
 from tests.support.media import png
@@ -56,7 +56,7 @@ def test_the_python_client_uploads_large_files_once_and_tells_how_far_it_is(gate
     )
     with client.connect(Endpoint(gateway.ws_url, gateway.url, gateway.token)) as sync:
         heard: list[float] = []
-        from clawdbot_ext.client_media import file_of, upload
+        from clawdbot_ext.client.uploads import file_of, upload
 
         async def twice() -> list[str]:
             sent = file_of(("silence.wav", data))
@@ -111,7 +111,7 @@ def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProces
     ],
 )
 def test_only_terminals_that_surely_show_images_get_any(environment: dict[str, str], how: str | None) -> None:
-    assert pictures.protocol(environment) == how
+    assert images.protocol(environment) == how
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_only_terminals_that_surely_show_images_get_any(environment: dict[str, s
     ],
 )
 def test_an_image_is_written_whole_whatever_the_width_of_the_terminal(
-    how: pictures.Protocol, begins: str, ends: str
+    how: images.Protocol, begins: str, ends: str
 ) -> None:
-    shown = pictures.picture(png(1000, 500), how)
+    shown = images.picture(png(1000, 500), how)
     assert shown is not None
     target = io.StringIO()
     Console(file=target, force_terminal=True, width=20).print(shown)
     assert target.getvalue().startswith(begins) and target.getvalue().rstrip("\n").endswith(ends)
-    assert pictures.picture(b"no image", how) is None
+    assert images.picture(b"no image", how) is None

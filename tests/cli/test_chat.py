@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clawdbot_ext import client
-from clawdbot_ext.endpoint import Endpoint
+from clawdbot_ext.client.endpoint import Endpoint
 from tests.cli.conftest import Run, run_cli
 from tests.cli.terminal import Terminal
 from tests.support.server import GatewayProcess
 
 if TYPE_CHECKING:
-    from clawdbot_ext.client_sync import SyncClient
+    from clawdbot_ext.client.sync import SyncClient
 
 pytestmark = pytest.mark.slow
 ESC, CTRL_C, CTRL_D, ALT_ENTER, UP = "\x1b", "\x03", "\x04", "\x1b\r", "\x1b[A"

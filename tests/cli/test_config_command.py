@@ -207,7 +207,7 @@ def test_a_running_gateway_notices_what_is_set(gateway: GatewayProcess) -> None:
 
     def max_queued() -> int:
         from clawdbot_ext import client
-        from clawdbot_ext.endpoint import Endpoint
+        from clawdbot_ext.client.endpoint import Endpoint
 
         with client.connect(Endpoint(gateway.ws_url, gateway.url, gateway.token)) as connected:
             value: int = connected.request("config.get")["config"]["session"]["maxQueued"]

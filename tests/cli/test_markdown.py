@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from clawdbot_ext.cli.markdown import GrowingReply, finished, rendered
+from clawdbot_ext.cli.chat.markdown import GrowingReply, finished, rendered
 
 LONG = """# Title
 

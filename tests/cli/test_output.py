@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawdbot_ext.cli import output
-from clawdbot_ext.cli.output import duration, pad, print_json, shorten, width
+from clawdbot_ext.cli import printing
+from clawdbot_ext.cli.printing import duration, pad, print_json, shorten, width
 from clawdbot_ext.escapes import Cleaner, clean
 
 HOSTILE = {
@@ -70,7 +70,7 @@ def test_columns_are_counted_as_a_terminal_does() -> None:
 
 
 def test_a_table_lines_up_with_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(["A", "B"], [["한글", "x"], ["abc", "\x1b[31my"]])
+    printing.table(["A", "B"], [["한글", "x"], ["abc", "\x1b[31my"]])
     assert capsys.readouterr().out == "A     B\n한글  x\nabc   y\n"
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from clawdbot_ext.client import connect
+from clawdbot_ext.client.endpoint import locate
+from clawdbot_ext.client.sync import connect
 from clawdbot_ext.config import load
-from clawdbot_ext.endpoint import locate
-from clawdbot_ext.gateway.passwords import matches
+from clawdbot_ext.gateway.access.passwords import matches
 from tests.cli.conftest import Run
 from tests.support.server import GatewayProcess
 

@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from clawdbot_ext.cli import service
-from clawdbot_ext.cli.service import Service
+from clawdbot_ext.cli.service import units
+from clawdbot_ext.cli.service.units import Service
 from clawdbot_ext.config import load
 from tests.cli.conftest import run_cli
 from tests.support.server import clean_environment
@@ -103,7 +103,7 @@ def test_in_wsl_without_systemd_a_scheduled_task_of_windows_starts_it(here: dict
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
     inside = {**here, "WSL_DISTRO_NAME": "Ubuntu 24 & more"}
-    with mock.patch.object(service, "SYSTEMD", tmp_path / "nothing"):
+    with mock.patch.object(units, "SYSTEMD", tmp_path / "nothing"):
         assert run_cli(inside, "gateway", "install").returncode == 0
         file = tmp_path / "jupyter" / "windows-task.xml"
         task = ET.fromstring(file.read_bytes())

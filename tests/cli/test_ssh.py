@@ -18,7 +18,7 @@ import click
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from clawdbot_ext.cli.ssh import Host, RemoteGateway, SshError
+from clawdbot_ext.cli.ssh.process import Host, RemoteGateway, SshError
 from tests.cli.conftest import TIMEOUT_S, Done, run_cli
 from tests.support.server import GatewayProcess, clean_environment, free_port
 from tests.support.sshd import KNOWN, Sshd

@@ -13,7 +13,8 @@ import pytest
 
 import clawdbot_ext
 from clawdbot_ext import ReplyFailed
-from clawdbot_ext.client import Chunk, Closed, ConnectionLost, End
+from clawdbot_ext.client.errors import Closed, ConnectionLost
+from clawdbot_ext.client.reply import Chunk, End
 from clawdbot_ext.protocol.errors import GatewayError
 from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.config import SETTINGS, ConfigError, find, json_schema, ui_hints
-from clawdbot_ext.config_schema import check, parse_text
+from clawdbot_ext.config.validation import check, parse_text
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from clawdbot_ext.gateway.tail import tail
-from clawdbot_ext.logs import JsonLine
+from clawdbot_ext.gateway.methods.logs import tail
+from clawdbot_ext.server.log_files import JsonLine
 from tests.support.wire import run
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from clawdbot_ext.expansion import FieldProblem, expand
+from clawdbot_ext.notebook.expansion import FieldProblem, expand
 
 
 class Frame:

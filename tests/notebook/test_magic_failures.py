@@ -134,7 +134,7 @@ def test_a_gateway_that_dies_in_the_middle_fails_the_cell_and_the_next_one_serve
     own.start()
     kernel = own_kernel(own)
     try:
-        kernel.run("%load_ext clawdbot_ext\nimport clawdbot_ext.magics\nclawdbot_ext.magics.PATIENCE_S = 1")
+        kernel.run("%load_ext clawdbot_ext\nimport clawdbot_ext.notebook.magics\nclawdbot_ext.magics.PATIENCE_S = 1")
         running = kernel.start(LONG)
         kernel.collect(running, until="t3")
         own.kill()

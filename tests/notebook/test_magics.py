@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from clawdbot_ext.magics import first_code
+from clawdbot_ext.notebook.magics import first_code
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from clawdbot_ext.markup import MOST_CHARS, bundle, is_harmless, to_html
+from clawdbot_ext.notebook.markup import MOST_CHARS, bundle, is_harmless, to_html
 from tests.support.hostile import corpus
 
 TAGS = {

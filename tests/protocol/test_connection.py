@@ -174,7 +174,7 @@ def test_no_request_shaped_frame_makes_the_connection_raise(text: str) -> None:
 def test_lone_surrogates_are_refused_not_stored() -> None:
     got = connected().receive('{"type":"req","id":"1","method":"chat.send","params":{"message":"\\ud800"}}')
     if isinstance(got, Request):  # params are not looked at here: the method's own decoder must refuse
-        from clawdbot_ext.gateway.methods import read_params
+        from clawdbot_ext.gateway.dispatch import read_params
         from clawdbot_ext.protocol.errors import InvalidRequest
         from clawdbot_ext.protocol.schema import ChatInjectParams
 

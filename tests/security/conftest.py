@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import route_table
+from tests.server.handlers import route_table
 from tests.support.http import Answer, ask, upgrade
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess
@@ -100,7 +100,7 @@ def door(request) -> Door:
 
 @pytest.fixture(scope="session")
 def tables(tmp_path_factory):
-    """The live route tables of both servers, as ``tests.server.route_table`` prints them."""
+    """The live route tables of both servers, as ``tests.server.handlers.route_table`` prints them."""
     return route_table.live(tmp_path_factory.mktemp("routes"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawdbot_ext.gateway.identity import GUEST_SCOPES
+from clawdbot_ext.gateway.access.identity import GUEST_SCOPES
 from clawdbot_ext.protocol.schema import OPERATOR_SCOPES
 from tests.support.device import Device
 from tests.support.http import ask, upgrade
@@ -51,6 +51,10 @@ def servers(tmp_path_factory):
 @pytest.fixture(params=["owner", "relay"])
 def server(servers, request) -> JupyterProcess:
     return servers[request.param]
+
+
+XSRF = {"Cookie": f"_xsrf={'5a' * 16}", "X-XSRFToken": "5a" * 16}
+"""Jupyter's proof that a page of its own sends the request."""
 
 
 def shown(server, name: str, **more: str) -> dict[str, str]:
@@ -104,9 +108,9 @@ def test_s17_no_header_makes_another_of_a_user(server, forged):
 
 
 def test_s17_nobody_comes_in_without_a_login_whatever_jupyter_lets_through(server):
-    """``allow_unauthenticated_access`` on and off: our routes ask for themselves."""
+    """``allow_unauthenticated_access`` on and off: our routes ask for themselves. Built files are for all."""
     origin = [("Origin", f"http://127.0.0.1:{server.port}")]
-    for path in ("chat", "", "auth/session", "media/aaaaaaaaaaaa", "embed.js", "assets/x.js", "frame.html"):
+    for path in ("chat", "", "auth/session", "media/aaaaaaaaaaaa", "media/aaaaaaaaaaaa/thumbnail"):
         for headers in (origin, [("X-Clawdbot-User", "boss"), *origin]):
             assert ask(server.port, path=f"{server.mount}{path}", headers=headers).status in (302, 401, 403, 404), path
     assert ask(server.port, "POST", f"{server.mount}media?name=x", origin, b"x").status in (302, 401, 403)
@@ -144,7 +148,7 @@ def test_s17_files_of_one_user_do_not_exist_for_another(servers):
             mine.port,
             "POST",
             f"{mine.mount}media?name={mine.port}.txt",
-            list(shown(mine, "ann").items()),
+            list(shown(mine, "ann", **XSRF).items()),
             f"of ann at {mine.port}".encode(),
         )
         assert sent.status == 201, sent.body

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.test_media_routes import ask, kept
+from tests.server.handlers.test_media import ask, kept
 from tests.support.server import GatewayProcess
 from tests.support.wire import WireError, run, wired
 

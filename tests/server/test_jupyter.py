@@ -12,7 +12,10 @@ import time
 
 import pytest
 
-from clawdbot_ext import config, discovery
+from clawdbot_ext import config
+from clawdbot_ext.runtime import server_info
+from clawdbot_ext.runtime.paths import info_path
+from clawdbot_ext.runtime.secrets import local_token
 from tests.server.test_process import BUSY, start, wait_for
 from tests.support.http import ask, upgrade
 from tests.support.server import ROOT, clean_environment, free_port
@@ -71,10 +74,10 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
     port = free_port()
     with jupyter(tmp_path, port) as process:
         wait_for(lambda: _status(port, f"{BASE}healthz") == 200)
-        info = discovery.running(loaded(tmp_path))
+        info = server_info.running(loaded(tmp_path))
         assert (info.pid, info.host) == (process.pid, "jupyter") and info.server_url.endswith(f":{port}/lab%20here/")
         assert ask(int(info.url.rstrip("/").rpartition(":")[2]), path="/chat").status == 200
-        token = discovery.local_token(loaded(tmp_path))
+        token = local_token(loaded(tmp_path))
         assert upgrade(port, f"{BASE}ws", [("Authorization", f"Bearer {token}")]).status == 101
         assert upgrade(port, f"{BASE}ws", [("Authorization", f"token {TOKEN}")]).status == 101
         assert upgrade(port, f"{BASE}ws").status == 403
@@ -99,7 +102,7 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0 and time.monotonic() - began < 5
-    assert discovery.running(loaded(tmp_path)) is None and not discovery.info_path(loaded(tmp_path)).exists()
+    assert server_info.running(loaded(tmp_path)) is None and not info_path(loaded(tmp_path)).exists()
     assert TOKEN not in "".join(p.read_text(errors="replace") for p in (tmp_path / "jupyter").rglob("*") if p.is_file())
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from clawdbot_ext.app import parse
+from clawdbot_ext.server.options import parse
 from tests.support.http import ask, login, upgrade
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.wire import opened, run, wired

@@ -10,8 +10,8 @@ import sys
 import pytest
 from websockets.asyncio.client import connect
 
-from clawdbot_ext import audit
 from clawdbot_ext.config import load, set_value
+from clawdbot_ext.server import audit_log
 from tests.support.device import Device
 from tests.support.http import ask, login, upgrade
 from tests.support.server import ROOT
@@ -37,7 +37,7 @@ def events(gateway):
     rows = [json.loads(line) for line in lines]
     return [
         (
-            row["__schema__"].removeprefix(audit.ID + "/"),
+            row["__schema__"].removeprefix(audit_log.ID + "/"),
             {name: value for name, value in row.items() if not name.startswith("__")},
         )
         for row in rows
@@ -183,15 +183,15 @@ def test_a_token_in_any_other_address_is_nothing(standing_gateway, path):
 # -- the audit log --------------------------------------------------------------------------------------------------
 def test_every_kind_of_event_can_be_written_and_nothing_else(tmp_path):
     config = load({"CLAWDBOT_STATE_DIR": str(tmp_path)})
-    os.makedirs(audit.path_of(config).parent)
-    log = audit.Audit(config)
-    for kind, (_, fields) in audit.KINDS.items():
+    os.makedirs(audit_log.path_of(config).parent)
+    log = audit_log.Audit(config)
+    for kind, (_, fields) in audit_log.KINDS.items():
         log.note(kind, {**dict.fromkeys(fields, "x" * 1000), **({"user": "앤\n\x1b[31m"} if "user" in fields else {})})
         log.note(kind, {"secret": "canary"})  # of no schema: not written
     log.close()
-    rows = [json.loads(line) for line in audit.path_of(config).read_text().splitlines()]
-    assert [row["__schema__"] for row in rows] == [f"{audit.ID}/{kind}" for kind in audit.KINDS]
-    assert all(len(value) <= audit.MAX_TEXT for row in rows for name, value in row.items() if name[0] != "_")
+    rows = [json.loads(line) for line in audit_log.path_of(config).read_text().splitlines()]
+    assert [row["__schema__"] for row in rows] == [f"{audit_log.ID}/{kind}" for kind in audit_log.KINDS]
+    assert all(len(value) <= audit_log.MAX_TEXT for row in rows for name, value in row.items() if name[0] != "_")
 
 
 def test_approvals_pairings_and_settings_are_written_down_with_who_did_it(gateway):

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from clawdbot_ext import config
-from clawdbot_ext.gateway import auth, limits, passwords
-from clawdbot_ext.gateway.identity import GUEST_SCOPES, Identity
+from clawdbot_ext.gateway.access import auth, passwords, rate_limits
+from clawdbot_ext.gateway.access.identity import GUEST_SCOPES, Identity
 from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
 from clawdbot_ext.protocol.schema import ConnectAuth
 
@@ -102,7 +102,7 @@ def test_a_cookie_survives_a_new_process_but_not_a_new_signing_key(case):
     ],
 )
 def test_one_client_is_counted_once_however_its_address_is_written(one, other, same):
-    assert (limits.client_key(one) == limits.client_key(other)) is same
+    assert (rate_limits.client_key(one) == rate_limits.client_key(other)) is same
 
 
 def fail(case, client, times=1):
@@ -116,7 +116,7 @@ def test_all_clients_together_are_limited_too_and_memory_is_bounded(case):
     case.settings["gateway__loginAttemptsPerMinute"] = 3
     results = [fail(case, f"10.0.{n // 256}.{n % 256}") for n in range(1000)]
     tried = [r for r in results if isinstance(r, Unauthorized)]
-    assert len(tried) == 3 * limits.GLOBAL_FACTOR
+    assert len(tried) == 3 * rate_limits.GLOBAL_FACTOR
     assert all(0 < r.retry_after_ms <= 60_000 for r in results if isinstance(r, RateLimited))
     assert len(case.auth._failures._limiter.storage.events) <= len(tried) + 1
 
@@ -235,7 +235,7 @@ def test_in_the_mode_of_jupyter_no_token_counts_but_that_of_this_accounts_progra
 
 def test_a_bucket_gives_a_minutes_worth_at_once_and_then_evenly():
     clock = Clock()
-    bucket = limits.Bucket(60, clock)
+    bucket = rate_limits.Bucket(60, clock)
     assert [bucket.take() for _ in range(60)] == [0] * 60 and not bucket.full
     assert bucket.take() == 1000
     clock.now += 1
@@ -245,7 +245,7 @@ def test_a_bucket_gives_a_minutes_worth_at_once_and_then_evenly():
 
 
 def test_users_and_addresses_that_are_gone_are_forgotten():
-    requests, connections = limits.Requests(), limits.Connections()
+    requests, connections = rate_limits.Requests(), rate_limits.Connections()
     for number in range(1000):
         assert requests.take(f"user {number}", 6_000_000) == 0  # full again at once
     assert len(requests._of) < 1000

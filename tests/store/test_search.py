@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from clawdbot_ext.store import db, schema, terms
+from clawdbot_ext.store import db, schema, search_terms
 from clawdbot_ext.store.sqlite import open_store
 
 from .kit import MAIN, OTHER, finish, said, say, send, sweep
@@ -240,7 +240,7 @@ def test_a_snippet_shows_the_first_match_on_one_line_with_every_match_marked(dri
         (hit,) = await store.search("needle", limit=1)
         assert marked(hit) == ["NEEDLE", "needle"]
         assert hit.snippet.startswith("…") and hit.snippet.endswith("…") and "\n" not in hit.snippet
-        assert len(hit.snippet) <= terms.SNIPPET_CHARS + 2
+        assert len(hit.snippet) <= search_terms.SNIPPET_CHARS + 2
         (hit,) = await store.search("STA", limit=1)
         assert marked(hit) == ["sta"] and hit.snippet.startswith("😀 start filler")
 
@@ -249,7 +249,7 @@ def test_a_snippet_shows_the_first_match_on_one_line_with_every_match_marked(dri
 
 def test_every_part_of_a_text_is_found_in_it(drive):
     text = "가나다라 마바 사 ABC가나x한국어처리 日本語とカタカナ"
-    runs = [run for run in terms._WORD.findall(text) if run]
+    runs = [run for run in search_terms._WORD.findall(text) if run]
 
     async def scenario(store):
         await say(store, text)

@@ -132,7 +132,8 @@ WORD = {
     "_rels/.rels": f'<?xml version="1.0"?><Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
     f'Type="{_OPEN_XML}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
     "</Relationships>",
-    "word/document.xml": f'<?xml version="1.0"?><w:document xmlns:w="{_OPEN_XML}/wordprocessingml/2006/main"><w:body><w:p><w:r>'
+    "word/document.xml": f'<?xml version="1.0"?><w:document xmlns:w="{_OPEN_XML}/wordprocessingml/2006/main">'
+    "<w:body><w:p><w:r>"
     "<w:t>Minutes of the meeting: ship on Friday</w:t></w:r></w:p></w:body></w:document>",
 }
 """The parts of a Word document."""

@@ -9,7 +9,7 @@ In a test (its own thread and event loop, so that it is another party on the net
 
 By hand: ``python -m tests.support.messages_api 9911``.
 
-Directives (``clawdbot_ext.agent.directives``; without any, it answers ``You said: …``):
+Directives (``clawdbot_ext.agent.providers.demo_directives``; without any, it answers ``You said: …``):
 
 =====================  =================================================================================================
 ``tokens=N``           answer ``t0 t1 … `` of N tokens; ``text=…`` answers exactly that
@@ -47,9 +47,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from typing_extensions import Self
 
-from clawdbot_ext.agent import directives
-from clawdbot_ext.agent.known import takes_prefill
-from clawdbot_ext.agent.tokens import estimate
+from clawdbot_ext.agent.context.token_estimate import estimate
+from clawdbot_ext.agent.known_models import takes_prefill
+from clawdbot_ext.agent.providers import demo_directives
 
 CUTS = {
     "refuse": "the connection is reset before any answer",
@@ -250,16 +250,16 @@ class _Messages(_Handler):
         begun = messages[-1]["role"] == "assistant"
         if begun and not takes_prefill(self.body["model"]):
             return self.fail(400, message="This model does not support assistant message prefill.")
-        text = directives.last_user_text(messages)
+        text = demo_directives.last_user_text(messages)
         if asked_on := "<end>" in text:  # to go on with a cut reply: what to write is in the message before
-            text = directives.last_user_text(messages[:-1])
-        wishes = directives.parse(text)
+            text = demo_directives.last_user_text(messages[:-1])
+        wishes = demo_directives.parse(text)
         if (begun or asked_on) and "continue" in wishes:
             wishes = {"text": wishes["continue"]}
         self.api.seen[text] += 1
-        await asyncio.sleep(directives.number(wishes, "wait_ms", 0) / 1000)
-        status = int(directives.number(wishes, "error", 0) or directives.number(wishes, "error_once", 0))
-        times = 1 if "error_once" in wishes else directives.number(wishes, "times", 1e9)
+        await asyncio.sleep(demo_directives.number(wishes, "wait_ms", 0) / 1000)
+        status = int(demo_directives.number(wishes, "error", 0) or demo_directives.number(wishes, "error_once", 0))
+        times = 1 if "error_once" in wishes else demo_directives.number(wishes, "times", 1e9)
         if status and self.api.seen[text] <= times:
             for header in ("retry_after", "retry_after_ms"):
                 if header in wishes:
@@ -293,8 +293,8 @@ class _Messages(_Handler):
     async def _stream(self, text: str, wishes: Mapping[str, str], cut: str) -> None:
         out: _Events = _Events(self, until_close=cut == "close")
         await out.head()
-        delay = directives.number(wishes, "delay_ms", 0) / 1000
-        after = int(directives.number(wishes, "after", directives.number(wishes, "drop", 1)))
+        delay = demo_directives.number(wishes, "delay_ms", 0) / 1000
+        after = int(demo_directives.number(wishes, "after", demo_directives.number(wishes, "drop", 1)))
         await out.event(
             "message_start",
             message={
@@ -314,8 +314,8 @@ class _Messages(_Handler):
             },
         )
         await out.event("ping")
-        await asyncio.sleep(directives.number(wishes, "first_ms", 0) / 1000)
-        parts = [("thinking", f"h{i} ") for i in range(int(directives.number(wishes, "thinking", 0)))]
+        await asyncio.sleep(demo_directives.number(wishes, "first_ms", 0) / 1000)
+        parts = [("thinking", f"h{i} ") for i in range(int(demo_directives.number(wishes, "thinking", 0)))]
         parts += [("text", token) for token in _answer(text, wishes, self.api.says)]
         index, open_kind = -1, ""
         results = _results(self.body)
@@ -441,7 +441,7 @@ def _answer(text: str, wishes: Mapping[str, str], says: str | Callable[[str], st
     if "cut" in wishes or "drop" in wishes:
         return [f"t{i} " for i in range(20)]
     if says is None:
-        return ["You said: ", directives.strip(text)]
+        return ["You said: ", demo_directives.strip(text)]
     return re.findall(r"\S*\s*", says(text) if callable(says) else says)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawdbot_ext.agent.anthropic import AnthropicProvider
-from clawdbot_ext.agent.provider import Provider, Reply, TextDelta, ThinkingDelta, TurnRequest
+from clawdbot_ext.agent.providers.anthropic import AnthropicProvider
+from clawdbot_ext.agent.providers.base import Provider, Reply, TextDelta, ThinkingDelta, TurnRequest
 from clawdbot_ext.agent.turn import Outcome, Retrying, RetryPolicy, TurnEvent, run_turn
 from tests.support.aio import Clock
 from tests.support.messages_api import MessagesAPI

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import uuid
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 T = TypeVar("T")
 WAIT_S = 10.0
@@ -90,6 +92,12 @@ class Wire:
         return self.hello
 
     async def _read(self) -> None:
+        with contextlib.suppress(ConnectionClosedError):  # tests look at `socket.close_code`
+            await self._read_frames()
+        async with self._news:
+            self._news.notify_all()
+
+    async def _read_frames(self) -> None:
         async for raw in self.socket:
             self.bytes_in += len(raw)
             frame = json.loads(raw)
@@ -105,8 +113,6 @@ class Wire:
                 if frame["type"] == "event":
                     self.events.append(frame)
                 self._news.notify_all()
-        async with self._news:
-            self._news.notify_all()
 
     async def call(self, method: str, params: dict[str, Any] | None = None, *, timeout: float = WAIT_S) -> Any:
         """Send a request; its payload, or ``WireError``."""

@@ -20,11 +20,13 @@ from pathlib import Path
 
 import msgspec
 
-from . import jobs, transcripts
-from .cache import cache_key, pack, unpack
+from . import transcripts, worker_client
 from .errors import MediaError
-from .identity import identify_file
-from .model import (
+from .mime_types import ACCEPT, clean_name
+from .page_ranges import pages_asked
+from .result_cache import cache_key, pack, unpack
+from .sniffing import identify_file
+from .types import (
     Block,
     DocumentBlock,
     Facts,
@@ -40,9 +42,7 @@ from .model import (
     TextBlock,
     Understood,
 )
-from .pages import pages_asked
-from .sight import sight_of
-from .types import ACCEPT, clean_name
+from .vision_limits import sight_of
 
 __all__ = [
     "ACCEPT",
@@ -73,9 +73,9 @@ __all__ = [
     "unpack",
 ]
 
-PROBE = jobs.Limits(seconds=20, cpu_seconds=15)
-READ = jobs.Limits(seconds=120, cpu_seconds=100)
-READ_VIDEO = jobs.Limits(seconds=300, cpu_seconds=280, memory=3_000_000_000)
+PROBE = worker_client.Limits(seconds=20, cpu_seconds=15)
+READ = worker_client.Limits(seconds=120, cpu_seconds=100)
+READ_VIDEO = worker_client.Limits(seconds=300, cpu_seconds=280, memory=3_000_000_000)
 THUMBNAIL_EDGE = 512
 
 
@@ -98,7 +98,7 @@ async def probe(file: MediaFile) -> Facts:
         MediaError: any code of ``errors`` but those of identification and transcription.
     """
     limits = PROBE if file.kind != "video" else msgspec.structs.replace(PROBE, memory=READ_VIDEO.memory)
-    facts = (await jobs.run(jobs.job_for(file, "probe", limits))).facts
+    facts = (await worker_client.run(worker_client.job_for(file, "probe", limits))).facts
     assert facts is not None
     return facts
 
@@ -111,7 +111,7 @@ async def thumbnail(file: MediaFile, *, edge: int = THUMBNAIL_EDGE) -> Picture |
     if file.kind not in ("image", "video") and file.mime_type != "application/pdf":
         return None
     limits = PROBE if file.kind != "video" else msgspec.structs.replace(PROBE, memory=READ_VIDEO.memory)
-    return (await jobs.run(jobs.job_for(file, "thumbnail", limits, edge=edge))).picture
+    return (await worker_client.run(worker_client.job_for(file, "thumbnail", limits, edge=edge))).picture
 
 
 async def understand(
@@ -135,7 +135,7 @@ async def understand(
             is no error: the model is then told that it cannot hear.
     """
     key = cache_key(file, sight=sight, settings=settings, pages=pages)
-    job = jobs.job_for(
+    job = worker_client.job_for(
         file,
         "understand",
         READ_VIDEO if file.kind in ("audio", "video") else READ,
@@ -146,7 +146,7 @@ async def understand(
     if file.kind in ("audio", "video"):
         understood = await transcripts.understand(job, settings, on_progress)
     else:
-        result = await jobs.run(job, on_progress)
+        result = await worker_client.run(job, on_progress)
         assert result.understood is not None
         understood = result.understood
     return msgspec.structs.replace(understood, cache_key=key)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .jobs import Segment
+from .worker_client import Segment
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _CUE = re.compile(rf"\[?\s{{0,9}}{_TIME}\s{{0,9}}-->\s{{0,9}}{_TIME}[^\]\n]*?\]?[ \t]*(.*)$")

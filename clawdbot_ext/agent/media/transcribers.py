@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from . import jobs, subtitles
+from . import subtitles, worker_client
 from .errors import MediaError
-from .jobs import Job, Segment, Sound, Transcript
-from .model import MediaSettings, Progress
-from .types import EXTENSIONS
+from .mime_types import EXTENSIONS
+from .types import MediaSettings, Progress
+from .worker_client import Job, Segment, Sound, Transcript
 
 Engine = Literal["command", "http", "whisper"]
 OUTPUT_KEPT = 4_000_000
@@ -86,7 +86,7 @@ async def _command(job: Job, sound: Sound, settings: MediaSettings) -> Transcrip
     ``{{MediaPath}}`` is the file as it was sent, under a harmless name with the right ending; ``{{WavPath}}`` the sound
     as 16 kHz mono; ``{{Language}}`` the setting, ``{{OutputDir}}`` an empty folder that is gone afterwards.
     """
-    async with jobs.scratch() as folder:
+    async with worker_client.scratch() as folder:
         media = Path(folder) / f"media{_ending(job.mime_type)}"
         media.symlink_to(job.path)
         values = {
@@ -113,7 +113,7 @@ async def _command(job: Job, sound: Sound, settings: MediaSettings) -> Transcrip
             )
             status = await process.wait()
         finally:
-            await jobs.end(process)
+            await worker_client.end(process)
         if status:
             raise _failed(job, f"{Path(command[0]).name}: {errors.strip() or f'exit status {status}'}")
     return _transcript(subtitles.parse(output), _name(command), sound, settings.audio_language)
@@ -205,10 +205,10 @@ async def _whisper(
     job: Job, sound: Sound, settings: MediaSettings, on_progress: Callable[[Progress], None] | None
 ) -> Transcript:
     """Run faster-whisper in a worker without a limit on memory. Its model is downloaded on first use, with progress."""
-    limits = jobs.Limits(
+    limits = worker_client.Limits(
         seconds=settings.audio_timeout_s, cpu_seconds=settings.audio_timeout_s * (os.cpu_count() or 1), memory=None
     )
     wanted = msgspec.structs.replace(job, task="whisper", limits=limits, sound_to=sound.wav)
-    transcript = (await jobs.run(wanted, on_progress)).transcript
+    transcript = (await worker_client.run(wanted, on_progress)).transcript
     assert transcript is not None
     return transcript

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from ...protocol.clock import now_ms
-from ..tokens import estimate
-from . import jobs, transcribers
+from ..context.token_estimate import estimate
+from . import transcribers, worker_client
 from .errors import MediaError
-from .framing import clock, closing, framed, opening, trim
-from .jobs import Job, Segment, Sound, Transcript
-from .model import Facts, MediaSettings, Note, Progress, TextBlock, Understood
+from .prompt_framing import clock, closing, framed, opening, trim
+from .types import Facts, MediaSettings, Note, Progress, TextBlock, Understood
+from .worker_client import Job, Segment, Sound, Transcript
 
 SILENCE = 0.995
 """A recording that is quieter than −50 dB for more than this part of its time is not given to a transcriber, which
@@ -38,9 +38,9 @@ async def understand(job: Job, settings: MediaSettings, on_progress: Callable[[P
         MediaError: the file cannot be used.
     """
     engine = transcribers.choose(settings)
-    async with jobs.scratch() as folder:
+    async with worker_client.scratch() as folder:
         wav = str(Path(folder) / "sound.wav") if engine is not None else ""
-        result = await jobs.run(msgspec.structs.replace(job, sound_to=wav), on_progress)
+        result = await worker_client.run(msgspec.structs.replace(job, sound_to=wav), on_progress)
         sound, notes = result.sound, list(result.understood.notes if result.understood else ())
         transcript = None
         if sound is not None and _silent(sound):

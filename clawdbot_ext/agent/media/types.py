@@ -1,111 +1,201 @@
-"""The types that are read, their kinds, and what file names end with."""
+"""The shapes of attachments and of what is made of them. Plain data: no I/O, no libraries.
+
+msgspec structs rather than dataclasses: results cross the border to the worker and go into a cache as they are.
+"""
 
 from __future__ import annotations
 
-import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from .model import Kind
+import msgspec
 
-_TEXT = {
-    "text/plain": "txt text log out err ini cfg conf env properties rst tex bib srt vtt lock",
-    "text/markdown": "md markdown mdx qmd rmd",
-    "text/csv": "csv",
-    "text/tab-separated-values": "tsv tab",
-    "application/json": "json geojson webmanifest",
-    "application/jsonl": "jsonl ndjson",
-    "text/html": "html htm xhtml",
-    "text/css": "css scss less",
-    "text/xml": "xml xsd xsl rss atom gpx kml plist",
-    "image/svg+xml": "svg",
-    "text/yaml": "yaml yml",
-    "text/toml": "toml",
-    "text/x-python": "py pyi pyw",
-    "text/javascript": "js mjs cjs jsx",
-    "text/typescript": "ts tsx mts cts",
-    "text/x-r": "r",
-    "text/x-sql": "sql",
-    "text/x-sh": "sh bash zsh fish ps1 bat",
-    "text/x-c": "c h cc cpp hpp cxx cu m mm",
-    "text/x-java": "java kt kts scala groovy",
-    "text/x-go": "go",
-    "text/x-rust": "rs",
-    "text/x-ruby": "rb php pl lua jl swift cs fs dart ex exs erl hs clj ml vue svelte",
-    "text/x-diff": "diff patch",
-    "text/calendar": "ics vcf",
-    "message/rfc822": "eml",
-    "text/rtf": "rtf",
-}
-_OTHER: dict[Kind, dict[str, str]] = {
-    "notebook": {"application/x-ipynb+json": "ipynb"},
-    "image": {
-        "image/png": "png apng",
-        "image/jpeg": "jpg jpeg jpe jfif",
-        "image/gif": "gif",
-        "image/webp": "webp",
-        "image/tiff": "tif tiff",
-        "image/bmp": "bmp dib",
-        "image/heic": "heic heif",
-        "image/avif": "avif",
-    },
-    "audio": {
-        "audio/mpeg": "mp3 mp2",
-        "audio/wav": "wav wave",
-        "audio/mp4": "m4a m4b",
-        "audio/aac": "aac",
-        "audio/flac": "flac",
-        "audio/ogg": "ogg oga opus",
-        "audio/aiff": "aiff aif",
-        "audio/webm": "weba",
-        "audio/amr": "amr",
-    },
-    "video": {
-        "video/mp4": "mp4 m4v",
-        "video/quicktime": "mov qt",
-        "video/webm": "webm mkv",
-        "video/x-msvideo": "avi",
-        "video/ogg": "ogv",
-    },
-    "document": {
-        "application/pdf": "pdf",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
-        "application/epub+zip": "epub",
-        "application/vnd.apache.parquet": "parquet",
-    },
-}
+from ...i18n import catalogue
 
-TEXT_TYPES = frozenset(_TEXT)
-"""Types whose bytes are text to read as it is."""
-EXTENSIONS: dict[str, str] = {
-    ending: mime for table in (_TEXT, *_OTHER.values()) for mime, endings in table.items() for ending in endings.split()
-}
-"""What a name's ending (lower case, no dot) promises. ``hwp``, ``zip`` and the like promise nothing that is read."""
-_KINDS: dict[str, Kind] = {
-    **dict.fromkeys(_TEXT, "text"),
-    **{mime: kind for kind, table in _OTHER.items() for mime in table},
-}
-ACCEPT: tuple[str, ...] = tuple(sorted(f".{ending}" for ending in EXTENSIONS))
-"""For a file chooser, as ``media.limits`` tells it."""
+if TYPE_CHECKING:
+    from ...config import Config
+
+Kind = Literal["image", "document", "audio", "video", "text", "notebook"]
+
+_t = catalogue("media")
 
 
-def kind_of(mime_type: str) -> Kind | None:
-    """The kind of a type, ``None`` when nothing here reads it."""
-    return _KINDS.get(mime_type)
+class Note(msgspec.Struct, frozen=True):
+    """Something the user should know of how a file was read (it was scaled, cut, converted, is not what it claims).
+
+    ``facts`` fill the text ``note.<code>`` of the catalogue ``media``; they are numbers and strings.
+    """
+
+    code: str
+    facts: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    def text(self, locale: str | None) -> str:
+        return _t(locale, f"note.{self.code}", **self.facts)
+
+    def to_wire(self, locale: str | None) -> dict[str, Any]:
+        return {"code": self.code, "text": self.text(locale)}
 
 
-def extension(name: str) -> str:
-    """What ``name`` ends with, in lower case and without the dot; empty where there is no dot."""
-    stem, dot, ending = name.rpartition(".")
-    return ending.lower() if dot and stem else ""
+class Identified(msgspec.Struct, frozen=True):
+    """What a file really is, by its bytes. ``mime_type`` is the true one; a wrong claim is a note."""
+
+    kind: Kind
+    mime_type: str
+    notes: tuple[Note, ...] = ()
 
 
-def clean_name(name: str) -> str:
-    """A file name as it is stored and shown: NFC (macOS sends NFD), no folders, no control or direction characters,
-    at most 200 characters with its ending kept. Empty becomes ``file``."""
-    name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")).strip(" .")
-    if len(name) > 200:
-        ending = extension(name)[:20]
-        name = name[: 199 - len(ending)] + "." + ending if ending else name[:200]
-    return name or "file"
+class MediaFile(msgspec.Struct, frozen=True):
+    """A stored attachment. ``path`` is where its bytes are, ``name`` what the user calls it (NFC, no folders)."""
+
+    path: Path
+    name: str
+    mime_type: str
+    """As ``identify`` found it."""
+    kind: Kind
+    size: int
+    """In bytes."""
+    sha256: str
+    """Hexadecimal."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What can be said of a file without a model; ``None`` where it does not apply or is not known."""
+
+    width: int | None = None
+    """In pixels, as shown (orientation applied)."""
+    height: int | None = None
+    duration_ms: int | None = None
+    pages: int | None = None
+    """Pages of a document, cells of a notebook, frames of an animation."""
+    codec: str | None = None
+    notes: tuple[Note, ...] = ()
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """An encoded image: ``data`` is a whole PNG, JPEG, WebP or GIF file."""
+
+    data: bytes
+    mime_type: str
+    width: int
+    height: int
+
+
+class TextBlock(msgspec.Struct, frozen=True, tag="text"):
+    """Text for the model. ``truncated``: the file has more."""
+
+    text: str
+    truncated: bool = False
+
+
+class ImageBlock(msgspec.Struct, frozen=True, tag="image"):
+    """An image for the model, ready to send. ``label`` says where it is from (``page 3``, ``0:12``, ``cell 4``)."""
+
+    data: bytes
+    mime_type: str
+    width: int
+    height: int
+    label: str = ""
+
+
+class DocumentBlock(msgspec.Struct, frozen=True, tag="document"):
+    """A PDF for a model that reads PDFs. ``pages`` counts those in ``data``; ``first`` is the first one's number."""
+
+    data: bytes
+    mime_type: str
+    title: str
+    pages: int
+    first: int = 1
+
+
+Block = TextBlock | ImageBlock | DocumentBlock
+
+
+class ModelSight(msgspec.Struct, frozen=True):
+    """What a model takes, as ``sight.sight_of`` knows it. Sizes are those of one attachment."""
+
+    images: bool = True
+    documents: bool = True
+    """PDFs as they are."""
+    image_edge: int = 1568
+    """Longest side in pixels that the model really sees; larger ones are scaled down by the server."""
+    image_tokens: int = 1568
+    """Most tokens that one image is worth, at one for 28 × 28 pixels."""
+    image_bytes: int = 3_750_000
+    """Largest encoded image, before base64."""
+    max_images: int = 20
+    """Most images of one attachment."""
+    pdf_pages: int = 100
+    pdf_bytes: int = 20_000_000
+    """Largest PDF, before base64."""
+    tokens: int = 40_000
+    """What one attachment may take of the model's window."""
+
+
+class MediaSettings(msgspec.Struct, frozen=True):
+    """The settings ``media.*`` that understanding needs."""
+
+    audio_engine: str = "auto"
+    audio_command: tuple[str, ...] = ()
+    audio_url: str = ""
+    audio_api_key: str = ""
+    audio_model: str = ""
+    audio_language: str = ""
+    audio_device: str = "auto"
+    audio_timeout_s: int = 600
+    audio_max_minutes: int = 120
+    video_max_frames: int = 16
+    image_max_edge: int = 0
+    pdf_max_pages: int = 100
+    pdf_mode: str = "auto"
+
+    @classmethod
+    def of(cls, config: Config) -> MediaSettings:
+        """The values in force."""
+        return cls(
+            audio_engine=config["media.audio.engine"],
+            audio_command=tuple(config["media.audio.command"]),
+            audio_url=config["media.audio.baseUrl"],
+            audio_api_key=config["media.audio.apiKey"],
+            audio_model=config["media.audio.model"],
+            audio_language=config["media.audio.language"],
+            audio_device=config["media.audio.device"],
+            audio_timeout_s=config["media.audio.timeoutSeconds"],
+            audio_max_minutes=config["media.audio.maxMinutes"],
+            video_max_frames=config["media.video.maxFrames"],
+            image_max_edge=config["media.image.maxEdge"],
+            pdf_max_pages=config["media.pdf.maxPages"],
+            pdf_mode=config["media.pdf.mode"],
+        )
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far understanding has come. ``fraction`` is 0–1, or ``None`` where the end is not known; ``stage`` is one of
+    ``read``, ``frames``, ``transcribe``, ``download``; ``detail`` is a short fact (``3/12``, a model's name)."""
+
+    stage: str
+    fraction: float | None = None
+    detail: str = ""
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """What the model is given of a file, in this order.
+
+    ``blocks`` begin with a text block that names the file and what follows. ``notes`` are for the user (the model has
+    been told in the blocks). ``transcriber`` names what turned speech into text, if anything did. The cost of
+    ``blocks`` is about ``tokens``. The same ``cache_key`` always gives the same result, unless ``expires_at_ms`` says
+    that another try may give a better one.
+    """
+
+    blocks: tuple[Block, ...]
+    notes: tuple[Note, ...] = ()
+    tokens: int = 0
+    facts: Facts = Facts()
+    transcriber: str | None = None
+    cache_key: str = ""
+    expires_at_ms: int = 0
+    """In milliseconds since the epoch; 0 for never. Set when a transcriber failed, which may pass."""
+
+    def expired(self, now_ms: int) -> bool:
+        """Is it worth another try?"""
+        return 0 < self.expires_at_ms <= now_ms

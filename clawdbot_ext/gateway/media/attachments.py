@@ -21,13 +21,12 @@ from ...i18n import catalogue
 from ...protocol.errors import GatewayError, InvalidRequest, TooLarge, Unavailable
 from ...protocol.schema import Attachment
 from ...store.api import Media
-from ..auth import owner as account
-from ..identity import Identity
-from ..policy import require
+from ..access.auth import owner as account
+from ..access.identity import Identity
+from ..access.policy import require
 
 if TYPE_CHECKING:
-    from ..client import Client
-    from ..core import Gateway
+    from .library import Library
 
 t = catalogue("gateway")
 
@@ -59,20 +58,27 @@ HINTED = frozenset(
 """Reasons with a hint ``media.hint.<reason>`` in the catalogue."""
 
 
-async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> list[Media]:
-    """The files of a message, in order. Raises a ``GatewayError`` that names the first that cannot be taken."""
-    limits = gw.media.limits()
+async def resolve(
+    library: Library, read_file: ReadFile | None, given: Sequence[Attachment], *, owner: str, locale: str
+) -> list[Media]:
+    """The files of a message, in order. Raises a ``GatewayError`` that names the first that cannot be taken.
+
+    Args:
+        read_file: reads files of the Jupyter server; ``None`` where there is none.
+        owner: the user's name.
+    """
+    limits = library.limits()
     for attachment in given:
-        require(gw.live(), "uploads" if attachment.path is None else "files")
+        require(library.config(), "uploads" if attachment.path is None else "files")
     if len(given) > limits.max_count:
         error = InvalidRequest(
             f"{len(given)} attachments; at most {limits.max_count}", reason="MEDIA_TOO_MANY", maxCount=limits.max_count
         )
-        raise explained(error, client.locale)
+        raise explained(error, locale)
     found: list[Media] = []
     for number, attachment in enumerate(given):
         try:
-            media = await _resolve_one(gw, client, attachment)
+            media = await _resolve_one(library, read_file, attachment, owner)
             if attachment.cells:
                 origin = {"cells": msgspec.to_builtins(attachment.cells)}
                 media = msgspec.structs.replace(media, facts={**media.facts, **origin})
@@ -86,35 +92,34 @@ async def resolve(gw: Gateway, client: Client, given: Sequence[Attachment]) -> l
                 )
         except GatewayError as exc:
             exc.facts = {"attachment": number, "name": attachment.file_name or attachment.path or "", **exc.facts}
-            raise explained(exc, client.locale) from None
+            raise explained(exc, locale) from None
     return found
 
 
-async def _resolve_one(gw: Gateway, client: Client, given: Attachment) -> Media:
-    owner = owner_of(client.identity)
+async def _resolve_one(library: Library, read_file: ReadFile | None, given: Attachment, owner: str) -> Media:
     if [given.media_id, given.content, given.path].count(None) != 2:
         raise InvalidRequest("an attachment needs exactly one of mediaId, content and path", reason="BAD_ATTACHMENT")
     if given.media_id is not None:
-        return await gw.media.get(given.media_id, owner)
+        return await library.get(given.media_id, owner)
     if given.path is not None:
-        if gw.read_file is None:
+        if read_file is None:
             raise Unavailable("this gateway serves no files", reason="NO_FILES")
-        data = await gw.read_file(given.path, gw.media.limits().largest)
-        return await gw.media.take(data, name=given.path, claimed=given.mime_type, owner=owner)
+        data = await read_file(given.path, library.limits().largest)
+        return await library.take(data, name=given.path, claimed=given.mime_type, owner=owner)
     assert given.content is not None
-    data = await asyncio.to_thread(decoded, given.content, gw.media.limits().largest)
+    data = await asyncio.to_thread(decoded, given.content, library.limits().largest)
     name = given.file_name or _made_up_name(given.mime_type)
-    return await gw.media.take(data, name=name, claimed=given.mime_type, owner=owner)
+    return await library.take(data, name=name, claimed=given.mime_type, owner=owner)
 
 
-async def names_of(gw: Gateway, client: Client, given: Sequence[Attachment]) -> list[str]:
+async def names_of(library: Library, owner: str, given: Sequence[Attachment]) -> list[str]:
     """What people call the files of a message, without taking any. One that is not there has its id."""
     names = []
     for attachment in given:
         name = attachment.file_name or attachment.path
         if not name and attachment.media_id is not None:
             try:
-                name = (await gw.media.get(attachment.media_id, owner_of(client.identity))).name
+                name = (await library.get(attachment.media_id, owner)).name
             except GatewayError:
                 name = attachment.media_id
         names.append(name or _made_up_name(attachment.mime_type))

@@ -20,13 +20,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ...agent.media.api import MediaError, MediaFile, thumbnail
+from ...config.live import LiveConfig
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, NotFound, RateLimited, StorageFull
 from ...store.api import Media, Store, StoreDamaged
 from ...store.files import Files, Incoming
-from ..live import LiveConfig
 from .limits import Limits
-from .uploads import Upload
+from .upload import Upload
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +46,9 @@ THUMBNAIL = "thumbnail"
 class Library:
     """The files and their rows. ``open`` after the store was opened, ``close`` before it is closed."""
 
-    def __init__(self, live: LiveConfig, store: Store):
-        self._live, self.store = live, store
-        self.files = Files(live().home / "media")
+    def __init__(self, config: LiveConfig, store: Store):
+        self.config, self.store = config, store
+        self.files = Files(config().home / "media")
         self._uploads: set[Upload] = set()
         self._held: set[str] = set()
         """Files of sessions that leave no trace."""
@@ -81,7 +81,7 @@ class Library:
 
     # -- small things that uploads need -------------------------------------------------------------------------------
     def limits(self) -> Limits:
-        return Limits.of(self._live())
+        return Limits.of(self.config())
 
     @staticmethod
     def new_id() -> str:
@@ -167,7 +167,7 @@ class Library:
 
         Raises ``StorageFull`` when that is not enough.
         """
-        quota: int = self._live()["media.maxStoredBytes"]
+        quota: int = self.config()["media.maxStoredBytes"]
         if not quota:
             return
         over = await self.store.media_bytes() + size > quota
@@ -204,10 +204,10 @@ class Library:
             path=self.files.path(media.sha256),
             name=media.name,
             mime_type=media.mime_type,
-            kind=media.kind,
+            kind=media.kind,  # type: ignore[arg-type]  # the store has it as text
             size=media.size,
             sha256=media.sha256,
-        )  # type: ignore[arg-type]
+        )
 
     async def thumbnail(self, media: Media) -> bytes | None:
         """A small picture, made once; ``None`` where there is none."""
@@ -253,7 +253,7 @@ class Library:
 
     async def collect(self) -> None:
         """Forget what is due. Raises the store's errors."""
-        config, now = self._live(), now_ms()
+        config, now = self.config(), now_ms()
         await self.release()
         orphans = await self.store.orphaned_media(before=now - config["media.orphanHours"] * HOUR_MS)
         await self._remove([media.id for media in orphans if media.id not in self._held])

@@ -16,32 +16,32 @@ from . import (
     approvals,
     base,
     chat,
-    composing,
     connect,
     devices,
-    finding,
     media,
+    monitoring,
     nodes,
-    operations,
+    prompts,
+    search,
     sessions,
-    surface,
     system,
+    unsupported,
 )
 from .agents import *  # noqa: F403  the shapes of every noun are exported here
 from .approvals import *  # noqa: F403
 from .base import *  # noqa: F403
 from .base import Event, Method
 from .chat import *  # noqa: F403
-from .composing import *  # noqa: F403
 from .connect import *  # noqa: F403
 from .devices import *  # noqa: F403
-from .finding import *  # noqa: F403
 from .media import *  # noqa: F403
+from .monitoring import *  # noqa: F403
 from .nodes import *  # noqa: F403
-from .operations import *  # noqa: F403
+from .prompts import *  # noqa: F403
+from .search import *  # noqa: F403
 from .sessions import *  # noqa: F403
-from .surface import *  # noqa: F403
 from .system import *  # noqa: F403
+from .unsupported import *  # noqa: F403
 
 _NOUNS = (
     connect,
@@ -49,14 +49,14 @@ _NOUNS = (
     media,
     agents,
     sessions,
-    finding,
-    composing,
+    search,
+    prompts,
     system,
-    operations,
+    monitoring,
     devices,
     nodes,
     approvals,
-    surface,
+    unsupported,
 )
 MODULES = (base, *_NOUNS)
 """Where the shapes are written down; `scripts.shapes` reads their notes."""

@@ -28,7 +28,7 @@ export interface NoteToken extends Tokens.Generic {
   text: string;
 }
 
-/** Where a note is cited: its label, unseen until `ui/footnotes.ts` has made it a number or what was written. */
+/** Where a note is cited: its label, unseen until `elements/content/footnotes.ts` has made it a number or what was written. */
 export const CITATION = '<span class="sr note">';
 
 const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

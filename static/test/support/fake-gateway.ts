@@ -1,5 +1,5 @@
 /** A gateway in memory: speaks the real frames over a `Transport`, and does what a test tells it. */
-import type { Connection, Transport, TransportEvents } from "../../src/core/transport.js";
+import type { Connection, Transport, TransportEvents } from "../../src/client/transport.js";
 
 export interface Request {
   id: string;

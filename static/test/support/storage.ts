@@ -1,4 +1,4 @@
-import type { KeyValue } from "../../src/core/drafts.js";
+import type { KeyValue } from "../../src/state/drafts.js";
 
 /** `localStorage` in memory. */
 export function memoryStorage(): KeyValue & { all: Map<string, string> } {

@@ -14,11 +14,11 @@ from typing import Any
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from ..errors import MediaError
-from ..framing import closing, opening
-from ..jobs import Job, Result
-from ..model import Facts, ImageBlock, ModelSight, Note, Picture, TextBlock, Understood
-from ..sight import image_tokens
-from ..worker import Report
+from ..prompt_framing import closing, opening
+from ..types import Facts, ImageBlock, ModelSight, Note, Picture, TextBlock, Understood
+from ..vision_limits import image_tokens
+from ..worker_client import Job, Result
+from ..worker_main import Report
 
 MAX_PIXELS = 100_000_000
 """Of one frame: 400 MB once decoded. Cameras reach 100 million; 20,000 × 20,000 is four times that."""

@@ -17,13 +17,13 @@ from typing import Any
 
 import msgspec
 
-from ...tokens import estimate
+from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..framing import closing, opening, trim
-from ..jobs import Job, Result
-from ..model import Block, Facts, ImageBlock, Note, TextBlock, Understood
-from ..sight import image_tokens
-from ..worker import Report
+from ..prompt_framing import closing, opening, trim
+from ..types import Block, Facts, ImageBlock, Note, TextBlock, Understood
+from ..vision_limits import image_tokens
+from ..worker_client import Job, Result
+from ..worker_main import Report
 
 OUTPUT_TOKENS = 600
 """What one output may take; a printed million lines say no more."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import zipfile
 from typing import Any
 
-from ...tokens import estimate
+from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..framing import framed, trim
-from ..jobs import Job, Result
-from ..model import Facts, Note, Progress, Understood
-from ..types import EXTENSIONS
-from ..worker import Report
+from ..mime_types import EXTENSIONS
+from ..prompt_framing import framed, trim
+from ..types import Facts, Note, Progress, Understood
+from ..worker_client import Job, Result
+from ..worker_main import Report
 
 
 def probe(job: Job, report: Report) -> Result:

@@ -16,13 +16,13 @@ import msgspec
 import pypdfium2
 from pypdfium2 import raw
 
-from ...tokens import estimate
+from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..framing import closing, opening, trim
-from ..jobs import Job, Result
-from ..model import Block, DocumentBlock, Facts, ImageBlock, Note, Progress, TextBlock, Understood
-from ..sight import image_tokens
-from ..worker import Report
+from ..prompt_framing import closing, opening, trim
+from ..types import Block, DocumentBlock, Facts, ImageBlock, Note, Progress, TextBlock, Understood
+from ..vision_limits import image_tokens
+from ..worker_client import Job, Result
+from ..worker_main import Report
 from . import images
 
 PAGE_IMAGE_TOKENS = 1568

@@ -14,10 +14,10 @@ from operator import mul
 from typing import Any
 
 from ..errors import MediaError
-from ..framing import clock
-from ..jobs import Job, Result, Sound
-from ..model import Facts, Note, Progress, Understood
-from ..worker import Report
+from ..prompt_framing import clock
+from ..types import Facts, Note, Progress, Understood
+from ..worker_client import Job, Result, Sound
+from ..worker_main import Report
 from . import streams
 
 RATE = 16_000

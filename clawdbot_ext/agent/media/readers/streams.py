@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MediaError
-from ..jobs import Job
+from ..worker_client import Job
 
 _DEMUXERS = {
     "audio/mpeg": "mp3",

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from ...tokens import estimate
+from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..framing import framed, trim
-from ..jobs import Job, Result
-from ..model import Facts, Note, Understood
-from ..worker import Report
+from ..prompt_framing import framed, trim
+from ..types import Facts, Note, Understood
+from ..worker_client import Job, Result
+from ..worker_main import Report
 from . import text
 from .columns import Column
 

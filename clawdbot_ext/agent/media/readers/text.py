@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from ...tokens import estimate
+from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..framing import framed, trim
-from ..jobs import Job, Result
-from ..model import Facts, Note, Understood
-from ..worker import Report
+from ..prompt_framing import framed, trim
+from ..types import Facts, Note, Understood
+from ..worker_client import Job, Result
+from ..worker_main import Report
 
 MOST_BYTES = 8_000_000
 """What is read of a file; no model reads more."""

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import MediaError
-from ..framing import clock, opening
-from ..jobs import Job, Result
-from ..model import Block, Facts, ImageBlock, Note, Progress, TextBlock, Understood
-from ..sight import image_tokens
-from ..worker import Report
+from ..prompt_framing import clock, opening
+from ..types import Block, Facts, ImageBlock, Note, Progress, TextBlock, Understood
+from ..vision_limits import image_tokens
+from ..worker_client import Job, Result
+from ..worker_main import Report
 from . import images, sound, streams
 
 DECODE_ALL_MS = 90_000

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import MediaError
-from ..jobs import Job, Segment, Transcript
-from ..model import Progress
+from ..types import Progress
+from ..worker_client import Job, Segment, Transcript
 
 DEFAULT_MODEL = "small"
 """About 480 MB, downloaded into the model hub's cache on first use."""

@@ -1,0 +1,1 @@
+"""The request to the model: prompt, history, compaction, attachments."""

@@ -1,0 +1,254 @@
+"""What a file is, by its bytes: the first 64 KB, its end, and the table of contents of a ZIP.
+
+The claimed type and the file's name are never trusted; they only choose between kinds of text, which look alike, and a
+claim that is wrong becomes a note. No decoder is involved: whether the file is whole is found out by ``probe``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import zipfile
+from pathlib import Path
+
+from .errors import MediaError
+from .mime_types import EXTENSIONS, TEXT_TYPES, extension, kind_of
+from .types import Identified, Kind, Note
+
+HEAD = 65_536
+TAIL = 4096
+MAX_ZIP_ENTRIES = 20_000
+MAX_ZIP_RATIO = 200
+"""How many times its size an Office file may unpack to. Real ones stay under 50; deflate reaches 1,000."""
+MAX_ZIP_BYTES = 512_000_000
+
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"BM", "image/bmp"),
+    (b"%PDF-", "application/pdf"),
+    (b"ID3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"#!AMR", "audio/amr"),
+    (b"PAR1", "application/vnd.apache.parquet"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"PK\x05\x06", "application/zip"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+    (b"HWP Document File", "application/x-hwp"),
+    (b"\x1f\x8b", "application/gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"Rar!\x1a\x07", "application/vnd.rar"),
+    (b"BZh", "application/x-bzip2"),
+    (b"\xfd7zXZ\x00", "application/x-xz"),
+    (b"(\xb5/\xfd", "application/zstd"),
+    (b"MZ", "application/x-msdownload"),
+    (b"\x7fELF", "application/x-executable"),
+    (b"\xca\xfe\xba\xbe", "application/x-executable"),
+    (b"\xcf\xfa\xed\xfe", "application/x-executable"),
+    (b"SQLite format 3\x00", "application/vnd.sqlite3"),
+)
+"""What a file begins with. The first that fits counts, so a file that is two things at once is the one that it begins
+as, and what is sent of it is made anew from that reading."""
+
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+_HEIF = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+_ARCHIVES = {
+    "application/zip",
+    "application/gzip",
+    "application/x-7z-compressed",
+    "application/vnd.rar",
+    "application/x-bzip2",
+    "application/x-xz",
+    "application/zstd",
+    "application/x-tar",
+}
+_OFFICE = {
+    "word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+_CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
+"""Bytes that text does not have (bell, backspace and escape occur in terminal logs)."""
+
+
+def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
+    """See ``api.identify``. Reads at most 70 KB, and a ZIP's table of contents. Raises ``MediaError``, ``OSError``."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL))
+        tail = file.read(TAIL)
+    if not head:
+        raise MediaError("MEDIA_EMPTY", name=name)
+    mime = sniff(head)
+    if mime == "application/zip":
+        mime = _inside_zip(path, name, size)
+    if mime is None:
+        mime = _text_type(head, tail, size, name, claimed)
+    kind = kind_of(mime) if mime is not None else None
+    if mime is None or kind is None:
+        raise refusal(mime, name)
+    return Identified(kind, mime, _mismatch(mime, kind, name, claimed))
+
+
+def sniff(head: bytes) -> str | None:
+    """The type that the first bytes show; ``None`` for text and for what is not known."""
+    for signature, mime in _SIGNATURES:
+        if head.startswith(signature) and not (signature in (b"BM", b"MZ", b"BZh", b"ID3") and _texty(head)):
+            return mime
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12])
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") and not _texty(head[:16]):
+        return _iso_media(head)
+    if head[:4] == b"\x1aE\xdf\xa3":  # Matroska: a codec id begins with V_ for a picture
+        return "video/webm" if b"V_" in head else "audio/webm"
+    if head[:4] == b"OggS":
+        return "video/ogg" if b"theora" in head[:512] else "audio/ogg"
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "audio/aiff"
+    if len(head) > 1 and head[0] == 0xFF and head[1] in (0xF1, 0xF9):
+        return "audio/aac"
+    if len(head) > 1 and head[0] == 0xFF and head[1] in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3):
+        return "audio/mpeg"
+    if head[257:262] == b"ustar":
+        return "application/x-tar"
+    if b"%PDF-" in head[:1024]:  # readers allow some bytes in front of it, and scanners put some there
+        return "application/pdf"
+    return None
+
+
+def _iso_media(head: bytes) -> str:
+    """MP4 and its family, by the brands of its first box."""
+    brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
+    if brand in _HEIF:
+        compatible = head[16 : max(16, int.from_bytes(head[:4], "big"))][:256]
+        return "image/avif" if b"avif" in compatible else "image/heic"
+    if brand in (b"avif", b"avis"):
+        return "image/avif"
+    if brand in (b"M4A ", b"M4B ", b"F4A "):
+        return "audio/mp4"
+    return "video/quicktime" if brand == b"qt  " else "video/mp4"
+
+
+def _inside_zip(path: Path, name: str, size: int) -> str | None:
+    """Which document a ZIP is, by its table of contents alone; nothing is unpacked.
+
+    Raises:
+        MediaError: ``MEDIA_TRUNCATED`` without a table of contents, ``MEDIA_BOMB`` when it promises far too much.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            declared = archive.read("mimetype") if _small(archive, "mimetype") else b""
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        raise MediaError("MEDIA_TRUNCATED", name=name) from None
+    kind = next(
+        (
+            mime
+            for folder, mime in _OFFICE.items()
+            if "[Content_Types].xml" in names and any(n.startswith(folder) for n in names)
+        ),
+        None,
+    )
+    kind = kind or {
+        b"application/epub+zip": "application/epub+zip",
+        b"application/hwp+zip": "application/x-hwp",
+        b"application/vnd.oasis.opendocument.text": "application/vnd.oasis.opendocument.text",
+    }.get(declared.strip())
+    unpacked = sum(entry.file_size for entry in entries)
+    if kind and (len(entries) > MAX_ZIP_ENTRIES or unpacked > min(MAX_ZIP_BYTES, max(size, 10_000) * MAX_ZIP_RATIO)):
+        raise MediaError("MEDIA_BOMB", name=name, size=size, unpacked=unpacked)
+    return kind or "application/zip"
+
+
+def _small(archive: zipfile.ZipFile, name: str) -> bool:
+    return name in archive.namelist() and archive.getinfo(name).file_size <= 200
+
+
+def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | None) -> str | None:
+    """The kind of text, by its name and claimed type; ``None`` when it is no text."""
+    if not _texty(head):
+        return None
+    ending = extension(name)
+    known = EXTENSIONS.get(ending)
+    ends = head + tail
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (
+        ending == "ipynb" or (re.search(rb'"nbformat"\s*:\s*\d', ends) and b'"cells"' in ends)
+    ):
+        return "application/x-ipynb+json"
+    if known in TEXT_TYPES and known != "application/x-ipynb+json":
+        return known
+    return claimed if claimed in TEXT_TYPES else "text/plain"
+
+
+def _texty(head: bytes) -> bool:
+    """Could this be text, in any encoding? UTF-16 and UTF-32 are known by their mark or by every other byte being 0."""
+    if head.startswith(
+        (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+    ):
+        return True
+    if b"\x00" in head:
+        even, odd = head[0::2], head[1::2]
+        zeros = sorted((even.count(0) / max(1, len(even)), odd.count(0) / max(1, len(odd))))
+        return zeros[0] < 0.02 and zeros[1] > 0.4
+    return len(head) - len(head.translate(None, _CONTROL)) <= len(head) * 0.002
+
+
+def _mismatch(mime: str, kind: Kind, name: str, claimed: str | None) -> tuple[Note, ...]:
+    """A note when the name's ending, or else the claimed type, says something else than the bytes."""
+    if kind in ("text", "notebook"):
+        by_name = EXTENSIONS.get(extension(name))
+        wrong = by_name is not None and kind_of(by_name) not in ("text", "notebook")
+        return (Note("type_mismatch", {"claimed": f".{extension(name)}", "actual": mime}),) if wrong else ()
+    by_name = EXTENSIONS.get(extension(name))
+    if by_name is not None and not _same(by_name, mime):
+        return (Note("type_mismatch", {"claimed": f".{extension(name)}", "actual": mime}),)
+    if by_name is None and claimed and claimed != "application/octet-stream" and not _same(claimed, mime):
+        return (Note("type_mismatch", {"claimed": claimed, "actual": mime}),)
+    return ()
+
+
+def _same(one: str, other: str) -> bool:
+    """Do two types name one format? Audio and video share containers, and many types have several names."""
+
+    def plain(mime: str) -> str:
+        name = mime.split(";", maxsplit=1)[0].strip().lower().partition("/")[2].removeprefix("x-")
+        return {
+            "m4a": "mp4",
+            "quicktime": "mp4",
+            "mp3": "mpeg",
+            "wave": "wav",
+            "vnd.wave": "wav",
+            "jpg": "jpeg",
+            "heif": "heic",
+            "matroska": "webm",
+            "pjpeg": "jpeg",
+            "m4v": "mp4",
+            "aif": "aiff",
+            "opus": "ogg",
+            "ms-bmp": "bmp",
+        }.get(name, name)
+
+    return plain(one) == plain(other)
+
+
+def refusal(mime: str | None, name: str) -> MediaError:
+    """What to say of a kind that nothing here reads, and what its owner can do instead."""
+    ending = extension(name)
+    shown = mime or (f".{ending}" if ending else "?")
+    if mime == "application/x-hwp" or ending in ("hwp", "hwpx"):
+        variant = "hwp"
+    elif mime in _ARCHIVES:
+        variant = "archive"
+    elif mime == "application/x-ole-storage":
+        variant = "legacy"
+    elif mime in ("application/x-msdownload", "application/x-executable"):
+        variant = "program"
+    else:
+        variant = ""
+    return MediaError("MEDIA_UNSUPPORTED", variant=variant, name=name, type=shown)

@@ -1,0 +1,343 @@
+"""The models that can be chosen, how they are named, and what they cost.
+
+Three sources, best first: what the provider lists (fetched in the background, kept for an hour, old news served while
+new is fetched), what the configuration says of a provider's models, and the built-in table ``known``. The methods
+without ``await`` never do I/O: they answer from what has arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..protocol.errors import NotFound
+from . import known_models
+from .model_listing import bare
+from .providers.base import ModelInfo, Provider, ProviderError, Usage
+
+if TYPE_CHECKING:
+    from ..config import Config, ProviderConfig
+
+log = logging.getLogger(__name__)
+
+Model = ModelInfo
+"""What a choice of model comes down to; ``spec`` is how sessions store it."""
+
+FRESH_S = 3600.0
+RETRY_S = 60.0
+"""How soon a listing that failed is tried again."""
+FIRST_WAIT_S = 2.0
+"""How long the first message waits for the list of models; then the built-in table decides."""
+DEFAULT_LINE = "sonnet"
+
+
+class UnknownModel(NotFound):
+    """No model of that name. ``facts["suggestions"]`` holds near ones."""
+
+    reason = "UNKNOWN_MODEL"
+
+    def __init__(self, spec: str, suggestions: Sequence[str]):
+        near = f" Did you mean {', '.join(suggestions)}?" if suggestions else ""
+        super().__init__(f"There is no model {spec!r}.{near}", spec=spec, suggestions=list(suggestions))
+
+
+class ModelNotAllowed(UnknownModel):
+    """The model exists, and ``models.allowed`` does not have it. ``facts["suggestions"]`` holds some that it has."""
+
+    reason = "MODEL_NOT_ALLOWED"
+
+    def __init__(self, spec: str, allowed: Sequence[str]):
+        super().__init__(spec, ())
+        self.message = f"The model {spec!r} is not allowed here (models.allowed)."
+        self.args = (self.message,)
+        self.facts["suggestions"] = list(allowed)[:3]
+
+
+class Sources(Protocol):
+    """What the catalogue needs of ``registry.Providers``."""
+
+    def current(self) -> Mapping[str, ProviderConfig | None]: ...
+    def config(self) -> Config: ...
+    async def get(self, name: str) -> Provider: ...
+
+
+@dataclass
+class _Listing:
+    """What one provider lists, when that was asked, and who is asking now."""
+
+    config: ProviderConfig | None
+    models: Sequence[Model] | None = None
+    asked_at: float = 0.0
+    error: ProviderError | None = None
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def due(self, older_than_s: float) -> bool:
+        """Is it time to ask (again)? What failed is tried again sooner."""
+        limit = older_than_s if self.error is None else min(older_than_s, RETRY_S)
+        return not self.asked_at or time.monotonic() - self.asked_at > limit
+
+
+class ModelCatalogue:
+    """The models of all providers of one ``Providers``."""
+
+    def __init__(self, sources: Sources):
+        self._sources = sources
+        self._listings: dict[str, _Listing] = {}
+
+    # -- without I/O ------------------------------------------------------------------------------------------------
+    def offered(self) -> Sequence[Model]:
+        """Every model that can be chosen as far as is known now: the default provider's first, each newest first."""
+        return [model for name in self._sources.current() for model in self._of(name)]
+
+    def default(self) -> Model:
+        """The model of sessions that chose none: the configured one, else the newest active Sonnet, else any."""
+        wished = str(self._sources.config()["agents.defaults.model"] or "")
+        return (self.find(wished) if wished else None) or self._automatic()
+
+    def find(self, spec: str | None) -> Model | None:
+        """The model that ``spec`` names, or ``None``.
+
+        ``spec`` is ``provider/id``, an id alone, a display name, a line (``sonnet``, ``opus``, ``haiku`` …: its newest
+        active model), or ``default``. An id that a provider was never asked for is taken at its word.
+        """
+        spec = (spec or "").strip()
+        if spec.lower() == "default":
+            return self._automatic()
+        found = self._exists(spec)
+        if found is not None and not self.allows(found):  # a line may have another model that is allowed
+            found = _named(spec, self.offered())
+        return found
+
+    def allows(self, model: Model) -> bool:
+        """May it be used, as far as ``models.allowed`` is concerned? The demo is no model."""
+        allowed = self._sources.config()["models.allowed"]
+        names = (model.spec, model.id, _undated(model.id), model.line)
+        return not allowed or model.provider == "demo" or any(fnmatchcase(n, p) for n in names for p in allowed)
+
+    def _exists(self, spec: str) -> Model | None:
+        """As ``find``, whether or not it may be used."""
+        if not spec:
+            return None
+        provider, slash, model_id = spec.partition("/")
+        if slash and provider in self._sources.current():
+            return _named(model_id, self._all_of(provider)) or self._on_trust(provider, model_id)
+        everything = [model for name in self._sources.current() for model in self._all_of(name)]
+        return _named(spec, everything) or self._on_trust(next(iter(self._sources.current())), spec)
+
+    def resolve(self, spec: str) -> Model:
+        """As ``find``. Where that is ``None``: raises ``ModelNotAllowed``, or ``UnknownModel`` with near names."""
+        model = self.find(spec)
+        if model is None and self._exists(spec.strip()) is not None:
+            raise ModelNotAllowed(spec, [each.spec for each in self.offered()])
+        if model is None:
+            raise UnknownModel(spec, self._near(spec))
+        return model
+
+    def cost(self, provider: str, model_id: str, usage: Usage) -> dict[str, float]:
+        """USD of one reply, in wire form; 0 where the price is not known."""
+        price = self._price(provider, model_id, usage)
+        if price is None:
+            return {"input": 0.0, "output": 0.0, "cacheRead": 0.0, "cacheWrite": 0.0, "total": 0.0}
+        parts = {
+            "input": usage.input * price.input / 1e6,
+            "output": usage.output * price.output / 1e6,
+            "cacheRead": usage.cache_read * price.cache_read / 1e6,
+            "cacheWrite": usage.cache_write * price.cache_write / 1e6,
+        }
+        return {**parts, "total": sum(parts.values())}
+
+    def has_price(self, provider: str, model_id: str) -> bool:
+        """Is the price known? If not, ``cost`` gives 0, which is not the same as free."""
+        return self._price(provider, model_id, Usage()) is not None
+
+    def problems(self) -> Mapping[str, ProviderError]:
+        """Why the providers that could not be asked for their models could not."""
+        return {name: listing.error for name, listing in self._listings.items() if listing.error is not None}
+
+    # -- with I/O ---------------------------------------------------------------------------------------------------
+    async def list(self) -> Sequence[Model]:
+        """Every model that can be chosen. Waits for providers that were never asked; serves old news while fetching."""
+        self._ask_all(FRESH_S)
+        tasks = [entry.task for entry in self._listings.values() if entry.task and entry.models is None]
+        if tasks:
+            await asyncio.wait(tasks)
+        return self.offered()
+
+    async def choose(self, spec: str | None) -> Model:
+        """The model for a turn: ``spec`` if it names one, else the default.
+
+        The first turn waits up to ``FIRST_WAIT_S`` for the list of models, and an unlisted name for a new list.
+
+        Raises:
+            UnknownModel: ``spec`` names no model, or none any more.
+            ModelNotAllowed: it may not be used, or none of the provider's may.
+        """
+        if spec and spec.startswith("demo/"):  # a session from the time before there was a key
+            spec = None
+        self._ask_all(FRESH_S)
+        first = [entry.task for entry in self._listings.values() if entry.task and not entry.asked_at]
+        if first and self.find(spec) not in self.offered():
+            await asyncio.wait(first, timeout=FIRST_WAIT_S)
+        if spec and self.find(spec) is None and (again := self._ask_all(RETRY_S)):
+            await asyncio.wait(again, timeout=FIRST_WAIT_S)
+        model = self.resolve(spec) if spec else self.default()
+        if not self.allows(model):  # no model of the default provider is allowed
+            raise ModelNotAllowed(model.spec, [each.spec for each in self.offered()])
+        return model
+
+    async def refresh(self) -> None:
+        """Ask every provider again, unless that was done within the last minute."""
+        if tasks := self._ask_all(RETRY_S):
+            await asyncio.wait(tasks)
+
+    async def aclose(self) -> None:
+        """Stop asking."""
+        tasks = [listing.task for listing in self._listings.values() if listing.task]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def forget_removed(self) -> None:
+        """The providers changed: drop what was listed under other settings."""
+        current = self._sources.current()
+        for name, listing in tuple(self._listings.items()):
+            if name not in current or listing.config != current[name]:
+                del self._listings[name]
+                if listing.task:
+                    listing.task.cancel()
+
+    # -- listings ---------------------------------------------------------------------------------------------------
+    def _listing(self, name: str) -> _Listing:
+        if name not in self._listings:
+            self._listings[name] = _Listing(self._sources.current()[name])
+        return self._listings[name]
+
+    def _ask_all(self, older_than_s: float) -> Sequence[asyncio.Task[None]]:
+        """Have the models fetched of which is known what is older than that; the tasks that fetch now."""
+        listings = {name: self._listing(name) for name in self._sources.current()}
+        for name, listing in listings.items():
+            if listing.task is None and listing.due(older_than_s):
+                listing.task = asyncio.create_task(self._fetch(name, listing), name=f"models of {name}")
+        return tuple(listing.task for listing in listings.values() if listing.task)
+
+    async def _fetch(self, name: str, listing: _Listing) -> None:
+        try:
+            listing.models = await (await self._sources.get(name)).list_models()
+            listing.error = None
+        except ProviderError as exc:
+            listing.error = exc
+            log.warning("the models of %s could not be listed: %s", name, exc)
+        finally:
+            listing.asked_at = time.monotonic()
+            listing.task = None
+
+    def _of(self, name: str) -> Sequence[Model]:
+        """The models of one provider that may be used, newest first."""
+        return [model for model in self._all_of(name) if self.allows(model)]
+
+    def _all_of(self, name: str) -> Sequence[Model]:
+        """The models of one provider, newest first."""
+        config = self._sources.current().get(name)
+        listing = self._listings.get(name)
+        listed = listing.models if listing else None
+        configured = [_configured(name, entry, listed or ()) for entry in (config.models if config else ())]
+        if configured:
+            return configured
+        if listed is not None:
+            return listed
+        if name == "demo":
+            return (bare("demo", "demo", name="Demo", context_window=200_000, max_output=64_000, reasoning=True),)
+        return _builtin() if name == "anthropic" else ()
+
+    # -- choosing ---------------------------------------------------------------------------------------------------
+    def _automatic(self) -> Model:
+        name = next(iter(self._sources.current()))
+        models = self._of(name)
+        active = [model for model in models if not model.deprecated] or models
+        return _newest_of(DEFAULT_LINE, active) or (active[0] if active else bare(name, self._named_in_policy(name)))
+
+    def _named_in_policy(self, provider: str) -> str:
+        """An id for a provider that lists none that may be used: the first that ``models.allowed`` spells out."""
+        allowed = [spec.removeprefix(f"{provider}/") for spec in self._sources.config()["models.allowed"]]
+        return next((id_ for id_ in allowed if not set("*?[/") & set(id_)), known_models.KNOWN[0].id)
+
+    def _on_trust(self, provider: str, model_id: str) -> Model | None:
+        """A model of a provider that was not asked yet, or cannot say: taken as named, if the name can be right."""
+        listing = self._listings.get(provider)
+        if provider == "demo" or not model_id or (listing is not None and listing.models is not None):
+            return None
+        return bare(provider, model_id) if provider != "anthropic" or model_id.startswith("claude-") else None
+
+    def _near(self, spec: str) -> Sequence[str]:
+        names = {model.line: model.line for model in self.offered() if model.line}
+        for model in self.offered():
+            names.update({model.spec.lower(): model.spec, model.id.lower(): model.id})
+        wanted = spec.strip().lower()
+        close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
+        close += [name for name in names if wanted and wanted in name and name not in close]
+        return tuple(dict.fromkeys(names[name] for name in close))[:3]
+
+    def _price(self, provider: str, model_id: str, usage: Usage) -> known_models.Price | None:
+        config = self._sources.current().get(provider)
+        for entry in config.models if config else ():
+            if isinstance(entry, Mapping) and entry.get("id") == model_id and isinstance(entry.get("cost"), Mapping):
+                cost = entry["cost"]
+                parts = ("input", "output", "cacheRead", "cacheWrite")
+                return known_models.Price(*(float(cost.get(part) or 0) for part in parts))
+        if provider != "anthropic" and not model_id.startswith("anthropic/"):
+            return None  # a local server may call its model by any name
+        row = known_models.lookup(model_id)
+        if row is None:
+            return None
+        prompt = usage.input + usage.cache_read + usage.cache_write
+        return row.long_price if row.long_price and prompt > row.long_prompt else row.price
+
+
+def _named(name: str, models: Sequence[Model]) -> Model | None:
+    """The model of that id, else of that id without its date, else of that name, else the newest of that line."""
+    wanted = name.lower()
+    for key in (lambda m: m.id, lambda m: _undated(m.id), lambda m: m.name):
+        for model in models:
+            if key(model).lower() in (wanted, _undated(wanted)):
+                return model
+    active = [model for model in models if not model.deprecated]
+    return _newest_of(wanted, active) or _newest_of(wanted.removeprefix("claude-").removesuffix("-latest"), active)
+
+
+def _undated(model_id: str) -> str:
+    row = known_models.lookup(model_id)
+    return row.id if row else model_id
+
+
+def _newest_of(line: str, models: Sequence[Model]) -> Model | None:
+    """``models`` are newest first for each provider."""
+    return next((model for model in models if model.line and model.line == line), None)
+
+
+def _configured(provider: str, entry: Any, listed: Sequence[Model]) -> Model:
+    """A model of ``models.providers.<name>.models``: an id, or an object as Clawdbot writes it."""
+    facts: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"id": str(entry)}
+    model_id = str(facts.get("id", ""))
+    same = next((model for model in listed if model.id == model_id), None)
+    return bare(
+        provider,
+        model_id,
+        name=str(facts.get("name") or (same.name if same else "")),
+        context_window=int(facts.get("contextWindow") or (same.context_window if same else 0)),
+        max_output=int(facts.get("maxTokens") or (same.max_output if same else 0)),
+        reasoning=facts.get("reasoning", same.reasoning if same else None),
+        line=same.line if same else "",
+        created_at_ms=same.created_at_ms if same else 0,
+    )
+
+
+def _builtin() -> Sequence[Model]:
+    """Anthropic's models as the built-in table has them, without those that not everyone may use."""
+    return [bare("anthropic", row.id) for row in known_models.KNOWN if row.line != "mythos"]

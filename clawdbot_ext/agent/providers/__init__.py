@@ -1,0 +1,1 @@
+"""Model providers: the Messages API through the SDK, and the demo."""

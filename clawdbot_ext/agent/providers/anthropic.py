@@ -1,0 +1,239 @@
+"""A provider that speaks the Messages API through the ``anthropic`` SDK: Claude, and every server that offers that API.
+
+The only module that imports the SDK and its HTTP library; imported late and in a thread (``loader``), since that takes
+seconds. It makes one attempt per call (``max_retries=0``: the SDK would sleep in silence for however long a
+``retry-after`` says) and turns every way of failing into a ``ProviderError``; retries belong to ``turn``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import anthropic
+import httpx2
+import msgspec
+
+from ..known_models import Thinking, takes_temperature, thinking_of
+from ..model_listing import model_infos, next_page, thinking_modes
+from . import anthropic_errors
+from .base import ModelInfo, ProviderError, ProviderEvent, ThinkingLevel, ToolSpec, TurnRequest
+from .stream_accumulator import Assembly, decode
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+STALL_S = 60.0
+"""Claude's API sends a ping every few seconds, so a silence this long means that the connection is dead."""
+LOCAL_STALL_S = 120.0
+"""Local servers send nothing while they read the prompt, which takes a slow machine a minute or two."""
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=55.0)
+"""An idle connection is kept for most of a minute, not the library's 5 s: people read before they answer, and a new
+connection costs the next reply a TCP and TLS handshake."""
+LIST_TIMEOUT_S = 10.0
+DRAIN_S = 0.25
+"""How long the end of a finished stream is waited for, so that the connection can be used again."""
+
+_EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+_BUDGET = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
+_FAILURES = (
+    anthropic.AnthropicError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    httpx2.InvalidURL,
+    OSError,
+    msgspec.MsgspecError,
+    ValueError,
+)
+"""All that can come out of a call (anchors/reliability.md §6): the SDK's own errors, raw transport errors of a stream
+that had begun, and broken JSON or UTF-8."""
+
+
+class AnthropicProvider:
+    """One client of one server. Made in a thread by ``loader.build``; used on one event loop."""
+
+    def __init__(self, name: str, api_key: str, base_url: str = "", *, stall_s: float | None = None):
+        """
+        Args:
+            name: the name in ``models.providers.<name>``.
+            api_key: empty for servers without authentication.
+            base_url: without ``/v1``; empty for Anthropic's own.
+            stall_s: how long the server may be silent; by default ``STALL_S`` of Anthropic, else ``LOCAL_STALL_S``.
+
+        Raises:
+            ProviderError: ``invalid``, when ``base_url`` is no address.
+        """
+        self.name = name
+        self._key = api_key
+        self._thinking: dict[str, Thinking] = {}
+        base_url = _without_v1(base_url) or DEFAULT_BASE_URL
+        try:
+            host = httpx2.URL(base_url).host
+            self._ours = host == "anthropic.com" or host.endswith(".anthropic.com")
+            timeout = httpx2.Timeout(
+                connect=5.0, read=stall_s or (STALL_S if self._ours else LOCAL_STALL_S), write=30.0, pool=5.0
+            )
+            # A redirect is not followed: it would carry the key to another host.
+            options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False, "limits": LIMITS}
+            if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
+                options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False, limits=LIMITS)
+            self._client = anthropic.AsyncAnthropic(
+                api_key=api_key,
+                base_url=base_url,
+                max_retries=0,
+                timeout=timeout,
+                default_headers=_headers(api_key, self._ours),
+                open_telemetry=False,
+                http_client=anthropic.DefaultAsyncHttpxClient(**options),
+            )
+        except _FAILURES as exc:
+            raise anthropic_errors.classify(exc, began=False, secret=api_key) from exc
+        self._messages = self._client.messages  # imports the resource modules now, in this thread
+        self._streaming = 0
+        self._retired = False
+
+    async def stream(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
+        """See ``Provider.stream``."""
+        began = shown = False
+        self._streaming += 1
+        try:
+            async with await self._messages.create(stream=True, **self._params(request)) as stream:
+                response = stream.response
+                _require_event_stream(response)
+                began = True
+                assembly = Assembly()
+                # Not the SDK's typed events: a pydantic model for each of them is a third of the cost of a reply.
+                events = stream.raw_events(response)
+                async for sse in events:
+                    event = decode(sse.data) if sse.data else {}
+                    delta = assembly.take(event)
+                    if delta is not None:
+                        if not shown:
+                            shown = True
+                            yield assembly.usage()
+                        yield delta
+                    elif not shown and assembly.calling:  # shows nothing, but it is the answer that is waited for
+                        yield assembly.usage()
+                    elif event.get("type") == "error":
+                        raise anthropic_errors.from_body(event, response.status_code, response.headers, self._key)
+                    elif event.get("type") == "message_stop":
+                        await _drain(events)
+                        break
+                if assembly.stop_reason:
+                    yield assembly.completed()
+        except _FAILURES as exc:
+            raise anthropic_errors.classify(exc, began=began, secret=self._key) from exc
+        finally:
+            self._streaming -= 1
+            await self._close_if_retired()
+
+    async def list_models(self) -> Sequence[ModelInfo]:
+        """See ``Provider.list_models``. Limits a server does not give are taken from ``known`` or assumed."""
+        rows: list[Mapping[str, Any]] = []
+        query: dict[str, Any] = {"limit": 1000}
+        try:
+            while True:
+                page: Any = await self._client.get(
+                    "/v1/models", cast_to=object, options={"params": query, "timeout": LIST_TIMEOUT_S}
+                )
+                data = page.get("data") if isinstance(page, dict) else None
+                if not isinstance(data, list):
+                    raise ProviderError("protocol", "the server's /v1/models is not a list of models")
+                rows += [row for row in data if isinstance(row, dict)]
+                after = next_page(page)
+                if after is None:
+                    break
+                query["after_id"] = after
+        except _FAILURES as exc:
+            raise anthropic_errors.classify(exc, began=False, secret=self._key) from exc
+        self._thinking = thinking_modes(rows)
+        return model_infos(self.name, rows)
+
+    async def aclose(self) -> None:
+        """Close the client, once the replies that are being written have ended."""
+        self._retired = True
+        await self._close_if_retired()
+
+    async def _close_if_retired(self) -> None:
+        if self._retired and not self._streaming:
+            await self._client.close()
+
+    def _params(self, request: TurnRequest) -> dict[str, Any]:
+        params: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_tokens,
+            "messages": request.messages,
+            **({"tools": [_tool(tool) for tool in request.tools]} if request.tools else {}),
+            **thinking_params(
+                self._thinking.get(request.model) or thinking_of(request.model), request.thinking, request.max_tokens
+            ),
+        }
+        if request.temperature is not None and request.thinking == "off" and takes_temperature(request.model):
+            params["extra_body"] = {"temperature": request.temperature}  # no parameter of the SDK's any more
+        if request.system:
+            params["system"] = request.system
+        if self._ours or "claude" in request.model.lower():
+            # One moving mark at the end of the request: each turn reads the cache that the turn before wrote.
+            params["cache_control"] = {"type": "ephemeral"}
+        return params
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+
+
+def thinking_params(modes: Thinking, level: ThinkingLevel, max_tokens: int) -> dict[str, Any]:
+    """The request parameters for a thinking level, in the form that the model takes; ``{}`` leaves it to the model."""
+    if level == "off":
+        if modes.off == "always":  # cannot be switched off: think as little as possible and do not send it
+            return {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}}
+        return {} if modes.off == "omit" else {"thinking": {"type": modes.off}}
+    if modes.adaptive:
+        return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": _EFFORT[level]}}
+    budget = min(_BUDGET[level], max_tokens // 2)
+    if modes.budget and budget >= 1024:  # the API's minimum; a smaller reply has no room to think
+        return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+    return {}
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read to the end of the body, briefly: a connection with unread bytes is thrown away, and the next turn pays."""
+    try:
+        await asyncio.wait_for(anext(events, None), DRAIN_S)
+    except (asyncio.TimeoutError, *_FAILURES):
+        pass  # the reply is complete; only the connection is lost
+
+
+def _require_event_stream(response: httpx2.Response) -> None:
+    """Raises ``ProviderError`` when the answer is something else: a web page, or a server that cannot stream."""
+    kind = response.headers.get("content-type", "").split(";")[0].strip()
+    if kind != "text/event-stream":
+        raise ProviderError(
+            "protocol",
+            f"the server answered {kind or 'something'} instead of an event stream",
+            status=response.status_code,
+            request_id=response.headers.get("request-id"),
+        )
+
+
+def _headers(api_key: str, ours: bool) -> dict[str, Any]:
+    """What differs from the SDK's own headers: nothing for Anthropic."""
+    if ours:
+        return {}
+    # Set for Anthropic, possibly with credentials in them: not for other servers.
+    custom = (line.partition(":")[0].strip() for line in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines())
+    headers: dict[str, Any] = {name: anthropic.Omit() for name in custom if name}
+    if not api_key:
+        return {**headers, "Authorization": anthropic.Omit()}
+    # Some servers look only at the one, some only at the other.
+    return {**headers, "Authorization": f"Bearer {api_key}", "X-Api-Key": api_key}
+
+
+def _without_v1(base_url: str) -> str:
+    """The base URL as the SDK wants it; people often copy it with the ``/v1`` of the OpenAI style."""
+    base_url = base_url.strip().rstrip("/")
+    return base_url[:-3] if base_url.endswith("/v1") else base_url
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")

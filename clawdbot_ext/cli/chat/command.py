@@ -1,0 +1,426 @@
+"""``clawdbot chat``: a conversation in the terminal.
+
+Three states follow each other: the line is edited (``chat_input``; what happens elsewhere is printed above it), the
+message is sent, the reply grows (``markdown.GrowingReply``; keys stop it). The connection is taken up again whenever it
+is lost, and what was missed is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import sys
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...client.errors import ClientError
+from ...config import load
+from ...escapes import clean
+from ...protocol.errors import GatewayError
+from ...protocol.keys import canonical
+from .. import exit_codes, files
+from ..agent import media_notice, retry_notice
+from ..connection import Target, gateway_options
+from ..printing import is_terminal, language, out, say
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ...client.events import Event
+    from ...client.gateway_client import GatewayClient
+    from ...client.reply import Chunk, End, Notice
+    from .markdown import GrowingReply
+
+FRAME_S = 1 / 15
+"""Between two drawings of a growing reply."""
+HISTORY_LIMIT = 50
+SOON_FAILURES = 4
+"""Attempts to come back before it is said what one can do; a takeover by another process needs fewer."""
+LEAVE = ("/quit", "/exit")
+
+
+@click.command("chat", help=say("help.chat"), short_help=say("short.chat"))
+@click.option("--session", default="main", show_default=True, metavar="KEY", help=say("help.session"))
+@gateway_options
+def command(target: Target, session: str) -> None:
+    """Talk until Ctrl+D."""
+    if not is_terminal():
+        raise click.UsageError(say("chat.needsTerminal"))
+    from ...client.gateway_client import CAPS, GatewayClient
+    from ...config import Config
+
+    config: Config = load()
+    endpoint = target.locate()
+
+    async def main() -> None:
+        client = GatewayClient(
+            endpoint,
+            caps=(*CAPS, "session.switch"),
+            locale=language(),
+            mode="ui",
+            display_name="clawdbot chat",
+            locate=target.again(),
+        )
+        async with client:
+            await Chat(client, session, config.home).run()
+
+    asyncio.run(main())
+    out(say("chat.bye"))
+
+
+class Chat:
+    """One conversation and where it stands."""
+
+    def __init__(self, client: GatewayClient, session: str, home: Any):
+        from .input import Commands, prompt_session
+        from .markdown import console
+
+        self._client, self._key = client, session
+        self._console = console(sys.stdout)
+        self._commands = Commands()
+        self._reply: GrowingReply | None = None
+        self._editor = prompt_session(home, self._commands, self._toolbar)
+        self._shown: set[str] = set()
+        """Ids of the messages that are on the screen."""
+        self._own: set[str] = set()
+        """Runs that were started here."""
+        self._busy = False
+        """Somebody else's run is being answered in this session."""
+        self._typed = ""
+        """What was typed while a reply was written."""
+        self._files: list[Path] = []
+        """What goes with the next message."""
+        self._pictures: dict[str, bytes] = {}
+        """Small pictures of images that are shown, by media id."""
+        self._failed: GatewayError | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deaf = client.subscribe(self._heard)
+
+    async def run(self) -> None:
+        """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
+        try:
+            await self._open()
+            while (text := await self._edit()) is not None:
+                if text and not self._take_files(text):
+                    await self._send(text)
+        finally:
+            self._deaf()  # that the connection ends now is no news
+            for task in self._tasks:
+                task.cancel()
+
+    # -- showing ----------------------------------------------------------------------------------------------------
+    async def _open(self) -> None:
+        """Show where we are and what was said; take up a reply that is being written."""
+        from . import view
+
+        self._key = canonical(self._key, self._main_key())
+        listed = await self._client.request("commands.list", {"sessionKey": self._key})
+        self._commands.rows = [*listed["commands"], *_own_commands()]
+        history = await self._history()
+        rows = await self._client.request("sessions.list", {"search": self._key, "includeDerivedTitles": True})
+        row = next((row for row in rows["sessions"] if row["key"] == self._key), None)
+        self._print(view.header(self._key, row, self._client.hello))
+        await self._fetch_pictures(history["messages"][-view.TAIL_MESSAGES :])
+        self._print(view.tail(history, self._pictures))
+        self._remember(history["messages"])
+        self._print(view.queued_lines(history.get("queued") or ()))
+        if in_flight := history.get("inFlight"):
+            self._own.add(in_flight["runId"])
+            await self._show_reply(in_flight["runId"], self._client.follow(in_flight["runId"], session_key=self._key))
+
+    def _main_key(self) -> str:
+        defaults = self._client.hello.get("snapshot", {}).get("sessionDefaults", {})
+        return str(defaults.get("mainKey") or "main")
+
+    async def _history(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = await self._client.request(
+            "chat.history", {"sessionKey": self._key, "limit": HISTORY_LIMIT}
+        )
+        return found
+
+    def _remember(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        self._shown.update(str(message["id"]) for message in messages if "id" in message)
+
+    def _print(self, lines: Sequence[RenderableType]) -> None:
+        """Print above the line that is edited or the reply that grows, whichever there is."""
+        from prompt_toolkit.application import run_in_terminal
+
+        from .view import print_all
+
+        if not lines:
+            return
+        if self._editor.app.is_running:
+            self._start(_done(run_in_terminal(lambda: print_all(self._console, lines))))
+        else:
+            print_all(self._console, lines)
+
+    def _say(self, text: str, style: str = "dim") -> None:
+        from .view import notice
+
+        self._print([notice(text, style)])
+
+    def _toolbar(self) -> str:
+        state = say("chat.lost") if not self._client.connected else say("chat.busy") if self._busy else say("chat.keys")
+        return f" {clean(self._key.removeprefix('agent:main:'))} · {state}"
+
+    # -- editing ----------------------------------------------------------------------------------------------------
+    async def _edit(self) -> str | None:
+        """The next message; empty if there is none after all, ``None`` to leave."""
+        from .input import PROMPT, leave_hint
+
+        typed, self._typed = self._typed, ""
+        hinted = False
+        while True:
+            if self._failed:
+                raise self._failed
+            try:
+                text = (await self._editor.prompt_async(PROMPT, default=typed)).strip()
+            except EOFError:
+                if self._failed:
+                    raise self._failed from None
+                return None
+            except KeyboardInterrupt:
+                if not self._editor.default_buffer.text and hinted:
+                    return None
+                hinted, typed = True, ""
+                self._say(leave_hint())
+                continue
+            self._console.print()
+            return None if text in LEAVE else text
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+    def _take_files(self, text: str) -> bool:
+        """``/attach FILE…`` and ``/detach``: done here. ``False`` for any other line."""
+        word, _, rest = text.partition(" ")
+        if word == files.DETACH:
+            self._files = []
+            self._say(say("attach.off"))
+        elif word == files.ATTACH:
+            try:
+                self._files += files.named_in(rest.strip()) if rest.strip() else []
+            except OSError as exc:
+                self._say(exit_codes.explain(exc)[1], "red")
+                return True
+            waiting = say("attach.waiting", names=files.names(self._files))
+            self._say(waiting if self._files else say("attach.none"))
+        else:
+            return False
+        return True
+
+    async def _send(self, text: str) -> None:
+        run_id = str(uuid.uuid4())
+        self._own.add(run_id)
+        sent, self._files = self._files, []
+        for path in sent:
+            self._say(f"📎 {path.name}", "dim")
+        asking = self._client.ask(
+            text, session_key=self._key, run_id=run_id, attachments=sent, on_upload=self._uploaded
+        )
+        try:
+            end = await self._show_reply(run_id, asking)
+        except (GatewayError, ClientError, OSError) as exc:
+            code, line = exit_codes.explain(exc)
+            if code == exit_codes.UNAUTHORIZED:
+                raise
+            self._say(line, "red")
+            self._files, self._typed = sent, text if sent else ""  # nothing of it is lost
+            return
+        if end is not None and end.left_out:  # it was a command: they wait for the next message
+            self._files = sent
+            self._say(say("attach.waiting", names=files.names(sent)))
+        if end is not None and end.switch_to:
+            self._key, self._busy = end.switch_to, False
+            self._say(say("chat.switched", session=self._key))
+
+    async def _show_reply(self, run_id: str, items: AsyncIterator[Chunk | Notice | End]) -> End | None:
+        """Draw a reply until its end, or until Ctrl+C or Esc was pressed twice."""
+        from . import view
+        from .input import watch_keys
+        from .markdown import GrowingReply
+
+        left = asyncio.Event()
+        presses = 0
+
+        def stop() -> None:
+            nonlocal presses
+            presses += 1
+            if presses == 1:
+                self._start(self._abort(run_id))
+            else:
+                left.set()
+
+        with GrowingReply(self._console) as reply, watch_keys(stop, reply.show_typed) as typed:
+            reading = asyncio.ensure_future(self._read_reply(items, reply, lambda: presses > 0))
+            leaving = asyncio.ensure_future(left.wait())
+            await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+            if not reading.done():
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+            self._typed = "".join(typed).strip("\n")
+            end = None if reading.cancelled() else reading.result()
+        if end is None:
+            self._say(say("chat.left"))
+            return None
+        if end.nothing:
+            self._say(say("chat.nothing"))
+        self._remember([end.message] if end.message else [])
+        self._print(view.end_lines(end))
+        return end
+
+    async def _read_reply(
+        self, items: AsyncIterator[Chunk | Notice | End], reply: GrowingReply, stopping: Any
+    ) -> End | None:
+        """Feed ``reply`` from the gateway; drawn at a steady pace, however the text comes."""
+        from ...client.reply import Chunk, End
+
+        before = text = ""
+        self._reply = reply
+        reply.status = say("chat.asking")
+        reply.show()
+        frames = asyncio.ensure_future(_every(FRAME_S, lambda: reply.show(text)))
+        try:
+            async for item in items:
+                if isinstance(item, End):
+                    frames.cancel()
+                    whole = before + item.text
+                    reply.end(text if text.startswith(whole) else whole)  # what was seen stays
+                    return item
+                if not isinstance(item, Chunk):
+                    reply.status = _status(item)
+                    if item.kind == "tool" and item.facts.get("phase") == "start":
+                        before = text = f"{text.rstrip()}\n\n`{reply.status}`\n\n".lstrip()
+                    continue
+                reply.status = say("chat.stopping") if stopping() else say("chat.stop")
+                if item.part == "text":
+                    text = before + item.text if item.replaces else text + item.text
+                else:
+                    reply.thinking += item.text
+            return None
+        finally:
+            frames.cancel()
+
+    def _uploaded(self, name: str, part: float) -> None:
+        if self._reply is not None:
+            self._reply.status = say("notice.upload", name=clean(name), percent=round(part * 100))
+
+    async def _fetch_pictures(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Get small pictures of the images in messages that are about to be shown, where the terminal shows any."""
+        from ...client.uploads import download
+        from .images import protocol
+
+        if protocol() is None or not self._client.bearer:
+            return
+        for block in [block for message in messages for block in files.attachments(message)]:
+            if block.get("type") == "image" and block["mediaId"] not in self._pictures:
+                with contextlib.suppress(GatewayError, ClientError):
+                    self._pictures[block["mediaId"]] = await download(self._client, block["mediaId"], thumbnail=True)
+
+    async def _abort(self, run_id: str) -> None:
+        with contextlib.suppress(ClientError, GatewayError):
+            await self._client.request("chat.abort", {"sessionKey": self._key, "runId": run_id})
+
+    # -- hearing ----------------------------------------------------------------------------------------------------
+    def _heard(self, event: Event) -> None:
+        """Something happened at the gateway; what concerns this session and is not ours is shown."""
+        name, payload = event
+        if name == "client.lost":
+            self._busy = False
+            self._start(self._come_back())
+        elif name == "shutdown":
+            self._say(say("chat.shutdown"), "yellow")
+        elif payload.get("sessionKey", payload.get("key")) != self._key or payload.get("runId") in self._own:
+            return
+        elif name == "session.message":
+            self._show_message(payload.get("message") or {})
+        elif name == "session.changed" and payload.get("reason") in ("reset", "cleared", "restored", "deleted"):
+            self._say(say(f"chat.{payload['reason']}"))
+        elif name == "agent" and (payload.get("data") or {}).get("phase") == "start":
+            self._busy = True
+            self._editor.app.invalidate()
+        elif name == "chat" and payload.get("state") != "delta":
+            self._busy = False
+            self._editor.app.invalidate()
+            self._show_end(payload)
+
+    def _show_message(self, message: Mapping[str, Any]) -> None:
+        from .view import message_lines
+
+        if message.get("runId") not in self._own and message.get("id") not in self._shown:
+            self._remember([message])
+            self._print(message_lines(message, who=True, pictures=self._pictures))
+
+    def _show_end(self, payload: Mapping[str, Any]) -> None:
+        """The end of somebody else's run: its message was shown as such, unless it is no part of the transcript."""
+        message = payload.get("message")
+        if isinstance(message, dict):
+            self._show_message(message)
+        elif payload.get("state") == "error":
+            self._say(f"{say('ended.error')} {payload.get('errorMessage') or ''}".strip(), "red")
+
+    async def _come_back(self) -> None:
+        """Reconnect, wherever the gateway is then, and show what was missed."""
+        self._say(say("chat.lostLine"), "yellow")
+        was, failures = self._client.endpoint.page_url, itertools.count(1)
+
+        def failed(_problem: ClientError, _wait_s: float) -> None:
+            if next(failures) == SOON_FAILURES:
+                self._say(say("chat.away"))
+
+        try:
+            await self._client.reconnect(failed)
+            history = await self._history()
+        except ClientError:
+            return  # lost again: that has its own task
+        except GatewayError as exc:
+            self._failed = exc
+            if self._editor.app.is_running:
+                self._editor.app.exit(exception=EOFError())
+            return
+        now = self._client.endpoint.page_url
+        self._say(say("chat.back") if now == was else say("chat.moved", url=now), "green")
+        for message in history["messages"]:
+            self._show_message(message)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _own_commands() -> list[dict[str, str]]:
+    """What the line understands besides the gateway's commands."""
+    return [
+        {"name": "attach", "argument": "FILE", "description": say("attach.help")},
+        {"name": "detach", "description": say("attach.detach")},
+        {"name": "quit", "description": say("chat.quit")},
+    ]
+
+
+async def _done(work: Any) -> None:
+    await work
+
+
+async def _every(seconds: float, draw: Any) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        draw()
+
+
+def _status(notice: Notice) -> str:
+    """What goes on while nothing is written."""
+    facts = notice.facts
+    if notice.kind == "queued":
+        return say("notice.queued", position=facts["position"])
+    if notice.kind == "lost":
+        return say("notice.lost")
+    if notice.kind == "tool":
+        return say("notice.tool", title=clean(str(facts.get("title") or facts.get("name"))))
+    if notice.kind == "media":
+        return clean(media_notice(facts))
+    return retry_notice(facts)

@@ -1,0 +1,140 @@
+"""What ``clawdbot chat`` shows of a conversation besides the reply that grows: messages, notices, endings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from ...client.reply import End, message_text
+from ...escapes import clean
+from ...protocol.clock import now_ms
+from ..files import attachments, line_of
+from ..printing import ago, say
+from ..sessions import speaker
+from .images import picture, protocol
+from .input import PROMPT
+from .markdown import rendered
+
+TAIL_MESSAGES = 8
+"""How much of the history is shown at the start."""
+TAIL_LINES = 12
+"""How much of each of those, but of the last."""
+
+Print = Callable[[RenderableType], None]
+
+
+def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, Any]) -> list[RenderableType]:
+    """Where this is, and how to get out. ``row`` is the session's in ``sessions.list``, if there is one yet."""
+    setup = hello.get("snapshot", {}).get("setup", {})
+    row = row or {}
+    title = row.get("label") or row.get("derivedTitle") or session_key
+    line = say("chat.title", title=title, model=row["model"]) if row.get("model") else say("chat.header", session=title)
+    lines: list[RenderableType] = [Text(line, style="bold"), Text(say("chat.keys"), style="dim")]
+    if setup.get("needsKey"):
+        lines.append(Text(say("status.needsKey"), style="yellow"))
+    return [*lines, Text()]
+
+
+def tail(history: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[RenderableType]:
+    """The last messages of the history, the older of them shortened."""
+    messages = history["messages"]
+    shown: list[RenderableType] = []
+    if history.get("hasMore") or len(messages) > TAIL_MESSAGES:
+        shown.append(Text(say("chat.earlier", session=history.get("sessionKey", "")), style="dim"))
+    last = messages[-TAIL_MESSAGES:]
+    for number, message in enumerate(last):
+        shown += message_lines(message, TAIL_LINES if number < len(last) - 1 else None, pictures=pictures)
+    return shown
+
+
+def message_lines(
+    message: Mapping[str, Any],
+    most: int | None = None,
+    *,
+    who: bool = False,
+    pictures: Mapping[str, bytes] | None = None,
+) -> list[RenderableType]:
+    """One stored message; ``who`` names its author (it came from another client), ``pictures`` are of its images."""
+    lines = message_text(message).splitlines()
+    text = "\n".join(lines[:most] + (["…"] if most is not None and len(lines) > most else []))
+    shown: list[RenderableType] = []
+    if message.get("role") == "user":
+        name = f"{say('chat.elsewhere')} " if who else ""
+        shown += _files(message, pictures or {})
+        shown.append(Text.assemble((PROMPT, "bold cyan"), (name, "dim"), clean(text)))
+    elif text:
+        if who and message.get("command"):
+            shown.append(Text(speaker(message), style="dim"))
+        shown.append(rendered(text))
+    if ending := _ending(
+        str(message.get("stopReason")), str(message.get("errorMessage") or ""), message.get("error") or {}
+    ):
+        shown.append(ending)
+    return [*shown, Text()] if shown else []
+
+
+def _files(message: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[RenderableType]:
+    """A line for each file, with a picture where there is one and the terminal shows it."""
+    lines: list[RenderableType] = []
+    how = protocol()
+    for block in attachments(message):
+        lines.append(Text(line_of(block), style="cyan"))
+        small = pictures.get(str(block["mediaId"]))
+        if how is not None and small is not None and (shown := picture(small, how)) is not None:
+            lines.append(shown)
+    return lines
+
+
+def end_lines(end: End) -> list[RenderableType]:
+    """How a reply ended, if not simply at its end; and what it cost, if anything."""
+    message = end.message or {}
+    reason = str(message.get("stopReason"))
+    if end.state != "final" and reason not in ("error", "interrupted", "aborted"):
+        reason = end.state
+    if ending := _ending(reason, end.error_message, end.error):
+        return [ending, Text()]
+    return [*_usage(message)]
+
+
+def _ending(reason: str, problem: str, error: Mapping[str, Any]) -> Text | None:
+    if reason not in ("error", "interrupted", "aborted"):
+        return None
+    parts = [f"{say(f'ended.{reason}')} {clean(problem)}".strip(), clean(str(error.get("hint") or ""))]
+    colour = {"error": "red", "interrupted": "yellow", "aborted": "dim"}[reason]
+    return Text("\n".join(part for part in parts if part), style=colour)
+
+
+def _usage(message: Mapping[str, Any]) -> Sequence[Text]:
+    usage = message.get("usage") or {}
+    cost = (usage.get("cost") or {}).get("total") or 0
+    if message.get("demo") or not usage.get("totalTokens") or not message.get("model"):
+        return ()
+    text = say("chat.usage", model=message["model"], tokens=f"{usage['totalTokens']:,}")
+    return [Text(f"{text} · ${cost:.4f}" if cost else text, style="dim"), Text()]
+
+
+def queued_lines(queued: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Messages that wait their turn."""
+    now = now_ms()
+    return [
+        Text.assemble(
+            (PROMPT, "dim cyan"),
+            (clean(str(each.get("text", ""))), "dim"),
+            (f"  {say('chat.waiting')} · {ago(each.get('createdAt') or now, now)}", "dim"),
+        )
+        for each in queued
+    ]
+
+
+def notice(text: str, style: str = "dim") -> Text:
+    """A line about the conversation rather than of it."""
+    return Text(clean(text), style=style)
+
+
+def print_all(console: Console, lines: Sequence[RenderableType]) -> None:
+    """Print renderables one below the other."""
+    for line in lines:
+        console.print(line)

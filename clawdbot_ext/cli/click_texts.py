@@ -1,0 +1,50 @@
+"""Click's own words (``Usage:``, ``Missing argument`` …) in the language of the terminal.
+
+Click looks its texts up by the names ``_`` and ``ngettext`` of its modules, which stand for gettext's functions. They
+are put in place of those for this process; a text that the catalogue ``click`` has not stays English.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import click.core
+import click.decorators
+import click.exceptions
+import click.formatting
+import click.parser
+import click.types
+
+from ..i18n import catalogue
+from .printing import language
+
+_MODULES: tuple[ModuleType, ...] = (
+    click.core,
+    click.decorators,
+    click.exceptions,
+    click.formatting,
+    click.parser,
+    click.types,
+)
+_t = catalogue("click")
+
+
+def translate() -> None:
+    """From now on, click speaks the terminal's language."""
+    if language() == "en":
+        return
+    for module in _MODULES:
+        for name, function in (("_", _word), ("ngettext", _counted)):
+            if hasattr(module, name):
+                setattr(module, name, function)
+
+
+def _word(text: str) -> str:
+    try:
+        return _t(language(), text)
+    except KeyError:
+        return text
+
+
+def _counted(one: str, many: str, count: int) -> str:
+    return _word(one if count == 1 else many)

@@ -1,0 +1,82 @@
+"""Exit codes, and the one place where a failure becomes a line of text.
+
+0    done
+1    it did not work: the run failed, the gateway refused, ``doctor`` found a problem
+2    wrong command line or configuration
+3    no gateway can be reached
+4    the gateway does not accept the credentials, or its certificate is not the right one
+5    the reply was stopped or interrupted before its end
+130  Ctrl+C
+"""
+
+from __future__ import annotations
+
+from ..client.endpoint import NoGateway
+from ..client.errors import ClientError, ConnectionLost, TimedOut, Unreachable, Untrusted
+from ..config import ConfigError
+from ..escapes import clean
+from ..protocol.errors import GatewayError, RateLimited, Unauthorized
+from .printing import language, say
+
+OK, FAILED, USAGE, UNREACHABLE, UNAUTHORIZED, INTERRUPTED, CTRL_C = 0, 1, 2, 3, 4, 5, 130
+
+EXPECTED = (ConfigError, NoGateway, ClientError, GatewayError, OSError)
+"""Failures that are told in one line; anything else is a bug and shows its traceback."""
+
+
+REASONS = (
+    "NOT_FOUND",
+    "QUEUE_FULL",
+    "STORAGE_FULL",
+    "SHUTTING_DOWN",
+    "UNKNOWN_METHOD",
+    "PROTOCOL_MISMATCH",
+    "MISSING_SCOPE",
+)
+"""What the gateway may refuse for and what has a text here; for the rest its own words must do."""
+
+
+TOLD = ("NOT_FOUND", "UNKNOWN_METHOD", "MISSING_SCOPE")
+"""Those of them for which the gateway's own sentence, where it came in this language, says more."""
+
+
+def describe(issue: ConfigError) -> str:
+    """What is wrong with a setting, and the nearest right one."""
+    text = say("error.config", name=issue.name, problem=issue.problem_in(language()))
+    return f"{text} {say('error.nearest', suggestion=issue.suggestion)}" if issue.suggestion else text
+
+
+def explain(exc: BaseException) -> tuple[int, str]:
+    """The exit code and the line for one of ``EXPECTED``: what is wrong, then what to do."""
+    if isinstance(exc, ConfigError):
+        return USAGE, describe(exc)
+    if isinstance(exc, NoGateway):
+        return UNREACHABLE, say("error.noGateway", home=exc.home)
+    if isinstance(exc, Untrusted):
+        key = "error.otherCertificate" if exc.seen else "error.untrusted"
+        return UNAUTHORIZED, say(key, url=exc.url, problem=exc.problem, seen=exc.seen)
+    if isinstance(exc, Unreachable):
+        return UNREACHABLE, say("error.unreachable", url=exc.url, problem=exc.problem)
+    if isinstance(exc, ConnectionLost):
+        return UNREACHABLE, say("error.lost", reason=exc.reason or exc.code or "-")
+    if isinstance(exc, TimedOut):
+        return UNREACHABLE, say("error.timedOut", method=exc.method, seconds=f"{exc.seconds:g}")
+    if isinstance(exc, Unauthorized):
+        return UNAUTHORIZED, say("error.unauthorized")
+    if isinstance(exc, RateLimited) and exc.retry_after_ms is not None:
+        return UNAUTHORIZED, say("error.rateLimited", seconds=-(-exc.retry_after_ms // 1000))
+    if isinstance(exc, GatewayError):
+        return FAILED, _refusal(exc)
+    if isinstance(exc, OSError):
+        where = f"{exc.filename}: " if exc.filename else ""
+        return FAILED, say("error.os", problem=f"{where}{exc.strerror or exc}")
+    raise exc
+
+
+def _refusal(error: GatewayError) -> str:
+    """What the gateway said, as far as it can be in the language of the terminal."""
+    text, hint = error.facts.get("text"), error.facts.get("hint")
+    if error.reason in REASONS and not (isinstance(text, str) and error.reason in TOLD):
+        return say(f"error.reason.{error.reason}", message=error.message)
+    said = clean(text) if isinstance(text, str) else say("error.gateway", message=error.message)
+    return f"{said} {clean(hint)}" if isinstance(hint, str) else said

@@ -1,0 +1,132 @@
+"""The program: its commands, its version, and what happens when one fails."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .._version import __version__
+from . import exit_codes
+from .click_texts import translate
+from .printing import fail, say
+
+COMMANDS = {
+    "gateway": "gateway:group",
+    "web": "web:command",
+    "chat": "chat.command:command",
+    "agent": "agent:command",
+    "sessions": "sessions:group",
+    "import": "import_:command",
+    "models": "models:group",
+    "config": "config:group",
+    "status": "status:status",
+    "health": "status:health",
+    "doctor": "doctor:command",
+    "security": "security:group",
+    "call": "call:command",
+    "events": "call:events",
+    "devices": "devices:group",
+    "node": "node:command",
+    "token": "credentials:token",
+    "password": "credentials:password",
+    "logout": "credentials:logout",
+    "tunnel": "ssh.tunnel:command",
+}
+"""Name → module and attribute, imported when the command is used."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported late and whose misspelt ones are guessed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f".{module}", __package__), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
+            hint = say("error.nearest", suggestion=f"clawdbot {near[0]}") if near else say("usage.help")
+            raise click.UsageError(f"{say('usage.noCommand', name=args[0])} {hint}", ctx)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and ctx.params.get("ssh") is not None:
+            _refuse_what_is_local(ctx, command, rest)
+        return name, command, rest
+
+
+def _refuse_what_is_local(ctx: click.Context, command: click.Command, rest: list[str]) -> None:
+    """``--ssh`` is for commands that ask a gateway; ``web`` would open a page whose way ends with the command."""
+    if command.name == "web":
+        raise click.UsageError(say("usage.sshWeb"), ctx)
+    words = iter(rest)
+    while isinstance(command, click.Group):
+        inner = next((found for word in words if (found := command.get_command(ctx, word))), None)
+        if inner is None:
+            break
+        command = inner
+    asks = any(param.name == "url" for param in command.params)
+    if not asks and not {"--help", "-h"} & set(rest):
+        raise click.UsageError(say("usage.sshLocal", command=command.name), ctx)
+
+
+@click.group(
+    "clawdbot",
+    cls=Commands,
+    help=say("help.clawdbot"),
+    epilog=say("help.exits"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(
+    __version__, "--version", "-V", message="clawdbot %(version)s (Clawdbot for Jupyter)", help=say("help.version")
+)
+@click.option("--ssh", metavar="[USER@]HOST[:PORT]", help=say("help.ssh"))
+@click.option("--remote-command", metavar="COMMAND", help=say("help.remoteCommand"))
+@click.pass_context
+def program(ctx: click.Context, ssh: str | None, remote_command: str | None) -> None:
+    """See ``help``."""
+    if ssh is None:
+        if remote_command is not None:
+            raise click.UsageError(say("usage.remoteCommand"), ctx)
+        return
+    from .ssh.process import REMOTE_COMMAND, Host
+    from .ssh.tunnel import Remote
+
+    ctx.obj = Remote(Host.parse(ssh), remote_command or REMOTE_COMMAND)
+    ctx.call_on_close(ctx.obj.close)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the program with ``argv`` (``sys.argv`` if ``None``); returns the exit code. Only bugs raise."""
+    translate()
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a lone surrogate, or a terminal without UTF-8, must not end a command
+            reconfigure(errors="replace")
+    try:
+        code = program.main(None if argv is None else list(argv), prog_name="clawdbot", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return exit_codes.CTRL_C
+    except BrokenPipeError:  # `clawdbot … | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.FAILED
+    except exit_codes.EXPECTED as exc:
+        code, text = exit_codes.explain(exc)
+        fail(text)
+    return code if isinstance(code, int) else exit_codes.OK

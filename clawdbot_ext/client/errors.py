@@ -1,0 +1,90 @@
+"""What can go wrong between a client and its gateway, and how an error on the wire becomes an exception again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..protocol.errors import ErrorCode, GatewayError, InvalidRequest, Unauthorized, Unavailable
+
+
+class ClientError(Exception):
+    """The connection failed, not the request."""
+
+
+class Unreachable(ClientError):
+    """No connection came about: ``problem`` says why in a few words."""
+
+    def __init__(self, url: str, problem: str):
+        super().__init__(f"{url}: {problem}")
+        self.url, self.problem = url, problem
+
+
+class Untrusted(Unreachable):
+    """Somebody answers, with a certificate that is not believed. ``seen`` is its fingerprint if another was pinned."""
+
+    def __init__(self, url: str, problem: str, seen: str = ""):
+        super().__init__(url, problem)
+        self.seen = seen
+
+
+class ConnectionLost(ClientError):
+    """The connection ended. ``code`` is the close frame's, ``None`` where there was none."""
+
+    def __init__(self, code: int | None, reason: str):
+        super().__init__(f"connection lost ({code or 'no close frame'}{': ' + reason if reason else ''})")
+        self.code, self.reason = code, reason
+
+
+class Closed(ConnectionLost):
+    """This client was closed, on purpose: it neither asks nor comes back until it is told to connect."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "closed by this side")
+        self.args = ("this client was closed; connect again for another",)
+
+
+class TimedOut(ClientError):
+    """No answer within ``seconds``; whether the request took effect is unknown."""
+
+    def __init__(self, method: str, seconds: float):
+        super().__init__(f"{method}: no answer within {seconds:g} s")
+        self.method, self.seconds = method, seconds
+
+
+class OtherGatewayError(GatewayError):
+    """A code that this gateway never sends but Clawdbot's may (``NOT_PAIRED``, ``AGENT_TIMEOUT``)."""
+
+    def __init__(self, code: str, message: str, **facts: Any):
+        super().__init__(message, **facts)
+        self.wire_code = code
+
+
+def _tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
+
+
+_BY_REASON = {cls.reason: cls for cls in _tree(GatewayError) if cls.reason}
+_BY_CODE: dict[str, type[GatewayError]] = {
+    ErrorCode.INVALID_REQUEST.value: InvalidRequest,
+    ErrorCode.UNAVAILABLE.value: Unavailable,
+}
+
+
+def from_wire(error: Any) -> GatewayError:
+    """The exception that an ``error`` object stands for; the inverse of ``GatewayError.to_wire``."""
+    error = error if isinstance(error, dict) else {}
+    details = error.get("details")
+    facts = {str(key): value for key, value in details.items()} if isinstance(details, dict) else {}
+    reason = facts.pop("reason", None)
+    code, message = str(error.get("code", "")), str(error.get("message") or "no reason given")
+    retry_after = error.get("retryAfterMs")
+    reserved = {"message", "self", "retry_after_ms", "code"}
+    known: dict[str, Any] = {key: value for key, value in facts.items() if key not in reserved}
+    known |= {"reason": reason, "retry_after_ms": retry_after if isinstance(retry_after, int) else None}
+    if reason is None and message.lower().startswith("unauthorized"):  # Clawdbot's own gateway gives no reason
+        return Unauthorized(message, **known | {"reason": Unauthorized.reason})
+    cls = _BY_REASON.get(reason) or _BY_CODE.get(code)
+    return cls(message, **known) if cls else OtherGatewayError(code, message, **known)

@@ -1,0 +1,335 @@
+"""One reply, from the message that asks for it to its end, over however many connections that takes.
+
+``chat`` deltas are put together here: with the capability ``chat.append`` they name the place (in UTF-16 code units)
+where their text goes, without it they repeat the whole text. ``chat.send`` is sent again after a lost connection: its
+run id makes the second one find the first, so that a message has one effect and its reply one end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import ClientError, ConnectionLost
+from .uploads import Given, OnProgress, attach
+
+if TYPE_CHECKING:
+    from .events import Event
+    from .interface import ConnectedClient
+
+Part = Literal["text", "thinking"]
+HISTORY_LIMIT = 200
+"""How far back the end of a run is looked for after a lost connection, in messages."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """More of the reply. ``replaces`` is true when ``text`` is the whole part so far instead of what follows it."""
+
+    part: Part
+    text: str
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What happens meanwhile: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool`` (phase,
+    name, title, output, isError …), ``media`` (phase, name, fraction, detail: an attachment is looked at), ``lost``
+    (code, reason): the client reconnects."""
+
+    kind: Literal["queued", "retry", "tool", "media", "lost"]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended. ``message`` is what was stored, if anything; ``error`` the provider's, with its ``hint``."""
+
+    run_id: str
+    state: Literal["final", "aborted", "error"]
+    message: Mapping[str, Any] | None = None
+    error_message: str = ""
+    error: Mapping[str, Any] = field(default_factory=dict)
+    switch_to: str | None = None
+    """The session to show next, after ``/new`` by a client with the capability ``session.switch``."""
+    nothing: bool = False
+    """It was ``/stop``, and there was nothing to stop."""
+    left_out: tuple[str, ...] = ()
+    """The names of what was attached to a command, which takes nothing along."""
+
+    @property
+    def text(self) -> str:
+        """The text of the reply, empty where there is none."""
+        return message_text(self.message or {})
+
+
+class ReplyFailed(Exception):
+    """The model gave an error instead of a reply: ``end`` has it, and in ``end.text`` what was written before."""
+
+    def __init__(self, end: End):
+        super().__init__(" ".join(part for part in (end.error_message, str(end.error.get("hint") or "")) if part))
+        self.end = end
+
+
+async def whole(items: AsyncIterator[Chunk | Notice | End]) -> End:
+    """The end of a reply that nobody watches grow. Raises ``ReplyFailed``, and as the items do."""
+    async for item in items:
+        if isinstance(item, End):
+            if item.state == "error":
+                raise ReplyFailed(item)
+            return item
+    raise AssertionError("unreachable: the last item is the end")
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """The text blocks of a wire message, joined."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(str(b.get("text", "")) for b in blocks if isinstance(b, Mapping) and b.get("type") == "text")
+
+
+class Gap(Exception):
+    """A delta begins beyond the end of what is known: some of the text is missing."""
+
+
+class Growing:
+    """A part of a reply that grows. ``text`` is all of it so far."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._units = 0
+
+    def append(self, offset: int, text: str) -> str:
+        """Put ``text`` at ``offset`` (UTF-16 code units); what of it is new. Raises ``Gap``."""
+        if offset > self._units:
+            raise Gap(f"offset {offset}, have {self._units}")
+        new = _skip_units(text, self._units - offset)
+        self.text += new
+        self._units += _units(new)
+        return new
+
+    def replace(self, text: str) -> Chunk | None:
+        """Take the whole text so far; what to show of it, or ``None`` if nothing changed."""
+        old, self.text, self._units = self.text, text, _units(text)
+        if text.startswith(old):
+            return Chunk("text", text[len(old) :]) if len(text) > len(old) else None
+        return Chunk("text", text, replaces=True)
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _skip_units(text: str, units: int) -> str:
+    if units <= 0:
+        return text
+    return text.encode("utf-16-le", "surrogatepass")[2 * units :].decode("utf-16-le", "surrogatepass")
+
+
+class Reply:
+    """A reply as one client sees it grow."""
+
+    def __init__(self) -> None:
+        self.text, self.thinking = Growing(), Growing()
+        self.switch_to: str | None = None
+        self.left_out: tuple[str, ...] = ()
+
+    def take(self, delta: Mapping[str, Any]) -> Chunk | None:
+        """Apply the payload of a ``chat`` delta of either kind; what to show, if anything. Raises ``Gap``."""
+        if "offset" not in delta:
+            return self.text.replace(message_text(delta.get("message") or {}))
+        part: Part = "thinking" if delta.get("part") == "thinking" else "text"
+        growing = self.thinking if part == "thinking" else self.text
+        new = growing.append(int(delta["offset"]), str(delta.get("text", "")))
+        return Chunk(part, new) if new else None
+
+    def catch_up(self, in_flight: Mapping[str, Any]) -> Chunk | None:
+        """Take ``inFlight`` of ``chat.history``: everything so far."""
+        self.thinking.replace(str(in_flight.get("thinking", "")))
+        return self.text.replace(str(in_flight.get("text", "")))
+
+
+async def ask(
+    client: ConnectedClient,
+    text: str,
+    *,
+    session_key: str,
+    thinking: str | None = None,
+    run_id: str | None = None,
+    patience_s: float | None = None,
+    attachments: Sequence[Given] = (),
+    on_upload: OnProgress | None = None,
+    model: str | None = None,
+) -> AsyncIterator[Chunk | Notice | End]:
+    """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
+
+    ``run_id`` (also the idempotency key) is made up where none is given. To stop the reply call ``chat.abort``; leaving
+    the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
+    ``model`` is chosen for the session first, and stays its model.
+
+    Raises:
+        OSError: a file of ``attachments`` cannot be read.
+        GatewayError: the gateway refused the message or a file, or the client after a lost connection.
+        Unreachable: the connection was lost and did not come back within ``patience_s`` seconds (``None``: for ever).
+    """
+    run_id = run_id or str(uuid.uuid4())
+    params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
+    if thinking is not None:
+        params["thinking"] = thinking
+    if model:
+        await client.request("sessions.patch", {"key": session_key, "model": model})
+    if attachments:
+        params["attachments"] = await attach(client, attachments, on_upload)
+
+    async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
+        ack = await client.request("chat.send", params)
+        reply.switch_to = ack.get("switchTo")
+        reply.left_out = tuple(ack.get("leftOut") or ())
+        if ended := await _ended(client, session_key, run_id, ack):
+            yield ended
+        elif position := ack.get("queuePosition"):
+            yield Notice("queued", {"position": position})
+
+    async for item in _until_the_end(client, run_id, session_key, begin, patience_s):
+        yield item
+
+
+async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> AsyncIterator[Chunk | Notice | End]:
+    """Yield what there is of the reply of ``run_id``, then the rest; the last is the ``End``. Raises as ``ask``."""
+
+    async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
+        history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
+        in_flight = history.get("inFlight") or {}
+        if in_flight.get("runId") == run_id:
+            if chunk := reply.catch_up(in_flight):
+                yield chunk
+        elif run_id not in [queued.get("runId") for queued in history.get("queued") or ()]:
+            yield _end_in(history, run_id, {})
+
+    async for item in _until_the_end(client, run_id, session_key, begin, None):
+        yield item
+
+
+Begin = Callable[["Reply"], AsyncIterator["Chunk | Notice | End"]]
+"""Starts to listen on a connection: yields what there is already, an ``End`` if that is all."""
+
+
+async def _until_the_end(
+    client: ConnectedClient, run_id: str, session_key: str, begin: Begin, patience_s: float | None
+) -> AsyncIterator[Chunk | Notice | End]:
+    """One run on as many connections as it takes."""
+    reply, events = Reply(), asyncio.Queue[Any]()
+
+    def put(event: Event) -> None:
+        if event.name == "client.lost" or event.payload.get("runId") == run_id:
+            events.put_nowait(event)
+
+    stop = client.subscribe(put)
+    try:
+        while True:
+            try:
+                async for item in begin(reply):
+                    yield item
+                    if isinstance(item, End):
+                        return
+                async for item in _follow(client, run_id, session_key, reply, events):
+                    yield item
+                return
+            except ConnectionLost as exc:
+                yield Notice("lost", {"code": exc.code, "reason": exc.reason})
+            await client.reconnect(patience_s=patience_s)
+            while not events.empty() and events.get_nowait().name != "client.lost":
+                pass  # of the connection that is gone
+    finally:
+        stop()
+
+
+async def _follow(
+    client: ConnectedClient, run_id: str, session_key: str, reply: Reply, events: asyncio.Queue[Any]
+) -> AsyncIterator[Chunk | Notice | End]:
+    """The events of one run until its end. Raises ``ConnectionLost``."""
+    while True:
+        name, payload = await events.get()
+        if name == "client.lost":
+            raise ConnectionLost(payload["code"], payload["reason"])
+        data = payload.get("data")
+        if name == "agent" and isinstance(data, Mapping) and data.get("phase") == "retry":
+            yield Notice("retry", data)
+        elif name == "agent" and payload.get("stream") == "tool" and isinstance(data, Mapping):
+            if data.get("phase") == "start":  # the text so far is a message of its own; what follows begins anew
+                reply.text, reply.thinking = Growing(), Growing()
+            yield Notice("tool", data)
+        elif name == "agent" and payload.get("stream") == "media" and isinstance(data, Mapping):
+            yield Notice("media", data)
+        elif name == "chat" and payload.get("state") == "delta":
+            try:
+                chunk = reply.take(payload)
+            except Gap:
+                chunk = await _caught_up(client, session_key, run_id, reply)
+            if chunk:
+                yield chunk
+        elif name == "chat":
+            yield End(
+                run_id,
+                payload["state"],
+                payload.get("message"),
+                str(payload.get("errorMessage") or ""),
+                payload.get("error") or {},
+                reply.switch_to,
+                left_out=reply.left_out,
+            )
+            return
+
+
+async def _caught_up(client: ConnectedClient, session_key: str, run_id: str, reply: Reply) -> Chunk | None:
+    """Read the text so far from the gateway, which then goes on from there."""
+    history = await client.request("chat.history", {"sessionKey": session_key, "limit": 1})
+    in_flight = history.get("inFlight") or {}
+    if in_flight.get("runId") != run_id:
+        return None  # it has just ended: the last event has everything
+    return reply.catch_up(in_flight)
+
+
+async def _ended(client: ConnectedClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> End | None:
+    """The end of a run that ``chat.send`` found already over, or of ``/stop``, which has no run; else ``None``."""
+    if "runIds" in ack:
+        return End(run_id, "final", nothing=not ack["runIds"], left_out=tuple(ack.get("leftOut") or ()))
+    if ack.get("status") in ("started", "in_flight", "accepted"):
+        return None
+    history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
+    return _end_in(history, run_id, ack)
+
+
+def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> End:
+    """The end of a run as the transcript and the gateway's record of it tell."""
+    written = [m for m in history["messages"] if m.get("runId") == run_id and m.get("role") == "assistant"]
+    message: Mapping[str, Any] = written[-1] if written else {}
+    states: Mapping[str | None, Literal["final", "aborted", "error"]] = {
+        "aborted": "aborted",
+        "error": "error",
+        "interrupted": "error",
+    }
+    state = states.get(ack.get("status")) or states.get(message.get("stopReason"), "final")
+    problem = message.get("errorMessage") or (ack.get("summary") if state == "error" else "")
+    return End(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
+
+
+__all__ = [
+    "Chunk",
+    "ClientError",
+    "End",
+    "Gap",
+    "Growing",
+    "Notice",
+    "Reply",
+    "ReplyFailed",
+    "ask",
+    "follow",
+    "message_text",
+    "whole",
+]

@@ -1,0 +1,192 @@
+"""The client's side of attachments: files to the gateway by HTTP, or inside the message where that is not possible."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import mimetypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+from urllib.parse import quote, unquote
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+
+from .describe import files_of
+from .errors import Unreachable, from_wire
+from .tls import options
+
+if TYPE_CHECKING:
+    from .interface import ConnectedClient
+
+Given = Any
+"""What callers attach: a path, bytes, a name and bytes; a frame, a figure, an image, or any other value."""
+Ready = Union[str, "PathLike[str]", bytes, tuple[str, bytes]]
+"""A file that can be sent: a path, the bytes, or a name and the bytes."""
+OnProgress = Callable[[str, float], None]
+"""Hears a file's name and how much of it has gone, 0 to 1."""
+
+CHUNK = 256 * 1024
+ASK_FIRST = 1_000_000
+"""From this size on the gateway is asked whether it has the content already."""
+CONNECT_S = 10.0
+ANSWER_S = 120.0
+"""How long the gateway may look at a file that has arrived."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is to be sent; exactly one of ``path`` and ``data`` says where it is."""
+
+    name: str
+    size: int
+    path: Path | None = None
+    data: bytes = b""
+
+    def read(self, start: int, most: int) -> bytes:
+        """Up to ``most`` bytes from ``start`` on. Raises ``OSError``."""
+        if self.path is None:
+            return self.data[start : start + most]
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(most)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for start in range(0, self.size, 1 << 20):
+            digest.update(self.read(start, 1 << 20))
+        return digest.hexdigest()
+
+
+def ready(given: Sequence[Given]) -> list[Ready]:
+    """Values as files, in the thread that made them: neither a figure nor a frame may be read in another meanwhile."""
+    return [
+        file
+        for number, each in enumerate(given, 1)
+        for file in ([each] if _is_file(each) else files_of(f"value-{number}", each))
+    ]
+
+
+def _is_file(given: Given) -> bool:
+    pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str) and isinstance(given[1], bytes)
+    return pair or isinstance(given, (str, bytes, PathLike))
+
+
+def file_of(given: Ready) -> File:
+    """Raises ``OSError`` for a path that cannot be read, or is a folder."""
+    if isinstance(given, bytes):
+        return File("file", len(given), data=given)
+    if isinstance(given, tuple):
+        name, data = given
+        return File(name, len(data), data=data)
+    path = Path(fspath(given)).expanduser()
+    with path.open("rb"):
+        return File(path.name, path.stat().st_size, path)
+
+
+async def attach(
+    client: ConnectedClient, given: Sequence[Given], on_progress: OnProgress | None = None
+) -> list[dict[str, Any]]:
+    """Send files to the gateway; what ``chat.send`` takes as ``attachments``. Cancel the task to stop.
+
+    Clawdbot's own gateway, and one whose password does not fit into a header, get them inside the message.
+
+    Raises:
+        GatewayError: a file was refused; ``facts`` has the hint. ``Unreachable``. ``OSError``: it cannot be read.
+    """
+    files = [await asyncio.to_thread(file_of, each) for each in ready(given)]
+    by_http = client.bearer and "media.limits" in client.hello.get("features", {}).get("methods", ())
+    if not by_http:
+        return [await asyncio.to_thread(_inside, file) for file in files]
+    return [{"mediaId": (await upload(client, file, on_progress))["mediaId"]} for file in files]
+
+
+def _inside(file: File) -> dict[str, Any]:
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return {
+        "type": kind.partition("/")[0],
+        "mimeType": kind,
+        "fileName": file.name,
+        "content": base64.b64encode(file.read(0, file.size)).decode(),
+    }
+
+
+async def upload(client: ConnectedClient, file: File, on_progress: OnProgress | None = None) -> Mapping[str, Any]:
+    """``POST media``: what the gateway knows of the file then. Raises as ``attach``."""
+    told = on_progress or (lambda name, part: None)
+    sending = True
+    headers = {**client.bearer, "Content-Type": mimetypes.guess_type(file.name)[0] or "application/octet-stream"}
+    if file.size >= ASK_FIRST:
+        sha256 = await asyncio.to_thread(file.sha256)
+        if known := await _known(client, sha256, file.name):
+            told(file.name, 1.0)
+            return {"mediaId": known, "name": file.name, "size": file.size}
+        headers["X-Clawdbot-Sha256"] = sha256
+
+    async def produce(write: Callable[[bytes], Any]) -> None:
+        for start in range(0, file.size, CHUNK):
+            if not sending:
+                raise ConnectionAbortedError("cancelled")
+            await write(await asyncio.to_thread(file.read, start, CHUNK))
+            told(file.name, min(1.0, (start + CHUNK) / file.size))
+
+    headers["Content-Length"] = str(file.size)
+    url = f"{client.endpoint.page_url}media?name={quote(file.name, safe='')}"
+    try:
+        producer: Any = produce  # Tornado's type has forgotten that writing is awaited
+        response = await _fetch(
+            client,
+            HTTPRequest(
+                url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0
+            ),
+        )
+    finally:
+        sending = False
+    answer = _json(response)
+    if response.code not in (200, 201):
+        raise from_wire(answer.get("error") or {"message": f"HTTP {response.code}"})
+    return answer
+
+
+async def _known(client: ConnectedClient, sha256: str, name: str) -> str | None:
+    """The id of what the gateway has with that content under that name."""
+    url = f"{client.endpoint.page_url}media/{sha256}"
+    response = await _fetch(client, HTTPRequest(url, "HEAD", headers=client.bearer, connect_timeout=CONNECT_S))
+    if response.code != 200:
+        return None
+    stored = unquote(response.headers.get("Content-Disposition", "").partition("filename*=UTF-8''")[2])
+    return response.headers.get("X-Clawdbot-Media-Id") if stored == name else None
+
+
+async def download(client: ConnectedClient, media_id: str, *, thumbnail: bool = False) -> bytes:
+    """The bytes of a file, or a small picture of it. Raises ``GatewayError`` (``NotFound``), ``Unreachable``."""
+    url = f"{client.endpoint.page_url}media/{media_id}{'/thumbnail' if thumbnail else ''}"
+    response = await _fetch(
+        client, HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S, request_timeout=ANSWER_S)
+    )
+    if response.code != 200:
+        raise from_wire(_json(response).get("error") or {"message": f"HTTP {response.code}"})
+    return response.body
+
+
+async def _fetch(client: ConnectedClient, request: HTTPRequest) -> HTTPResponse:
+    defaults = {"max_body_size": 1 << 31, **options(client.endpoint)}
+    http = AsyncHTTPClient(force_instance=True, defaults=defaults)
+    try:
+        return await http.fetch(request, raise_error=False)
+    except (HTTPClientError, OSError) as exc:
+        raise Unreachable(request.url, str(exc)) from exc
+    finally:
+        http.close()
+
+
+def _json(response: HTTPResponse) -> dict[str, Any]:
+    try:
+        answer = json.loads(response.body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

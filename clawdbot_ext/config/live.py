@@ -1,0 +1,60 @@
+"""The configuration as it is now: loaded once, loaded again when the file changes, watched by whoever cares."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from .loading import Config, ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class LiveConfig:
+    """Call it for the present ``Config``. A file that became invalid is reported and the last good one stays."""
+
+    def __init__(self, load: Callable[[], Config]):
+        self._load = load
+        self._config = load()
+        self._stamp = self._mtime()
+        self.changing = 0
+        """The number of changes of the file by clients of this gateway that are under way."""
+        self._watchers: list[Callable[[Config], None]] = []
+
+    def __call__(self) -> Config:
+        return self._config
+
+    def watch(self, callback: Callable[[Config], None]) -> None:
+        """Have ``callback`` called after every change, on the loop that called ``reload`` or ``poll``."""
+        self._watchers.append(callback)
+
+    def unwatch(self, callback: Callable[[Config], None]) -> None:
+        """Call ``callback`` no more."""
+        self._watchers.remove(callback)
+
+    def peek(self) -> Config:
+        """What ``reload`` would take up. Raises ``ConfigError``."""
+        return self._load()
+
+    def reload(self) -> None:
+        """Read everything again. Raises ``ConfigError`` and keeps the present configuration when it is invalid."""
+        self._stamp = self._mtime()
+        self._config = self._load()
+        for callback in self._watchers:
+            callback(self._config)
+
+    def poll(self) -> None:
+        """Reload when the file changed on disk (another process set something); an invalid file is logged."""
+        if self._mtime() == self._stamp:
+            return
+        try:
+            self.reload()
+        except ConfigError as exc:
+            log.error("configuration not reloaded, the last good one stays: %s", exc)
+
+    def _mtime(self) -> tuple[int, int] | None:
+        try:
+            stat = self._config.path.stat()
+        except (OSError, AttributeError):
+            return None
+        return stat.st_mtime_ns, stat.st_size

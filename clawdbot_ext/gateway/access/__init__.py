@@ -1,0 +1,1 @@
+"""Authentication, authorization, rate limits and paired devices."""

@@ -1,0 +1,49 @@
+"""What an administrator has switched off (``policy.disabled``): refused here, and told to clients, which then hide it.
+
+``tools`` takes them from the model, ``uploads`` is files from the user's machine, ``files`` those of the server,
+``settings`` every change of the configuration by a client, keys included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ...protocol.errors import SwitchedOff
+
+if TYPE_CHECKING:
+    from ...config import Config
+
+METHODS: Mapping[str, str] = {
+    "files.list": "files",
+    "sessions.export": "export",
+    "sessions.import": "import",
+    "config.set": "settings",
+    "config.patch": "settings",
+    "config.apply": "settings",
+    "models.test": "settings",
+    "models.setKey": "settings",
+}
+"""Method → the feature that it belongs to whole. Parts of a method ask ``require`` themselves."""
+
+
+def disabled(config: Config, feature: str) -> bool:
+    """Is it switched off?"""
+    return feature in config["policy.disabled"]
+
+
+def require(config: Config, feature: str) -> None:
+    """Raises ``SwitchedOff``."""
+    if disabled(config, feature):
+        raise SwitchedOff(f"{feature} is switched off by the administrator (policy.disabled)", feature=feature)
+
+
+def require_method(config: Config, method: str) -> None:
+    """May the method be called? Raises ``SwitchedOff``."""
+    if (feature := METHODS.get(method)) is not None:
+        require(config, feature)
+
+
+def methods_off(config: Config) -> frozenset[str]:
+    """The methods that are refused as a whole."""
+    return frozenset(name for name, feature in METHODS.items() if disabled(config, feature))

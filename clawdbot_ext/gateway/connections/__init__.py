@@ -1,0 +1,1 @@
+"""Connected clients: handshake, events, presence, nodes."""

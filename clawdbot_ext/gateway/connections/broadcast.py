@@ -1,0 +1,46 @@
+"""Who gets which event, and how a run's text reaches clients of different speed.
+
+Events are encoded once. A reply's deltas go out per client from the place that client has reached, so a slow client
+gets fewer and longer ones and a client that is full gets none until it has drained (its socket is closed by
+``Connection.send`` when even the rest exceeds ``gateway.maxBufferedBytes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...protocol.clock import now_ms
+from ...protocol.frames import encode
+from ...protocol.schema import EVENTS
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+class Broadcast:
+    """The connected clients."""
+
+    def __init__(self) -> None:
+        self.clients: set[Connection] = set()
+        self.last_run_event = 0
+        """When a run last said something (milliseconds since the epoch), whether or not anybody listened."""
+
+    def emit(
+        self, name: str, payload: Any, *, session: str | None = None, state_version: Mapping[str, int] | None = None
+    ) -> None:
+        """Send an event to every client that may see it (``Connection.sees``).
+
+        Args:
+            payload: what msgspec encodes; if it costs something to make, a function, called only when somebody listens.
+            session: the key of the session that it is about.
+            state_version: ``stateVersion`` of the frame.
+        """
+        row = EVENTS[name]
+        if name in ("agent", "chat"):
+            self.last_run_event = now_ms()
+        receivers = [client for client in self.clients if client.sees(row, session)]
+        if receivers:
+            data = encode(payload() if callable(payload) else payload)
+            for client in receivers:
+                client.send_event(name, data, state_version)

@@ -1,0 +1,290 @@
+"""One connected client: its protocol state, its rights, and what may be sent to it.
+
+Above sits the edge (``handlers.py``), which gives a ``Peer`` and feeds text; below sits ``methods.dispatch``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ...i18n import language
+from ...protocol import frames
+from ...protocol.clock import now_ms
+from ...protocol.connection import Handshake, Reject, ServerConnection
+from ...protocol.errors import GatewayError, RateLimited
+from ...protocol.frames import CloseCode
+from ...protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, Event, Role
+from .. import error_texts
+from ..access.rate_limits import Bucket
+from .handshake import Admission, admit, admit_device
+from .peer import Peer
+
+if TYPE_CHECKING:
+    from ..access.control import AccessControl
+    from ..access.identity import DeviceMark, Identity
+
+log = logging.getLogger(__name__)
+
+MAX_IN_FLIGHT = 64
+"""Requests of one connection that may wait for an answer at the same time."""
+MAX_UNREAD = 32 * 1024 * 1024
+"""Bytes of answers, some of 6 MB, that a client may leave unread: more than anybody asks for who reads."""
+NATIVE_APPS = frozenset(
+    f"{name}-{system}" for name in ("clawdbot", "moltbot") for system in ("macos", "ios", "android")
+)
+"""Client ids that, in mode ``ui``, show a growing reply from ``agent`` events rather than ``chat`` deltas."""
+NODE_EVENTS = frozenset({"chat", "agent"})
+"""What a node gets of a session that it subscribed to."""
+
+
+DeltaKind = Literal["append", "message", "assistant"]
+"""How a client is told of a growing reply: what is new (ours), or the whole text in ``chat`` or in ``agent`` events."""
+
+
+class ConnectionHost(Protocol):
+    """The owner of connections, as far as they need it."""
+
+    access: AccessControl
+
+    def dispatch(
+        self, connection: Connection, request: frames.Request, send: Callable[[bytes], None]
+    ) -> Coroutine[Any, Any, None]:
+        """Answer one request; ``send`` takes response frames."""
+
+    def hello(self, connection: Connection) -> dict[str, Any]:
+        """The payload of ``hello-ok``."""
+
+    def joined(self, connection: Connection) -> None:
+        """The handshake is done."""
+
+    def left(self, connection: Connection) -> None:
+        """The connection is closed, or about to be."""
+
+
+class Connection:
+    """A connected client, from its first frame to its last. The server calls ``receive`` and ``lost``, on the loop."""
+
+    def __init__(self, host: ConnectionHost, peer: Peer):
+        config = host.access.config()
+        self._host, self.peer = host, peer
+        self.conn_id = uuid.uuid4().hex
+        self.identity: Identity | None = None
+        self.role: Role = "operator"
+        self.scopes: frozenset[str] = frozenset()
+        self.caps: frozenset[str] = frozenset()
+        self.device_id: str | None = None
+        self.commands: frozenset[str] = frozenset()
+        """Of a node: what it may be asked to do."""
+        self.permissions: Mapping[str, bool] = {}
+        self.subscribed: set[str] = set()
+        """Session keys; what they mean is ``sees``'s business."""
+        self.deltas: DeltaKind = "message"
+        self.locale = "en"
+        self.info: dict[str, Any] = {}
+        self.connected_at = 0
+        self._max_buffered: int = config["gateway.maxBufferedBytes"]
+        self._asked_for = 0
+        """What was unread after the last answer: a long history on a slow line is no sign of a client that is gone."""
+        self._requests = Bucket(config["gateway.requestsPerMinute"])
+        self._protocol = ServerConnection(config["gateway.maxPayloadBytes"])
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gone = False
+        self._joining: list[str | bytes] | None = None
+        self._timeout = asyncio.get_running_loop().call_later(
+            config["gateway.handshakeTimeoutMs"] / 1000, self.close, CloseCode.POLICY, "handshake timeout"
+        )
+        peer.send(self._protocol.challenge(str(uuid.uuid4()), now_ms()))
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+    def receive(self, text: str | bytes) -> None:
+        """Take one frame; binary frames arrive as ``bytes`` and are refused."""
+        if self._gone:
+            return
+        if isinstance(text, bytes):
+            self.close(CloseCode.UNSUPPORTED, "binary frames are not part of the protocol")
+            return
+        if self._joining is not None:  # a device is being looked up; nobody need send before the answer
+            if len(self._joining) >= MAX_IN_FLIGHT:
+                self.close(CloseCode.POLICY, "too many frames before the handshake was answered")
+            else:
+                self._joining.append(text)
+            return
+        got = self._protocol.receive(text)
+        if isinstance(got, Reject):
+            self._reject(got)
+        elif isinstance(got, Handshake):
+            self._connect(got)
+        elif wait := self._requests.take() or self._of_user():
+            often = RateLimited("too many requests, slow down", retry_after_ms=wait)
+            self.peer.send(frames.failure(got.id, often.to_wire()))
+        elif len(self._tasks) >= MAX_IN_FLIGHT:
+            busy = RateLimited(f"more than {MAX_IN_FLIGHT} requests in flight", retry_after_ms=250)
+            self.peer.send(frames.failure(got.id, error_texts.to_wire(busy, self.locale)))
+        else:
+            self._task(self._host.dispatch(self, got, self._answer), got.method)
+
+    def _of_user(self) -> int:
+        """Count a request for the user; milliseconds to wait."""
+        user = self.identity.user if self.identity is not None else ""
+        return self._host.access.requests.take(user, self._host.access.config()["gateway.requestsPerMinute"])
+
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=f"{name} {self.conn_id[:8]}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _answer(self, frame: bytes) -> None:
+        if self._gone:
+            return
+        if self.peer.buffered() + len(frame) > MAX_UNREAD:
+            self._close_slow()
+            return
+        self.peer.send(frame)
+        self._asked_for = self.peer.buffered()
+
+    def _connect(self, handshake: Handshake) -> None:
+        """Answer a ``connect``: at once, unless a device has to be looked up or written down."""
+        if handshake.params.device is not None:
+            self._joining = []
+            self._task(self._connect_device(handshake), "connect")
+            return
+        try:
+            admission = admit(self._host.access, self.peer, handshake.params)
+        except GatewayError as exc:
+            self._refuse(handshake, exc)
+        else:
+            self._welcome(handshake, admission)
+
+    async def _connect_device(self, handshake: Handshake) -> None:
+        try:
+            admission = await admit_device(self._host.access, self.peer, handshake.params, self._protocol.nonce)
+        except GatewayError as exc:
+            self._refuse(handshake, exc)
+            return
+        early, self._joining = self._joining or [], None
+        if self._gone:
+            return
+        self._welcome(handshake, admission)
+        for text in early:
+            self.receive(text)
+
+    def _refuse(self, handshake: Handshake, error: GatewayError) -> None:
+        client = handshake.params.client.id[:64]
+        log.info("connect refused (%s) for %s %s", error.reason, client, self.peer.client_key)
+        if not self._gone:
+            self._reject(self._protocol.refuse(handshake.request_id, error))
+
+    def _welcome(self, handshake: Handshake, admission: Admission) -> None:
+        params = handshake.params
+        self._timeout.cancel()
+        self.identity, self.role, self.scopes = admission.identity, admission.role, admission.scopes
+        self.device_id = admission.device_id
+        self.caps = frozenset(params.caps)
+        self.commands = frozenset(params.commands)
+        self.permissions = params.permissions or {}
+        self.locale = language(params.locale)
+        self.info = {
+            "id": params.client.id,
+            "version": params.client.version,
+            "platform": params.client.platform,
+            "mode": params.client.mode,
+            "displayName": params.client.display_name or params.client.id,
+            "deviceFamily": params.client.device_family,
+            "modelIdentifier": params.client.model_identifier,
+            "instanceId": params.client.instance_id or self.device_id or self.conn_id,
+        }
+        self.deltas = self._delta_kind()
+        self.connected_at = now_ms()
+        self._protocol.welcome()
+        self.peer.admitted()
+        hello = self._host.hello(self)
+        if admission.issued is not None:
+            hello["auth"] = admission.issued
+        self.peer.send(frames.response(handshake.request_id, hello))
+        self._host.joined(self)
+        self._host.access.auth.note("connected", {**self.who(), "program": self.info["displayName"], "role": self.role})
+        log.info(
+            "%s %s connected from %s by %s",
+            self.role,
+            self.info["displayName"],
+            self.peer.client_key,
+            admission.identity.via,
+        )
+
+    def _delta_kind(self) -> DeltaKind:
+        if self.role == "node" or (self.info["mode"] == "ui" and self.info["id"] in NATIVE_APPS):
+            return "assistant"
+        return "append" if CAP_APPEND in self.caps else "message"
+
+    def lost(self) -> None:
+        """The socket is closed. Requests under way go on: what was asked still takes effect."""
+        self._gone = True
+        self._timeout.cancel()
+        self._host.left(self)
+
+    def goes_on_as(self, mark: DeviceMark) -> None:
+        """The device has another token, which the caller of the method has got, perhaps with fewer scopes."""
+        assert self.identity is not None
+        others = tuple(each for each in self.identity.devices if each[:2] != mark[:2])
+        self.identity = replace(self.identity, devices=(*others, mark))
+        self.scopes &= self._host.access.auth.device_scopes(mark) or frozenset()
+
+    def standing(self) -> Identity:
+        """The identity as far as this connection goes: what it makes gets no more than the connection has."""
+        assert self.identity is not None
+        return replace(self.identity, scopes=self.scopes & self.identity.scopes, role=self.role)
+
+    def who(self) -> dict[str, str]:
+        """Who this is, for the audit log."""
+        identity = self.identity
+        known = {"user": identity.user, "via": identity.via} if identity is not None else {}
+        return {**known, "client": self.peer.client_key}
+
+    # -- out --------------------------------------------------------------------------------------------------------
+    def sees(self, event: Event, session: str | None = None) -> bool:
+        """May this client get that event (of that session)?
+
+        A node gets what is for everybody, and ``NODE_EVENTS`` of the sessions it subscribed to. An operator gets what
+        its scopes and caps allow; with the cap ``sessions.subscribe``, of its own sessions only.
+        """
+        if self.role == "node":
+            return (not event.scope and event.cap is None) or (event.name in NODE_EVENTS and session in self.subscribed)
+        if (event.cap is not None and event.cap not in self.caps) or (event.scope and event.scope not in self.scopes):
+            return False
+        return session is None or CAP_SUBSCRIBE not in self.caps or session in self.subscribed
+
+    def send_event(self, name: str, payload: bytes, state_version: Mapping[str, int] | None = None) -> None:
+        """Send an encoded event payload; a client that does not read is closed with 1013 and may resume."""
+        if self._gone:
+            return
+        unread = self.peer.buffered()
+        self._asked_for = min(self._asked_for, unread)
+        if unread > self._asked_for + self._max_buffered:  # not counting this one, which may be long by itself
+            self._close_slow()
+            return
+        self.peer.send(self._protocol.event(name, payload, state_version))
+
+    def congested(self) -> bool:
+        """Too much is waiting to be read: deltas are held back and joined until it has drained."""
+        return self.peer.buffered() > self._max_buffered // 8
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._gone:
+            self._gone = True
+            self._timeout.cancel()
+            self._host.left(self)
+            self.peer.close(code, reason[:120])
+
+    def _close_slow(self) -> None:
+        log.warning("client %s does not read, closing", self.info.get("id"))
+        self.close(CloseCode.SLOW, "slow consumer")
+
+    def _reject(self, reject: Reject) -> None:
+        self.peer.send(reject.frame)
+        if reject.close is not None:
+            self.close(reject.close, reject.reason)

@@ -1,0 +1,90 @@
+"""The method table's other half: one function a method, and ``dispatch``, where exceptions become wire errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from ..protocol import frames
+from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, Unavailable, UnknownMethod
+from ..protocol.schema import METHODS, Method, Params
+from . import error_texts
+from .access.policy import require_method
+from .connections.connection import Connection
+from .registry import HANDLERS, Twice
+from .services import Services
+
+log = logging.getLogger(__name__)
+
+
+async def dispatch(
+    services: Services, caller: Connection, request: frames.Request, send: Callable[[bytes], None]
+) -> None:
+    """Answer one request: look up, check role and scope, read the parameters, call. ``send`` takes response frames."""
+    try:
+        row = METHODS.get(request.method)
+        if row is None or request.method not in HANDLERS:
+            raise UnknownMethod(f"unknown method: {request.method}")
+        authorize(row, caller)
+        require_method(services.config(), request.method)
+        params = read_params(request.method, row.params, request.params)
+        answer = await HANDLERS[request.method](services, caller, params)
+        if isinstance(answer, Twice):
+            send(frames.response(request.id, answer.first))
+            answer = await answer.then
+        send(frames.response(request.id, answer))
+    except GatewayError as exc:
+        send(frames.failure(request.id, error_texts.to_wire(exc, caller.locale)))
+    except Exception:  # the one broad except: a bug must reach the log, not the client, and must not kill the socket
+        log.exception("method %s failed", request.method)
+        internal = Unavailable("internal error", reason="INTERNAL")
+        send(frames.failure(request.id, error_texts.to_wire(internal, caller.locale)))
+
+
+def authorize(row: Method, caller: Connection) -> None:
+    """May ``client`` call this method? Raises ``MissingScope``, or ``InvalidRequest`` for the wrong role."""
+    if row.role != caller.role:
+        raise InvalidRequest(f"unauthorized role: {caller.role}", reason="WRONG_ROLE", role=row.role)
+    if row.scope and row.scope not in caller.scopes:
+        raise MissingScope(f"missing scope: {row.scope}", scope=row.scope)
+
+
+def callable_by(caller: Connection) -> frozenset[str]:
+    """The methods that the client's scopes let it call; those of nodes, as Clawdbot tells them to everybody, too."""
+    return frozenset(name for name in HANDLERS if not METHODS[name].scope or METHODS[name].scope in caller.scopes)
+
+
+def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:
+    """Decode and check the parameters of one method. Raises ``InvalidRequest``."""
+    data = bytes(raw)
+    try:
+        if b"\\u0000" in data:
+            _refuse_nul(msgspec.json.decode(data))
+        params: Params = _decoder(shape).decode(b"{}" if data == b"null" else data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(f"invalid {name} params: {exc}") from None
+    return params
+
+
+@cache
+def _decoder(shape: type[Params]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape)
+
+
+def _refuse_nul(value: Any) -> None:
+    """PostgreSQL's text has no NUL and SQLite's ``length`` stops at it: no text with one is taken at all."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                raise InvalidRequest("text must not contain the character U+0000")
+        elif isinstance(item, dict):
+            stack += item.keys()
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item

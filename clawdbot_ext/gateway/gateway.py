@@ -1,0 +1,245 @@
+"""The gateway object: builds the services, starts and stops them, and owns the connections.
+
+One process has one ``Gateway``; the edge (``handlers.py``, ``app.py``) makes it, calls ``start``, ``accept`` for each
+socket and ``stop``. Everything a client may ask is a function in one of the method modules (``chat``, ``sessions`` …).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .._version import __version__
+from ..agent.context.system_prompt import Environment
+from ..agent.providers.registry import Providers
+from ..config import Config
+from ..config.live import LiveConfig
+from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError
+from ..protocol.frames import CloseCode, Request, encode
+from ..protocol.keys import AGENT_ID, main_session_key
+from ..protocol.schema import (
+    CAP_APPEND,
+    CAP_SESSION_EVENTS,
+    CAP_SUBSCRIBE,
+    CAP_SWITCH,
+    EVENTS,
+    PROTOCOL_VERSION,
+    SCOPE_APPROVALS,
+    ShutdownEvent,
+    TickEvent,
+)
+from ..runtime.secrets import get_or_create_secret
+from ..store.api import Store, StoreDamaged
+from . import methods  # noqa: F401  its modules register their methods
+from .access.auth import Auth
+from .access.control import AccessControl
+from .access.devices import Devices
+from .access.policy import methods_off
+from .access.rate_limits import Requests
+from .connections.broadcast import Broadcast
+from .connections.connection import Connection
+from .connections.nodes import Nodes
+from .connections.peer import Peer
+from .connections.presence import Presence
+from .dispatch import callable_by, dispatch
+from .media.library import Library
+from .methods.auth import load_logged_out
+from .methods.config import poll_file
+from .methods.system import health_snapshot
+from .runs.approvals import Approvals
+from .runs.context import RunContext
+from .runs.manager import RunManager
+from .services import HostFacts, Peers, Services, SessionDirectory, provider_setup
+from .sweeper import Sweeper
+
+log = logging.getLogger(__name__)
+
+POLL_INTERVAL_S = 1.0
+"""How soon a change of the configuration file by another process is noticed."""
+
+
+class Gateway:
+    """The composition root: builds the services, starts and stops them, and owns the connections."""
+
+    def __init__(
+        self,
+        config: LiveConfig,
+        store: Store,
+        auth: Auth,
+        providers: Providers | None = None,
+        host: HostFacts | None = None,
+    ) -> None:
+        providers, host = providers or Providers(config), host or HostFacts(Environment())
+        events, media = Broadcast(), Library(config, store)
+        devices = Devices(store, auth, emit=events.emit, secret=lambda: get_or_create_secret(config(), "devices"))
+        auth.device_scopes = devices.scopes_of
+        self.access = AccessControl(config, auth, devices, Requests())
+        peers = Peers(
+            Presence(events, lambda: main_session_key(config()["session.mainKey"])),
+            Nodes(events),
+        )
+        runs = RunManager(
+            RunContext(
+                config=config,
+                store=store,
+                events=events,
+                providers=providers,
+                media=media,
+                approvals=Approvals(store, events, lambda: str(config().home / "gateway.sqlite3")),
+                environment=host.environment,
+                take_notices=peers.presence.take_notices,
+                announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
+            )
+        )
+        sessions = SessionDirectory(config, providers, events, runs, Sweeper(store))
+        self.services = Services(config, store, events, runs, sessions, providers, media, self.access, peers, host)
+        self._pending: set[Connection] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
+
+    def dispatch(
+        self, connection: Connection, request: Request, send: Callable[[bytes], None]
+    ) -> Coroutine[Any, Any, None]:
+        """Answer one request of a connection; ``send`` takes response frames."""
+        return dispatch(self.services, connection, request, send)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Open the store, end what a crash cut off, take up what was still waiting. Raises the store's errors."""
+        services = self.services
+        await services.store.open()
+        try:
+            await services.access.devices.load()
+            await load_logged_out(services)
+            await services.media.open()
+            await services.runs.recover()
+        except BaseException:
+            await services.store.close()
+            raise
+        services.sessions.sweeper.start()
+        services.config.watch(self._config_changed)
+        self._ticker = asyncio.create_task(self._tick(), name="tick")
+
+    async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
+        """Say goodbye, let runs end or mark them interrupted (≤ 8 s), close sockets, close the store."""
+        services = self.services
+        if self._ticker:
+            self._ticker.cancel()
+            self._ticker = None
+            services.config.unwatch(self._config_changed)
+        services.peers.presence.close()
+        event = ShutdownEvent(reason=reason)
+        if restart_expected_ms is not None:
+            event.restart_expected_ms = restart_expected_ms
+        services.events.emit("shutdown", event)
+        await services.runs.drain()
+        await services.runs.titles.close()
+        restart = restart_expected_ms is not None
+        for connection in [*services.events.clients, *self._pending]:
+            code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
+            connection.close(code, why)
+        await services.sessions.sweeper.stop()
+        try:
+            await services.providers.aclose()
+            await services.media.close()
+        finally:
+            await services.store.close()
+
+    async def _tick(self) -> None:
+        services = self.services
+        elapsed = 0.0
+        while True:
+            await asyncio.sleep(POLL_INTERVAL_S)
+            try:
+                poll_file(services)
+                self.access.on_void()  # what has expired, or was taken back by another process
+                await services.runs.store_late_ends()
+            except (OSError, StoreDamaged, GatewayError) as exc:  # the disk: clients hear ticks all the same
+                log.error("%s", exc)
+            elapsed += POLL_INTERVAL_S
+            if elapsed * 1000 >= services.config()["gateway.tickIntervalMs"]:
+                elapsed = 0.0
+                services.events.emit("tick", TickEvent(ts=now_ms()))
+
+    def _config_changed(self, config: Config) -> None:
+        services = self.services
+        services.providers.reload()
+        self.warm_up()
+        services.events.emit("health", health_snapshot(services))
+
+    def warm_up(self) -> None:
+        """Import the provider's SDK and list its models in the background, so that no message waits for it.
+
+        Done when the first connection comes, if not before: a server that nobody talks to stays light. The demo needs
+        neither."""
+        services = self.services
+        if not provider_setup(services)["needsKey"]:
+            self._warming = asyncio.create_task(services.providers.warm(), name="warm up")
+
+    # -- clients ----------------------------------------------------------------------------------------------------
+    def accept(self, peer: Peer) -> Connection:
+        """A socket has opened: the connection is challenged at once."""
+        connection = Connection(self, peer)
+        self._pending.add(connection)
+        return connection
+
+    def joined(self, connection: Connection) -> None:
+        services = self.services
+        self._pending.discard(connection)
+        services.events.clients.add(connection)
+        if connection.sees(EVENTS["health"]):
+            connection.send_event("health", encode(health_snapshot(services)))
+        services.peers.presence.joined(connection)
+        if self._warming is None:
+            self.warm_up()
+
+    def left(self, connection: Connection) -> None:
+        services = self.services
+        self._pending.discard(connection)
+        if connection in services.events.clients:
+            services.events.clients.discard(connection)
+            services.peers.nodes.left(connection)
+            services.peers.presence.left(connection)
+
+    def hello(self, connection: Connection) -> dict[str, Any]:
+        """The payload of ``hello-ok``."""
+        services = self.services
+        config = services.config()
+        identity = connection.identity
+        assert identity is not None
+        return {
+            "type": "hello-ok",
+            "protocol": PROTOCOL_VERSION,
+            "server": {"version": __version__, "host": socket.gethostname(), "connId": connection.conn_id},
+            "features": {
+                "methods": sorted(callable_by(connection) - methods_off(config)),
+                "events": list(EVENTS),
+                "disabled": list(config["policy.disabled"]),
+                "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE],
+            },
+            "snapshot": {
+                "presence": services.peers.presence.rows(),
+                "health": health_snapshot(services),
+                "stateVersion": {"presence": services.peers.presence.version, "health": 1},
+                "uptimeMs": now_ms() - services.host.started_at,
+                "configPath": str(config.path),
+                "stateDir": str(config.state),
+                "sessionDefaults": {
+                    "defaultAgentId": AGENT_ID,
+                    "mainKey": config["session.mainKey"],
+                    "mainSessionKey": main_session_key(config["session.mainKey"]),
+                    "scope": "per-sender",
+                },
+                "setup": provider_setup(services),
+                **({"approvals": services.runs.approvals.rows()} if SCOPE_APPROVALS in connection.scopes else {}),
+            },
+            "policy": {
+                "maxPayload": config["gateway.maxPayloadBytes"],
+                "maxBufferedBytes": config["gateway.maxBufferedBytes"],
+                "tickIntervalMs": config["gateway.tickIntervalMs"],
+            },
+        } | {"user": {"name": identity.user, "via": identity.via, "scopes": sorted(connection.scopes)}}

@@ -1,0 +1,152 @@
+"""The stage of a run in which attachments become what the model is given.
+
+Only what was not understood before costs anything: results are kept beside the file, by what they depend on. Clients
+with the run's events hear how far it is (``agent``, stream ``media``); stopping the run stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ...agent.context import attachments
+from ...agent.context.attachments import Shown
+from ...agent.media.api import (
+    MediaError,
+    MediaFile,
+    MediaSettings,
+    ModelSight,
+    Progress,
+    Understood,
+    cache_key,
+    pack,
+    pages_asked,
+    sight_of,
+    understand,
+    unpack,
+)
+from ...protocol.clock import now_ms
+from ...protocol.errors import StorageFull
+from ...store.api import Media
+from ..wire_forms import text_of
+
+if TYPE_CHECKING:
+    from ...agent.model_catalog import Model
+    from .library import Library
+
+TELL_S = 0.25
+"""Between two progress events of one file."""
+GONE = "the file is no longer kept"
+
+Tell = Callable[[Mapping[str, Any]], None]
+"""Takes the data of an ``agent`` event of the stream ``media``."""
+
+
+async def see(
+    library: Library, messages: Sequence[Mapping[str, Any]], model: Model, *, locale: str, tell: Tell
+) -> dict[str, Shown]:
+    """The attachments of a conversation as ``model`` is shown them, by media id; what is missing is only named.
+
+    ``messages`` are wire messages, oldest first. From the newest back, no further than there is room.
+    """
+    settings = MediaSettings.of(library.config())
+    found: dict[str, Shown] = {}
+    taken = 0
+    for message in reversed(messages):
+        blocks = list(attachments.attachments(message))
+        if not blocks:
+            continue
+        sight, pages = sight_of(model, attachments=len(blocks)), pages_asked(text_of(message))
+        for block in blocks:
+            if block["mediaId"] not in found:
+                shown = await _see_one(library, block, sight, settings, pages, locale, tell)
+                found[block["mediaId"]] = shown
+                taken += shown.tokens
+        if taken > model.context_window * attachments.SHARE:
+            break  # what is older does not fit whatever it is
+    oldest_first = [(id_, found[id_]) for message in messages for id_ in _ids(message) if id_ in found]
+    kept = attachments.fitting(list(dict(oldest_first).items()), model.context_window)
+    return {id_: shown for id_, shown in found.items() if id_ in kept}
+
+
+def _ids(message: Mapping[str, Any]) -> list[str]:
+    return [block["mediaId"] for block in attachments.attachments(message)]
+
+
+async def _see_one(
+    library: Library,
+    block: Mapping[str, Any],
+    sight: ModelSight,
+    settings: MediaSettings,
+    pages: tuple[int, int] | None,
+    locale: str,
+    tell: Tell,
+) -> Shown:
+    media = await library.store.get_media(block["mediaId"])
+    if media is None or media.removed_at is not None:
+        return attachments.named(block, GONE)
+    file = library.file(media)
+    key = cache_key(file, sight=sight, settings=settings, pages=pages if media.kind == "document" else None)
+    understood = await _known(library, media, key)
+    if understood is None or understood.expired(now_ms()):
+        try:
+            understood = await _understand(file, media, sight, settings, pages, locale, tell)
+        except OSError:
+            tell({"phase": "error", "mediaId": media.id, "name": media.name, "detail": GONE})
+            return attachments.named(block, GONE)
+        except MediaError as exc:
+            tell({"phase": "error", "mediaId": media.id, "name": media.name, "detail": exc.message_in(locale)})
+            return attachments.told(f"[attachment {media.name!r} could not be read: {exc.message} Tell the user so.]")
+        with suppress(StorageFull):  # then it is understood again next time
+            await asyncio.to_thread(library.files.keep_derived, media.sha256, key, pack(understood))
+    if media.seen != key:
+        with suppress(StorageFull):
+            await library.store.mark_media_seen(media.id, key)
+    return await asyncio.to_thread(attachments.shown, understood)
+
+
+async def _known(library: Library, media: Media, key: str) -> Understood | None:
+    data = await asyncio.to_thread(library.files.read_derived, media.sha256, key)
+    if data is None:
+        return None
+    try:
+        return await asyncio.to_thread(unpack, data)
+    except ValueError:  # of another version, or damaged: made again
+        return None
+
+
+async def _understand(
+    file: MediaFile,
+    media: Media,
+    sight: ModelSight,
+    settings: MediaSettings,
+    pages: tuple[int, int] | None,
+    locale: str,
+    tell: Tell,
+) -> Understood:
+    told_at = time.monotonic()
+    facts = {"mediaId": media.id, "name": media.name}
+
+    def heard(progress: Progress) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at < TELL_S:
+            return
+        told_at = time.monotonic()
+        more = {} if progress.fraction is None else {"fraction": round(progress.fraction, 3)}
+        detail = f"{progress.stage} {progress.detail}".strip()
+        tell({"phase": "progress", **facts, **more, "stage": progress.stage, "detail": detail})
+
+    tell({"phase": "start", **facts})
+    understood = await understand(
+        file, sight=sight, settings=settings, on_progress=heard, pages=pages if media.kind == "document" else None
+    )
+    tell({"phase": "done", **facts})
+    return understood
+
+
+async def last_seen(library: Library, media: Media) -> Understood | None:
+    """What the model was last given of a file; ``None`` if nothing yet, or if that is not kept any more."""
+    return None if media.seen is None else await _known(library, media, media.seen)

@@ -1,0 +1,29 @@
+"""The handlers of the gateway protocol, a module for each group of methods. Importing the package registers all."""
+
+from __future__ import annotations
+
+from . import (  # noqa: F401  each registers its methods
+    agents,
+    approvals,
+    auth,
+    branches,
+    chat,
+    commands,
+    compaction,
+    config,
+    devices,
+    export,
+    files,
+    importing,
+    logs,
+    media,
+    models,
+    nodes,
+    presence,
+    prompts,
+    search,
+    sessions,
+    system,
+    unsupported,
+    usage,
+)

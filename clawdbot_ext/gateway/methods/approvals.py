@@ -1,0 +1,94 @@
+"""``exec.approval.*`` and ``exec.approvals.*``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...protocol.clock import now_ms
+from ...protocol.errors import InvalidRequest, NotFound, Stale
+from ...protocol.schema import (
+    Approval,
+    ApprovalListResult,
+    ApprovalRequestParams,
+    ApprovalResolvedEvent,
+    ApprovalResolveParams,
+    ApprovalResult,
+    ApprovalsFileResult,
+    ApprovalsSetParams,
+    NoParams,
+    OkResult,
+)
+from ..connections.connection import Connection
+from ..registry import method
+from ..runs.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, requester
+from ..services import Services
+
+
+@method("exec.approval.request")
+async def exec_approval_request(
+    services: Services, caller: Connection, params: ApprovalRequestParams
+) -> ApprovalResult:
+    """Ask, and wait for the decision; without one in time the answer is ``null``, which is a no."""
+    request = {name: value for name, value in msgspec.to_builtins(params).items() if name not in ("id", "timeoutMs")}
+    return await services.runs.approvals.ask(
+        request,
+        caller=requester(caller),
+        id_=(params.id or "").strip() or None,
+        timeout_ms=TIMEOUT_MS if params.timeout_ms is None else params.timeout_ms,
+    )
+
+
+@method("exec.approval.list")
+async def exec_approval_list(services: Services, caller: Connection, params: NoParams) -> ApprovalListResult:
+    return ApprovalListResult(approvals=[msgspec.convert(row, Approval) for row in services.runs.approvals.rows()])
+
+
+@method("exec.approval.resolve")
+async def exec_approval_resolve(services: Services, caller: Connection, params: ApprovalResolveParams) -> OkResult:
+    """Decide once: the first decision stands, and is stored before anybody acts on it."""
+    pending = services.runs.approvals.pending.get(params.id)
+    if pending is None or pending.taken:
+        raise NotFound("unknown approval id")
+    pending.taken = True
+    now, who = now_ms(), str(caller.info["displayName"])
+    record = dict(await services.store.get_record(KIND, params.id) or {})
+    record |= {"decision": params.decision, "resolvedBy": who, "resolvedAtMs": now}
+    try:
+        await services.store.put_record(KIND, params.id, record, now=now)
+    except BaseException:
+        pending.taken = False  # not stored: it can be decided still
+        raise
+    if not pending.decided.done():
+        pending.decided.set_result(params.decision)
+    services.access.auth.note(
+        "approval",
+        {
+            **caller.who(),
+            "id": params.id,
+            "decision": params.decision,
+            "tool": dict(record.get("request") or {}).get("tool"),
+        },
+    )
+    services.events.emit(
+        "exec.approval.resolved", ApprovalResolvedEvent(id=params.id, decision=params.decision, ts=now, resolved_by=who)
+    )
+    return OkResult(ok=True)
+
+
+@method("exec.approvals.get")
+async def exec_approvals_get(services: Services, caller: Connection, params: NoParams) -> ApprovalsFileResult:
+    return await services.runs.approvals.rules()
+
+
+@method("exec.approvals.set")
+async def exec_approvals_set(services: Services, caller: Connection, params: ApprovalsSetParams) -> ApprovalsFileResult:
+    """Replace the rules; once there are some, only with the hash of those that the caller has seen."""
+    if params.file.get("version", 1) != 1 or not isinstance(params.file.get("agents", {}), dict):
+        raise InvalidRequest("exec approvals: version must be 1 and agents an object", reason="INVALID_RULES")
+    kept = {name: value for name, value in params.file.items() if name != "socket"}
+    async with services.runs.approvals.changing_rules:
+        present = await services.runs.approvals.rules()
+        if present.exists and params.base_hash != present.hash:
+            raise Stale("exec approvals changed since last load; re-run exec.approvals.get and retry")
+        await services.store.put_record(RULES, RULES, {**EMPTY_RULES, **kept}, now=now_ms())
+        return await services.runs.approvals.rules()

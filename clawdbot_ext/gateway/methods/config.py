@@ -1,0 +1,121 @@
+"""``config.*``: the configuration file over the wire, guarded by its hash, secrets redacted.
+
+What only the owner may change (``config_schema.Setting.by``) these methods do not, whoever calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ... import config as settings
+from ... import private_files
+from ...config import Config
+from ...config.setting_types import OwnerOnly
+from ...protocol.errors import InvalidRequest, Unavailable
+from ...protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
+from ..access.rotation import hash_stored_password
+from ..connections.connection import Connection
+from ..registry import method
+from ..services import Services
+
+
+@method("config.get")
+async def config_get(services: Services, caller: Connection, params: ConfigGetParams) -> dict[str, Any]:
+    """What is in the file now: a change by another process is taken up before this answers."""
+    poll_file(services)
+    return settings.snapshot(services.config())
+
+
+@method("config.schema")
+async def config_schema(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
+    return {"schema": settings.json_schema(), "uiHints": settings.ui_hints()}
+
+
+@method("config.set")
+async def config_set(services: Services, caller: Connection, params: ConfigSetParams) -> dict[str, Any]:
+    """Replace the file; what was redacted in ``config.get`` and comes back so keeps its value."""
+    await change(
+        services,
+        caller,
+        lambda path: settings.write_raw(
+            path, params.raw, base_hash=params.base_hash, in_force=services.config().__getitem__
+        ),
+    )
+    return {"ok": True, **settings.snapshot(services.config())}
+
+
+@method("config.apply")
+async def config_apply(services: Services, caller: Connection, params: ConfigApplyParams) -> dict[str, Any]:
+    """As ``config.set``. What changed takes effect at once, so nothing restarts and the answer says so."""
+    given = ConfigSetParams(raw=params.raw, base_hash=params.base_hash)
+    return {**await config_set(services, caller, given), "restart": None, "sentinel": None}
+
+
+@method("config.patch")
+async def config_patch(services: Services, caller: Connection, params: ConfigPatchParams) -> dict[str, Any]:
+    """Merge an object into the file."""
+    await change(
+        services,
+        caller,
+        lambda path: settings.merge(
+            path, settings.parse(params.raw), base_hash=params.base_hash, in_force=services.config().__getitem__
+        ),
+    )
+    return {"ok": True, **settings.snapshot(services.config())}
+
+
+async def change(services: Services, caller: Connection, write: Callable[[Path], object]) -> None:
+    """Change the file and take it up; what cannot be taken up (a secret that is too weak) is put back."""
+    present = services.config()
+    path = present.path
+    before = path.read_bytes() if path.exists() else None
+    services.config.changing += 1
+    try:
+        await asyncio.to_thread(write, path)  # it may have to wait for another process that changes the file
+        try:
+            await asyncio.to_thread(hash_stored_password, services.config.peek())
+            services.config.reload()  # of another secret the edge disconnects everybody, as soon as the answer is out
+            note_changes(services, present, caller.who())
+        except settings.ConfigError:
+            if before is None:
+                path.unlink()
+            else:
+                private_files.write(path, before)
+            raise
+    except settings.ConfigError as exc:
+        raise _refused(exc) from exc
+    except OSError as exc:
+        raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
+    finally:
+        services.config.changing -= 1
+
+
+def poll_file(services: Services) -> None:
+    """Take up what another process has changed; a password that it has written as text becomes a hash."""
+    config = services.config
+    if config.changing:  # by a client, which gets its answer before anybody is disconnected for it
+        return
+    before = config()
+    config.poll()
+    if config() is not before:
+        note_changes(services, before, {"via": "file"})
+        if hash_stored_password(config()):
+            config.reload()
+
+
+def note_changes(services: Services, before: Config, who: Mapping[str, str]) -> None:
+    """Write into the audit log which settings have another value now."""
+    after = services.config()
+    names = sorted(name for name in {*before.names(), *after.names()} if before[name] != after[name])
+    if names:
+        services.access.auth.note("config", {**who, "names": ", ".join(names)})
+
+
+def _refused(exc: settings.ConfigError) -> InvalidRequest:
+    if isinstance(exc, OwnerOnly):
+        return InvalidRequest(f"{exc.name} {exc.problem}", reason="OWNER_ONLY", setting=exc.name)
+    facts: dict[str, Any] = {"setting": exc.name, "suggestion": exc.suggestion}
+    return InvalidRequest(str(exc), reason="INVALID_CONFIG", **{k: v for k, v in facts.items() if v})

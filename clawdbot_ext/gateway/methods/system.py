@@ -1,0 +1,112 @@
+"""``health``, ``status``, ``gateway.stop``: the gateway about itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..._version import __version__
+from ...protocol.clock import now_ms
+from ...protocol.keys import AGENT_ID
+from ...protocol.schema import GatewayStopParams, NoParams, OkResult
+from ..connections.connection import Connection
+from ..registry import method
+from ..services import Services, provider_setup
+
+RECENT, HEALTH_RECENT = 10, 5
+
+
+@method("health")
+async def health(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
+    now = now_ms()
+    recent = [
+        {"key": s.key, "updatedAt": s.updated_at, "age": now - s.updated_at}
+        for s in await services.store.list_sessions(limit=HEALTH_RECENT)
+    ]
+    services.sessions.known = {"count": await services.store.count_sessions(), "recent": recent}
+    return health_snapshot(services)
+
+
+@method("status")
+async def status(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
+    """Clawdbot's shape, with what is ours beside it (``gateway``, ``model``)."""
+    now = now_ms()
+    recent = []
+    for session in await services.store.list_sessions(limit=RECENT):
+        entry = services.sessions.entry(session)
+        window = entry["contextTokens"] or 1
+        recent.append(
+            {
+                "agentId": AGENT_ID,
+                **entry,
+                "age": now - session.updated_at,
+                "remainingTokens": max(0, window - entry["totalTokens"]),
+                "percentUsed": round(100 * entry["totalTokens"] / window),
+                "flags": [],
+            }
+        )
+    model = services.providers.models.default()
+    home = str(services.config().home)
+    count = await services.store.count_sessions()
+    return {
+        "heartbeat": {
+            "defaultAgentId": AGENT_ID,
+            "agents": [{"agentId": AGENT_ID, "enabled": False, "every": "0m", "everyMs": None}],
+        },
+        "channelSummary": [],
+        "queuedSystemEvents": list(services.peers.presence.notices),
+        "sessions": {
+            "paths": [home],
+            "count": count,
+            "defaults": {"model": model.id, "contextTokens": model.context_window},
+            "recent": recent,
+            "byAgent": [{"agentId": AGENT_ID, "path": home, "count": count, "recent": recent}],
+        },
+        "gateway": {
+            "version": __version__,
+            "uptimeMs": now - services.host.started_at,
+            "clients": len(services.events.clients),
+            "runs": services.runs.counts(),
+        },
+        "model": {
+            "id": model.id,
+            "name": model.name,
+            "provider": model.provider,
+            "contextTokens": model.context_window,
+        },
+        "setup": provider_setup(services),
+    }
+
+
+@method("gateway.stop")
+async def gateway_stop(services: Services, caller: Connection, params: GatewayStopParams) -> OkResult:
+    """Stop once this answer is out."""
+    asyncio.get_running_loop().call_later(0.05, services.host.on_stop_requested, bool(params.restart))
+    return OkResult(ok=True)
+
+
+def health_snapshot(services: Services) -> dict[str, Any]:
+    """The payload of ``health`` (method and event): no I/O; ``sessions`` is what was last looked up."""
+    known = {"path": str(services.config().home), **services.sessions.known}
+    agent = {
+        "agentId": AGENT_ID,
+        "isDefault": True,
+        "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
+        "sessions": known,
+    }
+    now = now_ms()
+    return {
+        "ok": True,
+        "ts": now,
+        "durationMs": 0,
+        "channels": {},
+        "channelOrder": [],
+        "channelLabels": {},
+        "heartbeatSeconds": 0,
+        "defaultAgentId": AGENT_ID,
+        "agents": [agent],
+        "sessions": known,
+        "uptimeMs": now - services.host.started_at,
+        "runs": services.runs.counts(),
+        "setup": provider_setup(services),
+    }

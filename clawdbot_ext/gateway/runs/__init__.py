@@ -1,0 +1,1 @@
+"""Runs: queue, execution, tools, approvals."""

@@ -1,0 +1,66 @@
+"""A run that is being answered: the reply as far as it is, and whether it is to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...agent.providers.base import Reply
+from ...protocol.clock import now_ms
+from ...store.api import Run
+from ..connections.reply_stream import ReplyStream
+
+FLUSH_INTERVAL_S = 0.25
+"""A crash loses at most this much of a reply (promise P5) …"""
+FLUSH_CHARS = 2048
+"""… or this many characters."""
+
+
+class ActiveRun:
+    """A run that is being answered."""
+
+    def __init__(self, run: Run, stream: ReplyStream, kept: str, on_end: Callable[[], object] = lambda: None):
+        self.run, self.stream, self.kept = run, stream, kept
+        """``kept``: what the reply begins with, when it goes on from one that was cut."""
+        self.ended = on_end
+        """Called once the end is stored or cannot be, before it is told: the session is free."""
+        self.reply = Reply()
+        self.stop_reason = ""
+        """Why it stops: ``rpc`` (somebody pressed stop), ``shutdown``, or ``ended`` by itself; empty before that."""
+        self.task: asyncio.Task[None] | None = None
+        self.tools: dict[str, dict[str, Any]] = {}
+        """The tool calls under way, by id, as clients are told of them."""
+        self.media: dict[str, Mapping[str, Any]] = {}
+        """The attachments being read, by id, likewise."""
+        self.in_turn = False
+        """The provider is at work; before and after that, cancelling the task would lose the run's end."""
+        self.started_at = now_ms()
+        self._flushed_at = time.monotonic()
+        self._flushed_chars = 0
+
+    def stop(self, reason: str) -> bool:
+        """Have the reply end early; ``False`` when that was asked before. One that has not begun sees it by itself."""
+        if self.stop_reason:
+            return False
+        self.stop_reason = reason
+        if self.in_turn and self.task:
+            self.task.cancel()
+        return True
+
+    @property
+    def text(self) -> str:
+        """The reply so far, with what was kept."""
+        return self.kept + self.reply.text
+
+    def due(self) -> bool:
+        """Is it time to put the text so far on disk?"""
+        chars = len(self.reply.text) + len(self.reply.thinking)
+        now = time.monotonic()
+        if chars == self._flushed_chars or (
+            now - self._flushed_at < FLUSH_INTERVAL_S and chars - self._flushed_chars < FLUSH_CHARS
+        ):
+            return False
+        self._flushed_at, self._flushed_chars = now, chars
+        return True

@@ -1,0 +1,32 @@
+"""The services that runs are built with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...agent.context.system_prompt import Environment
+from ...agent.providers.registry import Providers
+from ...config.live import LiveConfig
+from ...protocol.schema import SessionChange
+from ...store.api import Session, Store
+from ..connections.broadcast import Broadcast
+from ..media.library import Library
+from .approvals import Approvals
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Everything a run may use."""
+
+    config: LiveConfig
+    store: Store
+    events: Broadcast
+    providers: Providers
+    media: Library
+    approvals: Approvals
+    environment: Environment
+    take_notices: Callable[[str], list[str]]
+    """Takes the notices that wait for the next turn of a session, by its key."""
+    announce: Callable[[Session, SessionChange], None]
+    """Emits ``session.changed``."""

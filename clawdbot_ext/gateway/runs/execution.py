@@ -1,0 +1,140 @@
+"""The execution of one run: from its start event to its stored end, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ...agent.turn import Looking, Retrying, TurnEvent
+from ...i18n import catalogue
+from ...protocol.clock import now_ms
+from ...protocol.errors import GatewayError, Unavailable
+from ...store.api import Accepted, Finished, RunState, StoreDamaged
+from .active import FLUSH_INTERVAL_S, ActiveRun
+from .auto_title import AutoTitle
+from .context import RunContext
+from .events import RunEvents
+from .messages import Ending, cancelled, final_message
+from .turn import take_turn
+
+log = logging.getLogger(__name__)
+t = catalogue("gateway")
+
+
+class Execution:
+    """Executes runs, and keeps the ends that storage had no room for until they can be stored."""
+
+    def __init__(self, context: RunContext, events: RunEvents, titles: AutoTitle) -> None:
+        self._context, self._events, self._titles = context, events, titles
+        self._late: list[tuple[str, RunState, Mapping[str, Any] | None, Mapping[str, Any]]] = []
+
+    async def execute(self, active: ActiveRun, accepted: Accepted) -> None:
+        run = active.run
+        if accepted.message is not None:
+            self._events.emit_message(accepted.session, accepted.message)
+        self._events.emit_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
+        flusher = asyncio.create_task(self._flush(active))
+        # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
+        ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
+        try:
+            if active.stop_reason:
+                ending = cancelled(active)
+            else:
+                active.in_turn = True
+                ending = await take_turn(
+                    self._context, self._events, active, accepted.session, lambda event: self._emit(active, event)
+                )
+        except asyncio.CancelledError:
+            ending = cancelled(active)
+        finally:
+            active.in_turn = False
+            active.stop_reason = active.stop_reason or "ended"
+            flusher.cancel()
+            await asyncio.shield(self._end(active, ending))
+
+    def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
+        if isinstance(event, Retrying):
+            self._events.emit_agent(
+                active,
+                "lifecycle",
+                {
+                    "phase": "retry",
+                    "attempt": event.attempt,
+                    "maxAttempts": event.max_attempts,
+                    "waitMs": event.wait_ms,
+                    "reason": event.reason,
+                },
+            )
+        elif isinstance(event, Looking):
+            if event.data["phase"] in ("start", "progress"):
+                active.media[event.data["mediaId"]] = event.data
+            else:
+                active.media.pop(event.data["mediaId"], None)
+            self._events.emit_agent(active, "media", event.data)
+        else:
+            active.stream.feed(active.text, active.reply.thinking)
+
+    async def _flush(self, active: ActiveRun) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_INTERVAL_S / 2)
+            if active.due():
+                try:
+                    await self._context.store.save_partial(
+                        active.run.run_id, text=active.text, thinking=active.reply.thinking
+                    )
+                except GatewayError as exc:
+                    log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
+
+    async def _end(self, active: ActiveRun, ending: Ending) -> None:
+        """Write the end of a run and tell it. The end is told even when it cannot be written."""
+        active.stream.finish()
+        message = final_message(self._context.providers.models, active, ending)
+        result = {
+            "status": {"done": "ok", "aborted": "aborted"}.get(ending.state, "error"),
+            "summary": "completed" if ending.state == "done" else (ending.message or ending.state),
+        }
+        finished: Finished | None = None
+        try:
+            finished = await self._context.store.finish_run(
+                active.run.run_id, state=ending.state, message=message, result=result, now=now_ms()
+            )
+        except (GatewayError, StoreDamaged) as exc:
+            log.error("run %s: its end could not be stored yet: %s", active.run.run_id, exc)
+            if isinstance(exc, Unavailable):
+                self._late.append((active.run.run_id, ending.state, message, result))
+            why = exc.message if isinstance(exc, GatewayError) else exc.detail
+            ending = Ending(
+                "failed", "error", t(active.run.options.get("locale"), "run.storage", why=why), {"kind": "storage"}
+            )
+        active.ended()
+        phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
+        self._events.emit_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
+        self._events.emit_end(
+            active.run,
+            active.stream.next_seq(),
+            ending.state,
+            stored=finished.message if finished else None,
+            unstored=message,
+            error=ending.error,
+            error_message=ending.message,
+        )
+        if finished is not None:
+            self._context.announce(finished.session, "updated")
+            if ending.state == "done":
+                self._titles.after_reply(finished.session, active.reply.provider, active.reply.model)
+
+    async def store_late_ends(self) -> None:
+        """Try again to store what the disk had no room for; called every second."""
+        while self._late:
+            run_id, state, message, result = self._late[0]
+            try:
+                finished = await self._context.store.finish_run(
+                    run_id, state=state, message=message, result=result, now=now_ms()
+                )
+            except GatewayError:
+                return
+            self._late.pop(0)
+            log.info("run %s: its end is stored now", run_id)
+            self._context.announce(finished.session, "restored")

@@ -1,0 +1,375 @@
+"""Runs: one at a time per session, the rest wait; each ends exactly once, in the store and on the wire.
+
+A run is the work that an accepted ``chat.send`` asks for. It is owned here from acceptance to its last event:
+
+    accept → (queued) → running → done | failed | interrupted | aborted
+
+``chat.py`` calls ``submit`` and ``abort``; the agent writes into the run's ``Reply`` and says when there is more.
+``queue`` knows who is next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from ...i18n import catalogue
+from ...protocol.clock import now_ms
+from ...protocol.errors import GatewayError, InvalidRequest, QueueFull, ShuttingDown, StorageFull, Unavailable
+from ...protocol.schema import ChatSendResult, Queued, SessionQueueEvent
+from ...store.api import FINAL_STATES, Accepted, Place, Run, StoreDamaged
+from ..connections.reply_stream import ReplyStream
+from ..wire_forms import text_of
+from .active import ActiveRun
+from .approvals import Approvals
+from .auto_title import AutoTitle
+from .context import RunContext
+from .events import RunEvents
+from .execution import Execution
+from .queue import Queue
+
+log = logging.getLogger(__name__)
+t = catalogue("gateway")
+
+STOP_S = 5.0
+"""How long ``abort`` waits for what it stopped to have ended, and others for what is under way in a session."""
+DRAIN_S = 8.0
+"""How long a stopping gateway lets replies end before it marks them interrupted."""
+
+
+class RunManager:
+    """All runs of this gateway that have not ended."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self.events = RunEvents(context.events, context.store)
+        self.titles = AutoTitle(context.store, context.config, context.providers, context.announce)
+        self._execution = Execution(context, self.events, self.titles)
+        self._active: dict[str, ActiveRun] = {}
+        self._queue = Queue()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+        self._unrecovered = False
+
+    @property
+    def context(self) -> RunContext:
+        """The services that runs are built with."""
+        return self._context
+
+    @property
+    def approvals(self) -> Approvals:
+        """The open questions of tools, and the rules that answer them."""
+        return self._context.approvals
+
+    # -- what is going on -------------------------------------------------------------------------------------------
+    def counts(self) -> dict[str, int]:
+        return {"running": len(self._active), "queued": len(self._queue)}
+
+    def active(self, session_key: str) -> ActiveRun | None:
+        return self._active.get(session_key)
+
+    def queued(self, session_key: str) -> Sequence[Run]:
+        return self._queue.waiting(session_key)
+
+    def queue_view(self, session_key: str) -> list[Queued]:
+        """The waiting sends of a session as clients see them."""
+        return [
+            Queued(run_id=r.run_id, text=text_of(msgspec.json.decode(r.message)), created_at=r.created_at)
+            for r in self.queued(session_key)
+        ]
+
+    # -- accepting --------------------------------------------------------------------------------------------------
+    async def submit(
+        self,
+        *,
+        run_id: str,
+        session_key: str,
+        request_hash: str,
+        message: Mapping[str, Any],
+        options: Mapping[str, Any],
+        place: Place | None = None,
+    ) -> tuple[Accepted, int]:
+        """Record a send and start it, or put it in line. Returns what the store did and how many sends go first.
+
+        With a ``place`` in the tree it is never put in line: what its sender looked at may be another conversation by
+        the time it would start.
+
+        Raises:
+            ShuttingDown, QueueFull, IdempotencyConflict, StorageFull
+            Unavailable: it has a ``place``, and a reply is being written (``BUSY``).
+            NotFound, InvalidRequest: see ``Store.accept_run``, for ``place``.
+        """
+        if self._stopping:
+            raise ShuttingDown("the gateway is stopping")
+        busy = self.busy(session_key)
+        ahead = self._queue.ahead(session_key)
+        full = ahead >= self._context.config()["session.maxQueued"]
+        with self._queue.moving(session_key):
+            if not busy:
+                self._queue.hold(session_key)
+            elif (place is not None or full) and await self._context.store.get_run(run_id) is None:
+                if place is not None:
+                    raise too_busy()
+                raise QueueFull(f"{ahead} messages are waiting already", retry_after_ms=1000)
+            return await self._accept(
+                busy,
+                run_id=run_id,
+                session_key=session_key,
+                request_hash=request_hash,
+                message=message,
+                options=options,
+                place=place,
+            )
+
+    def busy(self, session_key: str) -> bool:
+        """Is a reply being written, or about to be, or the transcript being replaced?"""
+        return session_key in self._active or self._queue.held(session_key)
+
+    async def _accept(self, busy: bool, *, run_id: str, session_key: str, **send: Any) -> tuple[Accepted, int]:
+        try:
+            accepted = await self._context.store.accept_run(
+                run_id=run_id, session_key=session_key, start=not busy, now=now_ms(), **send
+            )
+        except BaseException:
+            if not busy:
+                self._release(session_key)
+            raise
+        if accepted.existing:
+            if not busy:
+                self._release(session_key)
+            return accepted, 0
+        if not busy:
+            self._begin(accepted)
+            return accepted, 0
+        position = self._queue.add(accepted.run)
+        asyncio.get_running_loop().call_soon(self._tell_queue, session_key)
+        if not self.busy(session_key):
+            self._next(session_key)
+        return accepted, position
+
+    async def edit(self, session_key: str, run_id: str, text: str) -> None:
+        """Let a waiting send say something else, also one that is still being accepted; what is attached to it stays.
+
+        Raises:
+            InvalidRequest: it does not wait (any more), or never did (``NOT_QUEUED``).
+        """
+        if moving := self._queue.moves(session_key):
+            await asyncio.wait(moving, timeout=STOP_S)
+        waiting = next((run for run in self.queued(session_key) if run.run_id == run_id), None)
+        if waiting is not None:
+            message = msgspec.json.decode(waiting.message)
+            rest = [block for block in message["content"] if block.get("type") != "text"]
+            message["content"] = [*rest, {"type": "text", "text": text}]
+            run = await self._context.store.edit_queued(run_id, message)
+            if run is not None:
+                self._queue.replace(run)
+                self._tell_queue(session_key)
+                return
+        raise InvalidRequest("this message does not wait any more; edit it where it stands", reason="NOT_QUEUED")
+
+    async def recover(self) -> None:
+        """After a start: mark what a crash cut off, take up what was still waiting."""
+        try:
+            lost = await self._context.store.recover(now=now_ms(), interrupted=_cut_by_crash)
+        except StorageFull as exc:  # reading goes on; tried again every second
+            log.error("what a crash cut off cannot be marked yet: %s", exc)
+            self._unrecovered = True
+            return
+        self._unrecovered = False
+        for run in lost:
+            log.warning(
+                "run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key, len(run.text)
+            )
+        for run in await self._context.store.queued_runs():
+            if "command" in run.options:  # it died between being accepted and being done: never text for the model
+                await self._context.store.finish_run(
+                    run.run_id,
+                    state="aborted",
+                    message=None,
+                    now=now_ms(),
+                    result={"status": "error", "summary": "interrupted"},
+                )
+            else:
+                self._queue.add(run)
+        for key in self._queue.sessions():
+            self._next(key)
+
+    # -- running ----------------------------------------------------------------------------------------------------
+    def _begin(self, accepted: Accepted) -> None:
+        run = accepted.run
+        kept = run.text.rstrip()
+        stream = ReplyStream(self._context.events, run.run_id, run.session_key, time.monotonic, kept)
+        active = ActiveRun(run, stream, kept, on_end=lambda: self._active.pop(run.session_key, None))
+        self._active[run.session_key] = active
+        self._queue.release(run.session_key)
+        active.task = asyncio.create_task(self._run(active, accepted), name=f"run {run.run_id[:8]}")
+
+    async def _run(self, active: ActiveRun, accepted: Accepted) -> None:
+        try:
+            await self._execution.execute(active, accepted)
+        finally:
+            active.ended()
+            self._next(active.run.session_key)
+
+    async def store_late_ends(self) -> None:
+        """Try again to store what the disk had no room for; called every second."""
+        if self._unrecovered:
+            await self.recover()
+        await self._execution.store_late_ends()
+
+    def _release(self, session_key: str) -> None:
+        self._queue.release(session_key)
+        self._next(session_key)
+
+    def _next(self, session_key: str) -> None:
+        """Start the oldest waiting send of a session that is free."""
+        if self._stopping or self.busy(session_key):
+            return
+        run = self._queue.pop(session_key)
+        if run is None:
+            return
+        self._queue.hold(session_key)
+        self._tell_queue(session_key)
+        with ExitStack() as under_way:  # from this moment: who stops the session must not look between line and start
+            under_way.enter_context(self._queue.moving(session_key))
+            task = asyncio.create_task(self._start_waiting(run, under_way.pop_all()))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _start_waiting(self, run: Run, under_way: ExitStack) -> None:
+        with under_way:
+            try:
+                accepted = await self._context.store.start_run(run.run_id, now=now_ms())
+            except (GatewayError, StoreDamaged) as exc:  # a full disk: it stays queued, to be tried at the next start
+                log.error("run %s cannot start: %s", run.run_id, exc)
+                accepted = None
+            if accepted is None:
+                self._release(run.session_key)
+            else:
+                self._begin(accepted)
+
+    # -- ending early -----------------------------------------------------------------------------------------------
+    async def abort(self, session_key: str, run_id: str | None) -> list[str]:
+        """Stop one run, or everything running and waiting in a session. Returns the ids that were stopped.
+
+        A running reply keeps its text; a waiting send is taken out of the line.
+        """
+        if moving := self._queue.moves(session_key):  # sent before, so stopped too
+            await asyncio.wait(moving, timeout=STOP_S)
+        return await self._abort(session_key, run_id)
+
+    async def _abort(self, session_key: str, run_id: str | None) -> list[str]:
+        stopped = []
+        active = self._active.get(session_key)
+        if active and run_id in (None, active.run.run_id) and active.stop("rpc"):
+            stopped.append(active.run.run_id)
+        stopped += await self._take_out([r for r in self.queued(session_key) if run_id in (None, r.run_id)])
+        if active and active.task and run_id in (None, active.run.run_id):
+            await asyncio.wait([active.task], timeout=STOP_S)
+        return stopped
+
+    async def _take_out(self, runs: Sequence[Run]) -> list[str]:
+        """End waiting sends of one session; returns their ids. Raises ``StorageFull``: the rest waits as before."""
+        if not runs:
+            return []
+        key, left = runs[0].session_key, deque(runs)
+        self._queue.take(runs)  # all at once: none may start, or be taken by somebody else, while the store writes
+        try:
+            while left:
+                await self._context.store.finish_run(
+                    left[0].run_id,
+                    state="aborted",
+                    message=None,
+                    now=now_ms(),
+                    result={"status": "aborted", "summary": "aborted"},
+                )
+                self.events.emit_end(left.popleft(), 1, "aborted")
+        finally:
+            self._queue.give_back(key, left)
+            self._tell_queue(key)
+            self._next(key)
+        return [run.run_id for run in runs]
+
+    @asynccontextmanager
+    async def stopped(self, session_key: str) -> AsyncIterator[None]:
+        """Everything in a session is stopped, and what is sent meanwhile waits until the block is left."""
+        while moving := self._queue.moves(session_key):
+            await asyncio.wait(moving)
+        with self._queue.moving(session_key):
+            self._queue.hold(session_key)
+            try:
+                await self._abort(session_key, None)
+                yield
+            finally:
+                self._release(session_key)
+
+    @asynccontextmanager
+    async def idle(self, session_key: str) -> AsyncIterator[None]:
+        """Nothing runs in a session, and what is sent meanwhile waits until the block is left. Raises ``Unavailable``
+        (``BUSY``) while a reply is being written."""
+        if self.busy(session_key):
+            raise too_busy()
+        with self._queue.moving(session_key):
+            self._queue.hold(session_key)
+            try:
+                yield
+            finally:
+                self._release(session_key)
+
+    async def drain(self) -> None:
+        """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
+        self._stopping = True
+        tasks = {a.task for a in self._active.values() if a.task}
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_S)
+        left = [a for a in self._active.values() if a.task and not a.task.done()]
+        for active in left:
+            active.stop("shutdown")
+        if left:
+            await asyncio.wait({a.task for a in left if a.task}, timeout=2)
+
+    # -- telling ----------------------------------------------------------------------------------------------------
+
+    def _tell_queue(self, session_key: str) -> None:
+        self._context.events.emit(
+            "session.queue",
+            lambda: SessionQueueEvent(session_key=session_key, queued=self.queue_view(session_key)),
+            session=session_key,
+        )
+
+
+def too_busy() -> Unavailable:
+    return Unavailable("a reply is being written; stop it or wait for it", reason="BUSY")
+
+
+def _cut_by_crash(run: Run) -> dict[str, Any]:
+    """What is kept with the text of a reply that a crash cut off, in the language of whoever asked."""
+    facts = {
+        "stopReason": "interrupted",
+        "timestamp": now_ms(),
+        "errorMessage": t(run.options.get("locale"), "run.crash"),
+        "toolMessage": t(run.options.get("locale"), "run.crash.tool"),
+    }
+    if continues := run.options.get("continues"):
+        facts["continues"] = continues
+    return facts
+
+
+def recorded(run: Run) -> ChatSendResult:
+    """The answer to a resend: what became of the first one."""
+    if run.state not in FINAL_STATES:
+        return ChatSendResult(run_id=run.run_id, status="in_flight")
+    result = run.result or {}
+    answer = ChatSendResult(run_id=run.run_id, status=str(result.get("status", "error")))
+    if "summary" in result:
+        answer.summary = str(result["summary"])
+    if "switchTo" in result:
+        answer.switch_to = str(result["switchTo"])
+    return answer

@@ -1,0 +1,112 @@
+"""The messages that a run stores: steps, the final reply, a cut one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...agent.context.token_estimate import estimate
+from ...agent.model_catalog import ModelCatalogue
+from ...i18n import catalogue
+from ...protocol.clock import now_ms
+from ...store.api import RunState
+from .active import ActiveRun
+
+t = catalogue("gateway")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: the state in the store, the wire's stop reason, a text for people, facts for programs."""
+
+    state: RunState
+    stop_reason: str
+    message: str = ""
+    error: Mapping[str, Any] | None = None
+
+
+def cancelled(active: ActiveRun) -> Ending:
+    """The ending of a run whose task was cancelled: by somebody's stop, or because the gateway stops."""
+    if active.stop_reason == "rpc":
+        return Ending("aborted", "aborted")
+    return Ending(
+        "interrupted", "interrupted", t(active.run.options.get("locale"), "run.shutdown"), {"kind": "shutdown"}
+    )
+
+
+def final_message(models: ModelCatalogue, active: ActiveRun, ending: Ending) -> dict[str, Any] | None:
+    """The assistant's message as it is stored, or ``None`` when there is nothing to keep (stopped before any text)."""
+    reply = active.reply
+    content = _content(active)
+    if ending.state == "aborted" and not reply.text and not reply.thinking:
+        return None
+    usage, estimated = reply.usage, not reply.content and bool(reply.text or reply.thinking)
+    if estimated:  # the provider counts a reply only at its end, and this one has none
+        usage = replace(usage, output=max(usage.output, estimate(reply.text) + estimate(reply.thinking)))
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": content,
+        "api": "anthropic-messages",
+        "provider": reply.provider,
+        "model": reply.model,
+        "stopReason": ending.stop_reason,
+        "timestamp": now_ms(),
+        "durationMs": now_ms() - active.started_at,
+        "usage": {
+            "input": usage.input,
+            "output": usage.output,
+            "cacheRead": usage.cache_read,
+            "cacheWrite": usage.cache_write,
+            "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
+            "cost": models.cost(reply.provider, reply.model, usage),
+        },
+    }
+    if estimated:
+        message["usage"]["estimated"] = True
+    if ending.message:
+        message["errorMessage" if ending.state != "done" else "notice"] = ending.message
+    if ending.error:
+        message["error"] = dict(ending.error)
+    if continues := active.run.options.get("continues"):
+        message["continues"] = continues
+    if reply.provider == "demo":
+        message["demo"] = True
+    return message
+
+
+def step_message(models: ModelCatalogue, active: ActiveRun, titles: Mapping[str, str]) -> dict[str, Any]:
+    """The assistant's message that calls tools; ``titles`` by the calls' ids."""
+    message = final_message(models, active, Ending("done", "toolUse"))
+    assert message is not None  # only what was aborted may have nothing
+    for block in message["content"]:
+        if block["type"] == "toolCall":
+            block["title"] = titles[block["id"]]
+    return message
+
+
+def _content(active: ActiveRun) -> list[dict[str, Any]]:
+    """The provider's blocks in wire form once the reply is complete and all there is, else what was streamed."""
+    reply = active.reply
+    if active.kept or not reply.content:
+        blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
+        return [*blocks, {"type": "text", "text": active.text}] if active.text else blocks
+    wire: list[dict[str, Any]] = []
+    for block in reply.content:
+        kind = block.get("type")
+        if kind == "text":
+            if block["text"]:
+                wire.append({"type": "text", "text": block["text"]})
+        elif kind == "thinking":
+            wire.append(
+                {
+                    "type": "thinking",
+                    "thinking": block.get("thinking", ""),
+                    "thinkingSignature": block.get("signature", ""),
+                }
+            )
+        elif kind == "tool_use":
+            wire.append({"type": "toolCall", "id": block["id"], "name": block["name"], "arguments": block["input"]})
+            if "invalid" in block:
+                wire[-1]["invalidArguments"] = block["invalid"]
+    return wire

@@ -1,0 +1,100 @@
+"""Who is next: the sends that wait in each session, and when a session is free.
+
+Bookkeeping only: nothing here is stored or told to clients, that is done by ``runs``, which owns the one ``Queue``. A
+session is *held* while a run of it is about to be written, or while its transcript is being replaced; a send is *under
+way* between two states, as long as the store writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ...store.api import Run
+
+
+class Queue:
+    """The waiting sends of all sessions. Used on one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Run]] = {}
+        self._held: set[str] = set()
+        self._under_way: dict[str, set[asyncio.Future[None]]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def sessions(self) -> Sequence[str]:
+        """The keys of those in which a send waits."""
+        return list(self._waiting)
+
+    def waiting(self, key: str) -> Sequence[Run]:
+        """Oldest first."""
+        return tuple(self._waiting.get(key, ()))
+
+    def ahead(self, key: str) -> int:
+        """How many sends go before one that came now, those that are being stored included."""
+        return len(self._waiting.get(key, ())) + len(self._under_way.get(key, ())) - (key in self._held)
+
+    # -- the line ---------------------------------------------------------------------------------------------------
+    def add(self, run: Run) -> int:
+        """Put a send at the end of its line; its place there, from 1."""
+        line = self._waiting.setdefault(run.session_key, deque())
+        line.append(run)
+        return len(line)
+
+    def pop(self, key: str) -> Run | None:
+        """Take the oldest send out of a line."""
+        line = self._waiting.get(key)
+        if not line:
+            self._waiting.pop(key, None)
+            return None
+        return line.popleft()
+
+    def take(self, runs: Sequence[Run]) -> None:
+        """Take these sends of one session out of their line."""
+        for run in runs:
+            self._waiting[run.session_key].remove(run)
+
+    def give_back(self, key: str, runs: Sequence[Run]) -> None:
+        """Put sends back at the head of their line, in the order given."""
+        if runs:
+            self._waiting.setdefault(key, deque()).extendleft(reversed(runs))
+
+    def replace(self, run: Run) -> None:
+        """A waiting send says something else now."""
+        line = self._waiting.get(run.session_key, deque())
+        for place, other in enumerate(line):
+            if other.run_id == run.run_id:
+                line[place] = run
+
+    # -- whether it may move ----------------------------------------------------------------------------------------
+    def held(self, key: str) -> bool:
+        return key in self._held
+
+    def hold(self, key: str) -> None:
+        """Nothing may start in the session until ``release``."""
+        self._held.add(key)
+
+    def release(self, key: str) -> None:
+        self._held.discard(key)
+
+    @contextmanager
+    def moving(self, key: str) -> Iterator[None]:
+        """A send is between two states: whoever stops the session waits for it (``moves``)."""
+        arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        moving = self._under_way.setdefault(key, set())
+        moving.add(arrived)
+        try:
+            yield
+        finally:
+            arrived.set_result(None)
+            moving.remove(arrived)
+            if not moving:
+                del self._under_way[key]
+
+    def moves(self, key: str) -> set[asyncio.Future[None]]:
+        """What is under way in the session now."""
+        return set(self._under_way.get(key, ()))

@@ -1,0 +1,1 @@
+"""Operations on sessions that more than one method or command uses."""

@@ -1,0 +1,115 @@
+"""``sessions.import``: conversations from a file. Our own JSON export, and Clawdbot's JSONL transcripts.
+
+An import is one transaction a message and can be repeated: the session's key is made of the file's own session id, and
+messages that are there already are not taken again. So a large file can come in parts. How files read is in
+``import_formats``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ...protocol.errors import GatewayError
+from ...store.api import Session
+from ..connections.connection import Connection
+from ..media.attachments import content_of, decoded, owner_of
+from ..services import Services
+from ..wire_forms import decode
+from .import_formats import FILES, Found, Taken
+
+MAX_SKIPPED = 100
+"""How many of the lines that were left out are named; the rest is only counted."""
+PAGE = 1000
+TITLE_CHARS = 120
+
+
+async def _name(services: Services, session: Session, label: str | None, title: str) -> Session:
+    """Give a new session the label that it had, where no other has it, and its title."""
+    label = (label or "").strip()
+    if label and await services.store.find_session(label=label) is None:
+        session = await services.store.patch_session(session.key, {"label": label}, now=session.updated_at)
+    elif title := title or label:
+        named = {"title": {"text": title[:TITLE_CHARS], "first": session.title}, "autoTitle": False}
+        session = await services.store.patch_session(session.key, named, now=session.updated_at)
+    return session
+
+
+class _Importing:
+    """A conversation that is being written into the session ``key``."""
+
+    def __init__(self, services: Services, caller: Connection, key: str, found: Found):
+        self.services, self.caller, self.key, self.found = services, caller, key, found
+        self.added = 0
+        self._ids: dict[str, str] = {"": ""}
+        """What is stored, by the ids that it had where it came from."""
+        self._end = ""
+        """The last message of the path that is to be shown."""
+        self._files: dict[str, dict[str, Any]] = {}
+        """Blocks, by the media ids of the file."""
+
+    async def look_up(self) -> None:
+        """What an earlier import, or part, left."""
+        before: int | None = None
+        while True:
+            page = await self.services.store.history(session_key=self.key, limit=PAGE, before_seq=before, whole=True)
+            for message in reversed(page.messages):
+                self._ids[str(decode(message).get("importedId", ""))] = message.id
+                self._end = self._end or (message.id if message.shown else "")
+            if not page.has_more:
+                break
+            before = page.messages[0].seq
+        self._ids[""] = ""
+
+    async def store(self) -> Session | None:
+        """Append what is not there yet; the path shown is the file's. ``None`` when that was nothing."""
+        session = None
+        last = ""
+        for taken in self.found.messages:
+            if taken.id in self._ids:
+                continue
+            under = None if taken.parent is None else self._ids.get(taken.parent)
+            if taken.parent is not None and under is None:  # what it was said to could not be read
+                under = self._end
+            done = await self.services.store.append(
+                session_key=self.key,
+                message=await self._with_files(taken),
+                now=taken.message["timestamp"],
+                create=True,
+                under=under,
+            )
+            assert done.message is not None
+            session, last = done.session, done.message.id
+            self._ids[taken.id] = last
+            self._end = last if taken.shown else self._end
+            self.added += 1
+        if session is not None and self._end and self._end != last:
+            session = await self.services.store.show_branch(self.key, self._end, now=session.updated_at)
+        return session
+
+    async def _with_files(self, taken: Taken) -> dict[str, Any]:
+        """The message with files that are here: those in the import, else those of this gateway. Else only named."""
+        blocks = []
+        for block in taken.message["content"]:
+            id_ = block["mediaId"] if block["type"] in FILES else None
+            if id_ is not None and id_ not in self._files:
+                self._files[id_] = await self._file(block)
+            blocks.append(block if id_ is None else self._files[id_])
+        return {**taken.message, "content": blocks}
+
+    async def _file(self, block: dict[str, Any]) -> dict[str, Any]:
+        given, library, owner = (
+            self.found.media.get(block["mediaId"]),
+            self.services.media,
+            owner_of(self.caller.identity),
+        )
+        try:
+            if isinstance(given, dict) and isinstance(given.get("content"), str):
+                data = await asyncio.to_thread(decoded, given["content"], library.limits().largest)
+                media = await library.take(data, name=block["name"], claimed=block.get("mimeType"), owner=owner)
+            else:
+                media = await library.get(block["mediaId"], owner)
+        except GatewayError as exc:
+            self.found.skipped.append({"file": block["name"], "reason": exc.message})
+            return {**block, "mediaId": library.new_id()}  # not an id that could be somebody else's
+        return content_of("", [media], self.caller.locale)[0]

@@ -1,0 +1,56 @@
+"""New, reset and cleared sessions, for methods and slash commands."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+
+from ...agent.providers.base import THINKING_LEVELS
+from ...protocol.clock import now_ms
+from ...protocol.keys import TEMPORARY
+from ...store.api import Session
+from ..services import Services
+
+UNDO_MS = 10_000
+"""How long ``sessions.clear`` and ``sessions.delete`` can be taken back."""
+
+
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "thinkingLevel": THINKING_LEVELS,
+    "verboseLevel": ("off", "on", "full"),
+    "reasoningLevel": ("off", "on", "stream"),
+    "responseUsage": ("off", "on", "tokens", "full"),
+    "elevatedLevel": ("off", "on", "ask", "full"),
+}
+"""What each level setting may be; the first is the default."""
+
+
+def new_key(*, temporary: bool = False) -> str:
+    """A key nobody has used."""
+    if temporary:
+        return f"{TEMPORARY}{uuid.uuid4().hex[:12]}"
+    return f"agent:main:webchat:{uuid.uuid4().hex[:12]}"
+
+
+def _key_of(name: str, *, temporary: bool) -> str:
+    """A key like those of ``new_key`` that is always the same for a name."""
+    return f"{TEMPORARY if temporary else 'agent:main:webchat:'}{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+async def reset(services: Services, key: str) -> Session:
+    """Stop what runs, archive the transcript, start an empty one; settings stay."""
+    async with services.runs.stopped(key):
+        session = await services.store.new_transcript(key, now=now_ms())
+    services.sessions.announce(session, "reset")
+    return session
+
+
+async def clear(services: Services, key: str) -> Session:
+    """Stop what runs and empty the transcript, for good after ``UNDO_MS``."""
+    async with services.runs.stopped(key):
+        now = now_ms()
+        session = await services.store.clear(key, undo_until=now + UNDO_MS, now=now)
+    services.sessions.sweeper.expect(now + UNDO_MS)
+    services.sessions.announce(session, "cleared")
+    return session

@@ -1,0 +1,1 @@
+"""The kernel side: the widget, the magics, and the description of variables."""

@@ -1,0 +1,43 @@
+"""Where the files of the state directory are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import private_files
+from ..config import Config
+from . import filesystem
+
+
+def lock_path(config: Config) -> Path:
+    """The file whose flock says that a gateway runs."""
+    return config.home / "gateway.lock"
+
+
+def lease_path(config: Config) -> Path:
+    """The file that says so where the state directory is on a network file system (``lease``)."""
+    return config.home / "gateway.lease"
+
+
+def on_network(config: Config) -> bool:
+    """Is the state directory where other machines may write too, and neither ``flock`` nor shared memory is to be
+    trusted?"""
+    setting = config["storage.fileSystem"]
+    return filesystem.is_network(config.home) if setting == "auto" else bool(setting == "network")
+
+
+def info_path(config: Config) -> Path:
+    """The file that says where it answers."""
+    return config.home / "gateway.json"
+
+
+def ensure_home(config: Config) -> None:
+    """Create the state directory and our directories in it, all 0700; what was in them before is narrowed.
+
+    Raises ``OSError``, also for what another user has put there.
+    """
+    private_files.make_directory(config.home)
+    for name in ("secrets", "logs"):
+        private_files.make_directory(config.home / name)
+        private_files.narrow(config.home / name, links=name != "logs")
+    private_files.narrow(config.home)

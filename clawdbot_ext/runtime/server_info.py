@@ -1,0 +1,135 @@
+"""How processes of one user find the gateway of a state directory, and the secrets they share with it.
+
+    home/gateway.lock    flock'd for life by the process that owns the gateway (``gateway.lock`` takes it)
+    home/gateway.json    where that gateway answers; stale when the lock is free
+    home/secrets/        ``token``, ``client``, ``cookie``: made at first need, never shown
+
+Everything is synchronous, small and local: safe before an event loop exists and cheap for every command-line call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import ipaddress
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import private_files
+from .._version import __version__
+from ..config import Config
+from ..protocol.clock import now_ms
+from . import lease
+from .paths import info_path, lease_path, lock_path, on_network
+
+_FIELDS = {
+    "pid": "pid",
+    "url": "url",
+    "ws_url": "wsUrl",
+    "started_at": "startedAt",
+    "version": "version",
+    "host": "host",
+}
+"""Field → key in the file."""
+_OPTIONAL = {"server_url": "serverUrl", "tls_fingerprint": "tlsFingerprint", "tailscale_url": "tailscaleUrl"}
+
+
+@dataclass(frozen=True)
+class GatewayInfo:
+    """Where a running gateway answers (``gateway.json``)."""
+
+    pid: int
+    url: str
+    """The page: ``http://127.0.0.1:18789/``."""
+    ws_url: str
+    """The socket: ``ws://127.0.0.1:18789/ws``."""
+    started_at: int
+    """Milliseconds since the epoch."""
+    version: str
+    host: str
+    """``standalone`` or ``jupyter`` (inside somebody's Lab)."""
+    server_url: str | None = None
+    """The address of the Jupyter server it lives in, where that is another."""
+    tls_fingerprint: str | None = None
+    """Of the certificate that it shows at ``url``, where that is https."""
+    tailscale_url: str | None = None
+    """Where the tailnet, or the whole internet, reaches it."""
+
+    @classmethod
+    def of_this_process(
+        cls, url: str, host: str, server_url: str | None = None, tls_fingerprint: str | None = None
+    ) -> GatewayInfo:
+        """A gateway that answers here, at ``url`` (with its slash), from now on."""
+        return cls(
+            pid=os.getpid(),
+            url=url,
+            ws_url=f"ws{url.removeprefix('http')}ws",
+            started_at=now_ms(),
+            version=__version__,
+            host=host,
+            server_url=server_url,
+            tls_fingerprint=tls_fingerprint,
+        )
+
+
+def write_info(config: Config, info: GatewayInfo) -> None:
+    """Publish where the gateway answers. Only the holder of the lock may. Raises ``OSError``."""
+    record: dict[str, Any] = {key: getattr(info, field) for field, key in _FIELDS.items()}
+    record |= {key: value for field, key in _OPTIONAL.items() if (value := getattr(info, field)) is not None}
+    private_files.write(info_path(config), json.dumps(record).encode() + b"\n")
+
+
+def read_info(config: Config) -> GatewayInfo | None:
+    """What was last published, whether or not it still runs; ``None`` if nothing readable is there."""
+    try:
+        record = json.loads(info_path(config).read_bytes())
+        fields = {field: record[key] for field, key in _FIELDS.items()}
+        fields |= {field: record.get(key) for field, key in _OPTIONAL.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    whole = all(isinstance(fields[name], str) for name in ("url", "ws_url", "version", "host"))
+    return GatewayInfo(**fields) if whole and isinstance(fields["pid"], int) else None
+
+
+def remove_info(config: Config) -> None:
+    """Take the publication back, if it is there."""
+    info_path(config).unlink(missing_ok=True)
+
+
+def lock_held(config: Config) -> bool:
+    """Does some process own this state directory's gateway?
+
+    The question takes a shared lock for a few microseconds; who wants the exclusive one should try for some 100 ms.
+    """
+    if on_network(config):
+        return lease.held(lease_path(config))
+    try:
+        descriptor = os.open(lock_path(config), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def running(config: Config) -> GatewayInfo | None:
+    """Where this state directory's gateway answers; ``None`` if none runs, it has not said so yet, or it runs on
+    another machine at an address that means this one: somebody else's program may listen there, for our credential."""
+    info = read_info(config) if lock_held(config) else None
+    if info is not None and on_network(config) and _is_loopback(info.url) and not lease.here(lease_path(config)):
+        return None
+    return info
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

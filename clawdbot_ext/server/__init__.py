@@ -1,0 +1,1 @@
+"""The Jupyter Server extension and our own server: start, leadership, routes, network."""

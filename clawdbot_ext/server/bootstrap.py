@@ -1,0 +1,221 @@
+"""May this process be the gateway, and at which address? Answered before anything is built.
+
+The outcome is ``Settled`` (the configuration, the lock and listening sockets) or ``Refusal`` (what to tell the user and
+the exit code). Nothing here ever picks another port or address than the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Config, ConfigError, load, secret_variables
+from ..gateway.access.passwords import check_secret
+from ..i18n import catalogue, environment_language
+from ..protocol.errors import GatewayError
+from ..runtime import server_info
+from ..runtime.gateway_lock import GatewayLock, acquire, adopt
+from ..runtime.paths import lock_path
+from . import secret_handover
+from .net import bind
+from .net.tls import BadCertificate, Certificate, certificate
+from .options import RESTARTED, Options
+
+EXIT_RUNNING_ALREADY = 0
+EXIT_FAILED = 1
+EXIT_CONFIG = 78
+EXIT_BUSY = 98
+TAKEOVER_SECONDS = 12.0
+"""How long ``--force`` waits for the former gateway: it has promised to stop within 10 s."""
+
+t = catalogue("server")
+
+
+class Refusal(Exception):
+    """Why this process does not become the gateway. ``text`` is for the terminal, ``open_url`` where to go instead."""
+
+    def __init__(self, text: str, exit_code: int, open_url: str = ""):
+        super().__init__(text)
+        self.text, self.exit_code, self.open_url = text, exit_code, open_url
+
+
+@dataclass(frozen=True)
+class Settled:
+    """This process is the gateway of ``config``'s state directory and listens on ``port`` of ``addresses``."""
+
+    config: Config
+    load: Callable[[], Config]
+    """Reads the configuration again, with the same command line."""
+    lock: GatewayLock
+    addresses: bind.Addresses
+    sockets: list[socket.socket]
+    tls: Certificate | None
+    """What the port shows; ``None`` for plain HTTP."""
+    as_root: bool
+    lang: str
+    environment: Mapping[str, str]
+    """As the process was first started with it; ``os.environ``, which kernels inherit, has no secrets."""
+
+    @property
+    def port(self) -> int:
+        port: int = self.sockets[0].getsockname()[1]
+        return port
+
+    def text(self, key: str, **facts: Any) -> str:
+        """A text of the area ``server`` in the terminal's language."""
+        return t(self.lang, key, **facts)
+
+
+def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
+    """Find out. ``traits`` are settings of Jupyter's configuration files by dotted name.
+
+    Raises:
+        Refusal: this process must not run; nothing is left locked or listening.
+    """
+    lang = environment_language()
+    environment = {**os.environ, **secret_handover.taken().environment}
+
+    def read() -> Config:
+        return load(environment, flags=options.flags, traits=traits)
+
+    try:
+        config = read()
+        addresses = bind.addresses(config)
+        check_secret(config, exposed=addresses.exposed)
+        if config["gateway.auth.mode"] == "jupyter":
+            raise ConfigError(
+                "gateway.auth.mode",
+                "is jupyter, the login of a Jupyter server around the gateway. Here "
+                "is none: use token or password, or start the gateway in JupyterLab",
+            )
+    except ConfigError as exc:
+        raise Refusal(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
+    except bind.NoAddress as exc:
+        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    tls = _certificate(config, lang)
+    as_root = os.geteuid() == 0
+    if as_root and addresses.exposed and not options.allow_root:
+        raise Refusal(t(lang, "start.rootExposed"), EXIT_FAILED)
+    lock = _take(config, options, lang)
+    try:
+        sockets = bind.listen(addresses, config["gateway.port"])
+    except bind.NoAddress as exc:
+        lock.release()
+        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    except bind.Busy as exc:
+        lock.release()
+        raise Refusal(_who_holds(exc, lang), EXIT_BUSY) from None
+    except OSError as exc:
+        lock.release()
+        key = "start.privileged" if exc.errno == errno.EACCES else "start.listen"
+        raise Refusal(t(lang, key, port=config["gateway.port"], problem=exc), EXIT_FAILED) from None
+
+    def read_again() -> Config:
+        changed = read()
+        check_secret(changed, exposed=addresses.exposed)  # nor may a weak one come in while we run
+        return changed
+
+    hidden = secret_variables(provider_keys=not config["gateway.kernelsGetProviderKeys"])
+    for name in hidden:
+        os.environ.pop(name, None)
+    os.environ.update(
+        {name: value for name, value in secret_handover.taken().environment.items() if name not in hidden}
+    )
+    return Settled(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
+
+
+def _certificate(config: Config, lang: str) -> Certificate | None:
+    try:
+        return certificate(config)
+    except BadCertificate as exc:
+        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    except OSError as exc:
+        raise Refusal(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
+
+
+def _take(config: Config, options: Options, lang: str) -> GatewayLock:
+    """The lock of the state directory, with ``--force`` from a gateway of ours that has it."""
+    try:
+        lock = adopt(config, os.environ.get(RESTARTED, "")) or acquire(config)
+        if lock is None and options.force:
+            lock = _take_over(config, lang)
+    except OSError as exc:
+        raise Refusal(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
+    if lock is not None:
+        return lock
+    owner = server_info.running(config)
+    if owner is None:  # it starts, or stops, at this moment
+        raise Refusal(t(lang, "running.starting", path=config.state), EXIT_BUSY)
+    wanted = options.flags.get("gateway.port")
+    elsewhere = wanted is not None and f":{wanted}/" not in owner.url
+    mounted_only = owner.server_url is not None and owner.url.startswith(owner.server_url)
+    key = "running.jupyter" if mounted_only else "running.elsewhere" if elsewhere else "running.already"
+    text = t(lang, key, url=owner.url, pid=owner.pid)
+    if elsewhere:
+        raise Refusal(text, EXIT_BUSY)
+    raise Refusal(text, EXIT_RUNNING_ALREADY, _login_link(config, owner) if options.browser else "")
+
+
+def _login_link(config: Config, owner: server_info.GatewayInfo) -> str:
+    """The page of the gateway that runs, by a link for one use; by its address alone where it does not answer."""
+    from ..client.endpoint import locate
+    from ..client.errors import ClientError
+    from ..client.sync import connect
+
+    try:
+        with connect(locate(config, url=owner.ws_url)) as client:
+            return f"{owner.url}{client.request('auth.link')['path']}"
+    except (ClientError, GatewayError):
+        return owner.url
+
+
+def _take_over(config: Config, lang: str) -> GatewayLock | None:
+    """Have the gateway that runs stop. Only a process of our own is signalled, never the Lab that one may live in.
+
+    That the lock is held proves that the process which published its id is alive: the next owner removes what a dead
+    one left before it does anything else.
+    """
+    owner = server_info.running(config)
+    if owner is None:
+        return None
+    if owner.host != "standalone":
+        raise Refusal(t(lang, "force.jupyter", url=owner.url, pid=owner.pid), EXIT_BUSY)
+    if not _holds(owner.pid, lock_path(config)):
+        raise Refusal(t(lang, "force.foreign", url=owner.url, pid=owner.pid), EXIT_BUSY)
+    os.kill(owner.pid, signal.SIGTERM)
+    ends = time.monotonic() + TAKEOVER_SECONDS
+    while time.monotonic() < ends:
+        if (lock := acquire(config)) is not None:
+            return lock
+    raise Refusal(t(lang, "force.failed", pid=owner.pid), EXIT_BUSY)
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    """Has that process the lock file open? In a container a process id means another process than it does outside.
+
+    Where there is no ``/proc`` to look at, what was published is believed.
+    """
+    if not Path("/proc/self/fd").is_dir():
+        return True
+    with contextlib.suppress(OSError):  # it is gone, or somebody else's
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if os.path.samefile(descriptor, lock):
+                    return True
+    return False
+
+
+def _who_holds(busy: bind.Busy, lang: str) -> str:
+    from ..runtime import port_probe  # needed on the way out only
+
+    holder = port_probe.identify(busy.address, busy.port)
+    key = f"busy.{holder.kind}" if holder.kind != "unknown" or holder.program is None else "busy.program"
+    return t(lang, key, port=busy.port, pid=holder.pid or "?", url=holder.url, program=holder.program)

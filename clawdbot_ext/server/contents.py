@@ -1,0 +1,89 @@
+"""Jupyter's contents manager as the gateway sees it: one function lists a directory, one reads a file. An edge file.
+
+The contents manager refuses paths outside its root, and hidden files unless the server allows them (``allow_hidden``);
+reading them all the same is nobody's business here. It may be synchronous (the file manager of an older Lab), and then
+works in a thread, so that a slow disk holds up no reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import UNSET
+from tornado.web import HTTPError
+
+from ..gateway.media.attachments import ReadFile
+from ..gateway.methods.files import Listing, inside
+from ..protocol.errors import NotFound, TooLarge, Unavailable
+from ..protocol.schema import FileEntry
+
+_TYPES: Mapping[str, Literal["file", "directory", "notebook"]] = {
+    "file": "file",
+    "directory": "directory",
+    "notebook": "notebook",
+}
+
+
+def listing(manager: Any) -> Listing:
+    """``manager`` is a ``ContentsManager``, asynchronous or not."""
+
+    async def entries(path: str) -> Sequence[FileEntry]:
+        if not await _call(manager.dir_exists, path):
+            raise NotFound(f"no directory {path or '/'}")
+        if path and not manager.allow_hidden and await _call(manager.is_hidden, path):
+            raise NotFound(f"no directory {path}")
+        try:
+            model = await _call(manager.get, path, content=True, type="directory")
+        except HTTPError as exc:
+            raise NotFound(f"no directory {path}") from exc
+        except OSError as exc:
+            raise Unavailable(f"{path or '/'} cannot be read: {exc.strerror}", reason="UNREADABLE") from exc
+        return [_entry(child) for child in model["content"] if child.get("type") in _TYPES]
+
+    return entries
+
+
+def reading(manager: Any) -> ReadFile:
+    """``manager`` is a ``ContentsManager``, asynchronous or not."""
+
+    async def read(path: str, most: int) -> bytes:
+        path = inside(path)
+        if not await _call(manager.file_exists, path) or (
+            not manager.allow_hidden and await _call(manager.is_hidden, path)
+        ):
+            raise NotFound(f"no file {path}", reason="MEDIA_NOT_FOUND")
+        try:
+            size = (await _call(manager.get, path, content=False, type="file")).get("size") or 0
+            if size > most:
+                raise TooLarge(f"{path} has {size} bytes; at most {most}", reason="MEDIA_TOO_LARGE", maxBytes=most)
+            model = await _call(manager.get, path, content=True, type="file", format="base64")
+        except HTTPError as exc:
+            raise NotFound(f"no file {path}", reason="MEDIA_NOT_FOUND") from exc
+        except OSError as exc:
+            raise Unavailable(f"{path} cannot be read: {exc.strerror}", reason="UNREADABLE") from exc
+        return await asyncio.to_thread(base64.b64decode, model["content"])
+
+    return read
+
+
+async def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return await function(*args, **kwargs)
+    value = await asyncio.to_thread(function, *args, **kwargs)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _entry(model: Mapping[str, Any]) -> FileEntry:
+    modified, size = model.get("last_modified"), model.get("size")
+    return FileEntry(
+        path=model["path"].strip("/"),
+        name=model["name"],
+        type=_TYPES[model["type"]],
+        size=size if isinstance(size, int) else UNSET,
+        modified=int(modified.timestamp() * 1000) if isinstance(modified, datetime) else UNSET,
+    )

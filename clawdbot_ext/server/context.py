@@ -1,0 +1,296 @@
+"""What all handlers of one server share: configuration, authentication, and the gateway while this process has it.
+
+Above sit ``handlers`` (HTTP and sockets), ``server`` (our own process) and ``extension`` (a mount in somebody's Jupyter
+server); below the gateway, the store and the lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
+from weakref import WeakKeyDictionary
+
+from tornado.websocket import WebSocketHandler
+
+from ..config import Config
+from ..config.live import LiveConfig
+from ..gateway.access.auth import Auth, Shown, Vouched
+from ..gateway.access.identity import GUEST_SCOPES, Identity
+from ..gateway.access.rate_limits import Connections, client_key
+from ..gateway.access.rotation import hash_stored_password
+from ..gateway.access.scopes import expand
+from ..gateway.connections.logout import LOG_OUT_AFTER_S, disconnect, log_out_everywhere
+from ..gateway.methods.auth import keep_logged_out
+from ..i18n import language
+from ..protocol.errors import GatewayError
+from ..protocol.frames import CloseCode
+from ..runtime import server_info
+from ..runtime.gateway_lock import GatewayLock
+from ..runtime.paths import on_network
+from .audit_log import Audit
+from .net import fd_limits
+from .net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER, seen
+from .net.unfinished_frames import Unfinished
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPHeaders, HTTPServerRequest
+    from tornado.web import RequestHandler
+
+    from ..gateway.gateway import Gateway
+    from .net.tls import Certificate
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 9.0
+"""The longest a stop of the gateway takes; the process has promised 10 s."""
+RESTART_EXPECTED_MS = 1500
+CUT_OFF_S = 0.5
+"""How long a socket of Jupyter's has to take the close frame."""
+
+Mount = Literal["standalone", "jupyter"]
+
+
+async def _at_once() -> None:
+    """There is nothing to wait for."""
+
+
+class Edge:
+    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and while the state
+    directory has its gateway in another process."""
+
+    def __init__(self, live: LiveConfig, mount: Mount):
+        self.live, self.mount = live, mount
+        self.auth = Auth(live)
+        self.gateway: Gateway | None = None
+        self.tailscale: Callable[[HTTPHeaders, str], Awaitable[str | None]] | None = None
+        """Who Tailscale says has sent a request with these headers from this address; ``None``: nobody has been asked
+        to find out."""
+        self.ready: Callable[[], Awaitable[None]] = _at_once
+        """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
+        self.connections = Connections()
+        self.unfinished = Unfinished()
+        self._told_of_proxy = False
+        self._lock: GatewayLock | None = None
+        self._audit: Audit | None = None
+        self._stopping = asyncio.Lock()
+        self._mark = self.auth.mark()
+        self._under_way: WeakKeyDictionary[RequestHandler, tuple[Identity, str]] = WeakKeyDictionary()
+        live.watch(self._config_changed)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+    async def start(self, lock: GatewayLock, server_root: str, contents: Any = None) -> Gateway:
+        """Make the gateway and start it; ``lock`` belongs to the edge from now on, also when this fails.
+
+        ``server_root`` is the directory that notebooks are served from, as the assistant is told; ``contents`` the
+        server's contents manager.
+
+        Raises what the store raises when it cannot be opened: ``StoreDamaged``, ``SchemaTooNew``, ``GatewayError``,
+        ``OSError``.
+        """
+        from ..agent.context.system_prompt import Environment
+        from ..gateway.gateway import Gateway  # with the agent and SQLite, which a server without the lock never needs
+        from ..gateway.services import HostFacts
+        from ..store.router import open_stores
+        from .contents import listing as contents_listing
+        from .contents import reading as contents_reading
+
+        self._lock = lock
+        self._audit = Audit(self.live())
+        self.auth.note = self._audit.note
+        if hash_stored_password(self.live()):
+            self.live.reload()
+            self.auth.note("password", {})
+            log.warning("the password in %s is kept as a hash from now on", self.live().path)
+        files = None if contents is None else contents_listing(contents)
+        config = self.live()
+        store = open_stores(config.home / "gateway.sqlite3", wal=not on_network(config))
+        host = HostFacts(
+            Environment(server_root=server_root),
+            list_files=files,
+            read_file=None if contents is None else contents_reading(contents),
+        )
+        gateway = Gateway(self.live, store, self.auth, host=host)
+        gateway.access.before_rotation, gateway.access.on_void = self._end_jupyters, self.end_void
+        await gateway.start()
+        self.gateway = gateway
+        return gateway
+
+    def publish(self, url: str, tls: Certificate | None) -> None:
+        """Tell the user's other processes that the gateway answers at ``url`` (with its slash). After ``start``."""
+        assert self._lock is not None
+        fingerprint = tls.fingerprint if tls else None
+        self._lock.publish(server_info.GatewayInfo.of_this_process(url, self.mount, tls_fingerprint=fingerprint))
+
+    async def stop(self, reason: str, *, restarts: bool = False, keep_lock: bool = False) -> None:
+        """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Called again, it waits for the same end.
+
+        With ``keep_lock`` the lock stays with whoever gave it to ``start``, for a gateway that comes back at once.
+        """
+        async with self._stopping:  # the lock of the state directory is kept until the store is closed
+            if self._lock is not None:
+                self._lock.unpublish()  # nobody else comes, and servers that relay look for the next gateway
+            if keep_lock:
+                self._lock = None
+            await self._stop(reason, restarts)
+
+    async def _stop(self, reason: str, restarts: bool) -> None:
+        gateway, self.gateway = self.gateway, None
+        if gateway is not None:
+            stopping = gateway.stop(reason=reason, restart_expected_ms=RESTART_EXPECTED_MS if restarts else None)
+            try:
+                await asyncio.wait_for(stopping, STOP_SECONDS)
+            except asyncio.TimeoutError:
+                log.error("the gateway did not stop in %g s; what was acknowledged is stored", STOP_SECONDS)
+            finally:
+                self._give_up_lock()
+        else:
+            self._give_up_lock()
+
+    def _give_up_lock(self) -> None:
+        if self._audit is not None:
+            self._audit.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def owner(self) -> server_info.GatewayInfo | None:
+        """Where the gateway of the state directory answers when it is another process; ``None`` if nobody knows."""
+        return server_info.running(self.live())
+
+    def _config_changed(self, config: Config) -> None:
+        """Log out who logged in with a secret that is no longer the one, once whoever changed it has an answer."""
+        mark = self.auth.mark()
+        if mark != self._mark:
+            if self.gateway is not None:
+                disconnect(tuple(self.gateway.services.events.clients), "credentials changed")
+            self._end_jupyters()
+        self._mark = mark
+        if self.gateway is not None:
+            asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, self.end_void)
+
+    async def log_out(self, cookie: str) -> None:
+        """Void a login cookie: what was opened with it, or with a login that it made, ends."""
+        identity = self.auth.read_cookie(cookie)
+        if identity is None or identity.expires is None:
+            return
+        self.auth.log_out({identity.lineage[-1]: identity.expires})
+        self.end_void()
+        if self.gateway is not None:
+            await keep_logged_out(self.gateway.services, identity.lineage[-1], identity.expires)
+
+    # -- what is under way --------------------------------------------------------------------------------------------
+    def opened(self, handler: RequestHandler, identity: Identity) -> None:
+        """Remember a request of somebody who is known, so that it ends with what they are known by. The gateway's own
+        sockets are its clients, who end by themselves."""
+        self._under_way[handler] = identity, self.auth.epoch(identity)
+
+    def end_void(self) -> None:
+        """End what came by something that is void by now, or worth less: sockets and requests."""
+        for client in tuple(self.gateway.services.events.clients) if self.gateway is not None else ():
+            now = None if client.identity is None else self.auth.current(client.identity)
+            if now is None or not client.scopes <= expand(now.scopes):
+                client.close(CloseCode.POLICY, "credentials void")
+        for handler, (identity, epoch) in list(self._under_way.items()):
+            now = self.auth.current(identity)
+            if now is None or not identity.scopes <= now.scopes or epoch != self.auth.epoch(identity):
+                end(handler)
+
+    def _end_jupyters(self) -> None:
+        """End what Jupyter's own handlers, and ours for plain requests, have under way."""
+        for handler in list(self._under_way):
+            end(handler)
+
+    def log_out_everywhere(self) -> None:
+        """End every login of a browser. Raises ``OSError``."""
+        if self.gateway is not None:
+            log_out_everywhere(self.gateway.access, self.gateway.services.events)
+        else:
+            self.auth.log_out_everywhere()
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+    def client_key(self, request: HTTPServerRequest) -> str:
+        """Who sent ``request``, as far as the limits count."""
+        sent = seen(request, self.live())
+        if sent.ignored and not self._told_of_proxy and self.live()["gateway.tailscale.mode"] == "off":
+            self._told_of_proxy = True
+            log.warning(
+                "%s forwards requests and is not in gateway.trustedProxies: all of its clients count as one",
+                sent.address,
+            )
+        return client_key(sent.address)
+
+    def is_https(self, request: HTTPServerRequest) -> bool:
+        """Was ``request`` sent over https, to us or to a proxy in front of us?"""
+        tailnet = self.live()["gateway.tailscale.mode"] != "off" and request.host_name.endswith(".ts.net")
+        return tailnet or (seen(request, self.live()).scheme or request.protocol) == "https"
+
+    def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
+        """What ``request`` shows of itself, for ``gateway.auth`` to judge."""
+        morsel = request.cookies.get(cookie_name(request))
+        user, scopes = request.headers.get(RELAYED_USER), request.headers.get(RELAYED_SCOPES)
+        return Shown(
+            client_key=self.client_key(request),
+            authorization=request.headers.get("Authorization"),
+            cookie="" if morsel is None else morsel.value,
+            by_page="Origin" in request.headers,
+            socket=request.headers.get("Upgrade", "").lower() == "websocket",
+            relayed_user=unquote(user) if user else None,
+            relayed_scopes=GUEST_SCOPES if scopes is None else frozenset(scopes.split(",")),
+            vouched=vouched,
+        )
+
+    async def identify(self, request: HTTPServerRequest) -> Identity | None:
+        """Who a request to our own server comes from, by Tailscale's word if need be. Raises ``Unauthorized``,
+        ``RateLimited``."""
+        await self.knows_devices(self.shown(request))
+        vouched = None
+        if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
+            login = await self.tailscale(request.headers, request.remote_ip or "")
+            vouched = Vouched(login, "tailscale") if login else None
+        identity = self.auth.identify(self.shown(request, vouched))
+        if identity is not None:
+            fd_limits.recognised(fd_limits.stream_of(request))
+        return identity
+
+    async def knows_devices(self, shown: Shown) -> None:
+        """Wait for the gateway where only that one can tell what a cookie is worth: a device has made it."""
+        if shown.cookie and self.gateway is None and self.auth.is_of_device(shown.cookie):
+            await self.ready()
+
+    def known(self, request: HTTPServerRequest) -> bool:
+        """Does a request show a right credential? Then its connection has a place among the known."""
+        try:
+            identity = self.auth.identify(self.shown(request))
+        except GatewayError:
+            return False
+        if identity is not None:
+            fd_limits.recognised(fd_limits.stream_of(request))
+        return identity is not None
+
+    def locale(self, request: HTTPServerRequest) -> str:
+        """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""
+        configured: str = self.live()["ui.locale"]
+        return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
+
+
+def end(handler: RequestHandler) -> None:
+    """Cut off what a request has under way: a socket with 1008, an answer in its midst."""
+    if isinstance(handler, WebSocketHandler):
+        connection: Any = handler.ws_connection
+        if connection is not None:
+            handler.close(CloseCode.POLICY, "logged out")
+            connection.client_terminated = True  # what still comes is not listened to
+            asyncio.get_running_loop().call_later(CUT_OFF_S, connection.stream.close)
+        return
+    stream = getattr(handler.request.connection, "stream", None)
+    if not handler._finished and stream is not None:
+        stream.close()
+
+
+def cookie_name(request: HTTPServerRequest) -> str:
+    """The login cookie's name: with the port as the browser sees it, since the ports of a host share its cookies."""
+    _, _, port = request.host.rpartition(":")
+    return f"clawdbot-{port}" if port.isdigit() else "clawdbot"

@@ -1,0 +1,128 @@
+"""The Jupyter Server extension: the gateway's routes in our own server and in somebody's ``jupyter lab``.
+
+Loading it there adds one rule to the router and imports little else of ours, so that a Lab's start does not wait for
+us. The rest comes when the server answers (``seat``) and with the first request (``late``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+from tornado.routing import PathMatches, Rule
+from tornado.web import Application
+from traitlets import Dict
+
+from .._version import __version__
+
+if TYPE_CHECKING:
+    from .context import Edge
+    from .leadership import Seat
+
+MOUNT = "clawdbot/"
+_NOT_OURS = ("JUPYTER_PORT",)
+"""Variables of the environment that mean the server around us: for our own server the same one means the gateway."""
+
+
+class ClawdbotApp(ExtensionApp):
+    """``jupyter clawdbot``, and what Jupyter loads when the package is installed."""
+
+    name = "clawdbot"
+    version = __version__
+    description = "The Clawdbot gateway: chat with Claude in a browser page and a terminal."
+    extension_url = "/"
+    load_other_extensions = False
+
+    gateway_config = Dict(
+        help="Settings of the gateway by dotted name, for example {'gateway.bind': 'lan'}. The "
+        "command line and the environment win over them, they win over config.json."
+    ).tag(config=True)
+
+    @classmethod
+    def make_serverapp(cls, **kwargs: Any) -> Any:
+        from .serverapp import ClawdbotServer
+
+        return ClawdbotServer.instance(**kwargs)
+
+    # -- loading ----------------------------------------------------------------------------------------------------
+    def initialize_handlers(self) -> None:
+        """Add the routes: all of the site in our own server, ``clawdbot/`` in another."""
+        assert self.serverapp is not None
+        web_app = self.serverapp.web_app
+        edge: Edge | None = getattr(self.serverapp, "edge", None)
+        if edge is not None:
+            from .handlers import standalone
+            from .handlers.artifact_frame import frame_routes
+            from .handlers.media import media_routes
+
+            base = web_app.settings["base_url"]
+            routes = standalone.standalone_routes(base, edge) + frame_routes(base, edge, mounted=False)
+            routes += media_routes(base, edge, mounted=False)
+            web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
+            return
+        from .handlers.lazy_router import LateRoutes
+
+        matcher = PathMatches(f"{re.escape(self._mount_path.rstrip('/'))}(?:/.*)?")
+        # Jupyter's own add_handlers looks for the decorators of handlers, which a router has none of.
+        Application.add_handlers(web_app, ".*$", [Rule(matcher, LateRoutes(web_app, self._routes))])
+
+    @property
+    def _mount_path(self) -> str:
+        assert self.serverapp is not None
+        return str(url_path_join(self.serverapp.web_app.settings["base_url"], MOUNT))
+
+    def _routes(self) -> Sequence[Rule]:
+        return self._seat.routes() if self._seat is not None else ()
+
+    # -- living in somebody's server --------------------------------------------------------------------------------
+    @cached_property
+    def _seat(self) -> Seat | None:
+        """This server's place in the one gateway; ``None`` where the configuration does not let there be one."""
+        from ..config import ConfigError, load
+        from ..config.live import LiveConfig
+        from .leadership import Host, Seat
+
+        server = self.serverapp
+        assert server is not None
+        logger = logging.getLogger("clawdbot_ext")
+        logger.parent = server.log  # as Jupyter does with Tornado's loggers
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+        try:
+            live = LiveConfig(lambda: load(environment, traits=self.gateway_config))
+        except ConfigError as exc:
+            self.log.error("Clawdbot: %s", exc)
+            return None
+        return Seat(
+            live,
+            Host(
+                server_url=server.connection_url,
+                mount_url=url_path_join(server.connection_url, MOUNT),
+                mount_path=self._mount_path,
+                root_dir=server.root_dir,
+                on_hub="JUPYTERHUB_SERVICE_PREFIX" in os.environ,
+                contents=server.contents_manager,
+                settings=server.web_app.settings,
+                log=server.log,
+            ),
+        )
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """The server answers: become the gateway of the state directory, or relay to it."""
+        if getattr(serverapp, "edge", None) is None and self._seat is not None:
+            await self._seat.take()
+
+    async def stop_extension(self) -> None:
+        """The server stops: let replies end, close the store, give the lock up."""
+        if self.__dict__.get("_seat") is not None:
+            await self.__dict__["_seat"].leave("the Jupyter server stops")
+
+    def current_activity(self) -> Any:
+        """Replies under way, so that an idle shutdown of the server waits for them."""
+        seat: Seat | None = self.__dict__.get("_seat")
+        return None if seat is None else [count for count in seat.counts().values() if count] or None

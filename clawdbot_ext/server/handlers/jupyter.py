@@ -1,0 +1,241 @@
+"""The routes in somebody's Jupyter server: the user is Jupyter's, so every one but ``healthz`` wants a login there, and
+unknown paths stay Jupyter's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider, User
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.utils import ensure_async
+from tornado import web
+from tornado.routing import PathMatches, Rule
+
+from ...gateway.access.auth import Vouched
+from ...gateway.access.identity import Identity
+from ..net.transport_security import OriginRefused, parse_origin
+from .base import (
+    SECRET_ARGUMENTS,
+    File,
+    Leading,
+    Ours,
+    Upgrade,
+    health,
+    page,
+    page_address,
+    session_facts,
+    set_cookie,
+    unavailable,
+)
+from .websocket import PeerSocket
+
+if TYPE_CHECKING:
+    from ..context import Edge
+
+
+class Mounted(Ours, JupyterHandler):
+    """A route for Jupyter's user; and for this account's own programs (the client credential) and whoever followed a
+    login link of ours, neither of whom can know Jupyter's login."""
+
+    async def prepare(self, **options: Any) -> None:
+        """See who it is. Whom we know ourselves Jupyter is not asked about."""
+        if self.access is None:
+            raise web.HTTPError(403)
+        shown = self.edge.shown(self.request)
+        if shown.socket and not self.check_origin():
+            raise self._origin_refused()
+        await self.edge.knows_devices(shown)
+        self.known = self.edge.auth.recognize(shown)
+        if self.known is None:
+            if self.access != "login" and not isinstance(self, APIHandler):
+                options["_redirect_to_login"] = False
+            await super().prepare(**options)
+            return
+        if not self.check_host():
+            raise web.HTTPError(403)
+        self._use(self.known)
+        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
+            self.check_xsrf_cookie()
+        await self.edge.ready()
+
+    async def admit(self) -> bool:
+        if self.access == "open":
+            return True
+        user = self.current_user
+        if self.access == "login":
+            return user is not None
+        shown = self.edge.shown(self.request)
+        if user is None:
+            self.identity = self.edge.auth.identify(shown)
+        elif not shown.socket or shown.by_page or self.token_authenticated:  # no cookie alone from what is no page
+            allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
+            vouched = Vouched(user.username, "jupyter", owner=is_owner(self, user)) if allowed else None
+            self.identity = self.edge.auth.identify(replace(shown, vouched=vouched)) if vouched else None
+        return self.identity is not None
+
+    def stranger(self) -> None:
+        """To Jupyter's login, or 403."""
+        if self.access == "login":
+            web.authenticated(lambda handler: None)(self)
+        else:
+            raise web.HTTPError(403)
+
+    def _use(self, identity: Identity) -> None:
+        self.identity = identity
+        if not isinstance(self, PeerSocket):
+            self.edge.opened(self, identity)
+        self.current_user = self._jupyter_current_user = User(
+            username=identity.user, name=identity.user, display_name=identity.user
+        )
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """The rule of the server around us for its kernels' sockets: the host that the page was asked for under,
+        ``allow_origin``, ``allow_origin_pat``. The scheme says nothing where a proxy has taken TLS off. Pages of
+        ``gateway.allowedOrigins`` are welcome besides, those of browsers' extensions and of no origin are not."""
+        text = self.request.headers.get("Origin")
+        given = None if text is None else parse_origin(text)
+        if given is not None and given in {parse_origin(each) for each in self.edge.live()["gateway.allowedOrigins"]}:
+            return True
+        if text is not None and given is None and self.allow_origin != "*":
+            return False
+        return bool(super().check_origin())
+
+    def skip_check_origin(self) -> bool:
+        """A token does not make a foreign page welcome."""
+        return self.request.method == "OPTIONS"
+
+    def _origin_refused(self) -> OriginRefused:
+        return OriginRefused(self.request.headers.get("Origin", ""), self.request.host, "ServerApp.allow_origin")
+
+    def check_xsrf_cookie(self) -> None:
+        """An unsafe request of Jupyter's user shows what Jupyter itself wants against forgery: users of a Hub share an
+        origin. Of whom we know ourselves it comes from our page (its Origin), or from a program with a credential of
+        ours in its head, which no page has."""
+        unsafe = self.request.method not in ("GET", "HEAD", "OPTIONS")
+        if unsafe and not self.check_origin():
+            raise self._origin_refused()
+        headers = self.request.headers
+        if self.known is not None:
+            ours = "Authorization" in headers or "Origin" in headers
+        else:  # a Hub asks before it says who it is
+            ours = "Authorization" in headers and getattr(self, "_jupyter_current_user", self) is None
+        if not ours:
+            super().check_xsrf_cookie()
+
+    known: Identity | None = None
+    """Whom we know without Jupyter."""
+
+
+class MountPage(Mounted):
+    """The page; with ``?code=`` a one-time link, for whoever cannot log in to the Jupyter server (``clawdbot web``)."""
+
+    access = "login"
+
+    async def prepare(self, **options: Any) -> None:
+        code = self.get_query_argument("code", "") if self.edge.auth.own_logins else ""
+        identity = self.edge.auth.redeem_link(code) if code and self.check_host() else None
+        if identity is None:
+            if set(SECRET_ARGUMENTS) & set(self.request.query_arguments):
+                # What was given is read already. Jupyter's log and its way to the login need not repeat it.
+                self.request.uri = self.request.path.removesuffix("chat") + page_address(self)
+            await super().prepare(**options)
+            return
+        set_cookie(self, identity, self.request.path.removesuffix("chat"))
+        self.redirect(page_address(self), status=303)
+
+    @web.authenticated
+    def get(self) -> None:
+        self.xsrf_token  # noqa: B018  sets Jupyter's cookie, which the page shows with what it asks for
+        jupyters_cookie = getattr(self, "_new_cookie", None)  # where it took the token in the address
+        if jupyters_cookie and "token" in self.request.query_arguments:
+            self.redirect(page_address(self), status=303)
+            return
+        page(self)
+
+
+class MountSession(Mounted, APIHandler):
+    """Who am I, to Jupyter?"""
+
+    access = "user"
+    _track_activity = False  # an open page that looks whether it is still logged in is no reason not to be culled
+
+    @web.authenticated
+    def get(self) -> None:
+        session_facts(self, self.identity, "jupyter", [])
+
+    post = get
+
+
+class MountHealth(Mounted):
+    """``healthz``, for whoever asks by a name that the server goes by; asking does not start a gateway."""
+
+    access = "open"
+
+    async def prepare(self, **options: Any) -> None:
+        await JupyterHandler.prepare(self, _redirect_to_login=False)
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        health(self)
+
+
+class MountLeads(Leading, Mounted):
+    """The mount without its slash leads to the page."""
+
+
+class MountFile(File, Mounted):
+    """What ``npm run build`` made: open as Jupyter's own built files are. A Hub wants a token of every GET by cookie
+    alone, which a module's script cannot show, and the part that says how to log in is one of them."""
+
+    access = "open"
+
+    async def prepare(self, **options: Any) -> None:
+        """The host that was asked for is checked; no gateway starts."""
+        await JupyterHandler.prepare(self, _redirect_to_login=False)
+
+    get = allow_unauthenticated(File.get)
+    head = allow_unauthenticated(File.head)
+
+
+class MountSocket(PeerSocket, Mounted):
+    """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
+
+    access = "user"
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        return Mounted.check_origin(self, origin_to_satisfy_tornado)
+
+    @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if self.edge.gateway is None:
+            unavailable(self)
+            return
+        await super().get(*args, **kwargs)
+
+
+def is_owner(handler: JupyterHandler, user: User) -> bool:
+    """Is Jupyter's user the one whose server this is? On a Hub the Hub says so; else where the server knows one user
+    only, whom its token or password lets in: who has those has this account's kernels. Any other way to log in knows
+    several, of whom ``gateway.auth.owners`` names the owners."""
+    hub_user = os.environ.get("JUPYTERHUB_USER") if "JUPYTERHUB_SERVICE_PREFIX" in os.environ else None
+    if hub_user is not None:
+        return user.username == hub_user
+    return type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider)
+
+
+def mount_routes(base: str, edge: Edge) -> list[Rule]:
+    """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
+    root, facts = re.escape(base), {"edge": edge}
+    return [
+        Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),
+        Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
+        Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
+        Rule(PathMatches(f"{root}healthz"), MountHealth, facts),
+        Rule(PathMatches(re.escape(base.rstrip("/"))), MountLeads, {**facts, "to": base}),
+    ]

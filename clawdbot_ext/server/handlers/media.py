@@ -1,0 +1,407 @@
+"""The HTTP side of attachments: ``POST media`` streams a file in, ``GET media/<id>`` gives it back. An edge file.
+
+    POST  media?name=…            the raw bytes; 201 (200: it was here already) with what is known of the file
+    HEAD  media/<id or sha256>    is it here? ``X-Clawdbot-Media-Id`` names it, so that nothing is sent twice
+    GET   media/<id>              with Range; ``media/<id>/thumbnail`` a small picture of it
+    GET   media/<id>.<n>          a picture that was made of it for the model (``media.saw``)
+
+A file that is refused while it comes is read to its end all the same, and thrown away, since a client that is still
+sending does not see an answer; only what is larger than anything allowed is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import quote
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado import web
+from tornado.routing import PathMatches, Rule
+
+from ...agent.media.api import ImageBlock
+from ...gateway import error_texts
+from ...gateway.access.identity import Identity
+from ...gateway.access.policy import require
+from ...gateway.access.scopes import expand
+from ...gateway.gateway import Gateway
+from ...gateway.media.attachments import described, explained, owner_of
+from ...gateway.media.preparation import last_seen
+from ...gateway.media.upload import Upload
+from ...protocol.errors import (
+    GatewayError,
+    InvalidRequest,
+    MissingScope,
+    NotFound,
+    RateLimited,
+    ShuttingDown,
+    StorageFull,
+    SwitchedOff,
+    TooLarge,
+    Unauthorized,
+)
+from ...protocol.schema import SCOPE_READ, SCOPE_WRITE
+from ...store.api import Media
+from ..context import Edge
+from ..net.body_pace import PacedHandler, cut_off
+from .base import Ours, Plain, unavailable
+from .jupyter import Mounted
+
+MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""For a file that is opened as a page: it can do nothing, and is of no origin."""
+INLINE = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "image/avif",
+        "image/bmp",
+        "audio/mpeg",
+        "audio/wav",
+        "audio/mp4",
+        "audio/aac",
+        "audio/flac",
+        "audio/ogg",
+        "audio/webm",
+        "video/mp4",
+        "video/quicktime",
+        "video/webm",
+        "video/ogg",
+    }
+)
+"""Types that a browser shows and that cannot contain a program; all others are downloads (SVG is one of them)."""
+DRAINED = 2
+"""A refused body is read to its end up to this many times the largest file allowed."""
+CACHE = "private, max-age=86400, immutable"
+"""What an id stands for never changes; a shared cache must not keep it."""
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of a failure."""
+    own: int | None = getattr(error, "status", None)  # of a MediaError
+    if own is not None:
+        return own
+    table: tuple[tuple[type[GatewayError], int], ...] = (
+        (RateLimited, 429),
+        (StorageFull, 507),
+        (ShuttingDown, 503),
+        (TooLarge, 413),
+        (Unauthorized, 401),
+        (SwitchedOff, 403),
+        (MissingScope, 403),
+        (NotFound, 410 if error.reason == "MEDIA_REMOVED" else 404),
+    )
+    return next((status for kind, status in table if isinstance(error, kind)), 400)
+
+
+class _MediaRoute(Ours):
+    """Who asks, and errors in the form that the socket has."""
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer with an error: ``{error: {code, message, details: {reason, hint …}}}``."""
+        status = status_of(error)
+        self.set_status(status)
+        locale = self.edge.locale(self.request)
+        wire = error_texts.to_wire(explained(error, locale), locale)
+        if hint := wire.get("details", {}).get("hint"):
+            wire["hint"] = hint
+        if error.retry_after_ms is not None:
+            self.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
+        self.finish({"error": wire})
+
+    access = "user"
+    identity: Identity
+
+    def admitted(self, scope: str = SCOPE_READ) -> Gateway | None:
+        """The gateway; ``None`` when the request has been answered already."""
+        if scope not in expand(self.identity.scopes):
+            self.refuse(MissingScope(f"missing scope: {scope}", scope=scope))
+            return None
+        if self.edge.gateway is None:
+            unavailable(self)
+        return self.edge.gateway
+
+
+class _Post(_MediaRoute):
+    """``POST media``. Subclasses are decorated with ``stream_request_body``."""
+
+    _upload: Upload | None = None
+    _gateway: Gateway
+    _refusal: GatewayError | None = None
+    _finishing: asyncio.Task[Media] | None = None
+    _leaving: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """The head of the request is here: may it come? What is refused by its size alone is not waited for."""
+        gateway = self.admitted(SCOPE_WRITE)
+        if gateway is None:
+            return
+        self._gateway = gateway
+        claimed = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        length = self.request.headers.get("Content-Length", "")
+        size = int(length) if length.isdigit() else None
+        largest = self._gateway.services.media.limits().largest
+        sha256 = self.request.headers.get("X-Clawdbot-Sha256")
+        self.request.connection.set_max_body_size(largest * DRAINED)  # type: ignore[union-attr]  # HTTP/1
+        try:
+            require(gateway.services.config(), "uploads")
+            if self.request.headers.get("Content-Encoding", "identity") != "identity":
+                raise InvalidRequest("send the bytes as they are, without Content-Encoding", reason="ENCODED")
+            self._upload = self._gateway.services.media.receive(
+                name=self.get_query_argument("name", "", strip=False),
+                owner=owner_of(self.identity),
+                size=size,
+                sha256=sha256,
+                claimed=claimed or None,
+            )
+            self._upload.on_end = lambda: cut_off(self.request.connection)
+        except GatewayError as exc:
+            self._refusal = exc
+            if size is not None and size > largest * DRAINED:
+                self.refuse(exc)
+
+    async def data_received(self, chunk: bytes) -> None:
+        if self._upload is None or self._refusal is not None:
+            return
+        try:
+            await self._upload.write(chunk)
+        except GatewayError as exc:
+            self._refusal = exc
+            await self._give_up()
+
+    async def answer(self) -> None:
+        """The body is here."""
+        if self._refusal is not None:
+            self.refuse(self._refusal)
+            return
+        upload = self._upload
+        assert upload is not None
+        self._finishing = asyncio.ensure_future(upload.finish())
+        try:
+            try:
+                media = await self._finishing
+            finally:
+                await self._give_up()  # before the answer: who has it may look
+        except GatewayError as exc:
+            self.refuse(exc)
+            return
+        self.set_status(200 if upload.existed else 201)
+        self.finish(described(media, self.edge.locale(self.request)))
+
+    async def _give_up(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            await self._gateway.services.media.discard(upload)
+
+    def on_connection_close(self) -> None:
+        """The sender is gone, or has cancelled: nothing of the file stays."""
+        if self._finishing is not None:
+            self._finishing.cancel()
+        self._leaving = asyncio.ensure_future(self._give_up())
+
+
+class _Get(_MediaRoute, web.StaticFileHandler):
+    """``GET`` and ``HEAD`` of one file; ranges and conditions are Tornado's."""
+
+    _media: Media
+
+    def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
+        Ours.initialize(self, edge)
+        self.root, self.default_filename = "/", None
+
+    async def send(self, id_: str, *, include_body: bool = True) -> None:
+        gateway = self.admitted()
+        if gateway is None:
+            return
+        try:
+            self._media = await self._find(gateway, id_, self.identity)
+        except GatewayError as exc:
+            self.refuse(exc)
+            return
+        await web.StaticFileHandler.get(self, str(gateway.services.media.files.path(self._media.sha256)), include_body)
+
+    async def _find(self, gateway: Gateway, id_: str, identity: Identity) -> Media:
+        """By id, or by content among what the same user gave. Raises ``NotFound``."""
+        if not _SHA256.fullmatch(id_):
+            return await gateway.services.media.get(id_, owner_of(identity))
+        media = await gateway.services.media.offered(id_.lower(), owner_of(identity))
+        if media is None:
+            raise NotFound("nothing with that content", reason="MEDIA_NOT_FOUND")
+        return media
+
+    # -- what Tornado asks for ----------------------------------------------------------------------------------------
+    @classmethod
+    def get_absolute_path(cls, root: str, path: str) -> str:
+        """The path is ours, not the request's."""
+        return path
+
+    def parse_url_path(self, url_path: str) -> str:
+        return url_path
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        try:
+            open(absolute_path, "rb").close()
+        except OSError:
+            self.refuse(NotFound("the file is gone from the disk", reason="MEDIA_NOT_FOUND"))
+            return None
+        return absolute_path
+
+    def get_content_type(self) -> str:
+        return self._media.mime_type
+
+    def compute_etag(self) -> str | None:
+        return f'"{self._media.sha256}"'
+
+    def set_extra_headers(self, path: str) -> None:
+        media = self._media
+        kind = "inline" if media.mime_type in INLINE else "attachment"
+        self.set_header("Content-Disposition", f"{kind}; filename*=UTF-8''{quote(media.name, safe='')}")
+        self.set_header("Content-Security-Policy", MEDIA_CSP)
+        self.set_header("Cache-Control", CACHE)
+        self.set_header("X-Clawdbot-Media-Id", media.id)
+        self.set_header("X-Clawdbot-Kind", media.kind)
+
+
+class _Picture(_MediaRoute):
+    """A picture that was made of a file, 404 where there is none: a small one, or one that the model was shown."""
+
+    _part: str | None = None
+
+    async def send(self, id_: str, part: str | None = None) -> None:
+        self._part = part
+        gateway = self.admitted()
+        if gateway is None:
+            return
+        try:
+            picture = await self._picture(gateway, await gateway.services.media.get(id_, owner_of(self.identity)))
+            if picture is None:
+                raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
+        except GatewayError as exc:
+            self.refuse(exc)
+            return
+        self.set_header("Content-Type", _picture_type(picture))
+        self.set_header("Content-Security-Policy", MEDIA_CSP)
+        self.set_header("Cache-Control", CACHE)
+        self.finish(picture)
+
+    async def _picture(self, gateway: Gateway, media: Media) -> bytes | None:
+        if self._part is None:
+            return await gateway.services.media.thumbnail(media)
+        understood = await last_seen(gateway.services.media, media)
+        blocks = understood.blocks if understood else ()
+        block = blocks[int(self._part)] if int(self._part) < len(blocks) else None
+        return block.data if isinstance(block, ImageBlock) else None
+
+
+def _picture_type(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    if data.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    return "image/gif" if data.startswith(b"GIF8") else "image/webp"
+
+
+# -- our own server -------------------------------------------------------------------------------------------------
+class _Own(_MediaRoute, Plain):
+    """A route of our own server."""
+
+
+@web.stream_request_body
+class MediaPost(_Post, _Own):
+    async def prepare(self, **options: Any) -> None:
+        await super().prepare()
+        if not self._finished:
+            await self.begin()
+
+    @allow_unauthenticated  # not by Jupyter: ``prepare`` has decided
+    async def post(self) -> None:
+        await self.answer()
+
+
+class MediaGet(_Get, _Own):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:  # type: ignore[override]
+        await self.send(id_)
+
+    @allow_unauthenticated
+    async def head(self, id_: str) -> None:
+        await self.send(id_, include_body=False)
+
+
+class MediaThumbnail(_Picture, _Own):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:
+        await self.send(id_)
+
+
+class MediaPart(_Picture, _Own):
+    @allow_unauthenticated
+    async def get(self, id_: str, part: str) -> None:
+        await self.send(id_, part)
+
+
+# -- somebody's Jupyter server --------------------------------------------------------------------------------------
+class _Mounted(_MediaRoute, Mounted):
+    """A route in somebody's."""
+
+    def stranger(self) -> None:
+        self.refuse(Unauthorized("log in first"))
+
+
+@web.stream_request_body
+class MountMediaPost(PacedHandler, _Post, _Mounted):
+    async def prepare(self, **options: Any) -> None:
+        await super().prepare()
+        if not self._finished:
+            await self.begin()
+        if not self._finished:
+            self.begin_pace()
+
+    async def data_received(self, chunk: bytes) -> None:
+        await self.paced(chunk, super().data_received(chunk))
+
+    @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
+    async def post(self) -> None:
+        self.end_pace()
+        await self.answer()
+
+
+class MountMediaGet(_Get, _Mounted):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:  # type: ignore[override]
+        await self.send(id_)
+
+    @allow_unauthenticated
+    async def head(self, id_: str) -> None:
+        await self.send(id_, include_body=False)
+
+
+class MountMediaThumbnail(_Picture, _Mounted):
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:
+        await self.send(id_)
+
+
+class MountMediaPart(_Picture, _Mounted):
+    @allow_unauthenticated
+    async def get(self, id_: str, part: str) -> None:
+        await self.send(id_, part)
+
+
+def media_routes(root: str, edge: Edge, *, mounted: bool) -> list[Rule]:
+    """The routes below ``root`` (with its slash)."""
+    post, get, thumbnail, part = (
+        (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart)
+        if mounted
+        else (MediaPost, MediaGet, MediaThumbnail, MediaPart)
+    )
+    base, facts = re.escape(root), {"edge": edge}
+    return [
+        Rule(PathMatches(f"{base}media"), post, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})"), get, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})\\.([0-9]{{1,4}})(?:/thumbnail)?"), part, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})/thumbnail"), thumbnail, facts),
+    ]

@@ -1,0 +1,220 @@
+"""The HTTP routes: page, built files, logging in, health, and the upgrade to the gateway's socket.
+
+Two sets of thin classes over the same functions. In our own server the gate stands in front (``gate``), the page is a
+public shell without data, and logging in sets our cookie. Those of somebody's Jupyter server are in ``mounted``. Each
+class says in ``access`` whom it is for, ``gateway.auth`` who somebody is; a class that does not say lets nobody in.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado.routing import PathMatches, Rule
+
+from ...protocol.errors import RateLimited, Unauthorized
+from ...protocol.schema import ConnectAuth
+from ..context import cookie_name
+from .base import (
+    SECRET_ARGUMENTS,
+    File,
+    Leading,
+    Plain,
+    Upgrade,
+    health,
+    page,
+    page_address,
+    refuse,
+    session_facts,
+    set_cookie,
+    unavailable,
+)
+from .websocket import PeerSocket
+
+if TYPE_CHECKING:
+    from ..context import Edge
+
+WORKER_CSP = "default-src 'none'; connect-src 'self'"
+"""The service worker reads the shell's own files and nothing else."""
+
+_login_decoder = msgspec.json.Decoder(ConnectAuth)
+
+
+class Health(Plain):
+    """``healthz``: is there a gateway? Nothing else, since anybody may ask; asking does not start one."""
+
+    access = "open"
+
+    async def prepare(self, **options: Any) -> None:
+        """Nothing to wait for."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        health(self)
+
+
+# -- our own server -------------------------------------------------------------------------------------------------
+class Page(Plain):
+    """The page; with ``?code=`` a one-time link, and with ``?token=`` what Clawdbot's own links carry: logs in and
+    leads to the page without them, so that they stay neither in the address nor in what the browser remembers."""
+
+    access = "open"
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        if set(SECRET_ARGUMENTS) & set(self.request.query_arguments):
+            self._log_in()
+        else:
+            page(self)
+
+    def _log_in(self) -> None:
+        code, token = (self.get_query_argument(name, "") for name in SECRET_ARGUMENTS)
+        identity = self.edge.auth.redeem_link(code) if code else self.edge.auth.check_address(token)
+        if identity is not None:
+            set_cookie(self, identity)
+        self.redirect(page_address(self, expired=identity is None), status=303)
+
+
+class Session(Plain):
+    """Who am I? Nobody in particular is an answer, too. Asked by POST, a browser shows its origin, as a socket does."""
+
+    access = "connect"
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        if self.identity is not None and self.identity.via == "tailscale":
+            set_cookie(self, self.identity)  # so that what follows need not wait for Tailscale
+        session_facts(self, self.identity, "standalone", self.edge.auth.modes())
+
+    post = get
+
+
+class Login(Plain):
+    """A token or password in, a cookie out."""
+
+    access = "open"
+
+    @allow_unauthenticated
+    def post(self) -> None:
+        try:
+            given = _login_decoder.decode(self.request.body)
+            shown = self.edge.shown(self.request)
+            identity = self.edge.auth.check_connect(
+                given, self.edge.auth.known_browser(shown.cookie) or shown.client_key
+            )
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self.set_status(400)
+            self.finish({"error": 'expected {"token": …} or {"password": …}'})
+        except (RateLimited, Unauthorized) as exc:
+            refuse(self, exc)
+        else:
+            set_cookie(self, identity)
+            self.set_status(204)
+
+
+class Logout(Plain):
+    """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs; with
+    ``{"everywhere": true}`` and a good cookie, those of all browsers."""
+
+    access = "open"
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        name, shown = cookie_name(self.request), self.edge.shown(self.request)
+        await self.edge.knows_devices(shown)
+        identity = self.edge.auth.read_cookie(shown.cookie) if shown.cookie else None
+        if shown.cookie:
+            await self.edge.log_out(shown.cookie)
+        if identity is not None:
+            everywhere = self.request.body.replace(b" ", b"") == b'{"everywhere":true}'
+            if everywhere:
+                self.edge.log_out_everywhere()
+            self.edge.auth.note(
+                "logout.everywhere" if everywhere else "logout", {"user": identity.user, "client": shown.client_key}
+            )
+        self.clear_cookie(name, path=self.settings["base_url"])
+        self.set_status(204)
+
+
+class Leads(Leading, Plain):
+    """Jupyter's ``/login`` and ``/logout``, since there is one way to log in."""
+
+
+class NotFound(Plain):
+    """Every path that nothing owns, for every method."""
+
+    access = "open"
+
+    @allow_unauthenticated
+    def get(self, *args: str) -> None:
+        self.set_status(404)
+        self.finish({"error": "not found"})
+
+    head = post = put = delete = patch = options = get
+
+
+class BuiltFile(File, Plain):
+    """What ``npm run build`` made: the same for everybody who has the package."""
+
+    access = "open"
+    get = allow_unauthenticated(File.get)
+    head = allow_unauthenticated(File.head)
+
+
+class AppFile(BuiltFile):
+    """What makes an app of the page: its manifest, its icons, its service worker."""
+
+    def set_extra_headers(self, path: str) -> None:
+        super().set_extra_headers(path)
+        if path.endswith(".js"):
+            self.set_header("Content-Security-Policy", WORKER_CSP)
+
+    def get_content_type(self) -> str:
+        manifest = (self.absolute_path or "").endswith(".webmanifest")
+        return "application/manifest+json" if manifest else super().get_content_type()
+
+
+class Socket(PeerSocket, Plain):
+    """The gateway's WebSocket. Who has not logged in yet says so in ``connect``."""
+
+    access = "connect"
+
+    @allow_unauthenticated
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if self.edge.gateway is None:
+            unavailable(self)
+            return
+        await super().get(*args, **kwargs)
+
+
+def standalone_routes(base: str, edge: Edge) -> list[Rule]:
+    """What our own server serves besides Jupyter's API. ``base`` is its base URL, ``/`` unless configured."""
+    root, facts = re.escape(base), {"edge": edge}
+    return [
+        Rule(Upgrade(f"{root}(?:ws|chat)?"), Socket, facts),
+        Rule(PathMatches(f"{root}(?:chat)?"), Page, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), BuiltFile, facts),
+        Rule(PathMatches(f"{root}(sw\\.js|manifest\\.webmanifest|icon-[a-z0-9-]+\\.png)"), AppFile, facts),
+        Rule(PathMatches(f"{root}auth/session"), Session, facts),
+        Rule(PathMatches(f"{root}auth/login"), Login, facts),
+        Rule(PathMatches(f"{root}auth/logout"), Logout, facts),
+        Rule(PathMatches(f"{root}healthz"), Health, facts),
+        Rule(PathMatches(f"{root}log(?:in|out)"), Leads, {**facts, "to": f"{base}chat"}),
+    ]
+
+
+def last_routes(edge: Edge, base: str) -> list[Rule]:
+    """What our own server does with a path that neither we nor Jupyter own. Its root, where ``base`` is another, still
+    opens sockets, tells that it lives and leads to the page: Clawdbot's clients and our own know the port alone."""
+    facts = {"edge": edge}
+    root = (
+        []
+        if base == "/"
+        else [
+            Rule(PathMatches("/healthz"), Health, facts),
+            Rule(PathMatches("/(?:chat)?"), Leads, {**facts, "to": f"{base}chat"}),
+        ]
+    )
+    return [Rule(Upgrade(".*"), Socket, facts), *root, Rule(PathMatches(".*"), NotFound, facts)]

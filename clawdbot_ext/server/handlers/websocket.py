@@ -1,0 +1,259 @@
+"""A WebSocket as the gateway sees it: ``gateway.client.Peer`` on Tornado."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import struct
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from tornado.httputil import HTTPServerRequest
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
+
+from ...gateway.access.identity import Identity
+from ...protocol import frames
+from ...protocol.errors import TooLarge
+from ...protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
+from ..net import fd_limits
+from ..net.forwarded_headers import RELAYED_USER
+
+if TYPE_CHECKING:
+    from ...gateway.connections.connection import Connection
+    from ..context import Edge
+
+PING_SECONDS = 30.0
+"""Below the 60 s after which proxies cut what is silent; without a pong in the same time the socket is closed."""
+SMALL_BYTES = 4096
+"""A frame that is not worth counting."""
+SWALLOW_BYTES, SWALLOW_S = 2 * MAX_FRAME_BYTES, 5.0
+"""How much of a frame that is too large is read and thrown away, so that its sender sees why the socket is closed."""
+
+_TEXT_FIN = 0x81
+
+
+class Protocol(WebSocketProtocol13):
+    """Tornado's protocol that says 1007 to invalid UTF-8 and 1009 to a frame too large instead of vanishing, and counts
+    the bytes of unfinished frames.
+
+    Overrides private methods, which have been the same since Tornado 4; tests hold on to them.
+    """
+
+    handler: PeerSocket
+    _too_big = False
+    _swallowing: asyncio.Task[None] | None = None
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if code == CloseCode.TOO_BIG and not self.server_terminated:
+            self._too_big = True
+            most = self.params.max_message_size
+            self.handler.send(
+                frames.failure(
+                    frames.INVALID_ID,
+                    TooLarge(f"the frame is too large: at most {most} bytes", maxBytes=most).to_wire(),
+                )
+            )
+        super().close(code, reason)
+
+    async def _read_bytes(self, n: int) -> bytes:
+        """As Tornado's, once the frame's bytes have found room. They are counted when they are announced."""
+        size = n + len(self._fragmented_message_buffer or b"")
+        if size > SMALL_BYTES and not fd_limits.holds(self.stream, size):
+            await self.handler.edge.unfinished.hold(self, size)
+        return await super()._read_bytes(n)
+
+    async def _receive_frame(self) -> None:
+        try:
+            await super()._receive_frame()
+        finally:
+            left = len(self._fragmented_message_buffer or b"")
+            if not fd_limits.holds(self.stream, left) and left <= SMALL_BYTES:
+                self.handler.edge.unfinished.release(self)
+
+    async def _receive_frame_loop(self) -> None:
+        try:
+            await super()._receive_frame_loop()
+        finally:
+            self.handler.edge.unfinished.release(self)
+
+    def _abort(self) -> None:
+        """Tornado cuts the connection off right behind its 1009: with data unread the peer gets a reset, no code."""
+        if not self._too_big or self.stream.closed() or self._swallowing is not None:
+            super()._abort()
+            return
+        self.client_terminated = True
+        self._swallowing = asyncio.create_task(self._swallow())
+
+    async def _swallow(self) -> None:
+        left, ends = SWALLOW_BYTES, time.monotonic() + SWALLOW_S
+        with contextlib.suppress(StreamClosedError, asyncio.TimeoutError):
+            while left > 0 and time.monotonic() < ends:
+                left -= len(await asyncio.wait_for(self.stream.read_bytes(65_536, partial=True), SWALLOW_S))
+        super()._abort()
+
+    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
+        if opcode == 0x1 and not self.client_terminated:
+            if self.server_terminated:
+                return None  # we have said goodbye; what was under way is not looked at
+            try:
+                text = data.decode("utf-8")
+            except UnicodeDecodeError:
+                self.close(CloseCode.INVALID_UTF8, "invalid UTF-8")
+                return None
+            return self._run_callback(self.handler.on_message, text)
+        return super()._handle_message(opcode, data)
+
+
+_FORWARDED = (
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-Ip",
+    "Via",
+    "Cf-Connecting-Ip",
+    "Tailscale-User-Login",
+)
+"""Headers by which a proxy gives itself away: behind one, every client seems to come from loopback."""
+
+
+def is_direct(request: HTTPServerRequest) -> bool:
+    """Does a request come from a program on this machine, without a proxy in between?"""
+    try:
+        local = ipaddress.ip_address((request.remote_ip or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = local.ipv4_mapped if isinstance(local, ipaddress.IPv6Address) else None
+    return (mapped or local).is_loopback and not any(name in request.headers for name in _FORWARDED)
+
+
+class PeerSocket(WebSocketHandler):
+    """The adapter. A subclass's ``get`` decides who may connect and sets ``identity``, then calls ``super().get()``."""
+
+    edge: Edge
+    identity: Identity | None = None
+    client_key = ""
+    direct = False
+    _client: Connection | None = None
+    _stream: IOStream | None = None
+    _unflushed = 0
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Upgrade. Where the address has too many sockets, the oldest that has not logged in gives way."""
+        self.client_key = self.edge.client_key(self.request)
+        connections = self.edge.connections
+        if not connections.room(self.client_key, self.edge.live()["gateway.connectionsPerAddress"]):
+            oldest: PeerSocket | None = connections.stranger(self.client_key)
+            if oldest is None:
+                self._refuse_one_more()
+                return
+            oldest.give_way()
+        await super().get(*args, **kwargs)
+
+    def _refuse_one_more(self) -> None:
+        self.set_status(429)
+        self.set_header("Retry-After", str(fd_limits.RETRY_AFTER_S))
+        self.finish(
+            {
+                "error": "too many connections from this address",
+                "reason": "TOO_MANY_CONNECTIONS",
+                "retryAfterMs": fd_limits.RETRY_AFTER_S * 1000,
+            }
+        )
+
+    def give_way(self) -> None:
+        """Close at once, without waiting for the other side, whose place is needed."""
+        self.edge.connections.closed(self.client_key, self)
+        if self.ws_connection is not None:
+            self.close(CloseCode.SLOW, "too many connections")
+        if self._stream is not None:
+            self._stream.close()
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        assert self.ws_connection is not None
+        self._stream = cast("Protocol", self.ws_connection).stream
+        self.set_nodelay(True)
+        self.edge.connections.opened(self.client_key, self, known=self.identity is not None)
+        self.direct = is_direct(self.request) and RELAYED_USER not in self.request.headers
+        if self.edge.gateway is None:  # stopped while the upgrade was under way
+            self.close(CloseCode.RESTART, "the gateway is not running")
+        else:
+            self._client = self.edge.gateway.accept(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._client is not None:
+            self._client.receive(message)
+
+    def on_close(self) -> None:
+        self.edge.connections.closed(self.client_key, self)
+        if self._stream is not None:
+            fd_limits.recognised(self._stream)
+        if self._client is not None:
+            self._client.lost()
+            self._client = None
+
+    # -- Peer -------------------------------------------------------------------------------------------------------
+    def send(self, frame: bytes) -> None:
+        """Send one text frame. The header is built here: Tornado's ``write_message`` makes a task for each message."""
+        connection = cast("Protocol | None", self.ws_connection)
+        if connection is None or connection.is_closing():
+            return
+        size = len(frame)
+        if size < 126:
+            header = struct.pack("!BB", _TEXT_FIN, size)
+        elif size < 65536:
+            header = struct.pack("!BBH", _TEXT_FIN, 126, size)
+        else:
+            header = struct.pack("!BBQ", _TEXT_FIN, 127, size)
+        try:
+            written = connection.stream.write(header + frame)
+        except StreamClosedError:
+            return  # on_close follows
+        if not written.done():
+            self._unflushed += size
+            written.add_done_callback(lambda _: self._flushed(size))
+
+    def _flushed(self, size: int) -> None:
+        self._unflushed -= size
+
+    def buffered(self) -> int:
+        """Bytes that the operating system has not taken yet. Tornado's own buffer has no bound, so the gateway asks."""
+        return self._unflushed
+
+    def admitted(self) -> None:
+        """The client has logged in: frames may be as large as the transport takes, and it need not give way."""
+        self.edge.connections.recognised(self.client_key, self)
+        if self.ws_connection is not None:
+            connection = cast("Protocol", self.ws_connection)
+            connection.params.max_message_size = MAX_FRAME_BYTES
+            fd_limits.recognised(connection.stream)
+
+    # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
+
+    # -- Tornado's knobs --------------------------------------------------------------------------------------------
+    def check_origin(self, origin: str) -> bool:
+        """The gate has decided by exact origins; Tornado's rule would let other schemes through."""
+        return True
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """None: deflate costs 160 KB a connection and lets 10 KB from a client grow to 10 MB."""
+        return None
+
+    def get_websocket_protocol(self) -> Protocol | None:
+        made = cast("WebSocketProtocol13 | None", super().get_websocket_protocol())
+        return None if made is None else Protocol(self, mask_outgoing=False, params=made.params)
+
+    @property
+    def max_message_size(self) -> int:
+        """To begin with; ``admitted`` raises it."""
+        return MAX_BEFORE_CONNECT
+
+    @property
+    def ping_interval(self) -> float:
+        return PING_SECONDS
+
+    @property
+    def ping_timeout(self) -> float:
+        return PING_SECONDS

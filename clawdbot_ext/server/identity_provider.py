@@ -1,0 +1,65 @@
+"""Jupyter's idea of who the user is, in our own server: whoever the gateway knows, by the same cookie or token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.identity import IdentityProvider, User
+from tornado import web
+from traitlets import Unicode
+
+from ..protocol.errors import RateLimited, Unauthorized
+from .net import fd_limits
+
+if TYPE_CHECKING:
+    from .context import Edge
+
+
+class GatewayIdentity(IdentityProvider):
+    """One secret for the gateway and for Jupyter's API.
+
+    Not a ``PasswordIdentityProvider``: without token and password that one lets everybody in.
+    """
+
+    token = Unicode("", help="Always empty: the gateway's secret stays out of jpserver-*.json and of templates.")
+
+    @property
+    def edge(self) -> Edge:
+        assert self.parent is not None  # ServerApp makes it with itself as the parent
+        edge: Edge = self.parent.edge
+        return edge
+
+    def get_user(self, handler: web.RequestHandler) -> User | None:
+        """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL, and by
+        nothing that is worth less than the gateway's own secret: Tailscale's word and a device open the chat and no
+        kernel."""
+        known: User | None = getattr(handler, "_jupyter_current_user", None)
+        if known is not None:
+            return known
+        try:
+            identity = self.edge.auth.identify(self.edge.shown(handler.request))
+        except Unauthorized:
+            return None
+        except RateLimited as exc:
+            raise web.HTTPError(429, reason=exc.message) from None
+        if identity is None or not identity.is_account:
+            return None
+        fd_limits.recognised(fd_limits.stream_of(handler.request))
+        self.edge.opened(handler, identity)
+        handler.request.by_bearer = identity.via != "cookie"  # type: ignore[attr-defined]
+        return User(username=identity.user, name=identity.user, display_name=identity.user)
+
+    def is_token_authenticated(self, handler: web.RequestHandler) -> bool:
+        """A request with the token in its header needs no XSRF token: no page can make a browser send one."""
+        return bool(handler.current_user) and getattr(handler.request, "by_bearer", False)
+
+    def should_check_origin(self, handler: web.RequestHandler) -> bool:
+        """Always: a token is no proof that a page may read the answer."""
+        return True
+
+    def get_handlers(self) -> list[tuple[str, object]]:
+        """None: ``/login`` and ``/logout`` are routes of ours, which lead to the page."""
+        return []
+
+    def validate_security(self, app: Any, ssl_options: dict[str, Any] | None = None) -> None:
+        """Nothing: ``gateway.auth.check_secret`` has refused what is weak."""

@@ -1,0 +1,32 @@
+"""The start of our own server, from the command line to the exit code.
+
+Light on purpose: what takes time is imported once the command line is known to be right and ``process_tuning`` has
+prepared the process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from . import secret_handover
+from .options import parse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the gateway until it is stopped; returns the exit code.
+
+    0 stopped, or this state directory's gateway runs already; 2 wrong command line; 78 wrong configuration; 98 the
+    address is in use; 1 anything else that kept it from starting.
+    """
+    secret_handover.take()
+    options = parse([*(sys.argv[1:] if argv is None else argv), *secret_handover.taken().arguments])
+    if not secret_handover.taken():
+        secret_handover.start_again(os.environ)
+    from . import process_tuning
+
+    process_tuning.prepare()
+    from .process import run
+
+    return run(options)

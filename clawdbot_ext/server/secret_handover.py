@@ -1,0 +1,98 @@
+"""Secrets that a server was started with, out of other processes' sight: it starts itself again without them.
+
+``/proc/<pid>/environ`` and ``/proc/<pid>/cmdline`` show what a process was started with, whatever it does to its
+environment later, to the kernels that it starts in the first case and to everybody in the second. So a start with a
+secret in either is followed by another one, in the same process, that gets them through a pipe. It costs 30 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..config import secret_variables
+
+VARIABLE = "CLAWDBOT_SECRETS_FD"
+"""The number of the pipe's end, in the environment of the second start."""
+MAX_BYTES = 32 * 1024
+"""What surely fits into a pipe that nobody reads yet."""
+_TELLING = ("token", "password", "secret", "apikey", "api_key", "gateway_config", "gatewayconfig")
+"""What is in the name of an option whose value may be a secret, ours or Jupyter's."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the process was given besides its visible command line and environment. False: nothing."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.environment or self.arguments)
+
+
+_taken = Secrets()
+
+
+def taken() -> Secrets:
+    """What ``take`` found."""
+    return _taken
+
+
+def take() -> None:
+    """Read what the first start has handed over, if there was one. Call it once, before anything is parsed."""
+    global _taken
+    descriptor = os.environ.pop(VARIABLE, "")
+    if not descriptor.isdigit():
+        return
+    with contextlib.suppress(OSError, ValueError, KeyError), os.fdopen(int(descriptor), "rb") as pipe:
+        given = json.loads(pipe.read())
+        _taken = Secrets(given["environment"], given["arguments"])
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Without the options that may hold secrets, and those: ``--token x``, ``--ServerApp.password=x``."""
+    plain: list[str] = []
+    secret: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if not (name.startswith("-") and any(telling in name.lower() for telling in _TELLING)):
+            plain.append(word)
+            continue
+        secret.append(word)
+        if not equals and (value := next(words, None)) is not None:
+            secret.append(value)
+    return plain, secret
+
+
+def start_again(environment: Mapping[str, str]) -> None:
+    """Replace this process by itself, with ``environment``, if there is a secret to hide; else return. On Windows
+    another process would take its place, and no other can look into it."""
+    if os.name == "nt":
+        return
+    visible, arguments = split(sys.orig_argv[1:])
+    arguments += _taken.arguments
+    hidden = {name: environment[name] for name in secret_variables() if environment.get(name)}
+    if hidden or arguments:
+        replace(
+            visible,
+            {name: value for name, value in environment.items() if name not in hidden},
+            Secrets(hidden, arguments),
+        )
+
+
+def replace(arguments: Sequence[str], environment: Mapping[str, str], secrets: Secrets) -> None:
+    """Replace this process by Python with ``arguments``; ``secrets`` go through a pipe. Returns if they do not fit."""
+    data = json.dumps({"environment": dict(secrets.environment), "arguments": list(secrets.arguments)}).encode()
+    if len(data) > MAX_BYTES:
+        return
+    reading, writing = os.pipe()
+    os.write(writing, data)
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    os.execve(sys.executable, [sys.executable, *arguments], {**environment, VARIABLE: str(reading)})  # noqa: S606

@@ -1,0 +1,229 @@
+"""Our own server process: Jupyter Server with the gateway at its root, from settling the address to the exit code.
+
+``settling`` decides whether this process may be the gateway before anything heavy is built; this module is the life of
+the process that may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from typing import Any
+
+from jupyter_core.application import JupyterApp
+from jupyter_server.auth.identity import IdentityProvider
+from jupyter_server.base.handlers import TrailingSlashHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado.routing import Rule
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Type, Unicode, default
+
+from ..config import Config
+from ..config.live import LiveConfig
+from ..protocol.errors import GatewayError
+from ..runtime.browser import open_page
+from ..runtime.paths import on_network
+from ..store.api import SchemaTooNew, StoreDamaged
+from . import log_files, process_tuning
+from .banner import greet, say
+from .bootstrap import Refusal, Settled, settle
+from .context import Edge
+from .handlers.base import BARE_CSP, SECURITY_HEADERS
+from .handlers.standalone import last_routes
+from .identity_provider import GatewayIdentity
+from .net.fd_limits import RoomyServer
+from .net.tailscale import Whois
+from .net.transport_security import Foreign, Policy, Refused
+from .options import RESTARTED, Options
+from .tailscale_serve import Offering
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+EXIT_FAILED = 1
+EXIT_KILLED = 128 + signal.SIGTERM
+
+
+class ClawdbotServer(ServerApp):
+    """A Jupyter server whose address, login and front door are the gateway's. See ``run``."""
+
+    port_default_value = 18789
+    port_retries_default_value = 0
+    subcommands: dict[str, Any] = {}  # noqa: RUF012  as the base declares it; nobody changes it
+    identity_provider_class = Type(default_value=GatewayIdentity, klass=IdentityProvider)
+    """Not configurable: another provider would be another secret."""
+    allow_unauthenticated_access = Bool(False)
+    config_file_name = Unicode("jupyter_clawdbot_config")
+    """Not ``jupyter_server_config``: an address, password or ``allow_origin`` there is meant for the user's Lab."""
+    options = AnyTrait(Options())
+
+    exit_code = 0
+    _restart = False
+    _settled: Settled
+
+    @default("log_level")
+    def _default_log_level(self) -> int:
+        return logging.INFO if self.options.verbose else logging.WARNING
+
+    # -- coming up --------------------------------------------------------------------------------------------------
+    def init_configurables(self) -> None:
+        """All configuration is read now, and nothing is built yet: the moment to find out whether we may run."""
+        try:
+            self._settled = settle(self.options, self._configured())
+        except Refusal as refusal:
+            say(refusal.text, error=refusal.exit_code != 0)
+            if refusal.open_url and self.options.browser and self.open_browser:
+                open_page(refusal.open_url, browser=self.browser)
+            self.exit(refusal.exit_code)
+        self.ip, self.port = self._settled.addresses.wanted, self._settled.port
+        if path := self._settled.config["gateway.controlUi.basePath"]:
+            self.base_url = path
+        if self._settled.tls is not None:
+            self.certfile, self.keyfile = str(self._settled.tls.cert), str(self._settled.tls.key)
+        self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
+        self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
+        self.edge = Edge(LiveConfig(self._settled.load), "standalone")
+        self.edge.tailscale = Whois()
+        self._offering = Offering(self._settled.config, self.port, tls=self._settled.tls is not None, told=self._tell)
+        log_files.start(self._settled.config, self.log, verbose=self.options.verbose)
+        super().init_configurables()
+
+    def _configured(self) -> dict[str, Any]:
+        """What ``jupyter_clawdbot_config.py`` and Jupyter's own options (``--ServerApp.port``) say, by dotted name."""
+        found: dict[str, Any] = {}
+        given = {name for section in ("ServerApp", "ClawdbotServer") for name in self.config.get(section, {})}
+        if "port" in given:
+            found["gateway.port"] = self.port
+        if "ip" in given:
+            local = {"localhost": "loopback", "": "lan"}.get(self.ip)
+            found |= {"gateway.bind": local} if local else {"gateway.bind": "custom", "gateway.customBindHost": self.ip}
+        if "certfile" in given:
+            found |= {
+                "gateway.tls.enabled": True,
+                "gateway.tls.certPath": self.certfile,
+                "gateway.tls.keyPath": self.keyfile,
+            }
+        app = self.starter_app
+        return found | (dict(app.gateway_config) if hasattr(app, "gateway_config") else {})
+
+    def init_webapp(self) -> None:
+        """Put the gate in front of every route and our last words behind them."""
+        headers = {**SECURITY_HEADERS, "Content-Security-Policy": BARE_CSP}
+        self.tornado_settings.setdefault("headers", {}).update(headers)
+        super().init_webapp()
+        rules = self.web_app.wildcard_router.rules
+        rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
+        rules += last_routes(self.edge, self.base_url)
+        self.web_app.default_router.rules.insert(0, Rule(Foreign(self._policy, self.edge.known), Refused))
+
+    def _policy(self) -> Policy:
+        config = self.edge.live()
+        if self._made_policy is None or self._made_policy.config is not config:
+            on = self._settled.addresses
+            self._made_policy = Policy(config, "https" if self._settled.tls else "http", on.reachable, on.exposed)
+        return self._made_policy
+
+    _made_policy: Policy | None = None
+
+    def init_httpserver(self) -> None:
+        """Make the server; its sockets listen already and are attached when the gateway is up."""
+        tls = self._settled.tls
+        self._http_server = RoomyServer(
+            self.web_app,
+            ssl_options=tls.context if tls else None,
+            max_body_size=self.max_body_size,
+            max_buffer_size=self.max_buffer_size,
+        )
+
+    def init_signal(self) -> None:
+        """SIGINT, SIGTERM and a closed terminal stop without a question; the second one at once."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, number: int, frame: Any) -> None:
+        if self._stopping:
+            os._exit(EXIT_KILLED)
+        self.stop(from_signal=True)
+
+    def start_app(self) -> None:
+        """Jupyter's, without its refusal of root (settled), its banner and its token."""
+        JupyterApp.start(self)
+        self.write_server_info_file()
+
+    async def _post_start(self) -> None:
+        await super()._post_start()  # type: ignore[no-untyped-call]
+        if self._stopping:
+            return
+        config = self._settled.config
+        try:
+            gateway = await self.edge.start(self._settled.lock, self.root_dir, self.contents_manager)
+        except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
+            say(self._settled.text("start.store", path=config.home / "gateway.sqlite3", problem=exc), error=True)
+            self.exit_code = EXIT_FAILED
+            self.stop()
+            return
+        gateway.services.host.on_stop_requested = self._stop_requested
+        loop = asyncio.get_running_loop()
+        self._settled.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))
+        if on_network(config):
+            say(self._settled.text("start.network", path=config.home), error=True)
+        self._http_server.add_sockets(self._settled.sockets)
+        self.edge.publish(self.page_url, self._settled.tls)
+        self._offering.begin(self._settled.lock)
+        if RESTARTED not in os.environ:
+            self._greet(config)
+        process_tuning.settle()
+        gateway.warm_up()
+
+    def _tell(self, key: str, **facts: Any) -> None:
+        say(self._settled.text(key, **facts), error=not key.startswith(("tailscale.serve", "tailscale.funnel")))
+
+    def _greet(self, config: Config) -> None:
+        def link() -> str:
+            return f"{self.page_url}chat?code={self.edge.auth.create_link()[0]}"
+
+        greet(self._settled, self.page_url, link())
+        if self.options.browser and self.open_browser:
+            threading.Thread(target=self._browse, args=(link(),), name="browser", daemon=True).start()
+
+    def _browse(self, url: str) -> None:
+        """Open the page. Jupyter's own way has no word for a machine without a browser, and may be set to show the
+        address in the process list."""
+        if not open_page(url, browser=self.browser, stays=True):
+            say(self._settled.text("browser.none"))
+
+    @property
+    def page_url(self) -> str:
+        """Where this machine's browser finds the page, with a slash at the end."""
+        scheme = "https" if self._settled.tls else "http"
+        return f"{scheme}://{self._settled.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
+
+    # -- going down -------------------------------------------------------------------------------------------------
+    def _stop_requested(self, restart: bool) -> None:
+        self._restart = restart
+        self.stop()
+
+    async def _cleanup(self) -> None:
+        """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
+        started = asyncio.get_running_loop().time()
+        await self._offering.end(restarts=self._restart)
+        await self.edge.stop(
+            "restarting" if self._restart else "stopping", restarts=self._restart, keep_lock=self._restart
+        )
+        left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)
+        try:
+            await asyncio.wait_for(super()._cleanup(), max(left, 0.5))
+        except asyncio.TimeoutError:
+            log.warning("kernels did not stop in %g s", STOP_SECONDS)
+
+    def start_ioloop(self) -> None:
+        super().start_ioloop()
+        loop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]  # of every loop since Tornado 5
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

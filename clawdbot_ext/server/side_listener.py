@@ -1,0 +1,114 @@
+"""The gateway's own port beside a mount: the routes of our own server, in somebody's Jupyter server.
+
+Clawdbot's clients, the command line and a browser without Jupyter's login use it. The routes and the gate in front of
+them are those of ``server``; Jupyter's API is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tornado.routing import AnyMatches, Rule
+from tornado.web import Application
+
+from ..config import Config
+from ..config.live import LiveConfig
+from ..i18n import catalogue, environment_language
+from .handlers.lazy_router import LateRoutes
+from .net import bind
+from .net.fd_limits import RoomyServer
+from .net.tls import certificate
+
+if TYPE_CHECKING:
+    from .context import Edge
+    from .net.transport_security import Policy
+
+t = catalogue("server")
+
+
+class Refused(Exception):
+    """The configuration asks for more than a Lab's gateway may do here."""
+
+
+class Listener:
+    """Sockets that listen until ``close``. The routes are made with the first request.
+
+    Raises what ``listener.listen`` and ``listener.addresses`` raise, ``ConfigError`` for a secret too weak for others
+    than this machine, ``BadCertificate``, and ``Refused``.
+    """
+
+    def __init__(self, live: LiveConfig, edge: Callable[[], Edge], log_function: Any):
+        config = live()
+        self._live, self._edge = live, edge
+        self._on = bind.addresses(config)
+        if self._on.exposed or config["gateway.tailscale.mode"] != "off":
+            _check(config, exposed=self._on.exposed)
+        self.tls = certificate(config)
+        self._policy: Policy | None = None
+        self._rules: Sequence[Rule] | None = None
+        sockets = bind.listen(self._on, config["gateway.port"])
+        self.port: int = sockets[0].getsockname()[1]
+        settings = {"log_function": log_function} if log_function else {}
+        self._base = base_path(config)
+        application = Application(base_url=self._base, **settings)
+        application.add_handlers(".*", [Rule(AnyMatches(), LateRoutes(application, self._routes))])
+        self._server = RoomyServer(application, ssl_options=self.tls.context if self.tls else None)
+        self._server.add_sockets(sockets)
+
+    @property
+    def url(self) -> str:
+        """Where this machine's browser finds the page, with a slash at the end."""
+        return f"{self._scheme}://{self._on.reachable}:{self.port}{self._base}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    def close(self) -> None:
+        """Listen no more. Connections are the gateway's to end."""
+        self._server.stop()
+
+    def _routes(self) -> Sequence[Rule]:
+        if self._rules is None:
+            from .handlers.artifact_frame import frame_routes
+            from .handlers.media import media_routes
+            from .handlers.standalone import last_routes, standalone_routes
+            from .net.tailscale import Whois
+            from .net.transport_security import Foreign
+            from .net.transport_security import Refused as RefusedHandler
+
+            edge, base = self._edge(), self._base
+            edge.tailscale = Whois()
+            front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
+            self._rules = [
+                front,
+                *standalone_routes(base, edge),
+                *frame_routes(base, edge, mounted=False),
+                *media_routes(base, edge, mounted=False),
+                *last_routes(edge, base),
+            ]
+        return self._rules
+
+    def _current_policy(self) -> Policy:
+        from .net.transport_security import Policy
+
+        config = self._live()
+        if self._policy is None or self._policy.config is not config:
+            self._policy = Policy(config, self._scheme, self._on.reachable, self._on.exposed)
+        return self._policy
+
+
+def base_path(config: Config) -> str:
+    """``gateway.controlUi.basePath`` with a slash at both ends."""
+    path = config["gateway.controlUi.basePath"].strip("/")
+    return f"/{path}/" if path else "/"
+
+
+def _check(config: Config, *, exposed: bool) -> None:
+    from ..gateway.access.passwords import check_secret
+
+    if exposed and os.geteuid() == 0:
+        raise Refused(t(environment_language(), "start.rootExposed"))
+    check_secret(config, exposed=exposed)

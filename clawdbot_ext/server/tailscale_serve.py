@@ -1,0 +1,72 @@
+"""A gateway's life in Tailscale: offered when it answers, known to the user's programs by its address, taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..config import Config
+from ..runtime import server_info
+from ..runtime.gateway_lock import GatewayLock
+from .net.tailscale import Offer, TailscaleError
+
+log = logging.getLogger(__name__)
+
+TAKE_BACK_S = 5.0
+"""A stop waits for Tailscale no longer than this."""
+
+Told = Callable[..., None]
+"""Takes a text's key of the area ``server`` and its facts."""
+
+
+class Offering:
+    """``gateway.tailscale`` for one gateway. The start does not wait for it, and the gateway runs without it."""
+
+    def __init__(self, config: Config, port: int, *, tls: bool, told: Told):
+        mode = config["gateway.tailscale.mode"]
+        self._config, self._told = config, told
+        self._path = config["gateway.controlUi.basePath"].strip("/")
+        self._offer = None if mode == "off" else Offer.of(mode, port, tls=tls)
+        self._task: asyncio.Task[None] | None = None
+        self._name: str | None = None
+        """The machine's in the tailnet, once the gateway is offered there."""
+
+    def begin(self, lock: GatewayLock) -> None:
+        """Offer it, and publish the address beside the one on this machine. The lock is held, and published."""
+        if self._offer is not None:
+            self._task = asyncio.get_running_loop().create_task(self._begin(self._offer, lock), name="tailscale")
+
+    async def _begin(self, offer: Offer, lock: GatewayLock) -> None:
+        try:
+            self._name = await offer.make()
+        except (TailscaleError, OSError) as exc:
+            self._told_of(exc)
+            return
+        url = f"https://{self._name}/" + (f"{self._path}/" if self._path else "")
+        info = server_info.read_info(self._config)
+        if info is not None:
+            lock.publish(replace(info, tailscale_url=url))
+        self._told(f"tailscale.{offer.mode}", url=url)
+
+    def _told_of(self, exc: Exception) -> None:
+        if isinstance(exc, TailscaleError):
+            self._told(exc.key, **exc.facts)
+        else:
+            self._told("tailscale.failed", command="-", problem=exc)
+
+    async def end(self, *, restarts: bool = False) -> None:
+        """Take it back as ``gateway.tailscale.resetOnExit`` says; not for a restart, which offers the same again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        name, self._name = self._name, None
+        if self._offer is None or name is None or restarts or not self._config["gateway.tailscale.resetOnExit"]:
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            try:
+                await asyncio.wait_for(self._offer.take_back(name), TAKE_BACK_S)
+            except (TailscaleError, OSError) as exc:
+                log.warning("the gateway is still offered by Tailscale: %s", exc)

@@ -1,0 +1,500 @@
+/**
+ * `<clawdbot-composer>`: the message field with its buttons, and around it what waits, what is attached and what can be
+ * completed. The field and sending are here; the rest is a chunk of its own (`composer-parts.ts`).
+ *
+ * The field's text belongs to the person: it is written only when the session changes, after a send, and on request,
+ * and never while a syllable is being composed.
+ */
+import { html, nothing } from "lit";
+import type { PropertyValues, TemplateResult } from "lit";
+
+import { messageOf } from "../../state/commands.js";
+import { randomKey } from "../../state/controller.js";
+import { EnterRule, isComposingKey } from "../../input/ime.js";
+import type { Command, Queued } from "../../protocol/types.js";
+import type { ContextSource } from "../../state/host.js";
+import { waitingIn } from "../../state/state.js";
+import type { View } from "../../state/state.js";
+import type { Item } from "../../state/uploads.js";
+import { Writing } from "../../state/editing.js";
+import { loadElement } from "../base/lazy.js";
+
+import type { ComposerActions } from "./composer-actions.js";
+import type { Choice } from "./completion-menu.js";
+import { dialogs, fit, hint, notices, tools } from "./toolbar.js";
+import type { Ui } from "../base/ui-context.js";
+import { LightElement } from "../base/light-element.js";
+
+/** Browsers without `field-sizing` need the height set by hand. */
+const SIZES_ITSELF = typeof CSS !== "undefined" && CSS.supports("field-sizing", "content");
+const TOUCH = "(pointer: coarse) and (hover: none)";
+
+export class ClawdbotComposer extends LightElement {
+  static override properties = {
+    view: { attribute: false },
+    ui: { attribute: false },
+    commands: { attribute: false },
+    online: { type: Boolean },
+    contexts: { attribute: false },
+    text: { state: true },
+    menu: { state: true },
+    actions: { state: true },
+    holding: { state: true },
+    saving: { state: true },
+    problem: { state: true },
+    spoken: { state: true },
+    withContexts: { state: true },
+  };
+
+  declare view: View;
+  declare ui: Ui;
+  declare commands: Command[];
+  declare online: boolean;
+  /** What of the page around can go along. */
+  declare contexts: readonly ContextSource[];
+  /** A copy of the field's text, for what depends on it. */
+  declare private text: string;
+  declare private menu: { open: boolean; active: string | null };
+  /** What came with the lazy chunk; `null` until it is here. */
+  declare private actions: ComposerActions | null;
+  /** The message goes as soon as its files are there. */
+  declare private holding: boolean;
+  /** An edit is on its way. */
+  declare private saving: boolean;
+  /** Why the message does not go. */
+  declare private problem: string;
+  /** While listening: what is being said. */
+  declare spoken: string | null;
+  /** The home gave something for a message, whatever else it has to give. */
+  declare private withContexts: boolean;
+
+  onSend: () => void = () => undefined;
+
+  private readonly rule = new EnterRule(
+    () => this.submit(),
+    () => this.ui.prefs.hangulSends,
+  );
+  writing!: Writing;
+  /** A syllable is being composed: the field is the input method's. */
+  composing = false;
+  /** The draft on show changed while a syllable was being composed. */
+  private outdated = false;
+  /** Another controller: no draft of it is on show yet. */
+  private fresh = true;
+  private loading: Promise<ComposerActions | null> | undefined;
+
+  constructor() {
+    super();
+    this.text = "";
+    this.contexts = [];
+    this.menu = { open: false, active: null };
+    this.actions = null;
+    this.holding = false;
+    this.saving = false;
+    this.problem = "";
+    this.spoken = null;
+    this.withContexts = false;
+  }
+
+  // -- life ---------------------------------------------------------------------------------------------------------
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.actions?.watch();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.actions?.leave();
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("ui") || changed.get("ui")?.controller === this.ui.controller) return;
+    this.writing = new Writing(this.ui.controller.drafts, randomKey);
+    this.fresh = true;
+  }
+
+  protected override firstUpdated(): void {
+    this.takeFocus();
+    // Safari has no idle callback.
+    if ("requestIdleCallback" in window) requestIdleCallback(() => void this.load(), { timeout: 1_000 });
+    else setTimeout(() => void this.load(), 200);
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (changed.has("contexts") && this.contexts.length > 0) void loadElement("clawdbot-contexts");
+    const before = changed.get("view");
+    const other = changed.has("view") && before?.key !== this.view.key;
+    if (other || this.fresh) {
+      this.fresh = false;
+      this.loadDraft();
+      if (before && other) this.takeFocus(true);
+    } else if (changed.has("view") && this.text !== "" && this.acknowledged()) {
+      this.writing.letGo();
+      this.write("");
+    }
+  }
+
+  /** What is in the lazy chunk; `null` when it cannot be had. The next call tries again. */
+  private load(): Promise<ComposerActions | null> {
+    this.loading ??= import("./lazy.js").then(
+      ({ createComposerActions }) => {
+        this.actions = createComposerActions(this);
+        if (this.isConnected) this.actions.watch();
+        this.look(); // at what was written before
+        return this.actions;
+      },
+      () => {
+        this.loading = undefined;
+        return null;
+      },
+    );
+    return this.loading;
+  }
+
+  /** Do something that needs the chunk, or say that it cannot be had. */
+  async at(act: (actions: ComposerActions) => unknown): Promise<void> {
+    const actions = await this.load();
+    if (actions) await act(actions);
+    else this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+  }
+
+  // -- for the element around ---------------------------------------------------------------------------------------
+  /** Put the cursor into the field. */
+  override focus(): void {
+    this.field()?.focus();
+  }
+
+  /**
+   * Take the focus if nothing else has it and no touch keyboard would come up. After a switch of the session it may be
+   * taken from the button that did it.
+   */
+  takeFocus(switched = false): void {
+    if (matchMedia(TOUCH).matches || (this.ui.mode === "panel" && !switched)) return;
+    const active = (this.getRootNode() as Document | ShadowRoot).activeElement;
+    const nobody = this.ui.mode === "page" && !active && document.activeElement === document.body;
+    if (nobody || (switched && active?.matches("button, a") && !active.closest("dialog"))) this.focus();
+  }
+
+  /** Replace the text, cursor at its end. */
+  write(text: string): void {
+    const field = this.field();
+    if (!field || this.composing) return;
+    field.value = text;
+    field.setSelectionRange(text.length, text.length);
+    this.edited();
+  }
+
+  /** The draft on show was changed by somebody else: a send came back. */
+  reload(): void {
+    this.loadDraft();
+  }
+
+  /** Edit a message of ours. */
+  edit(messageId: string): void {
+    const message = this.view.messages.find((each) => each.id === messageId);
+    if (message) void this.at((actions) => actions.edit(message));
+  }
+
+  // -- drafts -------------------------------------------------------------------------------------------------------
+  private loadDraft(): void {
+    this.rule.cancel();
+    this.holding = false;
+    this.problem = "";
+    this.outdated = this.composing;
+    if (this.composing) return;
+    this.writing.open(this.view.key);
+    const { draft } = this.writing;
+    const underway = this.view.pending.some((pending) => pending.runId === draft.sendKey);
+    this.write(underway ? "" : draft.text);
+    if (!underway && draft.attachments?.length) void this.at((actions) => actions.files());
+    this.requestUpdate();
+  }
+
+  /** Has the history shown that what still stands here was sent before a reload? */
+  private acknowledged(): boolean {
+    const { sendKey } = this.writing.draft;
+    return sendKey !== undefined && this.view.messages.some((message) => message.runId === sendKey);
+  }
+
+  /** The field's text changed. */
+  edited(): void {
+    const field = this.field();
+    if (!field || this.outdated) return;
+    // Who goes on writing does not want the half of it to go.
+    if (field.value !== this.text) this.holding = false;
+    this.text = field.value;
+    this.problem = "";
+    this.writing.save(this.text);
+    this.look();
+    if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
+  }
+
+  /** Something about the files of a draft changed. */
+  filesMoved(key: string): void {
+    if (key !== this.writing.key) {
+      this.writing.saveFiles(key);
+      return;
+    }
+    this.problem = "";
+    if (!this.outdated) this.writing.save(this.text);
+    this.requestUpdate();
+    if (this.holding && !this.writing.files?.busy) this.submit();
+  }
+
+  // -- sending ------------------------------------------------------------------------------------------------------
+  /** Is there nothing to send? */
+  get blank(): boolean {
+    return this.text.trim() === "" && !this.writing.files?.items.length;
+  }
+
+  private submit(): void {
+    const field = this.field();
+    if (!field || this.composing || this.saving || !this.online || this.blank) return;
+    const { files, editing } = this.writing;
+    const text = messageOf(field.value);
+    if (!editing && this.command(text)) return;
+    this.problem = this.actions?.blocked() ?? "";
+    this.holding = this.problem === "" && files?.busy === true;
+    if (this.problem !== "" || this.holding) return;
+    const chips = editing ? null : this.querySelector("clawdbot-contexts");
+    if (chips?.unread) return void this.readContexts(chips);
+    const attached = [...(files?.attached ?? []), ...(chips?.take() ?? [])];
+    if (editing) return void this.replace(editing.messageId, editing.sendKey, text);
+    this.actions?.remember(text);
+    this.ui.controller.send(text, attached);
+    this.writing.letGo();
+    this.write("");
+    this.onSend();
+  }
+
+  /** A command takes nothing along: what is attached, and what is switched on, waits. True if it was one. */
+  private command(text: string): boolean {
+    if (!this.ui.controller.isCommand(text)) return false;
+    const chips = this.querySelector("clawdbot-contexts");
+    const names = [...(this.writing.files?.items ?? []).map(({ name }) => name), ...(chips?.names ?? [])];
+    this.actions?.remember(text);
+    this.ui.controller.send(text);
+    this.write("");
+    if (names.length > 0) this.ui.toast({ text: this.ui.t("contexts.command", { names: names.join(", ") }) });
+    this.onSend();
+    return true;
+  }
+
+  private async readContexts(chips: HTMLElementTagNameMap["clawdbot-contexts"]): Promise<void> {
+    this.holding = true;
+    const problem = await chips.read();
+    const wanted = this.stillHolding();
+    this.holding = false;
+    this.problem = problem;
+    if (wanted && problem === "") this.submit();
+    else chips.forget();
+  }
+
+  /** Esc and a press of the button end the wait. */
+  private stillHolding(): boolean {
+    return this.holding;
+  }
+
+  /** Put a text of the page around into the field, and send it if nothing was being written. */
+  async compose(text: string, send: boolean, contexts: readonly ContextSource[]): Promise<void> {
+    const { blank } = this;
+    this.write(blank ? text : `${this.text}\n\n${text}`.trim());
+    this.focus();
+    if (contexts.length > 0) (await this.switches())?.only(contexts);
+    if (send && blank) this.submit();
+  }
+
+  /** What switches what goes along, fetched if it is not here; `null` when it cannot be had, which is told. */
+  async switches(): Promise<HTMLElementTagNameMap["clawdbot-contexts"] | null> {
+    this.withContexts = await loadElement("clawdbot-contexts");
+    if (!this.withContexts) this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+    await this.updateComplete;
+    return this.querySelector("clawdbot-contexts");
+  }
+
+  /** Send by a button: it ends what is being composed, which some engines do not do by themselves. */
+  private pressed(event: Event): void {
+    event.preventDefault();
+    if (this.holding) {
+      this.holding = false;
+      return;
+    }
+    if (this.composing) this.field()?.blur();
+    setTimeout(() => {
+      this.submit();
+      if (!matchMedia(TOUCH).matches) this.focus();
+    }, 0);
+  }
+
+  /** The edit stays in the field until the gateway has it. */
+  private async replace(messageId: string, sendKey: string, text: string): Promise<void> {
+    const { ui, view, writing } = this;
+    this.saving = true;
+    const done = await ui.attempt(ui.controller.edit(view.key, messageId, text, writing.attached, sendKey));
+    this.saving = false;
+    if (!done || writing.editing?.messageId !== messageId) return;
+    this.endEdit();
+    this.onSend();
+  }
+
+  private endEdit(): void {
+    this.writing.endEdit();
+    this.loadDraft();
+    this.focus();
+  }
+
+  private stop(): void {
+    void this.ui.attempt(this.ui.controller.abort());
+    this.focus();
+  }
+
+  // -- keys ---------------------------------------------------------------------------------------------------------
+  private keydown(event: KeyboardEvent): void {
+    const composing = isComposingKey(event);
+    if (!composing && (this.list?.key(event) || this.ownKey(event))) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    const enterSends = this.enterSends() || event.ctrlKey || event.metaKey;
+    if (enterSends && this.rule.keydown(event, this.ui.prefs.sendKey)) event.preventDefault();
+  }
+
+  /** On a touch keyboard Enter is a line break: there is no Shift to make one with. */
+  private enterSends(): boolean {
+    return this.ui.prefs.sendKey === "enter" && !matchMedia(TOUCH).matches;
+  }
+
+  private ownKey(event: KeyboardEvent): boolean {
+    if (event.key.toLowerCase() === "e" && event.shiftKey && (event.ctrlKey || event.metaKey)) {
+      void this.at((actions) => actions.expand());
+      return true;
+    }
+    if (event.key === "Escape") return this.escape();
+    const plain = !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (!plain || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return false;
+    return this.actions?.arrow(event.key) ?? false;
+  }
+
+  /** Esc leaves one thing at a time: listening, the wait for files, the edit. */
+  private escape(): boolean {
+    if (this.actions?.stopListening()) return true;
+    if (this.holding) this.holding = false;
+    else if (this.writing.editing) this.endEdit();
+    else return false;
+    return true;
+  }
+
+  /** Tell the menu where the cursor is. */
+  private look(): void {
+    const field = this.field();
+    if (field) this.list?.typed(field.value, field.selectionStart);
+  }
+
+  // -- drawing ------------------------------------------------------------------------------------------------------
+  protected override render(): TemplateResult {
+    const { ui, menu, view } = this;
+    const { t } = ui;
+    const placeholder = this.online ? t("composer.placeholder") : t("composer.placeholderOffline");
+    return html`
+      <clawdbot-composer-menu
+        .ui=${ui}
+        .commands=${this.commands}
+        .onChoose=${(choice: Choice) => this.actions?.choose(choice)}
+        .onState=${(state: { open: boolean; active: string | null }) => (this.menu = state)}
+      ></clawdbot-composer-menu>
+      <clawdbot-queue
+        .ui=${ui}
+        .sessionKey=${view.key}
+        .waiting=${waitingIn(view)}
+        .onTakeBack=${(queued: Queued) => {
+          if (this.blank) this.write(queued.text);
+        }}
+        .onDone=${() => this.focus()}
+      ></clawdbot-queue>
+      ${notices(ui, {
+        editing: this.writing.editing !== null,
+        problem: this.problem,
+        holding: this.holding,
+        spoken: this.spoken,
+        cancelEdit: () => this.endEdit(),
+      })}
+      ${
+        this.contexts.length > 0 || this.withContexts
+          ? html`<clawdbot-contexts .ui=${ui} .sources=${this.contexts}></clawdbot-contexts>`
+          : nothing
+      }
+      <form class="composer" @submit=${this.pressed}>
+        <clawdbot-attachments
+          .ui=${ui}
+          .uploads=${this.writing.files}
+          .items=${this.writing.files?.items ?? []}
+          .onInsert=${(item: Item) => void this.actions?.insertPasted(item)}
+        ></clawdbot-attachments>
+        <textarea
+          id="composer"
+          rows="1"
+          aria-label=${t("composer.label")}
+          aria-describedby="composer-hint"
+          aria-autocomplete="list"
+          aria-controls=${menu.open ? "commands" : nothing}
+          aria-activedescendant=${menu.active ?? nothing}
+          placeholder=${placeholder}
+          enterkeyhint=${this.enterSends() ? "send" : "enter"}
+          autocomplete="off"
+          @input=${this.edited}
+          @paste=${(event: ClipboardEvent) => this.actions?.paste(event)}
+          @click=${this.look}
+          @keyup=${this.look}
+          @keydown=${this.keydown}
+          @compositionstart=${() => (this.composing = true)}
+          @compositionupdate=${(event: CompositionEvent) => this.rule.compositionUpdate(event.data)}
+          @compositionend=${() => {
+            this.composing = false;
+            this.rule.compositionEnd();
+            if (this.outdated) this.loadDraft();
+          }}
+          @blur=${() => {
+            this.composing = false;
+            this.rule.cancel();
+          }}
+        ></textarea>
+        ${tools(ui, {
+          text: this.text,
+          listening: this.spoken !== null,
+          busy: view.live !== null,
+          blank: this.blank,
+          online: this.online,
+          waits: this.holding || this.saving,
+          editing: this.writing.editing !== null,
+          stop: () => this.stop(),
+          attach: (files) => void this.at((actions) => actions.attach(files)),
+          mention: () => void this.at((actions) => actions.begin("@")),
+          command: () => void this.at((actions) => actions.begin("/")),
+          expand: () => void this.at((actions) => actions.expand()),
+          dictate: () => void this.at((actions) => actions.dictate()),
+        })}
+      </form>
+      <p class="hint" id="composer-hint">${hint(ui, this.online, this.enterSends())}</p>
+      ${dialogs(ui, this.online, {
+        insert: (text) => this.actions?.insert(text),
+        promptsChanged: () => this.list?.forgetPrompts(),
+        write: (text) => this.write(text),
+        submit: () => this.submit(),
+        closed: (caret) => {
+          this.focus();
+          if (caret !== undefined) this.field()?.setSelectionRange(caret, caret);
+        },
+      })}
+    `;
+  }
+
+  /** The menu, once it is more than an empty element. */
+  private get list(): HTMLElementTagNameMap["clawdbot-composer-menu"] | null {
+    return this.actions && this.querySelector("clawdbot-composer-menu");
+  }
+
+  field(): HTMLTextAreaElement | null {
+    return this.querySelector("#composer");
+  }
+}

@@ -1,0 +1,186 @@
+"""PDF and Office documents as the model gets them."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import pypdf
+import pypdfium2
+import pytest
+from PIL import Image
+
+from clawdbot_ext.agent.media import api
+from tests.agent.media.conftest import BLIND, PAGES, codes, pictures, told
+from tests.support import files
+
+LONG = files.pdf([f"Chapter {number}: words" for number in range(1, 301)])
+
+
+def document(understood: api.Understood) -> api.DocumentBlock:
+    return next(block for block in understood.blocks if isinstance(block, api.DocumentBlock))
+
+
+def page_text(data: bytes, number: int = 0) -> str:
+    return pypdfium2.PdfDocument(data)[number].get_textpage().get_text_bounded()
+
+
+def locked(password: str, algorithm: str = "RC4-128") -> bytes:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(files.pdf(["Secret plan"])))
+    writer.encrypt(user_password=password, owner_password="owner", algorithm=algorithm)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+# -- PDF --------------------------------------------------------------------------------------------------------------
+def test_a_pdf_goes_as_it_is_to_a_model_that_reads_pdfs(read) -> None:
+    data = files.pdf(["Revenue rose", "Costs fell"])
+    understood = read(data, "report.pdf")
+    assert document(understood) == api.DocumentBlock(data, "application/pdf", "report.pdf", 2, 1)
+    assert codes(understood) == [] and understood.facts.pages == 2
+    assert understood.tokens >= 2 * 1500
+
+
+def test_of_a_long_pdf_the_first_pages_go_and_the_user_is_told_how_to_get_others(read) -> None:
+    understood = read(LONG, "book.pdf")
+    part = document(understood)
+    assert part.first == 1 and 10 < part.pages < 100
+    assert len(pypdfium2.PdfDocument(part.data)) == part.pages
+    assert f"Pages 1 to {part.pages} of a PDF document of 300 pages" in told(understood)
+    note = understood.notes[0]
+    assert (note.code, note.facts["last"], note.facts["next"]) == ("pages", part.pages, part.pages + 1)
+
+
+@pytest.mark.parametrize("question", ["What is on pages 120 to 130?", "120~130쪽을 요약해 줘", "see pp. 120–130"])
+def test_the_pages_that_a_question_names_are_the_ones_that_go(read, question: str) -> None:
+    understood = read(LONG, "book.pdf", pages=api.pages_asked(question))
+    part = document(understood)
+    assert (part.first, part.pages) == (120, 11)
+    assert "Chapter 120" in page_text(part.data) and "Chapter 130" in page_text(part.data, 10)
+
+
+def test_questions_without_pages_name_none() -> None:
+    assert [api.pages_asked(text) for text in ("summarise", "in 2024-2025 sales", "page 9 to 3")] == [None, None, None]
+    assert api.pages_asked("page 7, please") == (7, 7)
+
+
+def test_pages_that_are_not_there_are_said_to_be_missing(read) -> None:
+    with pytest.raises(api.MediaError) as refused:
+        read(files.pdf(["a"]), "a.pdf", pages=(5, 6))
+    assert (refused.value.media_code, refused.value.facts["pages"]) == ("MEDIA_NO_PAGES", 1)
+
+
+def test_a_model_that_takes_no_pdf_gets_text_and_pictures_of_the_pages(read) -> None:
+    understood = read(files.pdf(["Revenue rose", None]), "a.pdf", sight=PAGES)
+    text = told(understood)
+    assert "[page 1]\nRevenue rose" in text and "[page 2]\n(no text)" in text
+    assert [picture.label for picture in pictures(understood)] == ["page 1", "page 2"]
+    assert codes(understood) == ["as_pages"]
+    page = Image.open(io.BytesIO(pictures(understood)[1].data)).convert("L")
+    assert page.getextrema() == (0, 255)
+
+
+def test_a_model_without_eyes_gets_the_text(read) -> None:
+    understood = read(files.pdf(["Revenue rose"]), "a.pdf", sight=BLIND)
+    assert pictures(understood) == [] and "Revenue rose" in told(understood) and codes(understood) == ["as_text"]
+
+
+def test_a_scan_is_called_one_and_goes_as_pictures(read, probe) -> None:
+    scan = files.encoded(Image.new("RGB", (600, 800), "white"), "PDF")
+    assert [note.code for note in probe(scan, "scan.pdf").notes] == ["scanned"]
+    assert codes(read(scan, "scan.pdf")) == ["scanned"]
+    assert codes(read(scan, "scan.pdf", sight=PAGES)) == ["scanned", "as_pages"]
+    assert "scanned_blind" in codes(read(scan, "scan.pdf", sight=BLIND))
+
+
+def test_the_mode_and_number_of_pages_are_settings(read) -> None:
+    understood = read(LONG, "a.pdf", settings=api.MediaSettings(pdf_mode="text", pdf_max_pages=3))
+    assert "Chapter 3" in told(understood) and "Chapter 4" not in told(understood)
+    assert pictures(understood) == [] and understood.notes[0].facts["last"] == 3
+
+
+def test_the_text_of_a_long_pdf_stays_within_the_budget(read) -> None:
+    sight = msgspec.structs.replace(BLIND, tokens=600)
+    understood = read(LONG, "a.pdf", sight=sight)
+    assert understood.tokens < 900 and understood.notes[0].code == "pages"
+
+
+def test_a_pdf_with_a_password_says_so(probe) -> None:
+    for algorithm in ("RC4-128", "AES-256"):
+        with pytest.raises(api.MediaError) as refused:
+            probe(locked("geheim", algorithm), "a.pdf")
+        assert refused.value.media_code == "MEDIA_ENCRYPTED"
+    assert "password" in refused.value.hint_in("en")
+
+
+def test_a_pdf_that_opens_without_its_password_goes_unlocked(read) -> None:
+    """Claude's API refuses every encrypted PDF, also those that any reader opens."""
+    part = document(read(locked(""), "a.pdf"))
+    assert b"/Encrypt" not in part.data and "Secret plan" in page_text(part.data)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (files.pdf(["a", "b"])[:300], "MEDIA_TRUNCATED"),
+        (b"%PDF-1.7\n" + b"rubbish " * 99 + b"\n%%EOF", "MEDIA_CORRUPT"),
+        (files.pdf([]), "MEDIA_NO_PAGES"),
+    ],
+    ids=["cut", "rubbish", "no pages"],
+)
+def test_a_damaged_pdf_says_what_is_wrong(probe, content: bytes, code: str) -> None:
+    with pytest.raises(api.MediaError) as refused:
+        probe(content, "a.pdf")
+    assert refused.value.media_code == code
+
+
+def test_a_page_as_large_as_a_house_is_no_larger_a_picture(read) -> None:
+    sent = pictures(read(files.pdf(["a"], size=(14_400, 14_400)), "a.pdf", sight=PAGES))[0]
+    assert max(sent.width, sent.height) <= 1568
+
+
+# -- Office -----------------------------------------------------------------------------------------------------------
+def test_a_word_document_goes_as_markdown(read) -> None:
+    understood = read(files.office(files.WORD), "minutes.docx")
+    assert "ship on Friday" in told(understood) and codes(understood) == ["office"]
+
+
+def test_a_workbook_goes_as_tables(read) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["city", "people"], ["서울", 9_400_000], ["부산", 3_300_000]):
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    assert "| 서울 | 9400000 |" in told(read(out.getvalue(), "cities.xlsx"))
+
+
+def test_slides_go_as_their_text(read) -> None:
+    import pptx
+
+    slides = pptx.Presentation()
+    slides.slides.add_slide(slides.slide_layouts[5]).shapes.title.text = "Roadmap 2027"
+    out = io.BytesIO()
+    slides.save(out)
+    assert "Roadmap 2027" in told(read(out.getvalue(), "talk.pptx"))
+
+
+def test_entities_that_would_grow_without_end_are_not_read(read) -> None:
+    laughs = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+    xml = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]><x>&l9;</x>'
+    bomb = {**files.WORD, "word/document.xml": xml}
+    with pytest.raises(api.MediaError) as refused:
+        read(files.office(bomb), "a.docx")
+    assert (refused.value.media_code, refused.value.variant) == ("MEDIA_BOMB", "xml")
+
+
+def test_an_empty_document_says_so(read) -> None:
+    empty = {
+        **files.WORD,
+        "word/document.xml": files.WORD["word/document.xml"].replace("Minutes of the meeting: ship on Friday", ""),
+    }
+    with pytest.raises(api.MediaError) as refused:
+        read(files.office(empty), "a.docx")
+    assert refused.value.media_code == "MEDIA_EMPTY"

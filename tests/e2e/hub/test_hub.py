@@ -1,0 +1,208 @@
+"""On a JupyterHub: the mount of each user's own server, with the Hub's login, and nothing besides."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+
+from clawdbot_ext.gateway.access.identity import GUEST_SCOPES
+from clawdbot_ext.protocol.schema import OPERATOR_SCOPES
+from tests.support.hub import ADMIN_TOKEN, Hub, cookie_of, cookies_for
+from tests.support.server import ROOT
+from tests.support.wire import WireError, opened, run, text_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # starting a Hub and two servers takes its time
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    hub = Hub(tmp_path_factory.mktemp("hub"))
+    try:
+        hub.start(["ann", "bob"])
+        yield hub
+    finally:
+        hub.stop()
+
+
+@pytest.fixture(scope="module")
+def browsers(hub):
+    return {user: hub.log_in(user) for user in ("ann", "bob")}
+
+
+def socket_of(hub, user, browser, **more):
+    path = f"/user/{user}/clawdbot/ws"
+    headers = {"Cookie": cookies_for(browser, path), "Origin": hub.url, **more}
+    return opened(hub.url.replace("http", "ws", 1) + path, additional_headers=headers)
+
+
+def test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessions(hub, browsers):
+    async def main():
+        for user in ("ann", "bob"):
+            async with socket_of(hub, user, browsers[user]) as wire:
+                hello = await wire.handshake()
+                assert (hello["user"]["name"], hello["user"]["via"]) == (user, "jupyter")
+                assert str(hub.folder / "home" / user) in hello["snapshot"]["stateDir"]
+                await wire.ask(f"[[text=for {user} alone]]")
+        async with socket_of(hub, "ann", browsers["ann"]) as wire:
+            await wire.handshake()
+            said = [
+                text_of(message) for message in (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
+            ]
+            assert said[-1] == "for ann alone" and not [text for text in said if "bob" in text]
+
+    run(main())
+    page = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10)
+    assert page.status_code == 200 and "<title>Clawdbot" in page.text
+    name = page.text.partition("./assets/")[2].partition('"')[0]
+    assert browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/assets/{name}", timeout=10).status_code == 200
+    session = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/auth/session", timeout=10).json()
+    assert (session["user"], session["mount"]) == ("ann", "jupyter")
+
+
+def test_s17_whom_the_hub_lets_into_a_users_server_is_no_owner_there(hub, browsers):
+    """The server's own user may do everything; whoever else has the Hub's permission chats."""
+
+    async def main():
+        async with socket_of(hub, "ann", browsers["ann"]) as wire:
+            assert set((await wire.handshake(scopes=None))["user"]["scopes"]) == set(OPERATOR_SCOPES)
+        url = hub.url.replace("http", "ws", 1) + "/user/ann/clawdbot/ws"
+        for forged in ({}, {"X-Clawdbot-User": "ann", "X-Clawdbot-Scopes": "operator.admin"}):
+            shown = {"Authorization": f"token {ADMIN_TOKEN}", "Origin": hub.url, **forged}
+            async with opened(url, additional_headers=shown) as wire:
+                user = (await wire.handshake(scopes=list(OPERATOR_SCOPES)))["user"]
+                assert user["name"] != "ann" and set(user["scopes"]) == GUEST_SCOPES
+                with pytest.raises(WireError) as refused:
+                    await wire.call("config.get")
+                assert refused.value.details["reason"] == "MISSING_SCOPE"
+
+    run(main())
+
+
+def test_nobody_else_comes_in(hub, browsers):
+    async def refused(user, browser, **more):
+        with pytest.raises(InvalidStatus) as answer:
+            async with socket_of(hub, user, browser, **more):
+                pass
+        return answer.value.response.status_code
+
+    async def main():
+        assert await refused("ann", browsers["bob"]) == 403
+        assert await refused("ann", requests.Session()) == 403
+        assert await refused("ann", browsers["ann"], Origin="http://evil.example") == 403
+
+    run(main())
+    assert browsers["bob"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10).status_code in (403, 404)
+    stranger = requests.get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10, allow_redirects=False)
+    assert stranger.status_code == 302 and "/hub/" in stranger.headers["Location"]
+
+
+def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
+    """Ann's ids at Bob's gateway are answered as ids that nobody has; at Ann's, Bob gets nothing at all."""
+    ann, bob = browsers["ann"], browsers["bob"]
+    origin = {"Origin": hub.url}
+
+    def at(user, path):
+        return f"{hub.url}/user/{user}/clawdbot/{path}"
+
+    forged = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n", timeout=10, headers=origin)
+    assert forged.status_code == 403  # as a page of Bob's server in Ann's browser would send it: their origin is one
+    ann.headers["X-XSRFToken"] = cookie_of(ann, "_xsrf", "/user/ann/")
+    bob.headers["X-XSRFToken"] = cookie_of(bob, "_xsrf", "/user/bob/")
+    made = ann.post(
+        at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=10, headers={**origin, "Content-Type": "text/csv"}
+    )
+    assert made.status_code == 201, made.text
+    id_ = made.json()["mediaId"]
+    nobodys = "A" * len(id_)
+    assert ann.get(at("ann", f"media/{id_}"), timeout=10).status_code == 200
+    for path in ("media/{}", "media/{}/thumbnail", "media/{}.0"):
+        for method in ("GET", "HEAD", "POST", "DELETE", "PUT"):
+            theirs, none = (
+                bob.request(method, at("bob", path.format(each)), headers=origin, timeout=10) for each in (id_, nobodys)
+            )
+            assert theirs.status_code == none.status_code in (403, 404, 405), (method, path)
+            assert theirs.text.replace(id_, "") == none.text.replace(nobodys, ""), (method, path)
+            refused = bob.request(
+                method, at("ann", path.format(id_)), headers=origin, timeout=10, allow_redirects=False
+            )
+            assert refused.status_code in (302, 401, 403, 404, 405) and b"1,2" not in refused.content, (method, path)
+
+    async def main():
+        async with socket_of(hub, "ann", ann) as hers, socket_of(hub, "bob", bob) as his:
+            await hers.handshake()
+            await his.handshake()
+            run_id, _ = await hers.send("[[text=private]]", key="diary")
+            await hers.end(run_id)
+            message = (await hers.call("chat.history", {"sessionKey": "diary"}))["messages"][-1]["id"]
+            for method, field, known in (
+                ("chat.delete", "messageId", message),
+                ("chat.branch", "messageId", message),
+                ("media.saw", "mediaId", id_),
+                ("agent.wait", "runId", run_id),
+                ("exec.approval.resolve", "id", run_id),
+            ):
+                extra = {
+                    "chat.delete": {"sessionKey": "diary"},
+                    "chat.branch": {"sessionKey": "diary"},
+                    "agent.wait": {"timeoutMs": 1},
+                    "exec.approval.resolve": {"decision": "deny"},
+                }.get(method, {})
+                said = []
+                for value in (known, "no-such-id-anywhere"):
+                    try:
+                        answer = await his.call(method, {**extra, field: value})
+                        said.append({name: each for name, each in answer.items() if name != field})
+                    except WireError as exc:
+                        said.append((exc.code, exc.details.get("reason")))
+                assert said[0] == said[1], method
+            assert (await his.call("chat.history", {"sessionKey": "diary"}))["messages"] == []
+            assert not [frame for frame in his.events if frame["event"] == "chat"]
+
+    run(main())
+
+
+def test_there_is_no_second_port_and_no_login_of_ours(hub):
+    listening = {
+        connection.laddr.port
+        for process in psutil.process_iter(["environ"])
+        if str(hub.folder) in (process.info["environ"] or {}).get("HOME", "")
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening and hub.gateway_port not in listening
+    for path in ("auth/login", "auth/logout"):
+        assert requests.get(f"{hub.url}/user/ann/clawdbot/{path}", timeout=10, allow_redirects=False).status_code in (
+            302,
+            403,
+            404,
+        )
+
+
+def test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them(hub):
+    server = next(
+        process
+        for process in psutil.process_iter(["environ", "cmdline"])
+        if (process.info["environ"] or {}).get("JUPYTERHUB_USER") == "ann"
+        and "jupyterhub.singleuser" in (process.info["cmdline"] or [])
+    )
+    # with a state directory where no gateway is, as on another machine
+    given = {**server.info["environ"], "CLAWDBOT_STATE_DIR": str(Path(hub.folder, "elsewhere"))}
+
+    def ran(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=given, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "from a terminal" in ran("-m", "clawdbot_ext", "agent", "-m", "[[text=from a terminal]]")
+    assert ran("-m", "clawdbot_ext", "web", "--print").strip().endswith("/user/ann/clawdbot/chat")
+    program = "import json, clawdbot_ext\nwith clawdbot_ext.connect() as c: print(json.dumps(c.hello['user']))"
+    assert json.loads(ran("-c", program))["name"] == "ann"

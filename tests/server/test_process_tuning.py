@@ -1,0 +1,90 @@
+"""What a start costs, in our own process and in somebody's Jupyter server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.support.server import ROOT, clean_environment
+
+
+def python(tmp_path, code):
+    """Run ``code`` in a fresh interpreter; its JSON output."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=clean_environment(tmp_path),
+        timeout=30,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_loading_the_extension_adds_little_to_the_start_of_a_jupyter_server(tmp_path):
+    """50 ms on a quiet machine; the bound here leaves room for a busy one. What must not be loaded is exact."""
+    found = python(
+        tmp_path,
+        """if True:
+        import json, sys, time
+        import jupyter_server.serverapp
+        before, began = set(sys.modules), time.process_time()
+        import clawdbot_ext
+        points = clawdbot_ext._jupyter_server_extension_points()
+        took = time.process_time() - began
+        new = sorted(set(sys.modules) - before)
+        print(json.dumps({"took": took, "new": new, "names": [p["app"].name for p in points],
+                          "module": points[0]["module"]}))""",
+    )
+    assert found["took"] < 0.1 and found["names"] == ["clawdbot"] and found["module"] == "clawdbot_ext"
+    for heavy in (
+        "anthropic",
+        "sqlite3",
+        "msgspec",
+        "limits",
+        "clawdbot_ext.gateway",
+        "clawdbot_ext.server.process_tuning",
+    ):
+        assert not [name for name in found["new"] if name == heavy or name.startswith(f"{heavy}.")], heavy
+
+
+def test_somebodys_server_keeps_its_own_iri_checks_and_garbage_collection(tmp_path):
+    found = python(
+        tmp_path,
+        """if True:
+        import gc, json, sys
+        before = gc.get_threshold()
+        import jupyter_server.serverapp, clawdbot_ext
+        clawdbot_ext._jupyter_server_extension_points()
+        import clawdbot_ext.server.handlers.standalone, clawdbot_ext.server.context
+        print(json.dumps({"real": "rfc3987_syntax.syntax_helpers" in sys.modules, "gc": gc.isenabled(),
+                          "same": gc.get_threshold() == before}))""",
+    )
+    assert found == {"real": True, "gc": True, "same": True}
+
+
+def test_our_own_process_does_not_compile_the_iri_grammars_until_somebody_checks_one(tmp_path):
+    found = python(
+        tmp_path,
+        """if True:
+        import inspect, json, sys
+        from clawdbot_ext.server import process_tuning
+        process_tuning.prepare()
+        import jupyter_server.serverapp, jsonschema
+        inspect.getmodule(process_tuning.prepare)
+        late = "rfc3987_syntax.syntax_helpers" not in sys.modules
+        checker = jsonschema.FormatChecker(formats=["iri"])
+        verdicts = [checker.conforms("http://example.org/한", "iri"), checker.conforms("not an iri", "iri")]
+        print(json.dumps({"late": late, "verdicts": verdicts,
+                          "real": "rfc3987_syntax.syntax_helpers" in sys.modules}))""",
+    )
+    assert found == {"late": True, "verdicts": [True, False], "real": True}
+
+
+def test_an_idle_gateway_with_the_demo_has_loaded_neither_the_sdk_nor_the_limiter(standing_gateway):
+    loaded = set()
+    with open(f"/proc/{standing_gateway.pid}/maps") as maps:
+        loaded = {line.split()[-1] for line in maps if "site-packages" in line}
+    assert loaded and not [path for path in loaded if "pydantic" in path or "/jiter/" in path]

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from clawdbot_ext.gateway.sweeper import BREATH_S
-from clawdbot_ext.store.api import Place, Store
+from clawdbot_ext.store.api import BranchPoint, Store
 from clawdbot_ext.store.sqlite import open_store
 
 SESSIONS = 1_000
@@ -106,7 +106,7 @@ async def place(store: Store, run_id: str, message_id: str) -> None:
         options={},
         start=True,
         now=1,
-        place=Place(kind="edit", message_id=message_id),
+        place=BranchPoint(kind="edit", message_id=message_id),
     )
     await store.finish_run(run_id, state="aborted", message=None, result={}, now=1)
 

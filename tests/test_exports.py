@@ -30,6 +30,7 @@ PUBLIC = {
         "Event",
         "GatewayClient",
         "Notice",
+        "ReplyEnd",
         "ReplyFailed",
         "TimedOut",
         "Unreachable",

@@ -1,17 +1,29 @@
-"""The agent loop: ask the model, run the tools it calls, until it answers."""
+"""The agent loop: call the model, run the tools it calls, call it again, until it answers.
+
+Above sits the gateway, which is the loop's ``Desk``: it stores each step, asks people where a tool needs it, and tells
+clients. Below lie ``turn`` (one model call with its retries) and the tools. A tool call runs at most once: nothing here
+tries one again, and a call that a crash or a stop cut off is reported to the model as cut off.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from ..i18n import catalogue
 from .providers.base import Provider, Reply, TurnRequest
-from .tools import MAX_STEPS, Desk, _all, _call, _said, _t, result_block
+from .tools import Desk, ToolCall, ToolResult, result_block
 from .turn import Outcome, TurnEvent, run_turn
 
+MAX_STEPS = 50
+"""Rounds of tool calls in one reply: a model that goes round in circles must come to an end."""
 
-async def converse(
+_t = catalogue("agent")
+
+
+async def run_agent_loop(
     provider: Provider,
     request: TurnRequest,
     reply: Reply,
@@ -32,20 +44,42 @@ async def converse(
     for _ in range(MAX_STEPS):
         outcome = await asyncio.wait_for(run_turn(provider, request, reply, emit), limit_s)
         said = [block for block in reply.content if block.get("type") != "text" or block.get("text")]
-        calls = [_call(block, request.locale) for block in said if block.get("type") == "tool_use"]
+        calls = [_tool_call(block, request.locale) for block in said if block.get("type") == "tool_use"]
         if calls and outcome.stop_reason != "toolUse":  # cut off in the middle of them: they are not made
             reply.content = [block for block in reply.content if block.get("type") != "tool_use"]
             calls = []
         if not calls:
             return outcome
         await desk.begin(calls)
-        results = await _all([desk.carry_out(call) for call in calls])
+        results = await _gather([desk.carry_out(call) for call in calls])
         request = replace(
             request,
             messages=[
                 *request.messages,
-                {"role": "assistant", "content": [_said(block) for block in said]},
+                {"role": "assistant", "content": [_for_model(block) for block in said]},
                 {"role": "user", "content": [result_block(r.call_id, r.text, r.is_error) for r in results]},
             ],
         )
     return Outcome("done", "length", _t(request.locale, "notice.tool_steps", steps=MAX_STEPS))
+
+
+def _tool_call(block: Mapping[str, Any], locale: str) -> ToolCall:
+    """A ``tool_use`` block as a call; a block marked ``invalid`` gets the problem that the model is told."""
+    problem = _t(locale, "tool.arguments") if "invalid" in block else ""
+    return ToolCall(str(block["id"]), str(block["name"]), block["input"], problem)
+
+
+def _for_model(block: Mapping[str, Any]) -> dict[str, Any]:
+    """A block of the reply as it goes back to the model, without our own mark ``invalid``."""
+    return {name: value for name, value in block.items() if name != "invalid"}
+
+
+async def _gather(works: Sequence[Awaitable[ToolResult]]) -> list[ToolResult]:
+    """All results, in order; when one fails or the caller is cancelled, the others are stopped first."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,27 +1,19 @@
-"""Tools: what a model may call, and the loop of calling the model, then its tools, then the model again.
+"""Types of the tools that a model may call, and the interface through which the agent loop runs them.
 
-Above sits the gateway, which is the loop's ``Desk``: it stores each step, asks people where a tool needs it, and tells
-clients. Below lie ``turn`` (one model call with its retries) and the tools. A call is made at most once: nothing here
-tries one again, and what a crash or a stop cut off is told to the model as cut off.
+Above sits ``loop``, which calls the model and then its tools; the gateway implements ``Desk``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..i18n import catalogue
 from .providers.base import ToolSpec
 
-MAX_STEPS = 50
-"""How often one reply may call tools: a model that goes round in circles must come to an end."""
 OUTPUT_CHARS = 100_000
-"""How much of a tool's output is kept and sent; the rest is cut off, and the model is told."""
-
-_t = catalogue("agent")
+"""Characters of a tool's output that are kept and sent; the rest is cut off, and the model is told."""
 
 
 class ToolFailed(Exception):
@@ -103,23 +95,3 @@ def shorten(text: str) -> str:
         return text
     half = OUTPUT_CHARS // 2
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
-
-
-def _call(block: Mapping[str, Any], locale: str) -> ToolCall:
-    problem = _t(locale, "tool.arguments") if "invalid" in block else ""
-    return ToolCall(str(block["id"]), str(block["name"]), block["input"], problem)
-
-
-def _said(block: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in block.items() if name != "invalid"}
-
-
-async def _all(works: Sequence[Awaitable[ToolResult]]) -> list[ToolResult]:
-    """All results, in order; when one fails or the caller is cancelled, the others are stopped first."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)

@@ -21,7 +21,7 @@ from .printing import fail, note, print_json, say
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
-    from ..client.reply import End, Notice
+    from ..client.reply import Notice, ReplyEnd
 
 ABORT_TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
@@ -63,7 +63,7 @@ def command(
     text = _with_input(message, needed=not files)
     run_id = str(uuid.uuid4())
 
-    async def work(client: GatewayClient) -> tuple[End | None, str]:
+    async def work(client: GatewayClient) -> tuple[ReplyEnd | None, str]:
         printer = Printer(quiet=as_json)
         try:
             asking = _ask(client, text, files, session, thinking, run_id, printer)
@@ -137,13 +137,13 @@ async def _ask(
     thinking: str | None,
     run_id: str,
     printer: Printer,
-) -> End | None:
-    from ..client.reply import Chunk, End
+) -> ReplyEnd | None:
+    from ..client.reply import Chunk, ReplyEnd
 
     async for item in client.ask(
         text, session_key=session, thinking=thinking, run_id=run_id, patience_s=PATIENCE_S, attachments=files
     ):
-        if isinstance(item, End):
+        if isinstance(item, ReplyEnd):
             rest = item.text
             if not printer.text.startswith(rest):  # a command's answer, or what a lost connection kept from us
                 known = rest.startswith(printer.text)
@@ -199,13 +199,13 @@ async def _abort(client: GatewayClient, session: str, run_id: str) -> None:
         await client.request("chat.abort", {"sessionKey": session, "runId": run_id}, timeout_s=ABORT_TIMEOUT_S)
 
 
-def _exit_code(end: End | None) -> int:
+def _exit_code(end: ReplyEnd | None) -> int:
     if end is None or end.state == "aborted" or (end.message or {}).get("stopReason") == "interrupted":
         return exit_codes.INTERRUPTED
     return exit_codes.FAILED if end.state == "error" else exit_codes.OK
 
 
-def _report(end: End | None, streamed: str, session: str, run_id: str) -> dict[str, Any]:
+def _report(end: ReplyEnd | None, streamed: str, session: str, run_id: str) -> dict[str, Any]:
     """What ``--json`` prints."""
     message = dict((end and end.message) or {})
     interrupted = message.get("stopReason") == "interrupted"

@@ -148,7 +148,7 @@ def _ready(config: Config) -> list[str]:
 def check_exposure(config: Config) -> Iterator[Finding]:
     """What others could use, as ``clawdbot security audit`` names it; what may be meant so is left to that."""
     levels: dict[str, Level] = {"critical": "problem", "warn": "hint"}
-    found = [each for each in security_checks.look(config) if each.severity in levels]
+    found = [each for each in security_checks.run_checks(config) if each.severity in levels]
     for each in found:
         yield Finding(each.check, levels[each.severity], each.text, each.remedy)
     if not found:

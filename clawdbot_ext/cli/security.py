@@ -55,7 +55,7 @@ def findings(target: Target) -> list[Finding]:
     except ConfigError as exc:
         found = list(security_checks.look_at_wrong(settings.config_path()))
         return found or [Finding("config.invalid", "critical", exit_codes.describe(exc), tell("fix.environment"))]
-    return [*security_checks.look(config), *_of_gateway(config, target)]
+    return [*security_checks.run_checks(config), *_of_gateway(config, target)]
 
 
 def _of_gateway(config: Config, target: Target) -> list[Finding]:
@@ -74,8 +74,8 @@ def _mend(target: Target) -> list[Finding]:
         before = {(each.check, each.text) for each in done}
         todo = [each for each in findings(target) if (each.check, each.text) not in before]
         for each in todo:
-            if each.mend is not None:
-                each.mend()
+            if each.fix is not None:
+                each.fix()
                 done.append(each)
         if len(done) == len(before):
             break
@@ -92,7 +92,7 @@ def _record(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "title": finding.text,
         "remediation": finding.remedy,
-        "fixable": finding.mend is not None,
+        "fixable": finding.fix is not None,
     }
 
 
@@ -104,5 +104,5 @@ def _print(found: list[Finding], fixed: list[Finding]) -> None:
         out(f"{label}  {each.text}\n  {click.style(f'→ {each.remedy}', dim=True)}")
     if not _bad(found):
         out(tell("audit.clean"))
-    elif any(each.mend for each in found):
+    elif any(each.fix for each in found):
         out(f"\n{tell('audit.hint')}")

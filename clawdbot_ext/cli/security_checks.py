@@ -3,7 +3,7 @@
 
 A check is a function of the configuration that yields findings. A ``critical`` one lets somebody else in or see
 something, a ``warn`` takes away a layer of protection, an ``info`` is worth knowing and may be meant so. What can be
-repaired without taking anything from anybody who is let in rightly has a ``mend``.
+repaired without taking anything from anybody who is let in rightly has a ``fix``.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _WRITABLE = ("file", "default")
 
 @dataclass(frozen=True)
 class Finding:
-    """One hole. ``check`` is its name for programs, ``remedy`` what to do; ``mend`` does it, where that is safe."""
+    """One hole. ``check`` is its name for programs, ``remedy`` what to do; ``fix`` does it, where that is safe."""
 
     check: str
     severity: Severity
     text: str
     remedy: str
-    mend: Callable[[], object] | None = None
+    fix: Callable[[], object] | None = None
 
 
-def look(config: Config) -> list[Finding]:
+def run_checks(config: Config) -> list[Finding]:
     """Everything that a right configuration and the files of its state directory leave open, the worst first."""
     checks: tuple[Callable[[Config], Iterable[Finding]], ...] = (
         files,
@@ -72,9 +72,9 @@ def look_at_wrong(path: Path) -> Iterator[Finding]:
     content = read(path)
     for issue in [content.problem] if content.problem else issues(content.tree or {}):
         good = _good_entries(content.tree or {}, issue.name)
-        mend = None if good is None else functools.partial(set_value, path, issue.name, good)
+        fix = None if good is None else functools.partial(set_value, path, issue.name, good)
         yield Finding(
-            "config.invalid", "critical", exit_codes.describe(issue), tell("fix.invalid", name=issue.name), mend
+            "config.invalid", "critical", exit_codes.describe(issue), tell("fix.invalid", name=issue.name), fix
         )
     yield from _modes([path.parent, path])
 
@@ -158,9 +158,7 @@ def certificate(config: Config) -> Iterator[Finding]:
     own = Path(config["gateway.tls.keyPath"] or config["gateway.tls.certPath"] or tls.own_paths(config)[1]).expanduser()
     if config.home not in own.parents:
         for finding in _modes([own]):
-            yield Finding(
-                "tls.keyReadable", "critical", tell("tls.keyReadable", path=own), finding.remedy, finding.mend
-            )
+            yield Finding("tls.keyReadable", "critical", tell("tls.keyReadable", path=own), finding.remedy, finding.fix)
     if (config["gateway.tls.certPath"] or config["gateway.tls.keyPath"]) and not own.is_file():
         yield Finding("tls.missing", "critical", tell("tls.missing", path=own), tell("fix.tlsMissing"))
 

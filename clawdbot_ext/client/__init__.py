@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .errors import ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted
     from .events import LOST, Event
     from .gateway_client import CAPS, GatewayClient
-    from .reply import Chunk, End, Notice, ReplyFailed
+    from .reply import Chunk, Notice, ReplyEnd, ReplyFailed
+    from .reply import ReplyEnd as End
     from .sync import connect
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Event",
     "GatewayClient",
     "Notice",
+    "ReplyEnd",
     "ReplyFailed",
     "TimedOut",
     "Unreachable",
@@ -38,12 +40,12 @@ _HOMES = {
     "ClientError": "errors",
     "Closed": "errors",
     "ConnectionLost": "errors",
-    "End": "reply",
     "Endpoint": "endpoint",
     "Event": "events",
     "GatewayClient": "gateway_client",
     "LOST": "events",
     "Notice": "reply",
+    "ReplyEnd": "reply",
     "ReplyFailed": "reply",
     "TimedOut": "errors",
     "Unreachable": "errors",
@@ -51,13 +53,16 @@ _HOMES = {
     "connect": "sync",
 }
 """Public name → the module that defines it, imported at the first use: most commands need one or two of them."""
+_ALIASES = {"End": "ReplyEnd"}
+"""Older public name → the present one."""
 
 
 def __getattr__(name: str) -> Any:
+    name = _ALIASES.get(name, name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_ALIASES})

@@ -37,7 +37,7 @@ MOST_ITEMS = 1_000
 REPR_S = 0.5
 """How long nested values are written out."""
 
-File = tuple[str, bytes]
+NamedFile = tuple[str, bytes]
 """A name and the content, as the client's ``attachments`` take it."""
 
 
@@ -68,7 +68,7 @@ def _described(name: str, value: Any, out: dict[str, int]) -> str:
     return f"`{name}`: {kind}{text}"
 
 
-def files_of(name: str, value: Any) -> list[File]:
+def files_of(name: str, value: Any) -> list[NamedFile]:
     """A value as attachments: pictures for what is one, the file for a path, a description for all else.
 
     Raises:

@@ -36,8 +36,8 @@ from . import tls
 from .endpoint import Endpoint, NoGateway
 from .errors import ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
 from .events import LOST, Event
-from .reply import Chunk, End, Notice, ask, follow, whole
-from .uploads import Given, OnProgress, ready
+from .reply import Chunk, Notice, ReplyEnd, ask, follow, whole
+from .uploads import AttachmentInput, OnProgress, ready
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -226,7 +226,7 @@ class GatewayClient:
         for attempt in itertools.count():
             limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16))
             wait = random.uniform(0, limit)
-            self._look_again()
+            self._relocate()
             if self._closed:
                 raise Closed
             try:
@@ -243,7 +243,7 @@ class GatewayClient:
             await asyncio.sleep(wait)
         raise AssertionError("unreachable: the count never ends")
 
-    def _look_again(self) -> None:
+    def _relocate(self) -> None:
         if self._locate is not None:
             with contextlib.suppress(NoGateway, ConfigError):  # none at the moment: it may come back where it was
                 self.endpoint = self._locate()
@@ -308,11 +308,11 @@ class GatewayClient:
         thinking: str | None = None,
         run_id: str | None = None,
         patience_s: float | None = None,
-        attachments: Sequence[Given] = (),
+        attachments: Sequence[AttachmentInput] = (),
         on_upload: OnProgress | None = None,
         model: str | None = None,
-    ) -> AsyncIterator[Chunk | Notice | End]:
-        """Send a message and yield its reply as it is written; the last item is the ``End``. See ``client_reply``.
+    ) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
+        """Send a message and yield its reply as it is written; the last item is the ``ReplyEnd``. See ``reply.ask``.
 
         ``attachments`` are paths, bytes, pairs of a name and bytes, frames, figures, images, or any other values
         (``describe``); ``on_upload`` hears how far they have gone. ``model`` is chosen for the session first.
@@ -332,12 +332,12 @@ class GatewayClient:
     async def send(
         self,
         text: str,
-        attachments: Sequence[Given] = (),
+        attachments: Sequence[AttachmentInput] = (),
         *,
         session_key: str = "main",
         thinking: str | None = None,
         model: str | None = None,
-    ) -> End:
+    ) -> ReplyEnd:
         """Send a message with files and wait for the whole reply.
 
         Raises:
@@ -347,7 +347,7 @@ class GatewayClient:
             self.ask(text, session_key=session_key, thinking=thinking, attachments=attachments, model=model)
         )
 
-    def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | End]:
+    def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | ReplyEnd]:
         """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""
         return follow(self, run_id, session_key=session_key)
 

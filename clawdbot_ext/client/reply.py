@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import ClientError, ConnectionLost
-from .uploads import Given, OnProgress, attach
+from .uploads import AttachmentInput, OnProgress, attach
 
 if TYPE_CHECKING:
     from .events import Event
@@ -45,7 +45,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class End:
+class ReplyEnd:
     """How a run ended. ``message`` is what was stored, if anything; ``error`` the provider's, with its ``hint``."""
 
     run_id: str
@@ -69,15 +69,15 @@ class End:
 class ReplyFailed(Exception):
     """The model gave an error instead of a reply: ``end`` has it, and in ``end.text`` what was written before."""
 
-    def __init__(self, end: End):
+    def __init__(self, end: ReplyEnd):
         super().__init__(" ".join(part for part in (end.error_message, str(end.error.get("hint") or "")) if part))
         self.end = end
 
 
-async def whole(items: AsyncIterator[Chunk | Notice | End]) -> End:
+async def whole(items: AsyncIterator[Chunk | Notice | ReplyEnd]) -> ReplyEnd:
     """The end of a reply that nobody watches grow. Raises ``ReplyFailed``, and as the items do."""
     async for item in items:
-        if isinstance(item, End):
+        if isinstance(item, ReplyEnd):
             if item.state == "error":
                 raise ReplyFailed(item)
             return item
@@ -97,7 +97,7 @@ class Gap(Exception):
     """A delta begins beyond the end of what is known: some of the text is missing."""
 
 
-class Growing:
+class TextAccumulator:
     """A part of a reply that grows. ``text`` is all of it so far."""
 
     def __init__(self) -> None:
@@ -131,11 +131,11 @@ def _skip_units(text: str, units: int) -> str:
     return text.encode("utf-16-le", "surrogatepass")[2 * units :].decode("utf-16-le", "surrogatepass")
 
 
-class Reply:
+class ReplyState:
     """A reply as one client sees it grow."""
 
     def __init__(self) -> None:
-        self.text, self.thinking = Growing(), Growing()
+        self.text, self.thinking = TextAccumulator(), TextAccumulator()
         self.switch_to: str | None = None
         self.left_out: tuple[str, ...] = ()
 
@@ -162,11 +162,11 @@ async def ask(
     thinking: str | None = None,
     run_id: str | None = None,
     patience_s: float | None = None,
-    attachments: Sequence[Given] = (),
+    attachments: Sequence[AttachmentInput] = (),
     on_upload: OnProgress | None = None,
     model: str | None = None,
-) -> AsyncIterator[Chunk | Notice | End]:
-    """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``End``.
+) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
+    """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``ReplyEnd``.
 
     ``run_id`` (also the idempotency key) is made up where none is given. To stop the reply call ``chat.abort``; leaving
     the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
@@ -186,7 +186,7 @@ async def ask(
     if attachments:
         params["attachments"] = await attach(client, attachments, on_upload)
 
-    async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
+    async def begin(reply: ReplyState) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
         ack = await client.request("chat.send", params)
         reply.switch_to = ack.get("switchTo")
         reply.left_out = tuple(ack.get("leftOut") or ())
@@ -199,10 +199,10 @@ async def ask(
         yield item
 
 
-async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> AsyncIterator[Chunk | Notice | End]:
-    """Yield what there is of the reply of ``run_id``, then the rest; the last is the ``End``. Raises as ``ask``."""
+async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
+    """Yield the reply of ``run_id`` so far, then the rest; the last item is the ``ReplyEnd``. Raises as ``ask``."""
 
-    async def begin(reply: Reply) -> AsyncIterator[Chunk | Notice | End]:
+    async def begin(reply: ReplyState) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
         history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
         in_flight = history.get("inFlight") or {}
         if in_flight.get("runId") == run_id:
@@ -215,15 +215,15 @@ async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> A
         yield item
 
 
-Begin = Callable[["Reply"], AsyncIterator["Chunk | Notice | End"]]
-"""Starts to listen on a connection: yields what there is already, an ``End`` if that is all."""
+Begin = Callable[["ReplyState"], AsyncIterator["Chunk | Notice | ReplyEnd"]]
+"""Starts to listen on a connection: yields what there is already, an ``ReplyEnd`` if that is all."""
 
 
 async def _until_the_end(
     client: ConnectedClient, run_id: str, session_key: str, begin: Begin, patience_s: float | None
-) -> AsyncIterator[Chunk | Notice | End]:
+) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
     """One run on as many connections as it takes."""
-    reply, events = Reply(), asyncio.Queue[Any]()
+    reply, events = ReplyState(), asyncio.Queue[Any]()
 
     def put(event: Event) -> None:
         if event.name == "client.lost" or event.payload.get("runId") == run_id:
@@ -235,7 +235,7 @@ async def _until_the_end(
             try:
                 async for item in begin(reply):
                     yield item
-                    if isinstance(item, End):
+                    if isinstance(item, ReplyEnd):
                         return
                 async for item in _follow(client, run_id, session_key, reply, events):
                     yield item
@@ -250,8 +250,8 @@ async def _until_the_end(
 
 
 async def _follow(
-    client: ConnectedClient, run_id: str, session_key: str, reply: Reply, events: asyncio.Queue[Any]
-) -> AsyncIterator[Chunk | Notice | End]:
+    client: ConnectedClient, run_id: str, session_key: str, reply: ReplyState, events: asyncio.Queue[Any]
+) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
     """The events of one run until its end. Raises ``ConnectionLost``."""
     while True:
         name, payload = await events.get()
@@ -262,7 +262,7 @@ async def _follow(
             yield Notice("retry", data)
         elif name == "agent" and payload.get("stream") == "tool" and isinstance(data, Mapping):
             if data.get("phase") == "start":  # the text so far is a message of its own; what follows begins anew
-                reply.text, reply.thinking = Growing(), Growing()
+                reply.text, reply.thinking = TextAccumulator(), TextAccumulator()
             yield Notice("tool", data)
         elif name == "agent" and payload.get("stream") == "media" and isinstance(data, Mapping):
             yield Notice("media", data)
@@ -274,7 +274,7 @@ async def _follow(
             if chunk:
                 yield chunk
         elif name == "chat":
-            yield End(
+            yield ReplyEnd(
                 run_id,
                 payload["state"],
                 payload.get("message"),
@@ -286,7 +286,7 @@ async def _follow(
             return
 
 
-async def _caught_up(client: ConnectedClient, session_key: str, run_id: str, reply: Reply) -> Chunk | None:
+async def _caught_up(client: ConnectedClient, session_key: str, run_id: str, reply: ReplyState) -> Chunk | None:
     """Read the text so far from the gateway, which then goes on from there."""
     history = await client.request("chat.history", {"sessionKey": session_key, "limit": 1})
     in_flight = history.get("inFlight") or {}
@@ -295,17 +295,17 @@ async def _caught_up(client: ConnectedClient, session_key: str, run_id: str, rep
     return reply.catch_up(in_flight)
 
 
-async def _ended(client: ConnectedClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> End | None:
+async def _ended(client: ConnectedClient, session_key: str, run_id: str, ack: Mapping[str, Any]) -> ReplyEnd | None:
     """The end of a run that ``chat.send`` found already over, or of ``/stop``, which has no run; else ``None``."""
     if "runIds" in ack:
-        return End(run_id, "final", nothing=not ack["runIds"], left_out=tuple(ack.get("leftOut") or ()))
+        return ReplyEnd(run_id, "final", nothing=not ack["runIds"], left_out=tuple(ack.get("leftOut") or ()))
     if ack.get("status") in ("started", "in_flight", "accepted"):
         return None
     history = await client.request("chat.history", {"sessionKey": session_key, "limit": HISTORY_LIMIT})
     return _end_in(history, run_id, ack)
 
 
-def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> End:
+def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> ReplyEnd:
     """The end of a run as the transcript and the gateway's record of it tell."""
     written = [m for m in history["messages"] if m.get("runId") == run_id and m.get("role") == "assistant"]
     message: Mapping[str, Any] = written[-1] if written else {}
@@ -316,18 +316,18 @@ def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> 
     }
     state = states.get(ack.get("status")) or states.get(message.get("stopReason"), "final")
     problem = message.get("errorMessage") or (ack.get("summary") if state == "error" else "")
-    return End(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
+    return ReplyEnd(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
 
 
 __all__ = [
     "Chunk",
     "ClientError",
-    "End",
     "Gap",
-    "Growing",
     "Notice",
-    "Reply",
+    "ReplyEnd",
     "ReplyFailed",
+    "ReplyState",
+    "TextAccumulator",
     "ask",
     "follow",
     "message_text",

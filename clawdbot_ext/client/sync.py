@@ -17,8 +17,8 @@ from .endpoint import Endpoint
 from .errors import Closed
 from .events import Event
 from .gateway_client import CAPS, REQUEST_TIMEOUT_S, GatewayClient
-from .reply import Chunk, End, Notice, whole
-from .uploads import Given, attach, ready
+from .reply import Chunk, Notice, ReplyEnd, whole
+from .uploads import AttachmentInput, attach, ready
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -79,13 +79,13 @@ class SyncClient:
         session_key: str = "main",
         thinking: str | None = None,
         run_id: str | None = None,
-        attachments: Sequence[Given] = (),
+        attachments: Sequence[AttachmentInput] = (),
         model: str | None = None,
         patience_s: float | None = None,
-    ) -> Iterator[Chunk | Notice | End]:
+    ) -> Iterator[Chunk | Notice | ReplyEnd]:
         """As ``GatewayClient.ask``."""
         files = ready(attachments)
-        items: queue.SimpleQueue[Chunk | Notice | End | BaseException] = queue.SimpleQueue()
+        items: queue.SimpleQueue[Chunk | Notice | ReplyEnd | BaseException] = queue.SimpleQueue()
 
         async def pump() -> None:
             async for item in self._client.ask(
@@ -107,7 +107,7 @@ class SyncClient:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
-                if isinstance(item, End):
+                if isinstance(item, ReplyEnd):
                     return
         finally:
             task.cancel()
@@ -115,12 +115,12 @@ class SyncClient:
     def send(
         self,
         text: str,
-        attachments: Sequence[Given] = (),
+        attachments: Sequence[AttachmentInput] = (),
         *,
         session_key: str = "main",
         thinking: str | None = None,
         model: str | None = None,
-    ) -> End:
+    ) -> ReplyEnd:
         """As ``GatewayClient.send``."""
         files = ready(attachments)
         return self._call(self._client.send(text, files, session_key=session_key, thinking=thinking, model=model))
@@ -128,12 +128,12 @@ class SyncClient:
     def submit(
         self,
         text: str,
-        attachments: Sequence[Given] = (),
+        attachments: Sequence[AttachmentInput] = (),
         *,
         session_key: str = "main",
         run_id: str | None = None,
         model: str | None = None,
-    ) -> Future[End]:
+    ) -> Future[ReplyEnd]:
         """Send a message and go on: the future has the end of its reply. Raises, from there, as ``send``."""
         return self._start(
             whole(
@@ -143,7 +143,7 @@ class SyncClient:
             )
         )
 
-    def attach(self, files: Sequence[Given]) -> list[dict[str, Any]]:
+    def attach(self, files: Sequence[AttachmentInput]) -> list[dict[str, Any]]:
         """Store files at the gateway; what ``chat.send`` takes for them. Raises as ``client_media.attach``."""
         return self._call(attach(self._client, ready(files)))
 

@@ -23,7 +23,7 @@ from .tls import options
 if TYPE_CHECKING:
     from .interface import ConnectedClient
 
-Given = Any
+AttachmentInput = Any
 """What callers attach: a path, bytes, a name and bytes; a frame, a figure, an image, or any other value."""
 Ready = Union[str, "PathLike[str]", bytes, tuple[str, bytes]]
 """A file that can be sent: a path, the bytes, or a name and the bytes."""
@@ -39,7 +39,7 @@ ANSWER_S = 120.0
 
 
 @dataclass(frozen=True)
-class File:
+class UploadFile:
     """A file that is to be sent; exactly one of ``path`` and ``data`` says where it is."""
 
     name: str
@@ -62,7 +62,7 @@ class File:
         return digest.hexdigest()
 
 
-def ready(given: Sequence[Given]) -> list[Ready]:
+def ready(given: Sequence[AttachmentInput]) -> list[Ready]:
     """Values as files, in the thread that made them: neither a figure nor a frame may be read in another meanwhile."""
     return [
         file
@@ -71,25 +71,25 @@ def ready(given: Sequence[Given]) -> list[Ready]:
     ]
 
 
-def _is_file(given: Given) -> bool:
+def _is_file(given: AttachmentInput) -> bool:
     pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str) and isinstance(given[1], bytes)
     return pair or isinstance(given, (str, bytes, PathLike))
 
 
-def file_of(given: Ready) -> File:
+def file_of(given: Ready) -> UploadFile:
     """Raises ``OSError`` for a path that cannot be read, or is a folder."""
     if isinstance(given, bytes):
-        return File("file", len(given), data=given)
+        return UploadFile("file", len(given), data=given)
     if isinstance(given, tuple):
         name, data = given
-        return File(name, len(data), data=data)
+        return UploadFile(name, len(data), data=data)
     path = Path(fspath(given)).expanduser()
     with path.open("rb"):
-        return File(path.name, path.stat().st_size, path)
+        return UploadFile(path.name, path.stat().st_size, path)
 
 
 async def attach(
-    client: ConnectedClient, given: Sequence[Given], on_progress: OnProgress | None = None
+    client: ConnectedClient, given: Sequence[AttachmentInput], on_progress: OnProgress | None = None
 ) -> list[dict[str, Any]]:
     """Send files to the gateway; what ``chat.send`` takes as ``attachments``. Cancel the task to stop.
 
@@ -105,7 +105,7 @@ async def attach(
     return [{"mediaId": (await upload(client, file, on_progress))["mediaId"]} for file in files]
 
 
-def _inside(file: File) -> dict[str, Any]:
+def _inside(file: UploadFile) -> dict[str, Any]:
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     return {
         "type": kind.partition("/")[0],
@@ -115,7 +115,7 @@ def _inside(file: File) -> dict[str, Any]:
     }
 
 
-async def upload(client: ConnectedClient, file: File, on_progress: OnProgress | None = None) -> Mapping[str, Any]:
+async def upload(client: ConnectedClient, file: UploadFile, on_progress: OnProgress | None = None) -> Mapping[str, Any]:
     """``POST media``: what the gateway knows of the file then. Raises as ``attach``."""
     told = on_progress or (lambda name, part: None)
     sending = True

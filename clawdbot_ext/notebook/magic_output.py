@@ -17,7 +17,7 @@ REDRAW_SHARE = 0.2
 """How much of the time drawing may take, as a long reply is drawn anew each time."""
 
 
-class Shown:
+class LiveOutput:
     """One output that grows, drawn at most every ``REDRAW_S``, and less often when drawing takes long."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Shown:
         self._next_at = drawn + max(REDRAW_S, (drawn - begun) / REDRAW_SHARE)
 
 
-class Printed(Shown):
+class PrintedOutput(LiveOutput):
     """The same in a terminal, where nothing can be drawn again: text is printed as it comes, a note once."""
 
     def take(self, chunk: Chunk) -> None:
@@ -84,10 +84,10 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def growing(shell: Any) -> Shown:
+def growing(shell: Any) -> LiveOutput:
     """The output for a reply in this shell."""
     terminal = any(base.__name__ == "TerminalInteractiveShell" for base in type(shell).__mro__)
-    return Printed() if terminal else Shown()
+    return PrintedOutput() if terminal else LiveOutput()
 
 
 def display_text(text: str, *, display_id: bool | None = None) -> Any:

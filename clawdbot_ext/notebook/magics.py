@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
 
-from ..client.describe import File, files_of
-from ..client.reply import Chunk, End, Notice
+from ..client.describe import NamedFile, files_of
+from ..client.reply import Chunk, Notice, ReplyEnd
 from ..i18n import catalogue, environment_language
 from ..runtime.browser import open_page
 from .expansion import FieldProblem, expand
@@ -26,7 +26,7 @@ from .kernel_client import KernelClient, shared
 from .last_run import LastRun
 from .magic_errors import EXPECTED, ClawdbotError, Stopped, UsageProblem, sentences, told
 from .magic_line import FLAGS, OPTIONS, Options, Transformers, near, parse
-from .magic_output import Shown, display_bundle, display_text, growing
+from .magic_output import LiveOutput, display_bundle, display_text, growing
 from .markup import MOST_CHARS
 from .page_address import browser_is_here, page_address
 
@@ -149,7 +149,7 @@ class Clawdbot:
     def _ask(self, word: str, words: str, options: Options) -> None:
         """``ask``; ``fix``: the last traceback with its cell; ``explain``: the cell that ran last."""
         question, left = self._filled(words, options)
-        files: list[File] = []
+        files: list[NamedFile] = []
         if word == "ask" and not question:
             raise UsageProblem(self.t("noQuestion"))
         if word != "ask":
@@ -162,7 +162,7 @@ class Clawdbot:
         if options.insert and end.state == "final":
             self._insert(end.text)
 
-    def _cell_that_ran(self, word: str) -> list[File]:
+    def _cell_that_ran(self, word: str) -> list[NamedFile]:
         source = self.last.failed_source if word == "fix" else self.last.source
         if word == "fix" and not self.last.problem:
             raise UsageProblem(self.t("noError"))
@@ -204,12 +204,12 @@ class Clawdbot:
     def ask(
         self,
         question: str,
-        files: Sequence[File] = (),
+        files: Sequence[NamedFile] = (),
         session: str = "",
         *,
         model: str = "",
         left: Sequence[str] = (),
-    ) -> End:
+    ) -> ReplyEnd:
         """Send and show the reply as it comes. ``left`` are fields of the question that stayed as they are.
 
         Raises:
@@ -226,7 +226,7 @@ class Clawdbot:
             ):
                 if isinstance(item, Chunk):
                     shown.take(item)
-                elif isinstance(item, End):
+                elif isinstance(item, ReplyEnd):
                     return self._ended(item, shown, remarks)
                 elif item.kind == "media" and item.facts.get("phase") == "error":
                     remarks.append(f"{item.facts.get('name')}: {item.facts.get('detail')}")
@@ -242,7 +242,7 @@ class Clawdbot:
             raise
         raise AssertionError("unreachable: the last item is the end")
 
-    def _ended(self, end: End, shown: Shown, remarks: Sequence[str]) -> End:
+    def _ended(self, end: ReplyEnd, shown: LiveOutput, remarks: Sequence[str]) -> ReplyEnd:
         text = end.text or shown.text
         if end.state == "error":
             shown.finish(_with_remarks(text, remarks))

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import ipywidgets
 import traitlets
 
-from ..client.describe import File, files_of
-from ..client.reply import End
+from ..client.describe import NamedFile, files_of
+from ..client.reply import ReplyEnd
 from ..i18n import catalogue, environment_language
 from . import markup
 from .comm_bridge import Bridge, bundle
@@ -35,17 +35,17 @@ MODULE, VERSION = "jupyter-clawdbot", "^1.0.0"
 """Where JupyterLab and Notebook find the view: ``labextension/src/widget.ts``."""
 OUTPUT = "application/vnd.clawdbot.chat+json"
 """What our own extension shows in an output, also when the notebook is opened again."""
-Given = Any
+ContextValue = Any
 """A path, ``(name, bytes)``, a matplotlib figure, a PIL image, a pandas or polars frame, or any other value."""
 
 
-class Reply:
+class PendingReply:
     """The answer to one question, while it is written and after. ``await`` it, or use ``text``, which waits.
 
     Raises, both ways: as ``GatewayClient.ask``; ``ReplyFailed`` when the model gave an error.
     """
 
-    def __init__(self, run_id: str, end: Future[End]):
+    def __init__(self, run_id: str, end: Future[ReplyEnd]):
         self.run_id = run_id
         self._end = end
 
@@ -129,7 +129,7 @@ class ChatWidget(ipywidgets.DOMWidget):
         self,
         session: str = "main",
         height: str = "480px",
-        context: Sequence[Given] = (),
+        context: Sequence[ContextValue] = (),
         *,
         view: View = "full",
         host: Host = "auto",
@@ -159,11 +159,11 @@ class ChatWidget(ipywidgets.DOMWidget):
         return {**own, **data, "text/html": markup.to_html(text)}, metadata
 
     # -- talking ------------------------------------------------------------------------------------------------------
-    def send_message(self, text: str, attachments: Sequence[Given] = ()) -> str:
+    def send_message(self, text: str, attachments: Sequence[ContextValue] = ()) -> str:
         """Send a message and go on; the run's id. See ``ask``."""
         return self.ask(text, attachments).run_id
 
-    def ask(self, text: str, attachments: Sequence[Given] = ()) -> Reply:
+    def ask(self, text: str, attachments: Sequence[ContextValue] = ()) -> PendingReply:
         """Send a message. Its reply streams in the chat; ``reply.text`` waits for it, ``await reply`` does too.
 
         Raises:
@@ -172,7 +172,7 @@ class ChatWidget(ipywidgets.DOMWidget):
         """
         files = [file for number, given in enumerate(attachments, 1) for file in as_files(given, number)]
         run_id = uuid.uuid4().hex
-        return Reply(run_id, self._client.get().submit(text, files, session_key=self.session, run_id=run_id))
+        return PendingReply(run_id, self._client.get().submit(text, files, session_key=self.session, run_id=run_id))
 
     def stop(self) -> bool:
         """Stop what is being answered in the session; what is written stays. True if there was something."""
@@ -214,12 +214,12 @@ class ChatWidget(ipywidgets.DOMWidget):
 
     # -- the page -----------------------------------------------------------------------------------------------------
     @property
-    def context(self) -> tuple[Given, ...]:
+    def context(self) -> tuple[ContextValue, ...]:
         """What is offered with every message. Set it again when the values have changed."""
         return self._context
 
     @context.setter
-    def context(self, values: Sequence[Given]) -> None:
+    def context(self, values: Sequence[ContextValue]) -> None:
         self._context = tuple(values)
         self._offer()
 
@@ -269,7 +269,7 @@ class ChatWidget(ipywidgets.DOMWidget):
         self.send_custom({"kind": "context", "files": offered})
 
 
-def as_files(value: Given, number: int) -> list[File]:
+def as_files(value: ContextValue, number: int) -> list[NamedFile]:
     """A value as files for the gateway; ``number`` names what is no file or variable. Raises ``OSError``."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], bytes):
         return [value]
@@ -278,7 +278,7 @@ def as_files(value: Given, number: int) -> list[File]:
     return files_of(_variable(value) or f"value-{number}", value)
 
 
-def _variable(value: Given) -> str:
+def _variable(value: ContextValue) -> str:
     """The name of the user's variable that holds a value; empty where there is none, and for numbers and texts."""
     from IPython.core.getipython import get_ipython
 

@@ -87,7 +87,7 @@ class Siblings(msgspec.Struct, frozen=True, kw_only=True):
     ids: Sequence[str]
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class BranchPoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where in the tree a run has its place, if not at the end of what is shown.
 
     ``regenerate``: its reply is an alternative to the reply ``message_id``. ``continue``: so too, and begins with that
@@ -159,7 +159,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     preview: str
 
 
-class Spent(msgspec.Struct, frozen=True, kw_only=True):
+class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one reply cost: tokens, and US dollars (``None`` where the model's price was not known)."""
 
     at: int
@@ -173,7 +173,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
+class StoredHit(msgspec.Struct, frozen=True, kw_only=True):
     """One message that a search found."""
 
     position: int
@@ -195,7 +195,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """It is on the path that its transcript shows, not on another branch."""
 
 
-class Removed(msgspec.Struct, frozen=True, kw_only=True):
+class DeletedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was deleted."""
 
     session: Session
@@ -247,7 +247,7 @@ class Store(Protocol):
         options: Mapping[str, Any],
         start: bool,
         now: int,
-        place: Place | None = None,
+        place: BranchPoint | None = None,
     ) -> Accepted:
         """Record a send. Creates the session if there is none. ``message`` carries ``role``, ``content``,
         ``timestamp``; the store adds ``id``, ``seq``, ``runId`` on appending. With ``start`` the user message is
@@ -348,7 +348,7 @@ class Store(Protocol):
         """Show the branch with that message, to its newest end. Raises ``NotFound``."""
         ...
 
-    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> Removed:
+    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> DeletedMessage:
         """Take one message out; what was said to it is shown under the one before. A last one gives way to its
         nearest alternative. Again: nothing, while it can come back. Raises ``NotFound``."""
         ...
@@ -358,7 +358,7 @@ class Store(Protocol):
         late, ``Unavailable`` (``BUSY``) if ``busy``, a reply being written, and another branch would be shown."""
         ...
 
-    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[Hit]:
+    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
         """The newest messages of users and models, archived ones too, that have all words of ``query``; the last word
         may be the beginning of one. ``before`` is the ``position`` of the last hit of the page before."""
         ...
@@ -455,7 +455,7 @@ class Store(Protocol):
         """Remove a document, if it is there."""
         ...
 
-    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[Spent]:
+    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
         """What every reply since then cost, oldest first; kept when its conversation is deleted."""
         ...
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from ..protocol.errors import InvalidRequest
 from . import messages, sessions, transcripts, tree
-from .api import Place, Removed, Session
+from .api import BranchPoint, DeletedMessage, Session
 from .message_fields import decode, encode
 from .tree import Node
 
 ROLES = {"regenerate": "assistant", "continue": "assistant", "edit": "user"}
-"""What kind of message each kind of ``Place`` is beside."""
+"""What kind of message each kind of ``BranchPoint`` is beside."""
 
 CUT = frozenset({"aborted", "interrupted", "error", "length"})
 """Stop reasons of replies that can be continued."""
@@ -29,7 +29,7 @@ COPIED = 200
 """Messages that one step of a copy writes."""
 
 
-def begin(conn: sqlite3.Connection, session_id: str, place: Place) -> tuple[Node, str]:
+def begin(conn: sqlite3.Connection, session_id: str, place: BranchPoint) -> tuple[Node, str]:
     """Show the path up to where an alternative to a message will stand.
 
     Returns that message and, for ``continue``, its text. Raises ``NotFound``, ``InvalidRequest`` (``WRONG_ROLE``,
@@ -112,7 +112,7 @@ def show(conn: sqlite3.Connection, key: str, message_id: str, now: int) -> Sessi
     return sessions.changed(conn, key, session.session_id, now)
 
 
-def delete(conn: sqlite3.Connection, key: str, message_id: str, undo_until: int, now: int) -> Removed:
+def delete(conn: sqlite3.Connection, key: str, message_id: str, undo_until: int, now: int) -> DeletedMessage:
     """Take a message out. Raises ``NotFound``."""
     transcripts.expire(conn, now)
     session = sessions.need(conn, key)
@@ -121,10 +121,10 @@ def delete(conn: sqlite3.Connection, key: str, message_id: str, undo_until: int,
         (until,) = conn.execute(
             "SELECT undo_until FROM removed WHERE session_id = ? AND seq = ?", (session.session_id, node.seq)
         ).fetchone()
-        return Removed(session=session, undo_until=until)
+        return DeletedMessage(session=session, undo_until=until)
     tree.remove(conn, session.session_id, node, undo_until)
     transcripts.recount(conn, session.session_id)
-    return Removed(session=sessions.changed(conn, key, session.session_id, now), undo_until=undo_until)
+    return DeletedMessage(session=sessions.changed(conn, key, session.session_id, now), undo_until=undo_until)
 
 
 def undelete(conn: sqlite3.Connection, key: str, message_id: str, busy: bool, now: int) -> Session:

@@ -1,4 +1,4 @@
-"""Temporary sessions: a second store that is only in memory, and ``Routed``, which sends each call to the right one.
+"""Temporary sessions: a second store, only in memory, and ``StoreRouter``, which sends each call to the right one.
 
 A session is temporary by its key (``protocol.keys.is_temporary``). Its messages, runs and settings are rows of an
 SQLite database without a file: nothing of it is ever on disk, a crash or a stop of the gateway leaves nothing, and
@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from ..protocol.errors import IdempotencyConflict
 from ..protocol.keys import is_temporary
-from .api import Session, Spent, Store
+from .api import Session, Store, UsageRecord
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 def open_stores(path: Path, *, wal: bool = True) -> Store:
     """The store in the file ``path`` with temporary sessions beside it, not opened yet. ``wal``: as ``SqliteStore``."""
-    return cast("Store", Routed(SqliteStore(path, wal=wal), MemoryStore()))
+    return cast("Store", StoreRouter(SqliteStore(path, wal=wal), MemoryStore()))
 
 
 BY_KEY = frozenset(
@@ -50,7 +50,7 @@ BY_RUN = frozenset({"start_run", "save_partial", "append_step", "finish_run", "g
 """Methods whose first argument is a run's id."""
 
 
-class Routed:
+class StoreRouter:
     """``api.Store`` over two: ``temporary`` has the temporary sessions, ``kept`` everything else.
 
     What is in neither of the tables above and not a method here concerns no session, and goes to ``kept``.
@@ -136,7 +136,7 @@ class Routed:
         """All files have their rows in ``kept``; messages of either may speak of them."""
         return (temporary and await self.temporary.media_wanted(id_)) or await self.kept.media_wanted(id_)
 
-    async def spent(self, **wanted: Any) -> Sequence[Spent]:
+    async def spent(self, **wanted: Any) -> Sequence[UsageRecord]:
         both = await asyncio.gather(self.temporary.spent(**wanted), self.kept.spent(**wanted))
         return sorted((row for rows in both for row in rows), key=lambda row: row.at)
 

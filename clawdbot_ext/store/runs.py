@@ -15,7 +15,7 @@ from msgspec import Raw, structs
 
 from ..protocol.errors import IdempotencyConflict, NotFound, SendDenied
 from . import branches, messages, sessions, transcripts
-from .api import FINAL_STATES, Accepted, Finished, Message, Place, Run, RunState, Session
+from .api import FINAL_STATES, Accepted, BranchPoint, Finished, Message, Run, RunState, Session
 from .message_fields import calls_of, decode, encode, lost_result
 
 KEPT_MS = 30 * 24 * 3600 * 1000
@@ -81,7 +81,7 @@ def accept(
     options: Mapping[str, Any],
     start: bool,
     now: int,
-    place: Place | None,
+    place: BranchPoint | None,
 ) -> Accepted:
     """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else, ``SendDenied``,
     and what ``branches.begin`` raises."""
@@ -126,7 +126,13 @@ def _begin(conn: sqlite3.Connection, run_id: str, session_id: str, message: Mapp
 
 
 def _begin_beside(
-    conn: sqlite3.Connection, run_id: str, key: str, session_id: str, place: Place, message: Mapping[str, Any], now: int
+    conn: sqlite3.Connection,
+    run_id: str,
+    key: str,
+    session_id: str,
+    place: BranchPoint,
+    message: Mapping[str, Any],
+    now: int,
 ) -> Message | None:
     """Start a run whose first message is an alternative to one that is there: its user message, or else its reply."""
     _mark_running(conn, run_id, session_id, now)

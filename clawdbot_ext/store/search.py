@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from . import search_terms
-from .api import Hit
+from .api import StoredHit
 from .message_fields import decode, findable_of
 
 SPOKEN = ("user", "assistant")
@@ -50,19 +50,19 @@ _FIND = """SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.c
 _NO_END = 2**63 - 1
 
 
-def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -> Sequence[Hit]:
+def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -> Sequence[StoredHit]:
     """The newest messages that have all words of ``query``. Each found row is read once, none beyond ``limit``."""
     words = search_terms.wanted(query)
     if not words:
         return ()
     rows = conn.execute(_FIND, (search_terms.match_expression(words), _NO_END if before is None else before))
-    hits: list[Hit] = []
+    hits: list[StoredHit] = []
     for position, key, session_id, seq, id_, role, at, body, title, label, archived, shown in rows:
         cut = search_terms.snippet(findable_of(decode(body)), words)
         if cut is None:
             continue
         hits.append(
-            Hit(
+            StoredHit(
                 position=position,
                 session_key=key,
                 session_id=session_id,

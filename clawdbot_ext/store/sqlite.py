@@ -20,19 +20,19 @@ from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
 from . import branches, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
 from .api import (
     Accepted,
+    BranchPoint,
+    DeletedMessage,
     Finished,
     HistoryPage,
-    Hit,
     Media,
-    Place,
-    Removed,
     Run,
     RunState,
     Session,
-    Spent,
     Store,
     StoreDamaged,
+    StoredHit,
     Transcript,
+    UsageRecord,
 )
 from .threads import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
 
@@ -177,7 +177,7 @@ class SqliteStore:
         options: Mapping[str, Any],
         start: bool,
         now: int,
-        place: Place | None = None,
+        place: BranchPoint | None = None,
     ) -> Accepted:
         return await self._write(
             lambda conn: runs.accept(conn, run_id, session_key, request_hash, message, options, start, now, place)
@@ -246,13 +246,13 @@ class SqliteStore:
     async def show_branch(self, key: str, message_id: str, *, now: int) -> Session:
         return await self._write(lambda conn: branches.show(conn, key, message_id, now))
 
-    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> Removed:
+    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> DeletedMessage:
         return await self._write(lambda conn: branches.delete(conn, key, message_id, undo_until, now))
 
     async def undelete_message(self, key: str, message_id: str, *, busy: bool, now: int) -> Session:
         return await self._write(lambda conn: branches.undelete(conn, key, message_id, busy, now))
 
-    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[Hit]:
+    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
         return await self._read(lambda conn: search.find(conn, query, limit, before))
 
     # -- sessions ---------------------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ class SqliteStore:
     async def delete_record(self, kind: str, id_: str) -> None:
         await self._write(lambda conn: records.delete(conn, kind, id_))
 
-    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[Spent]:
+    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
         return await self._read(lambda conn: usage.since(conn, since, session_key))
 
     # -- media --------------------------------------------------------------------------------------------------------

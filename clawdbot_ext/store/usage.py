@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .api import Spent
+from .api import UsageRecord
 
 _FIELDS = ("at", "session_key", "provider", "model", "input", "output", "cache_read", "cache_write", "cost")
 _WIRE = ("input", "output", "cacheRead", "cacheWrite")
@@ -32,10 +32,10 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
     )
 
 
-def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[Spent]:
+def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[UsageRecord]:
     """What replies cost from ``at`` on, oldest first."""
     rows = conn.execute(
         f"""SELECT {", ".join(_FIELDS)} FROM usage WHERE at >= ? AND (?2 IS NULL OR session_key = ?2) ORDER BY at""",
         (at, session_key),
     )
-    return [Spent(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+    return [UsageRecord(**dict(zip(_FIELDS, row, strict=True))) for row in rows]

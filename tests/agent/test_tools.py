@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.agent.context.builder import build
-from clawdbot_ext.agent.loop import converse
+from clawdbot_ext.agent.loop import MAX_STEPS, run_agent_loop
 from clawdbot_ext.agent.providers.anthropic import AnthropicProvider
 from clawdbot_ext.agent.providers.base import Reply, ToolSpec
 from clawdbot_ext.agent.providers.demo_tools import calculate
-from clawdbot_ext.agent.tools import MAX_STEPS, ToolCall, ToolFailed, ToolResult, shorten
+from clawdbot_ext.agent.tools import ToolCall, ToolFailed, ToolResult, shorten
 from clawdbot_ext.agent.turn import Outcome
 from tests.support.aio import run
 from tests.support.messages_api import MessagesAPI
@@ -48,7 +48,7 @@ def talk(api: MessagesAPI, text: str, **fields: Any) -> tuple[Outcome, Desk, Rep
         provider, reply = AnthropicProvider("anthropic", "k", api.url, stall_s=3.0), Reply()
         desk = Desk(reply)
         try:
-            return await converse(provider, request(text, **fields), reply, lambda event: None, desk), desk, reply
+            return await run_agent_loop(provider, request(text, **fields), reply, lambda event: None, desk), desk, reply
         finally:
             await provider.aclose()
 
@@ -121,7 +121,7 @@ def test_a_model_that_never_stops_calling_is_stopped() -> None:
         reply = Reply()
         desk = Desk(reply)
         desk.together.set()
-        outcome = await converse(Endless(), request("go"), reply, lambda event: None, desk)
+        outcome = await run_agent_loop(Endless(), request("go"), reply, lambda event: None, desk)
         assert outcome.state == "done" and str(MAX_STEPS) in outcome.message and len(desk.calls) == MAX_STEPS
 
     run(main())

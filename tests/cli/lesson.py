@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clawdbot_ext.client.auto_connect import connect
-from clawdbot_ext.client.reply import End
+from clawdbot_ext.client.reply import ReplyEnd
 from tests.cli.terminal import Terminal
 
 WAIT_S = 60.0
@@ -194,7 +194,7 @@ class Lesson:
             self._terminal = None
             return
         with connect(self.here.environment["LESSON_URL"], token=self._token(), locale=self.locale) as client:
-            said = "\n".join(item.text for line in lines for item in client.ask(line) if isinstance(item, End))
+            said = "\n".join(item.text for line in lines for item in client.ask(line) if isinstance(item, ReplyEnd))
         assert missing(wanted, said) is None, f"no {missing(wanted, said)!r} in:\n{said}"
 
     def _token(self) -> str:

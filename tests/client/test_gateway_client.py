@@ -15,7 +15,7 @@ from clawdbot_ext.client import gateway_client as module
 from clawdbot_ext.client.endpoint import Endpoint
 from clawdbot_ext.client.errors import ConnectionLost, TimedOut, Unreachable
 from clawdbot_ext.client.gateway_client import GatewayClient
-from clawdbot_ext.client.reply import End, Notice
+from clawdbot_ext.client.reply import Notice, ReplyEnd
 from clawdbot_ext.protocol import errors, schema
 from tests.client.fake_gateway import TOKEN, FakeGateway, fake_gateway, until
 from tests.support.wire import run
@@ -259,7 +259,7 @@ def test_ask_streams_text_and_thinking_and_ends_with_the_message() -> None:
             await gateway.push("chat", {"runId": "r1", "state": "final", "message": final})
             items = await asyncio.wait_for(asking, 5)
             assert [i.text for i in items if isinstance(i, module.Chunk)] == ["hmm", "안녕 👋", " there"]
-            assert items[-1] == End("r1", "final", final)
+            assert items[-1] == ReplyEnd("r1", "final", final)
             assert items[-1].text == "안녕 👋 there"
 
     run(main())
@@ -361,7 +361,7 @@ def test_ask_tells_of_the_queue_and_of_retries() -> None:
             )
             items = await asyncio.wait_for(asking, 5)
             assert [i.kind for i in items[:-1]] == ["queued", "retry"]
-            assert items[-1] == End("r1", "error", None, "no", {"kind": "overloaded", "hint": "later"})
+            assert items[-1] == ReplyEnd("r1", "error", None, "no", {"kind": "overloaded", "hint": "later"})
 
     run(main())
 
@@ -422,7 +422,9 @@ def test_following_a_run_that_is_over_gives_its_end() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             cut = message("r1", "half", stopReason="interrupted", errorMessage="the connection was cut")
             gateway.answers["chat.history"] = lambda params: {"messages": [cut]}
-            assert [item async for item in client.follow("r1")] == [End("r1", "error", cut, "the connection was cut")]
+            assert [item async for item in client.follow("r1")] == [
+                ReplyEnd("r1", "error", cut, "the connection was cut")
+            ]
 
     run(main())
 
@@ -443,7 +445,7 @@ def test_stop_as_a_message_ends_at_once() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: {"ok": True, "aborted": False, "runIds": []}
-            assert await collect(client, "/stop") == [End("r1", "final", nothing=True)]
+            assert await collect(client, "/stop") == [ReplyEnd("r1", "final", nothing=True)]
 
     run(main())
 

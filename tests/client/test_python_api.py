@@ -14,7 +14,7 @@ import pytest
 import clawdbot_ext
 from clawdbot_ext import ReplyFailed
 from clawdbot_ext.client.errors import Closed, ConnectionLost
-from clawdbot_ext.client.reply import Chunk, End
+from clawdbot_ext.client.reply import Chunk, ReplyEnd
 from clawdbot_ext.protocol.errors import GatewayError
 from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess
@@ -61,7 +61,7 @@ def test_an_error_of_the_model_is_raised_with_what_had_been_written() -> None:
         with pytest.raises(ReplyFailed):
             client.submit("[[error=401]]", session_key="failing").result(WAIT_S)
         [*_, end] = client.ask("[[error=401]]", session_key="failing")
-        assert isinstance(end, End) and end.state == "error" and end.error_message
+        assert isinstance(end, ReplyEnd) and end.state == "error" and end.error_message
         assert client.send("[[text=fine]]", session_key="failing").text == "fine"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from clawdbot_ext.protocol.errors import InvalidRequest, NotFound, Unavailable
 from clawdbot_ext.store import db, schema
-from clawdbot_ext.store.api import Place
+from clawdbot_ext.store.api import BranchPoint
 from clawdbot_ext.store.sqlite import open_store
 
 from .kit import MAIN, OTHER, body, finish, read, reply, said, say, send, sweep, text_of, user
@@ -33,7 +33,7 @@ async def beside(store, run_id: str, kind: str, message_id: str, text: str = "as
         options={},
         start=True,
         now=now,
-        place=Place(kind=kind, message_id=message_id),
+        place=BranchPoint(kind=kind, message_id=message_id),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from clawdbot_ext.protocol.errors import InvalidRequest, NotFound
-from clawdbot_ext.store.api import HistoryPage, Message, Place, Siblings, Store
+from clawdbot_ext.store.api import BranchPoint, HistoryPage, Message, Siblings, Store
 
 from .kit import MAIN, body, reply, say, sweep, text_of, user
 
@@ -91,7 +91,7 @@ async def alternative(store: Store, model: Model, target: Message, number: int) 
     model.runs += 1
     run_id = f"run {model.runs}"
     before = [m.seq for m in await path(store)]
-    place = Place(kind="edit" if target.role == "user" else "regenerate", message_id=target.id)
+    place = BranchPoint(kind="edit" if target.role == "user" else "regenerate", message_id=target.id)
     try:
         await store.accept_run(
             run_id=run_id,

@@ -26,7 +26,7 @@ SLACK = 0.4
 
 
 @dataclass(frozen=True)
-class Shown:
+class AttachmentContent:
     """An attachment as the model gets it: Messages API content blocks, and what they cost."""
 
     blocks: Sequence[Mapping[str, Any]]
@@ -46,12 +46,12 @@ def attachments(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield block
 
 
-def shown(understood: Understood) -> Shown:
+def shown(understood: Understood) -> AttachmentContent:
     """What was made of a file, as content blocks. Encodes images: call it in a thread."""
     blocks = [_block(block) for block in understood.blocks]
     images = [block for block in understood.blocks if isinstance(block, ImageBlock)]
     size = sum(len(block.data) for block in understood.blocks if not isinstance(block, TextBlock))
-    return Shown(
+    return AttachmentContent(
         blocks,
         understood.tokens,
         size,
@@ -69,17 +69,17 @@ def _block(block: TextBlock | ImageBlock | DocumentBlock) -> dict[str, Any]:
     return {"type": "document", "source": source, "title": block.title}
 
 
-def told(text: str) -> Shown:
+def told(text: str) -> AttachmentContent:
     """One line instead of a file that cannot be shown."""
-    return Shown([{"type": "text", "text": text}], 1 + len(text) // 2)
+    return AttachmentContent([{"type": "text", "text": text}], 1 + len(text) // 2)
 
 
-def named(block: Mapping[str, Any], why: str = "it was shown earlier in this conversation") -> Shown:
+def named(block: Mapping[str, Any], why: str = "it was shown earlier in this conversation") -> AttachmentContent:
     """The line that stands for an attachment that is not sent (again)."""
     return told(f"[attachment {block.get('name')!r} ({block.get('mimeType')}) is not repeated here: {why}]")
 
 
-def fitting(found: Sequence[tuple[str, Shown]], window: int) -> set[str]:
+def fitting(found: Sequence[tuple[str, AttachmentContent]], window: int) -> set[str]:
     """Which attachments are shown: the ids of the newest that fit together, of ``(id, shown)`` oldest first.
 
     Where to begin is chosen as ``context`` does: by the ids alone among the places that leave little room unused, so

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...i18n import catalogue
 from ..tools import result_block
-from .attachments import Shown, attachments, named
+from .attachments import AttachmentContent, attachments, named
 from .token_estimate import estimate
 
 MESSAGE_TOKENS = 8
@@ -56,7 +56,7 @@ class _Piece:
     """As the Messages API takes them."""
     prompt_tokens: int = 0
     """Of a reply: how many tokens the provider counted in the request that it answers."""
-    files: Sequence[Shown] = ()
+    files: Sequence[AttachmentContent] = ()
     results: bool = False
     """What tools gave back: belongs to the reply in front of it, and nothing can begin with it."""
     tokens: int = field(init=False)
@@ -78,7 +78,7 @@ def build(
     max_output: int,
     zone: tzinfo | None = None,
     locale: str = "en",
-    shown: Mapping[str, Shown] | None = None,
+    shown: Mapping[str, AttachmentContent] | None = None,
 ) -> Fitted:
     """The conversation as the model gets it, its newest part if it is too long.
 
@@ -103,7 +103,7 @@ def build(
 
 
 def _pieces(
-    stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: str, shown: Mapping[str, Shown]
+    stored: Sequence[Mapping[str, Any]], zone: tzinfo | None, locale: str, shown: Mapping[str, AttachmentContent]
 ) -> list[_Piece]:
     """The messages that belong to the conversation: no command's answer, nothing empty, no other role.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ...client.events import Event
     from ...client.gateway_client import GatewayClient
-    from ...client.reply import Chunk, End, Notice
+    from ...client.reply import Chunk, Notice, ReplyEnd
     from .markdown import GrowingReply
 
 FRAME_S = 1 / 15
@@ -99,7 +99,7 @@ class Chat:
         """Small pictures of images that are shown, by media id."""
         self._failed: GatewayError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deaf = client.subscribe(self._heard)
+        self._unsubscribe = client.subscribe(self._heard)
 
     async def run(self) -> None:
         """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
@@ -109,7 +109,7 @@ class Chat:
                 if text and not self._take_files(text):
                     await self._send(text)
         finally:
-            self._deaf()  # that the connection ends now is no news
+            self._unsubscribe()  # that the connection ends now is no news
             for task in self._tasks:
                 task.cancel()
 
@@ -237,7 +237,7 @@ class Chat:
             self._key, self._busy = end.switch_to, False
             self._say(say("chat.switched", session=self._key))
 
-    async def _show_reply(self, run_id: str, items: AsyncIterator[Chunk | Notice | End]) -> End | None:
+    async def _show_reply(self, run_id: str, items: AsyncIterator[Chunk | Notice | ReplyEnd]) -> ReplyEnd | None:
         """Draw a reply until its end, or until Ctrl+C or Esc was pressed twice."""
         from . import view
         from .input import watch_keys
@@ -274,10 +274,10 @@ class Chat:
         return end
 
     async def _read_reply(
-        self, items: AsyncIterator[Chunk | Notice | End], reply: GrowingReply, stopping: Any
-    ) -> End | None:
+        self, items: AsyncIterator[Chunk | Notice | ReplyEnd], reply: GrowingReply, stopping: Any
+    ) -> ReplyEnd | None:
         """Feed ``reply`` from the gateway; drawn at a steady pace, however the text comes."""
-        from ...client.reply import Chunk, End
+        from ...client.reply import Chunk, ReplyEnd
 
         before = text = ""
         self._reply = reply
@@ -286,7 +286,7 @@ class Chat:
         frames = asyncio.ensure_future(_every(FRAME_S, lambda: reply.show(text)))
         try:
             async for item in items:
-                if isinstance(item, End):
+                if isinstance(item, ReplyEnd):
                     frames.cancel()
                     whole = before + item.text
                     reply.end(text if text.startswith(whole) else whole)  # what was seen stays

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ...client.reply import End, message_text
+from ...client.reply import ReplyEnd, message_text
 from ...escapes import clean
 from ...protocol.clock import now_ms
 from ..files import attachments, line_of
@@ -88,7 +88,7 @@ def _files(message: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[Re
     return lines
 
 
-def end_lines(end: End) -> list[RenderableType]:
+def end_lines(end: ReplyEnd) -> list[RenderableType]:
     """How a reply ended, if not simply at its end; and what it cost, if anything."""
     message = end.message or {}
     reason = str(message.get("stopReason"))

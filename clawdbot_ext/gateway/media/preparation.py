@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...agent.context import attachments
-from ...agent.context.attachments import Shown
+from ...agent.context.attachments import AttachmentContent
 from ...agent.media.api import (
     MediaError,
     MediaFile,
@@ -47,13 +47,13 @@ Tell = Callable[[Mapping[str, Any]], None]
 
 async def see(
     library: Library, messages: Sequence[Mapping[str, Any]], model: Model, *, locale: str, tell: Tell
-) -> dict[str, Shown]:
+) -> dict[str, AttachmentContent]:
     """The attachments of a conversation as ``model`` is shown them, by media id; what is missing is only named.
 
     ``messages`` are wire messages, oldest first. From the newest back, no further than there is room.
     """
     settings = MediaSettings.of(library.config())
-    found: dict[str, Shown] = {}
+    found: dict[str, AttachmentContent] = {}
     taken = 0
     for message in reversed(messages):
         blocks = list(attachments.attachments(message))
@@ -84,7 +84,7 @@ async def _see_one(
     pages: tuple[int, int] | None,
     locale: str,
     tell: Tell,
-) -> Shown:
+) -> AttachmentContent:
     media = await library.store.get_media(block["mediaId"])
     if media is None or media.removed_at is not None:
         return attachments.named(block, GONE)

@@ -23,7 +23,7 @@ from ...protocol.schema import (
     ChatSendResult,
     OkResult,
 )
-from ...store.api import Place
+from ...store.api import BranchPoint
 from ..commands.table import split_command
 from ..connections.connection import Connection
 from ..registry import method
@@ -40,7 +40,7 @@ async def chat_regenerate(services: Services, caller: Connection, params: ChatRe
     if params.thinking is not None and params.thinking not in THINKING_LEVELS:
         raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
     model = services.providers.models.resolve(params.model).spec if params.model else None
-    place = Place(kind="regenerate", message_id=params.message_id)
+    place = BranchPoint(kind="regenerate", message_id=params.message_id)
     return await _answer(
         services,
         caller,
@@ -53,14 +53,14 @@ async def chat_regenerate(services: Services, caller: Connection, params: ChatRe
 
 @method("chat.continue")
 async def chat_continue(services: Services, caller: Connection, params: ChatContinueParams) -> ChatSendResult:
-    place = Place(kind="continue", message_id=params.message_id)
+    place = BranchPoint(kind="continue", message_id=params.message_id)
     return await _answer(
         services, caller, params.session_key, params.idempotency_key, place, {"continues": params.message_id}
     )
 
 
 async def _answer(
-    services: Services, caller: Connection, session_key: str, run_id: str, place: Place, wishes: dict[str, Any]
+    services: Services, caller: Connection, session_key: str, run_id: str, place: BranchPoint, wishes: dict[str, Any]
 ) -> ChatSendResult:
     """Start a run without a message of its own."""
     key = services.sessions.canonical(session_key)
@@ -89,7 +89,7 @@ async def chat_edit(services: Services, caller: Connection, params: ChatEditPara
         attachments=params.attachments,
         idempotency_key=params.idempotency_key,
     )
-    return await accept_message(services, caller, sent, place=Place(kind="edit", message_id=params.message_id))
+    return await accept_message(services, caller, sent, place=BranchPoint(kind="edit", message_id=params.message_id))
 
 
 @method("chat.branch")

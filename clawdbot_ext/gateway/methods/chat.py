@@ -29,7 +29,7 @@ from ...protocol.schema import (
     SessionMessageEvent,
     Siblings,
 )
-from ...store.api import HistoryPage, Place
+from ...store.api import BranchPoint, HistoryPage
 from ..commands.table import run_command, split_command
 from ..connections.connection import Connection
 from ..media.attachments import content_of, names_of, owner_of, request_part, resolve
@@ -55,7 +55,7 @@ async def accept_message(
     params: ChatSendParams,
     *,
     system: str | None = None,
-    place: Place | None = None,
+    place: BranchPoint | None = None,
 ) -> ChatSendResult:
     """What ``chat.send``, ``chat.edit``, ``agent`` and a node's request have in common. ``system`` is added to this
     turn's prompt; ``place`` is where in the tree the message goes, if not at the end.

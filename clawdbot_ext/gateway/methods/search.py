@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...protocol.schema import SearchHit, SessionsSearchParams, SessionsSearchResult
-from ...store.api import Hit
+from ...store.api import StoredHit
 from ..connections.connection import Connection
 from ..registry import method
 from ..services import Services
@@ -21,7 +21,7 @@ async def sessions_search(services: Services, caller: Connection, params: Sessio
     return result
 
 
-def _wire(hit: Hit) -> SearchHit:
+def _wire(hit: StoredHit) -> SearchHit:
     shown = SearchHit(
         session_key=hit.session_key,
         session_id=hit.session_id,

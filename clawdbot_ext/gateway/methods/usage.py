@@ -10,7 +10,7 @@ from typing import Any
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
 from ...protocol.schema import NoParams, SessionsUsageParams, SessionsUsageResult, UsageCostParams, UsageCostResult
-from ...store.api import Spent
+from ...store.api import UsageRecord
 from ..connections.connection import Connection
 from ..registry import method
 from ..services import Services
@@ -31,7 +31,7 @@ async def usage_cost(services: Services, caller: Connection, params: UsageCostPa
     days = _days(params.days)
     first = date.today() - timedelta(days=days - 1)  # noqa: DTZ011  the day as the person at this machine counts it
     rows = await services.store.spent(since=_midnight_ms(first))
-    by_day: dict[str, list[Spent]] = {}
+    by_day: dict[str, list[UsageRecord]] = {}
     for row in rows:
         by_day.setdefault(time.strftime("%Y-%m-%d", time.localtime(row.at / 1000)), []).append(row)
     return UsageCostResult(
@@ -48,7 +48,7 @@ async def sessions_usage(services: Services, caller: Connection, params: Session
     key = services.sessions.canonical(params.key) if params.key else None
     since = now_ms() - params.days * 86_400_000 if params.days else 0
     rows = await services.store.spent(since=since, session_key=key)
-    by_session: dict[str, list[Spent]] = {}
+    by_session: dict[str, list[UsageRecord]] = {}
     for row in rows:
         by_session.setdefault(row.session_key or "", []).append(row)
     listed: list[dict[str, Any]] = [
@@ -65,7 +65,7 @@ async def sessions_usage(services: Services, caller: Connection, params: Session
     return SessionsUsageResult(updated_at=now_ms(), sessions=listed[: params.limit or 100], totals=totals(rows))
 
 
-def totals(rows: Iterable[Spent]) -> dict[str, Any]:
+def totals(rows: Iterable[UsageRecord]) -> dict[str, Any]:
     """Sums in Clawdbot's form; ``missingCostEntries`` counts replies of models whose price is not known."""
     sums: dict[str, Any] = dict.fromkeys(("input", "output", "cacheRead", "cacheWrite", "totalTokens"), 0)
     sums |= {"totalCost": 0.0, "missingCostEntries": 0}

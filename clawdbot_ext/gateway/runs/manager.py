@@ -24,7 +24,7 @@ from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, InvalidRequest, QueueFull, ShuttingDown, StorageFull, Unavailable
 from ...protocol.schema import ChatSendResult, Queued, SessionQueueEvent
-from ...store.api import FINAL_STATES, Accepted, Place, Run, StoreDamaged
+from ...store.api import FINAL_STATES, Accepted, BranchPoint, Run, StoreDamaged
 from ..connections.reply_stream import ReplyStream
 from ..wire_forms import text_of
 from .active import ActiveRun
@@ -94,7 +94,7 @@ class RunManager:
         request_hash: str,
         message: Mapping[str, Any],
         options: Mapping[str, Any],
-        place: Place | None = None,
+        place: BranchPoint | None = None,
     ) -> tuple[Accepted, int]:
         """Record a send and start it, or put it in line. Returns what the store did and how many sends go first.
 

@@ -1,7 +1,7 @@
 """The tools of one run: stored step by step, allowed by people where they must be, told to clients.
 
-``agent.tools.converse`` decides what is called and when; this is its ``Desk``. Promise P6: a call is carried out at
-most once for each permission. What it came to is stored before the model hears of it; a call without a stored result
+``agent.loop.run_agent_loop`` decides what is called and when; this is its ``Desk``. Promise P6: a call is carried out
+at most once for each permission. What it came to is stored before the model hears of it; a call without a stored result
 is never made again, and is told to have been cut off.
 """
 

@@ -12,7 +12,7 @@ from ...agent.context.builder import Fitted, build
 from ...agent.context.compaction import AT_PART, effective
 from ...agent.context.continuation import Continuing
 from ...agent.context.system_prompt import system_prompt
-from ...agent.loop import converse
+from ...agent.loop import run_agent_loop
 from ...agent.model_catalog import UnknownModel
 from ...agent.providers.base import Provider, ProviderError, ThinkingLevel, TurnRequest
 from ...agent.turn import Looking, TurnEvent
@@ -96,7 +96,7 @@ async def take_turn(
     toolless = active.kept or disabled(config, "tools")  # what goes on goes on as text
     desk = RunTools(context, events, active, () if toolless else offered(model.provider))
     try:
-        outcome = await converse(provider, request, active.reply, emit, desk, limit_s=seconds or None)
+        outcome = await run_agent_loop(provider, request, active.reply, emit, desk, limit_s=seconds or None)
     except GatewayError as exc:  # a step could not be stored: what it was is not known to be kept, so it ends here
         return Ending("failed", "error", t(locale, "run.storage", why=exc.message), {"kind": "storage"})
     except asyncio.TimeoutError:

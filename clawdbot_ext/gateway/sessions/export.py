@@ -35,7 +35,7 @@ SMALL = 512 * 1024
 PAGE = 1000
 
 
-class File(NamedTuple):
+class ExportFile(NamedTuple):
     name: str
     media_type: str
     text: str
@@ -50,7 +50,7 @@ async def export(
     key: str | None = None,
     session_id: str | None = None,
     embed: bool = False,
-) -> File:
+) -> ExportFile:
     """The current transcript of ``key``, or the one named. Raises ``NotFound``, ``TooLarge``.
 
     ``embed``: attachments go into it (images; into JSON all kinds), the newest first, as far as there is room. A
@@ -67,7 +67,7 @@ async def export(
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise _too_large()
     name = re.sub(r"[^\w.-]+", "-", conversation.title)[:60].strip("-.") or "session"
-    return File(f"{name}.{extension}", media_type, text, len(conversation.messages))
+    return ExportFile(f"{name}.{extension}", media_type, text, len(conversation.messages))
 
 
 async def _read(

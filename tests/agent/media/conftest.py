@@ -14,14 +14,14 @@ import pytest
 from clawdbot_ext.agent.media import api, worker_client, worker_main
 from clawdbot_ext.agent.media.sniffing import identify_file
 
-Given = bytes | Path
+MediaSource = bytes | Path
 
 
 @pytest.fixture
 def file(tmp_path) -> Callable[..., api.MediaFile]:
     """``file(content or path, name)``: a stored attachment, identified by its bytes."""
 
-    def make(given: Given, name: str) -> api.MediaFile:
+    def make(given: MediaSource, name: str) -> api.MediaFile:
         data = given if isinstance(given, bytes) else given.read_bytes()
         path = tmp_path / "stored"
         path.write_bytes(data)
@@ -37,7 +37,7 @@ def file(tmp_path) -> Callable[..., api.MediaFile]:
 def read(file) -> Callable[..., api.Understood]:
     """``read(content, name, sight=…, settings=…, pages=…)``: what a reader makes of it, in this process."""
 
-    def understand(given: Given, name: str, **more: Any) -> api.Understood:
+    def understand(given: MediaSource, name: str, **more: Any) -> api.Understood:
         job = worker_client.job_for(file(given, name), "understand", worker_client.Limits(), **more)
         understood = worker_main.perform(job, lambda progress: None).understood
         assert understood is not None
@@ -50,7 +50,7 @@ def read(file) -> Callable[..., api.Understood]:
 def probe(file) -> Callable[..., api.Facts]:
     """``probe(content, name)``: its facts, in this process."""
 
-    def facts(given: Given, name: str) -> api.Facts:
+    def facts(given: MediaSource, name: str) -> api.Facts:
         found = worker_main.perform(
             worker_client.job_for(file(given, name), "probe", worker_client.Limits()), lambda progress: None
         ).facts
@@ -64,7 +64,7 @@ def probe(file) -> Callable[..., api.Facts]:
 def understand(file) -> Callable[..., api.Understood]:
     """``understand(content, name, …)``: all of it, with the worker and the transcriber."""
 
-    def whole(given: Given, name: str, **more: Any) -> api.Understood:
+    def whole(given: MediaSource, name: str, **more: Any) -> api.Understood:
         more = {"sight": api.ModelSight(), "settings": api.MediaSettings(), **more}
         return asyncio.run(asyncio.wait_for(api.understand(file(given, name), **more), 40))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from clawdbot_ext.agent.context.attachments import Shown, fitting
+from clawdbot_ext.agent.context.attachments import AttachmentContent, fitting
 from tests.support.media import png, upload
 from tests.support.wire import run, wired
 
@@ -103,8 +103,8 @@ def test_an_export_names_files_and_has_images_inside_where_asked(standing_gatewa
 
 
 def test_what_the_model_is_shown_again_fits_and_begins_at_the_same_place_for_many_turns():
-    def shown(number: int) -> tuple[str, Shown]:
-        return f"m{number}", Shown([], 1000, 500_000, 1)
+    def shown(number: int) -> tuple[str, AttachmentContent]:
+        return f"m{number}", AttachmentContent([], 1000, 500_000, 1)
 
     begins = []
     for count in range(1, 120):
@@ -115,5 +115,5 @@ def test_what_the_model_is_shown_again_fits_and_begins_at_the_same_place_for_man
         begins.append(count - len(kept))
     assert begins[:40] == [0] * 40
     assert len(set(begins)) < 20, "not one at a time"
-    large = [(f"l{number}", Shown([], 10, 10, 1, large=True)) for number in range(30)]
+    large = [(f"l{number}", AttachmentContent([], 10, 10, 1, large=True)) for number in range(30)]
     assert len(fitting(large, window=200_000)) <= 20

@@ -158,7 +158,7 @@ def check_exposure(config: Config) -> Iterator[Finding]:
 def check_port(config: Config) -> Iterator[Finding]:
     """Who has the port, when it is not this state directory's gateway."""
     port = config["gateway.port"]
-    own = server_info.running(config)
+    own = server_info.find_running_gateway(config)
     if own is not None or not port:
         return
     holder = identify("127.0.0.1", port, 0.5)
@@ -184,7 +184,7 @@ def _answers(port: int) -> bool:
 def check_gateway(config: Config, target: Target) -> tuple[Finding, Mapping[str, Any] | None]:
     """Does the gateway answer, with these credentials? And which provider it says it has, if so."""
     remote = target.url or config["gateway.remote.url"]
-    if not remote and server_info.running(config) is None:
+    if not remote and server_info.find_running_gateway(config) is None:
         held = server_info.lock_held(config)
         text = say("doctor.gateway.starting") if held else say("doctor.gateway.off")
         return Finding("gateway", "hint", text, None if held else "jupyter clawdbot"), None

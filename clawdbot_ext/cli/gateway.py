@@ -102,7 +102,7 @@ def status(target: Target, as_json: bool) -> None:
     """Where it runs and whether it answers."""
     config = load()
     here = target.url is None and over_ssh() is None and not config["gateway.remote.url"]
-    own = server_info.running(config) if here else None
+    own = server_info.find_running_gateway(config) if here else None
     found: dict[str, Any] = {"running": False}
     if own is not None:
         found |= {
@@ -177,7 +177,7 @@ def stop(target: Target) -> None:
         out(say("gateway.notRunning"))
         return
     config = load()
-    mine = server_info.running(config)
+    mine = server_info.find_running_gateway(config)
     with_client(target, functools.partial(_stop, restart=False))
     if mine is not None and mine.url == page:
         _wait_for_the_lock(config, mine)

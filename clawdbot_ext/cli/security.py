@@ -60,7 +60,7 @@ def findings(target: Target) -> list[Finding]:
 
 def _of_gateway(config: Config, target: Target) -> list[Finding]:
     """What only the gateway knows. One that does not run, or does not answer, is ``doctor``'s business."""
-    if server_info.running(config) is None:
+    if server_info.find_running_gateway(config) is None:
         return []
     try:
         return list(security_checks.always_allowed(call(target, "exec.approvals.get")["file"]))

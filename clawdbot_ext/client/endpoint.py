@@ -84,7 +84,7 @@ def _locate(
     config: Config, url: str | None, token: str | None, password: str | None, env: Mapping[str, str]
 ) -> tuple[Endpoint, str | None]:
     """``locate``, and the fingerprint that is stored for what was found."""
-    own = server_info.running(config)
+    own = server_info.find_running_gateway(config)
     remote = config["gateway.remote.url"]
     if not url and not remote:
         hub = on_hub(env)

@@ -131,7 +131,7 @@ def adopt(config: Config, handed_over: str) -> GatewayLock | None:
 
 def _lease(config: Config) -> GatewayLock | None:
     ensure_home(config)
-    held = lease.take(lease_path(config))
+    held = lease.acquire(lease_path(config))
     if held is None:
         return None
     server_info.remove_info(config)

@@ -32,7 +32,7 @@ def machine() -> str:
 
 
 class Lease:
-    """One held lease; made by ``take``. ``lost`` is called on the renewing thread when it is in other hands."""
+    """One held lease; made by ``acquire``. ``lost`` is called on the renewing thread when it is in other hands."""
 
     def __init__(self, path: Path, name: str):
         self._path, self._name = path, name
@@ -64,7 +64,7 @@ class Lease:
                 os.replace(temporary, self._path)
 
 
-def take(path: Path) -> Lease | None:
+def acquire(path: Path) -> Lease | None:
     """The lease, or ``None`` while somebody else has it. Raises ``OSError``."""
     name = secrets.token_hex(8)
     for _ in range(2):
@@ -80,12 +80,12 @@ def take(path: Path) -> Lease | None:
     return None
 
 
-def held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
     """Does somebody have the lease?"""
     return path.exists() and not _is_stale(path)
 
 
-def here(path: Path) -> bool:
+def held_on_this_machine(path: Path) -> bool:
     """Is its holder a process of this machine?"""
     return _read(path).get("machine") == machine()
 

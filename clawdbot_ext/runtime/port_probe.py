@@ -43,7 +43,7 @@ def identify(host: str, port: int, timeout_s: float = 1.0, *, config: Config | N
 
     With ``config`` the state directory's own gateway is known by its lock, without asking anybody.
     """
-    info = server_info.running(config) if config is not None else None
+    info = server_info.find_running_gateway(config) if config is not None else None
     if info is not None and port in (urlsplit(info.url).port, urlsplit(info.ws_url).port):
         return Holder("ours", info.pid, info.url, "clawdbot")
     address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  asked, not bound

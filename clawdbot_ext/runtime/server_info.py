@@ -105,7 +105,7 @@ def lock_held(config: Config) -> bool:
     The question takes a shared lock for a few microseconds; who wants the exclusive one should try for some 100 ms.
     """
     if on_network(config):
-        return lease.held(lease_path(config))
+        return lease.is_held(lease_path(config))
     try:
         descriptor = os.open(lock_path(config), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -119,11 +119,16 @@ def lock_held(config: Config) -> bool:
     return False
 
 
-def running(config: Config) -> GatewayInfo | None:
+def find_running_gateway(config: Config) -> GatewayInfo | None:
     """Where this state directory's gateway answers; ``None`` if none runs, it has not said so yet, or it runs on
     another machine at an address that means this one: somebody else's program may listen there, for our credential."""
     info = read_info(config) if lock_held(config) else None
-    if info is not None and on_network(config) and _is_loopback(info.url) and not lease.here(lease_path(config)):
+    if (
+        info is not None
+        and on_network(config)
+        and _is_loopback(info.url)
+        and not lease.held_on_this_machine(lease_path(config))
+    ):
         return None
     return info
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .._version import __version__
 
 if TYPE_CHECKING:
-    from .bootstrap import Settled
+    from .bootstrap import Bootstrap
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -20,21 +20,21 @@ def say(text: str, *, error: bool = False) -> None:
         stream.flush()
 
 
-def greet(settled: Settled, url: str, link: str) -> None:
+def greet(startup: Bootstrap, url: str, link: str) -> None:
     """Say where the page is. ``link`` logs in once, within a minute."""
     lines = [
-        settled.text("greet.title", version=__version__),
+        startup.text("greet.title", version=__version__),
         f"  {url}",
         "",
-        settled.text("greet.link"),
+        startup.text("greet.link"),
         f"  {link}",
         "",
-        settled.text("greet.later"),
+        startup.text("greet.later"),
     ]
-    if settled.tls is not None:
-        lines += ["", settled.text("greet.fingerprint", fingerprint=settled.tls.fingerprint)]
-    if settled.as_root:
-        lines += ["", settled.text("start.root")]
-    if settled.addresses.exposed:
-        lines += ["", settled.text("greet.exposedTls" if settled.tls else "greet.exposed")]
+    if startup.tls is not None:
+        lines += ["", startup.text("greet.fingerprint", fingerprint=startup.tls.fingerprint)]
+    if startup.as_root:
+        lines += ["", startup.text("start.root")]
+    if startup.addresses.exposed:
+        lines += ["", startup.text("greet.exposedTls" if startup.tls else "greet.exposed")]
     say("\n".join(lines))

@@ -1,7 +1,7 @@
-"""May this process be the gateway, and at which address? Answered before anything is built.
+"""Checks before anything is built: whether this process may be the gateway, and at which address.
 
-The outcome is ``Settled`` (the configuration, the lock and listening sockets) or ``Refusal`` (what to tell the user and
-the exit code). Nothing here ever picks another port or address than the one that was asked for.
+The outcome is a ``Bootstrap`` (the configuration, the lock and listening sockets) or a ``StartupError`` (a text for the
+user and the exit code). No other port or address than the one that was asked for is ever chosen.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TAKEOVER_SECONDS = 12.0
 t = catalogue("server")
 
 
-class Refusal(Exception):
+class StartupError(Exception):
     """Why this process does not become the gateway. ``text`` is for the terminal, ``open_url`` where to go instead."""
 
     def __init__(self, text: str, exit_code: int, open_url: str = ""):
@@ -48,7 +48,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True)
-class Settled:
+class Bootstrap:
     """This process is the gateway of ``config``'s state directory and listens on ``port`` of ``addresses``."""
 
     config: Config
@@ -74,14 +74,14 @@ class Settled:
         return t(self.lang, key, **facts)
 
 
-def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
+def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
     """Find out. ``traits`` are settings of Jupyter's configuration files by dotted name.
 
     Raises:
-        Refusal: this process must not run; nothing is left locked or listening.
+        StartupError: this process must not run; nothing is left locked or listening.
     """
     lang = environment_language()
-    environment = {**os.environ, **secret_handover.taken().environment}
+    environment = {**os.environ, **secret_handover.received().environment}
 
     def read() -> Config:
         return load(environment, flags=options.flags, traits=traits)
@@ -97,26 +97,26 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
                 "is none: use token or password, or start the gateway in JupyterLab",
             )
     except ConfigError as exc:
-        raise Refusal(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
+        raise StartupError(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
     except bind.NoAddress as exc:
-        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+        raise StartupError(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
     tls = _certificate(config, lang)
     as_root = os.geteuid() == 0
     if as_root and addresses.exposed and not options.allow_root:
-        raise Refusal(t(lang, "start.rootExposed"), EXIT_FAILED)
-    lock = _take(config, options, lang)
+        raise StartupError(t(lang, "start.rootExposed"), EXIT_FAILED)
+    lock = _acquire_lock(config, options, lang)
     try:
         sockets = bind.listen(addresses, config["gateway.port"])
     except bind.NoAddress as exc:
         lock.release()
-        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+        raise StartupError(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
     except bind.Busy as exc:
         lock.release()
-        raise Refusal(_who_holds(exc, lang), EXIT_BUSY) from None
+        raise StartupError(_port_in_use(exc, lang), EXIT_BUSY) from None
     except OSError as exc:
         lock.release()
         key = "start.privileged" if exc.errno == errno.EACCES else "start.listen"
-        raise Refusal(t(lang, key, port=config["gateway.port"], problem=exc), EXIT_FAILED) from None
+        raise StartupError(t(lang, key, port=config["gateway.port"], problem=exc), EXIT_FAILED) from None
 
     def read_again() -> Config:
         changed = read()
@@ -127,41 +127,41 @@ def settle(options: Options, traits: Mapping[str, Any]) -> Settled:
     for name in hidden:
         os.environ.pop(name, None)
     os.environ.update(
-        {name: value for name, value in secret_handover.taken().environment.items() if name not in hidden}
+        {name: value for name, value in secret_handover.received().environment.items() if name not in hidden}
     )
-    return Settled(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
+    return Bootstrap(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
 
 
 def _certificate(config: Config, lang: str) -> Certificate | None:
     try:
         return certificate(config)
     except BadCertificate as exc:
-        raise Refusal(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+        raise StartupError(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
     except OSError as exc:
-        raise Refusal(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
+        raise StartupError(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
 
 
-def _take(config: Config, options: Options, lang: str) -> GatewayLock:
+def _acquire_lock(config: Config, options: Options, lang: str) -> GatewayLock:
     """The lock of the state directory, with ``--force`` from a gateway of ours that has it."""
     try:
         lock = adopt(config, os.environ.get(RESTARTED, "")) or acquire(config)
         if lock is None and options.force:
             lock = _take_over(config, lang)
     except OSError as exc:
-        raise Refusal(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
+        raise StartupError(t(lang, "start.stateDir", path=config.state, problem=exc.strerror), EXIT_FAILED) from None
     if lock is not None:
         return lock
-    owner = server_info.running(config)
+    owner = server_info.find_running_gateway(config)
     if owner is None:  # it starts, or stops, at this moment
-        raise Refusal(t(lang, "running.starting", path=config.state), EXIT_BUSY)
+        raise StartupError(t(lang, "running.starting", path=config.state), EXIT_BUSY)
     wanted = options.flags.get("gateway.port")
     elsewhere = wanted is not None and f":{wanted}/" not in owner.url
     mounted_only = owner.server_url is not None and owner.url.startswith(owner.server_url)
     key = "running.jupyter" if mounted_only else "running.elsewhere" if elsewhere else "running.already"
     text = t(lang, key, url=owner.url, pid=owner.pid)
     if elsewhere:
-        raise Refusal(text, EXIT_BUSY)
-    raise Refusal(text, EXIT_RUNNING_ALREADY, _login_link(config, owner) if options.browser else "")
+        raise StartupError(text, EXIT_BUSY)
+    raise StartupError(text, EXIT_RUNNING_ALREADY, _login_link(config, owner) if options.browser else "")
 
 
 def _login_link(config: Config, owner: server_info.GatewayInfo) -> str:
@@ -183,19 +183,19 @@ def _take_over(config: Config, lang: str) -> GatewayLock | None:
     That the lock is held proves that the process which published its id is alive: the next owner removes what a dead
     one left before it does anything else.
     """
-    owner = server_info.running(config)
+    owner = server_info.find_running_gateway(config)
     if owner is None:
         return None
     if owner.host != "standalone":
-        raise Refusal(t(lang, "force.jupyter", url=owner.url, pid=owner.pid), EXIT_BUSY)
+        raise StartupError(t(lang, "force.jupyter", url=owner.url, pid=owner.pid), EXIT_BUSY)
     if not _holds(owner.pid, lock_path(config)):
-        raise Refusal(t(lang, "force.foreign", url=owner.url, pid=owner.pid), EXIT_BUSY)
+        raise StartupError(t(lang, "force.foreign", url=owner.url, pid=owner.pid), EXIT_BUSY)
     os.kill(owner.pid, signal.SIGTERM)
     ends = time.monotonic() + TAKEOVER_SECONDS
     while time.monotonic() < ends:
         if (lock := acquire(config)) is not None:
             return lock
-    raise Refusal(t(lang, "force.failed", pid=owner.pid), EXIT_BUSY)
+    raise StartupError(t(lang, "force.failed", pid=owner.pid), EXIT_BUSY)
 
 
 def _holds(pid: int, lock: Path) -> bool:
@@ -213,7 +213,7 @@ def _holds(pid: int, lock: Path) -> bool:
     return False
 
 
-def _who_holds(busy: bind.Busy, lang: str) -> str:
+def _port_in_use(busy: bind.Busy, lang: str) -> str:
     from ..runtime import port_probe  # needed on the way out only
 
     holder = port_probe.identify(busy.address, busy.port)

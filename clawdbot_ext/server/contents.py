@@ -1,4 +1,4 @@
-"""Jupyter's contents manager as the gateway sees it: one function lists a directory, one reads a file. An edge file.
+"""Jupyter's contents manager as the gateway sees it: one function lists a directory, one reads a file.
 
 The contents manager refuses paths outside its root, and hidden files unless the server allows them (``allow_hidden``);
 reading them all the same is nobody's business here. It may be synchronous (the file manager of an older Lab), and then

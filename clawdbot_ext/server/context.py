@@ -32,8 +32,8 @@ from ..runtime.gateway_lock import GatewayLock
 from ..runtime.paths import on_network
 from .audit_log import Audit
 from .net import fd_limits
-from .net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER, seen
-from .net.unfinished_frames import Unfinished
+from .net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER, client_of
+from .net.unfinished_frames import UnfinishedFrames
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -47,17 +47,17 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 9.0
 """The longest a stop of the gateway takes; the process has promised 10 s."""
 RESTART_EXPECTED_MS = 1500
-CUT_OFF_S = 0.5
+CLOSE_TIMEOUT_S = 0.5
 """How long a socket of Jupyter's has to take the close frame."""
 
 Mount = Literal["standalone", "jupyter"]
 
 
-async def _at_once() -> None:
+async def _ready() -> None:
     """There is nothing to wait for."""
 
 
-class Edge:
+class ServerContext:
     """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and while the state
     directory has its gateway in another process."""
 
@@ -68,21 +68,21 @@ class Edge:
         self.tailscale: Callable[[HTTPHeaders, str], Awaitable[str | None]] | None = None
         """Who Tailscale says has sent a request with these headers from this address; ``None``: nobody has been asked
         to find out."""
-        self.ready: Callable[[], Awaitable[None]] = _at_once
+        self.ready: Callable[[], Awaitable[None]] = _ready
         """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
         self.connections = Connections()
-        self.unfinished = Unfinished()
+        self.unfinished = UnfinishedFrames()
         self._told_of_proxy = False
         self._lock: GatewayLock | None = None
         self._audit: Audit | None = None
         self._stopping = asyncio.Lock()
         self._mark = self.auth.mark()
-        self._under_way: WeakKeyDictionary[RequestHandler, tuple[Identity, str]] = WeakKeyDictionary()
+        self._open_requests: WeakKeyDictionary[RequestHandler, tuple[Identity, str]] = WeakKeyDictionary()
         live.watch(self._config_changed)
 
     # -- life -------------------------------------------------------------------------------------------------------
     async def start(self, lock: GatewayLock, server_root: str, contents: Any = None) -> Gateway:
-        """Make the gateway and start it; ``lock`` belongs to the edge from now on, also when this fails.
+        """Make the gateway and start it; ``lock`` belongs to the context from now on, also when this fails.
 
         ``server_root`` is the directory that notebooks are served from, as the assistant is told; ``contents`` the
         server's contents manager.
@@ -113,7 +113,7 @@ class Edge:
             read_file=None if contents is None else contents_reading(contents),
         )
         gateway = Gateway(self.live, store, self.auth, host=host)
-        gateway.access.before_rotation, gateway.access.on_void = self._end_jupyters, self.end_void
+        gateway.access.before_rotation, gateway.access.on_void = self._close_requests, self.close_revoked
         await gateway.start()
         self.gateway = gateway
         return gateway
@@ -156,9 +156,9 @@ class Edge:
             self._lock.release()
             self._lock = None
 
-    def owner(self) -> server_info.GatewayInfo | None:
+    def leader_info(self) -> server_info.GatewayInfo | None:
         """Where the gateway of the state directory answers when it is another process; ``None`` if nobody knows."""
-        return server_info.running(self.live())
+        return server_info.find_running_gateway(self.live())
 
     def _config_changed(self, config: Config) -> None:
         """Log out who logged in with a secret that is no longer the one, once whoever changed it has an answer."""
@@ -166,10 +166,10 @@ class Edge:
         if mark != self._mark:
             if self.gateway is not None:
                 disconnect(tuple(self.gateway.services.events.clients), "credentials changed")
-            self._end_jupyters()
+            self._close_requests()
         self._mark = mark
         if self.gateway is not None:
-            asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, self.end_void)
+            asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, self.close_revoked)
 
     async def log_out(self, cookie: str) -> None:
         """Void a login cookie: what was opened with it, or with a login that it made, ends."""
@@ -177,31 +177,31 @@ class Edge:
         if identity is None or identity.expires is None:
             return
         self.auth.log_out({identity.lineage[-1]: identity.expires})
-        self.end_void()
+        self.close_revoked()
         if self.gateway is not None:
             await keep_logged_out(self.gateway.services, identity.lineage[-1], identity.expires)
 
     # -- what is under way --------------------------------------------------------------------------------------------
-    def opened(self, handler: RequestHandler, identity: Identity) -> None:
+    def track(self, handler: RequestHandler, identity: Identity) -> None:
         """Remember a request of somebody who is known, so that it ends with what they are known by. The gateway's own
         sockets are its clients, who end by themselves."""
-        self._under_way[handler] = identity, self.auth.epoch(identity)
+        self._open_requests[handler] = identity, self.auth.epoch(identity)
 
-    def end_void(self) -> None:
+    def close_revoked(self) -> None:
         """End what came by something that is void by now, or worth less: sockets and requests."""
         for client in tuple(self.gateway.services.events.clients) if self.gateway is not None else ():
             now = None if client.identity is None else self.auth.current(client.identity)
             if now is None or not client.scopes <= expand(now.scopes):
                 client.close(CloseCode.POLICY, "credentials void")
-        for handler, (identity, epoch) in list(self._under_way.items()):
+        for handler, (identity, epoch) in list(self._open_requests.items()):
             now = self.auth.current(identity)
             if now is None or not identity.scopes <= now.scopes or epoch != self.auth.epoch(identity):
-                end(handler)
+                close_request(handler)
 
-    def _end_jupyters(self) -> None:
+    def _close_requests(self) -> None:
         """End what Jupyter's own handlers, and ours for plain requests, have under way."""
-        for handler in list(self._under_way):
-            end(handler)
+        for handler in list(self._open_requests):
+            close_request(handler)
 
     def log_out_everywhere(self) -> None:
         """End every login of a browser. Raises ``OSError``."""
@@ -213,7 +213,7 @@ class Edge:
     # -- requests ---------------------------------------------------------------------------------------------------
     def client_key(self, request: HTTPServerRequest) -> str:
         """Who sent ``request``, as far as the limits count."""
-        sent = seen(request, self.live())
+        sent = client_of(request, self.live())
         if sent.ignored and not self._told_of_proxy and self.live()["gateway.tailscale.mode"] == "off":
             self._told_of_proxy = True
             log.warning(
@@ -225,7 +225,7 @@ class Edge:
     def is_https(self, request: HTTPServerRequest) -> bool:
         """Was ``request`` sent over https, to us or to a proxy in front of us?"""
         tailnet = self.live()["gateway.tailscale.mode"] != "off" and request.host_name.endswith(".ts.net")
-        return tailnet or (seen(request, self.live()).scheme or request.protocol) == "https"
+        return tailnet or (client_of(request, self.live()).scheme or request.protocol) == "https"
 
     def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
         """What ``request`` shows of itself, for ``gateway.auth`` to judge."""
@@ -245,29 +245,29 @@ class Edge:
     async def identify(self, request: HTTPServerRequest) -> Identity | None:
         """Who a request to our own server comes from, by Tailscale's word if need be. Raises ``Unauthorized``,
         ``RateLimited``."""
-        await self.knows_devices(self.shown(request))
+        await self.load_devices(self.shown(request))
         vouched = None
         if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
             login = await self.tailscale(request.headers, request.remote_ip or "")
             vouched = Vouched(login, "tailscale") if login else None
         identity = self.auth.identify(self.shown(request, vouched))
         if identity is not None:
-            fd_limits.recognised(fd_limits.stream_of(request))
+            fd_limits.mark_authenticated(fd_limits.stream_of(request))
         return identity
 
-    async def knows_devices(self, shown: Shown) -> None:
+    async def load_devices(self, shown: Shown) -> None:
         """Wait for the gateway where only that one can tell what a cookie is worth: a device has made it."""
         if shown.cookie and self.gateway is None and self.auth.is_of_device(shown.cookie):
             await self.ready()
 
-    def known(self, request: HTTPServerRequest) -> bool:
+    def is_authenticated(self, request: HTTPServerRequest) -> bool:
         """Does a request show a right credential? Then its connection has a place among the known."""
         try:
             identity = self.auth.identify(self.shown(request))
         except GatewayError:
             return False
         if identity is not None:
-            fd_limits.recognised(fd_limits.stream_of(request))
+            fd_limits.mark_authenticated(fd_limits.stream_of(request))
         return identity is not None
 
     def locale(self, request: HTTPServerRequest) -> str:
@@ -276,14 +276,14 @@ class Edge:
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
 
 
-def end(handler: RequestHandler) -> None:
+def close_request(handler: RequestHandler) -> None:
     """Cut off what a request has under way: a socket with 1008, an answer in its midst."""
     if isinstance(handler, WebSocketHandler):
         connection: Any = handler.ws_connection
         if connection is not None:
             handler.close(CloseCode.POLICY, "logged out")
             connection.client_terminated = True  # what still comes is not listened to
-            asyncio.get_running_loop().call_later(CUT_OFF_S, connection.stream.close)
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, connection.stream.close)
         return
     stream = getattr(handler.request.connection, "stream", None)
     if not handler._finished and stream is not None:

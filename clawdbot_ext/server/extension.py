@@ -1,7 +1,7 @@
 """The Jupyter Server extension: the gateway's routes in our own server and in somebody's ``jupyter lab``.
 
 Loading it there adds one rule to the router and imports little else of ours, so that a Lab's start does not wait for
-us. The rest comes when the server answers (``seat``) and with the first request (``late``).
+us. The rest comes when the server answers (``leadership``) and with the first request (``late``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from traitlets import Dict
 from .._version import __version__
 
 if TYPE_CHECKING:
-    from .context import Edge
-    from .leadership import Seat
+    from .context import ServerContext
+    from .leadership import Leadership
 
 MOUNT = "clawdbot/"
 _NOT_OURS = ("JUPYTER_PORT",)
@@ -55,22 +55,22 @@ class ClawdbotApp(ExtensionApp):
         """Add the routes: all of the site in our own server, ``clawdbot/`` in another."""
         assert self.serverapp is not None
         web_app = self.serverapp.web_app
-        edge: Edge | None = getattr(self.serverapp, "edge", None)
-        if edge is not None:
+        context: ServerContext | None = getattr(self.serverapp, "context", None)
+        if context is not None:
             from .handlers import standalone
             from .handlers.artifact_frame import frame_routes
             from .handlers.media import media_routes
 
             base = web_app.settings["base_url"]
-            routes = standalone.standalone_routes(base, edge) + frame_routes(base, edge, mounted=False)
-            routes += media_routes(base, edge, mounted=False)
+            routes = standalone.standalone_routes(base, context) + frame_routes(base, context, mounted=False)
+            routes += media_routes(base, context, mounted=False)
             web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
             return
-        from .handlers.lazy_router import LateRoutes
+        from .handlers.lazy_router import LazyRouter
 
         matcher = PathMatches(f"{re.escape(self._mount_path.rstrip('/'))}(?:/.*)?")
         # Jupyter's own add_handlers looks for the decorators of handlers, which a router has none of.
-        Application.add_handlers(web_app, ".*$", [Rule(matcher, LateRoutes(web_app, self._routes))])
+        Application.add_handlers(web_app, ".*$", [Rule(matcher, LazyRouter(web_app, self._routes))])
 
     @property
     def _mount_path(self) -> str:
@@ -78,15 +78,15 @@ class ClawdbotApp(ExtensionApp):
         return str(url_path_join(self.serverapp.web_app.settings["base_url"], MOUNT))
 
     def _routes(self) -> Sequence[Rule]:
-        return self._seat.routes() if self._seat is not None else ()
+        return self._leadership.routes() if self._leadership is not None else ()
 
     # -- living in somebody's server --------------------------------------------------------------------------------
     @cached_property
-    def _seat(self) -> Seat | None:
+    def _leadership(self) -> Leadership | None:
         """This server's place in the one gateway; ``None`` where the configuration does not let there be one."""
         from ..config import ConfigError, load
         from ..config.live import LiveConfig
-        from .leadership import Host, Seat
+        from .leadership import Host, Leadership
 
         server = self.serverapp
         assert server is not None
@@ -98,7 +98,7 @@ class ClawdbotApp(ExtensionApp):
         except ConfigError as exc:
             self.log.error("Clawdbot: %s", exc)
             return None
-        return Seat(
+        return Leadership(
             live,
             Host(
                 server_url=server.connection_url,
@@ -114,15 +114,15 @@ class ClawdbotApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """The server answers: become the gateway of the state directory, or relay to it."""
-        if getattr(serverapp, "edge", None) is None and self._seat is not None:
-            await self._seat.take()
+        if getattr(serverapp, "context", None) is None and self._leadership is not None:
+            await self._leadership.campaign()
 
     async def stop_extension(self) -> None:
         """The server stops: let replies end, close the store, give the lock up."""
-        if self.__dict__.get("_seat") is not None:
-            await self.__dict__["_seat"].leave("the Jupyter server stops")
+        if self.__dict__.get("_leadership") is not None:
+            await self.__dict__["_leadership"].step_down("the Jupyter server stops")
 
     def current_activity(self) -> Any:
         """Replies under way, so that an idle shutdown of the server waits for them."""
-        seat: Seat | None = self.__dict__.get("_seat")
-        return None if seat is None else [count for count in seat.counts().values() if count] or None
+        leadership: Leadership | None = self.__dict__.get("_leadership")
+        return None if leadership is None else [count for count in leadership.counts().values() if count] or None

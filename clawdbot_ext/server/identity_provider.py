@@ -12,7 +12,7 @@ from ..protocol.errors import RateLimited, Unauthorized
 from .net import fd_limits
 
 if TYPE_CHECKING:
-    from .context import Edge
+    from .context import ServerContext
 
 
 class GatewayIdentity(IdentityProvider):
@@ -24,10 +24,10 @@ class GatewayIdentity(IdentityProvider):
     token = Unicode("", help="Always empty: the gateway's secret stays out of jpserver-*.json and of templates.")
 
     @property
-    def edge(self) -> Edge:
+    def context(self) -> ServerContext:
         assert self.parent is not None  # ServerApp makes it with itself as the parent
-        edge: Edge = self.parent.edge
-        return edge
+        context: ServerContext = self.parent.context
+        return context
 
     def get_user(self, handler: web.RequestHandler) -> User | None:
         """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL, and by
@@ -37,15 +37,15 @@ class GatewayIdentity(IdentityProvider):
         if known is not None:
             return known
         try:
-            identity = self.edge.auth.identify(self.edge.shown(handler.request))
+            identity = self.context.auth.identify(self.context.shown(handler.request))
         except Unauthorized:
             return None
         except RateLimited as exc:
             raise web.HTTPError(429, reason=exc.message) from None
         if identity is None or not identity.is_account:
             return None
-        fd_limits.recognised(fd_limits.stream_of(handler.request))
-        self.edge.opened(handler, identity)
+        fd_limits.mark_authenticated(fd_limits.stream_of(handler.request))
+        self.context.track(handler, identity)
         handler.request.by_bearer = identity.via != "cookie"  # type: ignore[attr-defined]
         return User(username=identity.user, name=identity.user, display_name=identity.user)
 

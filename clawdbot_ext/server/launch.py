@@ -20,13 +20,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 stopped, or this state directory's gateway runs already; 2 wrong command line; 78 wrong configuration; 98 the
     address is in use; 1 anything else that kept it from starting.
     """
-    secret_handover.take()
-    options = parse([*(sys.argv[1:] if argv is None else argv), *secret_handover.taken().arguments])
-    if not secret_handover.taken():
+    secret_handover.receive()
+    options = parse([*(sys.argv[1:] if argv is None else argv), *secret_handover.received().arguments])
+    if not secret_handover.received():
         secret_handover.start_again(os.environ)
     from . import process_tuning
 
-    process_tuning.prepare()
+    process_tuning.before_imports()
     from .process import run
 
     return run(options)

@@ -1,7 +1,7 @@
 """A Jupyter server's place in the one gateway of a state directory: it has the gateway, or it stands in line for it.
 
-    start ──the lock is free──▶ OWNER ──the server stops, or a failure──▶ OUT
-      └──another has it──▶ IN_LINE ──that one ends──▶ OWNER
+    start ──the lock is free──▶ LEADER ──the server stops, or a failure──▶ STOPPED
+      └──another has it──▶ STANDBY ──that one ends──▶ LEADER
 
 The owner listens on ``gateway.port`` besides its mount, except on a Hub. Its gateway starts with the first request, or
 at once where it takes over from another. Who stands in line passes every request on (``relay``). Nothing here is heavy:
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from tornado.routing import Rule
 
     from ..config.live import LiveConfig
-    from .context import Edge
-    from .side_listener import Listener
-    from .tailscale_serve import Offering
+    from .context import ServerContext
+    from .side_listener import SideListener
+    from .tailscale_serve import TailscaleServe
 
 TAKEOVER_S = 3.0
 """How long a request waits for a gateway while one process takes over from another."""
-LOOK_AGAIN_S = 0.05
-PORT_PATIENCE_S = 1.0
+POLL_S = 0.05
+PORT_RETRY_S = 1.0
 """How long a successor waits for the former owner's port, which is free as soon as that process is gone."""
 ACTIVITY_S = 30.0
 """How often a reply under way counts as activity of the server. A Hub is told every five minutes."""
@@ -46,15 +46,15 @@ ACTIVITY_S = 30.0
 t = catalogue("server")
 
 
-class Place(enum.Enum):
-    IN_LINE = "in line"
-    OWNER = "owner"
-    OUT = "out"
+class LeadershipState(enum.Enum):
+    STANDBY = "standby"
+    LEADER = "leader"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
 class Host:
-    """What the seat knows of the Jupyter server it is in."""
+    """What the leadership knows of the Jupyter server it is in."""
 
     server_url: str
     """Where this machine's programs reach the server, with a slash at the end."""
@@ -74,84 +74,84 @@ class Host:
         self.settings["clawdbot_last_activity"] = datetime.now(timezone.utc)
 
 
-class Seat:
+class Leadership:
     """One server's place; all methods belong to the server's event loop."""
 
     def __init__(self, live: LiveConfig, host: Host):
         self.live, self.host = live, host
-        self.place = Place.OUT
+        self.state = LeadershipState.STOPPED
         self._lock: GatewayLock | None = None
-        self._listener: Listener | None = None
-        self._offering: Offering | None = None
+        self._listener: SideListener | None = None
+        self._tailscale_serve: TailscaleServe | None = None
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pulse: asyncio.Task[None] | None = None
+        self._activity_task: asyncio.Task[None] | None = None
         self._log_file: logging.Handler | None = None
 
     @cached_property
-    def edge(self) -> Edge:
+    def context(self) -> ServerContext:
         """What the handlers share; made when somebody asks for one."""
-        from .context import Edge
+        from .context import ServerContext
 
-        edge = Edge(self.live, "jupyter")
-        edge.ready, edge.auth.own_logins = self.ready, not self.host.on_hub
-        return edge
+        context = ServerContext(self.live, "jupyter")
+        context.ready, context.auth.own_logins = self.ready, not self.host.on_hub
+        return context
 
     def routes(self) -> Sequence[Rule]:
         """What the mount serves at this moment: the gateway's routes, or the way to whoever has it."""
-        return self._own_routes if self.place is Place.OWNER else self._relay_routes
+        return self._gateway_routes if self.state is LeadershipState.LEADER else self._proxy_routes
 
     @cached_property
-    def _own_routes(self) -> Sequence[Rule]:
-        return mounted_routes(self.host.mount_path, self.edge)
+    def _gateway_routes(self) -> Sequence[Rule]:
+        return mounted_routes(self.host.mount_path, self.context)
 
     @cached_property
-    def _relay_routes(self) -> Sequence[Rule]:
-        from .handlers.proxy import relay_routes
+    def _proxy_routes(self) -> Sequence[Rule]:
+        from .handlers.proxy import proxy_routes
 
-        return relay_routes(mounted_routes(self.host.mount_path, self.edge), self)
+        return proxy_routes(mounted_routes(self.host.mount_path, self.context), self)
 
     # -- sitting down -------------------------------------------------------------------------------------------------
-    async def take(self) -> None:
+    async def campaign(self) -> None:
         """Become the gateway, or stand in line for it. Raises ``OSError`` (the state directory cannot be used)."""
         lock = acquire(self.live(), patience_s=0)
         if lock is not None:
-            await self._own(lock)
+            await self._become_leader(lock)
             return
-        self.place = Place.IN_LINE
-        self._stand_in_line()
-        owner = server_info.running(self.live())
-        self._say("lab.relay", url=self.chat_url, owner=owner.url if owner else "?")
+        self.state = LeadershipState.STANDBY
+        self._wait_for_lock()
+        owner = server_info.find_running_gateway(self.live())
+        self._log_info("lab.relay", url=self.chat_url, owner=owner.url if owner else "?")
 
-    def _stand_in_line(self) -> None:
+    def _wait_for_lock(self) -> None:
         loop = asyncio.get_running_loop()
 
         def stand() -> None:
             lock = wait(self.live())
             try:
-                loop.call_soon_threadsafe(self._inherit, lock)
+                loop.call_soon_threadsafe(self._take_over, lock)
             except RuntimeError:  # the server has ended meanwhile
                 lock.release()
 
         threading.Thread(target=stand, name="clawdbot in line", daemon=True).start()
 
-    def _inherit(self, lock: GatewayLock) -> None:
-        if self.place is Place.IN_LINE:
-            self._spawn(self._own(lock, inherited=True))
+    def _take_over(self, lock: GatewayLock) -> None:
+        if self.state is LeadershipState.STANDBY:
+            self._spawn(self._become_leader(lock, takes_over=True))
         else:
             lock.release()
 
-    async def _own(self, lock: GatewayLock, *, inherited: bool = False) -> None:
+    async def _become_leader(self, lock: GatewayLock, *, takes_over: bool = False) -> None:
         """Have the gateway: listen, say where, and when others have been served by another process, start at once."""
-        self._lock, self.place = lock, Place.OWNER
+        self._lock, self.state = lock, LeadershipState.LEADER
         loop = asyncio.get_running_loop()
-        lock.when_lost(lambda: loop.call_soon_threadsafe(self._spawn, self.leave("another machine has taken over")))
+        lock.when_lost(lambda: loop.call_soon_threadsafe(self._spawn, self.step_down("another machine has taken over")))
         if on_network(self.live()):
-            self._warn("start.network", path=self.live().home)
+            self._log_warning("start.network", path=self.live().home)
         self._log_to_file()
         if not self.host.on_hub and self.live()["gateway.listenWithJupyter"] == "on":
-            await self._listen(PORT_PATIENCE_S if inherited else 0)
-        if self.place is not Place.OWNER:  # stopped meanwhile
+            await self._listen(PORT_RETRY_S if takes_over else 0)
+        if self.state is not LeadershipState.LEADER:  # stopped meanwhile
             return
         for make in (client_credential, local_token):  # before anybody comes with them
             make(self.live(), create=True)
@@ -163,46 +163,46 @@ class Seat:
             )
         )
         if self._listener:
-            self._offer(self._listener, lock)
-        key = "lab.tookOver" if inherited else "lab.chatBoth" if self._listener else "lab.chat"
-        self._say(key, url=self.chat_url, listener=url)
-        if inherited:
+            self._start_tailscale(self._listener, lock)
+        key = "lab.tookOver" if takes_over else "lab.chatBoth" if self._listener else "lab.chat"
+        self._log_info(key, url=self.chat_url, listener=url)
+        if takes_over:
             await self.ready()
 
-    def _offer(self, listener: Listener, lock: GatewayLock) -> None:
+    def _start_tailscale(self, listener: SideListener, lock: GatewayLock) -> None:
         """To Tailscale, where the configuration says so: the gateway's own port, never the server around it."""
         if self.live()["gateway.tailscale.mode"] == "off":
             return
-        from .tailscale_serve import Offering
+        from .tailscale_serve import TailscaleServe
 
-        def told(key: str, **facts: Any) -> None:
-            (self._say if key in ("tailscale.serve", "tailscale.funnel") else self._warn)(key, **facts)
+        def notify(key: str, **facts: Any) -> None:
+            (self._log_info if key in ("tailscale.serve", "tailscale.funnel") else self._log_warning)(key, **facts)
 
-        self._offering = Offering(self.live(), listener.port, tls=listener.tls is not None, told=told)
-        self._offering.begin(lock)
+        self._tailscale_serve = TailscaleServe(self.live(), listener.port, tls=listener.tls is not None, notify=notify)
+        self._tailscale_serve.start(lock)
 
     async def _listen(self, patience_s: float) -> None:
         from .net.bind import Busy, NoAddress
         from .net.tls import BadCertificate
-        from .side_listener import Listener, Refused
+        from .side_listener import ListenerNotAllowed, SideListener
 
         ends = asyncio.get_running_loop().time() + patience_s
         while True:
             try:
-                self._listener = Listener(self.live, lambda: self.edge, self.host.settings.get("log_function"))
+                self._listener = SideListener(self.live, lambda: self.context, self.host.settings.get("log_function"))
                 return
             except Busy as exc:
                 if asyncio.get_running_loop().time() < ends:
-                    await asyncio.sleep(LOOK_AGAIN_S)
+                    await asyncio.sleep(POLL_S)
                     continue
-                await self._say_who_holds(exc)
+                await self._warn_port_in_use(exc)
             except (NoAddress, BadCertificate) as exc:
-                self._warn(exc.key, **exc.facts)
-            except (Refused, ConfigError, OSError) as exc:
-                self._warn("lab.noListener", port=self.live()["gateway.port"], problem=exc)
+                self._log_warning(exc.key, **exc.facts)
+            except (ListenerNotAllowed, ConfigError, OSError) as exc:
+                self._log_warning("lab.noListener", port=self.live()["gateway.port"], problem=exc)
             return
 
-    async def _say_who_holds(self, busy: Any) -> None:
+    async def _warn_port_in_use(self, busy: Any) -> None:
         from ..runtime.port_probe import identify
 
         holder = await asyncio.to_thread(identify, busy.address, busy.port)
@@ -210,32 +210,32 @@ class Seat:
         problem = t(
             environment_language(), key, port=busy.port, pid=holder.pid or "?", url=holder.url, program=holder.program
         )
-        self._warn("lab.busy", problem=problem, url=self.chat_url)
+        self._log_warning("lab.busy", problem=problem, url=self.chat_url)
 
     # -- having it ----------------------------------------------------------------------------------------------------
     async def ready(self) -> None:
         """The gateway runs when this returns, if it is to run here and can be started."""
-        if self.place is not Place.OWNER or self.edge.gateway is not None:
+        if self.state is not LeadershipState.LEADER or self.context.gateway is not None:
             return
         from ..protocol.errors import GatewayError
         from ..store.api import SchemaTooNew, StoreDamaged
 
         async with self._starting:
             lock = self._lock
-            if lock is None or self.edge.gateway is not None:
+            if lock is None or self.context.gateway is not None:
                 return
             try:
-                gateway = await self.edge.start(lock, self.host.root_dir, self.host.contents)
+                gateway = await self.context.start(lock, self.host.root_dir, self.host.contents)
             except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
-                self._warn("start.store", path=self.live().home / "gateway.sqlite3", problem=exc)
-                await self.leave("cannot start")
+                self._log_warning("start.store", path=self.live().home / "gateway.sqlite3", problem=exc)
+                await self.step_down("cannot start")
                 return
             gateway.services.host.on_stop_requested = lambda restart: self._spawn(self._stop_requested(restart))
-            self._pulse = asyncio.create_task(self._beat(), name="clawdbot activity")
+            self._activity_task = asyncio.create_task(self._report_activity(), name="clawdbot activity")
 
-    async def _beat(self) -> None:
+    async def _report_activity(self) -> None:
         """Tell the server of replies under way, so that it is not culled; who only looks does not keep it up."""
-        while (gateway := self.edge.gateway) is not None:
+        while (gateway := self.context.gateway) is not None:
             seen = gateway.services.events.last_run_event
             await asyncio.sleep(ACTIVITY_S)
             if gateway.services.runs.counts()["running"] or gateway.services.events.last_run_event != seen:
@@ -244,22 +244,22 @@ class Seat:
     async def _stop_requested(self, restart: bool) -> None:
         """The method ``gateway.stop``: it ends the gateway, not the Lab around it."""
         if not restart:
-            await self.leave("stopped by request")
+            await self.step_down("stopped by request")
             return
         lock, self._lock = self._lock, None
         await self._close("restarting", restarts=True)
-        if lock is not None and self.place is Place.OWNER:
-            await self._own(lock, inherited=True)
+        if lock is not None and self.state is LeadershipState.LEADER:
+            await self._become_leader(lock, takes_over=True)
 
     def counts(self) -> dict[str, int]:
         """Replies under way and waiting, where the gateway is here."""
-        gateway = self.edge.gateway if "edge" in self.__dict__ else None
+        gateway = self.context.gateway if "context" in self.__dict__ else None
         return gateway.services.runs.counts() if gateway else {}
 
     # -- getting up ---------------------------------------------------------------------------------------------------
-    async def leave(self, reason: str) -> None:
+    async def step_down(self, reason: str) -> None:
         """Let replies end, close the store and the port, give the lock up, and do not stand in line again."""
-        self.place = Place.OUT
+        self.state = LeadershipState.STOPPED
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.unpublish()
@@ -268,40 +268,40 @@ class Seat:
             lock.release()
 
     async def _close(self, reason: str, *, restarts: bool = False) -> None:
-        if self._offering is not None:
-            await self._offering.end(restarts=restarts)
+        if self._tailscale_serve is not None:
+            await self._tailscale_serve.stop(restarts=restarts)
         if self._listener is not None:  # before the lock: whoever takes over finds the port free
             self._listener.close()
             self._listener = None
-        if self._pulse is not None:
-            self._pulse.cancel()
-        if "edge" in self.__dict__:
-            await self.edge.stop(reason, restarts=restarts, keep_lock=True)
+        if self._activity_task is not None:
+            self._activity_task.cancel()
+        if "context" in self.__dict__:
+            await self.context.stop(reason, restarts=restarts, keep_lock=True)
         if self._log_file is not None:
             logging.getLogger("clawdbot_ext").removeHandler(self._log_file)
             self._log_file.close()
             self._log_file = None
 
     # -- standing in line ---------------------------------------------------------------------------------------------
-    async def owner(self) -> server_info.GatewayInfo | None:
+    async def leader_info(self) -> server_info.GatewayInfo | None:
         """Where the gateway answers. While one process takes over from another this waits, at most ``TAKEOVER_S``."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + TAKEOVER_S
         while True:  # for some 50 ms at a takeover; a file that another process writes has no event of this loop
-            info = server_info.running(self.live())
-            if info is not None or self.place is Place.OUT or loop.time() > ends:
+            info = server_info.find_running_gateway(self.live())
+            if info is not None or self.state is LeadershipState.STOPPED or loop.time() > ends:
                 return info
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(POLL_S)
 
     # -- saying -------------------------------------------------------------------------------------------------------
     @property
     def chat_url(self) -> str:
         return f"{self.host.mount_url}chat"
 
-    def _say(self, key: str, **facts: Any) -> None:
+    def _log_info(self, key: str, **facts: Any) -> None:
         self.host.log.info(t(environment_language(), key, **facts))
 
-    def _warn(self, key: str, **facts: Any) -> None:
+    def _log_warning(self, key: str, **facts: Any) -> None:
         self.host.log.warning(t(environment_language(), key, **facts))
 
     def _log_to_file(self) -> None:
@@ -316,10 +316,14 @@ class Seat:
         task.add_done_callback(self._tasks.discard)
 
 
-def mounted_routes(path: str, edge: Edge) -> list[Rule]:
+def mounted_routes(path: str, context: ServerContext) -> list[Rule]:
     """All that a mount at ``path`` serves."""
     from .handlers.artifact_frame import frame_routes
     from .handlers.jupyter import mount_routes
     from .handlers.media import media_routes
 
-    return [*mount_routes(path, edge), *frame_routes(path, edge, mounted=True), *media_routes(path, edge, mounted=True)]
+    return [
+        *mount_routes(path, context),
+        *frame_routes(path, context, mounted=True),
+        *media_routes(path, context, mounted=True),
+    ]

@@ -20,7 +20,7 @@ def run(options: Options) -> int:
     )
     server.start()
     if server._restart:
-        environment = {**server._settled.environment, RESTARTED: server._settled.lock.hand_over()}
+        environment = {**server._bootstrap.environment, RESTARTED: server._bootstrap.lock.hand_over()}
         secret_handover.start_again(environment)
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  ourselves again
     return server.exit_code

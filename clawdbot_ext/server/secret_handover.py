@@ -20,7 +20,7 @@ VARIABLE = "CLAWDBOT_SECRETS_FD"
 """The number of the pipe's end, in the environment of the second start."""
 MAX_BYTES = 32 * 1024
 """What surely fits into a pipe that nobody reads yet."""
-_TELLING = ("token", "password", "secret", "apikey", "api_key", "gateway_config", "gatewayconfig")
+_SECRET_WORDS = ("token", "password", "secret", "apikey", "api_key", "gateway_config", "gatewayconfig")
 """What is in the name of an option whose value may be a secret, ours or Jupyter's."""
 
 
@@ -35,23 +35,23 @@ class Secrets:
         return bool(self.environment or self.arguments)
 
 
-_taken = Secrets()
+_received = Secrets()
 
 
-def taken() -> Secrets:
-    """What ``take`` found."""
-    return _taken
+def received() -> Secrets:
+    """What ``receive`` found."""
+    return _received
 
 
-def take() -> None:
+def receive() -> None:
     """Read what the first start has handed over, if there was one. Call it once, before anything is parsed."""
-    global _taken
+    global _received
     descriptor = os.environ.pop(VARIABLE, "")
     if not descriptor.isdigit():
         return
     with contextlib.suppress(OSError, ValueError, KeyError), os.fdopen(int(descriptor), "rb") as pipe:
         given = json.loads(pipe.read())
-        _taken = Secrets(given["environment"], given["arguments"])
+        _received = Secrets(given["environment"], given["arguments"])
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -61,7 +61,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     words = iter(arguments)
     for word in words:
         name, equals, _ = word.partition("=")
-        if not (name.startswith("-") and any(telling in name.lower() for telling in _TELLING)):
+        if not (name.startswith("-") and any(telling in name.lower() for telling in _SECRET_WORDS)):
             plain.append(word)
             continue
         secret.append(word)
@@ -72,11 +72,11 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def start_again(environment: Mapping[str, str]) -> None:
     """Replace this process by itself, with ``environment``, if there is a secret to hide; else return. On Windows
-    another process would take its place, and no other can look into it."""
+    another process would receive its place, and no other can look into it."""
     if os.name == "nt":
         return
     visible, arguments = split(sys.orig_argv[1:])
-    arguments += _taken.arguments
+    arguments += _received.arguments
     hidden = {name: environment[name] for name in secret_variables() if environment.get(name)}
     if hidden or arguments:
         replace(

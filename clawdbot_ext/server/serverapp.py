@@ -30,16 +30,16 @@ from ..runtime.paths import on_network
 from ..store.api import SchemaTooNew, StoreDamaged
 from . import log_files, process_tuning
 from .banner import greet, say
-from .bootstrap import Refusal, Settled, settle
-from .context import Edge
+from .bootstrap import Bootstrap, StartupError, bootstrap
+from .context import ServerContext
 from .handlers.base import BARE_CSP, SECURITY_HEADERS
 from .handlers.standalone import last_routes
 from .identity_provider import GatewayIdentity
-from .net.fd_limits import RoomyServer
+from .net.fd_limits import FdLimitedHTTPServer
 from .net.tailscale import Whois
-from .net.transport_security import Foreign, Policy, Refused
+from .net.transport_security import Policy, RejectedRequest, RejectHandler
 from .options import RESTARTED, Options
-from .tailscale_serve import Offering
+from .tailscale_serve import TailscaleServe
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class ClawdbotServer(ServerApp):
 
     exit_code = 0
     _restart = False
-    _settled: Settled
+    _bootstrap: Bootstrap
 
     @default("log_level")
     def _default_log_level(self) -> int:
@@ -73,23 +73,25 @@ class ClawdbotServer(ServerApp):
     def init_configurables(self) -> None:
         """All configuration is read now, and nothing is built yet: the moment to find out whether we may run."""
         try:
-            self._settled = settle(self.options, self._configured())
-        except Refusal as refusal:
-            say(refusal.text, error=refusal.exit_code != 0)
-            if refusal.open_url and self.options.browser and self.open_browser:
-                open_page(refusal.open_url, browser=self.browser)
-            self.exit(refusal.exit_code)
-        self.ip, self.port = self._settled.addresses.wanted, self._settled.port
-        if path := self._settled.config["gateway.controlUi.basePath"]:
+            self._bootstrap = bootstrap(self.options, self._configured())
+        except StartupError as error:
+            say(error.text, error=error.exit_code != 0)
+            if error.open_url and self.options.browser and self.open_browser:
+                open_page(error.open_url, browser=self.browser)
+            self.exit(error.exit_code)
+        self.ip, self.port = self._bootstrap.addresses.wanted, self._bootstrap.port
+        if path := self._bootstrap.config["gateway.controlUi.basePath"]:
             self.base_url = path
-        if self._settled.tls is not None:
-            self.certfile, self.keyfile = str(self._settled.tls.cert), str(self._settled.tls.key)
+        if self._bootstrap.tls is not None:
+            self.certfile, self.keyfile = str(self._bootstrap.tls.cert), str(self._bootstrap.tls.key)
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
         self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
-        self.edge = Edge(LiveConfig(self._settled.load), "standalone")
-        self.edge.tailscale = Whois()
-        self._offering = Offering(self._settled.config, self.port, tls=self._settled.tls is not None, told=self._tell)
-        log_files.start(self._settled.config, self.log, verbose=self.options.verbose)
+        self.context = ServerContext(LiveConfig(self._bootstrap.load), "standalone")
+        self.context.tailscale = Whois()
+        self._tailscale_serve = TailscaleServe(
+            self._bootstrap.config, self.port, tls=self._bootstrap.tls is not None, notify=self._notify
+        )
+        log_files.start(self._bootstrap.config, self.log, verbose=self.options.verbose)
         super().init_configurables()
 
     def _configured(self) -> dict[str, Any]:
@@ -117,22 +119,24 @@ class ClawdbotServer(ServerApp):
         super().init_webapp()
         rules = self.web_app.wildcard_router.rules
         rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
-        rules += last_routes(self.edge, self.base_url)
-        self.web_app.default_router.rules.insert(0, Rule(Foreign(self._policy, self.edge.known), Refused))
+        rules += last_routes(self.context, self.base_url)
+        self.web_app.default_router.rules.insert(
+            0, Rule(RejectedRequest(self._policy, self.context.is_authenticated), RejectHandler)
+        )
 
     def _policy(self) -> Policy:
-        config = self.edge.live()
+        config = self.context.live()
         if self._made_policy is None or self._made_policy.config is not config:
-            on = self._settled.addresses
-            self._made_policy = Policy(config, "https" if self._settled.tls else "http", on.reachable, on.exposed)
+            on = self._bootstrap.addresses
+            self._made_policy = Policy(config, "https" if self._bootstrap.tls else "http", on.reachable, on.exposed)
         return self._made_policy
 
     _made_policy: Policy | None = None
 
     def init_httpserver(self) -> None:
         """Make the server; its sockets listen already and are attached when the gateway is up."""
-        tls = self._settled.tls
-        self._http_server = RoomyServer(
+        tls = self._bootstrap.tls
+        self._http_server = FdLimitedHTTPServer(
             self.web_app,
             ssl_options=tls.context if tls else None,
             max_body_size=self.max_body_size,
@@ -150,7 +154,7 @@ class ClawdbotServer(ServerApp):
         self.stop(from_signal=True)
 
     def start_app(self) -> None:
-        """Jupyter's, without its refusal of root (settled), its banner and its token."""
+        """Jupyter's, without its error of root (settled), its banner and its token."""
         JupyterApp.start(self)
         self.write_server_info_file()
 
@@ -158,35 +162,35 @@ class ClawdbotServer(ServerApp):
         await super()._post_start()  # type: ignore[no-untyped-call]
         if self._stopping:
             return
-        config = self._settled.config
+        config = self._bootstrap.config
         try:
-            gateway = await self.edge.start(self._settled.lock, self.root_dir, self.contents_manager)
+            gateway = await self.context.start(self._bootstrap.lock, self.root_dir, self.contents_manager)
         except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
-            say(self._settled.text("start.store", path=config.home / "gateway.sqlite3", problem=exc), error=True)
+            say(self._bootstrap.text("start.store", path=config.home / "gateway.sqlite3", problem=exc), error=True)
             self.exit_code = EXIT_FAILED
             self.stop()
             return
         gateway.services.host.on_stop_requested = self._stop_requested
         loop = asyncio.get_running_loop()
-        self._settled.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))
+        self._bootstrap.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))
         if on_network(config):
-            say(self._settled.text("start.network", path=config.home), error=True)
-        self._http_server.add_sockets(self._settled.sockets)
-        self.edge.publish(self.page_url, self._settled.tls)
-        self._offering.begin(self._settled.lock)
+            say(self._bootstrap.text("start.network", path=config.home), error=True)
+        self._http_server.add_sockets(self._bootstrap.sockets)
+        self.context.publish(self.page_url, self._bootstrap.tls)
+        self._tailscale_serve.start(self._bootstrap.lock)
         if RESTARTED not in os.environ:
             self._greet(config)
-        process_tuning.settle()
+        process_tuning.freeze_gc()
         gateway.warm_up()
 
-    def _tell(self, key: str, **facts: Any) -> None:
-        say(self._settled.text(key, **facts), error=not key.startswith(("tailscale.serve", "tailscale.funnel")))
+    def _notify(self, key: str, **facts: Any) -> None:
+        say(self._bootstrap.text(key, **facts), error=not key.startswith(("tailscale.serve", "tailscale.funnel")))
 
     def _greet(self, config: Config) -> None:
         def link() -> str:
-            return f"{self.page_url}chat?code={self.edge.auth.create_link()[0]}"
+            return f"{self.page_url}chat?code={self.context.auth.create_link()[0]}"
 
-        greet(self._settled, self.page_url, link())
+        greet(self._bootstrap, self.page_url, link())
         if self.options.browser and self.open_browser:
             threading.Thread(target=self._browse, args=(link(),), name="browser", daemon=True).start()
 
@@ -194,13 +198,13 @@ class ClawdbotServer(ServerApp):
         """Open the page. Jupyter's own way has no word for a machine without a browser, and may be set to show the
         address in the process list."""
         if not open_page(url, browser=self.browser, stays=True):
-            say(self._settled.text("browser.none"))
+            say(self._bootstrap.text("browser.none"))
 
     @property
     def page_url(self) -> str:
         """Where this machine's browser finds the page, with a slash at the end."""
-        scheme = "https" if self._settled.tls else "http"
-        return f"{scheme}://{self._settled.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
+        scheme = "https" if self._bootstrap.tls else "http"
+        return f"{scheme}://{self._bootstrap.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
 
     # -- going down -------------------------------------------------------------------------------------------------
     def _stop_requested(self, restart: bool) -> None:
@@ -210,8 +214,8 @@ class ClawdbotServer(ServerApp):
     async def _cleanup(self) -> None:
         """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
         started = asyncio.get_running_loop().time()
-        await self._offering.end(restarts=self._restart)
-        await self.edge.stop(
+        await self._tailscale_serve.stop(restarts=self._restart)
+        await self.context.stop(
             "restarting" if self._restart else "stopping", restarts=self._restart, keep_lock=self._restart
         )
         left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)

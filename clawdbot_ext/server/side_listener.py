@@ -16,32 +16,32 @@ from tornado.web import Application
 from ..config import Config
 from ..config.live import LiveConfig
 from ..i18n import catalogue, environment_language
-from .handlers.lazy_router import LateRoutes
+from .handlers.lazy_router import LazyRouter
 from .net import bind
-from .net.fd_limits import RoomyServer
+from .net.fd_limits import FdLimitedHTTPServer
 from .net.tls import certificate
 
 if TYPE_CHECKING:
-    from .context import Edge
+    from .context import ServerContext
     from .net.transport_security import Policy
 
 t = catalogue("server")
 
 
-class Refused(Exception):
+class ListenerNotAllowed(Exception):
     """The configuration asks for more than a Lab's gateway may do here."""
 
 
-class Listener:
+class SideListener:
     """Sockets that listen until ``close``. The routes are made with the first request.
 
     Raises what ``listener.listen`` and ``listener.addresses`` raise, ``ConfigError`` for a secret too weak for others
-    than this machine, ``BadCertificate``, and ``Refused``.
+    than this machine, ``BadCertificate``, and ``ListenerNotAllowed``.
     """
 
-    def __init__(self, live: LiveConfig, edge: Callable[[], Edge], log_function: Any):
+    def __init__(self, live: LiveConfig, context: Callable[[], ServerContext], log_function: Any):
         config = live()
-        self._live, self._edge = live, edge
+        self._live, self._edge = live, context
         self._on = bind.addresses(config)
         if self._on.exposed or config["gateway.tailscale.mode"] != "off":
             _check(config, exposed=self._on.exposed)
@@ -53,8 +53,8 @@ class Listener:
         settings = {"log_function": log_function} if log_function else {}
         self._base = base_path(config)
         application = Application(base_url=self._base, **settings)
-        application.add_handlers(".*", [Rule(AnyMatches(), LateRoutes(application, self._routes))])
-        self._server = RoomyServer(application, ssl_options=self.tls.context if self.tls else None)
+        application.add_handlers(".*", [Rule(AnyMatches(), LazyRouter(application, self._routes))])
+        self._server = FdLimitedHTTPServer(application, ssl_options=self.tls.context if self.tls else None)
         self._server.add_sockets(sockets)
 
     @property
@@ -76,18 +76,17 @@ class Listener:
             from .handlers.media import media_routes
             from .handlers.standalone import last_routes, standalone_routes
             from .net.tailscale import Whois
-            from .net.transport_security import Foreign
-            from .net.transport_security import Refused as RefusedHandler
+            from .net.transport_security import RejectedRequest, RejectHandler
 
-            edge, base = self._edge(), self._base
-            edge.tailscale = Whois()
-            front = Rule(Foreign(self._current_policy, edge.known), RefusedHandler)
+            context, base = self._edge(), self._base
+            context.tailscale = Whois()
+            front = Rule(RejectedRequest(self._current_policy, context.is_authenticated), RejectHandler)
             self._rules = [
                 front,
-                *standalone_routes(base, edge),
-                *frame_routes(base, edge, mounted=False),
-                *media_routes(base, edge, mounted=False),
-                *last_routes(edge, base),
+                *standalone_routes(base, context),
+                *frame_routes(base, context, mounted=False),
+                *media_routes(base, context, mounted=False),
+                *last_routes(context, base),
             ]
         return self._rules
 
@@ -110,5 +109,5 @@ def _check(config: Config, *, exposed: bool) -> None:
     from ..gateway.access.passwords import check_secret
 
     if exposed and os.geteuid() == 0:
-        raise Refused(t(environment_language(), "start.rootExposed"))
+        raise ListenerNotAllowed(t(environment_language(), "start.rootExposed"))
     check_secret(config, exposed=exposed)

@@ -15,49 +15,49 @@ from .net.tailscale import Offer, TailscaleError
 
 log = logging.getLogger(__name__)
 
-TAKE_BACK_S = 5.0
+STOP_TIMEOUT_S = 5.0
 """A stop waits for Tailscale no longer than this."""
 
-Told = Callable[..., None]
+Notify = Callable[..., None]
 """Takes a text's key of the area ``server`` and its facts."""
 
 
-class Offering:
+class TailscaleServe:
     """``gateway.tailscale`` for one gateway. The start does not wait for it, and the gateway runs without it."""
 
-    def __init__(self, config: Config, port: int, *, tls: bool, told: Told):
+    def __init__(self, config: Config, port: int, *, tls: bool, notify: Notify):
         mode = config["gateway.tailscale.mode"]
-        self._config, self._told = config, told
+        self._config, self._notify = config, notify
         self._path = config["gateway.controlUi.basePath"].strip("/")
         self._offer = None if mode == "off" else Offer.of(mode, port, tls=tls)
         self._task: asyncio.Task[None] | None = None
         self._name: str | None = None
         """The machine's in the tailnet, once the gateway is offered there."""
 
-    def begin(self, lock: GatewayLock) -> None:
+    def start(self, lock: GatewayLock) -> None:
         """Offer it, and publish the address beside the one on this machine. The lock is held, and published."""
         if self._offer is not None:
-            self._task = asyncio.get_running_loop().create_task(self._begin(self._offer, lock), name="tailscale")
+            self._task = asyncio.get_running_loop().create_task(self._start(self._offer, lock), name="tailscale")
 
-    async def _begin(self, offer: Offer, lock: GatewayLock) -> None:
+    async def _start(self, offer: Offer, lock: GatewayLock) -> None:
         try:
-            self._name = await offer.make()
+            self._name = await offer.start()
         except (TailscaleError, OSError) as exc:
-            self._told_of(exc)
+            self._notify_failure(exc)
             return
         url = f"https://{self._name}/" + (f"{self._path}/" if self._path else "")
         info = server_info.read_info(self._config)
         if info is not None:
             lock.publish(replace(info, tailscale_url=url))
-        self._told(f"tailscale.{offer.mode}", url=url)
+        self._notify(f"tailscale.{offer.mode}", url=url)
 
-    def _told_of(self, exc: Exception) -> None:
+    def _notify_failure(self, exc: Exception) -> None:
         if isinstance(exc, TailscaleError):
-            self._told(exc.key, **exc.facts)
+            self._notify(exc.key, **exc.facts)
         else:
-            self._told("tailscale.failed", command="-", problem=exc)
+            self._notify("tailscale.failed", command="-", problem=exc)
 
-    async def end(self, *, restarts: bool = False) -> None:
+    async def stop(self, *, restarts: bool = False) -> None:
         """Take it back as ``gateway.tailscale.resetOnExit`` says; not for a restart, which offers the same again."""
         if self._task is not None:
             self._task.cancel()
@@ -67,6 +67,6 @@ class Offering:
             return
         with contextlib.suppress(asyncio.TimeoutError):
             try:
-                await asyncio.wait_for(self._offer.take_back(name), TAKE_BACK_S)
+                await asyncio.wait_for(self._offer.stop(name), STOP_TIMEOUT_S)
             except (TailscaleError, OSError) as exc:
                 log.warning("the gateway is still offered by Tailscale: %s", exc)

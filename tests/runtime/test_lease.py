@@ -52,12 +52,12 @@ def test_where_nobody_says_it_is_taken_for_local(tmp_path):
 
 def test_a_lease_is_had_by_one_and_given_back(tmp_path):
     path = tmp_path / "lease"
-    first = lease.take(path)
-    assert first is not None and lease.held(path) and lease.take(path) is None
+    first = lease.acquire(path)
+    assert first is not None and lease.is_held(path) and lease.acquire(path) is None
     first.release()
     first.release()
-    assert not lease.held(path)
-    second = lease.take(path)
+    assert not lease.is_held(path)
+    second = lease.acquire(path)
     assert second is not None
     second.release()
 
@@ -72,8 +72,8 @@ def test_a_lease_is_had_by_one_and_given_back(tmp_path):
 def test_a_lease_that_was_left_behind_is_taken_over(tmp_path, left):
     path = tmp_path / "lease"
     path.write_text(json.dumps({"name": "gone", **left}))
-    assert not lease.held(path)
-    taken = lease.take(path)
+    assert not lease.is_held(path)
+    taken = lease.acquire(path)
     assert taken is not None and taken.ours and os.listdir(tmp_path) == ["lease"]
     taken.release()
 
@@ -81,7 +81,7 @@ def test_a_lease_that_was_left_behind_is_taken_over(tmp_path, left):
 def test_another_machines_lease_is_respected_and_a_lost_one_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(lease, "RENEW_S", 0.01)
     path, lost = tmp_path / "lease", threading.Event()
-    mine = lease.take(path)
+    mine = lease.acquire(path)
     assert mine is not None
     mine.lost = lost.set
     theirs = {"name": "theirs", "machine": "elsewhere", "pid": 1, "renewed": 9e12}
@@ -92,7 +92,7 @@ def test_another_machines_lease_is_respected_and_a_lost_one_is_noticed(tmp_path,
         os.replace(tmp_path / "new", path)
     assert lost.wait(5) and not mine.ours
     mine.release()
-    assert lease.held(path) and lease.take(path) is None
+    assert lease.is_held(path) and lease.acquire(path) is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_no_credential_goes_to_the_loopback_address_of_another_machines_gateway(
     lease_path(config).write_text(json.dumps(record))
     server_info.write_info(config, server_info.GatewayInfo.of_this_process(url, "standalone"))
     assert client_credential(config, create=True)
-    info = server_info.running(config)
+    info = server_info.find_running_gateway(config)
     assert (info is not None and info.url == url) is found
     if not found:
         with pytest.raises(NoGateway):

@@ -45,13 +45,13 @@ def owned(config: Config) -> Iterator[None]:
 
 
 def test_what_is_published_is_found_while_the_lock_is_held(config: Config) -> None:
-    assert server_info.running(config) is None
+    assert server_info.find_running_gateway(config) is None
     with owned(config):
-        assert server_info.running(config) is None, "it has not said where yet"
+        assert server_info.find_running_gateway(config) is None, "it has not said where yet"
         server_info.write_info(config, INFO)
-        assert server_info.running(config) == INFO
+        assert server_info.find_running_gateway(config) == INFO
     assert server_info.read_info(config) == INFO
-    assert server_info.running(config) is None, "the lock is free: the file is stale"
+    assert server_info.find_running_gateway(config) is None, "the lock is free: the file is stale"
     server_info.remove_info(config)
     server_info.remove_info(config)
     assert server_info.read_info(config) is None

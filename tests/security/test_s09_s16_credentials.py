@@ -271,7 +271,7 @@ def test_s14_no_route_answers_a_stranger(name, tables, request):
     door = request.getfixturevalue(name)
     refused = 0
     for pattern, handler, verb, rule in tables[name]:
-        if handler == "Refused" or pattern in (".*$", "(.*)$", "AnyMatches"):
+        if handler == "RejectHandler" or pattern in (".*$", "(.*)$", "AnyMatches"):
             continue
         path = example(pattern)
         if name == "mount":

@@ -74,7 +74,7 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
     port = free_port()
     with jupyter(tmp_path, port) as process:
         wait_for(lambda: _status(port, f"{BASE}healthz") == 200)
-        info = server_info.running(loaded(tmp_path))
+        info = server_info.find_running_gateway(loaded(tmp_path))
         assert (info.pid, info.host) == (process.pid, "jupyter") and info.server_url.endswith(f":{port}/lab%20here/")
         assert ask(int(info.url.rstrip("/").rpartition(":")[2]), path="/chat").status == 200
         token = local_token(loaded(tmp_path))
@@ -102,7 +102,7 @@ def test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0 and time.monotonic() - began < 5
-    assert server_info.running(loaded(tmp_path)) is None and not info_path(loaded(tmp_path)).exists()
+    assert server_info.find_running_gateway(loaded(tmp_path)) is None and not info_path(loaded(tmp_path)).exists()
     assert TOKEN not in "".join(p.read_text(errors="replace") for p in (tmp_path / "jupyter").rglob("*") if p.is_file())
 
 

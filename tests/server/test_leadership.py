@@ -15,7 +15,7 @@ from tornado.netutil import bind_sockets
 from tornado.tcpserver import TCPServer
 from websockets.exceptions import InvalidStatus
 
-from clawdbot_ext.server.handlers.proxy import join
+from clawdbot_ext.server.handlers.proxy import pipe_both_ways
 from tests.support import aio
 from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.jupyter import TOKEN, JupyterProcess
@@ -241,7 +241,7 @@ def test_a_relay_reads_no_faster_than_its_client(tmp_path):
 
         client, client_here = await pair()  # reads nothing
         owner, owner_here = await pair()
-        joined = asyncio.create_task(join(client_here, owner_here, lambda data: None))
+        joined = asyncio.create_task(pipe_both_ways(client_here, owner_here, lambda data: None))
         sent = 0
         while sent < 200 * 2**20:
             owner.write(bytes(2**20))

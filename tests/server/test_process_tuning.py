@@ -71,9 +71,9 @@ def test_our_own_process_does_not_compile_the_iri_grammars_until_somebody_checks
         """if True:
         import inspect, json, sys
         from clawdbot_ext.server import process_tuning
-        process_tuning.prepare()
+        process_tuning.before_imports()
         import jupyter_server.serverapp, jsonschema
-        inspect.getmodule(process_tuning.prepare)
+        inspect.getmodule(process_tuning.before_imports)
         late = "rfc3987_syntax.syntax_helpers" not in sys.modules
         checker = jsonschema.FormatChecker(formats=["iri"])
         verdicts = [checker.conforms("http://example.org/한", "iri"), checker.conforms("not an iri", "iri")]

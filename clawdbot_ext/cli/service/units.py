@@ -255,7 +255,7 @@ def uninstall() -> None:
 def start() -> None:
     """Start the service."""
     config = load()
-    if (running := server_info.running(config)) is not None:
+    if (running := server_info.find_running_gateway(config)) is not None:
         out(tell("service.runs", url=running.url))
         return
     if not start_installed():

@@ -16,12 +16,12 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
-from .base import Ours, Plain
-from .jupyter import Mounted
+from .base import BaseHandler, StandaloneHandler
+from .jupyter import JupyterMountHandler
 from .static_files import STATIC
 
 if TYPE_CHECKING:
-    from ..context import Edge
+    from ..context import ServerContext
 
 FRAME_CSP = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -30,7 +30,7 @@ FRAME_CSP = (
 )
 
 
-def _frame(handler: Ours) -> None:
+def _write_frame(handler: BaseHandler) -> None:
     try:
         page = (STATIC / "frame.html").read_bytes()
     except FileNotFoundError:
@@ -42,26 +42,32 @@ def _frame(handler: Ours) -> None:
     handler.finish(page)
 
 
-class Frame(Plain):
+class ArtifactFrame(StandaloneHandler):
     """On our own server: public, as it holds nothing."""
 
     access = "open"
 
     @allow_unauthenticated
     def get(self) -> None:
-        _frame(self)
+        _write_frame(self)
 
 
-class MountFrame(Mounted):
+class MountArtifactFrame(JupyterMountHandler):
     """On somebody's Jupyter server."""
 
     access = "login"
 
     @web.authenticated
     def get(self) -> None:
-        _frame(self)
+        _write_frame(self)
 
 
-def frame_routes(base: str, edge: Edge, *, mounted: bool) -> list[Rule]:
+def frame_routes(base: str, context: ServerContext, *, mounted: bool) -> list[Rule]:
     """The route below ``base``; ``mounted``: on somebody's Jupyter server."""
-    return [Rule(PathMatches(f"{re.escape(base)}frame"), MountFrame if mounted else Frame, {"edge": edge})]
+    return [
+        Rule(
+            PathMatches(f"{re.escape(base)}frame"),
+            MountArtifactFrame if mounted else ArtifactFrame,
+            {"context": context},
+        )
+    ]

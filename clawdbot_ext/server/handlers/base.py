@@ -19,11 +19,11 @@ from ...protocol.errors import GatewayError, RateLimited, Unauthorized
 from ..context import Mount, cookie_name
 from ..net.forwarded_headers import RELAYED_USER
 from ..net.transport_security import OriginRefused
-from .static_files import STATIC, BuiltFiles, texts_of
-from .websocket import PeerSocket
+from .static_files import STATIC, StaticFiles, texts_of
+from .websocket import GatewayWebSocketHandler
 
 if TYPE_CHECKING:
-    from ..context import Edge
+    from ..context import ServerContext
 
 
 PAGE_CSP = (
@@ -55,17 +55,17 @@ t = catalogue("server")
 
 
 # -- what both sets do ----------------------------------------------------------------------------------------------
-class Ours(web.RequestHandler):
+class BaseHandler(web.RequestHandler):
     """Headers and errors of every route of ours, and whom it lets in."""
 
-    edge: Edge
+    context: ServerContext
     access: Access | None = None
     """Whom it is for. A route that does not say is for nobody."""
     identity: Identity | None = None
     """Who has come; known since ``prepare``, unless the route is ``open`` or only wants a ``login``."""
 
-    def initialize(self, edge: Edge, **facts: Any) -> None:
-        self.edge = edge
+    def initialize(self, context: ServerContext, **facts: Any) -> None:
+        self.context = context
 
     async def prepare(self, **options: Any) -> None:
         """What the server itself does first, then see who it is, before anything of a body is read, then wait for the
@@ -78,26 +78,26 @@ class Ours(web.RequestHandler):
         if self._finished:
             return
         try:
-            admitted = await self.admit()
+            admitted = await self.authenticate()
         except (RateLimited, Unauthorized) as exc:
-            self.refuse(exc)
+            self.write_gateway_error(exc)
             return
         if not admitted:
-            self.stranger()
+            self.reject_anonymous()
         if not self._finished:
-            await self.edge.ready()
+            await self.context.ready()
 
-    async def admit(self) -> bool:
+    async def authenticate(self) -> bool:
         """May whoever sent the request come in? Sets ``identity``. Raises ``Unauthorized``, ``RateLimited``."""
         raise NotImplementedError
 
-    def refuse(self, error: GatewayError) -> None:
+    def write_gateway_error(self, error: GatewayError) -> None:
         """Answer a credential that is wrong."""
-        refuse(self, error)
+        write_gateway_error(self, error)
 
-    def stranger(self) -> None:
+    def reject_anonymous(self) -> None:
         """Answer somebody who shows no credential."""
-        self.refuse(Unauthorized("log in first"))
+        self.write_gateway_error(Unauthorized("log in first"))
 
     def set_default_headers(self) -> None:
         for name, value in SECURITY_HEADERS.items():
@@ -111,9 +111,9 @@ class Ours(web.RequestHandler):
         self.finish({"error": self._reason, **(error.facts if isinstance(error, OriginRefused) else {})})
 
 
-def page(handler: Ours) -> None:
+def page(handler: BaseHandler) -> None:
     """The chat page; a plain one that says what to do when the gateway does not run or the front end is not built."""
-    if handler.edge.gateway is None:
+    if handler.context.gateway is None:
         notice(handler, "page.away")
         return
     try:
@@ -125,16 +125,16 @@ def page(handler: Ours) -> None:
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.set_header("Cache-Control", "no-cache")
     # What the script asks for first comes along with it, not after it. On a mount it shows Jupyter's token with that.
-    if isinstance(handler, Plain) and RELAYED_USER not in handler.request.headers:
+    if isinstance(handler, StandaloneHandler) and RELAYED_USER not in handler.request.headers:
         handler.add_header("Link", "<auth/session>; rel=preload; as=fetch; crossorigin")
-    if texts := texts_of(handler.edge.locale(handler.request)):
+    if texts := texts_of(handler.context.locale(handler.request)):
         handler.add_header("Link", f"<{texts}>; rel=modulepreload")
     handler.finish(html)
 
 
-def notice(handler: Ours, key: str) -> None:
+def notice(handler: BaseHandler, key: str) -> None:
     """503 for a person: a plain page with the text ``key``."""
-    lang = handler.edge.locale(handler.request)
+    lang = handler.context.locale(handler.request)
     handler.set_status(503)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.finish(
@@ -143,41 +143,41 @@ def notice(handler: Ours, key: str) -> None:
     )
 
 
-def session_facts(handler: Ours, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
+def session_facts(handler: BaseHandler, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
     """Answer who has logged in, and how one may."""
     facts = {
         "authenticated": identity is not None,
         "modes": modes,
         "mount": mount,
         "version": __version__,
-        "locale": handler.edge.locale(handler.request),
+        "locale": handler.context.locale(handler.request),
     }
     if identity is not None:
         facts["user"] = identity.user
     handler.finish(facts)
 
 
-def unavailable(handler: Ours) -> None:
+def unavailable(handler: BaseHandler) -> None:
     """503 for a client: the gateway is stopped, or cannot start."""
     handler.set_status(503)
     handler.set_header("Retry-After", "1")
     handler.finish({"error": "the gateway does not run"})
 
 
-class File(Ours, BuiltFiles):
-    def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
-        super().initialize(edge)
-        BuiltFiles.initialize(self, str(STATIC))
+class AssetHandler(BaseHandler, StaticFiles):
+    def initialize(self, context: ServerContext, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
+        super().initialize(context)
+        StaticFiles.initialize(self, str(STATIC))
 
 
-def health(handler: Ours) -> None:
+def health(handler: BaseHandler) -> None:
     """Answer whether there is a gateway, here or in another process."""
-    up = handler.edge.gateway is not None or handler.edge.owner() is not None
+    up = handler.context.gateway is not None or handler.context.leader_info() is not None
     handler.set_status(200 if up else 503)
     handler.finish({"ok": up})
 
 
-def page_address(handler: Ours, *, expired: bool = False) -> str:
+def page_address(handler: BaseHandler, *, expired: bool = False) -> str:
     """The page that was asked for, relative to it, without secrets in its query."""
     kept = [
         (name, value.decode("utf-8", "replace"))
@@ -189,13 +189,13 @@ def page_address(handler: Ours, *, expired: bool = False) -> str:
     return f"chat?{query}" if query else "chat"
 
 
-class Leading(Ours):
-    """Leads to ``facts["to"]``, and nowhere else: where the request wants to go (``?next=``) is ignored."""
+class RedirectHandler(BaseHandler):
+    """Redirect to ``facts["to"]`` and nowhere else: a target in the request (``?next=``) is ignored."""
 
     access = "open"
 
-    def initialize(self, edge: Edge, **facts: Any) -> None:
-        super().initialize(edge)
+    def initialize(self, context: ServerContext, **facts: Any) -> None:
+        super().initialize(context)
         self._to: str = facts["to"]
 
     @allow_unauthenticated
@@ -203,23 +203,23 @@ class Leading(Ours):
         self.redirect(self._to)
 
 
-def set_cookie(handler: Ours, identity: Identity, path: str | None = None) -> None:
+def set_cookie(handler: BaseHandler, identity: Identity, path: str | None = None) -> None:
     """Log the browser in."""
     if identity.via != "tailscale":  # of which the cookie is only so that Tailscale is not asked each time
-        facts = {"user": identity.user, "via": identity.via, "client": handler.edge.client_key(handler.request)}
-        handler.edge.auth.note("login", facts)
+        facts = {"user": identity.user, "via": identity.via, "client": handler.context.client_key(handler.request)}
+        handler.context.auth.note("login", facts)
     handler.set_cookie(
         cookie_name(handler.request),
-        handler.edge.auth.issue_cookie(identity),
+        handler.context.auth.issue_cookie(identity),
         path=path or handler.settings["base_url"],
         max_age=cookie_seconds(identity),
         httponly=True,
         samesite="Strict",
-        secure=handler.edge.is_https(handler.request),
+        secure=handler.context.is_https(handler.request),
     )
 
 
-def refuse(handler: Ours, error: GatewayError) -> None:
+def write_gateway_error(handler: BaseHandler, error: GatewayError) -> None:
     """401 or 429 for a credential that is wrong."""
     body: dict[str, Any] = {"error": error.message}
     if error.retry_after_ms is None:
@@ -241,15 +241,15 @@ class Upgrade(PathMatches):
         return None if super().match(request) is None else {}
 
 
-class Plain(Ours):
+class StandaloneHandler(BaseHandler):
     """A route of our own server."""
 
-    async def admit(self) -> bool:
+    async def authenticate(self) -> bool:
         if self.access == "open":
             return True
-        self.identity = await self.edge.identify(self.request)
-        if self.identity is not None and not isinstance(self, PeerSocket):
-            self.edge.opened(self, self.identity)
+        self.identity = await self.context.identify(self.request)
+        if self.identity is not None and not isinstance(self, GatewayWebSocketHandler):
+            self.context.track(self, self.identity)
         return self.identity is not None or self.access == "connect"
 
     def check_xsrf_cookie(self) -> None:

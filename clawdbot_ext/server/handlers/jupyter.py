@@ -21,9 +21,9 @@ from ...gateway.access.identity import Identity
 from ..net.transport_security import OriginRefused, parse_origin
 from .base import (
     SECRET_ARGUMENTS,
-    File,
-    Leading,
-    Ours,
+    AssetHandler,
+    BaseHandler,
+    RedirectHandler,
     Upgrade,
     health,
     page,
@@ -32,13 +32,13 @@ from .base import (
     set_cookie,
     unavailable,
 )
-from .websocket import PeerSocket
+from .websocket import GatewayWebSocketHandler
 
 if TYPE_CHECKING:
-    from ..context import Edge
+    from ..context import ServerContext
 
 
-class Mounted(Ours, JupyterHandler):
+class JupyterMountHandler(BaseHandler, JupyterHandler):
     """A route for Jupyter's user; and for this account's own programs (the client credential) and whoever followed a
     login link of ours, neither of whom can know Jupyter's login."""
 
@@ -46,11 +46,11 @@ class Mounted(Ours, JupyterHandler):
         """See who it is. Whom we know ourselves Jupyter is not asked about."""
         if self.access is None:
             raise web.HTTPError(403)
-        shown = self.edge.shown(self.request)
+        shown = self.context.shown(self.request)
         if shown.socket and not self.check_origin():
             raise self._origin_refused()
-        await self.edge.knows_devices(shown)
-        self.known = self.edge.auth.recognize(shown)
+        await self.context.load_devices(shown)
+        self.known = self.context.auth.recognize(shown)
         if self.known is None:
             if self.access != "login" and not isinstance(self, APIHandler):
                 options["_redirect_to_login"] = False
@@ -61,24 +61,24 @@ class Mounted(Ours, JupyterHandler):
         self._use(self.known)
         if self.request.method not in ("GET", "HEAD", "OPTIONS"):
             self.check_xsrf_cookie()
-        await self.edge.ready()
+        await self.context.ready()
 
-    async def admit(self) -> bool:
+    async def authenticate(self) -> bool:
         if self.access == "open":
             return True
         user = self.current_user
         if self.access == "login":
             return user is not None
-        shown = self.edge.shown(self.request)
+        shown = self.context.shown(self.request)
         if user is None:
-            self.identity = self.edge.auth.identify(shown)
+            self.identity = self.context.auth.identify(shown)
         elif not shown.socket or shown.by_page or self.token_authenticated:  # no cookie alone from what is no page
             allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
             vouched = Vouched(user.username, "jupyter", owner=is_owner(self, user)) if allowed else None
-            self.identity = self.edge.auth.identify(replace(shown, vouched=vouched)) if vouched else None
+            self.identity = self.context.auth.identify(replace(shown, vouched=vouched)) if vouched else None
         return self.identity is not None
 
-    def stranger(self) -> None:
+    def reject_anonymous(self) -> None:
         """To Jupyter's login, or 403."""
         if self.access == "login":
             web.authenticated(lambda handler: None)(self)
@@ -87,8 +87,8 @@ class Mounted(Ours, JupyterHandler):
 
     def _use(self, identity: Identity) -> None:
         self.identity = identity
-        if not isinstance(self, PeerSocket):
-            self.edge.opened(self, identity)
+        if not isinstance(self, GatewayWebSocketHandler):
+            self.context.track(self, identity)
         self.current_user = self._jupyter_current_user = User(
             username=identity.user, name=identity.user, display_name=identity.user
         )
@@ -99,7 +99,9 @@ class Mounted(Ours, JupyterHandler):
         ``gateway.allowedOrigins`` are welcome besides, those of browsers' extensions and of no origin are not."""
         text = self.request.headers.get("Origin")
         given = None if text is None else parse_origin(text)
-        if given is not None and given in {parse_origin(each) for each in self.edge.live()["gateway.allowedOrigins"]}:
+        if given is not None and given in {
+            parse_origin(each) for each in self.context.live()["gateway.allowedOrigins"]
+        }:
             return True
         if text is not None and given is None and self.allow_origin != "*":
             return False
@@ -131,14 +133,14 @@ class Mounted(Ours, JupyterHandler):
     """Whom we know without Jupyter."""
 
 
-class MountPage(Mounted):
+class MountPage(JupyterMountHandler):
     """The page; with ``?code=`` a one-time link, for whoever cannot log in to the Jupyter server (``clawdbot web``)."""
 
     access = "login"
 
     async def prepare(self, **options: Any) -> None:
-        code = self.get_query_argument("code", "") if self.edge.auth.own_logins else ""
-        identity = self.edge.auth.redeem_link(code) if code and self.check_host() else None
+        code = self.get_query_argument("code", "") if self.context.auth.own_logins else ""
+        identity = self.context.auth.redeem_link(code) if code and self.check_host() else None
         if identity is None:
             if set(SECRET_ARGUMENTS) & set(self.request.query_arguments):
                 # What was given is read already. Jupyter's log and its way to the login need not repeat it.
@@ -158,7 +160,7 @@ class MountPage(Mounted):
         page(self)
 
 
-class MountSession(Mounted, APIHandler):
+class MountSession(JupyterMountHandler, APIHandler):
     """Who am I, to Jupyter?"""
 
     access = "user"
@@ -171,7 +173,7 @@ class MountSession(Mounted, APIHandler):
     post = get
 
 
-class MountHealth(Mounted):
+class MountHealth(JupyterMountHandler):
     """``healthz``, for whoever asks by a name that the server goes by; asking does not start a gateway."""
 
     access = "open"
@@ -184,11 +186,11 @@ class MountHealth(Mounted):
         health(self)
 
 
-class MountLeads(Leading, Mounted):
+class MountRedirect(RedirectHandler, JupyterMountHandler):
     """The mount without its slash leads to the page."""
 
 
-class MountFile(File, Mounted):
+class MountAsset(AssetHandler, JupyterMountHandler):
     """What ``npm run build`` made: open as Jupyter's own built files are. A Hub wants a token of every GET by cookie
     alone, which a module's script cannot show, and the part that says how to log in is one of them."""
 
@@ -198,21 +200,21 @@ class MountFile(File, Mounted):
         """The host that was asked for is checked; no gateway starts."""
         await JupyterHandler.prepare(self, _redirect_to_login=False)
 
-    get = allow_unauthenticated(File.get)
-    head = allow_unauthenticated(File.head)
+    get = allow_unauthenticated(AssetHandler.get)
+    head = allow_unauthenticated(AssetHandler.head)
 
 
-class MountSocket(PeerSocket, Mounted):
+class MountSocket(GatewayWebSocketHandler, JupyterMountHandler):
     """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
 
     access = "user"
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        return Mounted.check_origin(self, origin_to_satisfy_tornado)
+        return JupyterMountHandler.check_origin(self, origin_to_satisfy_tornado)
 
     @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
     async def get(self, *args: str, **kwargs: str) -> None:
-        if self.edge.gateway is None:
+        if self.context.gateway is None:
             unavailable(self)
             return
         await super().get(*args, **kwargs)
@@ -228,14 +230,14 @@ def is_owner(handler: JupyterHandler, user: User) -> bool:
     return type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider)
 
 
-def mount_routes(base: str, edge: Edge) -> list[Rule]:
+def mount_routes(base: str, context: ServerContext) -> list[Rule]:
     """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
-    root, facts = re.escape(base), {"edge": edge}
+    root, facts = re.escape(base), {"context": context}
     return [
         Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),
         Rule(PathMatches(f"{root}(?:chat)?"), MountPage, facts),
-        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountFile, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), MountAsset, facts),
         Rule(PathMatches(f"{root}auth/session"), MountSession, facts),
         Rule(PathMatches(f"{root}healthz"), MountHealth, facts),
-        Rule(PathMatches(re.escape(base.rstrip("/"))), MountLeads, {**facts, "to": base}),
+        Rule(PathMatches(re.escape(base.rstrip("/"))), MountRedirect, {**facts, "to": base}),
     ]

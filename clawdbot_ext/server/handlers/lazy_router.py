@@ -9,10 +9,10 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router, Rule
 from tornado.web import Application
 
-from ..net.transport_security import NOWHERE, Refused, is_nowhere
+from ..net.transport_security import PATH_NOT_FOUND, RejectHandler, is_invalid_path
 
 
-class LateRoutes(Router):
+class LazyRouter(Router):
     """A router of ``application`` that asks ``routes`` for its rules at each request.
 
     What it returns may depend on the moment: the routes of a server that relays differ from the gateway's own.
@@ -28,8 +28,8 @@ class LateRoutes(Router):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """The first rule that matches; ``None``: the path is nobody's here."""
-        if is_nowhere(request):
-            return self._application.get_handler_delegate(request, Refused, dict(NOWHERE))
+        if is_invalid_path(request):
+            return self._application.get_handler_delegate(request, RejectHandler, dict(PATH_NOT_FOUND))
         for rule in self._routes():
             found = rule.matcher.match(request)
             if found is not None:

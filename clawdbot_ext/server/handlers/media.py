@@ -1,4 +1,4 @@
-"""The HTTP side of attachments: ``POST media`` streams a file in, ``GET media/<id>`` gives it back. An edge file.
+"""The HTTP side of attachments: ``POST media`` streams a file in, ``GET media/<id>`` gives it back.
 
     POST  media?name=…            the raw bytes; 201 (200: it was here already) with what is known of the file
     HEAD  media/<id or sha256>    is it here? ``X-Clawdbot-Media-Id`` names it, so that nothing is sent twice
@@ -43,10 +43,10 @@ from ...protocol.errors import (
 )
 from ...protocol.schema import SCOPE_READ, SCOPE_WRITE
 from ...store.api import Media
-from ..context import Edge
+from ..context import ServerContext
 from ..net.body_pace import PacedHandler, cut_off
-from .base import Ours, Plain, unavailable
-from .jupyter import Mounted
+from .base import BaseHandler, StandaloneHandler, unavailable
+from .jupyter import JupyterMountHandler
 
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """For a file that is opened as a page: it can do nothing, and is of no origin."""
@@ -97,14 +97,14 @@ def status_of(error: GatewayError) -> int:
     return next((status for kind, status in table if isinstance(error, kind)), 400)
 
 
-class _MediaRoute(Ours):
+class _MediaRoute(BaseHandler):
     """Who asks, and errors in the form that the socket has."""
 
-    def refuse(self, error: GatewayError) -> None:
+    def write_gateway_error(self, error: GatewayError) -> None:
         """Answer with an error: ``{error: {code, message, details: {reason, hint …}}}``."""
         status = status_of(error)
         self.set_status(status)
-        locale = self.edge.locale(self.request)
+        locale = self.context.locale(self.request)
         wire = error_texts.to_wire(explained(error, locale), locale)
         if hint := wire.get("details", {}).get("hint"):
             wire["hint"] = hint
@@ -115,17 +115,17 @@ class _MediaRoute(Ours):
     access = "user"
     identity: Identity
 
-    def admitted(self, scope: str = SCOPE_READ) -> Gateway | None:
+    def authorized_gateway(self, scope: str = SCOPE_READ) -> Gateway | None:
         """The gateway; ``None`` when the request has been answered already."""
         if scope not in expand(self.identity.scopes):
-            self.refuse(MissingScope(f"missing scope: {scope}", scope=scope))
+            self.write_gateway_error(MissingScope(f"missing scope: {scope}", scope=scope))
             return None
-        if self.edge.gateway is None:
+        if self.context.gateway is None:
             unavailable(self)
-        return self.edge.gateway
+        return self.context.gateway
 
 
-class _Post(_MediaRoute):
+class _UploadRoute(_MediaRoute):
     """``POST media``. Subclasses are decorated with ``stream_request_body``."""
 
     _upload: Upload | None = None
@@ -136,7 +136,7 @@ class _Post(_MediaRoute):
 
     async def begin(self) -> None:
         """The head of the request is here: may it come? What is refused by its size alone is not waited for."""
-        gateway = self.admitted(SCOPE_WRITE)
+        gateway = self.authorized_gateway(SCOPE_WRITE)
         if gateway is None:
             return
         self._gateway = gateway
@@ -161,7 +161,7 @@ class _Post(_MediaRoute):
         except GatewayError as exc:
             self._refusal = exc
             if size is not None and size > largest * DRAINED:
-                self.refuse(exc)
+                self.write_gateway_error(exc)
 
     async def data_received(self, chunk: bytes) -> None:
         if self._upload is None or self._refusal is not None:
@@ -175,7 +175,7 @@ class _Post(_MediaRoute):
     async def answer(self) -> None:
         """The body is here."""
         if self._refusal is not None:
-            self.refuse(self._refusal)
+            self.write_gateway_error(self._refusal)
             return
         upload = self._upload
         assert upload is not None
@@ -186,10 +186,10 @@ class _Post(_MediaRoute):
             finally:
                 await self._give_up()  # before the answer: who has it may look
         except GatewayError as exc:
-            self.refuse(exc)
+            self.write_gateway_error(exc)
             return
         self.set_status(200 if upload.existed else 201)
-        self.finish(described(media, self.edge.locale(self.request)))
+        self.finish(described(media, self.context.locale(self.request)))
 
     async def _give_up(self) -> None:
         upload, self._upload = self._upload, None
@@ -203,23 +203,23 @@ class _Post(_MediaRoute):
         self._leaving = asyncio.ensure_future(self._give_up())
 
 
-class _Get(_MediaRoute, web.StaticFileHandler):
+class _DownloadRoute(_MediaRoute, web.StaticFileHandler):
     """``GET`` and ``HEAD`` of one file; ranges and conditions are Tornado's."""
 
     _media: Media
 
-    def initialize(self, edge: Edge, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
-        Ours.initialize(self, edge)
+    def initialize(self, context: ServerContext, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
+        BaseHandler.initialize(self, context)
         self.root, self.default_filename = "/", None
 
     async def send(self, id_: str, *, include_body: bool = True) -> None:
-        gateway = self.admitted()
+        gateway = self.authorized_gateway()
         if gateway is None:
             return
         try:
             self._media = await self._find(gateway, id_, self.identity)
         except GatewayError as exc:
-            self.refuse(exc)
+            self.write_gateway_error(exc)
             return
         await web.StaticFileHandler.get(self, str(gateway.services.media.files.path(self._media.sha256)), include_body)
 
@@ -245,7 +245,7 @@ class _Get(_MediaRoute, web.StaticFileHandler):
         try:
             open(absolute_path, "rb").close()
         except OSError:
-            self.refuse(NotFound("the file is gone from the disk", reason="MEDIA_NOT_FOUND"))
+            self.write_gateway_error(NotFound("the file is gone from the disk", reason="MEDIA_NOT_FOUND"))
             return None
         return absolute_path
 
@@ -265,14 +265,14 @@ class _Get(_MediaRoute, web.StaticFileHandler):
         self.set_header("X-Clawdbot-Kind", media.kind)
 
 
-class _Picture(_MediaRoute):
+class _PictureRoute(_MediaRoute):
     """A picture that was made of a file, 404 where there is none: a small one, or one that the model was shown."""
 
     _part: str | None = None
 
     async def send(self, id_: str, part: str | None = None) -> None:
         self._part = part
-        gateway = self.admitted()
+        gateway = self.authorized_gateway()
         if gateway is None:
             return
         try:
@@ -280,7 +280,7 @@ class _Picture(_MediaRoute):
             if picture is None:
                 raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
         except GatewayError as exc:
-            self.refuse(exc)
+            self.write_gateway_error(exc)
             return
         self.set_header("Content-Type", _picture_type(picture))
         self.set_header("Content-Security-Policy", MEDIA_CSP)
@@ -305,12 +305,12 @@ def _picture_type(data: bytes) -> str:
 
 
 # -- our own server -------------------------------------------------------------------------------------------------
-class _Own(_MediaRoute, Plain):
+class _StandaloneMediaRoute(_MediaRoute, StandaloneHandler):
     """A route of our own server."""
 
 
 @web.stream_request_body
-class MediaPost(_Post, _Own):
+class MediaPost(_UploadRoute, _StandaloneMediaRoute):
     async def prepare(self, **options: Any) -> None:
         await super().prepare()
         if not self._finished:
@@ -321,7 +321,7 @@ class MediaPost(_Post, _Own):
         await self.answer()
 
 
-class MediaGet(_Get, _Own):
+class MediaGet(_DownloadRoute, _StandaloneMediaRoute):
     @allow_unauthenticated
     async def get(self, id_: str) -> None:  # type: ignore[override]
         await self.send(id_)
@@ -331,28 +331,28 @@ class MediaGet(_Get, _Own):
         await self.send(id_, include_body=False)
 
 
-class MediaThumbnail(_Picture, _Own):
+class MediaThumbnail(_PictureRoute, _StandaloneMediaRoute):
     @allow_unauthenticated
     async def get(self, id_: str) -> None:
         await self.send(id_)
 
 
-class MediaPart(_Picture, _Own):
+class MediaPart(_PictureRoute, _StandaloneMediaRoute):
     @allow_unauthenticated
     async def get(self, id_: str, part: str) -> None:
         await self.send(id_, part)
 
 
 # -- somebody's Jupyter server --------------------------------------------------------------------------------------
-class _Mounted(_MediaRoute, Mounted):
+class _MountMediaRoute(_MediaRoute, JupyterMountHandler):
     """A route in somebody's."""
 
-    def stranger(self) -> None:
-        self.refuse(Unauthorized("log in first"))
+    def reject_anonymous(self) -> None:
+        self.write_gateway_error(Unauthorized("log in first"))
 
 
 @web.stream_request_body
-class MountMediaPost(PacedHandler, _Post, _Mounted):
+class MountMediaPost(PacedHandler, _UploadRoute, _MountMediaRoute):
     async def prepare(self, **options: Any) -> None:
         await super().prepare()
         if not self._finished:
@@ -369,7 +369,7 @@ class MountMediaPost(PacedHandler, _Post, _Mounted):
         await self.answer()
 
 
-class MountMediaGet(_Get, _Mounted):
+class MountMediaGet(_DownloadRoute, _MountMediaRoute):
     @allow_unauthenticated
     async def get(self, id_: str) -> None:  # type: ignore[override]
         await self.send(id_)
@@ -379,26 +379,26 @@ class MountMediaGet(_Get, _Mounted):
         await self.send(id_, include_body=False)
 
 
-class MountMediaThumbnail(_Picture, _Mounted):
+class MountMediaThumbnail(_PictureRoute, _MountMediaRoute):
     @allow_unauthenticated
     async def get(self, id_: str) -> None:
         await self.send(id_)
 
 
-class MountMediaPart(_Picture, _Mounted):
+class MountMediaPart(_PictureRoute, _MountMediaRoute):
     @allow_unauthenticated
     async def get(self, id_: str, part: str) -> None:
         await self.send(id_, part)
 
 
-def media_routes(root: str, edge: Edge, *, mounted: bool) -> list[Rule]:
+def media_routes(root: str, context: ServerContext, *, mounted: bool) -> list[Rule]:
     """The routes below ``root`` (with its slash)."""
     post, get, thumbnail, part = (
         (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart)
         if mounted
         else (MediaPost, MediaGet, MediaThumbnail, MediaPart)
     )
-    base, facts = re.escape(root), {"edge": edge}
+    base, facts = re.escape(root), {"context": context}
     return [
         Rule(PathMatches(f"{base}media"), post, facts),
         Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})"), get, facts),

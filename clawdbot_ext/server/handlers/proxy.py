@@ -26,18 +26,18 @@ from ...client.tls import pinned
 from ...config.live import LiveConfig
 from ...runtime.secrets import client_credential
 from ...runtime.server_info import GatewayInfo
-from ..context import Edge
+from ..context import ServerContext
 from ..net.body_pace import PacedHandler
 from ..net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER
 from .base import Upgrade, notice
-from .jupyter import Mounted, MountHealth, MountLeads, MountSession
+from .jupyter import JupyterMountHandler, MountHealth, MountRedirect, MountSession
 
 CONNECT_SECONDS = 3.0
 CHUNK_BYTES = 64 * 1024
-LOCAL = (MountSession, MountLeads, MountHealth)
+LOCAL = (MountSession, MountRedirect, MountHealth)
 """Routes that this server answers itself: who the user is only this server knows."""
 
-_KEPT_HERE = frozenset(
+_DROPPED_HEADERS = frozenset(
     {
         "authorization",
         "connection",
@@ -58,12 +58,12 @@ _KEPT_HERE = frozenset(
         RELAYED_SCOPES.lower(),
     }
 )
-_KEPT_PREFIXES = ("sec-fetch-", "x-forwarded-", "x-real-", "proxy-")
-_RUNS = (b'"event":"chat"', b'"event":"agent"')
+_DROPPED_PREFIXES = ("sec-fetch-", "x-forwarded-", "x-real-", "proxy-")
+_RUN_EVENTS = (b'"event":"chat"', b'"event":"agent"')
 """In the gateway's frames, which are not masked: a reply is under way."""
 
 
-class RelayHost(Protocol):
+class ProxyHost(Protocol):
     """The server that relays, as far as its routes need it."""
 
     live: LiveConfig
@@ -71,39 +71,39 @@ class RelayHost(Protocol):
     """Facts of the Jupyter server: ``mount_path``, ``active()``."""
 
     @property
-    def edge(self) -> Edge:
+    def context(self) -> ServerContext:
         """The context of the server's handlers."""
 
-    async def owner(self) -> GatewayInfo | None:
+    async def leader_info(self) -> GatewayInfo | None:
         """Where the gateway answers; ``None`` while there is none."""
 
 
-def relay_routes(routes: Sequence[Rule], seat: RelayHost) -> list[Rule]:
+def proxy_routes(routes: Sequence[Rule], leadership: ProxyHost) -> list[Rule]:
     """A mount's ``routes`` with the gateway's part of them passed on."""
     return [
         rule
         if rule.target in LOCAL
         else Rule(
             rule.matcher,
-            RelayedSocket if isinstance(rule.matcher, Upgrade) else Relayed,
-            {"edge": seat.edge, "seat": seat, "access": rule.target.access},
+            ProxyWebSocketHandler if isinstance(rule.matcher, Upgrade) else ProxyHandler,
+            {"context": leadership.context, "leadership": leadership, "access": rule.target.access},
         )
         for rule in routes
     ]
 
 
 @stream_request_body
-class Relayed(PacedHandler, Mounted):
+class ProxyHandler(PacedHandler, JupyterMountHandler):
     """A request on its way to the gateway's process, and the answer on its way back."""
 
-    seat: RelayHost
+    leadership: ProxyHost
     _upgrades = False
     _upstream: IOStream | None = None
     _chunked = False
 
-    def initialize(self, edge: Any, **facts: Any) -> None:
-        super().initialize(edge)
-        self.seat, self.access = facts["seat"], facts["access"]
+    def initialize(self, context: Any, **facts: Any) -> None:
+        super().initialize(context)
+        self.leadership, self.access = facts["leadership"], facts["access"]
 
     async def prepare(self, **options: Any) -> None:
         """Who asks, and the connection to the gateway, before anything of a body is read."""
@@ -111,15 +111,15 @@ class Relayed(PacedHandler, Mounted):
         if not self._finished:  # else it was refused, or Jupyter has led to its login
             known = self.identity
             user = known.user if known else self.current_user.username if self.current_user else ""  # "": what is open
-            await self._reach(user, known.scopes if known else ())
+            await self._connect_to_leader(user, known.scopes if known else ())
         if not self._finished:
             self.begin_pace()
 
-    async def _reach(self, user: str, scopes: Iterable[str]) -> None:
+    async def _connect_to_leader(self, user: str, scopes: Iterable[str]) -> None:
         if RELAYED_USER in self.request.headers:  # from a server that relays: the owner has changed meanwhile
             raise web.HTTPError(503)
-        owner = await self.seat.owner()
-        credential = client_credential(self.seat.live())
+        owner = await self.leadership.leader_info()
+        credential = client_credential(self.leadership.live())
         try:
             if owner is None or credential is None:
                 raise OSError
@@ -134,7 +134,7 @@ class Relayed(PacedHandler, Mounted):
         """The head of the request as the owner gets it: without anything that says who asks here."""
         request, parts = self.request, urlsplit(url)
         uri = request.uri or ""
-        path = parts.path + uri[len(self.seat.host.mount_path) :]
+        path = parts.path + uri[len(self.leadership.host.mount_path) :]
         self._chunked = "Transfer-Encoding" in request.headers
         lines = [
             f"{request.method} {path} HTTP/1.1",
@@ -142,16 +142,16 @@ class Relayed(PacedHandler, Mounted):
             f"Authorization: Bearer {credential}",
             f"{RELAYED_USER}: {quote(user)}",
             f"{RELAYED_SCOPES}: {','.join(sorted(scopes))}",
-            *_passed_on(request.headers),
+            *_forwarded_headers(request.headers),
             *(["Connection: Upgrade", "Upgrade: websocket"] if self._upgrades else ["Connection: close"]),
             *(["Transfer-Encoding: chunked"] if self._chunked else []),
         ]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     async def data_received(self, chunk: bytes) -> None:
-        await self.paced(chunk, self._pass_on(chunk))
+        await self.paced(chunk, self._forward_chunk(chunk))
 
-    async def _pass_on(self, chunk: bytes) -> None:
+    async def _forward_chunk(self, chunk: bytes) -> None:
         """As fast as the owner takes it. One that answers early hears no more of it."""
         if self._upstream is not None:
             with contextlib.suppress(StreamClosedError):
@@ -164,7 +164,7 @@ class Relayed(PacedHandler, Mounted):
         if self._chunked:
             with contextlib.suppress(StreamClosedError):
                 await self._upstream.write(b"0\r\n\r\n")
-        await hand_over(self._upstream, self.detach())
+        await pipe_response(self._upstream, self.detach())
 
     head = post = put = delete = get
 
@@ -174,7 +174,7 @@ class Relayed(PacedHandler, Mounted):
             self._upstream.close()
 
 
-class RelayedSocket(Relayed):
+class ProxyWebSocketHandler(ProxyHandler):
     """A WebSocket on its way to the gateway's process."""
 
     _upgrades = True
@@ -184,18 +184,18 @@ class RelayedSocket(Relayed):
         self.end_pace()
         assert self._upstream is not None
         client = self.detach()
-        if await _switched(client, self._upstream):
-            await join(client, self._upstream, self._looked_at)
+        if await _complete_upgrade(client, self._upstream):
+            await pipe_both_ways(client, self._upstream, self._note_activity)
 
-    def _looked_at(self, data: bytes) -> None:
-        if any(mark in data for mark in _RUNS):
-            self.seat.host.active()
+    def _note_activity(self, data: bytes) -> None:
+        if any(mark in data for mark in _RUN_EVENTS):
+            self.leadership.host.active()
 
 
-def _passed_on(headers: HTTPHeaders) -> Iterator[str]:
+def _forwarded_headers(headers: HTTPHeaders) -> Iterator[str]:
     for name, value in headers.get_all():
         lower = name.lower()
-        if lower not in _KEPT_HERE and not lower.startswith(_KEPT_PREFIXES):
+        if lower not in _DROPPED_HEADERS and not lower.startswith(_DROPPED_PREFIXES):
             yield f"{name}: {value}"
 
 
@@ -216,7 +216,7 @@ async def _connect(url: str, fingerprint: str | None) -> IOStream:
     return stream
 
 
-async def _switched(client: IOStream, owner: IOStream) -> bool:
+async def _complete_upgrade(client: IOStream, owner: IOStream) -> bool:
     """Pass on the owner's answer to an upgrade. Only after a 101 are the two connections one: a client that could go on
     after a refusal would speak plain HTTP to the owner's whole server, as a program of this machine."""
     try:
@@ -235,19 +235,19 @@ async def _switched(client: IOStream, owner: IOStream) -> bool:
     return False
 
 
-async def hand_over(owner: IOStream, client: IOStream) -> None:
+async def pipe_response(owner: IOStream, client: IOStream) -> None:
     """Pass the owner's answer on to its end, as fast as the client takes it. What the client sends behind its request
     is thrown away: it was let in with this one request."""
-    await _until_either_ends(client, owner, _pass(owner, client), _swallow(client))
+    await _run_until_either_closes(client, owner, _pipe(owner, client), _discard(client))
 
 
-async def join(one: IOStream, other: IOStream, look: Any) -> None:
+async def pipe_both_ways(one: IOStream, other: IOStream, look: Any) -> None:
     """Pass bytes both ways, each as fast as the other end takes them, until either end closes. ``look`` sees what
     comes from ``other``."""
-    await _until_either_ends(one, other, _pass(one, other), _pass(other, one, look))
+    await _run_until_either_closes(one, other, _pipe(one, other), _pipe(other, one, look))
 
 
-async def _until_either_ends(one: IOStream, other: IOStream, *work: Coroutine[Any, Any, None]) -> None:
+async def _run_until_either_closes(one: IOStream, other: IOStream, *work: Coroutine[Any, Any, None]) -> None:
     one.set_nodelay(True)
     ways = [asyncio.ensure_future(way) for way in work]
     try:
@@ -258,7 +258,7 @@ async def _until_either_ends(one: IOStream, other: IOStream, *work: Coroutine[An
         await asyncio.wait(ways)
 
 
-async def _pass(source: IOStream, sink: IOStream, look: Any = lambda data: None) -> None:
+async def _pipe(source: IOStream, sink: IOStream, look: Any = lambda data: None) -> None:
     with contextlib.suppress(StreamClosedError):
         while True:
             data = await source.read_bytes(CHUNK_BYTES, partial=True)
@@ -266,7 +266,7 @@ async def _pass(source: IOStream, sink: IOStream, look: Any = lambda data: None)
             await sink.write(data)
 
 
-async def _swallow(source: IOStream) -> None:
+async def _discard(source: IOStream) -> None:
     with contextlib.suppress(StreamClosedError):
         while True:
             await source.read_bytes(CHUNK_BYTES, partial=True)

@@ -19,22 +19,22 @@ from ...protocol.schema import ConnectAuth
 from ..context import cookie_name
 from .base import (
     SECRET_ARGUMENTS,
-    File,
-    Leading,
-    Plain,
+    AssetHandler,
+    RedirectHandler,
+    StandaloneHandler,
     Upgrade,
     health,
     page,
     page_address,
-    refuse,
     session_facts,
     set_cookie,
     unavailable,
+    write_gateway_error,
 )
-from .websocket import PeerSocket
+from .websocket import GatewayWebSocketHandler
 
 if TYPE_CHECKING:
-    from ..context import Edge
+    from ..context import ServerContext
 
 WORKER_CSP = "default-src 'none'; connect-src 'self'"
 """The service worker reads the shell's own files and nothing else."""
@@ -42,7 +42,7 @@ WORKER_CSP = "default-src 'none'; connect-src 'self'"
 _login_decoder = msgspec.json.Decoder(ConnectAuth)
 
 
-class Health(Plain):
+class Health(StandaloneHandler):
     """``healthz``: is there a gateway? Nothing else, since anybody may ask; asking does not start one."""
 
     access = "open"
@@ -56,7 +56,7 @@ class Health(Plain):
 
 
 # -- our own server -------------------------------------------------------------------------------------------------
-class Page(Plain):
+class Page(StandaloneHandler):
     """The page; with ``?code=`` a one-time link, and with ``?token=`` what Clawdbot's own links carry: logs in and
     leads to the page without them, so that they stay neither in the address nor in what the browser remembers."""
 
@@ -71,13 +71,13 @@ class Page(Plain):
 
     def _log_in(self) -> None:
         code, token = (self.get_query_argument(name, "") for name in SECRET_ARGUMENTS)
-        identity = self.edge.auth.redeem_link(code) if code else self.edge.auth.check_address(token)
+        identity = self.context.auth.redeem_link(code) if code else self.context.auth.check_address(token)
         if identity is not None:
             set_cookie(self, identity)
         self.redirect(page_address(self, expired=identity is None), status=303)
 
 
-class Session(Plain):
+class Session(StandaloneHandler):
     """Who am I? Nobody in particular is an answer, too. Asked by POST, a browser shows its origin, as a socket does."""
 
     access = "connect"
@@ -86,12 +86,12 @@ class Session(Plain):
     def get(self) -> None:
         if self.identity is not None and self.identity.via == "tailscale":
             set_cookie(self, self.identity)  # so that what follows need not wait for Tailscale
-        session_facts(self, self.identity, "standalone", self.edge.auth.modes())
+        session_facts(self, self.identity, "standalone", self.context.auth.modes())
 
     post = get
 
 
-class Login(Plain):
+class Login(StandaloneHandler):
     """A token or password in, a cookie out."""
 
     access = "open"
@@ -100,21 +100,21 @@ class Login(Plain):
     def post(self) -> None:
         try:
             given = _login_decoder.decode(self.request.body)
-            shown = self.edge.shown(self.request)
-            identity = self.edge.auth.check_connect(
-                given, self.edge.auth.known_browser(shown.cookie) or shown.client_key
+            shown = self.context.shown(self.request)
+            identity = self.context.auth.check_connect(
+                given, self.context.auth.known_browser(shown.cookie) or shown.client_key
             )
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.set_status(400)
             self.finish({"error": 'expected {"token": …} or {"password": …}'})
         except (RateLimited, Unauthorized) as exc:
-            refuse(self, exc)
+            write_gateway_error(self, exc)
         else:
             set_cookie(self, identity)
             self.set_status(204)
 
 
-class Logout(Plain):
+class Logout(StandaloneHandler):
     """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs; with
     ``{"everywhere": true}`` and a good cookie, those of all browsers."""
 
@@ -122,27 +122,27 @@ class Logout(Plain):
 
     @allow_unauthenticated
     async def post(self) -> None:
-        name, shown = cookie_name(self.request), self.edge.shown(self.request)
-        await self.edge.knows_devices(shown)
-        identity = self.edge.auth.read_cookie(shown.cookie) if shown.cookie else None
+        name, shown = cookie_name(self.request), self.context.shown(self.request)
+        await self.context.load_devices(shown)
+        identity = self.context.auth.read_cookie(shown.cookie) if shown.cookie else None
         if shown.cookie:
-            await self.edge.log_out(shown.cookie)
+            await self.context.log_out(shown.cookie)
         if identity is not None:
             everywhere = self.request.body.replace(b" ", b"") == b'{"everywhere":true}'
             if everywhere:
-                self.edge.log_out_everywhere()
-            self.edge.auth.note(
+                self.context.log_out_everywhere()
+            self.context.auth.note(
                 "logout.everywhere" if everywhere else "logout", {"user": identity.user, "client": shown.client_key}
             )
         self.clear_cookie(name, path=self.settings["base_url"])
         self.set_status(204)
 
 
-class Leads(Leading, Plain):
+class StandaloneRedirect(RedirectHandler, StandaloneHandler):
     """Jupyter's ``/login`` and ``/logout``, since there is one way to log in."""
 
 
-class NotFound(Plain):
+class NotFound(StandaloneHandler):
     """Every path that nothing owns, for every method."""
 
     access = "open"
@@ -155,15 +155,15 @@ class NotFound(Plain):
     head = post = put = delete = patch = options = get
 
 
-class BuiltFile(File, Plain):
+class StandaloneAsset(AssetHandler, StandaloneHandler):
     """What ``npm run build`` made: the same for everybody who has the package."""
 
     access = "open"
-    get = allow_unauthenticated(File.get)
-    head = allow_unauthenticated(File.head)
+    get = allow_unauthenticated(AssetHandler.get)
+    head = allow_unauthenticated(AssetHandler.head)
 
 
-class AppFile(BuiltFile):
+class WebAppAsset(StandaloneAsset):
     """What makes an app of the page: its manifest, its icons, its service worker."""
 
     def set_extra_headers(self, path: str) -> None:
@@ -176,45 +176,45 @@ class AppFile(BuiltFile):
         return "application/manifest+json" if manifest else super().get_content_type()
 
 
-class Socket(PeerSocket, Plain):
+class Socket(GatewayWebSocketHandler, StandaloneHandler):
     """The gateway's WebSocket. Who has not logged in yet says so in ``connect``."""
 
     access = "connect"
 
     @allow_unauthenticated
     async def get(self, *args: str, **kwargs: str) -> None:
-        if self.edge.gateway is None:
+        if self.context.gateway is None:
             unavailable(self)
             return
         await super().get(*args, **kwargs)
 
 
-def standalone_routes(base: str, edge: Edge) -> list[Rule]:
+def standalone_routes(base: str, context: ServerContext) -> list[Rule]:
     """What our own server serves besides Jupyter's API. ``base`` is its base URL, ``/`` unless configured."""
-    root, facts = re.escape(base), {"edge": edge}
+    root, facts = re.escape(base), {"context": context}
     return [
         Rule(Upgrade(f"{root}(?:ws|chat)?"), Socket, facts),
         Rule(PathMatches(f"{root}(?:chat)?"), Page, facts),
-        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), BuiltFile, facts),
-        Rule(PathMatches(f"{root}(sw\\.js|manifest\\.webmanifest|icon-[a-z0-9-]+\\.png)"), AppFile, facts),
+        Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), StandaloneAsset, facts),
+        Rule(PathMatches(f"{root}(sw\\.js|manifest\\.webmanifest|icon-[a-z0-9-]+\\.png)"), WebAppAsset, facts),
         Rule(PathMatches(f"{root}auth/session"), Session, facts),
         Rule(PathMatches(f"{root}auth/login"), Login, facts),
         Rule(PathMatches(f"{root}auth/logout"), Logout, facts),
         Rule(PathMatches(f"{root}healthz"), Health, facts),
-        Rule(PathMatches(f"{root}log(?:in|out)"), Leads, {**facts, "to": f"{base}chat"}),
+        Rule(PathMatches(f"{root}log(?:in|out)"), StandaloneRedirect, {**facts, "to": f"{base}chat"}),
     ]
 
 
-def last_routes(edge: Edge, base: str) -> list[Rule]:
+def last_routes(context: ServerContext, base: str) -> list[Rule]:
     """What our own server does with a path that neither we nor Jupyter own. Its root, where ``base`` is another, still
     opens sockets, tells that it lives and leads to the page: Clawdbot's clients and our own know the port alone."""
-    facts = {"edge": edge}
+    facts = {"context": context}
     root = (
         []
         if base == "/"
         else [
             Rule(PathMatches("/healthz"), Health, facts),
-            Rule(PathMatches("/(?:chat)?"), Leads, {**facts, "to": f"{base}chat"}),
+            Rule(PathMatches("/(?:chat)?"), StandaloneRedirect, {**facts, "to": f"{base}chat"}),
         ]
     )
     return [Rule(Upgrade(".*"), Socket, facts), *root, Rule(PathMatches(".*"), NotFound, facts)]

@@ -27,7 +27,7 @@ def texts_of(locale: str) -> str:
     return f"assets/{found[0].name}" if found else ""
 
 
-class BuiltFiles(web.StaticFileHandler):
+class StaticFiles(web.StaticFileHandler):
     """Under ``assets/`` names change with their content, so those files are kept for ever; the others are asked for
     again."""
 

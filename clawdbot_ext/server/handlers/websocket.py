@@ -22,13 +22,13 @@ from ..net.forwarded_headers import RELAYED_USER
 
 if TYPE_CHECKING:
     from ...gateway.connections.connection import Connection
-    from ..context import Edge
+    from ..context import ServerContext
 
 PING_SECONDS = 30.0
 """Below the 60 s after which proxies cut what is silent; without a pong in the same time the socket is closed."""
 SMALL_BYTES = 4096
 """A frame that is not worth counting."""
-SWALLOW_BYTES, SWALLOW_S = 2 * MAX_FRAME_BYTES, 5.0
+DISCARD_BYTES, DISCARD_S = 2 * MAX_FRAME_BYTES, 5.0
 """How much of a frame that is too large is read and thrown away, so that its sender sees why the socket is closed."""
 
 _TEXT_FIN = 0x81
@@ -41,9 +41,9 @@ class Protocol(WebSocketProtocol13):
     Overrides private methods, which have been the same since Tornado 4; tests hold on to them.
     """
 
-    handler: PeerSocket
+    handler: GatewayWebSocketHandler
     _too_big = False
-    _swallowing: asyncio.Task[None] | None = None
+    _discarding: asyncio.Task[None] | None = None
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         if code == CloseCode.TOO_BIG and not self.server_terminated:
@@ -61,7 +61,7 @@ class Protocol(WebSocketProtocol13):
         """As Tornado's, once the frame's bytes have found room. They are counted when they are announced."""
         size = n + len(self._fragmented_message_buffer or b"")
         if size > SMALL_BYTES and not fd_limits.holds(self.stream, size):
-            await self.handler.edge.unfinished.hold(self, size)
+            await self.handler.context.unfinished.hold(self, size)
         return await super()._read_bytes(n)
 
     async def _receive_frame(self) -> None:
@@ -70,27 +70,27 @@ class Protocol(WebSocketProtocol13):
         finally:
             left = len(self._fragmented_message_buffer or b"")
             if not fd_limits.holds(self.stream, left) and left <= SMALL_BYTES:
-                self.handler.edge.unfinished.release(self)
+                self.handler.context.unfinished.release(self)
 
     async def _receive_frame_loop(self) -> None:
         try:
             await super()._receive_frame_loop()
         finally:
-            self.handler.edge.unfinished.release(self)
+            self.handler.context.unfinished.release(self)
 
     def _abort(self) -> None:
         """Tornado cuts the connection off right behind its 1009: with data unread the peer gets a reset, no code."""
-        if not self._too_big or self.stream.closed() or self._swallowing is not None:
+        if not self._too_big or self.stream.closed() or self._discarding is not None:
             super()._abort()
             return
         self.client_terminated = True
-        self._swallowing = asyncio.create_task(self._swallow())
+        self._discarding = asyncio.create_task(self._discard())
 
-    async def _swallow(self) -> None:
-        left, ends = SWALLOW_BYTES, time.monotonic() + SWALLOW_S
+    async def _discard(self) -> None:
+        left, ends = DISCARD_BYTES, time.monotonic() + DISCARD_S
         with contextlib.suppress(StreamClosedError, asyncio.TimeoutError):
             while left > 0 and time.monotonic() < ends:
-                left -= len(await asyncio.wait_for(self.stream.read_bytes(65_536, partial=True), SWALLOW_S))
+                left -= len(await asyncio.wait_for(self.stream.read_bytes(65_536, partial=True), DISCARD_S))
         super()._abort()
 
     def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
@@ -129,10 +129,10 @@ def is_direct(request: HTTPServerRequest) -> bool:
     return (mapped or local).is_loopback and not any(name in request.headers for name in _FORWARDED)
 
 
-class PeerSocket(WebSocketHandler):
+class GatewayWebSocketHandler(WebSocketHandler):
     """The adapter. A subclass's ``get`` decides who may connect and sets ``identity``, then calls ``super().get()``."""
 
-    edge: Edge
+    context: ServerContext
     identity: Identity | None = None
     client_key = ""
     direct = False
@@ -142,10 +142,10 @@ class PeerSocket(WebSocketHandler):
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Upgrade. Where the address has too many sockets, the oldest that has not logged in gives way."""
-        self.client_key = self.edge.client_key(self.request)
-        connections = self.edge.connections
-        if not connections.room(self.client_key, self.edge.live()["gateway.connectionsPerAddress"]):
-            oldest: PeerSocket | None = connections.stranger(self.client_key)
+        self.client_key = self.context.client_key(self.request)
+        connections = self.context.connections
+        if not connections.room(self.client_key, self.context.live()["gateway.connectionsPerAddress"]):
+            oldest: GatewayWebSocketHandler | None = connections.stranger(self.client_key)
             if oldest is None:
                 self._refuse_one_more()
                 return
@@ -165,7 +165,7 @@ class PeerSocket(WebSocketHandler):
 
     def give_way(self) -> None:
         """Close at once, without waiting for the other side, whose place is needed."""
-        self.edge.connections.closed(self.client_key, self)
+        self.context.connections.closed(self.client_key, self)
         if self.ws_connection is not None:
             self.close(CloseCode.SLOW, "too many connections")
         if self._stream is not None:
@@ -175,21 +175,21 @@ class PeerSocket(WebSocketHandler):
         assert self.ws_connection is not None
         self._stream = cast("Protocol", self.ws_connection).stream
         self.set_nodelay(True)
-        self.edge.connections.opened(self.client_key, self, known=self.identity is not None)
+        self.context.connections.opened(self.client_key, self, known=self.identity is not None)
         self.direct = is_direct(self.request) and RELAYED_USER not in self.request.headers
-        if self.edge.gateway is None:  # stopped while the upgrade was under way
+        if self.context.gateway is None:  # stopped while the upgrade was under way
             self.close(CloseCode.RESTART, "the gateway is not running")
         else:
-            self._client = self.edge.gateway.accept(self)
+            self._client = self.context.gateway.accept(self)
 
     def on_message(self, message: str | bytes) -> None:
         if self._client is not None:
             self._client.receive(message)
 
     def on_close(self) -> None:
-        self.edge.connections.closed(self.client_key, self)
+        self.context.connections.closed(self.client_key, self)
         if self._stream is not None:
-            fd_limits.recognised(self._stream)
+            fd_limits.mark_authenticated(self._stream)
         if self._client is not None:
             self._client.lost()
             self._client = None
@@ -224,11 +224,11 @@ class PeerSocket(WebSocketHandler):
 
     def admitted(self) -> None:
         """The client has logged in: frames may be as large as the transport takes, and it need not give way."""
-        self.edge.connections.recognised(self.client_key, self)
+        self.context.connections.recognised(self.client_key, self)
         if self.ws_connection is not None:
             connection = cast("Protocol", self.ws_connection)
             connection.params.max_message_size = MAX_FRAME_BYTES
-            fd_limits.recognised(connection.stream)
+            fd_limits.mark_authenticated(connection.stream)
 
     # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
 

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 
 from ...config import Config
-from .fd_limits import Listening
+from .fd_limits import FdLimitedSocket
 
 BACKLOG = 1024
 """Connections that may wait while the loop is busy: a reconnect storm of 1,000 should not see refusals."""
@@ -109,7 +109,7 @@ def _resolve(host: str) -> str:
 
 
 def listen(on: Addresses, port: int) -> list[socket.socket]:
-    """Listening sockets for ``port``, or for one free port on all addresses when it is 0.
+    """FdLimitedSocket sockets for ``port``, or for one free port on all addresses when it is 0.
 
     Raises:
         Busy: somebody else has the port on one of them.
@@ -134,7 +134,7 @@ def listen(on: Addresses, port: int) -> list[socket.socket]:
 
 def _bind(address: str, port: int) -> list[socket.socket]:
     try:
-        return [Listening(_listening(address, port))]
+        return [FdLimitedSocket(_listening(address, port))]
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
             raise Busy(address, port) from None

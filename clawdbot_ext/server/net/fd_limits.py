@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MAX_RESERVE, RESERVED_PART = 64, 8
 """How many descriptors are kept back: this many at most, and one of so many of a small limit."""
-MAX_STRANGERS = 2_048
+MAX_ANONYMOUS = 2_048
 """Connections without a login, of all addresses: twice what a reconnect storm of 1,000 clients needs for a moment."""
 MAX_UNFINISHED_BYTES = 8 * 1024 * 1024
 """What strangers may have under way in bodies and frames, all together. A login has a few hundred bytes."""
@@ -63,14 +63,14 @@ def _reserve(limit: int) -> int:
     return min(MAX_RESERVE, limit // RESERVED_PART)
 
 
-def crowded(request: HTTPServerRequest) -> bool:
+def near_fd_limit(request: HTTPServerRequest) -> bool:
     """Did a request come over a connection that the process has hardly room for?"""
     stream = stream_of(request)
     limit = _limit()
     return stream is not None and not stream.closed() and stream.socket.fileno() >= limit - _reserve(limit)
 
 
-class Listening(socket.socket):
+class FdLimitedSocket(socket.socket):
     """A listening socket whose ``accept`` never fails for want of descriptors: it closes the newcomer instead."""
 
     def __init__(self, bound: socket.socket):
@@ -106,7 +106,7 @@ class Listening(socket.socket):
         super().close()
 
 
-class Strangers:
+class AnonymousConnections:
     """The connections of one server that have not logged in, oldest first, and the bytes that each has under way."""
 
     def __init__(self) -> None:
@@ -116,16 +116,16 @@ class Strangers:
         self._held: dict[IOStream, int] = {}
         self._bytes = 0
 
-    def came(self, stream: IOStream, address: str) -> None:
+    def add(self, stream: IOStream, address: str) -> None:
         """Take a newcomer in; where there are too many, one who was here before goes."""
-        if len(self._of) >= _strangers_allowed():
-            self.shed(address)
+        if len(self._of) >= _anonymous_allowed():
+            self.close_oldest(address)
         self._of[stream] = address
         self._by_address.setdefault(address, {})[stream] = None
-        _strangers_of[stream] = self
+        _anonymous_by_stream[stream] = self
         self._watch(stream, -1)
 
-    def left(self, stream: IOStream) -> None:
+    def remove(self, stream: IOStream) -> None:
         """``stream`` is closed, or a stranger no more."""
         address = self._of.pop(stream, None)
         if address is None:
@@ -135,7 +135,7 @@ class Strangers:
         if not self._by_address[address]:
             del self._by_address[address]
 
-    def shed(self, address: str = "") -> bool:
+    def close_oldest(self, address: str = "") -> bool:
         """Close the oldest: of ``address`` where that one has more than its share, so that one flood pushes itself out
         before others. Is there one more place?"""
         mine = self._by_address.get(address, {})
@@ -158,13 +158,13 @@ class Strangers:
             self._cut(next(iter(self._held)))
 
     def _cut(self, stream: IOStream) -> None:
-        self.left(stream)
+        self.remove(stream)
         stream.close()
 
     def _watch(self, stream: IOStream, written: int) -> None:
         """Close who takes nothing of an answer. (Players pause for minutes, with a login.)"""
         if stream.closed():
-            self.left(stream)
+            self.remove(stream)
         if stream not in self._of:
             return
         now_written = _written(stream)
@@ -174,18 +174,18 @@ class Strangers:
         IOLoop.current().call_later(UNREAD_S, self._watch, stream, now_written)
 
 
-_strangers_of: weakref.WeakKeyDictionary[IOStream, Strangers] = weakref.WeakKeyDictionary()
+_anonymous_by_stream: weakref.WeakKeyDictionary[IOStream, AnonymousConnections] = weakref.WeakKeyDictionary()
 
 
-def recognised(stream: IOStream | None) -> None:
+def mark_authenticated(stream: IOStream | None) -> None:
     """A good credential has come over ``stream``: it has a place among the known from now on."""
-    if stream is not None and (strangers := _strangers_of.get(stream)) is not None:
-        strangers.left(stream)
+    if stream is not None and (strangers := _anonymous_by_stream.get(stream)) is not None:
+        strangers.remove(stream)
 
 
 def holds(stream: IOStream, size: int) -> bool:
     """Note the unfinished bytes of a stranger. ``False``: ``stream`` is none (any more)."""
-    strangers = _strangers_of.get(stream)
+    strangers = _anonymous_by_stream.get(stream)
     if strangers is None or stream not in strangers._of:
         return False
     strangers.holds(stream, size)
@@ -198,9 +198,9 @@ def stream_of(request: HTTPServerRequest) -> IOStream | None:
     return stream
 
 
-def _strangers_allowed() -> int:
+def _anonymous_allowed() -> int:
     limit = _limit()
-    return max(1, min(MAX_STRANGERS, (limit - _reserve(limit)) // 2))
+    return max(1, min(MAX_ANONYMOUS, (limit - _reserve(limit)) // 2))
 
 
 def _written(stream: IOStream) -> int:
@@ -209,17 +209,17 @@ def _written(stream: IOStream) -> int:
     return written
 
 
-class RoomyServer(HTTPServer):
-    """Tornado's server with ``Strangers``, bodies that have to keep a pace, and room for what must go on."""
+class FdLimitedHTTPServer(HTTPServer):
+    """Tornado's server with ``AnonymousConnections``, bodies that have to keep a pace, and room for what must go on."""
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("idle_connection_timeout", IDLE_S)
         super().initialize(*args, **kwargs)
-        self.strangers = Strangers()
+        self.anonymous = AnonymousConnections()
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
         limit = _limit()
-        if connection.fileno() >= limit - _reserve(limit) and self.strangers.shed(_key(address)):
+        if connection.fileno() >= limit - _reserve(limit) and self.anonymous.close_oldest(_key(address)):
             lower = connection.dup()  # the number that has become free: what is near the limit is refused
             connection.close()
             connection = lower
@@ -230,7 +230,7 @@ class RoomyServer(HTTPServer):
         super()._handle_connection(connection, address)
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        self.strangers.came(stream, _key(address))
+        self.anonymous.add(stream, _key(address))
         super().handle_stream(stream, address)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
@@ -241,7 +241,7 @@ class RoomyServer(HTTPServer):
         super().on_close(server_conn)
         stream: IOStream = server_conn.stream  # type: ignore[attr-defined]  # Tornado passes its own connection
         if stream.closed():
-            self.strangers.left(stream)
+            self.anonymous.remove(stream)
 
 
 def _key(address: Any) -> str:

@@ -20,7 +20,7 @@ RELAYED_USER, RELAYED_SCOPES = "X-Clawdbot-User", "X-Clawdbot-Scopes"
 (separated by commas). Believed from our own only."""
 
 
-class Seen(NamedTuple):
+class ForwardedClient(NamedTuple):
     """A request as it was before any proxy that is trusted. ``host`` and ``scheme``: ``None`` where none said so."""
 
     address: str
@@ -30,13 +30,13 @@ class Seen(NamedTuple):
     """A proxy has said something that is not believed."""
 
 
-def seen(request: HTTPServerRequest, config: Config) -> Seen:
+def client_of(request: HTTPServerRequest, config: Config) -> ForwardedClient:
     """Where ``request`` comes from, and under which name and scheme it was sent."""
     peer = request.remote_ip or ""
     hops = request.headers.get_list("X-Forwarded-For")
     trusted = _networks(config["gateway.trustedProxies"])
     if not _is_in(peer, trusted):
-        return Seen(peer, ignored=bool(hops))
+        return ForwardedClient(peer, ignored=bool(hops))
     address = peer
     for hop in reversed([part.strip() for line in hops for part in line.split(",")]):
         if _parsed(hop) is None:
@@ -45,7 +45,9 @@ def seen(request: HTTPServerRequest, config: Config) -> Seen:
         if not _is_in(hop, trusted):
             break
     proto = _one(request, "X-Forwarded-Proto").lower()
-    return Seen(address, _one(request, "X-Forwarded-Host") or None, proto if proto in ("http", "https") else None)
+    return ForwardedClient(
+        address, _one(request, "X-Forwarded-Host") or None, proto if proto in ("http", "https") else None
+    )
 
 
 def _one(request: HTTPServerRequest, name: str) -> str:

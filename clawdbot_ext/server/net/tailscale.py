@@ -66,7 +66,7 @@ class Offer:
         """The one for the gateway at ``port``; its own certificate is not looked at, since it stays on this machine."""
         return cls(mode, f"{'https+insecure' if tls else 'http'}://127.0.0.1:{port}")
 
-    async def make(self) -> str:
+    async def start(self) -> str:
         """Offer it; the name under which the tailnet, or the internet, finds it.
 
         Raises:
@@ -80,7 +80,7 @@ class Offer:
         await _run(self.mode, "--bg", "--yes", f"--https={HTTPS_PORT}", self.target)
         return name
 
-    async def take_back(self, name: str) -> None:
+    async def stop(self, name: str) -> None:
         """Offer it no more, if it still is this gateway that is offered. Raises ``TailscaleError``."""
         if _proxy(await _json("serve", "status", "--json"), name) == self.target:
             await _run(self.mode, "--yes", f"--https={HTTPS_PORT}", "off")

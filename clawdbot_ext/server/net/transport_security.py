@@ -24,15 +24,15 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ...config import Config
 from ...i18n import catalogue, language
-from .fd_limits import RETRY_AFTER_S, crowded
-from .forwarded_headers import seen
+from .fd_limits import RETRY_AFTER_S, near_fd_limit
+from .forwarded_headers import client_of
 
 MAX_ANONYMOUS_BODY = 64 * 1024
 """Bytes of a request body that is read before anybody has logged in. Jupyter's own limit is 512 MB, in memory."""
 
 MAX_NAME, MAX_PATH = 255, 4095
 """Bytes of a part of an address's path, and of the whole: what a file system takes."""
-NOWHERE = {"status": 404, "reason": "not found"}
+PATH_NOT_FOUND = {"status": 404, "reason": "not found"}
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST.pattern}", re.IGNORECASE)
@@ -127,7 +127,7 @@ class Policy:
 
     def refusal(self, request: HTTPServerRequest) -> str | None:
         """Why ``request`` must not go any further, or ``None``."""
-        sent = seen(request, self.config)
+        sent = client_of(request, self.config)
         own = self.own_origins(request.headers.get("Host", ""), sent.scheme)
         if own and sent.host is not None:  # both: a rebound name's own page can write the forwarded one
             own = self.own_origins(sent.host, sent.scheme)
@@ -163,14 +163,14 @@ def _foreign_fetch(request: HTTPServerRequest) -> str | None:
     return "another site may only link here"
 
 
-class Foreign(Matcher):
+class RejectedRequest(Matcher):
     """Matches what has to be refused. ``known`` says whether a request carries a right credential."""
 
     def __init__(self, policy: Callable[[], Policy], known: Callable[[HTTPServerRequest], bool]):
         self._policy, self._known = policy, known
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        if crowded(request):
+        if near_fd_limit(request):
             return {
                 "target_kwargs": {
                     "status": 503,
@@ -188,8 +188,8 @@ class Foreign(Matcher):
                     "wished": policy.config["ui.locale"],
                 }
             }
-        if is_nowhere(request):
-            return {"target_kwargs": NOWHERE}
+        if is_invalid_path(request):
+            return {"target_kwargs": PATH_NOT_FOUND}
         if _has_large_body(request) and not self._known(request):
             return {"target_kwargs": {"status": 401, "reason": "log in before sending that much"}}
         return None
@@ -199,7 +199,7 @@ def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict
     """The code of a refusal, what was seen of the request, and the setting that would have let it pass."""
     if refusal not in (HOST_REFUSED, ORIGIN_REFUSED):
         return {}
-    sent = seen(request, policy.config)
+    sent = client_of(request, policy.config)
     unknown_proxy = sent.scheme is None and "X-Forwarded-Proto" in request.headers
     setting = "gateway.allowedHosts" if refusal == HOST_REFUSED else "gateway.allowedOrigins"
     return {
@@ -211,7 +211,7 @@ def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict
     }
 
 
-def is_nowhere(request: HTTPServerRequest) -> bool:
+def is_invalid_path(request: HTTPServerRequest) -> bool:
     """Has it an address that no file, and nothing of ours, can have?
 
     Every route passes here, so that none has to know what its file system makes of a NUL or a name without end.
@@ -232,7 +232,7 @@ def _has_large_body(request: HTTPServerRequest) -> bool:
 
 
 @stream_request_body
-class Refused(RequestHandler):
+class RejectHandler(RequestHandler):
     """Answers what the gate does not let through, before any of the body is read."""
 
     def initialize(self, status: int, reason: str, facts: dict[str, str] | None = None, wished: str = "") -> None:

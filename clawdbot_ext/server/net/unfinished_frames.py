@@ -11,7 +11,7 @@ MAX_UNFINISHED_BYTES = 4 * MAX_FRAME_BYTES
 """Bytes of frames that are under way on all sockets that have logged in: what comes on top waits in the network."""
 
 
-class Unfinished:
+class UnfinishedFrames:
     """The bytes of frames that are under way, on the sockets of one server that have logged in. Who finds no room waits
     until others are done, or until its own missing pong ends it."""
 

@@ -19,7 +19,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.routing import Router
 from tornado.web import RequestHandler
 
-from clawdbot_ext.server.handlers.base import Ours
+from clawdbot_ext.server.handlers.base import BaseHandler
 from tests.support.jupyter import EXTENSIONS
 from tests.support.server import ROOT, clean_environment
 
@@ -69,7 +69,7 @@ def verdict(handler: type[RequestHandler], method: Any, facts: dict[str, Any]) -
     ``ws_authenticated`` sets the mark of ``allow_unauthenticated`` too, to False. Undecorated methods of Jupyter's
     handlers are closed by ``allow_unauthenticated_access = False``, which our own server sets.
     """
-    if issubclass(handler, Ours):
+    if issubclass(handler, BaseHandler):
         return facts.get("access") or handler.access or "NONE"
     mark = getattr(method, "__allow_unauthenticated", None)
     if mark is not None:
@@ -100,9 +100,9 @@ def jupyter() -> dict[str, list[Row]]:
     from jupyter_server.serverapp import ServerApp
     from tornado.web import Application
 
-    from clawdbot_ext.server.handlers.lazy_router import LateRoutes
-    from clawdbot_ext.server.leadership import Place
-    from clawdbot_ext.server.side_listener import Listener
+    from clawdbot_ext.server.handlers.lazy_router import LazyRouter
+    from clawdbot_ext.server.leadership import LeadershipState
+    from clawdbot_ext.server.side_listener import SideListener
 
     server = ServerApp.instance()
     server.initialize(
@@ -116,13 +116,13 @@ def jupyter() -> dict[str, list[Row]]:
         new_httpserver=False,
     )
     app = next(iter(server.extension_manager.extension_apps["clawdbot_ext"]))
-    ours = [rule.target for _, rule in _all_rules(server.web_app.default_router) if isinstance(rule.target, LateRoutes)]
+    ours = [rule.target for _, rule in _all_rules(server.web_app.default_router) if isinstance(rule.target, LazyRouter)]
     assert len(ours) == 1
     found = {}
-    for name, place in (("relay", Place.IN_LINE), ("mount", Place.OWNER)):
-        app._seat.place = place
+    for name, state in (("relay", LeadershipState.STANDBY), ("mount", LeadershipState.LEADER)):
+        app._leadership.state = state
         found[name] = table(ours[0])
-    listener = Listener(app._seat.live, lambda: app._seat.edge, None)
+    listener = SideListener(app._leadership.live, lambda: app._leadership.context, None)
     application = next(iter(listener._server.request_callback.default_router.rules)).target
     assert isinstance(listener._server.request_callback, Application)
     found["listener"] = table(application)

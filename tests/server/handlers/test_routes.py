@@ -14,17 +14,27 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.routing import PathMatches, Rule, RuleRouter
 from tornado.web import Application, HTTPError, RequestHandler
 
-from clawdbot_ext.server.handlers.base import Plain
+from clawdbot_ext.server.handlers.base import StandaloneHandler
 from tests.server.handlers import route_table
 from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.tools import require
 
-OPEN = {"Page", "BuiltFile", "AppFile", "Login", "Logout", "Health", "Leads", "NotFound", "Frame"}
-"""Ours that anybody may ask: what they answer holds nothing. Growing this list is a decision."""
+OPEN = {
+    "Page",
+    "StandaloneAsset",
+    "WebAppAsset",
+    "Login",
+    "Logout",
+    "Health",
+    "StandaloneRedirect",
+    "NotFound",
+    "ArtifactFrame",
+}
+"""Handlers open to every client: their answers hold no data. Growing this list is a decision."""
 CONNECT = {"Socket", "Session"}
-"""Ours that see who it is, and answer a stranger with how to log in."""
+"""Handlers that identify the client, and answer an anonymous one with how to log in."""
 PUBLIC = {
-    "Refused",  # the gate's own
+    "RejectHandler",  # the gate's own
     "APIVersionHandler",  # Jupyter's version
     "PublicStaticFileHandler",
     "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files
@@ -61,7 +71,7 @@ def test_every_route_has_a_rule(tables, name):
 def test_a_route_without_a_rule_is_found_and_lets_nobody_in(tables):
     """The test above can fail: of a handler that forgets to say whom it is for it says so."""
 
-    class Forgetful(Plain):
+    class Forgetful(StandaloneHandler):
         def get(self):
             raise AssertionError("reached")
 
@@ -78,7 +88,7 @@ def test_a_route_without_a_rule_is_found_and_lets_nobody_in(tables):
     line, nowhere = RequestStartLine("GET", "/x", "HTTP/1.1"), SimpleNamespace(set_close_callback=lambda call: None)
     request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": "x"}), connection=nowhere)
     with pytest.raises(HTTPError) as refused:
-        asyncio.run(Forgetful(Application(), request, edge=None).prepare())
+        asyncio.run(Forgetful(Application(), request, context=None).prepare())
     assert refused.value.status_code == 403
 
 
@@ -86,10 +96,10 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["standalone"], "public") == PUBLIC
     assert with_rule(tables["standalone"], "open") == OPEN and with_rule(tables["standalone"], "connect") == CONNECT
     assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
-    assert with_rule(tables["listener"], "public") == {"Refused"}
+    assert with_rule(tables["listener"], "public") == {"RejectHandler"}
     for name in ("mount", "relay"):  # somebody's server: health, the redirect to the page's slash, built files
-        files = {"MountFile"} if name == "mount" else {"Relayed"}  # as FileFindHandler has Jupyter's
-        assert with_rule(tables[name], "open") == {"MountHealth", "MountLeads"} | files
+        files = {"MountAsset"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
+        assert with_rule(tables[name], "open") == {"MountHealth", "MountRedirect"} | files
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
 
 
@@ -101,7 +111,7 @@ def test_a_server_that_relays_has_the_rules_of_what_it_relays(tables):
 
 
 def test_the_gate_comes_first_and_unknown_paths_last(routes):
-    assert routes[0][:2] == ["Foreign", "Refused"]
+    assert routes[0][:2] == ["RejectedRequest", "RejectHandler"]
     assert {handler for _, handler, _, _ in routes[-7:]} == {"NotFound"}
     assert "TrailingSlashHandler" not in {handler for _, handler, _, _ in routes}
 

@@ -87,16 +87,16 @@ def connect(jp_http_port, jp_auth_header, jp_asyncio_loop):
     jp_asyncio_loop.run_until_complete(close_all())
 
 
-def seat_of(server):
+def leadership_of(server):
     """The extension's place in the gateway."""
-    return server.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._seat
+    return server.extension_manager.extension_apps["clawdbot_ext"].copy().pop()._leadership
 
 
 async def gateway_of(server):
-    """The edge of the server's gateway, which has started."""
-    seat = seat_of(server)
-    await seat.ready()
-    return seat.edge
+    """The context of the server's gateway, which has started."""
+    leadership = leadership_of(server)
+    await leadership.ready()
+    return leadership.context
 
 
 async def say_hello(socket, **auth):
@@ -145,7 +145,7 @@ async def test_jupyters_token_opens_the_socket_with_jupyters_user(mounted, conne
 
 
 async def test_the_users_own_programs_get_in_with_the_gateways_token(mounted, connect, jp_http_port):
-    info = server_info.running(config.load())
+    info = server_info.find_running_gateway(config.load())
     assert info.ws_url.endswith(f":{jp_http_port}{BASE}ws") and info.url.endswith(BASE) and info.host == "jupyter"
     assert info.server_url and info.url.startswith(info.server_url)
     socket = await connect(headers={"Authorization": f"Bearer {client_credential(config.load())}"})
@@ -200,7 +200,7 @@ async def test_while_the_gateways_process_does_not_answer_everything_says_so_and
     assert refused.value.code == 503
     assert not list(state.rglob("*.sqlite3*"))
     await server.cleanup_extensions()
-    assert server_info.running(config.load()).pid == 1  # not ours to take back
+    assert server_info.find_running_gateway(config.load()).pid == 1  # not ours to take back
     lock.release()
 
 
@@ -234,19 +234,19 @@ async def test_the_gateway_in_a_server_can_be_restarted(mounted, connect, get):
 
 
 async def test_the_lock_is_kept_until_the_store_is_closed_however_often_it_is_stopped(mounted):
-    edge = await gateway_of(mounted)
-    first = asyncio.create_task(edge.stop("one"))
+    context = await gateway_of(mounted)
+    first = asyncio.create_task(context.stop("one"))
     await asyncio.sleep(0)
-    await edge.stop("two")
+    await context.stop("two")
     assert first.done() and not server_info.lock_held(config.load())
 
 
 async def test_a_gateway_that_was_stopped_hears_no_more_of_the_configuration(mounted, monkeypatch):
-    edge = await gateway_of(mounted)
-    former = edge.gateway
-    await edge.stop("restarting", restarts=True)
+    context = await gateway_of(mounted)
+    former = context.gateway
+    await context.stop("restarting", restarts=True)
     monkeypatch.setattr(former.services.providers, "reload", lambda: pytest.fail("it is still told"))
-    edge.live.reload()
+    context.live.reload()
 
 
 async def test_an_unbuilt_page_says_how_to_build_it(mounted, get, monkeypatch, tmp_path):
@@ -264,13 +264,13 @@ async def test_traits_of_the_host_server_configure_the_gateway(state, jp_configu
         }
     )
     extension = app.extension_manager.extension_apps["clawdbot_ext"].pop()
-    assert extension._seat.live()["session.mainKey"] == "mine"
+    assert extension._leadership.live()["session.mainKey"] == "mine"
 
 
 async def test_a_login_link_opens_the_mount_and_nothing_of_jupyters(mounted, connect, get, jp_http_port, jp_fetch):
     """``clawdbot web`` where the mount is the only address there is."""
-    edge = await gateway_of(mounted)
-    path, no_login = f"chat?code={edge.auth.create_link()[0]}", {"Authorization": ""}
+    context = await gateway_of(mounted)
+    path, no_login = f"chat?code={context.auth.create_link()[0]}", {"Authorization": ""}
 
     def anonymous(path, headers=(), method="GET", body=b""):
         return asyncio.get_running_loop().run_in_executor(
@@ -297,11 +297,11 @@ async def test_a_login_link_opens_the_mount_and_nothing_of_jupyters(mounted, con
 
 
 async def test_on_a_hub_only_the_hub_logs_in(mounted, jp_http_port):
-    edge = await gateway_of(mounted)
-    edge.auth.own_logins = False
+    context = await gateway_of(mounted)
+    context.auth.own_logins = False
 
     def follow():
-        return ask(jp_http_port, path=f"{BASE}chat?code={edge.auth.create_link()[0]}")
+        return ask(jp_http_port, path=f"{BASE}chat?code={context.auth.create_link()[0]}")
 
     answer = await asyncio.get_running_loop().run_in_executor(None, follow)
     assert answer.status == 302 and "Set-Cookie" not in answer.headers
@@ -318,9 +318,9 @@ async def test_the_log_is_there_for_clients_and_the_servers_own_says_where_the_c
 
 
 async def test_loading_makes_nothing_and_the_first_request_starts_the_gateway(mounted, state, get):
-    seat = seat_of(mounted)
-    assert server_info.running(config.load()) is not None  # and everybody finds it
-    assert "edge" not in seat.__dict__ and not list(state.rglob("*.sqlite3*"))
+    leadership = leadership_of(mounted)
+    assert server_info.find_running_gateway(config.load()) is not None  # and everybody finds it
+    assert "context" not in leadership.__dict__ and not list(state.rglob("*.sqlite3*"))
     assert (await get("healthz")).code == 200 and not list(state.rglob("*.sqlite3*"))
     assert (await get()).code == 200 and list(state.rglob("*.sqlite3*"))
 
@@ -347,7 +347,7 @@ async def test_a_reply_under_way_holds_off_a_cull_and_an_open_page_does_not(moun
     before = mounted.web_app.last_activity()
     await say_hello(socket := await connect())
     assert (await get()).code == 200 and (await get("auth/session")).code == 200
-    beats = seat_of(mounted)._pulse
+    beats = leadership_of(mounted)._pulse
     socket.ping(b"still there")
     await socket.write_message(json.dumps({"type": "req", "id": "2", "method": "health", "params": {}}))
     while json.loads(await socket.read_message()).get("id") != "2":

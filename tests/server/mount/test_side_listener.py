@@ -39,7 +39,7 @@ def in_thread(call):
 
 
 async def test_the_port_serves_the_page_and_the_socket_by_our_own_login_and_nothing_of_jupyter(mounted, jp_http_port):
-    info = server_info.running(config.load())
+    info = server_info.find_running_gateway(config.load())
     port = int(info.url.rstrip("/").rpartition(":")[2])
     assert port != jp_http_port and info.host == "jupyter" and info.server_url.endswith(f":{jp_http_port}/a%40b/")
 
@@ -72,7 +72,7 @@ async def test_where_somebody_else_has_the_port_the_mount_is_served_and_says_so(
         monkeypatch.setenv("CLAWDBOT_GATEWAY_PORT", str(other.getsockname()[1]))
         jp_serverapp.port = jp_http_port
         await jp_serverapp._post_start()
-        info = server_info.running(config.load())
+        info = server_info.find_running_gateway(config.load())
         assert info.url == info.server_url + "clawdbot/"
         assert "in use by" in caplog.text and f"{info.url}chat only" in caplog.text
         await jp_serverapp.cleanup_extensions()

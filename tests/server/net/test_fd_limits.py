@@ -21,7 +21,7 @@ def test_when_descriptors_run_out_newcomers_are_refused_and_the_rest_goes_on(gat
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (used + 24, hard))
-            # Strangers give way; those who have logged in do not, so it is they who fill it up.
+            # Anonymous connections give way; those who have logged in do not, so it is they who fill it up.
             program = [("Authorization", f"Bearer {gateway.token}")]
             known, answers = [], set()
             while 503 not in answers:  # the first that gets in hears why not

@@ -8,7 +8,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from clawdbot_ext import config
 from clawdbot_ext.client.endpoint import locate
 from clawdbot_ext.client.sync import connect
-from clawdbot_ext.server.net.forwarded_headers import seen
+from clawdbot_ext.server.net.forwarded_headers import client_of
 from tests.support.http import OTHER_CLIENT, ask, login, upgrade
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess
@@ -54,7 +54,7 @@ def settings(folder, *trusted):
 )
 def test_s4_the_address_is_the_last_one_that_no_trusted_proxy_has(tmp_path, peer, forwarded, address):
     headers = [("X-Forwarded-For", value) for value in forwarded]
-    assert seen(request(peer, *headers), settings(tmp_path, "10.0.0.0/24")).address == address
+    assert client_of(request(peer, *headers), settings(tmp_path, "10.0.0.0/24")).address == address
 
 
 def test_s4_other_headers_say_nothing(tmp_path):
@@ -64,8 +64,8 @@ def test_s4_other_headers_say_nothing(tmp_path):
         ("X-Forwarded-Proto", "javascript"),
         ("X-Original-Host", "evil"),
     ]
-    assert seen(request("10.0.0.5", *headers), settings(tmp_path, "10.0.0.5")) == ("10.0.0.5", None, None, False)
-    assert seen(request("10.0.0.5", *HTTPS), settings(tmp_path)) == ("10.0.0.5", None, None, False)
+    assert client_of(request("10.0.0.5", *headers), settings(tmp_path, "10.0.0.5")) == ("10.0.0.5", None, None, False)
+    assert client_of(request("10.0.0.5", *HTTPS), settings(tmp_path)) == ("10.0.0.5", None, None, False)
 
 
 @pytest.fixture(scope="module")

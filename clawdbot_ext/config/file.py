@@ -22,7 +22,7 @@ from .setting_types import ConfigError, OwnerOnly, wrong
 from .validation import check, find, is_branch, unknown
 
 REDACTED = "__REDACTED__"
-"""What stands for a secret wherever the configuration is shown. Written back, it keeps the secret that is stored."""
+"""Placeholder of a secret in every output of the configuration. Written back, it keeps the stored secret."""
 
 MAX_BYTES = 1_000_000
 """A larger file is refused unread."""

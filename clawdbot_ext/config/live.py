@@ -1,4 +1,4 @@
-"""The configuration as it is now: loaded once, loaded again when the file changes, watched by whoever cares."""
+"""The current configuration: loaded once, reloaded when the file changes, with callbacks on change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ log = logging.getLogger(__name__)
 
 
 class LiveConfig:
-    """Call it for the present ``Config``. A file that became invalid is reported and the last good one stays."""
+    """The current ``Config``, returned by a call. If the file becomes invalid, that is logged and the last valid one
+    stays."""
 
     def __init__(self, load: Callable[[], Config]):
         self._load = load
@@ -25,19 +26,19 @@ class LiveConfig:
         return self._config
 
     def watch(self, callback: Callable[[Config], None]) -> None:
-        """Have ``callback`` called after every change, on the loop that called ``reload`` or ``poll``."""
+        """Call ``callback`` after every change, on the loop that called ``reload`` or ``poll``."""
         self._watchers.append(callback)
 
     def unwatch(self, callback: Callable[[Config], None]) -> None:
-        """Call ``callback`` no more."""
+        """Remove ``callback``."""
         self._watchers.remove(callback)
 
     def peek(self) -> Config:
-        """What ``reload`` would take up. Raises ``ConfigError``."""
+        """Return the configuration that ``reload`` would load. Raises ``ConfigError``."""
         return self._load()
 
     def reload(self) -> None:
-        """Read everything again. Raises ``ConfigError`` and keeps the present configuration when it is invalid."""
+        """Reload everything. Raises ``ConfigError`` and keeps the present configuration when it is invalid."""
         self._stamp = self._mtime()
         self._config = self._load()
         for callback in self._watchers:

@@ -87,7 +87,7 @@ class Config:
     _values: Mapping[str, Any] = field(repr=False)
     _sources: Mapping[str, Source] = field(repr=False)
     notes: tuple[ConfigError, ...] = ()
-    """What in Clawdbot's file could not be used; never an obstacle."""
+    """Problems in Clawdbot's file, whose settings are skipped."""
 
     def __getitem__(self, name: str) -> Any:
         """The effective value, the default included. Lists are tuples. Raises ``KeyError`` on an unknown name."""
@@ -99,7 +99,7 @@ class Config:
         return setting.default
 
     def source(self, name: str) -> Source:
-        """Where the value of ``name`` came from. Raises ``KeyError`` on an unknown name."""
+        """Return the source of the value of ``name``. Raises ``KeyError`` on an unknown name."""
         if name in self._sources:
             return self._sources[name]
         if find(name) is None:
@@ -134,7 +134,7 @@ def state_dir(env: Mapping[str, str] | None = None) -> Path:
 
 
 def config_path(env: Mapping[str, str] | None = None) -> Path:
-    """Our configuration file, whether or not it is there and right."""
+    """Return the path of the configuration file, whether or not it exists and is valid."""
     env = os.environ if env is None else env
     return _paths(env, state_dir(env))[0]
 

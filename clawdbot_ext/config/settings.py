@@ -23,7 +23,7 @@ from .setting_types import (
 
 MB = 1_048_576
 FEATURES = ("tools", "uploads", "files", "temporary", "export", "import", "settings")
-"""What ``policy.disabled`` may name; what each of them covers is in ``gateway.policy``."""
+"""Features that ``policy.disabled`` may name; ``gateway.access.policy`` defines what each covers."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(

@@ -26,14 +26,15 @@ def find(name: str) -> Setting | None:
 
 
 def is_branch(name: str) -> bool:
-    """Is ``name`` the start of some setting's name, such as ``gateway.auth`` or ``models.providers.ollama``?"""
+    """Return whether ``name`` is a prefix of a setting's name, such as ``gateway.auth`` or
+    ``models.providers.ollama``."""
     if name.startswith(_PROVIDERS):
         return PROVIDER_NAME.fullmatch(name[len(_PROVIDERS) :]) is not None
     return any(row.startswith(f"{name}.") for row in _BY_NAME)
 
 
 def unknown(name: str) -> ConfigError:
-    """The refusal of a name that is no setting, with the nearest one."""
+    """Return the error for an unknown setting, with the nearest name."""
     if '"' in name:
         return wrong(name, "dotted")
     provider = name.split(".")[2] if name.startswith(_PROVIDERS) else "<name>"
@@ -41,7 +42,7 @@ def unknown(name: str) -> ConfigError:
         return wrong(name, "providerName")
     names = [row.replace("<name>", provider) for row in _BY_NAME]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    if not near:  # somebody who writes "port" or "auth.tokn" means the end of a name
+    if not near:  # "port" or "auth.tokn" probably means the end of a name
         ends = {".".join(full.split(".")[start:]): full for full in reversed(names) for start in range(3)}
         near = [ends[end] for end in difflib.get_close_matches(name, ends, n=1, cutoff=0.7)]
     return wrong(name, "unknown", near[0] if near else None)
@@ -170,7 +171,7 @@ def _property(setting: Setting) -> dict[str, Any]:
 
 
 def ui_hints() -> dict[str, Any]:
-    """What a form needs beside the schema, by dotted name (``*`` for a provider's), as the Control UI reads it."""
+    """Return the form hints beside the schema by dotted name (``*`` for a provider's), as the Control UI reads them."""
     hints: dict[str, Any] = {}
     for order, setting in enumerate(SETTINGS):
         hint: dict[str, Any] = {"help": setting.help, "group": setting.name.split(".")[0], "order": order}

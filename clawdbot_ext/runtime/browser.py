@@ -1,7 +1,7 @@
-"""Opening a page in the browser, so that the process list, which all users of a machine can read, has no login link.
+"""Opening of a page in the browser without a login link in the process list, which all users of a machine can read.
 
 The browser is given a file that leads to the link (0600, in the state directory), as Jupyter does it with its token. It
-goes as soon as it was read, at the latest with the link, which works once and for a minute.
+is removed as soon as it was read, at the latest with the link, which works once and for a minute.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .. import private_files
 from ..config import program_environment, state_dir
 
 LINK_S = 60.0
-"""As long as a link is good for (``gateway.auth``)."""
+"""Lifetime of a login link in seconds."""
 READ_S = 3.0
-"""How long a program that would end stays for the browser to read the file."""
+"""Seconds that an ending program waits for the browser to read the file."""
 POLL_S = 0.05
 _NAME = re.compile(r"[0-9a-f]{24}\.html")
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
@@ -69,8 +69,8 @@ def _write(url: str) -> Path:
 
 
 def _remove(file: Path, patience_s: float) -> None:
-    """At the end of the program. Where the time of reading is not kept, a file that may not have been read stays, and
-    is removed by the next one that opens a page; its link is void by then."""
+    """Remove the file at the end of the program. Where access times are not recorded, a possibly unread file stays
+    until the next program opens a page; its link has expired by then."""
     ends = time.monotonic() + patience_s
     with contextlib.suppress(FileNotFoundError):
         while not _was_read(file) and time.monotonic() < ends:
@@ -86,7 +86,7 @@ def _was_read(file: Path) -> bool:
 
 @contextlib.contextmanager
 def _no_secrets() -> Iterator[None]:
-    """A browser inherits the environment, and ``webbrowser`` has no way to give it another."""
+    """Remove secrets from the environment while a browser starts, which inherits it."""
     kept = {name: os.environ.pop(name) for name in set(os.environ) - set(program_environment())}
     try:
         yield

@@ -1,4 +1,4 @@
-"""On what kind of file system a directory lies: locks and shared memory do not work on all of them."""
+"""The kind of file system of a directory: locks and shared memory do not work on all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NETWORK = frozenset(
 
 
 def kind_of(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """The file system's name as the kernel has it (``ext4``, ``nfs4`` …); ``None`` where there is no way to know
+    """Return the file system's name in the kernel (``ext4``, ``nfs4`` …); ``None`` where it cannot be determined
     (macOS). ``path`` need not exist yet."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
@@ -53,5 +53,5 @@ def kind_of(path: Path, mounts: Path = MOUNTS) -> str | None:
 
 
 def is_network(path: Path, mounts: Path = MOUNTS) -> bool:
-    """May other machines write here too?"""
+    """Return whether other machines may write to ``path`` as well."""
     return kind_of(path, mounts) in NETWORK

@@ -1,8 +1,8 @@
-"""One gateway a state directory: an flock that the owning process holds for life, and the address it publishes. On a
-network file system it is a lease (``lease``), which is weaker.
+"""The lock that allows one gateway per state directory: an flock held for the life of the process, and the published
+address. On a network file system it is a lease (``lease``), which is weaker.
 
 The kernel drops the lock with the process, however that ends, so nothing ever needs to be cleaned up by hand. The file
-itself is never removed: a second process could otherwise lock a file that nobody else sees.
+itself is never removed: a second process could otherwise lock a file that no other process sees.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from . import lease, server_info
 from .paths import ensure_home, lease_path, lock_path, on_network
 
 PATIENCE_S = 0.1
-"""How long to try: who merely asks whether a gateway runs holds the lock for microseconds (``discovery.lock_held``)."""
+"""Seconds to retry: ``server_info.lock_held`` holds the lock for microseconds."""
 
 LEASE_LOOK_S = 2.0
-"""How often who stands in line looks at a lease, which no kernel watches."""
+"""Polling interval of a standby on a lease, which no kernel watches."""
 
 
 class GatewayLock:
@@ -31,23 +31,23 @@ class GatewayLock:
         self._config, self._descriptor, self._lease = config, descriptor, held
 
     def when_lost(self, tell: Callable[[], object]) -> None:
-        """Have ``tell`` called, on a thread of its own, when another machine has taken a lease over."""
+        """Call ``tell``, on a thread of its own, when another machine has taken a lease over."""
         if self._lease is not None:
             self._lease.lost = tell
 
     def publish(self, info: server_info.GatewayInfo) -> None:
-        """Tell this user's other processes where the gateway answers. Raises ``OSError``."""
+        """Publish the gateway's address for this user's other processes. Raises ``OSError``."""
         server_info.write_info(self._config, info)
 
     def unpublish(self) -> None:
-        """Take the published address back and keep the lock: the gateway stops, or restarts."""
+        """Remove the published address and keep the lock: the gateway stops, or restarts."""
         if self._lease is None or self._lease.ours:
             server_info.remove_info(self._config)
 
     def hand_over(self) -> str:
-        """Let the program that replaces this one (``exec``) have the lock; what to give to ``adopt`` there.
+        """Keep the lock across ``exec`` and return the argument for ``adopt`` in the new program.
 
-        Nobody who waits for the lock gets in between, as after a release.
+        Unlike after a release, no waiting process can acquire the lock in between.
         """
         if self._lease is not None:  # has no descriptor to pass on
             self.release()
@@ -70,9 +70,9 @@ class GatewayLock:
 
 
 def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | None:
-    """Become the gateway of ``config``'s state directory, or ``None`` if another process is.
+    """Acquire the lock of ``config``'s state directory; ``None`` if another process holds it.
 
-    Creates the directory. An address that a killed owner left behind is removed. Raises ``OSError`` (no permission,
+    Creates the directory. An address that a killed holder left behind is removed. Raises ``OSError`` (no permission,
     read-only or full disk).
     """
     if on_network(config):
@@ -96,7 +96,7 @@ def acquire(config: Config, patience_s: float = PATIENCE_S) -> GatewayLock | Non
 
 
 def wait(config: Config) -> GatewayLock:
-    """Become the gateway when the present one ends, however long that takes: for a thread of its own.
+    """Wait for the lock and acquire it, however long that takes: for a thread of its own.
 
     The kernel wakes the thread, so that waiting costs nothing and the next gateway is there at once (on a network file
     system it looks every ``LEASE_LOOK_S``). Nothing can interrupt it; a thread that is no longer wanted gives the lock
@@ -117,7 +117,7 @@ def wait(config: Config) -> GatewayLock:
 
 
 def adopt(config: Config, handed_over: str) -> GatewayLock | None:
-    """The lock that ``hand_over`` kept across ``exec``; ``None`` if that is not what ``handed_over`` names."""
+    """Return the lock that ``hand_over`` kept across ``exec``; ``None`` if ``handed_over`` does not name it."""
     try:
         descriptor = int(handed_over)
         if not os.path.samestat(os.fstat(descriptor), lock_path(config).stat()):

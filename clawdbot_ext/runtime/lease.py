@@ -1,8 +1,8 @@
-"""A lock for file systems without locks: a file that exists while somebody holds it, renewed by its holder.
+"""A lease for file systems without locks: a file that exists while it is held and is renewed by its holder.
 
-Weaker than ``flock``, and used only on network file systems (docs/design/0012-network-homes.md): whoever takes a lease
-over compares clocks of two machines, which therefore have to agree within some seconds, and a killed holder is noticed
-after ``LEASE_S`` (at once on the same machine). A holder that finds the lease in other hands has to stop writing.
+Weaker than ``flock``, and used only on network file systems (docs/design/0012-network-homes.md): taking a lease
+over compares the clocks of two machines, which have to agree within some seconds, and a killed holder is noticed after
+``LEASE_S`` (at once on the same machine). A holder that has lost the lease has to stop writing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RENEW_S = 5.0
 
 
 def machine() -> str:
-    """Where a process id means the same process: this host, and in it this container."""
+    """Return the scope of process ids: this host, and in it this container."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -32,7 +32,8 @@ def machine() -> str:
 
 
 class Lease:
-    """One held lease; made by ``acquire``. ``lost`` is called on the renewing thread when it is in other hands."""
+    """A held lease, made by ``acquire``. ``lost`` is called on the renewing thread when another process has taken
+    it."""
 
     def __init__(self, path: Path, name: str):
         self._path, self._name = path, name
@@ -42,7 +43,7 @@ class Lease:
 
     @property
     def ours(self) -> bool:
-        """Is it still in our hands?"""
+        """Whether this object still holds the lease."""
         return _read(self._path).get("name") == self._name
 
     def release(self) -> None:
@@ -65,7 +66,7 @@ class Lease:
 
 
 def acquire(path: Path) -> Lease | None:
-    """The lease, or ``None`` while somebody else has it. Raises ``OSError``."""
+    """Acquire the lease; ``None`` while another process holds it. Raises ``OSError``."""
     name = secrets.token_hex(8)
     for _ in range(2):
         try:
@@ -81,17 +82,17 @@ def acquire(path: Path) -> Lease | None:
 
 
 def is_held(path: Path) -> bool:
-    """Does somebody have the lease?"""
+    """Return whether any process holds the lease."""
     return path.exists() and not _is_stale(path)
 
 
 def held_on_this_machine(path: Path) -> bool:
-    """Is its holder a process of this machine?"""
+    """Return whether its holder is a process of this machine."""
     return _read(path).get("machine") == machine()
 
 
 def _remove_stale(path: Path) -> bool:
-    """Take a lease away that nobody renews. By renaming, so that of two who try one fails."""
+    """Remove a lease that is no longer renewed. By renaming, so that of two processes one fails."""
     before = _read(path)
     if not _is_stale(path):
         return False
@@ -101,7 +102,7 @@ def _remove_stale(path: Path) -> bool:
     except FileNotFoundError:
         return True
     taken = _read(aside)
-    if taken.get("name") != before.get("name"):  # somebody was faster, and this is theirs
+    if taken.get("name") != before.get("name"):  # another process was faster, and this is its lease
         with contextlib.suppress(FileExistsError):
             os.link(aside, path)
         aside.unlink()

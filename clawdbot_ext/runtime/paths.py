@@ -1,4 +1,4 @@
-"""Where the files of the state directory are."""
+"""Paths of the files in the state directory."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from . import filesystem
 
 
 def lock_path(config: Config) -> Path:
-    """The file whose flock says that a gateway runs."""
+    """Return the file that a running gateway holds with flock."""
     return config.home / "gateway.lock"
 
 
 def lease_path(config: Config) -> Path:
-    """The file that says so where the state directory is on a network file system (``lease``)."""
+    """Return the lease file, used instead of the lock on a network file system (``lease``)."""
     return config.home / "gateway.lease"
 
 
 def on_network(config: Config) -> bool:
-    """Is the state directory where other machines may write too, and neither ``flock`` nor shared memory is to be
-    trusted?"""
+    """Return whether the state directory is on a network file system, where neither ``flock`` nor shared memory is
+    reliable."""
     setting = config["storage.fileSystem"]
     return filesystem.is_network(config.home) if setting == "auto" else bool(setting == "network")
 
 
 def info_path(config: Config) -> Path:
-    """The file that says where it answers."""
+    """Return the file with the running gateway's address."""
     return config.home / "gateway.json"
 
 

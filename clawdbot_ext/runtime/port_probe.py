@@ -1,7 +1,7 @@
-"""Who holds a port that should have been ours: another gateway like this one, Clawdbot itself, or something else.
+"""Identification of the process that listens on a busy port: another gateway of this package, Clawdbot, or other.
 
-Asks with two anonymous requests on loopback-sized timeouts and sends nothing secret: whoever holds the port may be
-anybody. Used before a start gives up (``app``) and by ``clawdbot doctor``.
+Sends two anonymous requests with short time-outs and no secrets, since the process is not trusted. Used before a start
+fails (``server.bootstrap``) and by ``clawdbot doctor``.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from ..config import Config
 from . import server_info
 
 MAX_BYTES = 16_384
-"""More than any answer that is looked at here."""
+"""Maximum size of a response, more than any expected one has."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """``ours``: a gateway of this package; ``clawdbot``: Clawdbot's own; ``unknown``: anything else that listens."""
+    """The holder of a port. ``ours``: a gateway of this package; ``clawdbot``: Clawdbot's own; ``unknown``: anything
+    else that listens."""
 
     kind: Literal["ours", "clawdbot", "unknown"]
     pid: int | None = None
-    """Where it can be found out: our own state directory's gateway, or by ``/proc``."""
+    """Known for the gateway of the own state directory, or by ``/proc``."""
     url: str | None = None
-    """The page, where there is one."""
+    """The address of the page, if there is one."""
     program: str | None = None
-    """The command line's first word, where ``/proc`` says it."""
+    """The first word of the command line, if ``/proc`` has it."""
 
 
 def identify(host: str, port: int, timeout_s: float = 1.0, *, config: Config | None = None) -> Holder:
-    """Find out who listens on ``host``:``port``, within ``timeout_s`` seconds a question.
+    """Identify the process that listens on ``host``:``port``, within ``timeout_s`` seconds per request.
 
-    With ``config`` the state directory's own gateway is known by its lock, without asking anybody.
+    With ``config`` the state directory's own gateway is recognised by its lock, without a request.
     """
     info = server_info.find_running_gateway(config) if config is not None else None
     if info is not None and port in (urlsplit(info.url).port, urlsplit(info.ws_url).port):
@@ -57,7 +58,7 @@ def identify(host: str, port: int, timeout_s: float = 1.0, *, config: Config | N
 
 
 def _challenges(address: str, port: int, authority: str, timeout_s: float) -> bool:
-    """Does a WebSocket on ``/`` open with ``connect.challenge``, as every Clawdbot gateway's does?"""
+    """Return whether a WebSocket on ``/`` opens with ``connect.challenge``, as every Clawdbot gateway's does."""
     key = base64.b64encode(os.urandom(16)).decode()
     request = (
         f"GET / HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -73,7 +74,7 @@ def _challenges(address: str, port: int, authority: str, timeout_s: float) -> bo
 
 
 def _is_healthz(address: str, port: int, authority: str, timeout_s: float) -> bool:
-    """Does ``/healthz`` answer as ours does? Clawdbot's gives its page for every path it does not know."""
+    """Return whether ``/healthz`` responds like this package's. Clawdbot's returns its page for unknown paths."""
     request = f"GET /healthz HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
     for answer in _ask(address, port, request, timeout_s):
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -100,19 +101,19 @@ def _ask(address: str, port: int, request: str, timeout_s: float) -> Iterator[by
 
 # -- by /proc (Linux; elsewhere nothing is known) ---------------------------------------------------------------------
 def _listener(port: int) -> int | None:
-    """The process that listens on ``port``, if it is one we may look at."""
+    """Return the process that listens on ``port``, if this user may inspect it."""
     inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(Path("/proc/net", table), port)}
     if not inodes:
         return None
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended, or is somebody else's
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             if any(os.readlink(link) in inodes for link in (process / "fd").iterdir()):
                 return int(process.name)
     return None
 
 
 def _listening(table: Path, port: int) -> Iterator[str]:
-    """The inodes of the sockets in state LISTEN (0A) on ``port``."""
+    """Yield the inodes of the sockets in state LISTEN (0A) on ``port``."""
     with contextlib.suppress(OSError):
         for line in table.read_text("ascii").splitlines()[1:]:
             fields = line.split()

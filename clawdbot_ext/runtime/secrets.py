@@ -1,4 +1,4 @@
-"""The secrets of this state directory: made at first use, kept in 0600 files."""
+"""The secrets of this state directory: created at first use, kept in 0600 files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ TOKEN_BYTES = 32
 
 
 def get_or_create_secret(config: Config, name: str) -> str:
-    """The random secret ``name`` (URL-safe text) of this state directory, made at first need. Raises ``OSError``."""
+    """Return the random secret ``name`` (URL-safe text) of this state directory, created at first use. Raises
+    ``OSError``."""
     path = config.home / "secrets" / name
     if (found := _read_secret(path)) is not None:
         return found
@@ -37,19 +38,20 @@ def rotate_secret(config: Config, name: str) -> str:
 
 
 def random_secret() -> str:
-    """What nobody can guess, as URL-safe text."""
+    """Return a new unguessable secret as URL-safe text."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def local_token(config: Config, *, create: bool = False) -> str | None:
-    """The token that clients use while none is configured; ``None`` if it was never made and ``create`` is false."""
+    """Return the token that clients use while none is configured; ``None`` if it was never made and ``create`` is
+    false."""
     return get_or_create_secret(config, "token") if create else _read_secret(config.home / "secrets" / "token")
 
 
 def client_credential(config: Config, *, create: bool = False) -> str | None:
-    """The credential of this user's own programs: kernels, the command line, servers that relay.
+    """Return the credential of this user's own programs: kernels, the command line, proxying servers.
 
-    Good at this state directory's gateway whatever token or password people log in with, which those programs need not
+    Valid at this state directory's gateway whatever token or password people log in with, which those programs need not
     know. ``None`` if no gateway has made it yet and ``create`` is false.
     """
     return get_or_create_secret(config, "client") if create else _read_secret(config.home / "secrets" / "client")

@@ -1,8 +1,8 @@
-"""How processes of one user find the gateway of a state directory, and the secrets they share with it.
+"""Discovery of the gateway of a state directory by the processes of one user.
 
-    home/gateway.lock    flock'd for life by the process that owns the gateway (``gateway.lock`` takes it)
-    home/gateway.json    where that gateway answers; stale when the lock is free
-    home/secrets/        ``token``, ``client``, ``cookie``: made at first need, never shown
+    home/gateway.lock    flock'd for life by the process that owns the gateway (see ``gateway_lock``)
+    home/gateway.json    address of that gateway; stale when the lock is free
+    home/secrets/        ``token``, ``client``, ``cookie``: created at first use, never shown
 
 Everything is synchronous, small and local: safe before an event loop exists and cheap for every command-line call.
 """
@@ -39,7 +39,7 @@ _OPTIONAL = {"server_url": "serverUrl", "tls_fingerprint": "tlsFingerprint", "ta
 
 @dataclass(frozen=True)
 class GatewayInfo:
-    """Where a running gateway answers (``gateway.json``)."""
+    """The published address of a running gateway (``gateway.json``)."""
 
     pid: int
     url: str
@@ -50,19 +50,19 @@ class GatewayInfo:
     """Milliseconds since the epoch."""
     version: str
     host: str
-    """``standalone`` or ``jupyter`` (inside somebody's Lab)."""
+    """``standalone`` or ``jupyter`` (a mount in another Jupyter server)."""
     server_url: str | None = None
-    """The address of the Jupyter server it lives in, where that is another."""
+    """The address of the Jupyter server around a mount."""
     tls_fingerprint: str | None = None
-    """Of the certificate that it shows at ``url``, where that is https."""
+    """Fingerprint of the certificate at ``url``, if that is https."""
     tailscale_url: str | None = None
-    """Where the tailnet, or the whole internet, reaches it."""
+    """The address in the tailnet, or the internet."""
 
     @classmethod
     def of_this_process(
         cls, url: str, host: str, server_url: str | None = None, tls_fingerprint: str | None = None
     ) -> GatewayInfo:
-        """A gateway that answers here, at ``url`` (with its slash), from now on."""
+        """Return the facts of a gateway in this process, at ``url`` (with its slash)."""
         return cls(
             pid=os.getpid(),
             url=url,
@@ -76,14 +76,14 @@ class GatewayInfo:
 
 
 def write_info(config: Config, info: GatewayInfo) -> None:
-    """Publish where the gateway answers. Only the holder of the lock may. Raises ``OSError``."""
+    """Publish the gateway's address; only for the holder of the lock. Raises ``OSError``."""
     record: dict[str, Any] = {key: getattr(info, field) for field, key in _FIELDS.items()}
     record |= {key: value for field, key in _OPTIONAL.items() if (value := getattr(info, field)) is not None}
     private_files.write(info_path(config), json.dumps(record).encode() + b"\n")
 
 
 def read_info(config: Config) -> GatewayInfo | None:
-    """What was last published, whether or not it still runs; ``None`` if nothing readable is there."""
+    """Return the last published address, whether or not the gateway still runs; ``None`` if there is none."""
     try:
         record = json.loads(info_path(config).read_bytes())
         fields = {field: record[key] for field, key in _FIELDS.items()}
@@ -95,14 +95,14 @@ def read_info(config: Config) -> GatewayInfo | None:
 
 
 def remove_info(config: Config) -> None:
-    """Take the publication back, if it is there."""
+    """Remove the published address, if there is one."""
     info_path(config).unlink(missing_ok=True)
 
 
 def lock_held(config: Config) -> bool:
-    """Does some process own this state directory's gateway?
+    """Return whether a process runs this state directory's gateway.
 
-    The question takes a shared lock for a few microseconds; who wants the exclusive one should try for some 100 ms.
+    It takes a shared lock for a few microseconds; a process that wants the exclusive one should retry for 100 ms.
     """
     if on_network(config):
         return lease.is_held(lease_path(config))
@@ -120,8 +120,8 @@ def lock_held(config: Config) -> bool:
 
 
 def find_running_gateway(config: Config) -> GatewayInfo | None:
-    """Where this state directory's gateway answers; ``None`` if none runs, it has not said so yet, or it runs on
-    another machine at an address that means this one: somebody else's program may listen there, for our credential."""
+    """Return the address of this state directory's gateway; ``None`` if none runs, none is published yet, or it runs on
+    another machine with a loopback address, where another user's program could receive the credential."""
     info = read_info(config) if lock_held(config) else None
     if (
         info is not None

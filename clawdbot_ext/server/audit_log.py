@@ -1,8 +1,8 @@
-"""The audit log: who came in, who was refused, and what was changed about that. ``home/logs/audit.log``, 0600.
+"""The audit log of logins, refusals and changes to credentials: ``home/logs/audit.log``, mode 0600.
 
-One JSON object a line, as ``jupyter_events`` writes them, each checked against the schema of its kind; what would not
-fit one is a bug and is not written. No field ever holds a secret, or anything that was said. Bounded: ``BACKUPS`` old
-files of ``MAX_BYTES`` are kept.
+One JSON object a line, as ``jupyter_events`` writes them, each checked against the schema of its kind; an event
+that does not match its schema is a bug and is not written. No field ever holds a secret or the text of a message. The
+size is bounded: ``BACKUPS`` old files of ``MAX_BYTES`` are kept.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES, BACKUPS = 2_000_000, 4
 ID = "https://events.jupyter-clawdbot.invalid/audit"
-"""The schemas' ids begin so: names, which nothing fetches."""
+"""Prefix of the schema ids. They are names only and are never fetched."""
 MAX_TEXT = 256
-"""Characters of a field: some come from outside."""
+"""Maximum length of a field in characters, since some values come from clients."""
 
 _WHO = {"user": "Who did it.", "via": "How they are known.", "client": "Their address, as the limits count it."}
 KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -47,11 +47,11 @@ KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {**_WHO, "device": "Its id.", "action": "What happened.", "role": "As what it connects."},
     ),
 }
-"""Kind → what it means, and its fields. Fields that nothing is known of are left out."""
+"""Kind → description and fields. Fields without a value are left out."""
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """The JSON schema of a kind, as ``jupyter_events`` takes them."""
+    """Return the JSON schema of a kind in the form that ``jupyter_events`` registers."""
     about, fields = KINDS[kind]
     return {
         "$id": f"{ID}/{kind}",
@@ -69,12 +69,12 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def path_of(config: Config) -> Path:
-    """The file."""
+    """Return the path of the audit log."""
     return config.home / "logs" / "audit.log"
 
 
 class Audit:
-    """Writes events; made once for a gateway, opened at the first one."""
+    """Writer of audit events; one per gateway, opened at the first event."""
 
     def __init__(self, config: Config):
         self._path = path_of(config)
@@ -82,7 +82,7 @@ class Audit:
         self._file: PrivateFile | None = None
 
     def note(self, kind: str, facts: Mapping[str, Any]) -> None:
-        """Write one event. Texts are cut to ``MAX_TEXT``; a disk that is full is logged and harms nobody."""
+        """Write one event. Texts are cut to ``MAX_TEXT``; a full disk is logged and has no other effect."""
         if self._events is None:
             self._events = self._open()
         from jsonschema import ValidationError  # type: ignore[import-untyped]

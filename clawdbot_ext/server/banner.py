@@ -1,4 +1,4 @@
-"""What our own server says in the terminal: a few lines for people, never a secret that lasts."""
+"""Terminal output of the standalone server: a few lines for people, never a lasting secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Write a line or more to the terminal. A closed pipe is no reason to stop."""
+    """Write one or more lines to the terminal; a closed pipe is ignored."""
     stream = sys.stderr if error else sys.stdout
     with contextlib.suppress(OSError):
         stream.write(f"{text}\n")
@@ -21,7 +21,7 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 def greet(startup: Bootstrap, url: str, link: str) -> None:
-    """Say where the page is. ``link`` logs in once, within a minute."""
+    """Print the address of the page. ``link`` logs in once, within a minute."""
     lines = [
         startup.text("greet.title", version=__version__),
         f"  {url}",

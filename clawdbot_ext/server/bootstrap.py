@@ -34,13 +34,14 @@ EXIT_FAILED = 1
 EXIT_CONFIG = 78
 EXIT_BUSY = 98
 TAKEOVER_SECONDS = 12.0
-"""How long ``--force`` waits for the former gateway: it has promised to stop within 10 s."""
+"""How long ``--force`` waits for the former gateway: a gateway stops within 10 s."""
 
 t = catalogue("server")
 
 
 class StartupError(Exception):
-    """Why this process does not become the gateway. ``text`` is for the terminal, ``open_url`` where to go instead."""
+    """Reason why this process does not become the gateway. ``text`` is for the terminal, ``open_url`` the page to open
+    instead."""
 
     def __init__(self, text: str, exit_code: int, open_url: str = ""):
         super().__init__(text)
@@ -49,7 +50,8 @@ class StartupError(Exception):
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """This process is the gateway of ``config``'s state directory and listens on ``port`` of ``addresses``."""
+    """Result of a successful bootstrap: this process is the gateway of ``config``'s state directory and listens on
+    ``port`` of ``addresses``."""
 
     config: Config
     load: Callable[[], Config]
@@ -58,11 +60,11 @@ class Bootstrap:
     addresses: bind.Addresses
     sockets: list[socket.socket]
     tls: Certificate | None
-    """What the port shows; ``None`` for plain HTTP."""
+    """The certificate of the port; ``None`` for plain HTTP."""
     as_root: bool
     lang: str
     environment: Mapping[str, str]
-    """As the process was first started with it; ``os.environ``, which kernels inherit, has no secrets."""
+    """The environment of the first start; ``os.environ``, which kernels inherit, has no secrets."""
 
     @property
     def port(self) -> int:
@@ -75,7 +77,8 @@ class Bootstrap:
 
 
 def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
-    """Find out. ``traits`` are settings of Jupyter's configuration files by dotted name.
+    """Read the configuration, take the lock and bind the sockets. ``traits`` are settings of Jupyter's configuration
+    files by dotted name.
 
     Raises:
         StartupError: this process must not run; nothing is left locked or listening.
@@ -142,7 +145,7 @@ def _certificate(config: Config, lang: str) -> Certificate | None:
 
 
 def _acquire_lock(config: Config, options: Options, lang: str) -> GatewayLock:
-    """The lock of the state directory, with ``--force`` from a gateway of ours that has it."""
+    """Acquire the lock of the state directory; with ``--force`` from the gateway that holds it."""
     try:
         lock = adopt(config, os.environ.get(RESTARTED, "")) or acquire(config)
         if lock is None and options.force:
@@ -165,7 +168,7 @@ def _acquire_lock(config: Config, options: Options, lang: str) -> GatewayLock:
 
 
 def _login_link(config: Config, owner: server_info.GatewayInfo) -> str:
-    """The page of the gateway that runs, by a link for one use; by its address alone where it does not answer."""
+    """Return a one-time login link of the running gateway, or its plain address if it does not answer."""
     from ..client.endpoint import locate
     from ..client.errors import ClientError
     from ..client.sync import connect
@@ -178,7 +181,7 @@ def _login_link(config: Config, owner: server_info.GatewayInfo) -> str:
 
 
 def _take_over(config: Config, lang: str) -> GatewayLock | None:
-    """Have the gateway that runs stop. Only a process of our own is signalled, never the Lab that one may live in.
+    """Stop the running gateway. Only a standalone server is signalled, never a JupyterLab that hosts a gateway.
 
     That the lock is held proves that the process which published its id is alive: the next owner removes what a dead
     one left before it does anything else.
@@ -199,13 +202,13 @@ def _take_over(config: Config, lang: str) -> GatewayLock | None:
 
 
 def _holds(pid: int, lock: Path) -> bool:
-    """Has that process the lock file open? In a container a process id means another process than it does outside.
+    """Return whether process ``pid`` has the lock file open. Process ids differ between a container and its host.
 
-    Where there is no ``/proc`` to look at, what was published is believed.
+    Without ``/proc`` the published process id is trusted.
     """
     if not Path("/proc/self/fd").is_dir():
         return True
-    with contextlib.suppress(OSError):  # it is gone, or somebody else's
+    with contextlib.suppress(OSError):  # it has ended, or belongs to another user
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
                 if os.path.samefile(descriptor, lock):

@@ -1,8 +1,8 @@
-"""Jupyter's contents manager as the gateway sees it: one function lists a directory, one reads a file.
+"""Adapter of Jupyter's contents manager for the gateway: one function lists a directory, one reads a file.
 
 The contents manager refuses paths outside its root, and hidden files unless the server allows them (``allow_hidden``);
-reading them all the same is nobody's business here. It may be synchronous (the file manager of an older Lab), and then
-works in a thread, so that a slow disk holds up no reply.
+this module does not work around that. A synchronous manager (that of an
+older Lab) runs in a thread, so that a slow disk delays no reply.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TYPES: Mapping[str, Literal["file", "directory", "notebook"]] = {
 
 
 def listing(manager: Any) -> Listing:
-    """``manager`` is a ``ContentsManager``, asynchronous or not."""
+    """Return the function for ``manager``, a synchronous or asynchronous ``ContentsManager``."""
 
     async def entries(path: str) -> Sequence[FileEntry]:
         if not await _call(manager.dir_exists, path):
@@ -49,7 +49,7 @@ def listing(manager: Any) -> Listing:
 
 
 def reading(manager: Any) -> ReadFile:
-    """``manager`` is a ``ContentsManager``, asynchronous or not."""
+    """Return the function for ``manager``, a synchronous or asynchronous ``ContentsManager``."""
 
     async def read(path: str, most: int) -> bytes:
         path = inside(path)

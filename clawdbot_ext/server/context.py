@@ -1,8 +1,8 @@
-"""What all handlers of one server share: configuration, authentication, and the gateway while this process has it.
+"""State shared by all handlers of one server: configuration, authentication, and the gateway while this process runs
+it.
 
-Above sit ``handlers`` (HTTP and sockets), ``server`` (our own process) and ``extension`` (a mount in somebody's Jupyter
-server); below the gateway, the store and the lock.
-"""
+Above it are ``handlers`` (HTTP and sockets), ``serverapp`` (the standalone server) and ``extension`` (a mount in
+another Jupyter server); below it the gateway, the store and the lock."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 9.0
-"""The longest a stop of the gateway takes; the process has promised 10 s."""
+"""The longest time a stop of the gateway may take; the process as a whole has 10 s."""
 RESTART_EXPECTED_MS = 1500
 CLOSE_TIMEOUT_S = 0.5
-"""How long a socket of Jupyter's has to take the close frame."""
+"""Seconds that one of Jupyter's own sockets has to take the close frame."""
 
 Mount = Literal["standalone", "jupyter"]
 
 
 async def _ready() -> None:
-    """There is nothing to wait for."""
+    """Return at once: the default of ``ServerContext.ready``."""
 
 
 class ServerContext:
-    """One server's way to the gateway. ``gateway`` is ``None`` before ``start``, after ``stop``, and while the state
+    """The shared state of one server. ``gateway`` is ``None`` before ``start``, after ``stop``, and while the state
     directory has its gateway in another process."""
 
     def __init__(self, live: LiveConfig, mount: Mount):
@@ -66,10 +66,10 @@ class ServerContext:
         self.auth = Auth(live)
         self.gateway: Gateway | None = None
         self.tailscale: Callable[[HTTPHeaders, str], Awaitable[str | None]] | None = None
-        """Who Tailscale says has sent a request with these headers from this address; ``None``: nobody has been asked
-        to find out."""
+        """Lookup of the Tailscale login that sent a request with these headers from this address; ``None``: not in
+        use."""
         self.ready: Callable[[], Awaitable[None]] = _ready
-        """Awaited by every request: in somebody's Jupyter server the gateway starts with the first one."""
+        """Awaited by every request: in a mount the gateway starts with the first one."""
         self.connections = Connections()
         self.unfinished = UnfinishedFrames()
         self._told_of_proxy = False
@@ -82,7 +82,7 @@ class ServerContext:
 
     # -- life -------------------------------------------------------------------------------------------------------
     async def start(self, lock: GatewayLock, server_root: str, contents: Any = None) -> Gateway:
-        """Make the gateway and start it; ``lock`` belongs to the context from now on, also when this fails.
+        """Create and start the gateway; ``lock`` belongs to the context from now on, also when this fails.
 
         ``server_root`` is the directory that notebooks are served from, as the assistant is told; ``contents`` the
         server's contents manager.
@@ -127,11 +127,11 @@ class ServerContext:
     async def stop(self, reason: str, *, restarts: bool = False, keep_lock: bool = False) -> None:
         """Stop the gateway, within ``STOP_SECONDS``, and give up the lock. Called again, it waits for the same end.
 
-        With ``keep_lock`` the lock stays with whoever gave it to ``start``, for a gateway that comes back at once.
+        With ``keep_lock`` the lock stays with the caller of ``start``, for a gateway that restarts at once.
         """
         async with self._stopping:  # the lock of the state directory is kept until the store is closed
             if self._lock is not None:
-                self._lock.unpublish()  # nobody else comes, and servers that relay look for the next gateway
+                self._lock.unpublish()  # no new clients come, and proxying servers look for the next gateway
             if keep_lock:
                 self._lock = None
             await self._stop(reason, restarts)
@@ -157,11 +157,11 @@ class ServerContext:
             self._lock = None
 
     def leader_info(self) -> server_info.GatewayInfo | None:
-        """Where the gateway of the state directory answers when it is another process; ``None`` if nobody knows."""
+        """Return the address of the gateway that another process runs; ``None`` if unknown."""
         return server_info.find_running_gateway(self.live())
 
     def _config_changed(self, config: Config) -> None:
-        """Log out who logged in with a secret that is no longer the one, once whoever changed it has an answer."""
+        """Log out clients whose secret is no longer valid, after the client that changed it has its response."""
         mark = self.auth.mark()
         if mark != self._mark:
             if self.gateway is not None:
@@ -172,7 +172,7 @@ class ServerContext:
             asyncio.get_running_loop().call_later(LOG_OUT_AFTER_S, self.close_revoked)
 
     async def log_out(self, cookie: str) -> None:
-        """Void a login cookie: what was opened with it, or with a login that it made, ends."""
+        """Revoke a login cookie and close everything opened with it, or with a login derived from it."""
         identity = self.auth.read_cookie(cookie)
         if identity is None or identity.expires is None:
             return
@@ -181,14 +181,14 @@ class ServerContext:
         if self.gateway is not None:
             await keep_logged_out(self.gateway.services, identity.lineage[-1], identity.expires)
 
-    # -- what is under way --------------------------------------------------------------------------------------------
+    # -- open requests ----------------------------------------------------------------------------------------------
     def track(self, handler: RequestHandler, identity: Identity) -> None:
-        """Remember a request of somebody who is known, so that it ends with what they are known by. The gateway's own
-        sockets are its clients, who end by themselves."""
+        """Track an authenticated request, so that it is closed when its credential is revoked. The gateway's own
+        sockets are tracked by the gateway as its connections."""
         self._open_requests[handler] = identity, self.auth.epoch(identity)
 
     def close_revoked(self) -> None:
-        """End what came by something that is void by now, or worth less: sockets and requests."""
+        """Close sockets and requests whose credential has been revoked or has lost scopes."""
         for client in tuple(self.gateway.services.events.clients) if self.gateway is not None else ():
             now = None if client.identity is None else self.auth.current(client.identity)
             if now is None or not client.scopes <= expand(now.scopes):
@@ -199,7 +199,7 @@ class ServerContext:
                 close_request(handler)
 
     def _close_requests(self) -> None:
-        """End what Jupyter's own handlers, and ours for plain requests, have under way."""
+        """Close every tracked request, of Jupyter's handlers and of this package's."""
         for handler in list(self._open_requests):
             close_request(handler)
 
@@ -212,7 +212,7 @@ class ServerContext:
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def client_key(self, request: HTTPServerRequest) -> str:
-        """Who sent ``request``, as far as the limits count."""
+        """Return the key under which the rate limits count the sender of ``request``."""
         sent = client_of(request, self.live())
         if sent.ignored and not self._told_of_proxy and self.live()["gateway.tailscale.mode"] == "off":
             self._told_of_proxy = True
@@ -223,12 +223,12 @@ class ServerContext:
         return client_key(sent.address)
 
     def is_https(self, request: HTTPServerRequest) -> bool:
-        """Was ``request`` sent over https, to us or to a proxy in front of us?"""
+        """Return whether ``request`` was sent over https, to this server or to a proxy in front of it."""
         tailnet = self.live()["gateway.tailscale.mode"] != "off" and request.host_name.endswith(".ts.net")
         return tailnet or (client_of(request, self.live()).scheme or request.protocol) == "https"
 
     def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
-        """What ``request`` shows of itself, for ``gateway.auth`` to judge."""
+        """Collect the credentials of ``request`` for ``gateway.access.auth``."""
         morsel = request.cookies.get(cookie_name(request))
         user, scopes = request.headers.get(RELAYED_USER), request.headers.get(RELAYED_SCOPES)
         return Shown(
@@ -243,8 +243,8 @@ class ServerContext:
         )
 
     async def identify(self, request: HTTPServerRequest) -> Identity | None:
-        """Who a request to our own server comes from, by Tailscale's word if need be. Raises ``Unauthorized``,
-        ``RateLimited``."""
+        """Authenticate a request to the standalone server, by Tailscale's identity if necessary. Raises
+        ``Unauthorized``, ``RateLimited``."""
         await self.load_devices(self.shown(request))
         vouched = None
         if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
@@ -256,12 +256,12 @@ class ServerContext:
         return identity
 
     async def load_devices(self, shown: Shown) -> None:
-        """Wait for the gateway where only that one can tell what a cookie is worth: a device has made it."""
+        """Wait for the gateway if a cookie was issued to a device, which only the gateway can look up."""
         if shown.cookie and self.gateway is None and self.auth.is_of_device(shown.cookie):
             await self.ready()
 
     def is_authenticated(self, request: HTTPServerRequest) -> bool:
-        """Does a request show a right credential? Then its connection has a place among the known."""
+        """Return whether a request has a valid credential; if so, its connection counts as authenticated."""
         try:
             identity = self.auth.identify(self.shown(request))
         except GatewayError:
@@ -271,13 +271,13 @@ class ServerContext:
         return identity is not None
 
     def locale(self, request: HTTPServerRequest) -> str:
-        """The language for whoever sent ``request``: ``ui.locale``, else the browser's first."""
+        """Return the language of the response: ``ui.locale``, else the browser's first."""
         configured: str = self.live()["ui.locale"]
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
 
 
 def close_request(handler: RequestHandler) -> None:
-    """Cut off what a request has under way: a socket with 1008, an answer in its midst."""
+    """Cut a request off: a socket with close code 1008, a response in its middle."""
     if isinstance(handler, WebSocketHandler):
         connection: Any = handler.ws_connection
         if connection is not None:
@@ -291,6 +291,7 @@ def close_request(handler: RequestHandler) -> None:
 
 
 def cookie_name(request: HTTPServerRequest) -> str:
-    """The login cookie's name: with the port as the browser sees it, since the ports of a host share its cookies."""
+    """Return the login cookie's name, with the port as the browser sees it, since the ports of a host share its
+    cookies."""
     _, _, port = request.host.rpartition(":")
     return f"clawdbot-{port}" if port.isdigit() else "clawdbot"

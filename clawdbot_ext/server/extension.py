@@ -1,7 +1,7 @@
-"""The Jupyter Server extension: the gateway's routes in our own server and in somebody's ``jupyter lab``.
+"""The Jupyter Server extension: the gateway's routes in the standalone server and in an ordinary ``jupyter lab``.
 
-Loading it there adds one rule to the router and imports little else of ours, so that a Lab's start does not wait for
-us. The rest comes when the server answers (``leadership``) and with the first request (``late``).
+In a Lab, loading it adds one rule to the router and imports little else, so that the Lab's start is not delayed. The
+rest is loaded when the server answers (``leadership``) and with the first request (``lazy_router``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOUNT = "clawdbot/"
 _NOT_OURS = ("JUPYTER_PORT",)
-"""Variables of the environment that mean the server around us: for our own server the same one means the gateway."""
+"""Environment variables that configure the host server here; for the standalone server they mean the gateway."""
 
 
 class ClawdbotApp(ExtensionApp):
@@ -52,7 +52,7 @@ class ClawdbotApp(ExtensionApp):
 
     # -- loading ----------------------------------------------------------------------------------------------------
     def initialize_handlers(self) -> None:
-        """Add the routes: all of the site in our own server, ``clawdbot/`` in another."""
+        """Add the routes: the whole site in the standalone server, ``clawdbot/`` in another."""
         assert self.serverapp is not None
         web_app = self.serverapp.web_app
         context: ServerContext | None = getattr(self.serverapp, "context", None)
@@ -80,10 +80,10 @@ class ClawdbotApp(ExtensionApp):
     def _routes(self) -> Sequence[Rule]:
         return self._leadership.routes() if self._leadership is not None else ()
 
-    # -- living in somebody's server --------------------------------------------------------------------------------
+    # -- as a mount in a Jupyter server -----------------------------------------------------------------------------
     @cached_property
     def _leadership(self) -> Leadership | None:
-        """This server's place in the one gateway; ``None`` where the configuration does not let there be one."""
+        """The leadership of this server; ``None`` if the configuration is invalid."""
         from ..config import ConfigError, load
         from ..config.live import LiveConfig
         from .leadership import Host, Leadership
@@ -113,12 +113,12 @@ class ClawdbotApp(ExtensionApp):
         )
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """The server answers: become the gateway of the state directory, or relay to it."""
+        """The server answers: become the gateway of the state directory, or proxy to it."""
         if getattr(serverapp, "context", None) is None and self._leadership is not None:
             await self._leadership.campaign()
 
     async def stop_extension(self) -> None:
-        """The server stops: let replies end, close the store, give the lock up."""
+        """Let replies end, close the store and give the lock up when the server stops."""
         if self.__dict__.get("_leadership") is not None:
             await self.__dict__["_leadership"].step_down("the Jupyter server stops")
 

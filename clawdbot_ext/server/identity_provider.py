@@ -1,4 +1,4 @@
-"""Jupyter's idea of who the user is, in our own server: whoever the gateway knows, by the same cookie or token."""
+"""Jupyter's identity provider in the standalone server: the gateway's user, by the same cookie or token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class GatewayIdentity(IdentityProvider):
     """One secret for the gateway and for Jupyter's API.
 
-    Not a ``PasswordIdentityProvider``: without token and password that one lets everybody in.
+    Not a ``PasswordIdentityProvider``, which lets every client in when neither token nor password is set.
     """
 
     token = Unicode("", help="Always empty: the gateway's secret stays out of jpserver-*.json and of templates.")
@@ -31,7 +31,7 @@ class GatewayIdentity(IdentityProvider):
 
     def get_user(self, handler: web.RequestHandler) -> User | None:
         """The gateway's user, by ``Authorization`` header or login cookie; never by a token in the URL, and by
-        nothing that is worth less than the gateway's own secret: Tailscale's word and a device open the chat and no
+        nothing weaker than the gateway's own secret: a Tailscale identity or a paired device opens the chat but no
         kernel."""
         known: User | None = getattr(handler, "_jupyter_current_user", None)
         if known is not None:
@@ -58,8 +58,8 @@ class GatewayIdentity(IdentityProvider):
         return True
 
     def get_handlers(self) -> list[tuple[str, object]]:
-        """None: ``/login`` and ``/logout`` are routes of ours, which lead to the page."""
+        """Return no handlers: ``/login`` and ``/logout`` are this package's routes, which redirect to the page."""
         return []
 
     def validate_security(self, app: Any, ssl_options: dict[str, Any] | None = None) -> None:
-        """Nothing: ``gateway.auth.check_secret`` has refused what is weak."""
+        """Do nothing: ``check_secret`` has already refused weak secrets."""

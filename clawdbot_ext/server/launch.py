@@ -1,7 +1,6 @@
-"""The start of our own server, from the command line to the exit code.
+"""Start of the standalone server, from the command line to the exit code.
 
-Light on purpose: what takes time is imported once the command line is known to be right and ``process_tuning`` has
-prepared the process.
+Slow modules are imported only after the command line has been checked and ``process_tuning`` has prepared the process.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A Jupyter server's place in the one gateway of a state directory: it has the gateway, or it stands in line for it.
+"""Leader election among the Jupyter servers of one state directory: the leader runs the gateway, the others stand by.
 
     start ──the lock is free──▶ LEADER ──the server stops, or a failure──▶ STOPPED
       └──another has it──▶ STANDBY ──that one ends──▶ LEADER
 
-The owner listens on ``gateway.port`` besides its mount, except on a Hub. Its gateway starts with the first request, or
-at once where it takes over from another. Who stands in line passes every request on (``relay``). Nothing here is heavy:
-what is imported inside functions is what a Lab should not wait for. Why it is so: docs/design/0008-one-gateway.md.
+The leader listens on ``gateway.port`` besides its mount, except on a Hub. Its gateway starts with the first request, or
+at once if it takes over from another process. A standby proxies every request to the leader (``handlers.proxy``). Heavy
+modules are imported inside functions, so that a Lab's start does not wait. Design: docs/design/0008-one-gateway.md.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from .tailscale_serve import TailscaleServe
 
 TAKEOVER_S = 3.0
-"""How long a request waits for a gateway while one process takes over from another."""
+"""Seconds that a request waits for a gateway while one process takes over from another."""
 POLL_S = 0.05
 PORT_RETRY_S = 1.0
-"""How long a successor waits for the former owner's port, which is free as soon as that process is gone."""
+"""Seconds that a new leader waits for the former leader's port, which is free as soon as that process has ended."""
 ACTIVITY_S = 30.0
-"""How often a reply under way counts as activity of the server. A Hub is told every five minutes."""
+"""Interval at which a running reply counts as activity of the server. A Hub is told every five minutes."""
 
 t = catalogue("server")
 
@@ -54,12 +54,12 @@ class LeadershipState(enum.Enum):
 
 @dataclass(frozen=True)
 class Host:
-    """What the leadership knows of the Jupyter server it is in."""
+    """Facts about the Jupyter server around the mount."""
 
     server_url: str
-    """Where this machine's programs reach the server, with a slash at the end."""
+    """The server's address for programs of this machine, with a trailing slash."""
     mount_url: str
-    """The same for what is ours in it."""
+    """The mount's address, likewise."""
     mount_path: str
     root_dir: str
     on_hub: bool
@@ -70,12 +70,12 @@ class Host:
     log: logging.Logger
 
     def active(self) -> None:
-        """Something happened that an idle cull of the server has to wait for."""
+        """Record activity that an idle cull of the server has to respect."""
         self.settings["clawdbot_last_activity"] = datetime.now(timezone.utc)
 
 
 class Leadership:
-    """One server's place; all methods belong to the server's event loop."""
+    """The leadership of one server; all methods run on the server's event loop."""
 
     def __init__(self, live: LiveConfig, host: Host):
         self.live, self.host = live, host
@@ -90,7 +90,7 @@ class Leadership:
 
     @cached_property
     def context(self) -> ServerContext:
-        """What the handlers share; made when somebody asks for one."""
+        """The context shared by the handlers; created at first use."""
         from .context import ServerContext
 
         context = ServerContext(self.live, "jupyter")
@@ -98,7 +98,7 @@ class Leadership:
         return context
 
     def routes(self) -> Sequence[Rule]:
-        """What the mount serves at this moment: the gateway's routes, or the way to whoever has it."""
+        """Return the mount's current routes: the gateway's own, or a proxy to the leader."""
         return self._gateway_routes if self.state is LeadershipState.LEADER else self._proxy_routes
 
     @cached_property
@@ -111,9 +111,9 @@ class Leadership:
 
         return proxy_routes(mounted_routes(self.host.mount_path, self.context), self)
 
-    # -- sitting down -------------------------------------------------------------------------------------------------
+    # -- election -----------------------------------------------------------------------------------------------------
     async def campaign(self) -> None:
-        """Become the gateway, or stand in line for it. Raises ``OSError`` (the state directory cannot be used)."""
+        """Become the leader, or stand by. Raises ``OSError`` (the state directory cannot be used)."""
         lock = acquire(self.live(), patience_s=0)
         if lock is not None:
             await self._become_leader(lock)
@@ -126,14 +126,14 @@ class Leadership:
     def _wait_for_lock(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def stand() -> None:
+        def wait_for_lock() -> None:
             lock = wait(self.live())
             try:
                 loop.call_soon_threadsafe(self._take_over, lock)
             except RuntimeError:  # the server has ended meanwhile
                 lock.release()
 
-        threading.Thread(target=stand, name="clawdbot in line", daemon=True).start()
+        threading.Thread(target=wait_for_lock, name="clawdbot standby", daemon=True).start()
 
     def _take_over(self, lock: GatewayLock) -> None:
         if self.state is LeadershipState.STANDBY:
@@ -142,7 +142,7 @@ class Leadership:
             lock.release()
 
     async def _become_leader(self, lock: GatewayLock, *, takes_over: bool = False) -> None:
-        """Have the gateway: listen, say where, and when others have been served by another process, start at once."""
+        """Listen and publish the address; if another process has led before, start the gateway at once."""
         self._lock, self.state = lock, LeadershipState.LEADER
         loop = asyncio.get_running_loop()
         lock.when_lost(lambda: loop.call_soon_threadsafe(self._spawn, self.step_down("another machine has taken over")))
@@ -153,7 +153,7 @@ class Leadership:
             await self._listen(PORT_RETRY_S if takes_over else 0)
         if self.state is not LeadershipState.LEADER:  # stopped meanwhile
             return
-        for make in (client_credential, local_token):  # before anybody comes with them
+        for make in (client_credential, local_token):  # before the first client presents them
             make(self.live(), create=True)
         url = self._listener.url if self._listener else self.host.mount_url
         tls = self._listener.tls if self._listener else None
@@ -170,7 +170,7 @@ class Leadership:
             await self.ready()
 
     def _start_tailscale(self, listener: SideListener, lock: GatewayLock) -> None:
-        """To Tailscale, where the configuration says so: the gateway's own port, never the server around it."""
+        """Expose the gateway's own port by Tailscale if configured, never the server around it."""
         if self.live()["gateway.tailscale.mode"] == "off":
             return
         from .tailscale_serve import TailscaleServe
@@ -212,9 +212,9 @@ class Leadership:
         )
         self._log_warning("lab.busy", problem=problem, url=self.chat_url)
 
-    # -- having it ----------------------------------------------------------------------------------------------------
+    # -- leading -----------------------------------------------------------------------------------------------------
     async def ready(self) -> None:
-        """The gateway runs when this returns, if it is to run here and can be started."""
+        """Start the gateway if this server leads and it does not run yet."""
         if self.state is not LeadershipState.LEADER or self.context.gateway is not None:
             return
         from ..protocol.errors import GatewayError
@@ -234,7 +234,7 @@ class Leadership:
             self._activity_task = asyncio.create_task(self._report_activity(), name="clawdbot activity")
 
     async def _report_activity(self) -> None:
-        """Tell the server of replies under way, so that it is not culled; who only looks does not keep it up."""
+        """Report running replies as activity, so that the server is not culled; open pages alone do not count."""
         while (gateway := self.context.gateway) is not None:
             seen = gateway.services.events.last_run_event
             await asyncio.sleep(ACTIVITY_S)
@@ -242,7 +242,7 @@ class Leadership:
                 self.host.active()
 
     async def _stop_requested(self, restart: bool) -> None:
-        """The method ``gateway.stop``: it ends the gateway, not the Lab around it."""
+        """Handle the method ``gateway.stop``: end the gateway, not the Lab around it."""
         if not restart:
             await self.step_down("stopped by request")
             return
@@ -252,13 +252,13 @@ class Leadership:
             await self._become_leader(lock, takes_over=True)
 
     def counts(self) -> dict[str, int]:
-        """Replies under way and waiting, where the gateway is here."""
+        """Return the numbers of running and queued replies, if this server leads."""
         gateway = self.context.gateway if "context" in self.__dict__ else None
         return gateway.services.runs.counts() if gateway else {}
 
-    # -- getting up ---------------------------------------------------------------------------------------------------
+    # -- stepping down -----------------------------------------------------------------------------------------------
     async def step_down(self, reason: str) -> None:
-        """Let replies end, close the store and the port, give the lock up, and do not stand in line again."""
+        """Let replies end, close the store and the port, and give the lock up for good."""
         self.state = LeadershipState.STOPPED
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -270,7 +270,7 @@ class Leadership:
     async def _close(self, reason: str, *, restarts: bool = False) -> None:
         if self._tailscale_serve is not None:
             await self._tailscale_serve.stop(restarts=restarts)
-        if self._listener is not None:  # before the lock: whoever takes over finds the port free
+        if self._listener is not None:  # before the lock, so that the next leader finds the port free
             self._listener.close()
             self._listener = None
         if self._activity_task is not None:
@@ -282,9 +282,9 @@ class Leadership:
             self._log_file.close()
             self._log_file = None
 
-    # -- standing in line ---------------------------------------------------------------------------------------------
+    # -- standing by -------------------------------------------------------------------------------------------------
     async def leader_info(self) -> server_info.GatewayInfo | None:
-        """Where the gateway answers. While one process takes over from another this waits, at most ``TAKEOVER_S``."""
+        """Return the leader's address; waits up to ``TAKEOVER_S`` while one process takes over from another."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + TAKEOVER_S
         while True:  # for some 50 ms at a takeover; a file that another process writes has no event of this loop
@@ -293,7 +293,7 @@ class Leadership:
                 return info
             await asyncio.sleep(POLL_S)
 
-    # -- saying -------------------------------------------------------------------------------------------------------
+    # -- messages -----------------------------------------------------------------------------------------------------
     @property
     def chat_url(self) -> str:
         return f"{self.host.mount_url}chat"
@@ -317,7 +317,7 @@ class Leadership:
 
 
 def mounted_routes(path: str, context: ServerContext) -> list[Rule]:
-    """All that a mount at ``path`` serves."""
+    """Return all routes of a mount at ``path``."""
     from .handlers.artifact_frame import frame_routes
     from .handlers.jupyter import mount_routes
     from .handlers.media import media_routes

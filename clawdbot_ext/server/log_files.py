@@ -1,4 +1,4 @@
-"""Where our own server logs: a file in the state directory at ``logging.level``; what is serious, the terminal too."""
+"""Log files of the gateway: a file in the state directory at ``logging.level``; warnings also go to the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..escapes import visible
 MAX_BYTES = 5_000_000
 BACKUPS = 2
 LONGEST = 16_000
-"""Characters of a message, and of a traceback, that are written."""
+"""Maximum length in characters of a message, and of a traceback."""
 _ARGUMENT = re.compile(r"([?&])([^=&?\s]+)=([^&\s\"']+)")
 _SECRET = re.compile(r"token|password|code|auth|key|secret", re.IGNORECASE)
 _NAMES = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
@@ -28,7 +28,7 @@ _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO
 
 
 class Scrub(logging.Filter):
-    """In front of every handler that writes to a terminal or a file. What a record says is bounded, in linear time, and
+    """Filter of every handler that writes to a terminal or a file. The text of a record is bounded, in linear time, and
 
     - has no secrets in URLs: Tornado logs the whole URL of a failed request, and people who know Jupyter paste
       ``?token=…``;
@@ -79,8 +79,8 @@ def guard(logger: logging.Logger) -> None:
 
 
 class PrivateFile(RotatingFileHandler):
-    """A log that only its owner reads, since it names sessions; also one that was there before with other rights. Never
-    written through a link, and never at another place."""
+    """A log file of mode 0600, since it names sessions; the mode of an existing file is narrowed. Never written through
+    a link, and never at another place."""
 
     def _open(self):  # type: ignore[no-untyped-def]  # the base's type is a text stream of the standard library's own
         return os.fdopen(
@@ -127,7 +127,7 @@ def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
 
 def to_file(config: Config) -> logging.Handler:
     """Send our own log, and nothing of the server around us, to ``home/logs/gateway.log`` too; for a gateway in
-    somebody's Jupyter server. Who ends it removes the handler from the logger ``clawdbot_ext``."""
+    another Jupyter server. The caller removes the handler from the logger ``clawdbot_ext`` in the end."""
     file = _file(config)
     file.addFilter(SCRUB)
     ours = logging.getLogger("clawdbot_ext")

@@ -1,7 +1,6 @@
-"""The way in to our own server: ``jupyter clawdbot``, ``clawdbot gateway run`` and ``python -m clawdbot_ext.app``.
+"""Command-line options of ``jupyter clawdbot``, ``clawdbot gateway run`` and ``python -m clawdbot_ext.app``.
 
-Light on purpose: what takes time is imported once the command line is known to be right and ``startup`` has prepared
-the process.
+Imports nothing slow: the command line is checked before ``process_tuning`` prepares the process.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ RESTARTED = "CLAWDBOT_RESTARTED"
 ``lock.adopt`` needs."""
 
 NEAR = 0.8
-"""How like an option of ours a word is that was probably meant to be it. Jupyter's own are less like any of them."""
+"""Similarity above which an unknown option counts as a misspelt one. Jupyter's own options are less similar."""
 
 t = catalogue("server")
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line, read. ``flags`` are settings by dotted name; ``rest`` is for Jupyter's own parser."""
+    """The parsed command line. ``flags`` are settings by dotted name; ``rest`` is for Jupyter's own parser."""
 
     flags: Mapping[str, Any] = field(default_factory=dict)
     force: bool = False
@@ -68,7 +67,7 @@ def parse(argv: Sequence[str]) -> Options:
 
 
 def _refuse_misspelt(parser: argparse.ArgumentParser, rest: Sequence[str]) -> None:
-    """What is nearly an option of ours is not left to Jupyter, which has options of its own and ignores the rest."""
+    """Refuse options that are nearly one of this package's; Jupyter would silently ignore them."""
     names = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
     for word in rest:
         name = word.partition("=")[0]

@@ -1,4 +1,4 @@
-"""Our own server as a process: from its options to the exit code, and the restart in place."""
+"""Process of the standalone server: from the options to the exit code, and the restart in place."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A quick start of a process that is ours: what costs time at import and is never needed, and when to collect garbage.
+"""Tuning of the standalone server's process: a faster import of ``jupyter_server``, and garbage collection.
 
-Only ``app.main`` calls these, never an extension inside somebody's Lab: they change the whole process.
+Called by the standalone server only, never by the extension inside a Lab, since it changes the whole process.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ GC_THRESHOLDS = (50_000, 50, 1000)
 
 
 def before_imports() -> None:
-    """Call before anything imports ``jupyter_server``: start 1 s faster and 16 MB smaller."""
+    """Prepare the process before ``jupyter_server`` is imported: the start is 1 s faster and takes 16 MB less."""
     gc.set_threshold(*GC_THRESHOLDS)
     _stand_in_for_iri_checks()
 
 
 def freeze_gc() -> None:
-    """Call when the server answers: what is loaded now stays for life, so the collector need not look at it again.
+    """Exempt everything loaded so far from garbage collection; called when the server answers.
 
     Without a last collection, which would stop the loop for 50 ms: the thresholds had most of the garbage collected.
     """

@@ -1,7 +1,7 @@
-"""Secrets that a server was started with, out of other processes' sight: it starts itself again without them.
+"""Hiding of start-up secrets from other processes: the server re-executes itself without them.
 
 ``/proc/<pid>/environ`` and ``/proc/<pid>/cmdline`` show what a process was started with, whatever it does to its
-environment later, to the kernels that it starts in the first case and to everybody in the second. So a start with a
+environment later, to the kernels that it starts in the first case and to all users in the second. So a start with a
 secret in either is followed by another one, in the same process, that gets them through a pipe. It costs 30 ms.
 """
 
@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from ..config import secret_variables
 
 VARIABLE = "CLAWDBOT_SECRETS_FD"
-"""The number of the pipe's end, in the environment of the second start."""
+"""Environment variable of the second start with the file descriptor of the pipe."""
 MAX_BYTES = 32 * 1024
-"""What surely fits into a pipe that nobody reads yet."""
+"""Size that fits into a pipe before anything is read from it."""
 _SECRET_WORDS = ("token", "password", "secret", "apikey", "api_key", "gateway_config", "gatewayconfig")
-"""What is in the name of an option whose value may be a secret, ours or Jupyter's."""
+"""Parts of the names of options whose value may be a secret, this package's or Jupyter's."""
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the process was given besides its visible command line and environment. False: nothing."""
+    """Secrets given to the process besides its visible command line and environment. Falsy if there are none."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
@@ -39,12 +39,12 @@ _received = Secrets()
 
 
 def received() -> Secrets:
-    """What ``receive`` found."""
+    """Return the secrets that ``receive`` read."""
     return _received
 
 
 def receive() -> None:
-    """Read what the first start has handed over, if there was one. Call it once, before anything is parsed."""
+    """Read the secrets handed over by the first start, if any. Call it once, before parsing the command line."""
     global _received
     descriptor = os.environ.pop(VARIABLE, "")
     if not descriptor.isdigit():
@@ -55,7 +55,8 @@ def receive() -> None:
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Without the options that may hold secrets, and those: ``--token x``, ``--ServerApp.password=x``."""
+    """Split the arguments into plain ones and those that may hold secrets (``--token x``,
+    ``--ServerApp.password=x``)."""
     plain: list[str] = []
     secret: list[str] = []
     words = iter(arguments)

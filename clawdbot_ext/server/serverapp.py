@@ -1,8 +1,7 @@
-"""Our own server process: Jupyter Server with the gateway at its root, from settling the address to the exit code.
+"""The standalone server: Jupyter Server with the gateway at its root.
 
-``settling`` decides whether this process may be the gateway before anything heavy is built; this module is the life of
-the process that may.
-"""
+``bootstrap`` decides whether this process may be the gateway before anything heavy is built; this module runs the
+server after that."""
 
 from __future__ import annotations
 
@@ -49,11 +48,11 @@ EXIT_KILLED = 128 + signal.SIGTERM
 
 
 class ClawdbotServer(ServerApp):
-    """A Jupyter server whose address, login and front door are the gateway's. See ``run``."""
+    """A Jupyter server with the gateway's address, login and transport security. See ``process.run``."""
 
     port_default_value = 18789
     port_retries_default_value = 0
-    subcommands: dict[str, Any] = {}  # noqa: RUF012  as the base declares it; nobody changes it
+    subcommands: dict[str, Any] = {}  # noqa: RUF012  as the base declares it; never changed
     identity_provider_class = Type(default_value=GatewayIdentity, klass=IdentityProvider)
     """Not configurable: another provider would be another secret."""
     allow_unauthenticated_access = Bool(False)
@@ -69,9 +68,9 @@ class ClawdbotServer(ServerApp):
     def _default_log_level(self) -> int:
         return logging.INFO if self.options.verbose else logging.WARNING
 
-    # -- coming up --------------------------------------------------------------------------------------------------
+    # -- start-up ---------------------------------------------------------------------------------------------------
     def init_configurables(self) -> None:
-        """All configuration is read now, and nothing is built yet: the moment to find out whether we may run."""
+        """Bootstrap once all configuration is read and before anything is built."""
         try:
             self._bootstrap = bootstrap(self.options, self._configured())
         except StartupError as error:
@@ -85,7 +84,7 @@ class ClawdbotServer(ServerApp):
         if self._bootstrap.tls is not None:
             self.certfile, self.keyfile = str(self._bootstrap.tls.cert), str(self._bootstrap.tls.key)
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
-        self.allow_remote_access = True  # the gate decides about Host, for Jupyter's routes too
+        self.allow_remote_access = True  # the transport security checks Host, for Jupyter's routes too
         self.context = ServerContext(LiveConfig(self._bootstrap.load), "standalone")
         self.context.tailscale = Whois()
         self._tailscale_serve = TailscaleServe(
@@ -95,7 +94,8 @@ class ClawdbotServer(ServerApp):
         super().init_configurables()
 
     def _configured(self) -> dict[str, Any]:
-        """What ``jupyter_clawdbot_config.py`` and Jupyter's own options (``--ServerApp.port``) say, by dotted name."""
+        """Return the settings from ``jupyter_clawdbot_config.py`` and Jupyter's own options (``--ServerApp.port``), by
+        dotted name."""
         found: dict[str, Any] = {}
         given = {name for section in ("ServerApp", "ClawdbotServer") for name in self.config.get(section, {})}
         if "port" in given:
@@ -113,7 +113,7 @@ class ClawdbotServer(ServerApp):
         return found | (dict(app.gateway_config) if hasattr(app, "gateway_config") else {})
 
     def init_webapp(self) -> None:
-        """Put the gate in front of every route and our last words behind them."""
+        """Put the transport security in front of every route and the fallback routes behind them."""
         headers = {**SECURITY_HEADERS, "Content-Security-Policy": BARE_CSP}
         self.tornado_settings.setdefault("headers", {}).update(headers)
         super().init_webapp()
@@ -134,7 +134,7 @@ class ClawdbotServer(ServerApp):
     _made_policy: Policy | None = None
 
     def init_httpserver(self) -> None:
-        """Make the server; its sockets listen already and are attached when the gateway is up."""
+        """Create the HTTP server; its sockets listen already and are attached when the gateway runs."""
         tls = self._bootstrap.tls
         self._http_server = FdLimitedHTTPServer(
             self.web_app,
@@ -144,7 +144,7 @@ class ClawdbotServer(ServerApp):
         )
 
     def init_signal(self) -> None:
-        """SIGINT, SIGTERM and a closed terminal stop without a question; the second one at once."""
+        """Stop on SIGINT, SIGTERM or a closed terminal without confirmation; at once on the second signal."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._signalled)
 
@@ -154,7 +154,7 @@ class ClawdbotServer(ServerApp):
         self.stop(from_signal=True)
 
     def start_app(self) -> None:
-        """Jupyter's, without its error of root (settled), its banner and its token."""
+        """Start as Jupyter does, without its check for root (done by ``bootstrap``), its banner and its token."""
         JupyterApp.start(self)
         self.write_server_info_file()
 
@@ -195,24 +195,23 @@ class ClawdbotServer(ServerApp):
             threading.Thread(target=self._browse, args=(link(),), name="browser", daemon=True).start()
 
     def _browse(self, url: str) -> None:
-        """Open the page. Jupyter's own way has no word for a machine without a browser, and may be set to show the
-        address in the process list."""
+        """Open the page. Jupyter's own way reports no missing browser, and may show the address in the process list."""
         if not open_page(url, browser=self.browser, stays=True):
             say(self._bootstrap.text("browser.none"))
 
     @property
     def page_url(self) -> str:
-        """Where this machine's browser finds the page, with a slash at the end."""
+        """The page's address for browsers of this machine, with a trailing slash."""
         scheme = "https" if self._bootstrap.tls else "http"
         return f"{scheme}://{self._bootstrap.addresses.reachable}:{self.port}{url_path_join(self.base_url, '/')}"
 
-    # -- going down -------------------------------------------------------------------------------------------------
+    # -- shutdown ---------------------------------------------------------------------------------------------------
     def _stop_requested(self, restart: bool) -> None:
         self._restart = restart
         self.stop()
 
     async def _cleanup(self) -> None:
-        """The gateway first, which has conversations to end; then kernels and the rest, as long as there is time."""
+        """Stop the gateway first, which has replies to end, then kernels and the rest as long as there is time."""
         started = asyncio.get_running_loop().time()
         await self._tailscale_serve.stop(restarts=self._restart)
         await self.context.stop(

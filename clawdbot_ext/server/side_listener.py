@@ -1,7 +1,7 @@
-"""The gateway's own port beside a mount: the routes of our own server, in somebody's Jupyter server.
+"""The gateway's own port beside a mount: the standalone server's routes inside another Jupyter server.
 
-Clawdbot's clients, the command line and a browser without Jupyter's login use it. The routes and the gate in front of
-them are those of ``server``; Jupyter's API is not there.
+Clawdbot's clients, the command line and browsers without Jupyter's login use it. The routes and the transport security
+are those of the standalone server; Jupyter's API is not served.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ t = catalogue("server")
 
 
 class ListenerNotAllowed(Exception):
-    """The configuration asks for more than a Lab's gateway may do here."""
+    """The configuration asks for a listener that a Lab's gateway must not open."""
 
 
 class SideListener:
-    """Sockets that listen until ``close``. The routes are made with the first request.
+    """Listening sockets beside a mount. The routes are created with the first request.
 
-    Raises what ``listener.listen`` and ``listener.addresses`` raise, ``ConfigError`` for a secret too weak for others
+    Raises what ``bind.listen`` and ``bind.addresses`` raise, ``ConfigError`` for a secret too weak for others
     than this machine, ``BadCertificate``, and ``ListenerNotAllowed``.
     """
 
@@ -59,7 +59,7 @@ class SideListener:
 
     @property
     def url(self) -> str:
-        """Where this machine's browser finds the page, with a slash at the end."""
+        """The page's address for browsers of this machine, with a trailing slash."""
         return f"{self._scheme}://{self._on.reachable}:{self.port}{self._base}"
 
     @property
@@ -67,7 +67,7 @@ class SideListener:
         return "https" if self.tls else "http"
 
     def close(self) -> None:
-        """Listen no more. Connections are the gateway's to end."""
+        """Stop listening. Open connections are closed by the gateway."""
         self._server.stop()
 
     def _routes(self) -> Sequence[Rule]:

@@ -1,4 +1,4 @@
-"""A gateway's life in Tailscale: offered when it answers, known to the user's programs by its address, taken back."""
+"""Exposure of a gateway by Tailscale: started when the gateway answers, its address published, stopped at the end."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .net.tailscale import Offer, TailscaleError
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
-"""A stop waits for Tailscale no longer than this."""
+"""The longest time that a stop waits for Tailscale."""
 
 Notify = Callable[..., None]
-"""Takes a text's key of the area ``server`` and its facts."""
+"""Receiver of a message: a key of the catalogue ``server`` and its facts."""
 
 
 class TailscaleServe:
-    """``gateway.tailscale`` for one gateway. The start does not wait for it, and the gateway runs without it."""
+    """``gateway.tailscale`` for one gateway. The gateway's start does not wait for it and does not depend on it."""
 
     def __init__(self, config: Config, port: int, *, tls: bool, notify: Notify):
         mode = config["gateway.tailscale.mode"]
@@ -32,10 +32,10 @@ class TailscaleServe:
         self._offer = None if mode == "off" else Offer.of(mode, port, tls=tls)
         self._task: asyncio.Task[None] | None = None
         self._name: str | None = None
-        """The machine's in the tailnet, once the gateway is offered there."""
+        """The machine's name in the tailnet, once the gateway is exposed there."""
 
     def start(self, lock: GatewayLock) -> None:
-        """Offer it, and publish the address beside the one on this machine. The lock is held, and published."""
+        """Expose the gateway and publish its tailnet address. ``lock`` is held, with an address published."""
         if self._offer is not None:
             self._task = asyncio.get_running_loop().create_task(self._start(self._offer, lock), name="tailscale")
 
@@ -58,7 +58,7 @@ class TailscaleServe:
             self._notify("tailscale.failed", command="-", problem=exc)
 
     async def stop(self, *, restarts: bool = False) -> None:
-        """Take it back as ``gateway.tailscale.resetOnExit`` says; not for a restart, which offers the same again."""
+        """Stop the exposure if ``gateway.tailscale.resetOnExit`` is set; not for a restart, which starts it again."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -99,7 +99,7 @@ def test_another_machines_lease_is_respected_and_a_lost_one_is_noticed(tmp_path,
     ("machine", "url", "found"),
     [
         (lease.machine(), "http://127.0.0.1:18789/", True),
-        ("elsewhere", "http://127.0.0.1:18789/", False),  # on this machine it may be anybody's
+        ("elsewhere", "http://127.0.0.1:18789/", False),  # on this machine it may be another user's
         ("elsewhere", "http://localhost:18789/", False),
         ("elsewhere", "http://[::1]:18789/", False),
         ("elsewhere", "https://node7.example:18789/", True),

@@ -1,4 +1,4 @@
-"""How the processes of one user find their gateway, what it shares with them, and who holds a busy port."""
+"""Discovery of the gateway by the processes of one user, shared secrets, and identification of a busy port."""
 
 from __future__ import annotations
 

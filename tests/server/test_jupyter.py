@@ -1,4 +1,4 @@
-"""The extension in a real Jupyter server of somebody: processes, lock, signals."""
+"""The extension in a real Jupyter server: processes, lock, signals."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from tests.support.wire import opened, run, text_of
 pytestmark = pytest.mark.slow  # each starts processes
 CAPS = ("chat.append", "session.events")
 BACK_S = 20.0
-"""How long to wait for the next gateway. How long it takes is a matter of benchmarks/bench_lab_start.py."""
+"""Seconds to wait for the next gateway. The real duration is measured by benchmarks/bench_lab_start.py."""
 
 
 STRICT = """
@@ -221,7 +221,7 @@ def test_a_restart_of_the_owner_keeps_the_gateway_where_it_is(servers):
 
 
 def test_a_relay_reads_no_faster_than_its_client(tmp_path):
-    """What waits for a slow client waits at the gateway, which knows what to do about it."""
+    """Data for a slow client waits at the gateway, which handles slow clients."""
 
     class Keeps(TCPServer):
         streams: asyncio.Queue[IOStream]

@@ -1,4 +1,4 @@
-"""Who gets in with what: token, password, cookie, link, over HTTP and over the socket."""
+"""Login by token, password, cookie and link, over HTTP and over the socket."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_rights_are_the_gateways_not_what_the_client_asks_for(standing_gateway):
 
 # -- guessing -------------------------------------------------------------------------------------------------------
 def test_guesses_are_limited_over_http_and_socket_together_and_others_still_get_in(make_gateway):
-    # A token that somebody chose, and so might guess; a random one is never held up (the next test).
+    # A token that a person chose can be guessed; a random one is never held up (the next test).
     token = "chosen-by-a-person"
     gateway = make_gateway(config={"gateway": {"loginAttemptsPerMinute": 4, "auth": {"token": token}}})
     port = gateway.port
@@ -187,7 +187,7 @@ def test_the_right_token_never_counts_and_a_cookie_is_never_held_up(make_gateway
     headers = [("Cookie", answers[0].cookie)]
     assert ask(port, path="/auth/session", headers=headers).json()["authenticated"] is True
     assert ask(port, path="/api/contents", headers=headers).status == 200
-    assert login(port, token=gateway.token).status == 204  # too long to guess, so somebody else's guesses do not matter
+    assert login(port, token=gateway.token).status == 204  # too long to guess, so wrong guesses of others do not matter
 
 
 # -- passwords ------------------------------------------------------------------------------------------------------

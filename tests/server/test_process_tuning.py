@@ -1,4 +1,4 @@
-"""What a start costs, in our own process and in somebody's Jupyter server."""
+"""Cost of a start, in the standalone server and in another Jupyter server."""
 
 from __future__ import annotations
 

@@ -145,10 +145,10 @@ def test_a_password_is_set_as_a_hash_and_ends_the_logins_before_it(gateway):
 
 
 def test_a_password_in_clear_becomes_a_hash_at_the_start_and_when_it_is_set(make_gateway):
-    gateway = make_gateway(config={"gateway": {"auth": {"password": "tell nobody of it"}}})
+    gateway = make_gateway(config={"gateway": {"auth": {"password": "keep this to yourself"}}})
     path = gateway.home / "config.json"
-    assert "tell nobody" not in path.read_text() and "kept as a hash" in gateway.output
-    assert login(gateway.port, password="tell nobody of it").status == 204
+    assert "keep this" not in path.read_text() and "kept as a hash" in gateway.output
+    assert login(gateway.port, password="keep this to yourself").status == 204
 
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:

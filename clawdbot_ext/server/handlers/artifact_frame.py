@@ -1,10 +1,10 @@
-"""``frame``: the page in which generated HTML, SVG and diagrams are drawn, on a click.
+"""The artifact frame, the page ``frame`` in which generated HTML, SVG and diagrams are rendered on a click.
 
-What is drawn there was written by a model and may run scripts. So the page has no origin (``sandbox`` without
+Its content was written by a model and may run scripts. So the page has no origin (``sandbox`` without
 ``allow-same-origin``: no cookie, no storage, no access to the page around it) and no network (``default-src 'none'``).
-It draws in a frame inside itself, so that its policy, and not only that of whatever page is around it, keeps a document
-from navigating elsewhere. It holds no data: the page around it posts what to draw. What no policy of browsers covers is
-WebRTC: a script could tell an address that it knows that it was run, as far as the machine's firewall lets it.
+It renders in a frame inside itself, so that its own policy, and not only that of the embedding page, keeps a document
+from navigating elsewhere. It holds no data: the embedding page posts the content. Browsers have no policy against
+WebRTC: a script could tell a known address that it has run, as far as the machine's firewall allows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _write_frame(handler: BaseHandler) -> None:
 
 
 class ArtifactFrame(StandaloneHandler):
-    """On our own server: public, as it holds nothing."""
+    """The artifact frame of the standalone server; public, since it holds no data."""
 
     access = "open"
 
@@ -53,7 +53,7 @@ class ArtifactFrame(StandaloneHandler):
 
 
 class MountArtifactFrame(JupyterMountHandler):
-    """On somebody's Jupyter server."""
+    """The artifact frame of a mount."""
 
     access = "login"
 
@@ -63,7 +63,7 @@ class MountArtifactFrame(JupyterMountHandler):
 
 
 def frame_routes(base: str, context: ServerContext, *, mounted: bool) -> list[Rule]:
-    """The route below ``base``; ``mounted``: on somebody's Jupyter server."""
+    """Return the route below ``base``; ``mounted``: in another Jupyter server."""
     return [
         Rule(
             PathMatches(f"{re.escape(base)}frame"),

@@ -48,28 +48,28 @@ SECURITY_HEADERS = {
 
 
 SECRET_ARGUMENTS = ("code", "token")
-"""What the query of the page's address may hold that nobody else should see."""
+"""Query parameters of the page's address that hold secrets."""
 
 
 t = catalogue("server")
 
 
-# -- what both sets do ----------------------------------------------------------------------------------------------
+# -- common to both sets --------------------------------------------------------------------------------------------
 class BaseHandler(web.RequestHandler):
-    """Headers and errors of every route of ours, and whom it lets in."""
+    """Base of every route: headers, errors and authentication."""
 
     context: ServerContext
     access: Access | None = None
-    """Whom it is for. A route that does not say is for nobody."""
+    """The access level of the route; a route without one refuses every request."""
     identity: Identity | None = None
-    """Who has come; known since ``prepare``, unless the route is ``open`` or only wants a ``login``."""
+    """The identity of the client; set by ``prepare``, unless ``access`` is ``open`` or ``login``."""
 
     def initialize(self, context: ServerContext, **facts: Any) -> None:
         self.context = context
 
     async def prepare(self, **options: Any) -> None:
-        """What the server itself does first, then see who it is, before anything of a body is read, then wait for the
-        gateway, which may start with this request."""
+        """Run the server's own checks, authenticate before any of the body is read, and wait for the gateway, which may
+        start with this request."""
         if self.access is None:
             raise web.HTTPError(403)
         prepared = super().prepare(**options)
@@ -78,25 +78,25 @@ class BaseHandler(web.RequestHandler):
         if self._finished:
             return
         try:
-            admitted = await self.authenticate()
+            authenticated = await self.authenticate()
         except (RateLimited, Unauthorized) as exc:
             self.write_gateway_error(exc)
             return
-        if not admitted:
+        if not authenticated:
             self.reject_anonymous()
         if not self._finished:
             await self.context.ready()
 
     async def authenticate(self) -> bool:
-        """May whoever sent the request come in? Sets ``identity``. Raises ``Unauthorized``, ``RateLimited``."""
+        """Return whether the request is allowed, and set ``identity``. Raises ``Unauthorized``, ``RateLimited``."""
         raise NotImplementedError
 
     def write_gateway_error(self, error: GatewayError) -> None:
-        """Answer a credential that is wrong."""
+        """Respond to a wrong credential."""
         write_gateway_error(self, error)
 
     def reject_anonymous(self) -> None:
-        """Answer somebody who shows no credential."""
+        """Respond to a request without a credential."""
         self.write_gateway_error(Unauthorized("log in first"))
 
     def set_default_headers(self) -> None:
@@ -106,13 +106,13 @@ class BaseHandler(web.RequestHandler):
         self.set_header("Cache-Control", "no-store")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """An error as JSON, without what went wrong inside."""
+        """Write an error as JSON, without internal details."""
         error = kwargs.get("exc_info", (None, None))[1]
         self.finish({"error": self._reason, **(error.facts if isinstance(error, OriginRefused) else {})})
 
 
 def page(handler: BaseHandler) -> None:
-    """The chat page; a plain one that says what to do when the gateway does not run or the front end is not built."""
+    """Write the chat page, or a plain notice if the gateway does not run or the front end is not built."""
     if handler.context.gateway is None:
         notice(handler, "page.away")
         return
@@ -133,7 +133,7 @@ def page(handler: BaseHandler) -> None:
 
 
 def notice(handler: BaseHandler, key: str) -> None:
-    """503 for a person: a plain page with the text ``key``."""
+    """Write a 503 page for people with the text ``key``."""
     lang = handler.context.locale(handler.request)
     handler.set_status(503)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
@@ -144,7 +144,7 @@ def notice(handler: BaseHandler, key: str) -> None:
 
 
 def session_facts(handler: BaseHandler, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
-    """Answer who has logged in, and how one may."""
+    """Write the login state and the available ways to log in."""
     facts = {
         "authenticated": identity is not None,
         "modes": modes,
@@ -158,7 +158,7 @@ def session_facts(handler: BaseHandler, identity: Identity | None, mount: Mount,
 
 
 def unavailable(handler: BaseHandler) -> None:
-    """503 for a client: the gateway is stopped, or cannot start."""
+    """Write a 503 for programs: the gateway is stopped, or cannot start."""
     handler.set_status(503)
     handler.set_header("Retry-After", "1")
     handler.finish({"error": "the gateway does not run"})
@@ -171,14 +171,14 @@ class AssetHandler(BaseHandler, StaticFiles):
 
 
 def health(handler: BaseHandler) -> None:
-    """Answer whether there is a gateway, here or in another process."""
+    """Write whether a gateway runs, here or in another process."""
     up = handler.context.gateway is not None or handler.context.leader_info() is not None
     handler.set_status(200 if up else 503)
     handler.finish({"ok": up})
 
 
 def page_address(handler: BaseHandler, *, expired: bool = False) -> str:
-    """The page that was asked for, relative to it, without secrets in its query."""
+    """Return the requested page's relative address, without secrets in its query."""
     kept = [
         (name, value.decode("utf-8", "replace"))
         for name, values in handler.request.query_arguments.items()
@@ -204,7 +204,7 @@ class RedirectHandler(BaseHandler):
 
 
 def set_cookie(handler: BaseHandler, identity: Identity, path: str | None = None) -> None:
-    """Log the browser in."""
+    """Set the login cookie and note the login in the audit log."""
     if identity.via != "tailscale":  # of which the cookie is only so that Tailscale is not asked each time
         facts = {"user": identity.user, "via": identity.via, "client": handler.context.client_key(handler.request)}
         handler.context.auth.note("login", facts)
@@ -220,7 +220,7 @@ def set_cookie(handler: BaseHandler, identity: Identity, path: str | None = None
 
 
 def write_gateway_error(handler: BaseHandler, error: GatewayError) -> None:
-    """401 or 429 for a credential that is wrong."""
+    """Write a 401 or 429 for a wrong credential."""
     body: dict[str, Any] = {"error": error.message}
     if error.retry_after_ms is None:
         handler.set_status(401)
@@ -233,7 +233,7 @@ def write_gateway_error(handler: BaseHandler, error: GatewayError) -> None:
 
 # -- routes ---------------------------------------------------------------------------------------------------------
 class Upgrade(PathMatches):
-    """Matches a path only when the request wants to become a WebSocket: the page and the socket share URLs."""
+    """Matcher of WebSocket upgrades: the page and the socket share URLs."""
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -242,7 +242,7 @@ class Upgrade(PathMatches):
 
 
 class StandaloneHandler(BaseHandler):
-    """A route of our own server."""
+    """Base of the standalone server's routes."""
 
     async def authenticate(self) -> bool:
         if self.access == "open":
@@ -253,4 +253,4 @@ class StandaloneHandler(BaseHandler):
         return self.identity is not None or self.access == "connect"
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing: the gate lets an unsafe method pass only with our exact Origin or an Authorization header."""
+        """Do nothing: the transport security requires the exact Origin or an Authorization header."""

@@ -1,5 +1,5 @@
-"""The routes in somebody's Jupyter server: the user is Jupyter's, so every one but ``healthz`` wants a login there, and
-unknown paths stay Jupyter's.
+"""The routes of a mount in another Jupyter server. The user is Jupyter's: every route but ``healthz`` and the static
+files requires its login, and unknown paths stay Jupyter's.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 
 class JupyterMountHandler(BaseHandler, JupyterHandler):
-    """A route for Jupyter's user; and for this account's own programs (the client credential) and whoever followed a
-    login link of ours, neither of whom can know Jupyter's login."""
+    """Base of the mount's routes: for Jupyter's user, for this account's own programs (by the client credential), and
+    for browsers that followed a login link of the gateway; the latter two cannot know Jupyter's login."""
 
     async def prepare(self, **options: Any) -> None:
-        """See who it is. Whom we know ourselves Jupyter is not asked about."""
+        """Authenticate by the gateway's own credentials first, else by Jupyter."""
         if self.access is None:
             raise web.HTTPError(403)
         shown = self.context.shown(self.request)
@@ -79,7 +79,7 @@ class JupyterMountHandler(BaseHandler, JupyterHandler):
         return self.identity is not None
 
     def reject_anonymous(self) -> None:
-        """To Jupyter's login, or 403."""
+        """Redirect to Jupyter's login, or respond with 403."""
         if self.access == "login":
             web.authenticated(lambda handler: None)(self)
         else:
@@ -94,9 +94,9 @@ class JupyterMountHandler(BaseHandler, JupyterHandler):
         )
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """The rule of the server around us for its kernels' sockets: the host that the page was asked for under,
-        ``allow_origin``, ``allow_origin_pat``. The scheme says nothing where a proxy has taken TLS off. Pages of
-        ``gateway.allowedOrigins`` are welcome besides, those of browsers' extensions and of no origin are not."""
+        """Apply the host server's rule for its kernels' sockets: the host that the page was asked for under,
+        ``allow_origin``, ``allow_origin_pat``. The scheme is ignored, since a proxy may have terminated TLS. Pages
+        of ``gateway.allowedOrigins`` are allowed as well; pages of browser extensions or without an origin are not."""
         text = self.request.headers.get("Origin")
         given = None if text is None else parse_origin(text)
         if given is not None and given in {
@@ -108,16 +108,15 @@ class JupyterMountHandler(BaseHandler, JupyterHandler):
         return bool(super().check_origin())
 
     def skip_check_origin(self) -> bool:
-        """A token does not make a foreign page welcome."""
+        """Check the origin also with a token, which does not make another site's page trustworthy."""
         return self.request.method == "OPTIONS"
 
     def _origin_refused(self) -> OriginRefused:
         return OriginRefused(self.request.headers.get("Origin", ""), self.request.host, "ServerApp.allow_origin")
 
     def check_xsrf_cookie(self) -> None:
-        """An unsafe request of Jupyter's user shows what Jupyter itself wants against forgery: users of a Hub share an
-        origin. Of whom we know ourselves it comes from our page (its Origin), or from a program with a credential of
-        ours in its head, which no page has."""
+        """Require Jupyter's XSRF token of Jupyter's user, since users of a Hub share an origin. A client with one of
+        the gateway's own credentials needs an allowed Origin, or an Authorization header, which no page can forge."""
         unsafe = self.request.method not in ("GET", "HEAD", "OPTIONS")
         if unsafe and not self.check_origin():
             raise self._origin_refused()
@@ -130,11 +129,12 @@ class JupyterMountHandler(BaseHandler, JupyterHandler):
             super().check_xsrf_cookie()
 
     known: Identity | None = None
-    """Whom we know without Jupyter."""
+    """The identity by one of the gateway's own credentials, without Jupyter."""
 
 
 class MountPage(JupyterMountHandler):
-    """The page; with ``?code=`` a one-time link, for whoever cannot log in to the Jupyter server (``clawdbot web``)."""
+    """The page; with ``?code=`` a one-time link for users who cannot log in to the Jupyter server (``clawdbot
+    web``)."""
 
     access = "login"
 
@@ -161,7 +161,7 @@ class MountPage(JupyterMountHandler):
 
 
 class MountSession(JupyterMountHandler, APIHandler):
-    """Who am I, to Jupyter?"""
+    """The login state of Jupyter's user."""
 
     access = "user"
     _track_activity = False  # an open page that looks whether it is still logged in is no reason not to be culled
@@ -174,7 +174,7 @@ class MountSession(JupyterMountHandler, APIHandler):
 
 
 class MountHealth(JupyterMountHandler):
-    """``healthz``, for whoever asks by a name that the server goes by; asking does not start a gateway."""
+    """``healthz``, open to requests for an allowed host; it does not start a gateway."""
 
     access = "open"
 
@@ -187,17 +187,17 @@ class MountHealth(JupyterMountHandler):
 
 
 class MountRedirect(RedirectHandler, JupyterMountHandler):
-    """The mount without its slash leads to the page."""
+    """Redirect from the mount without its slash to the page."""
 
 
 class MountAsset(AssetHandler, JupyterMountHandler):
-    """What ``npm run build`` made: open as Jupyter's own built files are. A Hub wants a token of every GET by cookie
-    alone, which a module's script cannot show, and the part that says how to log in is one of them."""
+    """Static files of the front end, open as Jupyter's own are. A Hub demands a token of every GET authenticated by
+    cookie alone, which a module script cannot send, and the login form is one of these modules."""
 
     access = "open"
 
     async def prepare(self, **options: Any) -> None:
-        """The host that was asked for is checked; no gateway starts."""
+        """Check the requested host only; do not start the gateway."""
         await JupyterHandler.prepare(self, _redirect_to_login=False)
 
     get = allow_unauthenticated(AssetHandler.get)
@@ -205,7 +205,7 @@ class MountAsset(AssetHandler, JupyterMountHandler):
 
 
 class MountSocket(GatewayWebSocketHandler, JupyterMountHandler):
-    """The gateway's WebSocket for whoever Jupyter knows, and for this user's own programs by the gateway's token."""
+    """The gateway's WebSocket for Jupyter's users, and for this user's own programs by the client credential."""
 
     access = "user"
 
@@ -221,9 +221,9 @@ class MountSocket(GatewayWebSocketHandler, JupyterMountHandler):
 
 
 def is_owner(handler: JupyterHandler, user: User) -> bool:
-    """Is Jupyter's user the one whose server this is? On a Hub the Hub says so; else where the server knows one user
-    only, whom its token or password lets in: who has those has this account's kernels. Any other way to log in knows
-    several, of whom ``gateway.auth.owners`` names the owners."""
+    """Return whether Jupyter's user owns this server. On a Hub its name decides; else a login by Jupyter's token or
+    password is the owner's, since it gives access to this account's kernels. Any other identity provider knows several
+    users, of whom ``gateway.auth.owners`` names the owners."""
     hub_user = os.environ.get("JUPYTERHUB_USER") if "JUPYTERHUB_SERVICE_PREFIX" in os.environ else None
     if hub_user is not None:
         return user.username == hub_user
@@ -231,7 +231,7 @@ def is_owner(handler: JupyterHandler, user: User) -> bool:
 
 
 def mount_routes(base: str, context: ServerContext) -> list[Rule]:
-    """What somebody's Jupyter server serves of ours, under ``base`` (``/…/clawdbot/``)."""
+    """Return the mount's routes under ``base`` (``/…/clawdbot/``)."""
     root, facts = re.escape(base), {"context": context}
     return [
         Rule(Upgrade(f"{root}(?:ws|chat)?"), MountSocket, facts),

@@ -1,4 +1,4 @@
-"""Routes that are made when the first request for one of them comes, so that loading the extension costs nothing."""
+"""A router whose routes are created with the first request, so that loading the extension costs nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..net.transport_security import PATH_NOT_FOUND, RejectHandler, is_invalid_p
 
 
 class LazyRouter(Router):
-    """A router of ``application`` that asks ``routes`` for its rules at each request.
+    """A router of ``application`` that calls ``routes`` for its rules at each request.
 
-    What it returns may depend on the moment: the routes of a server that relays differ from the gateway's own.
+    The rules may change: a standby's routes (a proxy) differ from the leader's.
     """
 
     def __init__(self, application: Application, routes: Callable[[], Sequence[Rule]]):
@@ -23,11 +23,11 @@ class LazyRouter(Router):
 
     @property
     def rules(self) -> Sequence[Rule]:
-        """The rules of this moment."""
+        """The current rules."""
         return self._routes()
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
-        """The first rule that matches; ``None``: the path is nobody's here."""
+        """Return the handler of the first rule that matches; ``None`` if there is none."""
         if is_invalid_path(request):
             return self._application.get_handler_delegate(request, RejectHandler, dict(PATH_NOT_FOUND))
         for rule in self._routes():

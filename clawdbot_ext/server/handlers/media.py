@@ -1,12 +1,12 @@
-"""The HTTP side of attachments: ``POST media`` streams a file in, ``GET media/<id>`` gives it back.
+"""The HTTP side of attachments: ``POST media`` uploads a file, ``GET media/<id>`` returns it.
 
     POST  media?name=…            the raw bytes; 201 (200: it was here already) with what is known of the file
-    HEAD  media/<id or sha256>    is it here? ``X-Clawdbot-Media-Id`` names it, so that nothing is sent twice
+    HEAD  media/<id or sha256>    whether the file exists; ``X-Clawdbot-Media-Id`` has its id, against sending it twice
     GET   media/<id>              with Range; ``media/<id>/thumbnail`` a small picture of it
     GET   media/<id>.<n>          a picture that was made of it for the model (``media.saw``)
 
-A file that is refused while it comes is read to its end all the same, and thrown away, since a client that is still
-sending does not see an answer; only what is larger than anything allowed is cut off.
+A file that is refused during its upload is still read to its end and discarded, since a client that is sending does
+not see a response; only a body larger than any allowed file is cut off.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from .base import BaseHandler, StandaloneHandler, unavailable
 from .jupyter import JupyterMountHandler
 
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""For a file that is opened as a page: it can do nothing, and is of no origin."""
+"""Policy for a file that is opened as a page: no scripts, no network, no origin."""
 INLINE = frozenset(
     {
         "image/png",
@@ -73,14 +73,14 @@ INLINE = frozenset(
 )
 """Types that a browser shows and that cannot contain a program; all others are downloads (SVG is one of them)."""
 DRAINED = 2
-"""A refused body is read to its end up to this many times the largest file allowed."""
+"""Multiple of the largest allowed file up to which a refused body is read to its end."""
 CACHE = "private, max-age=86400, immutable"
-"""What an id stands for never changes; a shared cache must not keep it."""
+"""The content of an id never changes; a shared cache must not keep it."""
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def status_of(error: GatewayError) -> int:
-    """The HTTP status of a failure."""
+    """Return the HTTP status of an error."""
     own: int | None = getattr(error, "status", None)  # of a MediaError
     if own is not None:
         return own
@@ -98,7 +98,7 @@ def status_of(error: GatewayError) -> int:
 
 
 class _MediaRoute(BaseHandler):
-    """Who asks, and errors in the form that the socket has."""
+    """Base of the media routes: authorization, and errors in the form of the WebSocket protocol."""
 
     def write_gateway_error(self, error: GatewayError) -> None:
         """Answer with an error: ``{error: {code, message, details: {reason, hint …}}}``."""
@@ -116,7 +116,7 @@ class _MediaRoute(BaseHandler):
     identity: Identity
 
     def authorized_gateway(self, scope: str = SCOPE_READ) -> Gateway | None:
-        """The gateway; ``None`` when the request has been answered already."""
+        """Return the gateway if the client has ``scope``; ``None`` if an error has been written."""
         if scope not in expand(self.identity.scopes):
             self.write_gateway_error(MissingScope(f"missing scope: {scope}", scope=scope))
             return None
@@ -135,7 +135,7 @@ class _UploadRoute(_MediaRoute):
     _leaving: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """The head of the request is here: may it come? What is refused by its size alone is not waited for."""
+        """Start the upload once the headers are here. A body refused by its size alone is not read."""
         gateway = self.authorized_gateway(SCOPE_WRITE)
         if gateway is None:
             return
@@ -173,7 +173,7 @@ class _UploadRoute(_MediaRoute):
             await self._give_up()
 
     async def answer(self) -> None:
-        """The body is here."""
+        """Finish the upload once the body is complete."""
         if self._refusal is not None:
             self.write_gateway_error(self._refusal)
             return
@@ -197,7 +197,7 @@ class _UploadRoute(_MediaRoute):
             await self._gateway.services.media.discard(upload)
 
     def on_connection_close(self) -> None:
-        """The sender is gone, or has cancelled: nothing of the file stays."""
+        """Discard the file when the client has disconnected or cancelled."""
         if self._finishing is not None:
             self._finishing.cancel()
         self._leaving = asyncio.ensure_future(self._give_up())
@@ -224,7 +224,7 @@ class _DownloadRoute(_MediaRoute, web.StaticFileHandler):
         await web.StaticFileHandler.get(self, str(gateway.services.media.files.path(self._media.sha256)), include_body)
 
     async def _find(self, gateway: Gateway, id_: str, identity: Identity) -> Media:
-        """By id, or by content among what the same user gave. Raises ``NotFound``."""
+        """Find a file by id, or by hash among the same user's files. Raises ``NotFound``."""
         if not _SHA256.fullmatch(id_):
             return await gateway.services.media.get(id_, owner_of(identity))
         media = await gateway.services.media.offered(id_.lower(), owner_of(identity))
@@ -232,10 +232,10 @@ class _DownloadRoute(_MediaRoute, web.StaticFileHandler):
             raise NotFound("nothing with that content", reason="MEDIA_NOT_FOUND")
         return media
 
-    # -- what Tornado asks for ----------------------------------------------------------------------------------------
+    # -- hooks of Tornado ---------------------------------------------------------------------------------------------
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:
-        """The path is ours, not the request's."""
+        """Return ``path``, which is this server's own and not the request's."""
         return path
 
     def parse_url_path(self, url_path: str) -> str:
@@ -266,7 +266,7 @@ class _DownloadRoute(_MediaRoute, web.StaticFileHandler):
 
 
 class _PictureRoute(_MediaRoute):
-    """A picture that was made of a file, 404 where there is none: a small one, or one that the model was shown."""
+    """A picture derived from a file, 404 if there is none: a thumbnail, or one that the model was shown."""
 
     _part: str | None = None
 
@@ -304,9 +304,9 @@ def _picture_type(data: bytes) -> str:
     return "image/gif" if data.startswith(b"GIF8") else "image/webp"
 
 
-# -- our own server -------------------------------------------------------------------------------------------------
+# -- standalone server ----------------------------------------------------------------------------------------------
 class _StandaloneMediaRoute(_MediaRoute, StandaloneHandler):
-    """A route of our own server."""
+    """Base of the standalone server's media routes."""
 
 
 @web.stream_request_body
@@ -343,9 +343,9 @@ class MediaPart(_PictureRoute, _StandaloneMediaRoute):
         await self.send(id_, part)
 
 
-# -- somebody's Jupyter server --------------------------------------------------------------------------------------
+# -- mount ---------------------------------------------------------------------------------------------------------
 class _MountMediaRoute(_MediaRoute, JupyterMountHandler):
-    """A route in somebody's."""
+    """Base of the mount's media routes."""
 
     def reject_anonymous(self) -> None:
         self.write_gateway_error(Unauthorized("log in first"))
@@ -392,7 +392,7 @@ class MountMediaPart(_PictureRoute, _MountMediaRoute):
 
 
 def media_routes(root: str, context: ServerContext, *, mounted: bool) -> list[Rule]:
-    """The routes below ``root`` (with its slash)."""
+    """Return the routes below ``root`` (with its slash)."""
     post, get, thumbnail, part = (
         (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart)
         if mounted

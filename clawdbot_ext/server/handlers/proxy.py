@@ -1,8 +1,8 @@
-"""The mount of a server whose state directory has its gateway in another process: everything is passed on to that one.
+"""Reverse proxy of a standby's mount to the leader, the process that runs the gateway.
 
-Who asks is decided here, by Jupyter's login; there the client credential of the state directory is shown and the user's
-name beside it. Bodies, answers and, after an upgrade, whatever follows is passed on byte for byte, so that frames,
-pings, close codes and back-pressure are the two ends' own. Which routes there are is read off the mount's own table.
+Requests are authenticated here, by Jupyter's login; the leader gets the client credential of the state directory and
+the user's name. Bodies, responses and, after an upgrade, all further bytes are forwarded unchanged, so that frames,
+pings, close codes and back-pressure are end to end. The routes are those of the mount's own table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .jupyter import JupyterMountHandler, MountHealth, MountRedirect, MountSessi
 CONNECT_SECONDS = 3.0
 CHUNK_BYTES = 64 * 1024
 LOCAL = (MountSession, MountRedirect, MountHealth)
-"""Routes that this server answers itself: who the user is only this server knows."""
+"""Routes that this server answers itself, since only this server knows its user."""
 
 _DROPPED_HEADERS = frozenset(
     {
@@ -60,11 +60,11 @@ _DROPPED_HEADERS = frozenset(
 )
 _DROPPED_PREFIXES = ("sec-fetch-", "x-forwarded-", "x-real-", "proxy-")
 _RUN_EVENTS = (b'"event":"chat"', b'"event":"agent"')
-"""In the gateway's frames, which are not masked: a reply is under way."""
+"""Marks of a running reply in the gateway's frames, which are not masked."""
 
 
 class ProxyHost(Protocol):
-    """The server that relays, as far as its routes need it."""
+    """Interface of the standby server for the proxy routes."""
 
     live: LiveConfig
     host: Any
@@ -75,11 +75,11 @@ class ProxyHost(Protocol):
         """The context of the server's handlers."""
 
     async def leader_info(self) -> GatewayInfo | None:
-        """Where the gateway answers; ``None`` while there is none."""
+        """Return the leader's address; ``None`` while there is none."""
 
 
 def proxy_routes(routes: Sequence[Rule], leadership: ProxyHost) -> list[Rule]:
-    """A mount's ``routes`` with the gateway's part of them passed on."""
+    """Return a mount's ``routes`` with all but the ``LOCAL`` ones replaced by the proxy."""
     return [
         rule
         if rule.target in LOCAL
@@ -94,7 +94,7 @@ def proxy_routes(routes: Sequence[Rule], leadership: ProxyHost) -> list[Rule]:
 
 @stream_request_body
 class ProxyHandler(PacedHandler, JupyterMountHandler):
-    """A request on its way to the gateway's process, and the answer on its way back."""
+    """Proxy of one HTTP request to the leader."""
 
     leadership: ProxyHost
     _upgrades = False
@@ -106,7 +106,7 @@ class ProxyHandler(PacedHandler, JupyterMountHandler):
         self.leadership, self.access = facts["leadership"], facts["access"]
 
     async def prepare(self, **options: Any) -> None:
-        """Who asks, and the connection to the gateway, before anything of a body is read."""
+        """Authenticate the client and connect to the leader before any of the body is read."""
         await super().prepare(**options)
         if not self._finished:  # else it was refused, or Jupyter has led to its login
             known = self.identity
@@ -116,22 +116,22 @@ class ProxyHandler(PacedHandler, JupyterMountHandler):
             self.begin_pace()
 
     async def _connect_to_leader(self, user: str, scopes: Iterable[str]) -> None:
-        if RELAYED_USER in self.request.headers:  # from a server that relays: the owner has changed meanwhile
+        if RELAYED_USER in self.request.headers:  # from another standby: the leader has changed meanwhile
             raise web.HTTPError(503)
-        owner = await self.leadership.leader_info()
+        leader = await self.leadership.leader_info()
         credential = client_credential(self.leadership.live())
         try:
-            if owner is None or credential is None:
+            if leader is None or credential is None:
                 raise OSError
-            self._upstream = await _connect(owner.url, owner.tls_fingerprint)
-            await self._upstream.write(self._head(owner.url, credential, user, scopes))
+            self._upstream = await _connect(leader.url, leader.tls_fingerprint)
+            await self._upstream.write(self._head(leader.url, credential, user, scopes))
         except (OSError, StreamClosedError, asyncio.TimeoutError):
             self._upstream = None
             self.set_header("Retry-After", "1")
             notice(self, "page.away")
 
     def _head(self, url: str, credential: str, user: str, scopes: Iterable[str]) -> bytes:
-        """The head of the request as the owner gets it: without anything that says who asks here."""
+        """Return the request's head for the leader, without the client's own credentials."""
         request, parts = self.request, urlsplit(url)
         uri = request.uri or ""
         path = parts.path + uri[len(self.leadership.host.mount_path) :]
@@ -152,7 +152,7 @@ class ProxyHandler(PacedHandler, JupyterMountHandler):
         await self.paced(chunk, self._forward_chunk(chunk))
 
     async def _forward_chunk(self, chunk: bytes) -> None:
-        """As fast as the owner takes it. One that answers early hears no more of it."""
+        """Forward a piece of the body as fast as the leader takes it, unless it has already responded."""
         if self._upstream is not None:
             with contextlib.suppress(StreamClosedError):
                 await self._upstream.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
@@ -175,7 +175,7 @@ class ProxyHandler(PacedHandler, JupyterMountHandler):
 
 
 class ProxyWebSocketHandler(ProxyHandler):
-    """A WebSocket on its way to the gateway's process."""
+    """Proxy of one WebSocket to the leader."""
 
     _upgrades = True
 
@@ -200,11 +200,11 @@ def _forwarded_headers(headers: HTTPHeaders) -> Iterator[str]:
 
 
 async def _connect(url: str, fingerprint: str | None) -> IOStream:
-    """A connection to the owner. It is a process of this account on this machine, whose lock proves that it lives; its
-    certificate is the one that it has published. A mount's is the server's around it, and is not looked at.
+    """Connect to the leader, a process of this account on this machine, whose lock proves that it lives. Its
+    certificate has to be the published one; a mount's certificate belongs to its host server and is not checked.
 
     Raises:
-        OSError, StreamClosedError, asyncio.TimeoutError: nobody answers there.
+        OSError, StreamClosedError, asyncio.TimeoutError: no process answers there.
     """
     parts = urlsplit(url)
     tls: ssl.SSLContext | None = None
@@ -216,34 +216,35 @@ async def _connect(url: str, fingerprint: str | None) -> IOStream:
     return stream
 
 
-async def _complete_upgrade(client: IOStream, owner: IOStream) -> bool:
-    """Pass on the owner's answer to an upgrade. Only after a 101 are the two connections one: a client that could go on
-    after a refusal would speak plain HTTP to the owner's whole server, as a program of this machine."""
+async def _complete_upgrade(client: IOStream, leader: IOStream) -> bool:
+    """Forward the leader's response to an upgrade and return whether it was a 101. Only then are the connections
+    joined: after a refusal the client could speak plain HTTP to the leader's whole server, as a program of this
+    machine."""
     try:
-        head = await owner.read_until(b"\r\n\r\n", max_bytes=CHUNK_BYTES)
+        head = await leader.read_until(b"\r\n\r\n", max_bytes=CHUNK_BYTES)
         first, _, rest = head.decode("latin-1").partition("\r\n")
         if first.split(" ")[1:2] == ["101"]:
             await client.write(head)
             return True
         length = HTTPHeaders.parse(rest).get("Content-Length", "0")
-        body = await owner.read_bytes(min(int(length), CHUNK_BYTES)) if length.isdigit() else b""
+        body = await leader.read_bytes(min(int(length), CHUNK_BYTES)) if length.isdigit() else b""
         await client.write(head + body)
     except (StreamClosedError, UnsatisfiableReadError, HTTPInputError):
         pass  # the client sees its connection close
-    owner.close()
+    leader.close()
     client.close()
     return False
 
 
-async def pipe_response(owner: IOStream, client: IOStream) -> None:
-    """Pass the owner's answer on to its end, as fast as the client takes it. What the client sends behind its request
-    is thrown away: it was let in with this one request."""
-    await _run_until_either_closes(client, owner, _pipe(owner, client), _discard(client))
+async def pipe_response(leader: IOStream, client: IOStream) -> None:
+    """Forward the leader's response to its end, as fast as the client takes it. Anything that the client sends after
+    its request is discarded: it was authenticated for this one request."""
+    await _run_until_either_closes(client, leader, _pipe(leader, client), _discard(client))
 
 
 async def pipe_both_ways(one: IOStream, other: IOStream, look: Any) -> None:
-    """Pass bytes both ways, each as fast as the other end takes them, until either end closes. ``look`` sees what
-    comes from ``other``."""
+    """Forward bytes both ways, each as fast as the other end takes them, until either end closes. ``look`` is called
+    with the bytes from ``other``."""
     await _run_until_either_closes(one, other, _pipe(one, other), _pipe(other, one, look))
 
 

@@ -1,8 +1,8 @@
-"""The HTTP routes: page, built files, logging in, health, and the upgrade to the gateway's socket.
+"""The standalone server's routes: page, static files, login, health, and the upgrade to the gateway's socket.
 
-Two sets of thin classes over the same functions. In our own server the gate stands in front (``gate``), the page is a
-public shell without data, and logging in sets our cookie. Those of somebody's Jupyter server are in ``mounted``. Each
-class says in ``access`` whom it is for, ``gateway.auth`` who somebody is; a class that does not say lets nobody in.
+The transport security runs in front of them, the page is a public shell without data, and a login sets a cookie of the
+gateway. The routes of a mount, thin classes over the same functions, are in ``jupyter``. Each class declares its access
+level in ``access``; ``gateway.access.auth`` authenticates. A class without a level refuses every request.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _login_decoder = msgspec.json.Decoder(ConnectAuth)
 
 
 class Health(StandaloneHandler):
-    """``healthz``: is there a gateway? Nothing else, since anybody may ask; asking does not start one."""
+    """``healthz``: whether a gateway runs and nothing else, since it is public; it does not start one."""
 
     access = "open"
 
     async def prepare(self, **options: Any) -> None:
-        """Nothing to wait for."""
+        """Skip authentication, and do not start the gateway."""
 
     @allow_unauthenticated
     def get(self) -> None:
         health(self)
 
 
-# -- our own server -------------------------------------------------------------------------------------------------
+# -- routes ---------------------------------------------------------------------------------------------------------
 class Page(StandaloneHandler):
     """The page; with ``?code=`` a one-time link, and with ``?token=`` what Clawdbot's own links carry: logs in and
     leads to the page without them, so that they stay neither in the address nor in what the browser remembers."""
@@ -78,7 +78,7 @@ class Page(StandaloneHandler):
 
 
 class Session(StandaloneHandler):
-    """Who am I? Nobody in particular is an answer, too. Asked by POST, a browser shows its origin, as a socket does."""
+    """The login state, also of anonymous clients. With POST a browser sends its origin, as with a socket."""
 
     access = "connect"
 
@@ -92,7 +92,7 @@ class Session(StandaloneHandler):
 
 
 class Login(StandaloneHandler):
-    """A token or password in, a cookie out."""
+    """Login by token or password, which sets the cookie."""
 
     access = "open"
 
@@ -115,8 +115,8 @@ class Login(StandaloneHandler):
 
 
 class Logout(StandaloneHandler):
-    """The browser forgets its cookie, and the sockets that it opened with it are closed, in all of its tabs; with
-    ``{"everywhere": true}`` and a good cookie, those of all browsers."""
+    """Logout: clears the cookie and closes the sockets opened with it, in all tabs; with ``{"everywhere": true}`` and a
+    valid cookie, those of all browsers."""
 
     access = "open"
 
@@ -139,11 +139,11 @@ class Logout(StandaloneHandler):
 
 
 class StandaloneRedirect(RedirectHandler, StandaloneHandler):
-    """Jupyter's ``/login`` and ``/logout``, since there is one way to log in."""
+    """Redirect from Jupyter's ``/login`` and ``/logout`` to the page."""
 
 
 class NotFound(StandaloneHandler):
-    """Every path that nothing owns, for every method."""
+    """404 for every path without a route, for every method."""
 
     access = "open"
 
@@ -156,7 +156,7 @@ class NotFound(StandaloneHandler):
 
 
 class StandaloneAsset(AssetHandler, StandaloneHandler):
-    """What ``npm run build`` made: the same for everybody who has the package."""
+    """Static files of the front end: public, since the package contains them."""
 
     access = "open"
     get = allow_unauthenticated(AssetHandler.get)
@@ -164,7 +164,7 @@ class StandaloneAsset(AssetHandler, StandaloneHandler):
 
 
 class WebAppAsset(StandaloneAsset):
-    """What makes an app of the page: its manifest, its icons, its service worker."""
+    """Files of the installable web app: manifest, icons, service worker."""
 
     def set_extra_headers(self, path: str) -> None:
         super().set_extra_headers(path)
@@ -177,7 +177,7 @@ class WebAppAsset(StandaloneAsset):
 
 
 class Socket(GatewayWebSocketHandler, StandaloneHandler):
-    """The gateway's WebSocket. Who has not logged in yet says so in ``connect``."""
+    """The gateway's WebSocket. A client that is not logged in sends its credential with ``connect``."""
 
     access = "connect"
 
@@ -190,7 +190,7 @@ class Socket(GatewayWebSocketHandler, StandaloneHandler):
 
 
 def standalone_routes(base: str, context: ServerContext) -> list[Rule]:
-    """What our own server serves besides Jupyter's API. ``base`` is its base URL, ``/`` unless configured."""
+    """Return the standalone server's routes. ``base`` is its base URL, ``/`` unless configured."""
     root, facts = re.escape(base), {"context": context}
     return [
         Rule(Upgrade(f"{root}(?:ws|chat)?"), Socket, facts),
@@ -206,8 +206,8 @@ def standalone_routes(base: str, context: ServerContext) -> list[Rule]:
 
 
 def last_routes(context: ServerContext, base: str) -> list[Rule]:
-    """What our own server does with a path that neither we nor Jupyter own. Its root, where ``base`` is another, still
-    opens sockets, tells that it lives and leads to the page: Clawdbot's clients and our own know the port alone."""
+    """Return the fallback routes for paths that neither this package nor Jupyter serves. With another ``base`` the root
+    still opens sockets, answers ``healthz`` and redirects to the page: clients may know the port only."""
     facts = {"context": context}
     root = (
         []

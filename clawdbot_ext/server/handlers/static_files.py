@@ -1,4 +1,4 @@
-"""What the front end's build made, as Tornado serves files: scripts and styles compressed, each once in a process."""
+"""Static files of the front end; scripts and styles are compressed, each once per process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from tornado import web
 
 STATIC = Path(__file__).parents[2] / "_static"
-"""What ``npm run build`` makes of ``static/``."""
+"""Output of ``npm run build`` from ``static/``."""
 FOREVER = f"public, max-age={365 * 24 * 3600}, immutable"
 
 
@@ -22,17 +22,17 @@ def _compressed(file: Path) -> bytes:
 
 @lru_cache(maxsize=8)
 def texts_of(locale: str) -> str:
-    """The path below ``STATIC`` of the page's texts in a language; empty if there are none."""
+    """Return the path below ``STATIC`` of the page's texts in a language; empty if there are none."""
     found = sorted((STATIC / "assets").glob(f"{locale}-*.js"))
     return f"assets/{found[0].name}" if found else ""
 
 
 class StaticFiles(web.StaticFileHandler):
-    """Under ``assets/`` names change with their content, so those files are kept for ever; the others are asked for
-    again."""
+    """Handler of static files. Names under ``assets/`` change with their content, so browsers may keep those files for
+    ever; others are revalidated."""
 
     _body: bytes | None = None
-    """Instead of the file's own bytes."""
+    """Response body that replaces the file's own bytes."""
 
     async def get(self, path: str, include_body: bool = True) -> None:
         file = STATIC / path
@@ -55,7 +55,7 @@ class StaticFiles(web.StaticFileHandler):
 
     @classmethod
     def get_content_version(cls, abspath: str) -> str:
-        """Of the file itself; the inherited one would ask ``get_content``."""
+        """Return the hash of the file itself; the inherited method would call ``get_content``."""
         return web.StaticFileHandler.get_content_version(abspath)
 
     def get_content_size(self) -> int:

@@ -1,4 +1,4 @@
-"""A WebSocket as the gateway sees it: ``gateway.client.Peer`` on Tornado."""
+"""The gateway's WebSocket on Tornado: the implementation of the gateway's transport interface."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
     from ..context import ServerContext
 
 PING_SECONDS = 30.0
-"""Below the 60 s after which proxies cut what is silent; without a pong in the same time the socket is closed."""
+"""Ping interval, below the 60 s after which proxies cut silent connections; without a pong in the same time the socket
+is closed."""
 SMALL_BYTES = 4096
-"""A frame that is not worth counting."""
+"""Size up to which unfinished frames are not counted."""
 DISCARD_BYTES, DISCARD_S = 2 * MAX_FRAME_BYTES, 5.0
-"""How much of a frame that is too large is read and thrown away, so that its sender sees why the socket is closed."""
+"""Bytes and seconds of an oversized frame that are discarded, so that its sender receives the close frame."""
 
 _TEXT_FIN = 0x81
 
 
 class Protocol(WebSocketProtocol13):
-    """Tornado's protocol that says 1007 to invalid UTF-8 and 1009 to a frame too large instead of vanishing, and counts
-    the bytes of unfinished frames.
+    """Tornado's protocol with close code 1007 for invalid UTF-8 and 1009 for oversized frames, and with a count of the
+    bytes of unfinished frames.
 
     Overrides private methods, which have been the same since Tornado 4; tests hold on to them.
     """
@@ -58,7 +59,7 @@ class Protocol(WebSocketProtocol13):
         super().close(code, reason)
 
     async def _read_bytes(self, n: int) -> bytes:
-        """As Tornado's, once the frame's bytes have found room. They are counted when they are announced."""
+        """Read as Tornado does once there is room for the frame's bytes, which are counted when they are announced."""
         size = n + len(self._fragmented_message_buffer or b"")
         if size > SMALL_BYTES and not fd_limits.holds(self.stream, size):
             await self.handler.context.unfinished.hold(self, size)
@@ -79,7 +80,8 @@ class Protocol(WebSocketProtocol13):
             self.handler.context.unfinished.release(self)
 
     def _abort(self) -> None:
-        """Tornado cuts the connection off right behind its 1009: with data unread the peer gets a reset, no code."""
+        """Discard unread data before the connection is cut: Tornado aborts right after its 1009, and with data unread
+        the client gets a reset instead of the code."""
         if not self._too_big or self.stream.closed() or self._discarding is not None:
             super()._abort()
             return
@@ -96,7 +98,7 @@ class Protocol(WebSocketProtocol13):
     def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
         if opcode == 0x1 and not self.client_terminated:
             if self.server_terminated:
-                return None  # we have said goodbye; what was under way is not looked at
+                return None  # closing; messages still on their way are ignored
             try:
                 text = data.decode("utf-8")
             except UnicodeDecodeError:
@@ -116,11 +118,11 @@ _FORWARDED = (
     "Cf-Connecting-Ip",
     "Tailscale-User-Login",
 )
-"""Headers by which a proxy gives itself away: behind one, every client seems to come from loopback."""
+"""Headers that reveal a proxy: behind one, every client seems to come from loopback."""
 
 
 def is_direct(request: HTTPServerRequest) -> bool:
-    """Does a request come from a program on this machine, without a proxy in between?"""
+    """Return whether a request comes from a program on this machine, without a proxy in between."""
     try:
         local = ipaddress.ip_address((request.remote_ip or "").partition("%")[0])
     except ValueError:
@@ -130,7 +132,8 @@ def is_direct(request: HTTPServerRequest) -> bool:
 
 
 class GatewayWebSocketHandler(WebSocketHandler):
-    """The adapter. A subclass's ``get`` decides who may connect and sets ``identity``, then calls ``super().get()``."""
+    """Base of the gateway's WebSocket routes. A subclass's ``get`` checks that the gateway runs, then calls
+    ``super().get()``; ``prepare`` has set ``identity``."""
 
     context: ServerContext
     identity: Identity | None = None
@@ -141,7 +144,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
     _unflushed = 0
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Upgrade. Where the address has too many sockets, the oldest that has not logged in gives way."""
+        """Upgrade the connection. If the address has too many sockets, the oldest anonymous one is closed."""
         self.client_key = self.context.client_key(self.request)
         connections = self.context.connections
         if not connections.room(self.client_key, self.context.live()["gateway.connectionsPerAddress"]):
@@ -164,7 +167,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
         )
 
     def give_way(self) -> None:
-        """Close at once, without waiting for the other side, whose place is needed."""
+        """Close at once to free the place, without waiting for the client."""
         self.context.connections.closed(self.client_key, self)
         if self.ws_connection is not None:
             self.close(CloseCode.SLOW, "too many connections")
@@ -219,11 +222,12 @@ class GatewayWebSocketHandler(WebSocketHandler):
         self._unflushed -= size
 
     def buffered(self) -> int:
-        """Bytes that the operating system has not taken yet. Tornado's own buffer has no bound, so the gateway asks."""
+        """Return the bytes not yet taken by the operating system. Tornado's own buffer is unbounded, so the gateway
+        checks."""
         return self._unflushed
 
     def admitted(self) -> None:
-        """The client has logged in: frames may be as large as the transport takes, and it need not give way."""
+        """Lift the limits of anonymous sockets once the client has logged in."""
         self.context.connections.recognised(self.client_key, self)
         if self.ws_connection is not None:
             connection = cast("Protocol", self.ws_connection)
@@ -232,13 +236,13 @@ class GatewayWebSocketHandler(WebSocketHandler):
 
     # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
 
-    # -- Tornado's knobs --------------------------------------------------------------------------------------------
+    # -- hooks of Tornado -------------------------------------------------------------------------------------------
     def check_origin(self, origin: str) -> bool:
-        """The gate has decided by exact origins; Tornado's rule would let other schemes through."""
+        """Allow every origin here: the transport security has checked it exactly, more strictly than Tornado."""
         return True
 
     def get_compression_options(self) -> dict[str, Any] | None:
-        """None: deflate costs 160 KB a connection and lets 10 KB from a client grow to 10 MB."""
+        """Disable compression: deflate costs 160 KB a connection and lets 10 KB from a client grow to 10 MB."""
         return None
 
     def get_websocket_protocol(self) -> Protocol | None:
@@ -247,7 +251,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
 
     @property
     def max_message_size(self) -> int:
-        """To begin with; ``admitted`` raises it."""
+        """The limit before the login, which raises it."""
         return MAX_BEFORE_CONNECT
 
     @property

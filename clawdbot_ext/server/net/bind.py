@@ -1,4 +1,4 @@
-"""Which addresses to listen on, and the sockets. Never another port or address than the one that was asked for."""
+"""Addresses to listen on, and the sockets. Never binds another port or address than the configured one."""
 
 from __future__ import annotations
 
@@ -41,14 +41,15 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Addresses:
-    """What to listen on: ``wanted`` must work, ``extra`` is used where the machine has it (the same in IPv6)."""
+    """The addresses to listen on: ``wanted`` must work, ``extra`` is used where the machine has it (the same in
+    IPv6)."""
 
     wanted: str
     extra: str | None = None
 
     @property
     def exposed(self) -> bool:
-        """Can others than this machine connect?"""
+        """Whether other machines can connect."""
         return not ipaddress.ip_address(self.wanted).is_loopback
 
     @property
@@ -61,7 +62,7 @@ class Addresses:
 
 
 def addresses(config: Config) -> Addresses:
-    """What ``gateway.bind`` means on this machine.
+    """Return the addresses for ``gateway.bind`` on this machine.
 
     Raises:
         NoAddress: ``tailnet`` without Tailscale, ``custom`` without a host, a host that has no address, or an address
@@ -90,7 +91,7 @@ def _addresses(config: Config) -> Addresses:
 
 
 def tailnet_address(probe: tuple[str, int] = _TAILNET_PROBE) -> str | None:
-    """This machine's address in its Tailscale network; ``None`` without one. Sends nothing."""
+    """Return this machine's address in its Tailscale network; ``None`` without one. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.connect(probe)  # for UDP this only looks up the route
@@ -112,7 +113,7 @@ def listen(on: Addresses, port: int) -> list[socket.socket]:
     """FdLimitedSocket sockets for ``port``, or for one free port on all addresses when it is 0.
 
     Raises:
-        Busy: somebody else has the port on one of them.
+        Busy: another process has the port on one of them.
         NoAddress: the machine does not have the wanted address.
         OSError: e.g. ``EACCES`` for a privileged port.
     """
@@ -144,7 +145,8 @@ def _bind(address: str, port: int) -> list[socket.socket]:
 
 
 def _listening(address: str, port: int) -> socket.socket:
-    """A socket that listens. Not by Tornado's ``bind_sockets``, which leaves one open when the address is in use."""
+    """Open one listening socket. Not by Tornado's ``bind_sockets``, which leaves one open when the address is in
+    use."""
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,8 +1,8 @@
-"""The pace that the body of a request has to keep: slow is fine, a trickle that holds a place for ever is not.
+"""Minimum transfer rate of request bodies, against clients that hold a connection open with a trickle of bytes.
 
 A body has ``GRACE_S``, then as long as ``RATE`` bytes a second take (Apache's numbers: a modem manages ten times as
-much), and never ``STALL_S`` without a byte. There is no limit in all: an hour for a large file over a bad line is
-honest. What the server itself takes for a piece, its disk or a relay, does not count.
+much), and never ``STALL_S`` without a byte. There is no total limit: a large file may take an hour over a slow
+line. Time that the server itself takes for a piece (disk, proxy) does not count.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tornado.web import RequestHandler
 
 GRACE_S = 10.0
 RATE = 500
-"""Bytes a second on the average."""
+"""Average bytes per second."""
 STALL_S = 60.0
-"""As nginx has it. A train is out of its tunnel by then."""
+"""Longest pause between bytes, as in nginx; long enough for a train in a tunnel."""
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Pace:
-    """Measures one body; calls ``too_slow`` once if it falls behind. ``end`` it in any case."""
+    """Rate check of one body; calls ``too_slow`` once if it falls behind. Call ``end`` in any case."""
 
     def __init__(self, too_slow: Callable[[], None]):
         self._too_slow = too_slow
@@ -35,12 +35,12 @@ class Pace:
         self._timer = self._loop.call_at(self._next(), self._look)
 
     def came(self, size: int) -> None:
-        """So many bytes are here."""
+        """Count ``size`` received bytes."""
         self._last = self._loop.time()
         self._due += size / RATE
 
     async def during(self, work: Awaitable[None]) -> None:
-        """Await what the server does with a piece; the sender may not send meanwhile."""
+        """Await ``work`` on a piece with the clock stopped: the client cannot send meanwhile."""
         self._busy_since = self._loop.time()
         try:
             await work
@@ -50,7 +50,7 @@ class Pace:
             self._last, self._busy_since = now, None
 
     def end(self) -> None:
-        """The body is here, or nobody waits for it any more."""
+        """Stop the check: the body is complete or no longer needed."""
         self._timer.cancel()
 
     def _next(self) -> float:
@@ -65,7 +65,7 @@ class Pace:
 
 
 def cut_off(connection: Any) -> None:
-    """End the HTTP connection of a body that fell behind, with a 408 where nothing has been answered yet."""
+    """Close the HTTP connection of a slow body, with a 408 if no response has begun."""
     stream: IOStream | None = connection.stream
     if stream is None or stream.closed():
         return
@@ -75,8 +75,8 @@ def cut_off(connection: Any) -> None:
 
 
 class PacedBody(HTTPMessageDelegate):
-    """Stands in front of what takes a request, and has its body keep the pace. ``holds`` hears how many bytes of it are
-    in memory, which is all of it for most routes."""
+    """Delegate that wraps a request's delegate with the rate check. ``holds`` is called with the number of body bytes
+    in memory, which is the whole body for most routes."""
 
     def __init__(self, inner: HTTPMessageDelegate, connection: HTTPConnection, holds: Callable[[IOStream, int], bool]):
         self._inner, self._connection, self._holds = inner, connection, holds
@@ -114,22 +114,22 @@ class PacedBody(HTTPMessageDelegate):
 
 
 class PacedHandler(RequestHandler):
-    """A route with ``stream_request_body`` on a server that is not ours and has no ``PacedBody``. Call ``begin_pace``
-    at the end of ``prepare``, ``paced`` for each piece and ``end_pace`` when the body is here."""
+    """Base of routes with ``stream_request_body`` on another Jupyter server, which has no ``PacedBody``. Call
+    ``begin_pace`` at the end of ``prepare``, ``paced`` for each piece and ``end_pace`` when the body is complete."""
 
     _pace: Pace | None = None
 
     def begin_pace(self) -> None:
-        """The body may come now."""
+        """Start the rate check."""
         self._pace = Pace(lambda: cut_off(self.request.connection))
 
     def end_pace(self) -> None:
-        """The body is here, or will not come."""
+        """Stop the rate check."""
         if self._pace is not None:
             self._pace.end()
 
     async def paced(self, chunk: bytes, work: Awaitable[None]) -> None:
-        """A piece has come, and ``work`` is what is done with it."""
+        """Count a received piece and await ``work`` on it."""
         if self._pace is None:
             await work
         else:

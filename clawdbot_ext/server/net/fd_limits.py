@@ -1,14 +1,14 @@
-"""Too many connections: strangers give way, the oldest first, and the rest goes on.
+"""Limits on file descriptors: anonymous connections are closed first, the oldest before the others.
 
-A stranger is a connection over which no good credential has been shown yet. It shows one within milliseconds or has
-no business here, so all strangers together have half of the file descriptors and a few megabytes of unfinished bodies
-and frames, and a newcomer takes the place of the oldest one. The other half is kept for those who have logged in. By
-addresses alone an owner could not be told from an attacker: both may come from 127.0.0.1.
+An anonymous connection is one without a valid credential so far. A legitimate client sends one within milliseconds, so
+all anonymous connections together get half of the file descriptors and a few megabytes of unfinished bodies and frames,
+and a new one replaces the oldest. The other half is kept for authenticated clients. Addresses alone cannot tell an
+owner from an attacker: both may come from 127.0.0.1.
 
 The kernel gives every new socket the lowest free number, so a number near the limit means that the process is nearly
-full. With no stranger left to give way, those in the last part of the range get a 503 with a reason, those at its very
-end are closed unheard, and what the gateway opens for itself (the database, the model's provider, a log file) still
-finds room. Bare Tornado lets ``accept`` fail for ever, at full speed.
+full. With no anonymous connection left to close, those in the last part of the range get a 503 with a reason, those at
+its very end are closed at once, and files of the gateway itself (the database, the model's provider, a log file) can
+still be opened. Bare Tornado lets ``accept`` fail for ever, at full speed.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ if sys.platform != "win32":  # where sockets are not counted like this
 log = logging.getLogger(__name__)
 
 MAX_RESERVE, RESERVED_PART = 64, 8
-"""How many descriptors are kept back: this many at most, and one of so many of a small limit."""
+"""Reserved descriptors: at most this many, and one in so many of a small limit."""
 MAX_ANONYMOUS = 2_048
 """Connections without a login, of all addresses: twice what a reconnect storm of 1,000 clients needs for a moment."""
 MAX_UNFINISHED_BYTES = 8 * 1024 * 1024
-"""What strangers may have under way in bodies and frames, all together. A login has a few hundred bytes."""
+"""Bytes of unfinished bodies and frames of all anonymous connections together. A login has a few hundred bytes."""
 IDLE_S = 2.0
-"""How long a client may take for the head of a request, or for TLS, and how long an idle connection is kept. Tornado:
-an hour."""
+"""Seconds for the head of a request, for the TLS handshake, and for an idle connection. Tornado's default is an
+hour."""
 UNREAD_S = 20.0
-"""How long a stranger may take nothing of an answer, to within the same again."""
+"""Seconds after which an anonymous client that reads nothing of a response is closed, at most twice as many."""
 RETRY_AFTER_S = 5
 LOG_EVERY_S = 10.0
 _FULL = (errno.EMFILE, errno.ENFILE)
 
 
 def _limit() -> int:
-    """How many descriptors the process may have; asked each time, since it can be changed from outside."""
+    """Return the process's limit on file descriptors; read each time, since it can be changed from outside."""
     if sys.platform == "win32":
         return 1 << 30
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -64,7 +64,7 @@ def _reserve(limit: int) -> int:
 
 
 def near_fd_limit(request: HTTPServerRequest) -> bool:
-    """Did a request come over a connection that the process has hardly room for?"""
+    """Return whether a request's connection has one of the last file descriptors."""
     stream = stream_of(request)
     limit = _limit()
     return stream is not None and not stream.closed() and stream.socket.fileno() >= limit - _reserve(limit)
@@ -74,7 +74,7 @@ class FdLimitedSocket(socket.socket):
     """A listening socket whose ``accept`` never fails for want of descriptors: it closes the newcomer instead."""
 
     def __init__(self, bound: socket.socket):
-        """``bound`` is used up."""
+        """Take the descriptor over from ``bound``."""
         super().__init__(bound.family, bound.type, bound.proto, fileno=bound.detach())
         self.setblocking(False)
         self._spare = os.open(os.devnull, os.O_RDONLY)
@@ -92,10 +92,10 @@ class FdLimitedSocket(socket.socket):
         finally:
             self._spare = os.open(os.devnull, os.O_RDONLY)
         self.report()
-        raise BlockingIOError  # as if nobody had come
+        raise BlockingIOError  # as if no connection were waiting
 
     def report(self) -> None:
-        """Say so in the log, now and then."""
+        """Log a warning, at most every ``LOG_EVERY_S``."""
         if time.monotonic() - self._logged_at > LOG_EVERY_S:
             self._logged_at = time.monotonic()
             log.warning("out of file descriptors (limit %d): new connections are refused", _limit())
@@ -107,17 +107,17 @@ class FdLimitedSocket(socket.socket):
 
 
 class AnonymousConnections:
-    """The connections of one server that have not logged in, oldest first, and the bytes that each has under way."""
+    """The anonymous connections of one server, oldest first, and the unfinished bytes of each."""
 
     def __init__(self) -> None:
         self._of: dict[IOStream, str] = {}
-        """In the order of their coming; the value is the address, as the limits count it."""
+        """In order of arrival; the value is the address, as the limits count it."""
         self._by_address: dict[str, dict[IOStream, None]] = {}
         self._held: dict[IOStream, int] = {}
         self._bytes = 0
 
     def add(self, stream: IOStream, address: str) -> None:
-        """Take a newcomer in; where there are too many, one who was here before goes."""
+        """Add a connection; if there are too many, an older one is closed."""
         if len(self._of) >= _anonymous_allowed():
             self.close_oldest(address)
         self._of[stream] = address
@@ -126,7 +126,7 @@ class AnonymousConnections:
         self._watch(stream, -1)
 
     def remove(self, stream: IOStream) -> None:
-        """``stream`` is closed, or a stranger no more."""
+        """Remove a connection that is closed or has been authenticated."""
         address = self._of.pop(stream, None)
         if address is None:
             return
@@ -136,8 +136,8 @@ class AnonymousConnections:
             del self._by_address[address]
 
     def close_oldest(self, address: str = "") -> bool:
-        """Close the oldest: of ``address`` where that one has more than its share, so that one flood pushes itself out
-        before others. Is there one more place?"""
+        """Close the oldest connection, of ``address`` if that one has more than its share, so that a flood displaces
+        itself first. Returns whether one was closed."""
         mine = self._by_address.get(address, {})
         share = len(self._of) / max(1, len(self._by_address))
         oldest = next(iter(mine if len(mine) > share else self._of), None)
@@ -147,8 +147,8 @@ class AnonymousConnections:
         return True
 
     def holds(self, stream: IOStream, size: int) -> None:
-        """So many bytes of an unfinished body or frame of ``stream`` are in memory, or will be. Where all together are
-        too many, those who began first go. Ignores who is no stranger."""
+        """Record the bytes of an unfinished body or frame of ``stream``. If the total is too large, the oldest ones are
+        closed. Authenticated connections are ignored."""
         self._bytes -= self._held.pop(stream, 0)
         if not size or stream not in self._of:
             return
@@ -162,7 +162,7 @@ class AnonymousConnections:
         stream.close()
 
     def _watch(self, stream: IOStream, written: int) -> None:
-        """Close who takes nothing of an answer. (Players pause for minutes, with a login.)"""
+        """Close connections that read nothing of a response. (Media players pause for minutes, but are logged in.)"""
         if stream.closed():
             self.remove(stream)
         if stream not in self._of:
@@ -178,22 +178,22 @@ _anonymous_by_stream: weakref.WeakKeyDictionary[IOStream, AnonymousConnections] 
 
 
 def mark_authenticated(stream: IOStream | None) -> None:
-    """A good credential has come over ``stream``: it has a place among the known from now on."""
-    if stream is not None and (strangers := _anonymous_by_stream.get(stream)) is not None:
-        strangers.remove(stream)
+    """Count ``stream`` as authenticated from now on."""
+    if stream is not None and (anonymous := _anonymous_by_stream.get(stream)) is not None:
+        anonymous.remove(stream)
 
 
 def holds(stream: IOStream, size: int) -> bool:
-    """Note the unfinished bytes of a stranger. ``False``: ``stream`` is none (any more)."""
-    strangers = _anonymous_by_stream.get(stream)
-    if strangers is None or stream not in strangers._of:
+    """Record the unfinished bytes of an anonymous connection; ``False`` if ``stream`` is not (or no longer) one."""
+    anonymous = _anonymous_by_stream.get(stream)
+    if anonymous is None or stream not in anonymous._of:
         return False
-    strangers.holds(stream, size)
+    anonymous.holds(stream, size)
     return True
 
 
 def stream_of(request: HTTPServerRequest) -> IOStream | None:
-    """The connection that a request came over, unless it has become a WebSocket."""
+    """Return the connection of a request, unless it has become a WebSocket."""
     stream: IOStream | None = getattr(request.connection, "stream", None)
     return stream
 
@@ -204,7 +204,7 @@ def _anonymous_allowed() -> int:
 
 
 def _written(stream: IOStream) -> int:
-    """Bytes that the peer's side has taken so far. Tornado has no public name for it; a test holds on to this one."""
+    """Return the bytes that the client has taken so far. Tornado has no public name for it; a test guards this one."""
     written: int = stream._total_write_done_index
     return written
 

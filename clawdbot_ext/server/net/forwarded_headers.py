@@ -1,8 +1,8 @@
-"""What a reverse proxy says of a request, believed from ``gateway.trustedProxies`` alone.
+"""Forwarded headers of reverse proxies, trusted from ``gateway.trustedProxies`` only.
 
-Every client can send such headers, and behind an unknown proxy everybody has the proxy's address. So they give nobody
-any right: the address decides who is counted together and what the log says, host and scheme under which name the page
-was asked for, which has to be allowed like any other.
+Every client can send such headers, and behind an unknown proxy all clients have the proxy's address. So they grant no
+rights: the address is used for rate limits and the log, host and scheme for the name under which the page was
+requested, which has to be allowed like any other.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from tornado.httputil import HTTPServerRequest
 from ...config import Config
 
 RELAYED_USER, RELAYED_SCOPES = "X-Clawdbot-User", "X-Clawdbot-Scopes"
-"""Headers by which a server that relays says for which of its users (percent-encoded), and what that one may do here
-(separated by commas). Believed from our own only."""
+"""Headers by which a proxying standby names its user (percent-encoded) and the user's scopes (separated by commas).
+Trusted with the client credential only."""
 
 
 class ForwardedClient(NamedTuple):
-    """A request as it was before any proxy that is trusted. ``host`` and ``scheme``: ``None`` where none said so."""
+    """A request as the first trusted proxy received it. ``host`` and ``scheme`` are ``None`` if no proxy gave them."""
 
     address: str
     host: str | None = None
     scheme: str | None = None
     ignored: bool = False
-    """A proxy has said something that is not believed."""
+    """Whether forwarded headers of an untrusted proxy were ignored."""
 
 
 def client_of(request: HTTPServerRequest, config: Config) -> ForwardedClient:
-    """Where ``request`` comes from, and under which name and scheme it was sent."""
+    """Return the client of ``request``, and the host and scheme it was sent to."""
     peer = request.remote_ip or ""
     hops = request.headers.get_list("X-Forwarded-For")
     trusted = _networks(config["gateway.trustedProxies"])
@@ -40,7 +40,7 @@ def client_of(request: HTTPServerRequest, config: Config) -> ForwardedClient:
     address = peer
     for hop in reversed([part.strip() for line in hops for part in line.split(",")]):
         if _parsed(hop) is None:
-            break  # whoever wrote that is no proxy of ours: what is left of it may be anybody's words
+            break  # not written by a trusted proxy: the rest may be forged
         address = hop
         if not _is_in(hop, trusted):
             break

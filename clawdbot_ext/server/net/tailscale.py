@@ -1,8 +1,7 @@
-"""The gateway through Tailscale: offered by the ``tailscale`` command, and who Tailscale says has sent a request.
+"""Tailscale: exposure of the gateway by ``tailscale serve`` or ``funnel``, and the identity of its users.
 
-Nothing of Tailscale is spoken here: the command that the user has installed and logged in does it all. What it is told
-concerns one thing, the https port of this machine's name in the tailnet; whatever else the user serves there stays.
-"""
+Everything is done by the ``tailscale`` command that the user has installed and logged in. It only changes the https
+port of this machine's name in the tailnet; anything else that the user serves there stays."""
 
 from __future__ import annotations
 
@@ -28,20 +27,20 @@ log = logging.getLogger(__name__)
 
 HTTPS_PORT = 443
 COMMAND_S = 20.0
-"""How long the command may take; it waits for ever where somebody has to agree to something in a browser."""
+"""Time-out of the command, which waits for ever if the user has to confirm something in a browser."""
 WHOIS_S = 3.0
 KNOWN_S, UNKNOWN_S = 60.0, 5.0
-"""How long the answer to who has an address is kept: whose it is, and that it is nobody's."""
+"""Seconds for which a known and an unknown login of an address are cached."""
 MAX_KNOWN = 256
 AT_ONCE = 4
-"""Questions at the same time: a local program may pretend to be anybody, and each costs a process."""
+"""Concurrent lookups: a local program may claim any address, and each lookup costs a process."""
 _MAC = "/Applications/Tailscale.app/Contents/MacOS/Tailscale"
 
 Mode = Literal["serve", "funnel"]
 
 
 class TailscaleError(Exception):
-    """The gateway cannot be offered. ``key`` names the text for people."""
+    """The gateway cannot be exposed. ``key`` names the text for people."""
 
     def __init__(self, key: str, **facts: Any):
         super().__init__(f"{key} {facts}")
@@ -49,25 +48,26 @@ class TailscaleError(Exception):
 
 
 def program() -> str | None:
-    """The command, where it is installed."""
+    """Return the path of the command, if it is installed."""
     return shutil.which("tailscale") or (_MAC if os.access(_MAC, os.X_OK) else None)
 
 
-# -- offering ---------------------------------------------------------------------------------------------------------
+# -- exposure ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Offer:
-    """The gateway at ``target`` (its own port on this machine), offered by ``mode``."""
+    """The exposure of the gateway at ``target`` (its own port on this machine) by ``mode``."""
 
     mode: Mode
     target: str
 
     @classmethod
     def of(cls, mode: Mode, port: int, *, tls: bool) -> Offer:
-        """The one for the gateway at ``port``; its own certificate is not looked at, since it stays on this machine."""
+        """Return the exposure of the gateway at ``port``; its certificate is not checked, since it stays on this
+        machine."""
         return cls(mode, f"{'https+insecure' if tls else 'http'}://127.0.0.1:{port}")
 
     async def start(self) -> str:
-        """Offer it; the name under which the tailnet, or the internet, finds it.
+        """Expose the gateway and return its name in the tailnet, or the internet.
 
         Raises:
             TailscaleError: there is no Tailscale, it is not connected, the port is taken there, or it refused.
@@ -81,7 +81,7 @@ class Offer:
         return name
 
     async def stop(self, name: str) -> None:
-        """Offer it no more, if it still is this gateway that is offered. Raises ``TailscaleError``."""
+        """Stop the exposure if it still points to this gateway. Raises ``TailscaleError``."""
         if _proxy(await _json("serve", "status", "--json"), name) == self.target:
             await _run(self.mode, "--yes", f"--https={HTTPS_PORT}", "off")
 
@@ -95,7 +95,7 @@ class Offer:
 
 
 def _proxy(status: Mapping[str, Any], name: str) -> str | None:
-    """Where requests for the https port of this machine go now; ``None``: nowhere."""
+    """Return the current target of this machine's https port; ``None`` if there is none."""
     sites = status.get("Web")
     site = sites.get(f"{name}:{HTTPS_PORT}") if isinstance(sites, Mapping) else None
     handlers = site.get("Handlers") if isinstance(site, Mapping) else None
@@ -116,7 +116,7 @@ async def _json(*words: str) -> Mapping[str, Any]:
 
 
 async def _run(*words: str, seconds: float = COMMAND_S) -> bytes:
-    """What the command prints. Raises ``TailscaleError``."""
+    """Run the command and return its output. Raises ``TailscaleError``."""
     command = program()
     if command is None:
         raise TailscaleError("tailscale.missing")
@@ -145,9 +145,9 @@ async def _run(*words: str, seconds: float = COMMAND_S) -> bytes:
     return printed
 
 
-# -- who it is --------------------------------------------------------------------------------------------------------
+# -- identity ---------------------------------------------------------------------------------------------------------
 class Whois:
-    """Who has sent a request, by Tailscale's word; call it with the request's headers and its peer's address.
+    """Lookup of the Tailscale login of a request; call it with the request's headers and its peer's address.
 
     ``Tailscale-User-Login`` alone is only a header, which every local program can send. It counts when the request
     comes as Serve sends it, from this machine with each forwarding header once, and ``tailscale whois`` of the
@@ -160,7 +160,7 @@ class Whois:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, headers: HTTPHeaders, peer_address: str) -> str | None:
-        """The login, as Tailscale writes it; ``None`` for anybody else."""
+        """Return the login, as Tailscale writes it; ``None`` for other clients."""
         given = [
             headers.get_list(name)
             for name in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Tailscale-User-Login")
@@ -186,7 +186,7 @@ class Whois:
         if known is not None:
             return known[1]
         async with self._at_once:
-            known = self._recent(address)  # somebody else may have asked meanwhile
+            known = self._recent(address)  # another request may have looked it up meanwhile
             if known is not None:
                 return known[1]
             login = await self._ask(address)

@@ -1,7 +1,7 @@
-"""The certificate that the gateway's own port shows: the user's, or one that is made once and kept.
+"""Certificate of the gateway's own port: the user's, or a generated one.
 
-The made one is signed by itself, so clients know it by its fingerprint alone: it lasts as long as the state directory,
-and is made anew only when it has run out or cannot be read.
+The generated certificate is self-signed, so clients know it by its fingerprint only. It lasts as long as the state
+directory and is generated again only when it has expired or cannot be read.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ...client.tls import fingerprint
 from ...config import Config
 
 DAYS = 3650
-"""How long a made certificate is good. Clients that pin it do not look at the date; browsers ask about it anyway."""
+"""Validity of a generated certificate. Clients that pin it ignore the date; browsers warn about it anyway."""
 
 
 class BadCertificate(Exception):
-    """TLS is asked for and cannot be had. ``key`` names the text for people."""
+    """TLS is configured but not possible. ``key`` names the text for people."""
 
     def __init__(self, key: str, **facts: Any):
         super().__init__(f"{key} {facts}")
@@ -32,7 +32,7 @@ class BadCertificate(Exception):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate with its key, ready to be shown."""
+    """A loaded certificate with its key."""
 
     cert: Path
     key: Path
@@ -41,11 +41,11 @@ class Certificate:
 
 
 def certificate(config: Config) -> Certificate | None:
-    """What ``gateway.tls`` asks for; ``None`` for plain HTTP. Makes a certificate where there is none yet.
+    """Return the certificate for ``gateway.tls``; ``None`` for plain HTTP. Generates one if necessary.
 
     Raises:
-        BadCertificate: a file is missing, unreadable or not what it should be, or there is none and none may be made.
-        OSError: the made one cannot be kept.
+        BadCertificate: a file is missing, unreadable or invalid, or there is none and none may be generated.
+        OSError: the generated one cannot be written.
     """
     if not config["gateway.tls.enabled"]:
         return None
@@ -62,7 +62,7 @@ def certificate(config: Config) -> Certificate | None:
 
 
 def own_paths(config: Config) -> tuple[Path, Path]:
-    """Where the made certificate and its key are kept."""
+    """Return the paths of the generated certificate and its key."""
     return config.home / "tls" / "cert.pem", config.home / "tls" / "key.pem"
 
 

@@ -1,8 +1,8 @@
-"""The gate in front of every route: which Host, then which Origin, then how much body without a credential.
+"""Transport security in front of every route: checks of Host, Origin, and the size of a body without a credential.
 
-A page elsewhere can make the user's browser send requests here. What it cannot do is forge Host, Origin or the
-Sec-Fetch headers, so these three decide, exactly and before anything else, also for Jupyter's own routes. Tornado and
-Jupyter have checks of their own that are laxer (they skip token requests, ignore the scheme); nothing relies on them.
+Another site's page can make the user's browser send requests here. It cannot forge Host, Origin or the Sec-Fetch
+headers, so these three decide, exactly and before anything else, also for Jupyter's own routes. Tornado's and Jupyter's
+own checks are laxer (they skip token requests, ignore the scheme); nothing relies on them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .fd_limits import RETRY_AFTER_S, near_fd_limit
 from .forwarded_headers import client_of
 
 MAX_ANONYMOUS_BODY = 64 * 1024
-"""Bytes of a request body that is read before anybody has logged in. Jupyter's own limit is 512 MB, in memory."""
+"""Maximum size in bytes of an anonymous request's body. Jupyter's own limit is 512 MB, in memory."""
 
 MAX_NAME, MAX_PATH = 255, 4095
-"""Bytes of a part of an address's path, and of the whole: what a file system takes."""
+"""Maximum bytes of a path segment and of a whole path, as in file systems."""
 PATH_NOT_FOUND = {"status": 404, "reason": "not found"}
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
@@ -52,7 +52,7 @@ class Origin(NamedTuple):
 
 
 def parse_origin(text: str) -> Origin | None:
-    """The tuple of an ``Origin`` header; ``None`` for ``null``, other schemes, and anything that is not exactly one."""
+    """Parse an ``Origin`` header; ``None`` for ``null``, other schemes, and anything that is not exactly one."""
     found = _ORIGIN.fullmatch(text)
     if found is None:
         return None
@@ -61,7 +61,7 @@ def parse_origin(text: str) -> Origin | None:
 
 
 class OriginRefused(HTTPError):
-    """403 for a page of an origin that is not allowed. ``facts``: what its client needs to say how to mend that."""
+    """403 for a page of an origin that is not allowed. ``facts`` name the setting that would allow it."""
 
     def __init__(self, origin: str, host: str, setting: str):
         super().__init__(403, reason=ORIGIN_REFUSED)
@@ -70,7 +70,7 @@ class OriginRefused(HTTPError):
 
 @dataclass(frozen=True)
 class Policy:
-    """What a server answers to: made of the configuration and of what it listens on.
+    """Hosts and origins that a server accepts, derived from the configuration and its addresses.
 
     ``address`` is the one for URLs on this machine (``[…]`` in IPv6). ``exposed`` is whether others than this machine
     reach it: then any IP address is a good Host (a rebound name never is one), and so is the machine's own name.
@@ -98,7 +98,8 @@ class Policy:
         return self.config["gateway.tailscale.mode"] != "off" and name.endswith(".ts.net")
 
     def own_origins(self, host: str, forwarded_scheme: str | None = None) -> frozenset[Origin]:
-        """The origins of pages that this server itself serves under the ``Host`` header ``host``; empty: no such host.
+        """Return the origins of pages that this server itself serves under the ``Host`` header ``host``; empty: no such
+        host.
 
         Tailscale takes TLS off before it passes a request on, so a ``.ts.net`` name stands for an https page. Where
         another proxy does so, ``forwarded_scheme`` is what it says.
@@ -115,8 +116,8 @@ class Policy:
         return frozenset(Origin(scheme, name, int(found["port"] or _DEFAULT_PORTS[scheme])) for scheme in schemes)
 
     def _is_own_script(self, request: HTTPServerRequest) -> bool:
-        """Does a page of ours fetch its built files? Browsers name an origin for modules. Behind a proxy that is not
-        known it is not the one that we see, and without its files the page could not say so."""
+        """Return whether the page fetches its own static files. Browsers send an origin for modules; behind an unknown
+        proxy it differs from the expected one, and without these files the page could not report that."""
         path = f"/{self.config['gateway.controlUi.basePath'].strip('/')}/assets/".replace("//", "/")
         return (
             request.method in ("GET", "HEAD")
@@ -126,7 +127,7 @@ class Policy:
         )
 
     def refusal(self, request: HTTPServerRequest) -> str | None:
-        """Why ``request`` must not go any further, or ``None``."""
+        """Return the reason to reject ``request``, or ``None``."""
         sent = client_of(request, self.config)
         own = self.own_origins(request.headers.get("Host", ""), sent.scheme)
         if own and sent.host is not None:  # both: a rebound name's own page can write the forwarded one
@@ -151,7 +152,7 @@ def _is_address(name: str) -> bool:
 
 
 def _foreign_fetch(request: HTTPServerRequest) -> str | None:
-    """A script, image or frame of another page (another port of localhost included, with which cookies are shared).
+    """Reject a script, image or frame of another page (also of another port of localhost, which shares cookies).
 
     Such requests carry no Origin. Following a link to the page is fine.
     """
@@ -164,7 +165,7 @@ def _foreign_fetch(request: HTTPServerRequest) -> str | None:
 
 
 class RejectedRequest(Matcher):
-    """Matches what has to be refused. ``known`` says whether a request carries a right credential."""
+    """Matcher of requests to reject. ``known`` returns whether a request has a valid credential."""
 
     def __init__(self, policy: Callable[[], Policy], known: Callable[[HTTPServerRequest], bool]):
         self._policy, self._known = policy, known
@@ -196,7 +197,7 @@ class RejectedRequest(Matcher):
 
 
 def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict[str, str]:
-    """The code of a refusal, what was seen of the request, and the setting that would have let it pass."""
+    """Return the code of a rejection, the relevant headers, and the setting that would allow the request."""
     if refusal not in (HOST_REFUSED, ORIGIN_REFUSED):
         return {}
     sent = client_of(request, policy.config)
@@ -212,9 +213,9 @@ def _mended_by(refusal: str, request: HTTPServerRequest, policy: Policy) -> dict
 
 
 def is_invalid_path(request: HTTPServerRequest) -> bool:
-    """Has it an address that no file, and nothing of ours, can have?
+    """Return whether a request's path is one that no file and no route can have.
 
-    Every route passes here, so that none has to know what its file system makes of a NUL or a name without end.
+    Checked for every route, so that none has to handle a NUL or an overlong name.
     """
     path = unquote_to_bytes(request.path)
     if len(path) > MAX_PATH or any(len(name) > MAX_NAME for name in path.split(b"/")):
@@ -233,7 +234,7 @@ def _has_large_body(request: HTTPServerRequest) -> bool:
 
 @stream_request_body
 class RejectHandler(RequestHandler):
-    """Answers what the gate does not let through, before any of the body is read."""
+    """Response to rejected requests, written before any of the body is read."""
 
     def initialize(self, status: int, reason: str, facts: dict[str, str] | None = None, wished: str = "") -> None:
         # ``_reason`` is Tornado's.
@@ -244,7 +245,7 @@ class RejectHandler(RequestHandler):
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 
     def check_xsrf_cookie(self) -> None:
-        """Everything is refused here anyway; the reason given should be ours."""
+        """Do nothing: the request is rejected anyway, with a more precise reason."""
 
     def prepare(self) -> None:
         self.set_status(self._status)
@@ -257,7 +258,7 @@ class RejectHandler(RequestHandler):
             self.finish({"error": self._why, **self._facts})
 
     def _tell_person(self) -> None:
-        """A page, as the one that was asked for cannot say it."""
+        """Write a page for people instead of the requested one."""
         lang = language(self._wished or self.request.headers.get("Accept-Language", "").split(",")[0])
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
@@ -267,7 +268,7 @@ class RejectHandler(RequestHandler):
         )
 
     def data_received(self, chunk: bytes) -> None:
-        """Not kept."""
+        """Discard the body."""
 
     @allow_unauthenticated
     def get(self) -> None:

@@ -1,4 +1,4 @@
-"""Memory of frames that are under way: bounded over all sockets of one kind."""
+"""Bound on the memory of unfinished frames over all authenticated sockets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import deque
 from ...protocol.frames import MAX_FRAME_BYTES
 
 MAX_UNFINISHED_BYTES = 4 * MAX_FRAME_BYTES
-"""Bytes of frames that are under way on all sockets that have logged in: what comes on top waits in the network."""
+"""Maximum bytes of unfinished frames on all authenticated sockets; anything beyond waits in the network."""
 
 
 class UnfinishedFrames:
-    """The bytes of frames that are under way, on the sockets of one server that have logged in. Who finds no room waits
-    until others are done, or until its own missing pong ends it."""
+    """The unfinished frames of one server's authenticated sockets. A socket without room waits until others are done,
+    or until it is closed for a missing pong."""
 
     def __init__(self) -> None:
         self._held: dict[object, int] = {}
@@ -31,7 +31,7 @@ class UnfinishedFrames:
         self._bytes += size
 
     def release(self, who: object) -> None:
-        """``who`` has nothing under way."""
+        """Release the bytes of ``who``."""
         self._bytes -= self._held.pop(who, 0)
         while self._waiting:
             waiting = self._waiting.popleft()

@@ -48,7 +48,7 @@ TABLES = ("standalone", "listener", "mount", "relay")
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    """The live route tables: of our own server, and of somebody's with all that we add to it."""
+    """The live route tables: of the standalone server, and of another Jupyter server with the mount."""
     return route_table.live(tmp_path_factory.mktemp("routes"))
 
 
@@ -58,7 +58,7 @@ def routes(tables):
 
 
 def with_rule(routes, rule):
-    # OPTIONS says which methods there are, to anybody; what those do is another matter
+    # OPTIONS says which methods there are, to every client; the methods themselves are checked
     return {handler for _, handler, verb, found in routes if found == rule and verb != "OPTIONS"}
 
 
@@ -97,7 +97,7 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["standalone"], "open") == OPEN and with_rule(tables["standalone"], "connect") == CONNECT
     assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
     assert with_rule(tables["listener"], "public") == {"RejectHandler"}
-    for name in ("mount", "relay"):  # somebody's server: health, the redirect to the page's slash, built files
+    for name in ("mount", "relay"):  # a mount: health, the redirect to the page's slash, built files
         files = {"MountAsset"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
         assert with_rule(tables[name], "open") == {"MountHealth", "MountRedirect"} | files
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")

@@ -1,4 +1,4 @@
-"""In somebody's Jupyter server: everything of ours under ``{base_url}clawdbot/``, with Jupyter's user."""
+"""The mount in another Jupyter server: the gateway under ``{base_url}clawdbot/``, with Jupyter's user."""
 
 from __future__ import annotations
 
@@ -347,7 +347,7 @@ async def test_a_reply_under_way_holds_off_a_cull_and_an_open_page_does_not(moun
     before = mounted.web_app.last_activity()
     await say_hello(socket := await connect())
     assert (await get()).code == 200 and (await get("auth/session")).code == 200
-    beats = leadership_of(mounted)._pulse
+    beats = leadership_of(mounted)._activity_task
     socket.ping(b"still there")
     await socket.write_message(json.dumps({"type": "req", "id": "2", "method": "health", "params": {}}))
     while json.loads(await socket.read_message()).get("id") != "2":

@@ -14,7 +14,7 @@ SETTINGS = {
     "none": {},
     "allow_origin": {"allow_origin": "https://box.example"},
     "allow_origin_pat": {"allow_origin_pat": "https://[a-z]+[.]example"},
-    "anybody": {"allow_origin": "*"},
+    "every origin": {"allow_origin": "*"},
 }
 ORIGINS = [
     "http://127.0.0.1:{port}",

@@ -1,4 +1,4 @@
-"""The gateway's own port beside a mount: our own server's routes and rules, in somebody's Jupyter server."""
+"""The gateway's own port beside a mount: the standalone server's routes and rules in another Jupyter server."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_clients_of_the_account_believe_its_own_certificate_for_sockets_and_file
         async with GatewayClient(given) as client:
             assert (await client.request("health"))["ok"]
             assert (await client.send("hello", [("a.csv", b"a,b\n1,2\n")])).text
-            with pytest.raises(Exception, match="certificate"):  # nobody else does
+            with pytest.raises(Exception, match="certificate"):  # no other client does
                 await AsyncHTTPClient().fetch(f"{secure.url}healthz")
 
     asyncio.run(main())

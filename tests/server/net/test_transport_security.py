@@ -166,7 +166,7 @@ def test_a_link_from_another_page_may_be_followed(port):
 )
 @pytest.mark.parametrize("path", ["/api/contents/x", "/auth/login", "/nothing"])
 def test_a_large_body_is_refused_unread_without_a_credential(port, path, headers):
-    """Only the head is sent, so an answer proves that nobody waited for the body."""
+    """Only the head is sent, so a response proves that the server did not wait for the body."""
     answer = ask(port, "PUT", path, [("Origin", f"http://127.0.0.1:{port}"), *headers])
     assert answer.status == 401
     assert ask(port, "PUT", path, [("Authorization", "Bearer wrong"), *headers]).status in (401, 403)

@@ -37,6 +37,10 @@ def test_mypy_finds_nothing() -> None:
     run(sys.executable, "-m", "mypy")
 
 
+def test_every_import_is_declared_and_every_dependency_imported() -> None:
+    run(sys.executable, "-m", "deptry", "--no-ansi", "clawdbot_ext")
+
+
 @pytest.fixture(scope="module")
 def npm() -> str:
     """npm, with what the workspaces need installed and the browser client built from the present sources."""

@@ -6,6 +6,7 @@ A check is a function that yields findings: a ``problem`` makes the exit code 1,
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -72,6 +73,8 @@ def examine(target: Target) -> Iterator[Finding]:
         yield from check(config)
     gateway, setup = check_gateway(config, target)
     yield from check_key(config, setup)
+    if not target.url and not config["gateway.remote.url"]:
+        yield from check_media()
     yield gateway
 
 
@@ -143,6 +146,14 @@ def check_key(config: Config, setup: Mapping[str, Any] | None) -> Iterator[Findi
 
 def _ready(config: Config) -> list[str]:
     return [provider.name for provider in config.providers().values() if provider.api_key or provider.base_url]
+
+
+def check_media() -> Iterator[Finding]:
+    """The extra ``media``, in the environment that a gateway started here would have."""
+    if importlib.util.find_spec("av") is None:
+        yield Finding("media", "hint", say("doctor.media.none"), "pip install 'jupyter-clawdbot[media]'")
+    else:
+        yield Finding("media", "ok", say("doctor.media.ok"))
 
 
 def check_exposure(config: Config) -> Iterator[Finding]:

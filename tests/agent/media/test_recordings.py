@@ -157,6 +157,8 @@ def test_a_machine_without_pyav_measures_wav_and_says_what_it_lacks(understand, 
     assert codes(mp3) == ["no_audio_reader"] and "cannot hear it" in told(mp3)
     clip = understand(b"\x00\x00\x00\x20ftypisom" + bytes(500), "a.mp4", settings=off)
     assert codes(clip) == ["no_video_reader"]
+    for note in (*mp3.notes, *clip.notes):
+        assert all("pip install 'jupyter-clawdbot[media]'" in note.text(locale) for locale in ("en", "ko"))
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(understand, tmp_path) -> None:

@@ -33,7 +33,7 @@ _INDEXED = {"mp4", "mov"}
 
 
 def available() -> bool:
-    """Is PyAV installed? It has no wheels for some machines."""
+    """Whether PyAV (extra ``media``) is installed. It has no wheels for some machines."""
     try:
         import av
     except ImportError:

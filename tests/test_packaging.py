@@ -300,6 +300,18 @@ def test_only_an_editable_install_leaves_node_modules(
     assert places == {str(root)} if version == "editable" else all(p.startswith(str(temporary)) for p in places)
 
 
+def test_every_file_outside_that_the_page_imports_is_a_source_of_the_build() -> None:
+    sources = {path.resolve() for path in hatch_build.source_files(ROOT)}
+    scripts = [path for path in sources if path.suffix == ".ts" and "src" in path.parts]
+    imported = [
+        (script.parent / name.partition("?")[0]).resolve()
+        for script in scripts
+        for name in re.findall(r'"([^"]*/clawdbot_ext/[^"]+)"', script.read_text(encoding="utf-8"))
+        if name.startswith(".")
+    ]
+    assert imported and set(imported) <= sources
+
+
 SAFE = {
     "anthropic": "0.87.0",  # CVE-2026-34450, CVE-2026-34452: the memory tool's files
     "cryptography": "50.0.0",  # CVE-2026-69247; before: CVE-2026-69249, -39892, -34073, -26007

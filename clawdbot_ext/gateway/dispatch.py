@@ -15,7 +15,7 @@ from ..protocol.schema import METHODS, Method, Params
 from . import error_texts
 from .access.policy import require_method
 from .connections.connection import Connection
-from .registry import HANDLERS, Twice
+from .registry import HANDLERS, TwoResponses
 from .services import Services
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ async def dispatch(
         require_method(services.config(), request.method)
         params = read_params(request.method, row.params, request.params)
         answer = await HANDLERS[request.method](services, caller, params)
-        if isinstance(answer, Twice):
-            send(frames.response(request.id, answer.first))
-            answer = await answer.then
+        if isinstance(answer, TwoResponses):
+            send(frames.response(request.id, answer.ack))
+            answer = await answer.result
         send(frames.response(request.id, answer))
     except GatewayError as exc:
         send(frames.failure(request.id, error_texts.to_wire(exc, caller.locale)))

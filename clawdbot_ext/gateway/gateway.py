@@ -139,7 +139,7 @@ class Gateway:
         await services.runs.drain()
         await services.runs.titles.close()
         restart = restart_expected_ms is not None
-        for connection in [*services.events.clients, *self._pending]:
+        for connection in [*services.events.connections, *self._pending]:
             code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
             connection.close(code, why)
         await services.sessions.sweeper.stop()
@@ -190,8 +190,8 @@ class Gateway:
     def joined(self, connection: Connection) -> None:
         services = self.services
         self._pending.discard(connection)
-        services.events.clients.add(connection)
-        if connection.sees(EVENTS["health"]):
+        services.events.connections.add(connection)
+        if connection.may_receive(EVENTS["health"]):
             connection.send_event("health", encode(health_snapshot(services)))
         services.peers.presence.joined(connection)
         if self._warming is None:
@@ -200,8 +200,8 @@ class Gateway:
     def left(self, connection: Connection) -> None:
         services = self.services
         self._pending.discard(connection)
-        if connection in services.events.clients:
-            services.events.clients.discard(connection)
+        if connection in services.events.connections:
+            services.events.connections.discard(connection)
             services.peers.nodes.left(connection)
             services.peers.presence.left(connection)
 

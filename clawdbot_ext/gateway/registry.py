@@ -18,11 +18,11 @@ F = TypeVar("F", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
 
 
-class Twice(NamedTuple):
-    """Two responses under one request id: ``first`` at once, and what ``then`` comes to (the method ``agent``)."""
+class TwoResponses(NamedTuple):
+    """Two responses under one request id: ``ack`` at once, ``result`` once it is there (the method ``agent``)."""
 
-    first: Any
-    then: Awaitable[Any]
+    ack: Any
+    result: Awaitable[Any]
 
 
 def method(name: str) -> Callable[[F], F]:

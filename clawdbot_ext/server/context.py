@@ -165,7 +165,7 @@ class ServerContext:
         mark = self.auth.mark()
         if mark != self._mark:
             if self.gateway is not None:
-                disconnect(tuple(self.gateway.services.events.clients), "credentials changed")
+                disconnect(tuple(self.gateway.services.events.connections), "credentials changed")
             self._close_requests()
         self._mark = mark
         if self.gateway is not None:
@@ -189,7 +189,7 @@ class ServerContext:
 
     def close_revoked(self) -> None:
         """Close sockets and requests whose credential has been revoked or has lost scopes."""
-        for client in tuple(self.gateway.services.events.clients) if self.gateway is not None else ():
+        for client in tuple(self.gateway.services.events.connections) if self.gateway is not None else ():
             now = None if client.identity is None else self.auth.current(client.identity)
             if now is None or not client.scopes <= expand(now.scopes):
                 client.close(CloseCode.POLICY, "credentials void")

@@ -169,7 +169,7 @@ async def _status(call: Call) -> Answer:
         call.say(
             "status.uptime",
             minutes=(now_ms() - services.host.started_at) // 60_000,
-            clients=len(services.events.clients),
+            clients=len(services.events.connections),
         ),
     ]
     info = server_info.read_info(services.config())

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Broadcast:
-    """The connected clients."""
+    """The connected clients, and the events sent to them."""
 
     def __init__(self) -> None:
-        self.clients: set[Connection] = set()
+        self.connections: set[Connection] = set()
         self.last_run_event = 0
         """When a run last said something (milliseconds since the epoch), whether or not anybody listened."""
 
     def emit(
         self, name: str, payload: Any, *, session: str | None = None, state_version: Mapping[str, int] | None = None
     ) -> None:
-        """Send an event to every client that may see it (``Connection.sees``).
+        """Send an event to every client that may see it (``Connection.may_receive``).
 
         Args:
             payload: what msgspec encodes; if it costs something to make, a function, called only when somebody listens.
@@ -39,7 +39,7 @@ class Broadcast:
         row = EVENTS[name]
         if name in ("agent", "chat"):
             self.last_run_event = now_ms()
-        receivers = [client for client in self.clients if client.sees(row, session)]
+        receivers = [client for client in self.connections if client.may_receive(row, session)]
         if receivers:
             data = encode(payload() if callable(payload) else payload)
             for client in receivers:

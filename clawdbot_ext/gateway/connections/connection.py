@@ -21,7 +21,7 @@ from ...protocol.frames import CloseCode
 from ...protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, Event, Role
 from .. import error_texts
 from ..access.rate_limits import Bucket
-from .handshake import Admission, admit, admit_device
+from .handshake import ConnectGrant, authorize_connect, authorize_device
 from .peer import Peer
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ class ConnectionHost(Protocol):
 
 
 class Connection:
-    """A connected client, from its first frame to its last. The server calls ``receive`` and ``lost``, on the loop."""
+    """A connected client, from its first frame to its last.
+
+    The server calls ``receive`` and ``on_disconnect``, on the event loop.
+    """
 
     def __init__(self, host: ConnectionHost, peer: Peer):
         config = host.access.config()
@@ -82,7 +85,7 @@ class Connection:
         """Of a node: what it may be asked to do."""
         self.permissions: Mapping[str, bool] = {}
         self.subscribed: set[str] = set()
-        """Session keys; what they mean is ``sees``'s business."""
+        """Session keys; what they mean is ``may_receive``'s business."""
         self.deltas: DeltaKind = "message"
         self.locale = "en"
         self.info: dict[str, Any] = {}
@@ -154,22 +157,22 @@ class Connection:
             self._task(self._connect_device(handshake), "connect")
             return
         try:
-            admission = admit(self._host.access, self.peer, handshake.params)
+            grant = authorize_connect(self._host.access, self.peer, handshake.params)
         except GatewayError as exc:
             self._refuse(handshake, exc)
         else:
-            self._welcome(handshake, admission)
+            self._welcome(handshake, grant)
 
     async def _connect_device(self, handshake: Handshake) -> None:
         try:
-            admission = await admit_device(self._host.access, self.peer, handshake.params, self._protocol.nonce)
+            grant = await authorize_device(self._host.access, self.peer, handshake.params, self._protocol.nonce)
         except GatewayError as exc:
             self._refuse(handshake, exc)
             return
         early, self._joining = self._joining or [], None
         if self._gone:
             return
-        self._welcome(handshake, admission)
+        self._welcome(handshake, grant)
         for text in early:
             self.receive(text)
 
@@ -179,11 +182,11 @@ class Connection:
         if not self._gone:
             self._reject(self._protocol.refuse(handshake.request_id, error))
 
-    def _welcome(self, handshake: Handshake, admission: Admission) -> None:
+    def _welcome(self, handshake: Handshake, grant: ConnectGrant) -> None:
         params = handshake.params
         self._timeout.cancel()
-        self.identity, self.role, self.scopes = admission.identity, admission.role, admission.scopes
-        self.device_id = admission.device_id
+        self.identity, self.role, self.scopes = grant.identity, grant.role, grant.scopes
+        self.device_id = grant.device_id
         self.caps = frozenset(params.caps)
         self.commands = frozenset(params.commands)
         self.permissions = params.permissions or {}
@@ -203,17 +206,19 @@ class Connection:
         self._protocol.welcome()
         self.peer.admitted()
         hello = self._host.hello(self)
-        if admission.issued is not None:
-            hello["auth"] = admission.issued
+        if grant.issued is not None:
+            hello["auth"] = grant.issued
         self.peer.send(frames.response(handshake.request_id, hello))
         self._host.joined(self)
-        self._host.access.auth.note("connected", {**self.who(), "program": self.info["displayName"], "role": self.role})
+        self._host.access.auth.note(
+            "connected", {**self.audit_fields(), "program": self.info["displayName"], "role": self.role}
+        )
         log.info(
             "%s %s connected from %s by %s",
             self.role,
             self.info["displayName"],
             self.peer.client_key,
-            admission.identity.via,
+            grant.identity.via,
         )
 
     def _delta_kind(self) -> DeltaKind:
@@ -221,7 +226,7 @@ class Connection:
             return "assistant"
         return "append" if CAP_APPEND in self.caps else "message"
 
-    def lost(self) -> None:
+    def on_disconnect(self) -> None:
         """The socket is closed. Requests under way go on: what was asked still takes effect."""
         self._gone = True
         self._timeout.cancel()
@@ -239,14 +244,14 @@ class Connection:
         assert self.identity is not None
         return replace(self.identity, scopes=self.scopes & self.identity.scopes, role=self.role)
 
-    def who(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Who this is, for the audit log."""
         identity = self.identity
         known = {"user": identity.user, "via": identity.via} if identity is not None else {}
         return {**known, "client": self.peer.client_key}
 
     # -- out --------------------------------------------------------------------------------------------------------
-    def sees(self, event: Event, session: str | None = None) -> bool:
+    def may_receive(self, event: Event, session: str | None = None) -> bool:
         """May this client get that event (of that session)?
 
         A node gets what is for everybody, and ``NODE_EVENTS`` of the sessions it subscribed to. An operator gets what

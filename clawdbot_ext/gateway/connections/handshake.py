@@ -35,7 +35,7 @@ PUBLIC_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Admission:
+class ConnectGrant:
     """A ``connect`` that was found good."""
 
     identity: Identity
@@ -46,7 +46,7 @@ class Admission:
     """``auth`` of ``hello-ok``: the device's token."""
 
 
-def admit(access: AccessControl, peer: Peer, params: ConnectParams) -> Admission:
+def authorize_connect(access: AccessControl, peer: Peer, params: ConnectParams) -> ConnectGrant:
     """Judge a client without a device of its own.
 
     Raises:
@@ -55,12 +55,12 @@ def admit(access: AccessControl, peer: Peer, params: ConnectParams) -> Admission
         MissingScope: no node for this one.
     """
     role = role_of(params)
-    identity = shown(access, peer, params)
+    identity = identify(access, peer, params)
     _may_be(role, identity)
-    return Admission(identity, role, granted(params, role, identity.scopes))
+    return ConnectGrant(identity, role, granted(params, role, identity.scopes))
 
 
-def shown(access: AccessControl, peer: Peer, params: ConnectParams) -> Identity:
+def identify(access: AccessControl, peer: Peer, params: ConnectParams) -> Identity:
     """Who it is, by the upgrade or by what stands in the ``connect``. Raises ``Unauthorized``, ``RateLimited``."""
     known = peer.identity and access.auth.current(peer.identity)  # which may have ended since the upgrade
     return known or access.auth.check_connect(params.auth, peer.client_key)
@@ -72,7 +72,7 @@ def _may_be(role: Role, identity: Identity) -> None:
         raise MissingScope(f"missing scope: {SCOPE_ADMIN}", scope=SCOPE_ADMIN)
 
 
-async def admit_device(access: AccessControl, peer: Peer, params: ConnectParams, nonce: str) -> Admission:
+async def authorize_device(access: AccessControl, peer: Peer, params: ConnectParams, nonce: str) -> ConnectGrant:
     """Judge a client that presents a device.
 
     Raises:
@@ -89,7 +89,7 @@ async def admit_device(access: AccessControl, peer: Peer, params: ConnectParams,
             access.devices.user(device.id, role) or owner(), "device", access.devices.scopes(device.id, role)
         )
     else:
-        identity = shown(access, peer, params)
+        identity = identify(access, peer, params)
         _may_be(role, identity)
         wanted = granted(params, role, identity.scopes)
         if not access.devices.allows(device.id, role, wanted):
@@ -108,7 +108,7 @@ async def admit_device(access: AccessControl, peer: Peer, params: ConnectParams,
     issued = await access.devices.issue(device.id, role, identity.scopes)
     mark = access.devices.mark(device.id, role)
     identity = replace(identity, devices=(*(each for each in identity.devices if each != mark), mark))
-    return Admission(identity, role, scopes, device.id, issued)
+    return ConnectGrant(identity, role, scopes, device.id, issued)
 
 
 def verify(

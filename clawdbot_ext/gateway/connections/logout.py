@@ -27,7 +27,7 @@ def log_out_everywhere(access: AccessControl, events: Broadcast) -> int:
     access.auth.log_out_everywhere()
     gone = [
         client
-        for client in events.clients
+        for client in events.connections
         if client.identity is not None and (client.identity.lineage or client.identity.via == "jupyter")
     ]
     disconnect(gone, "logged out")

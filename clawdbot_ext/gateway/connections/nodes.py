@@ -44,7 +44,7 @@ class Nodes:
 
     def connected(self) -> dict[str, Connection]:
         """Node id → its newest connection."""
-        nodes = [c for c in self._events.clients if c.role == "node"]
+        nodes = [c for c in self._events.connections if c.role == "node"]
         return {node_id(c): c for c in sorted(nodes, key=lambda c: c.connected_at)}
 
     async def invoke(self, node: Connection, params: NodeInvokeParams, given_params: Any) -> NodeInvokeResultParams:

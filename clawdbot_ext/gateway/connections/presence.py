@@ -46,7 +46,7 @@ class Presence:
         self._others = {key: row for key, row in self._others.items() if now - row["ts"] < KEPT_MS}
         rows = {
             _key(client): _row(client, "connect", client.connected_at)
-            for client in self._events.clients
+            for client in self._events.connections
             if _shown(client)
         }
         others = sorted({**self._others, **rows}.values(), key=lambda row: -row["ts"])

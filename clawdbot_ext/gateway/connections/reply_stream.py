@@ -103,8 +103,8 @@ class ReplyStream:
         row = EVENTS["agent" if deltas == "assistant" else "chat"]
         return [
             client
-            for client in self._broadcast.clients
-            if client.deltas == deltas and client.sees(row, self._key) and not client.congested()
+            for client in self._broadcast.connections
+            if client.deltas == deltas and client.may_receive(row, self._key) and not client.congested()
         ]
 
     def _flush_append(self) -> None:

@@ -23,7 +23,7 @@ from ...protocol.schema import (
 )
 from ...store.api import FINAL_STATES, Run
 from ..connections.connection import Connection
-from ..registry import Twice, method
+from ..registry import TwoResponses, method
 from ..services import Services
 from ..wire_forms import decode, text_of
 from .chat import accept_message
@@ -51,7 +51,7 @@ async def agent_identity_get(
 
 
 @method("agent")
-async def agent(services: Services, caller: Connection, params: AgentParams) -> Twice:
+async def agent(services: Services, caller: Connection, params: AgentParams) -> TwoResponses:
     """Take the message as ``chat.send`` would; answer at once, and again when the run has ended."""
     _check_agent(params.agent_id)
     send = ChatSendParams(
@@ -65,8 +65,8 @@ async def agent(services: Services, caller: Connection, params: AgentParams) -> 
     sent = await accept_message(services, caller, send, system=params.extra_system_prompt)
     accepted = AgentResult(run_id=params.idempotency_key, status="accepted", accepted_at=now_ms())
     if sent.run_id is msgspec.UNSET:  # a stop word: done, and no run of its own
-        return Twice(accepted, _stopped(params.idempotency_key))
-    return Twice(accepted, _outcome(services, params.idempotency_key))
+        return TwoResponses(accepted, _stopped(params.idempotency_key))
+    return TwoResponses(accepted, _outcome(services, params.idempotency_key))
 
 
 @method("agent.wait")

@@ -63,7 +63,7 @@ async def exec_approval_resolve(services: Services, caller: Connection, params: 
     services.access.auth.note(
         "approval",
         {
-            **caller.who(),
+            **caller.audit_fields(),
             "id": params.id,
             "decision": params.decision,
             "tool": dict(record.get("request") or {}).get("tool"),

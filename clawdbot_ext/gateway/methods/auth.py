@@ -22,7 +22,7 @@ async def auth_link(services: Services, caller: Connection, params: NoParams) ->
     The login has the rights of the caller's, and ends with it.
     """
     code, expires_at = services.access.auth.create_link(caller.standing())
-    services.access.auth.note("link", caller.who())
+    services.access.auth.note("link", caller.audit_fields())
     return LinkCreateResult(code=code, path=f"chat?code={code}", expires_at=expires_at)
 
 
@@ -43,7 +43,7 @@ async def auth_rotate(services: Services, caller: Connection, params: NoParams) 
         raise Unavailable(f"the token cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
     finally:
         services.config.changing -= 1
-    services.access.auth.note("rotated", caller.who())
+    services.access.auth.note("rotated", caller.audit_fields())
     standing = caller.standing()
     return RotateResult(token=token) if standing.via == "token" and standing.is_account else RotateResult()
 
@@ -55,7 +55,7 @@ async def auth_logout_everywhere(services: Services, caller: Connection, params:
         closed = log_out_everywhere(services.access, services.events)
     except OSError as exc:
         raise Unavailable(f"nobody was logged out: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
-    services.access.auth.note("logout.everywhere", caller.who())
+    services.access.auth.note("logout.everywhere", caller.audit_fields())
     return LogOutResult(ok=True, closed=closed)
 
 

@@ -78,7 +78,7 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
         try:
             await asyncio.to_thread(hash_stored_password, services.config.peek())
             services.config.reload()  # of another secret the edge disconnects everybody, as soon as the answer is out
-            note_changes(services, present, caller.who())
+            note_changes(services, present, caller.audit_fields())
         except settings.ConfigError:
             if before is None:
                 path.unlink()

@@ -117,11 +117,11 @@ async def device_token_revoke(
 
 
 def _note(services: Services, caller: Connection, action: str, device: str, role: str = "") -> None:
-    services.access.auth.note("pairing", {**caller.who(), "action": action, "device": device, "role": role})
+    services.access.auth.note("pairing", {**caller.audit_fields(), "action": action, "device": device, "role": role})
 
 
 def _disconnect(services: Services, device_id: str, role: str, reason: str, spare: Connection | None = None) -> None:
     services.access.on_void()
-    for client in tuple(services.events.clients):
+    for client in tuple(services.events.connections):
         if client is not spare and client.device_id == device_id.lower() and client.role == role:
             client.close(CloseCode.POLICY, reason)

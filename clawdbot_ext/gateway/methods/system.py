@@ -65,7 +65,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
         "gateway": {
             "version": __version__,
             "uptimeMs": now - services.host.started_at,
-            "clients": len(services.events.clients),
+            "clients": len(services.events.connections),
             "runs": services.runs.counts(),
         },
         "model": {

@@ -42,7 +42,7 @@ async def permitted(approvals: Approvals, store: Store, note: Note, caller: Conn
         log.warning("node.invoke %s: taken out, nobody has decided so: %s", call.command[:64], ", ".join(claimed)[:200])
         note(
             "approval",
-            {**caller.who(), "id": str(given.get("runId", "")), "decision": "claimed", "tool": call.command},
+            {**caller.audit_fields(), "id": str(given.get("runId", "")), "decision": "claimed", "tool": call.command},
         )
         return kept
     return {**kept, "approved": True, "approvalDecision": decision}

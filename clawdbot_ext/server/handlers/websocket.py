@@ -194,7 +194,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
         if self._stream is not None:
             fd_limits.mark_authenticated(self._stream)
         if self._client is not None:
-            self._client.lost()
+            self._client.on_disconnect()
             self._client = None
 
     # -- Peer -------------------------------------------------------------------------------------------------------

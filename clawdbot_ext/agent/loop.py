@@ -1,6 +1,6 @@
 """The agent loop: call the model, run the tools it calls, call it again, until it answers.
 
-Above sits the gateway, which is the loop's ``Desk``: it stores each step, asks people where a tool needs it, and tells
+Above sits the gateway, which is the loop's ``ToolExecutor``: it stores each step, asks people where a tool needs it, and tells
 clients. Below lie ``turn`` (one model call with its retries) and the tools. A tool call runs at most once: nothing here
 tries one again, and a call that a crash or a stop cut off is reported to the model as cut off.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..i18n import catalogue
 from .providers.base import Provider, Reply, TurnRequest
-from .tools import Desk, ToolCall, ToolResult, result_block
+from .tools import ToolCall, ToolExecutor, ToolResult, result_block
 from .turn import Outcome, TurnEvent, run_turn
 
 MAX_STEPS = 50
@@ -28,7 +28,7 @@ async def run_agent_loop(
     request: TurnRequest,
     reply: Reply,
     emit: Callable[[TurnEvent], None],
-    desk: Desk,
+    executor: ToolExecutor,
     *,
     limit_s: float | None = None,
 ) -> Outcome:
@@ -40,7 +40,7 @@ async def run_agent_loop(
     Raises:
         asyncio.TimeoutError: a call of the model took longer.
     """
-    request = replace(request, tools=tuple(desk.specs))
+    request = replace(request, tools=tuple(executor.specs))
     for _ in range(MAX_STEPS):
         outcome = await asyncio.wait_for(run_turn(provider, request, reply, emit), limit_s)
         said = [block for block in reply.content if block.get("type") != "text" or block.get("text")]
@@ -50,8 +50,8 @@ async def run_agent_loop(
             calls = []
         if not calls:
             return outcome
-        await desk.begin(calls)
-        results = await _gather([desk.carry_out(call) for call in calls])
+        await executor.start_step(calls)
+        results = await _gather([executor.execute(call) for call in calls])
         request = replace(
             request,
             messages=[

@@ -1,6 +1,6 @@
 """Types of the tools that a model may call, and the interface through which the agent loop runs them.
 
-Above sits ``loop``, which calls the model and then its tools; the gateway implements ``Desk``.
+Above sits ``loop``, which calls the model and then its tools; the gateway implements ``ToolExecutor``.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Tool:
         return f"{self.spec.name} {json.dumps(arguments, ensure_ascii=False)}"
 
 
-class Desk(Protocol):
+class ToolExecutor(Protocol):
     """Who carries out the calls of one reply."""
 
     @property
@@ -70,11 +70,11 @@ class Desk(Protocol):
         """What the model is told of."""
         ...
 
-    async def begin(self, calls: Sequence[ToolCall]) -> None:
+    async def start_step(self, calls: Sequence[ToolCall]) -> None:
         """The model wants these: keep what it has said so far, and that it wants them. The reply is empty after."""
         ...
 
-    async def carry_out(self, call: ToolCall) -> ToolResult:
+    async def execute(self, call: ToolCall) -> ToolResult:
         """Make one call, once, and keep what it came to."""
         ...
 

@@ -58,13 +58,13 @@ class Retrying:
 
 
 @dataclass(frozen=True)
-class Looking:
+class MediaProgress:
     """An attachment is being read for the model: ``data`` of an ``agent`` event of the stream ``media``."""
 
     data: Mapping[str, Any]
 
 
-TurnEvent = TextDelta | ThinkingDelta | Retrying | Looking
+TurnEvent = TextDelta | ThinkingDelta | Retrying | MediaProgress
 
 
 @dataclass(frozen=True)

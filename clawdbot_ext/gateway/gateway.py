@@ -39,14 +39,14 @@ from .access.auth import Auth
 from .access.control import AccessControl
 from .access.devices import Devices
 from .access.policy import methods_off
-from .access.rate_limits import Requests
+from .access.rate_limits import RequestLimits
 from .connections.broadcast import Broadcast
 from .connections.connection import Connection
 from .connections.nodes import Nodes
 from .connections.peer import Peer
 from .connections.presence import Presence
 from .dispatch import callable_by, dispatch
-from .media.library import Library
+from .media.library import MediaLibrary
 from .methods.auth import load_logged_out
 from .methods.config import poll_file
 from .methods.system import health_snapshot
@@ -74,10 +74,10 @@ class Gateway:
         host: HostFacts | None = None,
     ) -> None:
         providers, host = providers or Providers(config), host or HostFacts(Environment())
-        events, media = Broadcast(), Library(config, store)
+        events, media = Broadcast(), MediaLibrary(config, store)
         devices = Devices(store, auth, emit=events.emit, secret=lambda: get_or_create_secret(config(), "devices"))
         auth.device_scopes = devices.scopes_of
-        self.access = AccessControl(config, auth, devices, Requests())
+        self.access = AccessControl(config, auth, devices, RequestLimits())
         peers = Peers(
             Presence(events, lambda: main_session_key(config()["session.mainKey"])),
             Nodes(events),
@@ -91,7 +91,7 @@ class Gateway:
                 media=media,
                 approvals=Approvals(store, events, lambda: str(config().home / "gateway.sqlite3")),
                 environment=host.environment,
-                take_notices=peers.presence.take_notices,
+                pop_notices=peers.presence.pop_notices,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
             )
         )

@@ -22,7 +22,7 @@ from .connections.broadcast import Broadcast
 from .connections.nodes import Nodes
 from .connections.presence import Presence
 from .media.attachments import ReadFile
-from .media.library import Library
+from .media.library import MediaLibrary
 from .runs.manager import RunManager
 from .runs.turn import thinking_level
 from .sweeper import Sweeper
@@ -116,7 +116,7 @@ class Services:
     runs: RunManager
     sessions: SessionDirectory
     providers: Providers
-    media: Library
+    media: MediaLibrary
     access: AccessControl
     peers: Peers
     host: HostFacts

@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketHandler
 
 from ..config import Config
 from ..config.live import LiveConfig
-from ..gateway.access.auth import Auth, Shown, Vouched
+from ..gateway.access.auth import Auth, ExternalIdentity, RequestCredentials
 from ..gateway.access.identity import GUEST_SCOPES, Identity
 from ..gateway.access.rate_limits import Connections, client_key
 from ..gateway.access.rotation import hash_stored_password
@@ -227,11 +227,11 @@ class ServerContext:
         tailnet = self.live()["gateway.tailscale.mode"] != "off" and request.host_name.endswith(".ts.net")
         return tailnet or (client_of(request, self.live()).scheme or request.protocol) == "https"
 
-    def shown(self, request: HTTPServerRequest, vouched: Vouched | None = None) -> Shown:
+    def credentials(self, request: HTTPServerRequest, external: ExternalIdentity | None = None) -> RequestCredentials:
         """Collect the credentials of ``request`` for ``gateway.access.auth``."""
         morsel = request.cookies.get(cookie_name(request))
         user, scopes = request.headers.get(RELAYED_USER), request.headers.get(RELAYED_SCOPES)
-        return Shown(
+        return RequestCredentials(
             client_key=self.client_key(request),
             authorization=request.headers.get("Authorization"),
             cookie="" if morsel is None else morsel.value,
@@ -239,31 +239,35 @@ class ServerContext:
             socket=request.headers.get("Upgrade", "").lower() == "websocket",
             relayed_user=unquote(user) if user else None,
             relayed_scopes=GUEST_SCOPES if scopes is None else frozenset(scopes.split(",")),
-            vouched=vouched,
+            external=external,
         )
 
     async def identify(self, request: HTTPServerRequest) -> Identity | None:
         """Authenticate a request to the standalone server, by Tailscale's identity if necessary. Raises
         ``Unauthorized``, ``RateLimited``."""
-        await self.load_devices(self.shown(request))
-        vouched = None
-        if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(self.shown(request)):
+        await self.load_devices(self.credentials(request))
+        external = None
+        if (
+            self.tailscale is not None
+            and self.auth.allows_tailscale()
+            and not self.auth.recognize(self.credentials(request))
+        ):
             login = await self.tailscale(request.headers, request.remote_ip or "")
-            vouched = Vouched(login, "tailscale") if login else None
-        identity = self.auth.identify(self.shown(request, vouched))
+            external = ExternalIdentity(login, "tailscale") if login else None
+        identity = self.auth.identify(self.credentials(request, external))
         if identity is not None:
             fd_limits.mark_authenticated(fd_limits.stream_of(request))
         return identity
 
-    async def load_devices(self, shown: Shown) -> None:
+    async def load_devices(self, given: RequestCredentials) -> None:
         """Wait for the gateway if a cookie was issued to a device, which only the gateway can look up."""
-        if shown.cookie and self.gateway is None and self.auth.is_of_device(shown.cookie):
+        if given.cookie and self.gateway is None and self.auth.is_of_device(given.cookie):
             await self.ready()
 
     def is_authenticated(self, request: HTTPServerRequest) -> bool:
         """Return whether a request has a valid credential; if so, its connection counts as authenticated."""
         try:
-            identity = self.auth.identify(self.shown(request))
+            identity = self.auth.identify(self.credentials(request))
         except GatewayError:
             return False
         if identity is not None:

@@ -37,7 +37,7 @@ class GatewayIdentity(IdentityProvider):
         if known is not None:
             return known
         try:
-            identity = self.context.auth.identify(self.context.shown(handler.request))
+            identity = self.context.auth.identify(self.context.credentials(handler.request))
         except Unauthorized:
             return None
         except RateLimited as exc:

@@ -22,7 +22,7 @@ from tests.support.turns import request
 SPEC = ToolSpec("look", "Look at something.", {"type": "object", "properties": {"at": {"type": "string"}}})
 
 
-class Desk:
+class ToolExecutor:
     """Carries calls out by saying what they were, and notes the order of things."""
 
     specs: Sequence[ToolSpec] = (SPEC,)
@@ -31,11 +31,11 @@ class Desk:
         self.reply, self.steps, self.calls = reply, [], []
         self.together = asyncio.Event()
 
-    async def begin(self, calls: Sequence[ToolCall]) -> None:
+    async def start_step(self, calls: Sequence[ToolCall]) -> None:
         self.steps.append((self.reply.text, [call.id for call in calls]))
         self.reply.begin_again()
 
-    async def carry_out(self, call: ToolCall) -> ToolResult:
+    async def execute(self, call: ToolCall) -> ToolResult:
         self.calls.append(call)
         if len(self.steps[-1][1]) == len(self.calls):
             self.together.set()
@@ -43,12 +43,16 @@ class Desk:
         return ToolResult(call.id, call.problem or f"saw {call.arguments.get('at')}", bool(call.problem))
 
 
-def talk(api: MessagesAPI, text: str, **fields: Any) -> tuple[Outcome, Desk, Reply]:
-    async def main() -> tuple[Outcome, Desk, Reply]:
+def talk(api: MessagesAPI, text: str, **fields: Any) -> tuple[Outcome, ToolExecutor, Reply]:
+    async def main() -> tuple[Outcome, ToolExecutor, Reply]:
         provider, reply = AnthropicProvider("anthropic", "k", api.url, stall_s=3.0), Reply()
-        desk = Desk(reply)
+        executor = ToolExecutor(reply)
         try:
-            return await run_agent_loop(provider, request(text, **fields), reply, lambda event: None, desk), desk, reply
+            return (
+                await run_agent_loop(provider, request(text, **fields), reply, lambda event: None, executor),
+                executor,
+                reply,
+            )
         finally:
             await provider.aclose()
 
@@ -56,7 +60,7 @@ def talk(api: MessagesAPI, text: str, **fields: Any) -> tuple[Outcome, Desk, Rep
 
 
 def test_a_call_and_its_result_go_round_over_the_real_stream(api: MessagesAPI) -> None:
-    outcome, desk, reply = talk(api, '[[thinking=2]][[call=look]][[args={"at": "매출.csv"}]]', thinking="high")
+    outcome, executor, reply = talk(api, '[[thinking=2]][[call=look]][[args={"at": "매출.csv"}]]', thinking="high")
     assert outcome.state == "done" and reply.text == "The tools said: saw 매출.csv"
     first, second = api.bodies
     assert first["tools"] == [{"name": "look", "description": SPEC.description, "input_schema": SPEC.parameters}]
@@ -76,20 +80,20 @@ def test_a_call_and_its_result_go_round_over_the_real_stream(api: MessagesAPI) -
             ],
         },
     ]
-    assert desk.steps == [("", ["toolu_1"])]
+    assert executor.steps == [("", ["toolu_1"])]
 
 
 def test_calls_made_together_run_together_and_answer_in_order(api: MessagesAPI) -> None:
-    _, desk, reply = talk(api, '[[call=look,look2]][[args={"at": "x"}]]')
-    assert [call.name for call in desk.calls] == ["look", "look2"]
+    _, executor, reply = talk(api, '[[call=look,look2]][[args={"at": "x"}]]')
+    assert [call.name for call in executor.calls] == ["look", "look2"]
     assert reply.text == "The tools said: saw x | saw x"
     assert [b["tool_use_id"] for b in api.bodies[1]["messages"][-1]["content"]] == ["toolu_0", "toolu_1"]
 
 
 @pytest.mark.parametrize("args", ['{"at": ', "[1, 2]", "nonsense"])
 def test_arguments_that_are_no_json_object_are_not_run_and_the_model_is_told(api: MessagesAPI, args: str) -> None:
-    _, desk, reply = talk(api, f"[[call=look]][[args={args}]]")
-    assert desk.calls[0].problem and desk.calls[0].arguments == {}
+    _, executor, reply = talk(api, f"[[call=look]][[args={args}]]")
+    assert executor.calls[0].problem and executor.calls[0].arguments == {}
     sent = api.bodies[1]["messages"]
     assert sent[1]["content"] == [{"type": "tool_use", "id": "toolu_0", "name": "look", "input": {}}]
     assert sent[2]["content"][0]["is_error"] is True and "no JSON object" in reply.text
@@ -97,14 +101,14 @@ def test_arguments_that_are_no_json_object_are_not_run_and_the_model_is_told(api
 
 def test_a_stream_cut_in_the_middle_of_arguments_runs_nothing(api: MessagesAPI) -> None:
     """Nothing was shown yet, so it is tried again; the second time it is whole, and runs once."""
-    outcome, desk, reply = talk(api, '[[call=look]][[args={"at": "x"}]][[cut=fin]][[after=2]][[times=1]]')
-    assert (outcome.state, len(desk.calls), len(api.bodies)) == ("done", 1, 3)
+    outcome, executor, reply = talk(api, '[[call=look]][[args={"at": "x"}]][[cut=fin]][[after=2]][[times=1]]')
+    assert (outcome.state, len(executor.calls), len(api.bodies)) == ("done", 1, 3)
     assert reply.text == "The tools said: saw x"
 
 
 def test_a_call_that_the_length_limit_cut_is_not_made(api: MessagesAPI) -> None:
-    outcome, desk, reply = talk(api, '[[text=Let me look.]][[call=look]][[args={"at"]][[stop_reason=max_tokens]]')
-    assert (outcome.stop_reason, desk.calls) == ("length", []) and outcome.message
+    outcome, executor, reply = talk(api, '[[text=Let me look.]][[call=look]][[args={"at"]][[stop_reason=max_tokens]]')
+    assert (outcome.stop_reason, executor.calls) == ("length", []) and outcome.message
     assert all(block["type"] == "text" for block in reply.content)
 
 
@@ -119,10 +123,10 @@ def test_a_model_that_never_stops_calling_is_stopped() -> None:
 
     async def main() -> None:
         reply = Reply()
-        desk = Desk(reply)
-        desk.together.set()
-        outcome = await run_agent_loop(Endless(), request("go"), reply, lambda event: None, desk)
-        assert outcome.state == "done" and str(MAX_STEPS) in outcome.message and len(desk.calls) == MAX_STEPS
+        executor = ToolExecutor(reply)
+        executor.together.set()
+        outcome = await run_agent_loop(Endless(), request("go"), reply, lambda event: None, executor)
+        assert outcome.state == "done" and str(MAX_STEPS) in outcome.message and len(executor.calls) == MAX_STEPS
 
     run(main())
 

@@ -200,7 +200,9 @@ def test_kernels_may_be_given_a_providers_key_and_never_the_gateways_secret():
 
 
 def test_s5_tailscales_word_counts_where_it_is_served_and_never_from_the_internet(tmp_path):
-    said = auth.Shown(client_key="127.0.0.1", vouched=auth.Vouched("owner@example.com", "tailscale"))
+    said = auth.RequestCredentials(
+        client_key="127.0.0.1", external=auth.ExternalIdentity("owner@example.com", "tailscale")
+    )
 
     def who(**settings):
         return Case(tmp_path, **settings).auth.identify(said)
@@ -217,7 +219,7 @@ def test_s5_tailscales_word_counts_where_it_is_served_and_never_from_the_interne
     cookie = case.auth.issue_cookie(known)
     read = case.auth.read_cookie(cookie)
     assert (read.user, read.kind, read.scopes, read.is_account) == (known.user, "tailscale", GUEST_SCOPES, False)
-    case.clock.now += auth.VOUCHED_SECONDS + 1
+    case.clock.now += auth.EXTERNAL_LOGIN_SECONDS + 1
     assert case.auth.read_cookie(cookie) is None
     again = case.auth.issue_cookie(known)
     case.settings["gateway__tailscale__mode"] = "off"
@@ -236,18 +238,18 @@ def test_in_the_mode_of_jupyter_no_token_counts_but_that_of_this_accounts_progra
 def test_a_bucket_gives_a_minutes_worth_at_once_and_then_evenly():
     clock = Clock()
     bucket = rate_limits.Bucket(60, clock)
-    assert [bucket.take() for _ in range(60)] == [0] * 60 and not bucket.full
-    assert bucket.take() == 1000
+    assert [bucket.consume() for _ in range(60)] == [0] * 60 and not bucket.full
+    assert bucket.consume() == 1000
     clock.now += 1
-    assert bucket.take() == 0 and bucket.take() > 0
+    assert bucket.consume() == 0 and bucket.consume() > 0
     clock.now += 60
     assert bucket.full
 
 
 def test_users_and_addresses_that_are_gone_are_forgotten():
-    requests, connections = rate_limits.Requests(), rate_limits.Connections()
+    requests, connections = rate_limits.RequestLimits(), rate_limits.Connections()
     for number in range(1000):
-        assert requests.take(f"user {number}", 6_000_000) == 0  # full again at once
+        assert requests.consume(f"user {number}", 6_000_000) == 0  # full again at once
     assert len(requests._of) < 1000
     connections.opened("a", 1, known=True)
     connections.opened("a", 2, known=False)

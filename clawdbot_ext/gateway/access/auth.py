@@ -1,8 +1,9 @@
-"""Who is there: the one place that decides who a request is, on a page, for a file and on a socket alike, on our own
-port and in somebody's Jupyter server.
+"""Authentication: the one place that maps the credentials of a request or a ``connect`` to an identity.
 
-Above it the edge (``edge``, ``handlers``, ``identity``), which reads what a request shows of itself (``Shown``); this
-module knows no header and no socket. An address is never a credential: what comes from loopback proves itself like
+It does so for pages, files and sockets alike, on the gateway's own port and inside a Jupyter server.
+
+The server package reads the credentials of a request (``RequestCredentials``); this module knows no header and no
+socket. An address is never a credential: what comes from loopback proves itself like
 everything else.
 
     credential              proved by                                    good for
@@ -37,14 +38,14 @@ from ...config import Config, ConfigError
 from ...protocol.errors import InvalidRequest, RateLimited, Unauthorized
 from ...protocol.schema import OPERATOR_SCOPES, ConnectAuth
 from ...runtime.secrets import client_credential, get_or_create_secret, local_token, rotate_secret
-from .identity import GUEST_SCOPES, MAX_LINEAGE, DeviceMark, Identity, Via, from_facts, to_facts
+from .identity import GUEST_SCOPES, MAX_LINEAGE, AuthMethod, DeviceMark, Identity, from_facts, to_facts
 from .passwords import HASHED, b64, matches, unb64
 from .rate_limits import KNOWN_BROWSER, Failures
 
 log = logging.getLogger(__name__)
 
 COOKIE_SECONDS = 30 * 24 * 3600
-VOUCHED_SECONDS = 24 * 3600
+EXTERNAL_LOGIN_SECONDS = 24 * 3600
 LINK_SECONDS = 60
 MAX_LINKS = 32
 """Unused links kept; the oldest goes first."""
@@ -61,7 +62,7 @@ Note = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Vouched:
+class ExternalIdentity:
     """Whom somebody else knows whose word we take: the Jupyter server around us, or Tailscale."""
 
     user: str
@@ -71,7 +72,7 @@ class Vouched:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RequestCredentials:
     """What a request shows of itself, as the edge has read it."""
 
     client_key: str
@@ -87,7 +88,7 @@ class Shown:
     """For whom of its users a server that relays asks; believed of the client credential alone."""
     relayed_scopes: frozenset[str] = GUEST_SCOPES
     """What that server lets them do here."""
-    vouched: Vouched | None = None
+    external: ExternalIdentity | None = None
 
 
 @cache
@@ -123,35 +124,35 @@ class Auth:
         """The audit log."""
 
     # -- requests ---------------------------------------------------------------------------------------------------
-    def identify(self, shown: Shown) -> Identity | None:
+    def identify(self, given: RequestCredentials) -> Identity | None:
         """Who a request comes from; ``None``: it shows nothing that is a credential.
 
         Raises:
             Unauthorized: an ``Authorization`` header that is wrong; it counts as a failure.
             RateLimited: this client, or all together, failed too often in the last minute. Nothing was compared.
         """
-        known = self.recognize(shown)
+        known = self.recognize(given)
         if known is not None:
             return known
-        if shown.vouched is not None and (shown.vouched.via == "jupyter" or self.allows_tailscale()):
-            return self._vouched(shown.vouched)
-        return self.check_bearer(shown.authorization, shown.client_key) if shown.authorization is not None else None
+        if given.external is not None and (given.external.via == "jupyter" or self.allows_tailscale()):
+            return self._external_identity(given.external)
+        return self.check_bearer(given.authorization, given.client_key) if given.authorization is not None else None
 
-    def recognize(self, shown: Shown) -> Identity | None:
+    def recognize(self, given: RequestCredentials) -> Identity | None:
         """Who a request comes from, if it shows what cannot be guessed: needs no limiter, and nobody else's word.
 
         A cookie counts only where nothing more explicit is shown, and for a socket only from a page: without ``Origin``
         it is no browser, and nobody but the user's own program has the cookie's secret to show.
         """
-        if shown.authorization is not None:
-            if not self._is_own_program(shown.authorization):
+        if given.authorization is not None:
+            if not self._is_own_program(given.authorization):
                 return None
-            if shown.relayed_user:
-                return Identity(shown.relayed_user, "jupyter", shown.relayed_scopes & frozenset(OPERATOR_SCOPES))
+            if given.relayed_user:
+                return Identity(given.relayed_user, "jupyter", given.relayed_scopes & frozenset(OPERATOR_SCOPES))
             return Identity(owner(), "token")
-        if not (shown.cookie and self.own_logins) or (shown.socket and not shown.by_page):
+        if not (given.cookie and self.own_logins) or (given.socket and not given.by_page):
             return None
-        return self.read_cookie(shown.cookie)
+        return self.read_cookie(given.cookie)
 
     def allows_tailscale(self) -> bool:
         """Is Tailscale's word for who somebody is taken? Never where the gateway is offered to the whole internet."""
@@ -164,14 +165,14 @@ class Auth:
             return bool(config["gateway.auth.mode"] == "token")
         return bool(config["gateway.auth.allowTailscale"])
 
-    def _vouched(self, vouched: Vouched) -> Identity:
-        named = self._is_named(vouched.user)
+    def _external_identity(self, external: ExternalIdentity) -> Identity:
+        named = self._is_named(external.user)
         full = frozenset(OPERATOR_SCOPES)
         return Identity(
-            vouched.user,
-            vouched.via,
-            full if vouched.owner or named else GUEST_SCOPES,
-            named=named and not vouched.owner,
+            external.user,
+            external.via,
+            full if external.owner or named else GUEST_SCOPES,
+            named=named and not external.owner,
         )
 
     def _is_named(self, user: str) -> bool:
@@ -206,7 +207,7 @@ class Auth:
         """What is kept with something that ``identity`` makes, for ``recorded``."""
         return {**to_facts(identity), "g": self.epoch(identity)}
 
-    def recorded(self, facts: Mapping[str, Any], via: Via) -> Identity | None:
+    def recorded(self, facts: Mapping[str, Any], via: AuthMethod) -> Identity | None:
         """What something with these facts (``record``) is worth now."""
         if not _same(facts["g"], self._epoch("l" in facts)):
             return None
@@ -398,7 +399,7 @@ class Auth:
 
 def cookie_seconds(identity: Identity) -> int:
     """How long a login of ``identity`` lasts. Who vouches for somebody is asked again every day."""
-    return VOUCHED_SECONDS if identity.kind in ("tailscale", "jupyter") else COOKIE_SECONDS
+    return EXTERNAL_LOGIN_SECONDS if identity.kind in ("tailscale", "jupyter") else COOKIE_SECONDS
 
 
 def _token(config: Config) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...config.live import LiveConfig
 from .auth import Auth
 from .devices import Devices
-from .rate_limits import Requests
+from .rate_limits import RequestLimits
 
 
 @dataclass
@@ -18,7 +18,7 @@ class AccessControl:
     config: LiveConfig
     auth: Auth
     devices: Devices
-    requests: Requests
+    requests: RequestLimits
     before_rotation: Callable[[], None] = lambda: None
     """Called before another secret is in force; the server ends what the old one opened."""
     on_void: Callable[[], None] = lambda: None

@@ -212,7 +212,7 @@ class Devices:
         if held is not None and (waiting := self._pending.get(request_id)) is not None:
             _must_hold(held, waiting.scopes)
         asker = self._askers.pop(request_id, None)
-        asked = self._take(request_id)
+        asked = self._pop_pending(request_id)
         now = now_ms()
         device = self._paired.get(asked.device_id)
         if device is None:
@@ -244,7 +244,7 @@ class Devices:
 
     def reject(self, request_id: str) -> PairingRequest:
         """Turn a waiting device away. Raises ``NotFound``."""
-        asked = self._take(request_id)
+        asked = self._pop_pending(request_id)
         self._resolved(asked, approved=False)
         return asked
 
@@ -311,7 +311,7 @@ class Devices:
         mark = hmac.digest(self._key, f"device\0{device_id.lower()}\0{role}\0{grant.generation}".encode(), "sha256")
         return base64.urlsafe_b64encode(mark).rstrip(b"=").decode()
 
-    def _take(self, request_id: str) -> PairingRequest:
+    def _pop_pending(self, request_id: str) -> PairingRequest:
         self._forget_old()
         asked = self._pending.pop(request_id, None)
         if asked is None:

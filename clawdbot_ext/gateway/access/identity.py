@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from ...protocol.schema import OPERATOR_SCOPES, SCOPE_ADMIN, SCOPE_READ, SCOPE_WRITE, Role
 
-Via = Literal["token", "password", "cookie", "link", "jupyter", "tailscale", "device"]
+AuthMethod = Literal["token", "password", "cookie", "link", "jupyter", "tailscale", "device"]
 GUEST_SCOPES = frozenset((SCOPE_READ, SCOPE_WRITE))
 """Of a login that another vouches for, and that the owner has not named: to chat, and to decide nothing."""
 MAX_LINEAGE = 16
@@ -79,10 +79,10 @@ class Identity:
     """A client that is known. ``scopes`` is all that it may ask for."""
 
     user: str
-    via: Via
+    via: AuthMethod
     scopes: frozenset[str] = frozenset(OPERATOR_SCOPES)
     role: Role = "operator"
-    issuer: Via | None = None
+    issuer: AuthMethod | None = None
     """The kind of credential at the beginning, where ``via`` is a link or a cookie that was made by it."""
     named: bool = False
     """It has its scopes because ``gateway.auth.owners`` names it."""
@@ -94,7 +94,7 @@ class Identity:
     """Seconds since the epoch; ``None``: with its credential."""
 
     @property
-    def kind(self) -> Via:
+    def kind(self) -> AuthMethod:
         """The kind of credential that all this began with."""
         return self.issuer or self.via
 
@@ -118,7 +118,7 @@ def to_facts(identity: Identity) -> dict[str, Any]:
     return facts
 
 
-def from_facts(facts: Mapping[str, Any], via: Via) -> Identity:
+def from_facts(facts: Mapping[str, Any], via: AuthMethod) -> Identity:
     """The identity of something that was made by ``to_facts``; the caller has checked the signature."""
     return Identity(
         user=facts["u"],

@@ -75,7 +75,7 @@ class Bucket:
         self._limit, self._left, self._clock = limit, float(limit), clock
         self._since = clock()
 
-    def take(self) -> int:
+    def consume(self) -> int:
         """Use one; milliseconds until there is one, 0 when there was."""
         now = self._clock()
         self._left = min(float(self._limit), self._left + (now - self._since) * self._limit / 60)
@@ -91,19 +91,19 @@ class Bucket:
         return self._left + (self._clock() - self._since) * self._limit / 60 >= self._limit
 
 
-class Requests:
+class RequestLimits:
     """Requests of every identity, on all of its connections together. A connection has a ``Bucket`` of its own."""
 
     def __init__(self) -> None:
         self._of: dict[str, Bucket] = {}
 
-    def take(self, user: str, limit: int) -> int:
+    def consume(self, user: str, limit: int) -> int:
         """Count one of ``user``, of whom ``limit`` a minute and connection are allowed; milliseconds to wait."""
         bucket = self._of.get(user)
         if bucket is None:
             self._of = {name: each for name, each in self._of.items() if not each.full}  # nothing grows without bound
             bucket = self._of[user] = Bucket(limit * IDENTITY_FACTOR)
-        return bucket.take()
+        return bucket.consume()
 
 
 class Connections:

@@ -122,7 +122,7 @@ class Connection:
             self._reject(got)
         elif isinstance(got, Handshake):
             self._connect(got)
-        elif wait := self._requests.take() or self._of_user():
+        elif wait := self._requests.consume() or self._of_user():
             often = RateLimited("too many requests, slow down", retry_after_ms=wait)
             self.peer.send(frames.failure(got.id, often.to_wire()))
         elif len(self._tasks) >= MAX_IN_FLIGHT:
@@ -134,7 +134,7 @@ class Connection:
     def _of_user(self) -> int:
         """Count a request for the user; milliseconds to wait."""
         user = self.identity.user if self.identity is not None else ""
-        return self._host.access.requests.take(user, self._host.access.config()["gateway.requestsPerMinute"])
+        return self._host.access.requests.consume(user, self._host.access.config()["gateway.requestsPerMinute"])
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=f"{name} {self.conn_id[:8]}")

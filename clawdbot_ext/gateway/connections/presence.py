@@ -34,7 +34,7 @@ class Presence:
     def __init__(self, events: Broadcast, main_key: Callable[[], str]) -> None:
         self._events, self._main_key = events, main_key
         self._others: dict[str, dict[str, Any]] = {}
-        self._telling: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.version = 1
         """Rises with every change; ``stateVersion.presence`` of the wire."""
         self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
@@ -67,7 +67,7 @@ class Presence:
         self._others[key] = row
         self._changed()
 
-    def take_notices(self, session_key: str) -> list[str]:
+    def pop_notices(self, session_key: str) -> list[str]:
         """What waits for the main session, told once; nothing for any other."""
         if session_key != self._main_key():
             return []
@@ -77,16 +77,16 @@ class Presence:
 
     def close(self) -> None:
         """Tell nothing more."""
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _changed(self) -> None:
         self.version += 1
-        if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(JOIN_S, self._tell)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(JOIN_S, self._emit)
 
-    def _tell(self) -> None:
-        self._telling = None
+    def _emit(self) -> None:
+        self._timer = None
         self._events.emit(
             "presence",
             lambda: PresenceEvent(presence=self.rows()),

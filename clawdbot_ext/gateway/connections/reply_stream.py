@@ -42,17 +42,19 @@ class _Place:
 class ReplyStream:
     """One run's reply on its way to the clients. ``feed`` after each delta; ``finish`` before the run's last event.
 
-    ``kept`` is what it begins with when it goes on from another one: clients that append start at its end.
+    ``prefix`` is what it begins with when it goes on from another one: clients that append start at its end.
     """
 
-    def __init__(self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float], kept: str = ""):
+    def __init__(
+        self, broadcast: Broadcast, run_id: str, session_key: str, clock: Callable[[], float], prefix: str = ""
+    ):
         self._broadcast, self._run_id, self._key, self._clock = broadcast, run_id, session_key, clock
         self._places: dict[Connection, _Place] = {}
         self._sent_at: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._message_sent = self._assistant_sent = len(kept)
-        self._start = (len(kept), utf16_length(kept))
-        self.text, self.thinking = kept, ""
+        self._message_sent = self._assistant_sent = len(prefix)
+        self._start = (len(prefix), utf16_length(prefix))
+        self.text, self.thinking = prefix, ""
         self.seq = 0
 
     def next_seq(self) -> int:

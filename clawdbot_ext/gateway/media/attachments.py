@@ -26,7 +26,7 @@ from ..access.identity import Identity
 from ..access.policy import require
 
 if TYPE_CHECKING:
-    from .library import Library
+    from .library import MediaLibrary
 
 t = catalogue("gateway")
 
@@ -59,7 +59,7 @@ HINTED = frozenset(
 
 
 async def resolve(
-    library: Library, read_file: ReadFile | None, given: Sequence[Attachment], *, owner: str, locale: str
+    library: MediaLibrary, read_file: ReadFile | None, given: Sequence[Attachment], *, owner: str, locale: str
 ) -> list[Media]:
     """The files of a message, in order. Raises a ``GatewayError`` that names the first that cannot be taken.
 
@@ -96,7 +96,7 @@ async def resolve(
     return found
 
 
-async def _resolve_one(library: Library, read_file: ReadFile | None, given: Attachment, owner: str) -> Media:
+async def _resolve_one(library: MediaLibrary, read_file: ReadFile | None, given: Attachment, owner: str) -> Media:
     if [given.media_id, given.content, given.path].count(None) != 2:
         raise InvalidRequest("an attachment needs exactly one of mediaId, content and path", reason="BAD_ATTACHMENT")
     if given.media_id is not None:
@@ -105,14 +105,14 @@ async def _resolve_one(library: Library, read_file: ReadFile | None, given: Atta
         if read_file is None:
             raise Unavailable("this gateway serves no files", reason="NO_FILES")
         data = await read_file(given.path, library.limits().largest)
-        return await library.take(data, name=given.path, claimed=given.mime_type, owner=owner)
+        return await library.store_bytes(data, name=given.path, claimed=given.mime_type, owner=owner)
     assert given.content is not None
     data = await asyncio.to_thread(decoded, given.content, library.limits().largest)
     name = given.file_name or _made_up_name(given.mime_type)
-    return await library.take(data, name=name, claimed=given.mime_type, owner=owner)
+    return await library.store_bytes(data, name=name, claimed=given.mime_type, owner=owner)
 
 
-async def names_of(library: Library, owner: str, given: Sequence[Attachment]) -> list[str]:
+async def names_of(library: MediaLibrary, owner: str, given: Sequence[Attachment]) -> list[str]:
     """What people call the files of a message, without taking any. One that is not there has its id."""
     names = []
     for attachment in given:

@@ -43,7 +43,7 @@ HELD = "media.temporary"
 THUMBNAIL = "thumbnail"
 
 
-class Library:
+class MediaLibrary:
     """The files and their rows. ``open`` after the store was opened, ``close`` before it is closed."""
 
     def __init__(self, config: LiveConfig, store: Store):
@@ -128,7 +128,7 @@ class Library:
         self._uploads.discard(upload)
         await upload.discard()
 
-    async def take(self, data: bytes, *, name: str, claimed: str | None, owner: str) -> Media:
+    async def store_bytes(self, data: bytes, *, name: str, claimed: str | None, owner: str) -> Media:
         """Take a file that is in memory. Raises as ``Upload`` does."""
         upload = self.receive(name=name, claimed=claimed, owner=owner, size=len(data))
         try:

@@ -35,18 +35,18 @@ from ..wire_forms import text_of
 
 if TYPE_CHECKING:
     from ...agent.model_catalog import Model
-    from .library import Library
+    from .library import MediaLibrary
 
-TELL_S = 0.25
+PROGRESS_S = 0.25
 """Between two progress events of one file."""
 GONE = "the file is no longer kept"
 
-Tell = Callable[[Mapping[str, Any]], None]
+Emit = Callable[[Mapping[str, Any]], None]
 """Takes the data of an ``agent`` event of the stream ``media``."""
 
 
-async def see(
-    library: Library, messages: Sequence[Mapping[str, Any]], model: Model, *, locale: str, tell: Tell
+async def prepare_attachments(
+    library: MediaLibrary, messages: Sequence[Mapping[str, Any]], model: Model, *, locale: str, emit: Emit
 ) -> dict[str, AttachmentContent]:
     """The attachments of a conversation as ``model`` is shown them, by media id; what is missing is only named.
 
@@ -62,7 +62,7 @@ async def see(
         sight, pages = sight_of(model, attachments=len(blocks)), pages_asked(text_of(message))
         for block in blocks:
             if block["mediaId"] not in found:
-                shown = await _see_one(library, block, sight, settings, pages, locale, tell)
+                shown = await _prepare_attachment(library, block, sight, settings, pages, locale, emit)
                 found[block["mediaId"]] = shown
                 taken += shown.tokens
         if taken > model.context_window * attachments.SHARE:
@@ -76,14 +76,14 @@ def _ids(message: Mapping[str, Any]) -> list[str]:
     return [block["mediaId"] for block in attachments.attachments(message)]
 
 
-async def _see_one(
-    library: Library,
+async def _prepare_attachment(
+    library: MediaLibrary,
     block: Mapping[str, Any],
     sight: ModelSight,
     settings: MediaSettings,
     pages: tuple[int, int] | None,
     locale: str,
-    tell: Tell,
+    emit: Emit,
 ) -> AttachmentContent:
     media = await library.store.get_media(block["mediaId"])
     if media is None or media.removed_at is not None:
@@ -93,12 +93,12 @@ async def _see_one(
     understood = await _known(library, media, key)
     if understood is None or understood.expired(now_ms()):
         try:
-            understood = await _understand(file, media, sight, settings, pages, locale, tell)
+            understood = await _understand(file, media, sight, settings, pages, locale, emit)
         except OSError:
-            tell({"phase": "error", "mediaId": media.id, "name": media.name, "detail": GONE})
+            emit({"phase": "error", "mediaId": media.id, "name": media.name, "detail": GONE})
             return attachments.named(block, GONE)
         except MediaError as exc:
-            tell({"phase": "error", "mediaId": media.id, "name": media.name, "detail": exc.message_in(locale)})
+            emit({"phase": "error", "mediaId": media.id, "name": media.name, "detail": exc.message_in(locale)})
             return attachments.told(f"[attachment {media.name!r} could not be read: {exc.message} Tell the user so.]")
         with suppress(StorageFull):  # then it is understood again next time
             await asyncio.to_thread(library.files.keep_derived, media.sha256, key, pack(understood))
@@ -108,7 +108,7 @@ async def _see_one(
     return await asyncio.to_thread(attachments.shown, understood)
 
 
-async def _known(library: Library, media: Media, key: str) -> Understood | None:
+async def _known(library: MediaLibrary, media: Media, key: str) -> Understood | None:
     data = await asyncio.to_thread(library.files.read_derived, media.sha256, key)
     if data is None:
         return None
@@ -125,28 +125,28 @@ async def _understand(
     settings: MediaSettings,
     pages: tuple[int, int] | None,
     locale: str,
-    tell: Tell,
+    emit: Emit,
 ) -> Understood:
-    told_at = time.monotonic()
+    emitted_at = time.monotonic()
     facts = {"mediaId": media.id, "name": media.name}
 
     def heard(progress: Progress) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at < TELL_S:
+        nonlocal emitted_at
+        if time.monotonic() - emitted_at < PROGRESS_S:
             return
-        told_at = time.monotonic()
+        emitted_at = time.monotonic()
         more = {} if progress.fraction is None else {"fraction": round(progress.fraction, 3)}
         detail = f"{progress.stage} {progress.detail}".strip()
-        tell({"phase": "progress", **facts, **more, "stage": progress.stage, "detail": detail})
+        emit({"phase": "progress", **facts, **more, "stage": progress.stage, "detail": detail})
 
-    tell({"phase": "start", **facts})
+    emit({"phase": "start", **facts})
     understood = await understand(
         file, sight=sight, settings=settings, on_progress=heard, pages=pages if media.kind == "document" else None
     )
-    tell({"phase": "done", **facts})
+    emit({"phase": "done", **facts})
     return understood
 
 
-async def last_seen(library: Library, media: Media) -> Understood | None:
+async def last_prepared(library: MediaLibrary, media: Media) -> Understood | None:
     """What the model was last given of a file; ``None`` if nothing yet, or if that is not kept any more."""
     return None if media.seen is None else await _known(library, media, media.seen)

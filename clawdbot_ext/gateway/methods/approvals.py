@@ -47,16 +47,16 @@ async def exec_approval_list(services: Services, caller: Connection, params: NoP
 async def exec_approval_resolve(services: Services, caller: Connection, params: ApprovalResolveParams) -> OkResult:
     """Decide once: the first decision stands, and is stored before anybody acts on it."""
     pending = services.runs.approvals.pending.get(params.id)
-    if pending is None or pending.taken:
+    if pending is None or pending.deciding:
         raise NotFound("unknown approval id")
-    pending.taken = True
+    pending.deciding = True
     now, who = now_ms(), str(caller.info["displayName"])
     record = dict(await services.store.get_record(KIND, params.id) or {})
     record |= {"decision": params.decision, "resolvedBy": who, "resolvedAtMs": now}
     try:
         await services.store.put_record(KIND, params.id, record, now=now)
     except BaseException:
-        pending.taken = False  # not stored: it can be decided still
+        pending.deciding = False  # not stored: it can be decided still
         raise
     if not pending.decided.done():
         pending.decided.set_result(params.decision)

@@ -1,7 +1,19 @@
-"""``chat.*``: what happens when a message arrives.
+"""``chat.*``, and the path of a message from the socket to the model.
 
-``chat.send`` → is it a command? (``commands``) → ``runs.submit`` (committed, then acknowledged) → ``reply.take_turn`` →
-``agent.turn.run_turn`` → ``broadcast`` → the clients.
+A ``chat.send`` goes through these modules, in this order:
+
+1. ``server/handlers/websocket.py``: a text frame arrives on the socket.
+2. ``gateway/connections/connection.py``: handshake done, within the rate limits; one task a request.
+3. ``gateway/dispatch.py``: role, scope, policy, parameters; the handler is called; errors become wire errors.
+4. This module: ``accept_message`` runs a slash command, or resolves the attachments and submits a run.
+5. ``gateway/runs/manager.py``: ``submit`` stores message and run in one transaction, then starts or queues the run.
+6. ``gateway/runs/execution.py``: ``execute`` emits the run's events and stores its end.
+7. ``gateway/runs/turn.py``: ``answer_turn`` chooses the model and builds its request.
+8. ``agent/loop.py``: the model is called, then its tools, until it has its answer.
+
+The response to ``chat.send`` is sent after step 5. Step 6 feeds the growing reply to
+``gateway/connections/reply_stream.py``, which sends the deltas, and emits the final ``chat`` event by
+``gateway/runs/events.py``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from ...agent.media.api import ACCEPT, Block, ImageBlock, MediaSettings, TextBlo
 from ...protocol.schema import MediaLimitsResult, MediaSawParams, MediaSawResult, NoParams
 from ..connections.connection import Connection
 from ..media.attachments import owner_of
-from ..media.preparation import last_seen
+from ..media.preparation import last_prepared
 from ..registry import method
 from ..services import Services
 
@@ -31,7 +31,7 @@ async def media_limits(services: Services, caller: Connection, params: NoParams)
 async def media_saw(services: Services, caller: Connection, params: MediaSawParams) -> MediaSawResult:
     """Nothing yet (no parts) until a run has looked at the file. Raises ``NotFound``."""
     media = await services.media.get(params.media_id, owner_of(caller.identity))
-    understood = await last_seen(services.media, media)
+    understood = await last_prepared(services.media, media)
     if understood is None:
         return MediaSawResult(media_id=media.id, parts=(), notes=())
     result = MediaSawResult(

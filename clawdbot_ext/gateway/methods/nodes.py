@@ -231,7 +231,7 @@ async def node_pair_list(services: Services, caller: Connection, params: NoParam
 @method("node.pair.approve")
 async def node_pair_approve(services: Services, caller: Connection, params: RequestIdParams) -> dict[str, Any]:
     """Let a node in. Its token is in the answer and nowhere else: only a hash of it is kept."""
-    request = _take(services, params.request_id)
+    request = _pop_pending(services, params.request_id)
     token, now = secrets.token_urlsafe(32), now_ms()
     kept = {n: v for n, v in request.items() if n not in ("requestId", "ts", "silent", "isRepair")}
     node = {**kept, "createdAtMs": now, "approvedAtMs": now, "tokenHash": _hash(token)}
@@ -242,7 +242,7 @@ async def node_pair_approve(services: Services, caller: Connection, params: Requ
 
 @method("node.pair.reject")
 async def node_pair_reject(services: Services, caller: Connection, params: RequestIdParams) -> dict[str, Any]:
-    request = _take(services, params.request_id)
+    request = _pop_pending(services, params.request_id)
     _resolved(services, request, approved=False)
     return {"requestId": params.request_id, "nodeId": request["nodeId"]}
 
@@ -255,7 +255,7 @@ async def node_pair_verify(services: Services, caller: Connection, params: NodeP
     return {"ok": True, "node": _public(node)}
 
 
-def _take(services: Services, request_id: str) -> dict[str, Any]:
+def _pop_pending(services: Services, request_id: str) -> dict[str, Any]:
     request = services.peers.nodes.waiting().pop(request_id, None)
     if request is None:
         raise NotFound("unknown requestId")

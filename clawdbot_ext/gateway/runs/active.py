@@ -21,9 +21,9 @@ FLUSH_CHARS = 2048
 class ActiveRun:
     """A run that is being answered."""
 
-    def __init__(self, run: Run, stream: ReplyStream, kept: str, on_end: Callable[[], object] = lambda: None):
-        self.run, self.stream, self.kept = run, stream, kept
-        """``kept``: what the reply begins with, when it goes on from one that was cut."""
+    def __init__(self, run: Run, stream: ReplyStream, prefix: str, on_end: Callable[[], object] = lambda: None):
+        self.run, self.stream, self.prefix = run, stream, prefix
+        """``prefix``: what the reply begins with, when it goes on from one that was cut."""
         self.ended = on_end
         """Called once the end is stored or cannot be, before it is told: the session is free."""
         self.reply = Reply()
@@ -51,8 +51,8 @@ class ActiveRun:
 
     @property
     def text(self) -> str:
-        """The reply so far, with what was kept."""
-        return self.kept + self.reply.text
+        """The reply so far, with its prefix."""
+        return self.prefix + self.reply.text
 
     def due(self) -> bool:
         """Is it time to put the text so far on disk?"""

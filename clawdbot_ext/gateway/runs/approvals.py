@@ -34,7 +34,7 @@ KIND = "approval"
 RULES = "exec-approvals"
 TIMEOUT_MS = 120_000
 MAX_PENDING = 64
-TAKEN_S = 5.0
+DECIDING_S = 5.0
 EMPTY_RULES: dict[str, Any] = {"version": 1, "defaults": {}, "agents": {}}
 
 
@@ -44,7 +44,7 @@ class Pending:
 
     record: Mapping[str, Any]
     decided: asyncio.Future[str]
-    taken: bool = False
+    deciding: bool = False
     """Somebody has decided, and that is being stored."""
 
 
@@ -62,7 +62,7 @@ class Approvals:
 
     def rows(self) -> list[Mapping[str, Any]]:
         """The open questions, oldest first, as clients are told of them."""
-        return [pending.record for pending in self.pending.values() if not pending.taken]
+        return [pending.record for pending in self.pending.values() if not pending.deciding]
 
     async def ask(
         self,
@@ -89,14 +89,14 @@ class Approvals:
         record = {"id": id_, "request": dict(request), "createdAtMs": now, "expiresAtMs": now + timeout_ms}
         stored = record if caller is None else {**record, "requestedBy": caller}
         decided = asyncio.get_running_loop().create_future()
-        pending[id_] = Pending(record, decided, taken=True)  # nobody decides about it before it is shown
+        pending[id_] = Pending(record, decided, deciding=True)  # nobody decides about it before it is shown
         try:
             if await self._store.get_record(KIND, id_) is not None:
                 raise _used()
         except BaseException:
             del pending[id_]
             raise
-        pending[id_].taken = False
+        pending[id_].deciding = False
         reason = "withdrawn"
         try:
             await self._store.put_record(KIND, id_, stored, now=now)
@@ -106,8 +106,8 @@ class Approvals:
             )
             await asyncio.wait({decided}, timeout=timeout_ms / 1000)
             reason = "expired"
-            if pending[id_].taken:  # decided in the last moment: that is being stored
-                await asyncio.wait({decided}, timeout=TAKEN_S)
+            if pending[id_].deciding:  # decided in the last moment: that is being stored
+                await asyncio.wait({decided}, timeout=DECIDING_S)
         finally:
             pending.pop(id_, None)
             if not decided.done():

@@ -60,7 +60,9 @@ async def compact(context: RunContext, session: Session, *, locale: str, instruc
     )
 
 
-async def relieve(context: RunContext, active: ActiveRun, session: Session, model: Model, locale: str) -> bool:
+async def compact_if_needed(
+    context: RunContext, active: ActiveRun, session: Session, model: Model, locale: str
+) -> bool:
     """Compact the older part of a conversation whose window is nearly full, before its newest message is answered.
 
     Returns whether it was. A failure is logged and no more: the oldest part is left out of the request then.

@@ -11,7 +11,7 @@ from ...config.live import LiveConfig
 from ...protocol.schema import SessionChange
 from ...store.api import Session, Store
 from ..connections.broadcast import Broadcast
-from ..media.library import Library
+from ..media.library import MediaLibrary
 from .approvals import Approvals
 
 
@@ -23,10 +23,10 @@ class RunContext:
     store: Store
     events: Broadcast
     providers: Providers
-    media: Library
+    media: MediaLibrary
     approvals: Approvals
     environment: Environment
-    take_notices: Callable[[str], list[str]]
+    pop_notices: Callable[[str], list[str]]
     """Takes the notices that wait for the next turn of a session, by its key."""
     announce: Callable[[Session, SessionChange], None]
     """Emits ``session.changed``."""

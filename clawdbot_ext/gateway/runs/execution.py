@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ...agent.turn import Looking, Retrying, TurnEvent
+from ...agent.turn import MediaProgress, Retrying, TurnEvent
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, Unavailable
@@ -16,8 +16,8 @@ from .active import FLUSH_INTERVAL_S, ActiveRun
 from .auto_title import AutoTitle
 from .context import RunContext
 from .events import RunEvents
-from .messages import Ending, cancelled, final_message
-from .turn import take_turn
+from .messages import RunOutcome, cancelled, final_message
+from .turn import answer_turn
 
 log = logging.getLogger(__name__)
 t = catalogue("gateway")
@@ -37,22 +37,22 @@ class Execution:
         self._events.emit_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
         flusher = asyncio.create_task(self._flush(active))
         # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
-        ending = Ending("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
+        outcome = RunOutcome("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
         try:
             if active.stop_reason:
-                ending = cancelled(active)
+                outcome = cancelled(active)
             else:
                 active.in_turn = True
-                ending = await take_turn(
+                outcome = await answer_turn(
                     self._context, self._events, active, accepted.session, lambda event: self._emit(active, event)
                 )
         except asyncio.CancelledError:
-            ending = cancelled(active)
+            outcome = cancelled(active)
         finally:
             active.in_turn = False
             active.stop_reason = active.stop_reason or "ended"
             flusher.cancel()
-            await asyncio.shield(self._end(active, ending))
+            await asyncio.shield(self._end(active, outcome))
 
     def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
         if isinstance(event, Retrying):
@@ -67,7 +67,7 @@ class Execution:
                     "reason": event.reason,
                 },
             )
-        elif isinstance(event, Looking):
+        elif isinstance(event, MediaProgress):
             if event.data["phase"] in ("start", "progress"):
                 active.media[event.data["mediaId"]] = event.data
             else:
@@ -87,42 +87,42 @@ class Execution:
                 except GatewayError as exc:
                     log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
 
-    async def _end(self, active: ActiveRun, ending: Ending) -> None:
+    async def _end(self, active: ActiveRun, outcome: RunOutcome) -> None:
         """Write the end of a run and tell it. The end is told even when it cannot be written."""
         active.stream.finish()
-        message = final_message(self._context.providers.models, active, ending)
+        message = final_message(self._context.providers.models, active, outcome)
         result = {
-            "status": {"done": "ok", "aborted": "aborted"}.get(ending.state, "error"),
-            "summary": "completed" if ending.state == "done" else (ending.message or ending.state),
+            "status": {"done": "ok", "aborted": "aborted"}.get(outcome.state, "error"),
+            "summary": "completed" if outcome.state == "done" else (outcome.message or outcome.state),
         }
         finished: Finished | None = None
         try:
             finished = await self._context.store.finish_run(
-                active.run.run_id, state=ending.state, message=message, result=result, now=now_ms()
+                active.run.run_id, state=outcome.state, message=message, result=result, now=now_ms()
             )
         except (GatewayError, StoreDamaged) as exc:
             log.error("run %s: its end could not be stored yet: %s", active.run.run_id, exc)
             if isinstance(exc, Unavailable):
-                self._late.append((active.run.run_id, ending.state, message, result))
+                self._late.append((active.run.run_id, outcome.state, message, result))
             why = exc.message if isinstance(exc, GatewayError) else exc.detail
-            ending = Ending(
+            outcome = RunOutcome(
                 "failed", "error", t(active.run.options.get("locale"), "run.storage", why=why), {"kind": "storage"}
             )
         active.ended()
-        phase = {"phase": "error", "error": ending.message} if ending.state == "failed" else {"phase": "end"}
+        phase = {"phase": "error", "error": outcome.message} if outcome.state == "failed" else {"phase": "end"}
         self._events.emit_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
         self._events.emit_end(
             active.run,
             active.stream.next_seq(),
-            ending.state,
+            outcome.state,
             stored=finished.message if finished else None,
             unstored=message,
-            error=ending.error,
-            error_message=ending.message,
+            error=outcome.error,
+            error_message=outcome.message,
         )
         if finished is not None:
             self._context.announce(finished.session, "updated")
-            if ending.state == "done":
+            if outcome.state == "done":
                 self._titles.after_reply(finished.session, active.reply.provider, active.reply.model)
 
     async def store_late_ends(self) -> None:

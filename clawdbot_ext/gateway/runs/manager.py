@@ -149,7 +149,7 @@ class RunManager:
             self._begin(accepted)
             return accepted, 0
         position = self._queue.add(accepted.run)
-        asyncio.get_running_loop().call_soon(self._tell_queue, session_key)
+        asyncio.get_running_loop().call_soon(self._emit_queue, session_key)
         if not self.busy(session_key):
             self._next(session_key)
         return accepted, position
@@ -170,7 +170,7 @@ class RunManager:
             run = await self._context.store.edit_queued(run_id, message)
             if run is not None:
                 self._queue.replace(run)
-                self._tell_queue(session_key)
+                self._emit_queue(session_key)
                 return
         raise InvalidRequest("this message does not wait any more; edit it where it stands", reason="NOT_QUEUED")
 
@@ -204,9 +204,9 @@ class RunManager:
     # -- running ----------------------------------------------------------------------------------------------------
     def _begin(self, accepted: Accepted) -> None:
         run = accepted.run
-        kept = run.text.rstrip()
-        stream = ReplyStream(self._context.events, run.run_id, run.session_key, time.monotonic, kept)
-        active = ActiveRun(run, stream, kept, on_end=lambda: self._active.pop(run.session_key, None))
+        prefix = run.text.rstrip()
+        stream = ReplyStream(self._context.events, run.run_id, run.session_key, time.monotonic, prefix)
+        active = ActiveRun(run, stream, prefix, on_end=lambda: self._active.pop(run.session_key, None))
         self._active[run.session_key] = active
         self._queue.release(run.session_key)
         active.task = asyncio.create_task(self._run(active, accepted), name=f"run {run.run_id[:8]}")
@@ -236,7 +236,7 @@ class RunManager:
         if run is None:
             return
         self._queue.hold(session_key)
-        self._tell_queue(session_key)
+        self._emit_queue(session_key)
         with ExitStack() as under_way:  # from this moment: who stops the session must not look between line and start
             under_way.enter_context(self._queue.moving(session_key))
             task = asyncio.create_task(self._start_waiting(run, under_way.pop_all()))
@@ -270,17 +270,17 @@ class RunManager:
         active = self._active.get(session_key)
         if active and run_id in (None, active.run.run_id) and active.stop("rpc"):
             stopped.append(active.run.run_id)
-        stopped += await self._take_out([r for r in self.queued(session_key) if run_id in (None, r.run_id)])
+        stopped += await self._remove_queued([r for r in self.queued(session_key) if run_id in (None, r.run_id)])
         if active and active.task and run_id in (None, active.run.run_id):
             await asyncio.wait([active.task], timeout=STOP_S)
         return stopped
 
-    async def _take_out(self, runs: Sequence[Run]) -> list[str]:
+    async def _remove_queued(self, runs: Sequence[Run]) -> list[str]:
         """End waiting sends of one session; returns their ids. Raises ``StorageFull``: the rest waits as before."""
         if not runs:
             return []
         key, left = runs[0].session_key, deque(runs)
-        self._queue.take(runs)  # all at once: none may start, or be taken by somebody else, while the store writes
+        self._queue.remove(runs)  # all at once: none may start, or be taken by somebody else, while the store writes
         try:
             while left:
                 await self._context.store.finish_run(
@@ -292,8 +292,8 @@ class RunManager:
                 )
                 self.events.emit_end(left.popleft(), 1, "aborted")
         finally:
-            self._queue.give_back(key, left)
-            self._tell_queue(key)
+            self._queue.put_back(key, left)
+            self._emit_queue(key)
             self._next(key)
         return [run.run_id for run in runs]
 
@@ -337,7 +337,7 @@ class RunManager:
 
     # -- telling ----------------------------------------------------------------------------------------------------
 
-    def _tell_queue(self, session_key: str) -> None:
+    def _emit_queue(self, session_key: str) -> None:
         self._context.events.emit(
             "session.queue",
             lambda: SessionQueueEvent(session_key=session_key, queued=self.queue_view(session_key)),

@@ -17,7 +17,7 @@ t = catalogue("gateway")
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunOutcome:
     """How a run ended: the state in the store, the wire's stop reason, a text for people, facts for programs."""
 
     state: RunState
@@ -26,20 +26,20 @@ class Ending:
     error: Mapping[str, Any] | None = None
 
 
-def cancelled(active: ActiveRun) -> Ending:
-    """The ending of a run whose task was cancelled: by somebody's stop, or because the gateway stops."""
+def cancelled(active: ActiveRun) -> RunOutcome:
+    """The outcome of a run whose task was cancelled: by somebody's stop, or because the gateway stops."""
     if active.stop_reason == "rpc":
-        return Ending("aborted", "aborted")
-    return Ending(
+        return RunOutcome("aborted", "aborted")
+    return RunOutcome(
         "interrupted", "interrupted", t(active.run.options.get("locale"), "run.shutdown"), {"kind": "shutdown"}
     )
 
 
-def final_message(models: ModelCatalogue, active: ActiveRun, ending: Ending) -> dict[str, Any] | None:
+def final_message(models: ModelCatalogue, active: ActiveRun, outcome: RunOutcome) -> dict[str, Any] | None:
     """The assistant's message as it is stored, or ``None`` when there is nothing to keep (stopped before any text)."""
     reply = active.reply
     content = _content(active)
-    if ending.state == "aborted" and not reply.text and not reply.thinking:
+    if outcome.state == "aborted" and not reply.text and not reply.thinking:
         return None
     usage, estimated = reply.usage, not reply.content and bool(reply.text or reply.thinking)
     if estimated:  # the provider counts a reply only at its end, and this one has none
@@ -50,7 +50,7 @@ def final_message(models: ModelCatalogue, active: ActiveRun, ending: Ending) -> 
         "api": "anthropic-messages",
         "provider": reply.provider,
         "model": reply.model,
-        "stopReason": ending.stop_reason,
+        "stopReason": outcome.stop_reason,
         "timestamp": now_ms(),
         "durationMs": now_ms() - active.started_at,
         "usage": {
@@ -64,10 +64,10 @@ def final_message(models: ModelCatalogue, active: ActiveRun, ending: Ending) -> 
     }
     if estimated:
         message["usage"]["estimated"] = True
-    if ending.message:
-        message["errorMessage" if ending.state != "done" else "notice"] = ending.message
-    if ending.error:
-        message["error"] = dict(ending.error)
+    if outcome.message:
+        message["errorMessage" if outcome.state != "done" else "notice"] = outcome.message
+    if outcome.error:
+        message["error"] = dict(outcome.error)
     if continues := active.run.options.get("continues"):
         message["continues"] = continues
     if reply.provider == "demo":
@@ -77,7 +77,7 @@ def final_message(models: ModelCatalogue, active: ActiveRun, ending: Ending) -> 
 
 def step_message(models: ModelCatalogue, active: ActiveRun, titles: Mapping[str, str]) -> dict[str, Any]:
     """The assistant's message that calls tools; ``titles`` by the calls' ids."""
-    message = final_message(models, active, Ending("done", "toolUse"))
+    message = final_message(models, active, RunOutcome("done", "toolUse"))
     assert message is not None  # only what was aborted may have nothing
     for block in message["content"]:
         if block["type"] == "toolCall":
@@ -88,7 +88,7 @@ def step_message(models: ModelCatalogue, active: ActiveRun, titles: Mapping[str,
 def _content(active: ActiveRun) -> list[dict[str, Any]]:
     """The provider's blocks in wire form once the reply is complete and all there is, else what was streamed."""
     reply = active.reply
-    if active.kept or not reply.content:
+    if active.prefix or not reply.content:
         blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
         return [*blocks, {"type": "text", "text": active.text}] if active.text else blocks
     wire: list[dict[str, Any]] = []

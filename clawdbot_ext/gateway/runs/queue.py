@@ -53,12 +53,12 @@ class Queue:
             return None
         return line.popleft()
 
-    def take(self, runs: Sequence[Run]) -> None:
+    def remove(self, runs: Sequence[Run]) -> None:
         """Take these sends of one session out of their line."""
         for run in runs:
             self._waiting[run.session_key].remove(run)
 
-    def give_back(self, key: str, runs: Sequence[Run]) -> None:
+    def put_back(self, key: str, runs: Sequence[Run]) -> None:
         """Put sends back at the head of their line, in the order given."""
         if runs:
             self._waiting.setdefault(key, deque()).extendleft(reversed(runs))

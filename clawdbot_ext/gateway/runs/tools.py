@@ -1,8 +1,8 @@
-"""The tools of one run: stored step by step, allowed by people where they must be, told to clients.
+"""Tool calls of one run: stored step by step, approved by a person where a tool requires it, emitted to clients.
 
-``agent.loop.run_agent_loop`` decides what is called and when; this is its ``Desk``. Promise P6: a call is carried out
-at most once for each permission. What it came to is stored before the model hears of it; a call without a stored result
-is never made again, and is told to have been cut off.
+The agent loop (``agent.loop``) decides which calls are made and when; ``RunToolExecutor`` makes them. Promise P6: a
+call is executed at most once for each permission. Its result is stored before the model gets it; a call without a
+stored result is never made again, and the model is told that it was cut off.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from .messages import step_message
 t = catalogue("agent")
 
 
-class RunTools:
-    """The desk of one run."""
+class RunToolExecutor:
+    """The tool executor of one run."""
 
     def __init__(self, context: RunContext, events: RunEvents, active: ActiveRun, tools: Sequence[Tool]) -> None:
         self._context, self._events, self._active = context, events, active
@@ -39,8 +39,8 @@ class RunTools:
     def specs(self) -> Sequence[ToolSpec]:
         return [tool.spec for tool in self._tools.values()]
 
-    async def begin(self, calls: Sequence[ToolCall]) -> None:
-        """See ``Desk``. Raises what the store raises."""
+    async def start_step(self, calls: Sequence[ToolCall]) -> None:
+        """See ``ToolExecutor``. Raises what the store raises."""
         active = self._active
         titles = {call.id: self._title(call) for call in calls}
         message = step_message(self._context.providers.models, active, titles)
@@ -63,11 +63,11 @@ class RunTools:
                 await asyncio.shield(self._done(call, self._stopped(), True, now_ms()))
             raise
 
-    async def carry_out(self, call: ToolCall) -> ToolResult:
-        """See ``Desk``. Raises what the store raises."""
+    async def execute(self, call: ToolCall) -> ToolResult:
+        """See ``ToolExecutor``. Raises what the store raises."""
         started = now_ms()
         denied = False
-        self._tell(call, phase="start", startedAt=started)
+        self._emit(call, phase="start", startedAt=started)
         try:
             text, failed = shorten(await self._made(call)), False
         except ToolFailed as exc:
@@ -134,7 +134,7 @@ class RunTools:
                 **marks,
             }
         )
-        self._tell(call, phase="result", output=text, isError=failed, durationMs=took, **marks)
+        self._emit(call, phase="result", output=text, isError=failed, durationMs=took, **marks)
         self._active.tools.pop(call.id, None)
 
     async def _store(self, message: Mapping[str, Any]) -> None:
@@ -142,7 +142,7 @@ class RunTools:
         if finished.message is not None and finished.session.epoch:
             self._events.emit_message(finished.session, finished.message)
 
-    def _tell(self, call: ToolCall, **facts: Any) -> None:
+    def _emit(self, call: ToolCall, **facts: Any) -> None:
         row = self._active.tools.setdefault(call.id, {"toolCallId": call.id, "name": call.name})
         row |= facts
         self._events.emit_agent(self._active, "tool", dict(row))

@@ -58,7 +58,7 @@ _UNKEEPABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
-class Taken(NamedTuple):
+class ImportedMessage(NamedTuple):
     """A message of a file."""
 
     id: str
@@ -75,7 +75,7 @@ class Found(NamedTuple):
 
     session_id: str
     title: str
-    messages: list[Taken]
+    messages: list[ImportedMessage]
     skipped: list[dict[str, Any]]
     media: Mapping[str, Any] = {}
     """By media id: ``{mimeType, content}``, as the file has it."""
@@ -156,7 +156,7 @@ def _ours(document: Mapping[str, Any]) -> Found:
     if all(isinstance(row, dict) and isinstance(row.get("seq"), int) for row, _, _ in rows):
         rows.sort(key=lambda each: each[0]["seq"])  # alternatives come in the order in which they were written
     for number, (row, parent, shown) in enumerate(rows, 1):
-        _take(found, number, row, _id(row), parent, shown)
+        _add_message(found, number, row, _id(row), parent, shown)
     return found
 
 
@@ -186,9 +186,9 @@ def _jsonl(content: str, name: str) -> Found:
     for number, row in rows:
         if isinstance(row, dict) and isinstance(row.get("message"), dict):
             message = {"timestamp": row.get("timestamp"), **row["message"]}
-            _take(found, number, message, _id(row))
+            _add_message(found, number, message, _id(row))
         elif isinstance(row, dict) and "role" in row:
-            _take(found, number, row, _id(row))
+            _add_message(found, number, row, _id(row))
         elif not (isinstance(row, dict) and isinstance(row.get("type"), str)):  # other entries are notes of Clawdbot's
             found.skipped.append({"line": number, "reason": "no message"})
     return found
@@ -200,7 +200,7 @@ def _lines(content: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _take(found: Found, number: int, row: Any, id_: str, parent: str | None = None, shown: bool = True) -> None:
+def _add_message(found: Found, number: int, row: Any, id_: str, parent: str | None = None, shown: bool = True) -> None:
     """Add one message, or say why not."""
     if not isinstance(row, Mapping) or row.get("role") not in ROLES:
         found.skipped.append({"line": number, "reason": "unknown role"})
@@ -215,7 +215,7 @@ def _take(found: Found, number: int, row: Any, id_: str, parent: str | None = No
     if row["role"] == "toolResult":
         message |= {"toolCallId": "", "toolName": ""}
     more = _typed(row, FIELDS)
-    found.messages.append(Taken(id_, message | more, parent, shown))
+    found.messages.append(ImportedMessage(id_, message | more, parent, shown))
 
 
 def _block(block: Mapping[str, Any], role: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..connections.connection import Connection
 from ..media.attachments import content_of, decoded, owner_of
 from ..services import Services
 from ..wire_forms import decode
-from .import_formats import FILES, Found, Taken
+from .import_formats import FILES, Found, ImportedMessage
 
 MAX_SKIPPED = 100
 """How many of the lines that were left out are named; the rest is only counted."""
@@ -87,7 +87,7 @@ class _Importing:
             session = await self.services.store.show_branch(self.key, self._end, now=session.updated_at)
         return session
 
-    async def _with_files(self, taken: Taken) -> dict[str, Any]:
+    async def _with_files(self, taken: ImportedMessage) -> dict[str, Any]:
         """The message with files that are here: those in the import, else those of this gateway. Else only named."""
         blocks = []
         for block in taken.message["content"]:
@@ -106,7 +106,7 @@ class _Importing:
         try:
             if isinstance(given, dict) and isinstance(given.get("content"), str):
                 data = await asyncio.to_thread(decoded, given["content"], library.limits().largest)
-                media = await library.take(data, name=block["name"], claimed=block.get("mimeType"), owner=owner)
+                media = await library.store_bytes(data, name=block["name"], claimed=block.get("mimeType"), owner=owner)
             else:
                 media = await library.get(block["mediaId"], owner)
         except GatewayError as exc:

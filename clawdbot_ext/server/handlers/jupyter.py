@@ -16,7 +16,7 @@ from jupyter_server.utils import ensure_async
 from tornado import web
 from tornado.routing import PathMatches, Rule
 
-from ...gateway.access.auth import Vouched
+from ...gateway.access.auth import ExternalIdentity
 from ...gateway.access.identity import Identity
 from ..net.transport_security import OriginRefused, parse_origin
 from .base import (
@@ -46,11 +46,11 @@ class JupyterMountHandler(BaseHandler, JupyterHandler):
         """Authenticate by the gateway's own credentials first, else by Jupyter."""
         if self.access is None:
             raise web.HTTPError(403)
-        shown = self.context.shown(self.request)
-        if shown.socket and not self.check_origin():
+        credentials = self.context.credentials(self.request)
+        if credentials.socket and not self.check_origin():
             raise self._origin_refused()
-        await self.context.load_devices(shown)
-        self.known = self.context.auth.recognize(shown)
+        await self.context.load_devices(credentials)
+        self.known = self.context.auth.recognize(credentials)
         if self.known is None:
             if self.access != "login" and not isinstance(self, APIHandler):
                 options["_redirect_to_login"] = False
@@ -69,13 +69,15 @@ class JupyterMountHandler(BaseHandler, JupyterHandler):
         user = self.current_user
         if self.access == "login":
             return user is not None
-        shown = self.context.shown(self.request)
+        credentials = self.context.credentials(self.request)
         if user is None:
-            self.identity = self.context.auth.identify(shown)
-        elif not shown.socket or shown.by_page or self.token_authenticated:  # no cookie alone from what is no page
+            self.identity = self.context.auth.identify(credentials)
+        elif (
+            not credentials.socket or credentials.by_page or self.token_authenticated
+        ):  # no cookie alone from what is no page
             allowed = await ensure_async(self.authorizer.is_authorized(self, user, "execute", "clawdbot"))
-            vouched = Vouched(user.username, "jupyter", owner=is_owner(self, user)) if allowed else None
-            self.identity = self.context.auth.identify(replace(shown, vouched=vouched)) if vouched else None
+            external = ExternalIdentity(user.username, "jupyter", owner=is_owner(self, user)) if allowed else None
+            self.identity = self.context.auth.identify(replace(credentials, external=external)) if external else None
         return self.identity is not None
 
     def reject_anonymous(self) -> None:

@@ -27,7 +27,7 @@ from ...gateway.access.policy import require
 from ...gateway.access.scopes import expand
 from ...gateway.gateway import Gateway
 from ...gateway.media.attachments import described, explained, owner_of
-from ...gateway.media.preparation import last_seen
+from ...gateway.media.preparation import last_prepared
 from ...gateway.media.upload import Upload
 from ...protocol.errors import (
     GatewayError,
@@ -290,7 +290,7 @@ class _PictureRoute(_MediaRoute):
     async def _picture(self, gateway: Gateway, media: Media) -> bytes | None:
         if self._part is None:
             return await gateway.services.media.thumbnail(media)
-        understood = await last_seen(gateway.services.media, media)
+        understood = await last_prepared(gateway.services.media, media)
         blocks = understood.blocks if understood else ()
         block = blocks[int(self._part)] if int(self._part) < len(blocks) else None
         return block.data if isinstance(block, ImageBlock) else None

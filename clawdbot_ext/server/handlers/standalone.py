@@ -100,9 +100,9 @@ class Login(StandaloneHandler):
     def post(self) -> None:
         try:
             given = _login_decoder.decode(self.request.body)
-            shown = self.context.shown(self.request)
+            credentials = self.context.credentials(self.request)
             identity = self.context.auth.check_connect(
-                given, self.context.auth.known_browser(shown.cookie) or shown.client_key
+                given, self.context.auth.known_browser(credentials.cookie) or credentials.client_key
             )
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.set_status(400)
@@ -122,17 +122,18 @@ class Logout(StandaloneHandler):
 
     @allow_unauthenticated
     async def post(self) -> None:
-        name, shown = cookie_name(self.request), self.context.shown(self.request)
-        await self.context.load_devices(shown)
-        identity = self.context.auth.read_cookie(shown.cookie) if shown.cookie else None
-        if shown.cookie:
-            await self.context.log_out(shown.cookie)
+        name, credentials = cookie_name(self.request), self.context.credentials(self.request)
+        await self.context.load_devices(credentials)
+        identity = self.context.auth.read_cookie(credentials.cookie) if credentials.cookie else None
+        if credentials.cookie:
+            await self.context.log_out(credentials.cookie)
         if identity is not None:
             everywhere = self.request.body.replace(b" ", b"") == b'{"everywhere":true}'
             if everywhere:
                 self.context.log_out_everywhere()
             self.context.auth.note(
-                "logout.everywhere" if everywhere else "logout", {"user": identity.user, "client": shown.client_key}
+                "logout.everywhere" if everywhere else "logout",
+                {"user": identity.user, "client": credentials.client_key},
             )
         self.clear_cookie(name, path=self.settings["base_url"])
         self.set_status(204)

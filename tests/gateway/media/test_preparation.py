@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.config import Config, load
-from clawdbot_ext.gateway.media.library import DAY_MS, HOUR_MS, Library
+from clawdbot_ext.gateway.media.library import DAY_MS, HOUR_MS, MediaLibrary
 from clawdbot_ext.protocol.clock import now_ms
 from clawdbot_ext.protocol.errors import NotFound, StorageFull
 from clawdbot_ext.store.api import Media
@@ -112,10 +112,10 @@ def opened_library(tmp_path, monkeypatch, settings):
         return load()
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Library]:
+    async def opened() -> AsyncIterator[MediaLibrary]:
         store = open_stores(tmp_path / "store.db")
         await store.open()
-        library = Library(live, store)
+        library = MediaLibrary(live, store)
         await library.open()
         try:
             yield library
@@ -163,7 +163,9 @@ def test_many_at_once_do_not_get_past_the_quota_and_nothing_in_use_makes_room(op
         async with opened_library() as library:
 
             async def give(number: int, name: str = "") -> Media:
-                return await library.take(b"%d" % number * 250, name=name or f"{number}.txt", claimed=None, owner="ann")
+                return await library.store_bytes(
+                    b"%d" % number * 250, name=name or f"{number}.txt", claimed=None, owner="ann"
+                )
 
             settings["maxStoredBytes"] = 600
             told = await asyncio.gather(*(give(number) for number in range(6)), return_exceptions=True)
@@ -192,14 +194,14 @@ def test_a_file_is_its_owners_until_it_is_sent_and_goes_by_quota_and_age(opened_
     async def main() -> None:
         async with opened_library() as library:
             store = library.store
-            mine = await library.take(b"mine\n" * 100, name="mine.txt", claimed=None, owner="ann")
+            mine = await library.store_bytes(b"mine\n" * 100, name="mine.txt", claimed=None, owner="ann")
             assert (await library.get(mine.id, "ann")).id == mine.id
             with pytest.raises(NotFound):
                 await library.get(mine.id, "bob")
             assert await store.find_media(mine.sha256, "bob") is None, "nor can it be asked for by its content"
             settings["maxStoredBytes"] = 600
             with pytest.raises(StorageFull) as full:
-                await library.take(b"more\n" * 100, name="more.txt", claimed=None, owner="ann")
+                await library.store_bytes(b"more\n" * 100, name="more.txt", claimed=None, owner="ann")
             assert full.value.reason == "MEDIA_QUOTA"
             message = {"role": "user", "content": [{"type": "file", "mediaId": mine.id}], "timestamp": 1}
             await store.append(session_key="agent:main:main", message=message, now=1, create=True)

@@ -1,8 +1,8 @@
 """The agent loop: call the model, run the tools it calls, call it again, until it answers.
 
-Above sits the gateway, which is the loop's ``ToolExecutor``: it stores each step, asks people where a tool needs it, and tells
-clients. Below lie ``turn`` (one model call with its retries) and the tools. A tool call runs at most once: nothing here
-tries one again, and a call that a crash or a stop cut off is reported to the model as cut off.
+Above sits the gateway, which implements ``ToolExecutor``: it stores each step, asks people where a tool needs it, and
+tells clients. Below lie ``turn`` (one model call with its retries) and the tools. A tool call runs at most once:
+nothing here tries one again, and a call that a crash or a stop cut off is reported to the model as cut off.
 """
 
 from __future__ import annotations

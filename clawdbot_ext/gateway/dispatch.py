@@ -1,4 +1,4 @@
-"""The method table's other half: one function a method, and ``dispatch``, where exceptions become wire errors."""
+"""Dispatch of requests to their handlers; exceptions become wire errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def dispatch(
 
 
 def authorize(row: Method, caller: Connection) -> None:
-    """May ``client`` call this method? Raises ``MissingScope``, or ``InvalidRequest`` for the wrong role."""
+    """Check role and scope. Raises ``MissingScope``, or ``InvalidRequest`` for the wrong role."""
     if row.role != caller.role:
         raise InvalidRequest(f"unauthorized role: {caller.role}", reason="WRONG_ROLE", role=row.role)
     if row.scope and row.scope not in caller.scopes:

@@ -1,4 +1,4 @@
-"""What the gateway refuses, in the language of the client: ``details.text`` beside the English ``message``.
+"""Translated error messages, in the language of the client: ``details.text`` beside the English ``message``.
 
 ``message`` stays as it is on the wire, since Clawdbot's clients look into it. As gettext has it, the English text is
 the key of the catalogue ``refusals``; its placeholders take what stands in their places.
@@ -29,7 +29,7 @@ def to_wire(error: GatewayError, locale: str | None) -> dict[str, Any]:
 
 
 def sentence(message: str, locale: str | None) -> str | None:
-    """The English ``message`` in another language; ``None`` where nobody has translated it."""
+    """The English ``message`` in another language; ``None`` where there is no translation."""
     if len(message) > LONGEST:
         return None
     for pattern, key in _patterns():

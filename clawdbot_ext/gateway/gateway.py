@@ -1,7 +1,7 @@
-"""The gateway object: builds the services, starts and stops them, and owns the connections.
+"""The gateway: the composition root of the services, and the owner of the connections.
 
-One process has one ``Gateway``; the edge (``handlers.py``, ``app.py``) makes it, calls ``start``, ``accept`` for each
-socket and ``stop``. Everything a client may ask is a function in one of the method modules (``chat``, ``sessions`` …).
+A process has at most one ``Gateway``. The server package creates it and calls ``start``, ``accept`` for each socket and
+``stop``. The methods of the wire are functions in ``gateway/methods``, which get the ``Services``.
 """
 
 from __future__ import annotations
@@ -59,11 +59,13 @@ from .sweeper import Sweeper
 log = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 1.0
-"""How soon a change of the configuration file by another process is noticed."""
+"""The interval at which the configuration file is checked for changes by other processes."""
 
 
 class Gateway:
-    """The composition root: builds the services, starts and stops them, and owns the connections."""
+    """The composition root of the gateway: builds the ``Services``, starts and stops them, and owns the connections.
+
+    It implements ``ConnectionHost`` for its connections."""
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ class Gateway:
         self._ticker = asyncio.create_task(self._tick(), name="tick")
 
     async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
-        """Say goodbye, let runs end or mark them interrupted (≤ 8 s), close sockets, close the store."""
+        """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store."""
         services = self.services
         if self._ticker:
             self._ticker.cancel()
@@ -174,7 +176,7 @@ class Gateway:
     def warm_up(self) -> None:
         """Import the provider's SDK and list its models in the background, so that no message waits for it.
 
-        Done when the first connection comes, if not before: a server that nobody talks to stays light. The demo needs
+        Done when the first connection comes, if not before: an unused server stays light. The demo needs
         neither."""
         services = self.services
         if not provider_setup(services)["needsKey"]:
@@ -182,7 +184,7 @@ class Gateway:
 
     # -- clients ----------------------------------------------------------------------------------------------------
     def accept(self, peer: Peer) -> Connection:
-        """A socket has opened: the connection is challenged at once."""
+        """Create the connection of an opened socket, which is challenged at once."""
         connection = Connection(self, peer)
         self._pending.add(connection)
         return connection

@@ -108,7 +108,7 @@ class SessionDirectory:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a handler may use."""
+    """The services passed to every method handler and slash command, each built once for the gateway."""
 
     config: LiveConfig
     store: Store

@@ -40,7 +40,7 @@ CLAWDBOT_FIELDS: Mapping[str, Any] = {
     "deliveryContext": {"channel": "webchat"},
     "lastChannel": "webchat",
 }
-"""What Clawdbot's clients find in a row of ``sessions.list`` and is the same for every session here."""
+"""The fields that Clawdbot's clients read in a row of ``sessions.list`` and that are the same for every session."""
 
 
 def session_entry(

@@ -54,16 +54,16 @@ UNGUESSABLE_CHARS = 32
 _HEADER = re.compile(r"(?:bearer|token)\s+(\S+)\s*", re.IGNORECASE)
 
 Access = Literal["open", "login", "user", "connect"]
-"""The rule of a route. ``open``: anybody, since it holds nothing. ``login``: the page's shell on a mount, for whoever
-the server around us has let in. ``user``: whoever may use the assistant. ``connect``: a socket on which whoever is not
-known yet has to say so in the first frame."""
+"""The rule of a route. ``open``: everybody, since it holds nothing. ``login``: the page's shell on a mount, for
+every user of the surrounding server. ``user``: users of the assistant. ``connect``: a socket on which an unknown client
+authenticates in its first frame."""
 Note = Callable[[str, Mapping[str, Any]], None]
 """Takes an event for the audit log: its kind, and facts without secrets."""
 
 
 @dataclass(frozen=True)
 class ExternalIdentity:
-    """Whom somebody else knows whose word we take: the Jupyter server around us, or Tailscale."""
+    """A user authenticated by a trusted third party: the surrounding Jupyter server, or Tailscale."""
 
     user: str
     via: Literal["jupyter", "tailscale"]
@@ -73,10 +73,10 @@ class ExternalIdentity:
 
 @dataclass(frozen=True)
 class RequestCredentials:
-    """What a request shows of itself, as the edge has read it."""
+    """The credentials of a request and the facts they are judged by, as the server package has read them."""
 
     client_key: str
-    """Who is counted together by the limits: the address, normalised."""
+    """The key under which the rate limits count: the normalised address."""
     authorization: str | None = None
     cookie: str = ""
     """The value of our login cookie."""
@@ -85,9 +85,9 @@ class RequestCredentials:
     socket: bool = False
     """It wants to become a WebSocket."""
     relayed_user: str | None = None
-    """For whom of its users a server that relays asks; believed of the client credential alone."""
+    """The user on whose behalf a proxying server asks; believed only with the client credential."""
     relayed_scopes: frozenset[str] = GUEST_SCOPES
-    """What that server lets them do here."""
+    """The scopes that the proxying server grants to that user."""
     external: ExternalIdentity | None = None
 
 
@@ -116,7 +116,7 @@ class Auth:
         self._links: dict[bytes, tuple[float, dict[str, Any]]] = {}
         self._logged_out: dict[str, int] = {}
         self.device_scopes: Callable[[DeviceMark], frozenset[str] | None] = lambda mark: None
-        """What a device's token allows now; ``None``: it is void. Known once there is a gateway."""
+        """Look up the present scopes of a device's token; ``None``: it is void. Set once there is a gateway."""
         self._failures: Failures | None = None
         self.own_logins = True
         """Whether links and cookies of ours log in; on a JupyterHub only the Hub does."""
@@ -125,7 +125,7 @@ class Auth:
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def identify(self, given: RequestCredentials) -> Identity | None:
-        """Who a request comes from; ``None``: it shows nothing that is a credential.
+        """Authenticate a request; ``None``: it has no credential.
 
         Raises:
             Unauthorized: an ``Authorization`` header that is wrong; it counts as a failure.
@@ -139,10 +139,10 @@ class Auth:
         return self.check_bearer(given.authorization, given.client_key) if given.authorization is not None else None
 
     def recognize(self, given: RequestCredentials) -> Identity | None:
-        """Who a request comes from, if it shows what cannot be guessed: needs no limiter, and nobody else's word.
+        """Authenticate a request by a credential that cannot be guessed, without a limiter and without third parties.
 
         A cookie counts only where nothing more explicit is shown, and for a socket only from a page: without ``Origin``
-        it is no browser, and nobody but the user's own program has the cookie's secret to show.
+        it is no browser, and only the user's own programs have the cookie's secret.
         """
         if given.authorization is not None:
             if not self._is_own_program(given.authorization):
@@ -155,7 +155,7 @@ class Auth:
         return self.read_cookie(given.cookie)
 
     def allows_tailscale(self) -> bool:
-        """Is Tailscale's word for who somebody is taken? Never where the gateway is offered to the whole internet."""
+        """Whether Tailscale's logins are accepted: never where the gateway is open to the whole internet."""
         config = self._config()
         if config["gateway.tailscale.mode"] != "serve":
             return False
@@ -176,12 +176,12 @@ class Auth:
         )
 
     def _is_named(self, user: str) -> bool:
-        """Does the owner's configuration name this login, exactly as it is?"""
+        """Whether the owner's configuration names this login, exactly as it is."""
         return user in self._config()["gateway.auth.owners"]
 
     # -- what is made by what ---------------------------------------------------------------------------------------
     def current(self, identity: Identity) -> Identity | None:
-        """What an identity is worth now, never more than it was; ``None``: what it came by is void."""
+        """The identity with its present scopes, never more than before; ``None``: its credential is void."""
         if identity.expires is not None and identity.expires < self._clock():
             return None
         if any(cookie in self._logged_out for cookie in identity.lineage):
@@ -200,15 +200,15 @@ class Auth:
         return replace(identity, scopes=scopes)
 
     def epoch(self, identity: Identity) -> str:
-        """Changes with the secret; for what came of a browser's login also when all of those end."""
+        """The generation of the secret; for identities of a browser's login also that of all logins."""
         return self._epoch(bool(identity.lineage))
 
     def record(self, identity: Identity) -> dict[str, Any]:
-        """What is kept with something that ``identity`` makes, for ``recorded``."""
+        """Facts to store with a credential that ``identity`` creates, for ``recorded``."""
         return {**to_facts(identity), "g": self.epoch(identity)}
 
     def recorded(self, facts: Mapping[str, Any], via: AuthMethod) -> Identity | None:
-        """What something with these facts (``record``) is worth now."""
+        """The present identity of a credential stored with these facts (``record``); ``None``: it is void."""
         if not _same(facts["g"], self._epoch("l" in facts)):
             return None
         return self.current(from_facts(facts, via))
@@ -236,15 +236,16 @@ class Auth:
         return self._unguessable(token, self._config())
 
     def known_browser(self, cookie: str) -> str | None:
-        """Who the limits count a browser as that has logged in once, if its login is over, too: it must not wait
-        because of others' guesses. Its own are counted, under a name that nobody else can have."""
+        """The rate-limit key of a browser that has logged in before, even if that login has ended.
+
+        It must not wait because of others' guesses; its own are counted, under a key that no other client can have."""
         payload, _, signature = cookie.partition(".")
         return f"{KNOWN_BROWSER}{_digest(payload).hex()[:16]}" if _same(signature, self._sign(payload)) else None
 
     def _unguessable(self, token: str | None, config: Config) -> Identity | None:
         if token and _same(token, self._client):
             return Identity(owner(), "token")
-        # What cannot be guessed needs no limit on guessing, and its owner must not wait for somebody else's guesses.
+        # What cannot be guessed needs no limit on guessing, and its owner must not wait for others' guesses.
         if token and len(_token(config)) >= UNGUESSABLE_CHARS and _same(token, _token(config)):
             return Identity(owner(), "token")
         return None
@@ -257,12 +258,12 @@ class Auth:
         return self._check(given[1], given[1], client_key)
 
     def _is_own_program(self, header: str) -> bool:
-        """Does an ``Authorization`` header carry the client credential? 256 random bits need no limiter."""
+        """Whether an ``Authorization`` header carries the client credential, whose 256 random bits need no limiter."""
         given = _HEADER.fullmatch(header)
         return given is not None and _same(given[1], self._client)
 
     def modes(self) -> list[str]:
-        """What a person may type to log in: ``["token"]``, ``["password"]``, nothing where only Jupyter logs in."""
+        """The credentials of the login page: ``["token"]``, ``["password"]``, none where only Jupyter logs in."""
         mode: str = self._config()["gateway.auth.mode"]
         return [] if mode == "jupyter" else ["password"] if mode == "password" else ["token"]
 
@@ -300,7 +301,7 @@ class Auth:
         try:
             right = matches(given, expected)
         except ConfigError as exc:  # the file was changed since the start, which had refused it
-            log.error("nobody can log in: %s", exc)
+            log.error("no login is possible: %s", exc)
             return False
         if right:
             self._proved = mark
@@ -361,7 +362,7 @@ class Auth:
         return None if facts is None else self.recorded(facts, "cookie")
 
     def is_of_device(self, cookie: str) -> bool:
-        """Does one have to ask the gateway, which knows devices, what a cookie is worth?"""
+        """Whether a cookie was created by a device, so that only the gateway can validate it."""
         return "d" in (self._cookie_facts(cookie) or ())
 
     def _cookie_facts(self, value: str) -> dict[str, Any] | None:
@@ -398,7 +399,7 @@ class Auth:
 
 
 def cookie_seconds(identity: Identity) -> int:
-    """How long a login of ``identity`` lasts. Who vouches for somebody is asked again every day."""
+    """The lifetime of a login of ``identity``; external identities are asked for again every day."""
     return EXTERNAL_LOGIN_SECONDS if identity.kind in ("tailscale", "jupyter") else COOKIE_SECONDS
 
 

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 KIND = "device"
 PENDING_MS = 5 * 60 * 1000
-"""How long a device waits to be let in, as with Clawdbot."""
+"""The lifetime of a pairing request, as with Clawdbot."""
 MAX_PENDING = 32
 """Waiting devices kept; the oldest goes first."""
 SEEN_MS = 60 * 60 * 1000
-"""How exactly a token's last use is written down."""
+"""The resolution of a token's stored last use."""
 
 
 class Grant(msgspec.Struct, kw_only=True):
@@ -51,11 +51,11 @@ class Grant(msgspec.Struct, kw_only=True):
     revoked_at: int | None = None
     used_at: int | None = None
     limited_at: int | None = None
-    """When somebody has taken scopes away."""
+    """The time at which scopes were taken away."""
     user: str | None = None
-    """Who asked for it; ``None``: the owner."""
+    """The user who asked for it; ``None``: the owner."""
     issuer: dict[str, Any] | None = None
-    """What it was let in by unasked, with which it ends (``auth.Auth.recorded``); ``None``: a person let it in."""
+    """The credential that approved it silently, with which it ends (``auth.Auth.recorded``); ``None``: a person did."""
 
 
 class Device(msgspec.Struct, kw_only=True):
@@ -104,7 +104,7 @@ class Devices:
 
     # -- questions of a connect -------------------------------------------------------------------------------------
     def is_token(self, device_id: str, role: Role, token: str) -> bool:
-        """Is this the device's token for that role?"""
+        """Whether this is the device's token for that role."""
         grant = self._grant(device_id, role)
         return grant is not None and hmac.compare_digest(
             self._token(device_id, role, grant).encode(), token.encode("utf-8", "surrogatepass")
@@ -116,7 +116,7 @@ class Devices:
         return grant is not None and scopes <= expand(grant.scopes)
 
     def scopes(self, device_id: str, role: Role) -> frozenset[str]:
-        """What the device's token allows."""
+        """The scopes of the device's token."""
         grant = self._grant(device_id, role)
         return expand(grant.scopes) if grant else frozenset()
 
@@ -126,16 +126,16 @@ class Devices:
         return grant.user if grant else None
 
     def mark(self, device_id: str, role: str) -> DeviceMark:
-        """What stands for the device's present token, in what is made with it. The device was let in."""
+        """The mark of the device's present token, stored in credentials made with it. The device is paired."""
         return DeviceMark(device_id.lower(), role, self._paired[device_id.lower()].grants[role].generation)
 
     def scopes_of(self, mark: DeviceMark) -> frozenset[str] | None:
-        """What a token allows now; ``None``: it is void."""
+        """The present scopes of a token; ``None``: it is void."""
         grant = self._grant(mark.id, mark.role)
         return expand(grant.scopes) if grant is not None and grant.generation == mark.generation else None
 
     def is_held_back(self, device_id: str) -> bool:
-        """Has somebody taken anything back from it? Then it gets nothing more unasked."""
+        """Whether a person has taken scopes from it; then it gets nothing more unasked."""
         device = self._paired.get(device_id.lower())
         return device is not None and any(grant.revoked_at or grant.limited_at for grant in device.grants.values())
 
@@ -202,7 +202,7 @@ class Devices:
         return asked
 
     async def approve(self, request_id: str, held: frozenset[str] | None = None) -> Device:
-        """Let a waiting device in; ``held`` is what the approver has, ``None`` where nobody is asked.
+        """Let a waiting device in; ``held`` is what the approver has, ``None`` where no person is asked.
 
         Raises:
             NotFound: nothing waits under that id.
@@ -297,7 +297,7 @@ class Devices:
         return grant if grant is not None and grant.revoked_at is None and self._stands(grant) else None
 
     def _stands(self, grant: Grant) -> bool:
-        """Is what the device was let in by still good? Where a person has let it in, that is enough."""
+        """Whether the credential that approved the device is still valid; a person's approval always is."""
         return grant.issuer is None or self._auth.recorded(grant.issuer, "device") is not None
 
     def _need(self, device_id: str, role: str) -> tuple[Device, Grant]:

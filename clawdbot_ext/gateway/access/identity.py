@@ -100,12 +100,12 @@ class Identity:
 
     @property
     def is_account(self) -> bool:
-        """Was the gateway's own secret shown, with everything that it may? Then Jupyter's API is open, too."""
+        """Whether the gateway's own secret was given, with all its scopes; then Jupyter's API is open, too."""
         return self.kind in ("token", "password") and SCOPE_ADMIN in self.scopes
 
 
 def to_facts(identity: Identity) -> dict[str, Any]:
-    """What is signed or stored with something that ``identity`` makes."""
+    """The facts signed into or stored with a credential that ``identity`` creates."""
     facts: dict[str, Any] = {"u": identity.user, "v": identity.kind, "s": sorted(identity.scopes), "r": identity.role}
     if identity.named:
         facts["o"] = True

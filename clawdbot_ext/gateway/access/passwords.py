@@ -1,4 +1,4 @@
-"""How good a secret is, and passwords that are kept as what cannot be turned back into them."""
+"""Strength of secrets, and passwords stored as scrypt hashes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_EXPOSED_PASSWORD = 8
 SCRYPT_LOG2_N, SCRYPT_R, SCRYPT_P = 14, 8, 1
 """About 35 ms and 16 MB a check."""
 HASHED = "scrypt:"
-"""How a stored password begins that is a hash."""
+"""The prefix of a stored password hash."""
 
 _PLACEHOLDERS = frozenset(
     {
@@ -81,7 +81,7 @@ def check_secret(config: Config, *, exposed: bool) -> None:
 
 
 def is_weak(text: str, least: int) -> bool:
-    """Is a secret too short, a placeholder, or one character again and again?"""
+    """Whether a secret is too short, a placeholder, or one repeated character."""
     core = text.strip()
     return (
         len(core.encode("utf-8", "surrogatepass")) < least
@@ -95,7 +95,7 @@ def _one_character(text: Iterable[str]) -> bool:
 
 
 def matches(given: str, stored: str) -> bool:
-    """Is ``given`` the password that ``stored`` is the hash of? Takes 35 ms. Raises ``ConfigError`` for no hash."""
+    """Whether ``stored`` is the hash of ``given``. Takes 35 ms. Raises ``ConfigError`` for no hash."""
     log2_n, r, p, salt, derived = parse_hash(stored)
     return hmac.compare_digest(scrypt(given, salt, log2_n, r, p), derived)
 

@@ -1,4 +1,4 @@
-"""What an administrator has switched off (``policy.disabled``): refused here, and told to clients, which then hide it.
+"""Features switched off by an administrator (``policy.disabled``): refused here, and hidden by clients.
 
 ``tools`` takes them from the model, ``uploads`` is files from the user's machine, ``files`` those of the server,
 ``settings`` every change of the configuration by a client, keys included.
@@ -28,7 +28,7 @@ METHODS: Mapping[str, str] = {
 
 
 def disabled(config: Config, feature: str) -> bool:
-    """Is it switched off?"""
+    """Whether a feature is switched off."""
     return feature in config["policy.disabled"]
 
 
@@ -39,7 +39,7 @@ def require(config: Config, feature: str) -> None:
 
 
 def require_method(config: Config, method: str) -> None:
-    """May the method be called? Raises ``SwitchedOff``."""
+    """Raise ``SwitchedOff`` if the method belongs to a feature that is switched off."""
     if (feature := METHODS.get(method)) is not None:
         require(config, feature)
 

@@ -1,6 +1,6 @@
-"""How often somebody may: wrong logins, requests, connections. Knows addresses and names, no sockets.
+"""Rate limits for failed logins, requests and connections. Knows addresses and names, no sockets.
 
-Nothing here makes an exception for loopback: behind a proxy or a tunnel that is where everybody comes from.
+Loopback is no exception: behind a proxy or a tunnel all clients come from there.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ GLOBAL_FACTOR = 10
 """All clients together may fail this many times as often as one (and so many failures are remembered at most)."""
 
 KNOWN_BROWSER = "browser:"
-"""How the name begins under which a browser that has logged in before is counted; no address begins so."""
+"""The prefix of the key of a browser that has logged in before; no address begins with it."""
 IDENTITY_FACTOR = 4
 """All connections of one user together may ask this many times as often as one."""
 
 
 def client_key(address: str) -> str:
-    """Who is counted together: an IPv4 address however it is written, an IPv6 /64; other text as it is."""
+    """The key of an address: an IPv4 address in canonical form, an IPv6 /64; other text as it is."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -61,7 +61,7 @@ class Failures:
             self._limiter.hit(item, who)
 
     def _counts(self, limit: int, client_key: str) -> list[tuple[Any, str]]:
-        """What is counted: the client and all together; of a browser that we know its own alone."""
+        """The counters of a client: its own and that of all clients; of a known browser its own alone."""
         own = (self._item(limit), client_key)
         return [own] if client_key.startswith(KNOWN_BROWSER) else [own, (self._item(limit * GLOBAL_FACTOR), "*")]
 
@@ -87,12 +87,12 @@ class Bucket:
 
     @property
     def full(self) -> bool:
-        """Has nothing been used for so long that it might as well be a new one?"""
+        """Whether the bucket has filled up again, so that it equals a new one."""
         return self._left + (self._clock() - self._since) * self._limit / 60 >= self._limit
 
 
 class RequestLimits:
-    """Requests of every identity, on all of its connections together. A connection has a ``Bucket`` of its own."""
+    """Request limits of each user, over all of its connections. A connection has a ``Bucket`` of its own."""
 
     def __init__(self) -> None:
         self._of: dict[str, Bucket] = {}

@@ -1,4 +1,4 @@
-"""What a slash command is made of: a call, an answer, a row of the table. The table is in ``commands``."""
+"""Types of slash commands: a call, its answer, a row of the table in ``commands.table``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ t = catalogue("gateway")
 
 
 class Answer(NamedTuple):
-    """What a command says. ``keep``: as a message of the transcript. ``switch_to``: the key to show next. ``stopped``:
-    the answer is in the response alone."""
+    """The answer of a command. ``keep``: stored as a message of the transcript. ``switch_to``: the key to show next.
+    ``stopped``: the stopped runs; the answer is in the response alone."""
 
     text: str
     keep: bool = True
@@ -42,5 +42,5 @@ class Command(NamedTuple):
     argument: str = ""
     """Catalogue key of the argument's name, or empty when there is none."""
     choices: str | tuple[str, ...] = ""
-    """What completes the argument: ``models``, the words themselves, or nothing."""
+    """The source of completions for the argument: ``models``, the words themselves, or nothing."""
     aliases: tuple[str, ...] = ()

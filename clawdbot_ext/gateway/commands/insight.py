@@ -37,7 +37,7 @@ async def compact(call: Call) -> Answer:
 
 
 async def context(call: Call) -> Answer:
-    """What the next message would be sent with, in tokens (estimated)."""
+    """Answer the size of the next request's context, in tokens (estimated)."""
     services = call.services
     session = await services.store.get_session(call.key)
     model, config = services.sessions.model(session), services.config()

@@ -247,7 +247,7 @@ BY_NAME: Mapping[str, Command] = {name: c for c in COMMANDS for name in (c.name,
 
 
 def rows(locale: str) -> list[dict[str, Any]]:
-    """What ``commands.list`` and ``/help`` show."""
+    """The rows of ``commands.list`` and ``/help``."""
     return [
         {
             "name": c.name,

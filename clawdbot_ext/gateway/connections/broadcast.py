@@ -1,8 +1,8 @@
-"""Who gets which event, and how a run's text reaches clients of different speed.
+"""Delivery of events to the connections that may receive them.
 
 Events are encoded once. A reply's deltas go out per client from the place that client has reached, so a slow client
-gets fewer and longer ones and a client that is full gets none until it has drained (its socket is closed by
-``Connection.send`` when even the rest exceeds ``gateway.maxBufferedBytes``).
+gets fewer and longer ones and a congested one gets none until it has drained (its socket is closed by
+``Connection.send_event`` when even the rest exceeds ``gateway.maxBufferedBytes``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Broadcast:
     def __init__(self) -> None:
         self.connections: set[Connection] = set()
         self.last_run_event = 0
-        """When a run last said something (milliseconds since the epoch), whether or not anybody listened."""
+        """The time of the last run event (milliseconds since the epoch), with or without receivers."""
 
     def emit(
         self, name: str, payload: Any, *, session: str | None = None, state_version: Mapping[str, int] | None = None
@@ -32,7 +32,7 @@ class Broadcast:
         """Send an event to every client that may see it (``Connection.may_receive``).
 
         Args:
-            payload: what msgspec encodes; if it costs something to make, a function, called only when somebody listens.
+            payload: a value for msgspec, or a function that makes one, called only when there is a receiver.
             session: the key of the session that it is about.
             state_version: ``stateVersion`` of the frame.
         """

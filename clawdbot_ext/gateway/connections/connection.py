@@ -1,6 +1,6 @@
-"""One connected client: its protocol state, its rights, and what may be sent to it.
+"""One client's connection: its protocol state, its scopes, and the events it may receive.
 
-Above sits the edge (``handlers.py``), which gives a ``Peer`` and feeds text; below sits ``methods.dispatch``.
+The server's WebSocket handler gives a ``Peer`` and feeds text frames; ``gateway.dispatch`` answers the requests.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ log = logging.getLogger(__name__)
 MAX_IN_FLIGHT = 64
 """Requests of one connection that may wait for an answer at the same time."""
 MAX_UNREAD = 32 * 1024 * 1024
-"""Bytes of answers, some of 6 MB, that a client may leave unread: more than anybody asks for who reads."""
+"""Bytes of answers, some of 6 MB, that a client may leave unread: more than a reading client ever has outstanding."""
 NATIVE_APPS = frozenset(
     f"{name}-{system}" for name in ("clawdbot", "moltbot") for system in ("macos", "ios", "android")
 )
 """Client ids that, in mode ``ui``, show a growing reply from ``agent`` events rather than ``chat`` deltas."""
 NODE_EVENTS = frozenset({"chat", "agent"})
-"""What a node gets of a session that it subscribed to."""
+"""Events a node receives of a session that it subscribed to."""
 
 
 DeltaKind = Literal["append", "message", "assistant"]
-"""How a client is told of a growing reply: what is new (ours), or the whole text in ``chat`` or in ``agent`` events."""
+"""The form of deltas: new text only (``append``), or the whole text in ``chat`` or in ``agent`` events."""
 
 
 class ConnectionHost(Protocol):
@@ -82,17 +82,17 @@ class Connection:
         self.caps: frozenset[str] = frozenset()
         self.device_id: str | None = None
         self.commands: frozenset[str] = frozenset()
-        """Of a node: what it may be asked to do."""
+        """Of a node: the commands it offers."""
         self.permissions: Mapping[str, bool] = {}
         self.subscribed: set[str] = set()
-        """Session keys; what they mean is ``may_receive``'s business."""
+        """Session keys; see ``may_receive``."""
         self.deltas: DeltaKind = "message"
         self.locale = "en"
         self.info: dict[str, Any] = {}
         self.connected_at = 0
         self._max_buffered: int = config["gateway.maxBufferedBytes"]
         self._asked_for = 0
-        """What was unread after the last answer: a long history on a slow line is no sign of a client that is gone."""
+        """Bytes unread after the last response: a long history on a slow line is no sign of a dead client."""
         self._requests = Bucket(config["gateway.requestsPerMinute"])
         self._protocol = ServerConnection(config["gateway.maxPayloadBytes"])
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,13 +105,13 @@ class Connection:
 
     # -- in ---------------------------------------------------------------------------------------------------------
     def receive(self, text: str | bytes) -> None:
-        """Take one frame; binary frames arrive as ``bytes`` and are refused."""
+        """Process one frame; binary frames arrive as ``bytes`` and are refused."""
         if self._gone:
             return
         if isinstance(text, bytes):
             self.close(CloseCode.UNSUPPORTED, "binary frames are not part of the protocol")
             return
-        if self._joining is not None:  # a device is being looked up; nobody need send before the answer
+        if self._joining is not None:  # a device is being looked up; a client need not send before the response
             if len(self._joining) >= MAX_IN_FLIGHT:
                 self.close(CloseCode.POLICY, "too many frames before the handshake was answered")
             else:
@@ -227,32 +227,32 @@ class Connection:
         return "append" if CAP_APPEND in self.caps else "message"
 
     def on_disconnect(self) -> None:
-        """The socket is closed. Requests under way go on: what was asked still takes effect."""
+        """Handle a closed socket. Requests under way go on and take effect."""
         self._gone = True
         self._timeout.cancel()
         self._host.left(self)
 
     def goes_on_as(self, mark: DeviceMark) -> None:
-        """The device has another token, which the caller of the method has got, perhaps with fewer scopes."""
+        """Adopt the device's new token, which the caller has received, perhaps with fewer scopes."""
         assert self.identity is not None
         others = tuple(each for each in self.identity.devices if each[:2] != mark[:2])
         self.identity = replace(self.identity, devices=(*others, mark))
         self.scopes &= self._host.access.auth.device_scopes(mark) or frozenset()
 
     def standing(self) -> Identity:
-        """The identity as far as this connection goes: what it makes gets no more than the connection has."""
+        """The identity limited to this connection's scopes, for credentials that it creates."""
         assert self.identity is not None
         return replace(self.identity, scopes=self.scopes & self.identity.scopes, role=self.role)
 
     def audit_fields(self) -> dict[str, str]:
-        """Who this is, for the audit log."""
+        """The user, the authentication method and the address, for the audit log."""
         identity = self.identity
         known = {"user": identity.user, "via": identity.via} if identity is not None else {}
         return {**known, "client": self.peer.client_key}
 
     # -- out --------------------------------------------------------------------------------------------------------
     def may_receive(self, event: Event, session: str | None = None) -> bool:
-        """May this client get that event (of that session)?
+        """Whether this client may receive the event (of that session).
 
         A node gets what is for everybody, and ``NODE_EVENTS`` of the sessions it subscribed to. An operator gets what
         its scopes and caps allow; with the cap ``sessions.subscribe``, of its own sessions only.
@@ -275,7 +275,7 @@ class Connection:
         self.peer.send(self._protocol.event(name, payload, state_version))
 
     def congested(self) -> bool:
-        """Too much is waiting to be read: deltas are held back and joined until it has drained."""
+        """Whether so much is unread that deltas are held back and joined until it has drained."""
         return self.peer.buffered() > self._max_buffered // 8
 
     def close(self, code: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Who comes in, as what, with which rights: everything that a ``connect`` is judged by.
+"""Authorization of a ``connect``: identity, role and scopes of a new connection.
 
 A shared credential (``auth``) proves the user. A device signs what it sends with its own key, so that it can be known
 again: paired once, it gets a token of its own and needs the shared one no more (``devices``). Facts of the signed text
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 CLOCK_SKEW_MS = 10 * 60 * 1000
-"""How far a device's clock may be from ours, as with Clawdbot. Replays are kept out by the nonce."""
+"""The largest accepted difference of a device's clock, as with Clawdbot. The nonce prevents replays."""
 PUBLIC_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
 class ConnectGrant:
-    """A ``connect`` that was found good."""
+    """The identity, role and scopes granted to a ``connect``."""
 
     identity: Identity
     role: Role
@@ -47,12 +47,12 @@ class ConnectGrant:
 
 
 def authorize_connect(access: AccessControl, peer: Peer, params: ConnectParams) -> ConnectGrant:
-    """Judge a client without a device of its own.
+    """Authorize a client without a device of its own.
 
     Raises:
         Unauthorized, RateLimited: no good credential.
         InvalidRequest: no such role.
-        MissingScope: no node for this one.
+        MissingScope: the identity may not be a node.
     """
     role = role_of(params)
     identity = identify(access, peer, params)
@@ -61,7 +61,7 @@ def authorize_connect(access: AccessControl, peer: Peer, params: ConnectParams) 
 
 
 def identify(access: AccessControl, peer: Peer, params: ConnectParams) -> Identity:
-    """Who it is, by the upgrade or by what stands in the ``connect``. Raises ``Unauthorized``, ``RateLimited``."""
+    """The identity of the upgrade request, else of the ``connect``. Raises ``Unauthorized``, ``RateLimited``."""
     known = peer.identity and access.auth.current(peer.identity)  # which may have ended since the upgrade
     return known or access.auth.check_connect(params.auth, peer.client_key)
 
@@ -73,12 +73,12 @@ def _may_be(role: Role, identity: Identity) -> None:
 
 
 async def authorize_device(access: AccessControl, peer: Peer, params: ConnectParams, nonce: str) -> ConnectGrant:
-    """Judge a client that presents a device.
+    """Authorize a client that presents a device.
 
     Raises:
         Unauthorized, RateLimited: no good credential.
         InvalidRequest: the device's identity does not hold.
-        NotPaired: somebody has to let the device in first (``details.requestId``).
+        NotPaired: a person has to approve the device first (``details.requestId``).
     """
     role, device = role_of(params), params.device
     assert device is not None
@@ -138,7 +138,7 @@ def verify(
 
 
 def signed_text(device: DeviceIdentity, params: ConnectParams, role: Role) -> str:
-    """What the device signed: version 2 with the nonce, version 1 without. The scopes stand in the request's order."""
+    """The text that the device signed: version 2 with the nonce, version 1 without; scopes in the request's order."""
     token = params.auth.token if params.auth and params.auth.token else ""
     parts = [
         "v2" if device.nonce else "v1",

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 LOG_OUT_AFTER_S = 0.1
-"""Until the answer to whoever has changed the secret is out."""
+"""The delay after which the response to the change of the secret has been sent."""
 
 
 def log_out_everywhere(access: AccessControl, events: Broadcast) -> int:
-    """Void every cookie and link, and disconnect who came by one; returns how many. Raises ``OSError``.
+    """Void every cookie and link, and disconnect the clients that logged in by one; returns how many. Raises
+    ``OSError``.
 
-    Whoever came through a Jupyter server may have done so by a cookie of ours, which only that one saw; who has not is
-    back at once.
+    A client of a Jupyter server may have used a cookie of ours that only that server saw; all others reconnect at once.
     """
     access.auth.log_out_everywhere()
     gone = [

@@ -1,4 +1,4 @@
-"""Nodes: devices that do things for the gateway. Who they are, asking them, what they tell.
+"""Nodes: devices that execute commands for the gateway: registration, invocation, results.
 
 A node connects with the role ``node`` and lists the commands it takes. ``node.invoke`` of an operator becomes the event
 ``node.invoke.request`` for that node alone; its ``node.invoke.result`` answers the operator.
@@ -89,7 +89,7 @@ class Nodes:
         return answer.result()
 
     def answered(self, node: Connection, params: NodeInvokeResultParams) -> bool:
-        """Take a node's result; ``False`` if nobody waits for it from this node any more."""
+        """Deliver a node's result; ``False`` if no caller waits for it from this node any more."""
         asked = self._asked.get(params.id)
         if asked is None or node_id(asked[0]) != node_id(node) or asked[1].done():
             return False

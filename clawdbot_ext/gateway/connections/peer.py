@@ -12,7 +12,7 @@ class Peer(Protocol):
     """The transport as the gateway sees it. ``send`` and ``close`` never block and never raise."""
 
     client_key: str
-    """Who is counted together by the limits: the address, normalised."""
+    """The key under which the rate limits count: the normalised address."""
     direct: bool
     """The socket comes from this very machine, with no proxy in between."""
     identity: Identity | None

@@ -1,4 +1,4 @@
-"""Who is connected and was lately, and the heartbeats that this gateway has none of."""
+"""Presence: connected and recently connected clients, and notices for the main session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 KEPT_MS = 5 * 60 * 1000
-"""How long somebody who left is still shown, and a device that told of itself without being connected."""
+"""The time that a client that left stays listed, and a device that reported itself without connecting."""
 MAX_ROWS = 200
 JOIN_S = 0.2
 """Changes within this time are told as one: a hundred clients that come back at once are not ten thousand frames."""
@@ -38,7 +38,7 @@ class Presence:
         self.version = 1
         """Rises with every change; ``stateVersion.presence`` of the wire."""
         self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
-        """What ``system-event`` and ``wake`` left for the main session."""
+        """Notices of ``system-event`` and ``wake`` for the main session."""
 
     def rows(self) -> list[dict[str, Any]]:
         """This gateway, those who are connected, and those who were, newest first."""
@@ -68,7 +68,7 @@ class Presence:
         self._changed()
 
     def pop_notices(self, session_key: str) -> list[str]:
-        """What waits for the main session, told once; nothing for any other."""
+        """Remove and return the notices of the main session; none for any other session."""
         if session_key != self._main_key():
             return []
         taken = list(self.notices)
@@ -76,7 +76,7 @@ class Presence:
         return taken
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Emit nothing more."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -95,7 +95,7 @@ class Presence:
 
 
 def _shown(client: Connection) -> bool:
-    """A command line's call comes and goes; it is nobody's presence (Clawdbot leaves those out too)."""
+    """Whether the client is listed: calls of the command line come and go (Clawdbot leaves them out too)."""
     return client.info.get("mode") not in ("cli", "probe")
 
 

@@ -30,7 +30,7 @@ def utf16_length(text: str) -> int:
 
 
 class _Place:
-    """How far one client has been sent a run's text and thinking: (code points, UTF-16 code units) each."""
+    """The offsets up to which one client has a run's text and thinking: (code points, UTF-16 code units) each."""
 
     __slots__ = ("text", "text16", "thinking", "thinking16")
 
@@ -63,7 +63,7 @@ class ReplyStream:
         return self.seq
 
     def feed(self, text: str, thinking: str) -> None:
-        """Take the reply as it is now; send it now or soon."""
+        """Update the reply; send it now or soon."""
         self.text, self.thinking = text, thinking
         self._schedule("append", APPEND_INTERVAL_S, self._flush_append)
         self._schedule("cumulative", CUMULATIVE_INTERVAL_S, self._flush_cumulative)
@@ -78,7 +78,7 @@ class ReplyStream:
         self._flush_assistant()
 
     def restart(self) -> None:
-        """What there was is in a message now; the reply goes on with nothing, at offset 0."""
+        """Start again at offset 0 with an empty text: the text so far is stored as a message."""
         self.finish()
         self._places.clear()
         self._start = (0, 0)
@@ -86,7 +86,7 @@ class ReplyStream:
         self.text = self.thinking = ""
 
     def caught_up(self, client: Connection) -> None:
-        """``client`` has just been told the whole text so far (``chat.history``): go on from there."""
+        """Move ``client``'s offsets to the end: ``chat.history`` has just sent it the whole text so far."""
         place = self._places.setdefault(client, _Place(*self._start))
         place.text, place.text16 = len(self.text), utf16_length(self.text)
         place.thinking, place.thinking16 = len(self.thinking), utf16_length(self.thinking)
@@ -101,7 +101,7 @@ class ReplyStream:
             self._timers[kind] = asyncio.get_running_loop().call_later(wait, flush)
 
     def _receivers(self, deltas: DeltaKind) -> list[Connection]:
-        """Those who take deltas of this kind and can take one now."""
+        """The clients that receive deltas of this kind and are not congested."""
         row = EVENTS["agent" if deltas == "assistant" else "chat"]
         return [
             client

@@ -113,7 +113,7 @@ async def _resolve_one(library: MediaLibrary, read_file: ReadFile | None, given:
 
 
 async def names_of(library: MediaLibrary, owner: str, given: Sequence[Attachment]) -> list[str]:
-    """What people call the files of a message, without taking any. One that is not there has its id."""
+    """The names of a message's attachments, without storing any; the id of one that is not there."""
     names = []
     for attachment in given:
         name = attachment.file_name or attachment.path
@@ -146,17 +146,17 @@ def _made_up_name(mime_type: str | None) -> str:
 
 
 def owner_of(identity: Identity | None) -> str:
-    """The name under which somebody's files are kept.
+    """The owner's name under which an identity's files are stored.
 
-    Whoever has a Jupyter server's token gets a random name from it, another one with each request that brings no
-    cookie; there they are all the one user whose account this is. Where people log in, their names are their own.
+    Jupyter gives a user of its token a random name, another one with each request without a cookie; all of them are
+    the one user whose account this is. Where people log in, their names are their own.
     """
     assert identity is not None
     return account() if _MADE_UP.fullmatch(identity.user) else identity.user
 
 
 def request_part(found: Sequence[Media]) -> str:
-    """What of the attachments tells one send from another, for the request's hash: contents and names."""
+    """The attachments' part of the request hash: contents and names."""
     if not found:
         return ""
     digest = hashlib.sha256()
@@ -194,7 +194,7 @@ def described(media: Media, locale: str | None) -> dict[str, Any]:
 
 
 def facts_in(media: Media, locale: str | None) -> dict[str, Any]:
-    """Width, pages … as they apply, with the notes in somebody's language."""
+    """Width, pages … as they apply, with the notes in the language of the locale."""
     facts = dict(media.facts)
     if notes := facts.pop("notes", None):
         facts["notes"] = [Note(note["code"], note.get("facts", {})).to_wire(locale) for note in notes]
@@ -202,7 +202,7 @@ def facts_in(media: Media, locale: str | None) -> dict[str, Any]:
 
 
 def explained(error: GatewayError, locale: str | None) -> GatewayError:
-    """The same error with what to do about it in ``details.hint``, in the language of whoever gets it."""
+    """The same error with what to do about it in ``details.hint``, in the receiver's language."""
     if isinstance(error, MediaError):
         error.facts = {**error.facts, "hint": error.hint_in(locale)}
         error.message = error.message_in(locale)

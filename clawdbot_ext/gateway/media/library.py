@@ -1,6 +1,6 @@
-"""All files that users have given this gateway: taking them in, finding them, and forgetting what nobody needs.
+"""The library of uploaded files: storing, finding and deleting them.
 
-What is forgotten, and when:
+Files are deleted as follows:
 
 - A file that no message and no waiting send speaks of, after ``media.orphanHours``; earlier when room is needed.
 - What a message speaks of: never by itself. With ``media.keepDays`` set, after that many days; the row stays and says
@@ -37,7 +37,7 @@ SLOW_BYTES = 8 * 1024
 COLLECT_S = 3600.0
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 RELEASE_S = 2.0
-"""How long after a temporary session can no longer come back its messages are surely gone."""
+"""The time after which the messages of an unrecoverable temporary session are surely gone."""
 HELD = "media.temporary"
 """The kind of the records that name the files of temporary sessions."""
 THUMBNAIL = "thumbnail"
@@ -59,7 +59,7 @@ class MediaLibrary:
         self._thumbnails: dict[str, asyncio.Task[bytes | None]] = {}
 
     async def open(self) -> None:
-        """Make the folders, clear what was half uploaded. A full disk keeps nobody from reading."""
+        """Create the folders and delete partial uploads. With a full disk files can still be read."""
         try:
             await asyncio.to_thread(self.files.open)
         except StorageFull as exc:
@@ -129,7 +129,7 @@ class MediaLibrary:
         await upload.discard()
 
     async def store_bytes(self, data: bytes, *, name: str, claimed: str | None, owner: str) -> Media:
-        """Take a file that is in memory. Raises as ``Upload`` does."""
+        """Store a file that is in memory. Raises as ``Upload`` does."""
         upload = self.receive(name=name, claimed=claimed, owner=owner, size=len(data))
         try:
             await upload.write(data)
@@ -155,7 +155,7 @@ class MediaLibrary:
                 raise
 
     async def offered(self, sha256: str, owner: str) -> Media | None:
-        """What the user has with those bytes, as if just given: who asks need not send it, and will name it soon."""
+        """The user's stored file with that hash, renewed as if just uploaded: the client need not send it."""
         async with self._keeping:
             known = await self.store.find_media(sha256, owner)
             if known is None or not await asyncio.to_thread(self.files.path(sha256).is_file):
@@ -185,7 +185,7 @@ class MediaLibrary:
 
     # -- out ----------------------------------------------------------------------------------------------------------
     async def get(self, id_: str, owner: str) -> Media:
-        """The file ``id_``, for whoever gave it and, once a message speaks of it, for everybody who sees messages.
+        """The file ``id_``, for its owner and, once a message refers to it, for every user who can read messages.
 
         Raises ``NotFound``, with the reason ``MEDIA_REMOVED`` for what the age policy took.
         """
@@ -199,7 +199,7 @@ class MediaLibrary:
         return media
 
     def file(self, media: Media) -> MediaFile:
-        """Where its bytes are, as ``agent.media`` takes it."""
+        """The path and the facts of a file, as ``agent.media`` takes them."""
         return MediaFile(
             path=self.files.path(media.sha256),
             name=media.name,

@@ -1,4 +1,4 @@
-"""How large and how many attachments may be, as the settings say."""
+"""Limits on the size and number of attachments, from the settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The stage of a run in which attachments become what the model is given.
+"""Preparation of attachments for the model, the first stage of a run.
 
-Only what was not understood before costs anything: results are kept beside the file, by what they depend on. Clients
-with the run's events hear how far it is (``agent``, stream ``media``); stopping the run stops it.
+Results are cached beside the file, by everything they depend on. Progress is emitted as ``agent`` events of the stream
+``media``; stopping the run stops it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Emit = Callable[[Mapping[str, Any]], None]
 async def prepare_attachments(
     library: MediaLibrary, messages: Sequence[Mapping[str, Any]], model: Model, *, locale: str, emit: Emit
 ) -> dict[str, AttachmentContent]:
-    """The attachments of a conversation as ``model`` is shown them, by media id; what is missing is only named.
+    """Prepare the attachments of a conversation for ``model``, by media id; a missing file is only named.
 
     ``messages`` are wire messages, oldest first. From the newest back, no further than there is room.
     """
@@ -148,5 +148,5 @@ async def _understand(
 
 
 async def last_prepared(library: MediaLibrary, media: Media) -> Understood | None:
-    """What the model was last given of a file; ``None`` if nothing yet, or if that is not kept any more."""
+    """The prepared form in which the model last got a file; ``None`` if there is none, or it is deleted."""
     return None if media.seen is None else await _known(library, media, media.seen)

@@ -1,6 +1,6 @@
 """One file on its way in: limits, type and hash are checked while it comes, and a file that is refused leaves nothing.
 
-``Upload`` is fed by whoever has the bytes: the HTTP route, a frame's base64, a file of the Jupyter server. It never
+``Upload`` is fed by the HTTP route, from a frame's base64, or from a file of the Jupyter server. It never
 holds more than ``BUFFER`` of them, and the disk is touched in threads only.
 """
 
@@ -67,7 +67,7 @@ class Upload:
         """Two moments, at least ``RATE_S`` apart as soon as there are such, and how many bytes had come by then."""
         self._finishing = self._gave_way = False
         self.on_end: Callable[[], None] | None = None
-        """Called when the upload has to give way, for whoever waits for its bytes."""
+        """Called when the upload is cancelled in favour of another one."""
 
     def rate(self) -> float:
         """Bytes a second of late; infinite for one that is too young to tell, or only has to be looked at."""
@@ -164,7 +164,7 @@ def _kind_by_head(head: bytes, name: str) -> Kind | None:
 
 
 def wire_facts(facts: Facts, identified: Identified) -> dict[str, object]:
-    """What applies, as blocks of messages and the answers of the routes carry it."""
+    """The known facts of a file, as in blocks of messages and in the routes' answers."""
     named = {"width": facts.width, "height": facts.height, "durationMs": facts.duration_ms, "pages": facts.pages}
     found: dict[str, object] = {name: value for name, value in named.items() if value is not None}
     if notes := (*identified.notes, *facts.notes):

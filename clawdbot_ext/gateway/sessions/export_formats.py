@@ -1,4 +1,4 @@
-"""How a conversation looks as Markdown, JSON, HTML and a notebook. Pure functions of a ``Conversation``."""
+"""Export formats of a conversation: Markdown, JSON, HTML and notebook. Pure functions of a ``Conversation``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...protocol.schema import ExportFormat
 from ..wire_forms import text_of
 
 JSON_FORMAT, JSON_VERSION = "clawdbot-jupyter/conversation", 1
-"""What a reader of our JSON checks first. The version rises when an older reader would misunderstand."""
+"""The format name and version of the JSON export. The version rises with an incompatible change."""
 
 
 class Embedded(NamedTuple):
@@ -36,7 +36,7 @@ class Conversation(NamedTuple):
     """As on the wire, oldest first."""
     locale: str
     you: str
-    """What the reader is called in headings."""
+    """The user's name in headings."""
     offset: str
     """Of the times shown, e.g. ``+0900``."""
     branches: Sequence[Mapping[str, Any]] = ()
@@ -238,7 +238,7 @@ def _code(opening: re.Match[str], first: str, lines: Iterator[str]) -> Block:
 
 
 def _head(made: Conversation, message: Mapping[str, Any]) -> str:
-    """Who said it, and when, in the gateway's time zone."""
+    """The heading of a message: role and time, in the gateway's time zone."""
     who = made.you if message.get("role") == "user" else str(message.get("model") or message.get("role"))
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime((message.get("timestamp") or 0) / 1000))
     return _one_line(f"{who} · {at} {made.offset}")

@@ -54,7 +54,7 @@ MAX_MS = 253_370_764_800_000
 """The year 9999: later times are beyond the calendars of Python and of browsers."""
 MAX_DEPTH = 100
 _UNKEEPABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
-"""What may be an escape for a character that is stored nowhere: NUL, half a surrogate pair."""
+"""JSON escapes of characters that cannot be stored: NUL, half a surrogate pair."""
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -100,7 +100,7 @@ def read(params: SessionsImportParams) -> Found:
 
 
 def parse(text: str) -> Any:
-    """JSON of anybody's making as values that can be stored: characters and numbers that cannot are replaced.
+    """Parse untrusted JSON into values that can be stored: characters and numbers that cannot are replaced.
 
     Raises ``ValueError``, also for what is nested deeper than ``MAX_DEPTH``.
     """
@@ -231,7 +231,7 @@ def _block(block: Mapping[str, Any], role: str) -> dict[str, Any]:
 
 
 def _typed(given: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
-    """What of ``given`` is of the kind that it should be."""
+    """The items of ``given`` that have the expected type."""
     return {name: given[name] for name, kind in kinds.items() if type(given.get(name)) is kind}
 
 

@@ -19,7 +19,7 @@ from ..wire_forms import decode
 from .import_formats import FILES, Found, ImportedMessage
 
 MAX_SKIPPED = 100
-"""How many of the lines that were left out are named; the rest is only counted."""
+"""The number of skipped lines that are reported one by one; the rest is only counted."""
 PAGE = 1000
 TITLE_CHARS = 120
 
@@ -42,14 +42,14 @@ class _Importing:
         self.services, self.caller, self.key, self.found = services, caller, key, found
         self.added = 0
         self._ids: dict[str, str] = {"": ""}
-        """What is stored, by the ids that it had where it came from."""
+        """Ids of stored messages, by their ids in the source."""
         self._end = ""
         """The last message of the path that is to be shown."""
         self._files: dict[str, dict[str, Any]] = {}
         """Blocks, by the media ids of the file."""
 
     async def look_up(self) -> None:
-        """What an earlier import, or part, left."""
+        """Look up the messages stored by an earlier import, or an earlier part of this one."""
         before: int | None = None
         while True:
             page = await self.services.store.history(session_key=self.key, limit=PAGE, before_seq=before, whole=True)
@@ -111,5 +111,5 @@ class _Importing:
                 media = await library.get(block["mediaId"], owner)
         except GatewayError as exc:
             self.found.skipped.append({"file": block["name"], "reason": exc.message})
-            return {**block, "mediaId": library.new_id()}  # not an id that could be somebody else's
+            return {**block, "mediaId": library.new_id()}  # not an id that could belong to another user's file
         return content_of("", [media], self.caller.locale)[0]

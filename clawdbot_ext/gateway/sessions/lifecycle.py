@@ -13,7 +13,7 @@ from ...store.api import Session
 from ..services import Services
 
 UNDO_MS = 10_000
-"""How long ``sessions.clear`` and ``sessions.delete`` can be taken back."""
+"""The time within which ``sessions.clear`` and ``sessions.delete`` can be undone."""
 
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
@@ -23,11 +23,11 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
     "responseUsage": ("off", "on", "tokens", "full"),
     "elevatedLevel": ("off", "on", "ask", "full"),
 }
-"""What each level setting may be; the first is the default."""
+"""The values of each level setting; the first is the default."""
 
 
 def new_key(*, temporary: bool = False) -> str:
-    """A key nobody has used."""
+    """A new, unused session key."""
     if temporary:
         return f"{TEMPORARY}{uuid.uuid4().hex[:12]}"
     return f"agent:main:webchat:{uuid.uuid4().hex[:12]}"

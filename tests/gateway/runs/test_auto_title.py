@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 
 from clawdbot_ext.agent.context.title import tidy, worth_a_title
+from tests.support.aio import until
 from tests.support.wire import WireError, run, text_of, wired
 
 CAPS = ("session.events",)
@@ -53,11 +55,22 @@ def titles_asked(api):
     return [body for body in api.bodies if body["max_tokens"] == 40]
 
 
+def questions(api):
+    """The beginnings of the messages for which a title was asked."""
+    found = [re.search(r"월별 매출을 그려 줘|please name this", str(body["messages"])) for body in titles_asked(api)]
+    return [match and match[0] for match in found]
+
+
 def test_a_session_is_named_once_after_its_first_reply(scripted_gateway):
     gateway, api = scripted_gateway
 
     async def main():
         async with wired(gateway.ws_url, gateway.token, caps=CAPS) as wire:
+
+            async def named(key: str, title: str) -> None:
+                await wire.ask(f"please name this [[text={title}]]", key=key)
+                await wire.wait("session.changed", lambda p: p["entry"].get("derivedTitle") == title)
+
             await wire.ask("월별 매출을 그려 줘 [[text=월별 매출]]", key="a")  # of which the title's request is told
             changed = await wire.wait("session.changed", lambda p: p["entry"].get("derivedTitle") == "월별 매출")
             assert "title" not in changed["payload"]["entry"]
@@ -68,20 +81,20 @@ def test_a_session_is_named_once_after_its_first_reply(scripted_gateway):
             await wire.ask("/status", key="command")
             await wire.call("sessions.patch", {"key": "off", "autoTitle": False})
             await wire.ask("a session without a title please", key="off")
-            await wire.ask("a named session has one already", key="named")
-            assert len(titles_asked(api)) <= 2
-            await wire.call(
-                "config.patch",
-                {
-                    "raw": '{"agents":{"defaults":{"autoTitle":false}}}',
-                    "baseHash": (await wire.call("config.get"))["hash"],
-                },
-            )
-            before = len(titles_asked(api))
-            await wire.ask("nobody names this one", key="none")
+            await named("second", "the second title")
+            assert questions(api) == ["월별 매출을 그려 줘", "please name this"], "one request for each new session"
+
+            async def switch(on: str) -> None:
+                patch = '{"agents":{"defaults":{"autoTitle":' + on + "}}}"
+                await wire.call("config.patch", {"raw": patch, "baseHash": (await wire.call("config.get"))["hash"]})
+
+            await switch("false")
+            await wire.ask("this one stays without a title", key="none")
+            await switch("true")
             temporary = (await wire.call("sessions.new", {"temporary": True}))["key"]
-            await wire.ask("nor a temporary one", key=temporary)
-            assert len(titles_asked(api)) == before
+            await wire.ask("nor does a temporary one get one", key=temporary)
+            await named("third", "the third title")
+            assert len(titles_asked(api)) == 3, "titles come in the order of the replies, so none is still to come"
             await wire.call("sessions.reset", {"key": "a"})
             listed = {s["key"]: s for s in (await wire.call("sessions.list"))["sessions"]}
             assert "derivedTitle" not in listed["agent:main:a"]
@@ -90,12 +103,13 @@ def test_a_session_is_named_once_after_its_first_reply(scripted_gateway):
 
 
 def test_a_title_that_cannot_be_made_is_no_trouble(scripted_gateway):
-    gateway, _ = scripted_gateway
+    gateway, api = scripted_gateway
 
     async def main():
         async with wired(gateway.ws_url, gateway.token, caps=CAPS) as wire:
             end = await wire.ask("two words [[text=]]", key="a")  # the title is empty, too
             assert end["state"] == "final"
+            await until(lambda: bool(titles_asked(api)))
             assert (await wire.ask("more words", key="a"))["state"] == "final"
 
     run(main())

@@ -127,7 +127,7 @@ class Unauthorized(InvalidRequest):
 
 
 class NotPaired(GatewayError):
-    """The device has to be let in first, by somebody with the scope for it: ``details.requestId`` names the request."""
+    """The device has to be approved first, by a user with the scope for it: ``details.requestId`` names the request."""
 
     code = ErrorCode.NOT_PAIRED
     reason = "PAIRING_REQUIRED"

@@ -18,7 +18,7 @@ INVALID_ID = "invalid"
 """The response id for a frame whose own id cannot be read, as the real gateway answers."""
 
 MAX_FRAME_BYTES = 32 * 1024 * 1024
-"""What the transport takes at most; beyond it the socket closes with 1009. A frame between ``policy.maxPayload`` and
+"""The largest frame of the transport; beyond it the socket closes with 1009. A frame between ``policy.maxPayload`` and
 this gets an error under its own id."""
 MAX_BEFORE_CONNECT = 64 * 1024
 """Bytes a frame may have before the client is authenticated."""

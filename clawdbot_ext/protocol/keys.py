@@ -11,7 +11,7 @@ AGENT_ID = "main"
 
 MAX_KEY_CHARS = 256
 TEMPORARY = f"agent:{AGENT_ID}:temporary:"
-"""How the keys of sessions begin that are never on disk."""
+"""The prefix of keys of temporary sessions, which are never on disk."""
 
 
 def canonical(key: str, main_key: str = "main") -> str:
@@ -40,5 +40,5 @@ def main_session_key(main_key: str = "main") -> str:
 
 
 def is_temporary(key: str) -> bool:
-    """Is this the (canonical) key of a session that is kept in memory only?"""
+    """Whether a (canonical) key is that of a temporary session, in memory only."""
     return key.startswith(TEMPORARY)

@@ -10,7 +10,7 @@ from ...protocol.schema import OPERATOR_SCOPES, SCOPE_ADMIN, SCOPE_READ, SCOPE_W
 
 
 def expand(scopes: Iterable[str]) -> frozenset[str]:
-    """What ``scopes`` amount to: admin includes everything, writing includes reading; unknown names mean nothing."""
+    """Expand ``scopes``: admin includes everything, writing includes reading; unknown names mean nothing."""
     known = frozenset(scopes) & frozenset(OPERATOR_SCOPES)
     if SCOPE_ADMIN in known:
         return frozenset(OPERATOR_SCOPES)

@@ -119,7 +119,7 @@ async def _outcome(services: Services, run_id: str) -> AgentResult:
 
 
 async def _reply(services: Services, run: Run, told: Any) -> Mapping[str, Any]:
-    """What a run said: the message of its last event, else what the transcript holds of it."""
+    """The text of a run: the message of its last event, else what the transcript holds of it."""
     if isinstance(told, msgspec.Raw):
         message: Mapping[str, Any] = msgspec.json.decode(told)
         return message

@@ -45,7 +45,7 @@ async def exec_approval_list(services: Services, caller: Connection, params: NoP
 
 @method("exec.approval.resolve")
 async def exec_approval_resolve(services: Services, caller: Connection, params: ApprovalResolveParams) -> OkResult:
-    """Decide once: the first decision stands, and is stored before anybody acts on it."""
+    """Decide once: the first decision stands, and is stored before it takes effect."""
     pending = services.runs.approvals.pending.get(params.id)
     if pending is None or pending.deciding:
         raise NotFound("unknown approval id")

@@ -30,7 +30,7 @@ async def auth_link(services: Services, caller: Connection, params: NoParams) ->
 async def auth_rotate(services: Services, caller: Connection, params: NoParams) -> RotateResult:
     """Replace the token. Whoever is connected is disconnected, the caller too, and every cookie and link is void.
 
-    The new one is in the answer for who has shown the old one, and for nobody else: a cookie or a device must not get
+    The new one is in the response only for a client that gave the old one: a cookie or a device must not get
     what outlives it."""
     services.config.changing += 1
     try:

@@ -32,7 +32,7 @@ from ..services import Services
 from .chat import accept_message, hash_of
 
 UNDO_MS = 10_000
-"""How long ``chat.delete`` can be taken back."""
+"""The time within which ``chat.delete`` can be undone."""
 
 
 @method("chat.regenerate")

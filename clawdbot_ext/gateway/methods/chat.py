@@ -69,7 +69,7 @@ async def accept_message(
     system: str | None = None,
     place: BranchPoint | None = None,
 ) -> ChatSendResult:
-    """What ``chat.send``, ``chat.edit``, ``agent`` and a node's request have in common. ``system`` is added to this
+    """Accept a message for ``chat.send``, ``chat.edit``, ``agent`` or a node's request. ``system`` is added to this
     turn's prompt; ``place`` is where in the tree the message goes, if not at the end.
 
     The run carries the channel ``webchat``: its reply goes to the session's watchers and nowhere else, whatever
@@ -130,7 +130,7 @@ async def accept_message(
 
 
 def hash_of(*parts: str) -> str:
-    """What tells a resend from another request under the same idempotency key."""
+    """The hash that tells a resend from another request under the same idempotency key."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -198,7 +198,7 @@ async def chat_history(services: Services, caller: Connection, params: ChatHisto
 
 
 def _recovers(page: HistoryPage, params: ChatHistoryParams) -> bool:
-    """Is a page of what came after ``sinceSeq`` all that the client lacks?"""
+    """Whether the page after ``sinceSeq`` has everything that the client lacks."""
     session = page.session
     return (
         session is not None

@@ -29,7 +29,7 @@ async def commands_list(services: Services, caller: Connection, params: Commands
 async def commands_complete(
     services: Services, caller: Connection, params: CommandsCompleteParams
 ) -> CommandsCompleteResult:
-    """What may follow a command: what begins with the text first, then what contains it.
+    """Complete the argument of a command: words that begin with the text first, then those that contain it.
 
     Raises ``NotFound`` for a word that is no command.
     """

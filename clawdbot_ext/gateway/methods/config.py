@@ -1,6 +1,6 @@
 """``config.*``: the configuration file over the wire, guarded by its hash, secrets redacted.
 
-What only the owner may change (``config_schema.Setting.by``) these methods do not, whoever calls.
+Settings that only the owner may change in the file (``Setting.by``) are refused here to every client.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..services import Services
 
 @method("config.get")
 async def config_get(services: Services, caller: Connection, params: ConfigGetParams) -> dict[str, Any]:
-    """What is in the file now: a change by another process is taken up before this answers."""
+    """The present contents of the file; a change by another process is loaded first."""
     poll_file(services)
     return settings.snapshot(services.config())
 
@@ -96,7 +96,7 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
 def poll_file(services: Services) -> None:
     """Take up what another process has changed; a password that it has written as text becomes a hash."""
     config = services.config
-    if config.changing:  # by a client, which gets its answer before anybody is disconnected for it
+    if config.changing:  # by a client, which gets its response before clients are disconnected for it
         return
     before = config()
     config.poll()

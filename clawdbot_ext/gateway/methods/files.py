@@ -23,7 +23,7 @@ Raises ``NotFound``, or ``Unavailable`` when the disk does not let it be read.
 
 LIMIT, QUERY_LIMIT = 200, 50
 MAX_DIRECTORIES = 300
-"""How many directories a query looks through: an answer in a moment counts for more than a whole disk."""
+"""The number of directories a query searches: a quick answer counts for more than a whole disk."""
 
 
 @method("files.list")

@@ -28,7 +28,7 @@ KEY = "models.providers.anthropic.apiKey"
 
 @method("models.list")
 async def models_list(services: Services, caller: Connection, params: NoParams) -> ModelsListResult:
-    """What can be chosen, of all configured providers, newest first."""
+    """The models of all configured providers, newest first."""
     default = services.providers.models.default()
     return ModelsListResult(
         models=[
@@ -88,7 +88,7 @@ async def models_test(services: Services, caller: Connection, params: ModelsTest
 
 @method("models.setKey")
 async def models_set_key(services: Services, caller: Connection, params: ModelsSetKeyParams) -> OkResult:
-    """Keep the key for Anthropic's models, or forget it. The one thing that the page must be able to write for somebody
+    """Store the key for Anthropic's models, or delete it. The one thing that the page must be able to write for a user
     without a terminal: it is never read back, and goes to no address but the one that the owner's file has.
 
     Raises ``InvalidRequest`` (``OWNER_ONLY``) for a login that a device took part in.

@@ -21,7 +21,7 @@ async def system_presence(services: Services, caller: Connection, params: NoPara
 
 @method("system-event")
 async def system_event(services: Services, caller: Connection, params: SystemEventParams) -> OkResult:
-    """A ``Node:`` line is somebody's presence; any other text is a notice for the main session."""
+    """A ``Node:`` line is the presence of a device; any other text is a notice for the main session."""
     if params.text.startswith("Node:"):
         told = {name: value for name, value in msgspec.to_builtins(params).items() if value is not None}
         key = params.device_id or params.instance_id or params.host or params.text[:128]

@@ -107,7 +107,7 @@ async def sessions_patch(services: Services, caller: Connection, params: Session
 
 
 def _notes(services: Services, session: Session, locale: str, changes: Mapping[str, Any]) -> list[str]:
-    """What of a change has no effect as things are."""
+    """The parts of a change that have no effect at present."""
     model = services.sessions.model(session)
     if session.settings.get("temperature") is None or not changes.keys() & {"temperature", "model", "thinkingLevel"}:
         return []
@@ -192,7 +192,7 @@ async def sessions_delete(services: Services, caller: Connection, params: Sessio
 
 @method("sessions.undelete")
 async def sessions_undelete(services: Services, caller: Connection, params: SessionKeyParams) -> SessionEntryResult:
-    """Where the key is in use again, what was deleted comes back as archived transcripts."""
+    """Restore a deleted session; if its key is in use again, as archived transcripts."""
     session = await services.store.undelete_session(services.sessions.canonical(params.key), now=now_ms())
     services.sessions.announce(session, "restored")
     return SessionEntryResult(ok=True, key=session.key, entry=services.sessions.entry(session))

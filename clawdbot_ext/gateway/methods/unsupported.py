@@ -1,4 +1,4 @@
-"""What Clawdbot's clients ask for and this gateway has none of, answered truthfully in the shape that they read.
+"""Methods of Clawdbot that this gateway does not support, answered truthfully in the shape its clients read.
 
 No channels, schedules, skills or speech; updates come from whatever installed the package.
 """

@@ -28,7 +28,7 @@ class ActiveRun:
         """Called once the end is stored or cannot be, before it is told: the session is free."""
         self.reply = Reply()
         self.stop_reason = ""
-        """Why it stops: ``rpc`` (somebody pressed stop), ``shutdown``, or ``ended`` by itself; empty before that."""
+        """The reason for stopping: ``rpc`` (asked by a client), ``shutdown``, or ``ended`` by itself; empty before."""
         self.task: asyncio.Task[None] | None = None
         self.tools: dict[str, dict[str, Any]] = {}
         """The tool calls under way, by id, as clients are told of them."""
@@ -41,7 +41,7 @@ class ActiveRun:
         self._flushed_chars = 0
 
     def stop(self, reason: str) -> bool:
-        """Have the reply end early; ``False`` when that was asked before. One that has not begun sees it by itself."""
+        """Request an early end; ``False`` if that was requested before. A run checks for it when it begins."""
         if self.stop_reason:
             return False
         self.stop_reason = reason
@@ -55,7 +55,7 @@ class ActiveRun:
         return self.prefix + self.reply.text
 
     def due(self) -> bool:
-        """Is it time to put the text so far on disk?"""
+        """Whether the text so far is due to be saved."""
         chars = len(self.reply.text) + len(self.reply.thinking)
         now = time.monotonic()
         if chars == self._flushed_chars or (

@@ -1,4 +1,4 @@
-"""``exec.approval.*``: somebody asks, a person decides. ``exec.approvals.*``: the rules by which nobody need be asked.
+"""Approvals: questions that a person decides, and the rules by which no question is needed.
 
 Each question and its decision are stored. Our own tools ask by ``ask`` (``gateway.tools``); any client with the scope
 may ask over the wire.
@@ -40,23 +40,23 @@ EMPTY_RULES: dict[str, Any] = {"version": 1, "defaults": {}, "agents": {}}
 
 @dataclass
 class Pending:
-    """A question that nobody has decided yet."""
+    """An open question."""
 
     record: Mapping[str, Any]
     decided: asyncio.Future[str]
     deciding: bool = False
-    """Somebody has decided, and that is being stored."""
+    """A decision has been made and is being stored."""
 
 
 class Approvals:
-    """The questions of one gateway that nobody has decided yet."""
+    """The open questions of the gateway, and the approval rules."""
 
     def __init__(self, store: Store, events: Broadcast, rules_path: Callable[[], str]) -> None:
         """``rules_path`` names the file that the rules are in, for people."""
         self._store, self._events, self._rules_path = store, events, rules_path
         self.pending: dict[str, Pending] = {}
         self.changing_rules = asyncio.Lock()
-        """Held from reading the rules to writing them: nobody's change undoes another's."""
+        """Held from reading the rules to writing them, so that no change is lost."""
         self.using = asyncio.Lock()
         """Held from finding a decision to marking it as used."""
 
@@ -72,9 +72,10 @@ class Approvals:
         id_: str | None = None,
         timeout_ms: int = TIMEOUT_MS,
     ) -> ApprovalResult:
-        """Ask whoever may decide, and wait; the decision is stored before this returns it, and ``None`` is a no.
+        """Ask the clients that may decide, and wait; the decision is stored before it is returned; ``None`` is a no.
 
-        Cancelled, it takes the question back. ``caller`` is who asks over the wire: the decision is for nobody else.
+        Cancelled, it withdraws the question. ``caller`` is the mark of a wire client (``requester``), which alone may
+        use the decision.
 
         Raises:
             InvalidRequest: ``id_`` was used before. RateLimited: too many questions wait.
@@ -89,7 +90,7 @@ class Approvals:
         record = {"id": id_, "request": dict(request), "createdAtMs": now, "expiresAtMs": now + timeout_ms}
         stored = record if caller is None else {**record, "requestedBy": caller}
         decided = asyncio.get_running_loop().create_future()
-        pending[id_] = Pending(record, decided, deciding=True)  # nobody decides about it before it is shown
+        pending[id_] = Pending(record, decided, deciding=True)  # it cannot be decided before it is shown
         try:
             if await self._store.get_record(KIND, id_) is not None:
                 raise _used()
@@ -128,7 +129,7 @@ class Approvals:
         return ApprovalsFileResult(path=self._rules_path(), exists=stored is not None, hash=digest, file=rules)
 
     async def is_allowed(self, agent: str, pattern: str) -> bool:
-        """Has somebody said that this may always be done?"""
+        """Whether a person has allowed this for good."""
         return any(entry.get("pattern") == pattern for entry in _allowlist((await self.rules()).file, agent))
 
     async def always_allow(self, agent: str, pattern: str) -> None:

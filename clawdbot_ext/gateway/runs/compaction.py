@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 t = catalogue("gateway")
 
 MESSAGES = 2000
-"""How many of the newest messages are looked at."""
+"""The number of newest messages that are read."""
 
 
 class Compacted(NamedTuple):
-    """What is to be stored: a text for people, and the ``compaction`` field of the message."""
+    """The message to store: a text for people, and its ``compaction`` field."""
 
     text: str
     facts: Mapping[str, Any]

@@ -39,9 +39,9 @@ log = logging.getLogger(__name__)
 t = catalogue("gateway")
 
 STOP_S = 5.0
-"""How long ``abort`` waits for what it stopped to have ended, and others for what is under way in a session."""
+"""The time ``abort`` waits for stopped runs to end, and others for store writes under way in a session."""
 DRAIN_S = 8.0
-"""How long a stopping gateway lets replies end before it marks them interrupted."""
+"""The time a stopping gateway lets replies end before it marks them interrupted."""
 
 
 class RunManager:
@@ -129,7 +129,7 @@ class RunManager:
             )
 
     def busy(self, session_key: str) -> bool:
-        """Is a reply being written, or about to be, or the transcript being replaced?"""
+        """Whether a reply is being written or is about to be, or the transcript is being replaced."""
         return session_key in self._active or self._queue.held(session_key)
 
     async def _accept(self, busy: bool, *, run_id: str, session_key: str, **send: Any) -> tuple[Accepted, int]:
@@ -280,7 +280,7 @@ class RunManager:
         if not runs:
             return []
         key, left = runs[0].session_key, deque(runs)
-        self._queue.remove(runs)  # all at once: none may start, or be taken by somebody else, while the store writes
+        self._queue.remove(runs)  # all at once: none may start, or be removed by another caller, while the store writes
         try:
             while left:
                 await self._context.store.finish_run(
@@ -350,7 +350,7 @@ def too_busy() -> Unavailable:
 
 
 def _cut_by_crash(run: Run) -> dict[str, Any]:
-    """What is kept with the text of a reply that a crash cut off, in the language of whoever asked."""
+    """The fields stored with a reply that a crash cut off, in the language of the user who asked."""
     facts = {
         "stopReason": "interrupted",
         "timestamp": now_ms(),

@@ -18,7 +18,7 @@ t = catalogue("gateway")
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended: the state in the store, the wire's stop reason, a text for people, facts for programs."""
+    """The outcome of a run: the state in the store, the wire's stop reason, a text for people, facts for programs."""
 
     state: RunState
     stop_reason: str
@@ -27,7 +27,7 @@ class RunOutcome:
 
 
 def cancelled(active: ActiveRun) -> RunOutcome:
-    """The outcome of a run whose task was cancelled: by somebody's stop, or because the gateway stops."""
+    """The outcome of a run whose task was cancelled: by a client's stop, or because the gateway stops."""
     if active.stop_reason == "rpc":
         return RunOutcome("aborted", "aborted")
     return RunOutcome(

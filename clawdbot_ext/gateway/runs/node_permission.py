@@ -39,7 +39,7 @@ async def permitted(approvals: Approvals, store: Store, note: Note, caller: Conn
     kept = {name: value for name, value in given.items() if name not in claimed}
     decision = await _use_decision(approvals, store, caller, call, kept)
     if decision is None:
-        log.warning("node.invoke %s: taken out, nobody has decided so: %s", call.command[:64], ", ".join(claimed)[:200])
+        log.warning("node.invoke %s: taken out, no such decision: %s", call.command[:64], ", ".join(claimed)[:200])
         note(
             "approval",
             {**caller.audit_fields(), "id": str(given.get("runId", "")), "decision": "claimed", "tool": call.command},

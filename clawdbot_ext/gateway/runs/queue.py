@@ -1,4 +1,4 @@
-"""Who is next: the sends that wait in each session, and when a session is free.
+"""The queue of sends waiting in each session, and the sessions that are held.
 
 Bookkeeping only: nothing here is stored or told to clients, that is done by ``runs``, which owns the one ``Queue``. A
 session is *held* while a run of it is about to be written, or while its transcript is being replaced; a send is *under
@@ -35,7 +35,7 @@ class Queue:
         return tuple(self._waiting.get(key, ()))
 
     def ahead(self, key: str) -> int:
-        """How many sends go before one that came now, those that are being stored included."""
+        """The number of sends ahead of a new one, including those being stored."""
         return len(self._waiting.get(key, ())) + len(self._under_way.get(key, ())) - (key in self._held)
 
     # -- the line ---------------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ class Queue:
         return len(line)
 
     def pop(self, key: str) -> Run | None:
-        """Take the oldest send out of a line."""
+        """Remove and return the oldest send of a line."""
         line = self._waiting.get(key)
         if not line:
             self._waiting.pop(key, None)
@@ -54,7 +54,7 @@ class Queue:
         return line.popleft()
 
     def remove(self, runs: Sequence[Run]) -> None:
-        """Take these sends of one session out of their line."""
+        """Remove these sends of one session from their line."""
         for run in runs:
             self._waiting[run.session_key].remove(run)
 
@@ -64,7 +64,7 @@ class Queue:
             self._waiting.setdefault(key, deque()).extendleft(reversed(runs))
 
     def replace(self, run: Run) -> None:
-        """A waiting send says something else now."""
+        """Replace a waiting send by its edited version."""
         line = self._waiting.get(run.session_key, deque())
         for place, other in enumerate(line):
             if other.run_id == run.run_id:
@@ -75,7 +75,7 @@ class Queue:
         return key in self._held
 
     def hold(self, key: str) -> None:
-        """Nothing may start in the session until ``release``."""
+        """Keep runs of the session from starting until ``release``."""
         self._held.add(key)
 
     def release(self, key: str) -> None:
@@ -83,7 +83,7 @@ class Queue:
 
     @contextmanager
     def moving(self, key: str) -> Iterator[None]:
-        """A send is between two states: whoever stops the session waits for it (``moves``)."""
+        """Mark a send as between two states: stopping the session waits for it (``moves``)."""
         arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         moving = self._under_way.setdefault(key, set())
         moving.add(arrived)
@@ -96,5 +96,5 @@ class Queue:
                 del self._under_way[key]
 
     def moves(self, key: str) -> set[asyncio.Future[None]]:
-        """What is under way in the session now."""
+        """The transitions under way in the session."""
         return set(self._under_way.get(key, ()))

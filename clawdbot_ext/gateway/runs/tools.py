@@ -75,7 +75,7 @@ class RunToolExecutor:
         except asyncio.CancelledError:
             await asyncio.shield(self._done(call, self._stopped(), True, started))
             raise
-        # Shielded: what was done is kept, even if somebody stops the reply at this very moment.
+        # Shielded: the result is stored even if the reply is stopped at this very moment.
         await asyncio.shield(self._done(call, text, failed, started, denied))
         return ToolResult(call.id, text, failed)
 

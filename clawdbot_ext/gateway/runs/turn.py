@@ -1,6 +1,6 @@
-"""From an accepted message to the assistant's message: which model, what it is sent, what is kept of its answer.
+"""The answer to an accepted message: choice of the model, its request, and the outcome.
 
-``runs`` decides when; ``agent.turn`` does the talking; this is what lies between.
+``runs.execution`` calls ``answer_turn``, which calls the agent loop (``agent.loop``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .messages import RunOutcome, t
 from .tools import RunToolExecutor, offered
 
 CONTEXT_MESSAGES = 2000
-"""How many stored messages are looked at for the context; what fits the window is decided by tokens."""
+"""The number of stored messages read for the context; the part that fits the window is decided by tokens."""
 BYTES_PER_TOKEN = 6
 """An upper bound that decides how much is read from the store, not what is sent."""
 

@@ -59,7 +59,7 @@ _NOUNS = (
     unsupported,
 )
 MODULES = (base, *_NOUNS)
-"""Where the shapes are written down; `scripts.shapes` reads their notes."""
+"""The modules that define the shapes; `scripts.shapes` reads their notes."""
 
 _ROWS = [row for noun in _NOUNS for row in noun.ROWS]
 METHODS: Mapping[str, Method] = {row.name: row for row in _ROWS if isinstance(row, Method)}

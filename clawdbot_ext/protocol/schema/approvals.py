@@ -29,7 +29,7 @@ class ApprovalRequestParams(Params):
 
 
 class ApprovalResult(Result):
-    """`decision` is `null` when nobody decided in time, which is a no."""
+    """`decision` is `null` when no decision was made in time, which is a no."""
 
     id: str
     decision: str | None
@@ -72,7 +72,7 @@ class ApprovalResolvedEvent(Result):
     ts: int
     resolved_by: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
-    """Ours: `expired` or `withdrawn` when nobody decided; `decision` is `deny` then."""
+    """Ours: `expired` or `withdrawn` without a decision; `decision` is `deny` then."""
 
 
 class Approval(Result):
@@ -92,7 +92,7 @@ ROWS: Rows = (
         ApprovalRequestParams,
         ApprovalResult,
         SCOPE_APPROVALS,
-        "Ask whether a command may run; answered when somebody decides, or when time is up.",
+        "Ask whether a command may run; answered with the decision, or when time is up.",
     ),
     Method("exec.approval.resolve", ApprovalResolveParams, OkResult, SCOPE_APPROVALS, "Decide."),
     Method(

@@ -1,4 +1,4 @@
-"""What every noun of the wire is described with: shapes, rows of the two tables, names that many use."""
+"""Base types of the wire's description: shapes, rows of the two tables, shared names."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Event(msgspec.Struct, frozen=True):
     """Only clients that announced this capability get it."""
     ours: bool = False
     scope: str = SCOPE_READ
-    """What an operator needs to get it; empty for everybody, nodes included."""
+    """The scope an operator needs to receive it; empty for every client, nodes included."""
 
 
 Rows = tuple[Method | Event, ...]

@@ -209,7 +209,7 @@ class ChatEvent(Result):
 class AgentEvent(Result):
     """`stream` `lifecycle` has `data.phase` `start`, `end`, `error` or (ours) `retry` with `attempt`, `maxAttempts`,
     `waitMs`, `reason`. `stream` `tool` has `data.phase` `start`, `update` or `result`, `toolCallId`, `name` and, of
-    ours, `title`, `args`, `output`, `isError`, `denied` (nobody allowed it), `startedAt`, `durationMs`.
+    ours, `title`, `args`, `output`, `isError`, `denied` (not allowed), `startedAt`, `durationMs`.
 
     A reply that calls tools is stored in steps, each told by `session.message`: the assistant's message so far
     (`stopReason` `toolUse`, blocks `{type: "toolCall", id, name, arguments, title?}`), then a message of the role

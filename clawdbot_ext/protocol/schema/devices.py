@@ -28,7 +28,7 @@ class DeviceTokenRotateParams(DeviceTokenParams):
 
 
 class PairingRequest(Result):
-    """A device that waits for somebody to let it in. Forgotten after 5 minutes."""
+    """A device that waits for approval. Forgotten after 5 minutes."""
 
     request_id: str
     device_id: str

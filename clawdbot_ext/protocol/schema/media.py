@@ -39,7 +39,7 @@ class Attachment(Params):
     path: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
     """Ours: a file of the Jupyter server, as its contents API names it."""
     mime_type: Annotated[str, Meta(max_length=256)] | None = None
-    """What the sender takes it for; the bytes decide."""
+    """The type claimed by the sender; the bytes decide."""
     file_name: Annotated[str, Meta(max_length=4096)] | None = None
     type: Annotated[str, Meta(max_length=64)] | None = None
     """Read and without effect."""
@@ -80,7 +80,7 @@ class MediaSawResult(Result):
     notes: Sequence[Mapping[str, Any]]
     """`{code, text}`: what was changed or left out."""
     transcriber: str | UnsetType = UNSET
-    """What turned speech into text."""
+    """The program or service that transcribed the speech."""
 
 
 ROWS: Rows = (

@@ -27,7 +27,7 @@ Tags = Annotated[Sequence[Short], Meta(max_length=64)]
 
 
 class SystemEventParams(Params):
-    """What a device tells of itself; a text that does not begin with `Node:` is a notice for the main session."""
+    """A device's report on itself; a text that does not begin with `Node:` is a notice for the main session."""
 
     text: Annotated[str, Meta(min_length=1, max_length=10_000)]
     device_id: Short | None = None
@@ -63,7 +63,7 @@ class WakeParams(Params):
 
 class LogsTailParams(Params):
     cursor: Annotated[int, Meta(ge=0, le=2**53)] | None = None
-    """Where the last answer ended; absent: the end of the file."""
+    """The end of the last answer; absent: the end of the file."""
     limit: Annotated[int, Meta(ge=1, le=5000)] | None = None
     max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
 

@@ -44,7 +44,7 @@ class NodeInvokeParams(NodeIdParams):
 
 
 class NodeInvokeResultParams(NodeIdParams):
-    """What became of an invocation. A result after the timeout is taken and ignored."""
+    """The result of an invocation. A result after the timeout is taken and ignored."""
 
     id: Id
     ok: bool

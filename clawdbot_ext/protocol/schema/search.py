@@ -34,7 +34,7 @@ class SearchHit(Result):
     archived: bool
     """It is not in the current transcript of its session: read it by `sessionId`, or restore that."""
     shown: bool
-    """Is it on the path that is shown? If not, `chat.branch` shows it (of the current transcript)."""
+    """Whether it is on the path that is shown. If not, `chat.branch` shows it (of the current transcript)."""
     label: str | UnsetType = UNSET
     derived_title: str | UnsetType = UNSET
 
@@ -42,7 +42,7 @@ class SearchHit(Result):
 class SessionsSearchResult(Result):
     hits: Sequence[SearchHit]
     next: int | UnsetType = UNSET
-    """Where to go on; absent when this was all."""
+    """The position of the next page; absent on the last one."""
 
 
 class SessionsExportParams(Params):
@@ -66,16 +66,16 @@ class SessionsImportParams(Params):
     name: Annotated[str, Meta(max_length=512)] | None = None
     format: Literal["auto", "clawdbot-jupyter", "clawdbot-jsonl"] = "auto"
     label: Annotated[str, Meta(max_length=120)] | None = None
-    """What the conversation was called, if the file does not tell: Clawdbot has labels in `sessions.json`."""
+    """The title of the conversation, if the file has none: Clawdbot has labels in `sessions.json`."""
 
 
 class SessionsImportResult(Result):
     ok: bool
     keys: Sequence[str]
     messages: int
-    """How many were added: none when the file was imported before."""
+    """The number of added messages: none when the file was imported before."""
     skipped: Sequence[Mapping[str, Any]]
-    """What was left out, `line` (or the `file` of a message, which stays by name) and `reason`, the first hundred."""
+    """The items left out, `line` (or the `file` of a message, which stays by name) and `reason`, the first hundred."""
 
 
 ROWS: Rows = (

@@ -122,7 +122,7 @@ class SessionKeysParams(Params):
 class SessionKeysResult(Result):
     ok: bool
     keys: Sequence[str]
-    """What is subscribed now."""
+    """The present subscriptions."""
 
 
 class SessionEntryResult(Result):

@@ -65,7 +65,7 @@ class CommandsCompleteParams(Params):
     command: Annotated[str, Meta(min_length=1, max_length=64)]
     """Without the slash."""
     text: Annotated[str, Meta(max_length=1000)] = ""
-    """What stands behind the command so far."""
+    """The text behind the command so far."""
     session_key: Key | None = None
 
 
@@ -90,7 +90,7 @@ class ModelsSetKeyParams(Params):
 class ModelsTestResult(Result):
     ok: bool
     models: int | UnsetType = UNSET
-    """How many models the key may use, where the server says."""
+    """The number of models the key may use, where the server says."""
     error: Mapping[str, Any] | UnsetType = UNSET
     """`kind`, `message`, `hint`, in the client's language."""
 
@@ -110,7 +110,7 @@ class RotateResult(Result):
 class LogOutResult(Result):
     ok: bool
     closed: int
-    """How many sockets are closed by it."""
+    """The number of sockets closed by it."""
 
 
 class GatewayStopParams(Params):

@@ -1,4 +1,4 @@
-"""What Clawdbot's clients ask for and this gateway has none of: the shapes of honest empty answers.
+"""Shapes of the empty answers to methods of Clawdbot that this gateway does not support.
 
 No channels, no scheduled jobs, no skills, no speech, no updating of itself. Everything else that they may ask for and
 that is in no table is an unknown method.

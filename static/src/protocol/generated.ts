@@ -8,10 +8,10 @@ export const KNOWN_CAPS = ["chat.append", "session.events", "session.switch", "s
 /**
  * `stream` `lifecycle` has `data.phase` `start`, `end`, `error` or (ours) `retry` with `attempt`, `maxAttempts`,
  * `waitMs`, `reason`. `stream` `tool` has `data.phase` `start`, `update` or `result`, `toolCallId`, `name` and, of
- * ours, `title`, `args`, `output`, `isError`, `denied` (nobody allowed it), `startedAt`, `durationMs`. A reply that
- * calls tools is stored in steps, each told by `session.message`: the assistant's message so far (`stopReason`
- * `toolUse`, blocks `{type: "toolCall", id, name, arguments, title?}`), then a message of the role `toolResult` for
- * each call. After the first of them the run's text begins anew, at offset 0.
+ * ours, `title`, `args`, `output`, `isError`, `denied` (not allowed), `startedAt`, `durationMs`. A reply that calls
+ * tools is stored in steps, each told by `session.message`: the assistant's message so far (`stopReason` `toolUse`,
+ * blocks `{type: "toolCall", id, name, arguments, title?}`), then a message of the role `toolResult` for each call.
+ * After the first of them the run's text begins anew, at offset 0.
  */
 export interface AgentEvent {
   runId: string;
@@ -127,11 +127,11 @@ export interface ApprovalResolvedEvent {
   decision: string;
   ts: number;
   resolvedBy?: string;
-  /** Ours: `expired` or `withdrawn` when nobody decided; `decision` is `deny` then. */
+  /** Ours: `expired` or `withdrawn` without a decision; `decision` is `deny` then. */
   reason?: string;
 }
 
-/** `decision` is `null` when nobody decided in time, which is a no. */
+/** `decision` is `null` when no decision was made in time, which is a no. */
 export interface ApprovalResult {
   id: string;
   decision: string | null;
@@ -161,7 +161,7 @@ export interface Attachment {
   content?: string | null;
   /** Ours: a file of the Jupyter server, as its contents API names it. */
   path?: string | null;
-  /** What the sender takes it for; the bytes decide. */
+  /** The type claimed by the sender; the bytes decide. */
   mimeType?: string | null;
   fileName?: string | null;
   /** Read and without effect. */
@@ -374,7 +374,7 @@ export interface ClientInfo {
 export interface CommandsCompleteParams {
   /** Without the slash. */
   command: string;
-  /** What stands behind the command so far. */
+  /** The text behind the command so far. */
   text?: string;
   sessionKey?: string | null;
 }
@@ -577,12 +577,12 @@ export interface LinkCreateResult {
 
 export interface LogOutResult {
   ok: boolean;
-  /** How many sockets are closed by it. */
+  /** The number of sockets closed by it. */
   closed: number;
 }
 
 export interface LogsTailParams {
-  /** Where the last answer ended; absent: the end of the file. */
+  /** The end of the last answer; absent: the end of the file. */
   cursor?: number | null;
   limit?: number | null;
   maxBytes?: number | null;
@@ -633,7 +633,7 @@ export interface MediaSawResult {
   parts: Record<string, unknown>[];
   /** `{code, text}`: what was changed or left out. */
   notes: Record<string, unknown>[];
-  /** What turned speech into text. */
+  /** The program or service that transcribed the speech. */
   transcriber?: string;
 }
 
@@ -656,7 +656,7 @@ export interface ModelsTestParams {
 
 export interface ModelsTestResult {
   ok: boolean;
-  /** How many models the key may use, where the server says. */
+  /** The number of models the key may use, where the server says. */
   models?: number;
   /** `kind`, `message`, `hint`, in the client's language. */
   error?: Record<string, unknown>;
@@ -708,7 +708,7 @@ export interface NodeInvokeResult {
   payloadJSON: string | null;
 }
 
-/** What became of an invocation. A result after the timeout is taken and ignored. */
+/** The result of an invocation. A result after the timeout is taken and ignored. */
 export interface NodeInvokeResultParams {
   nodeId: string;
   id: string;
@@ -792,7 +792,7 @@ export interface PairedDevice {
   remoteIp?: string;
 }
 
-/** A device that waits for somebody to let it in. Forgotten after 5 minutes. */
+/** A device that waits for approval. Forgotten after 5 minutes. */
 export interface PairingRequest {
   requestId: string;
   deviceId: string;
@@ -870,7 +870,7 @@ export interface SearchHit {
   highlights: number[][];
   /** It is not in the current transcript of its session: read it by `sessionId`, or restore that. */
   archived: boolean;
-  /** Is it on the path that is shown? If not, `chat.branch` shows it (of the current transcript). */
+  /** Whether it is on the path that is shown. If not, `chat.branch` shows it (of the current transcript). */
   shown: boolean;
   label?: string;
   derivedTitle?: string;
@@ -909,7 +909,7 @@ export interface SessionKeysParams {
 
 export interface SessionKeysResult {
   ok: boolean;
-  /** What is subscribed now. */
+  /** The present subscriptions. */
   keys: string[];
 }
 
@@ -998,16 +998,16 @@ export interface SessionsImportParams {
   content: string;
   name?: string | null;
   format?: "auto" | "clawdbot-jsonl" | "clawdbot-jupyter";
-  /** What the conversation was called, if the file does not tell: Clawdbot has labels in `sessions.json`. */
+  /** The title of the conversation, if the file has none: Clawdbot has labels in `sessions.json`. */
   label?: string | null;
 }
 
 export interface SessionsImportResult {
   ok: boolean;
   keys: string[];
-  /** How many were added: none when the file was imported before. */
+  /** The number of added messages: none when the file was imported before. */
   messages: number;
-  /** What was left out, `line` (or the `file` of a message, which stays by name) and `reason`, the first hundred. */
+  /** The items left out, `line` (or the `file` of a message, which stays by name) and `reason`, the first hundred. */
   skipped: Record<string, unknown>[];
 }
 
@@ -1101,7 +1101,7 @@ export interface SessionsSearchParams {
 
 export interface SessionsSearchResult {
   hits: SearchHit[];
-  /** Where to go on; absent when this was all. */
+  /** The position of the next page; absent on the last one. */
   next?: number;
 }
 
@@ -1140,7 +1140,7 @@ export interface SkillsStatusResult {
   skills: Record<string, unknown>[];
 }
 
-/** What a device tells of itself; a text that does not begin with `Node:` is a notice for the main session. */
+/** A device's report on itself; a text that does not begin with `Node:` is a notice for the main session. */
 export interface SystemEventParams {
   text: string;
   deviceId?: string | null;
@@ -1361,7 +1361,7 @@ export interface Methods {
   "node.pair.verify": { params: NodePairVerifyParams; result: Record<string, unknown> };
   /** Programs that skills need on a node: none. */
   "skills.bins": { params: NoParams; result: Record<string, unknown> };
-  /** Ask whether a command may run; answered when somebody decides, or when time is up. */
+  /** Ask whether a command may run; answered with the decision, or when time is up. */
   "exec.approval.request": { params: ApprovalRequestParams; result: ApprovalResult };
   /** Decide. */
   "exec.approval.resolve": { params: ApprovalResolveParams; result: OkResult };

@@ -88,5 +88,5 @@ def test_one_thing_has_one_name_in_korean(area: str) -> None:
 def test_a_number_brings_its_noun(lines: object, text: str) -> None:
     t = i18n.catalogue("cli")
     facts = {"number": 1, "count": 1, "file": "a", "messages": 3, "skipped": lines}
-    assert t("en", "import.progress", **facts) == f"[1/1] a: 3 messages added, {text} left out"
+    assert t("en", "import.progress", **facts) == f"[1/1] a: 3 messages added, {text} skipped"
     assert t("ko", "import.progress", **facts).endswith(f"메시지 3개 추가, {lines}줄 제외")

@@ -142,7 +142,8 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
             place = say("gateway.inJupyter", url=found.get("serverUrl", "?")) if where == "jupyter" else ""
             rows += [
                 (say("gateway.process"), f"{found['pid']} {place}".strip()),
-                (say("status.version"), f"{found['version']}, {duration(now_ms() - found['startedAt'])}"),
+                (say("status.version"), found["version"]),
+                (say("status.uptime"), duration(now_ms() - found["startedAt"])),
             ]
         if runs := found.get("health", {}).get("runs"):
             rows.append((say("status.runs"), say("status.runs.value", **runs)))

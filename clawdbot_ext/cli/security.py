@@ -1,4 +1,4 @@
-"""``clawdbot security audit``: what others could use, how to close it, and ``--fix``."""
+"""``clawdbot security audit``: the audit of security settings, with ``--fix``."""
 
 from __future__ import annotations
 

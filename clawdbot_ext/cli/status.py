@@ -37,7 +37,8 @@ def status(target: Target, as_json: bool) -> None:
     runs = gateway.get("runs", {})
     rows = [
         (say("status.url"), url),
-        (say("status.version"), f"{gateway.get('version', '?')}, {duration(gateway.get('uptimeMs', 0))}"),
+        (say("status.version"), gateway.get("version", "?")),
+        (say("status.uptime"), duration(gateway.get("uptimeMs", 0))),
         (say("status.model"), f"{model.get('name', '?')} ({model.get('provider', '?')})"),
         (say("status.clients"), str(gateway.get("clients", 0))),
         (say("status.runs"), say("status.runs.value", running=runs.get("running", 0), queued=runs.get("queued", 0))),

@@ -96,7 +96,7 @@ def test_arguments_that_are_no_json_object_are_not_run_and_the_model_is_told(api
     assert executor.calls[0].problem and executor.calls[0].arguments == {}
     sent = api.bodies[1]["messages"]
     assert sent[1]["content"] == [{"type": "tool_use", "id": "toolu_0", "name": "look", "input": {}}]
-    assert sent[2]["content"][0]["is_error"] is True and "no JSON object" in reply.text
+    assert sent[2]["content"][0]["is_error"] is True and "not a JSON object" in reply.text
 
 
 def test_a_stream_cut_in_the_middle_of_arguments_runs_nothing(api: MessagesAPI) -> None:

@@ -40,7 +40,7 @@ def test_agent_sends_files_and_the_transcript_names_them(gateway: GatewayProcess
     shown = run_cli(gateway.environment, "sessions", "show", "attach").stdout
     assert "📎 plot one.png (image, 300×200, " in shown and "📎 메모.txt (text, 5 B)" in shown
     command = run_cli(gateway.environment, "agent", "-m", "/whoami", "--attach", str(notes))
-    assert command.returncode == 0 and "takes nothing along: `메모.txt`" in command.stdout
+    assert command.returncode == 0 and "take no attachments: `메모.txt`" in command.stdout
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
     refused = run_cli(gateway.environment, "agent", "-m", "x", "--attach", str(tmp_path / "bad.zip"))
     assert refused.returncode == 1 and "bad.zip" in refused.stderr
@@ -84,11 +84,11 @@ def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProces
         terminal.send("\t")
         terminal.ready(f"/attach {tmp_path}/measurements.csv")
         terminal.send("\r\r")
-        terminal.expect("Goes with the next message: measurements.csv")
+        terminal.expect("Attached to the next message: measurements.csv")
         terminal.ready()
         terminal.send("/whoami\r")
-        terminal.expect("a command takes nothing along: measurements.csv")
-        terminal.expect("Goes with the next message: measurements.csv", times=2)
+        terminal.expect("commands take no attachments: measurements.csv")
+        terminal.expect("Attached to the next message: measurements.csv", times=2)
         terminal.ready()
         terminal.send("[[text=all of it]]\r")
         terminal.expect("all of it", times=2)

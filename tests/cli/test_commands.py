@@ -101,7 +101,7 @@ def test_a_reply_that_is_stopped_elsewhere_is_exit_code_5(gateway: GatewayProces
     assert cli("agent", "-m", "/stop", "--session", "stopped").returncode == 0
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 5
-    assert "Nothing is running." in cli("agent", "-m", "/stop", "--session", "stopped").stderr
+    assert "No reply is running." in cli("agent", "-m", "/stop", "--session", "stopped").stderr
 
 
 @pytest.mark.slow
@@ -268,7 +268,7 @@ def test_doctor_takes_the_gateways_word_about_the_key(cli: Run) -> None:
     """What its own environment holds is not what the gateway was started with."""
     found = json.loads(cli("doctor", "--json", ANTHROPIC_API_KEY="sk-only-here").stdout)["findings"]
     key = next(each for each in found if each["check"] == "key")
-    assert (key["level"], "not in the gateway" in key["text"]) == ("hint", True)
+    assert (key["level"], "not in the running gateway" in key["text"]) == ("hint", True)
     assert "config set models.providers.anthropic.apiKey" in key["fix"]
 
 
@@ -311,7 +311,7 @@ def test_doctor_finds_what_is_wrong(alone: Run, tmp_path: Path) -> None:
 def test_doctor_names_who_holds_the_port(gateway: GatewayProcess, alone: Run) -> None:
     done = alone("doctor", CLAWDBOT_GATEWAY_PORT=str(gateway.port))
     assert done.returncode == 1
-    assert f"Port {gateway.port} is held by another gateway of Clawdbot for Jupyter" in done.stdout
+    assert f"Port {gateway.port} is used by another gateway of Clawdbot for Jupyter" in done.stdout
 
 
 # -- what is promised of all of them ---------------------------------------------------------------------------------

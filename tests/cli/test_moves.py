@@ -50,7 +50,7 @@ def test_the_terminal_follows_the_gateway_to_another_address(tmp_path: Path) -> 
         terminal.expect("Connection lost, reconnecting")
         lab.wait()
         own.start()
-        terminal.expect(f"The chat is at {own.url} now", timeout_s=40)
+        terminal.expect(f"The chat has moved to {own.url}", timeout_s=40)
         terminal.ready()
         terminal.send("/status\r")
         terminal.expect("Demo", times=2)

@@ -176,7 +176,7 @@ def test_a_taken_port_is_named_with_the_way_out(call: Call) -> None:
         port = taken.getsockname()[1]
         done = call("tunnel", KNOWN, "--no-browser", "--local-port", str(port))
     assert done.returncode == 1
-    assert f"Port {port} of this machine is in use. Choose another with --local-port." in done.stderr
+    assert f"Port {port} on this machine is in use. Choose another with --local-port." in done.stderr
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------
@@ -234,10 +234,10 @@ def test_the_connection_of_a_long_command_comes_back(here: dict[str, str]) -> No
     ("arguments", "hint"),
     [
         (("--ssh", KNOWN, "web"), "clawdbot tunnel HOST"),
-        (("--ssh", KNOWN, "gateway", "run"), "works on this machine"),
-        (("--ssh", KNOWN, "config", "get", "gateway.port"), "works on this machine"),
-        (("--ssh", KNOWN, "status", "--url", "ws://127.0.0.1:1/"), "two gateways"),
-        (("--remote-command", "x", "status"), "belongs to --ssh"),
+        (("--ssh", KNOWN, "gateway", "run"), "can't be used with --ssh"),
+        (("--ssh", KNOWN, "config", "get", "gateway.port"), "can't be used with --ssh"),
+        (("--ssh", KNOWN, "status", "--url", "ws://127.0.0.1:1/"), "different gateways"),
+        (("--remote-command", "x", "status"), "can only be used with --ssh"),
     ],
 )
 def test_what_makes_no_sense_through_ssh_says_so(call: Call, arguments: tuple[str, ...], hint: str) -> None:
@@ -253,7 +253,7 @@ def test_what_makes_no_sense_through_ssh_says_so(call: Call, arguments: tuple[st
         ("stranger", 4, "accept it: ssh stranger"),
         ("locked-out", 4, "ssh-add"),
         ("shut", 3, "cannot be reached"),
-        ("no-such-machine.invalid", 3, "There is no machine called no-such-machine.invalid"),
+        ("no-such-machine.invalid", 3, "The host no-such-machine.invalid was not found"),
     ],
 )
 def test_a_way_that_does_not_work_is_told_in_a_sentence(call: Call, host: str, code: int, hint: str) -> None:

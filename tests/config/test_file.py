@@ -61,7 +61,7 @@ def test_an_object_of_settings_is_merged(path: Path) -> None:
     config.set_value(path, "gateway.auth.token", "t")
     config.set_value(path, "gateway.auth", {"mode": "token"})
     assert tree(path) == {"gateway": {"auth": {"token": "t", "mode": "token"}}}
-    with pytest.raises(ConfigError, match="is an object of settings"):
+    with pytest.raises(ConfigError, match="is a group of settings"):
         config.set_value(path, "gateway.auth", "t")
 
 

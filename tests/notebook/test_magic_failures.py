@@ -139,8 +139,8 @@ def test_a_gateway_that_dies_in_the_middle_fails_the_cell_and_the_next_one_serve
         kernel.collect(running, until="t3")
         own.kill()
         ended = kernel.collect(running)
-        assert "does not answer" in ended.errors[0] and ended.updated.startswith("t0 t1")
-        assert "coming back" not in ended.updated
+        assert "is not responding" in ended.errors[0] and ended.updated.startswith("t0 t1")
+        assert "reconnecting" not in ended.updated
         assert "No gateway is running" in kernel.run("%clawdbot status").errors[0]
         own.start()
         assert kernel.run("%clawdbot status").errors == []
@@ -159,7 +159,7 @@ def test_stop_leaves_the_text_and_a_clean_state_even_without_a_gateway(own: Gate
         kernel.interrupt()
         ended = kernel.collect(running)
         assert ended.errors == ["Stopped: Stopped."] and ended.updated.startswith("t0 t1")
-        assert "Nothing is being answered" in kernel.run("%clawdbot stop").markdown
+        assert "No reply is running" in kernel.run("%clawdbot stop").markdown
         assert "at once" in kernel.run("%%clawdbot\n[[text=at once]]").markdown
         running = kernel.start(LONG)
         kernel.collect(running, until="t3")
@@ -206,6 +206,6 @@ def test_a_terminal_prints_the_answer_once(kernel_environment: dict[str, str]) -
         shell.expect("Stopped")
         shell.expect(prompt)
         shell.sendline("%clawdbot stop")
-        shell.expect("Nothing is being answered")
+        shell.expect("No reply is running")
     finally:
         shell.close(force=True)

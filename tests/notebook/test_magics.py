@@ -55,7 +55,7 @@ def test_insert_puts_the_code_of_the_reply_into_the_next_cell(kernel):
     ran = kernel.run(f"%%clawdbot --insert\n[[text={reply}]]".replace("\\n", "\n"))
     assert ran.next_input == "print(6 * 7)", ran
     without = kernel.run("%%clawdbot --insert\n[[text=no code here]]")
-    assert without.next_input is None and "no block of Python" in without.markdown and without.errors == []
+    assert without.next_input is None and "no Python code" in without.markdown and without.errors == []
 
 
 REPLIES = (
@@ -104,7 +104,7 @@ def test_interrupting_the_cell_stops_the_reply_and_keeps_what_is_there(kernel, h
     assert ended.errors == ["Stopped: Stopped."]  # an interrupted cell has failed, so that *Run All* stops, too
     assert "t3" in ended.updated and ended.updated.endswith("*Stopped.*")
     status = kernel.run("%clawdbot stop")
-    assert "Nothing is being answered" in status.markdown
+    assert "No reply is running" in status.markdown
 
 
 def test_the_sessions_of_the_gateway_are_listed_chosen_and_made(kernel):
@@ -118,15 +118,15 @@ def test_the_sessions_of_the_gateway_are_listed_chosen_and_made(kernel):
 
 
 WRONG = (
-    ("%clawdbot nonsense", "is not known"),
+    ("%clawdbot nonsense", "There is no `%clawdbot nonsense`"),
     ("%clawdbot stauts", "Did you mean `status`?"),
     ("%clawdbot What is a median?", "To ask: `%clawdbot ask What is a median?`"),
-    ("%clawdbot status now", "takes nothing behind it"),
+    ("%clawdbot status now", "takes no arguments"),
     ("%clawdbot models --insert", "takes no `--insert`"),
-    ("%%clawdbot --wrong\nx", "is no option"),
+    ("%%clawdbot --wrong\nx", "There is no option"),
     ("%%clawdbot --insrt\nx", "Did you mean `--insert`?"),
-    ("%clawdbot ask --wrong x", "is no option"),
-    ("%%clawdbot --var\nx", "wants a value"),
+    ("%clawdbot ask --wrong x", "There is no option"),
+    ("%%clawdbot --var\nx", "needs a value"),
     ("%%clawdbot --var nope\nx", "no variable `nope`"),
     ("%%clawdbot\n ", "question is empty"),
     ("%%clawdbot", "question is empty"),
@@ -222,7 +222,7 @@ def test_a_value_goes_in_as_in_an_f_string_and_code_stays(kernel, api):
     text = '{spread:.1f} {x!r} {f(x)} {len(rows)} {"a": 1} `{x}` {id}'
     ran = kernel.run(f"%%clawdbot\n{text}")
     assert "8.0 'y' 1 2 {\"a\": 1} `{x}` {id}" in words(api)
-    assert "no variable has that name: `{id}`" in ran.markdown
+    assert "there is no variable with that name: `{id}`" in ran.markdown
     kernel.run(f"%%clawdbot --raw\n{text}")
     assert text in words(api)
     api.requests.clear()

@@ -216,7 +216,7 @@ def test_a_restart_of_the_owner_keeps_the_gateway_where_it_is(servers):
             await wire.call("health")
 
     run(main())
-    assert psutil.Process(standalone.pid).is_running() and "is here now" not in one.output
+    assert psutil.Process(standalone.pid).is_running() and "now runs here" not in one.output
     assert json.loads((one.home / "gateway.json").read_text())["pid"] == standalone.pid
 
 
@@ -279,7 +279,7 @@ def test_a_conversation_goes_on_at_every_mount_while_its_owners_end_one_after_th
             assert (await history(there))[-1] == "second"
             # the port of the gateway has moved, too
             assert ask(standalone.port, path="/chat").status == 200
-            owner, other = (one, two) if "gateway is here now" in one.output else (two, one)
+            owner, other = (one, two) if "it now runs here" in one.output else (two, one)
             left = there if other is two else here
             owner.terminate()
             await left.wait("shutdown")

@@ -64,7 +64,7 @@ def test_stop_reasons_become_the_wires(api: MessagesAPI, said: str, wire: str, n
 
 def test_an_empty_reply_is_done_and_said_to_be_empty(api: MessagesAPI) -> None:
     turn = run(ask(api, "[[text=]]"))
-    assert turn.outcome.state == "done" and turn.outcome.message == "The model gave an empty reply."
+    assert turn.outcome.state == "done" and turn.outcome.message == "The model returned an empty reply."
 
 
 def test_a_connection_is_used_again(api: MessagesAPI) -> None:

@@ -115,7 +115,7 @@ def test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell(open_n
     expect(chat.locator("#composer")).to_have_value("abddxmy")
     page.keyboard.press("Enter")
     expect(chat.locator("#composer")).to_have_value("")
-    chat.get_by_role("button", name="Mention a file of the server").focus()
+    chat.get_by_role("button", name="Mention a file on the server").focus()
     type_letters(page)
     page.keyboard.press("Enter")
     expect(chat.locator("#composer")).to_be_focused()

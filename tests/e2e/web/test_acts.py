@@ -47,7 +47,7 @@ def test_an_answer_is_written_again_by_another_model(visit, scripted_gateway):
     chat = visit(gateway).ready()
     chat.ask("[[text=An answer.]]")
     expect(chat.page.locator(".usage summary").last).to_contain_text("sonnet")
-    menu(chat, "Answer again with…")
+    menu(chat, "Regenerate with…")
     models = chat.page.get_by_role("menuitem")
     expect(models.filter(has_text="Claude Opus 5.5")).to_be_visible()
     expect(models.first).to_be_focused()

@@ -56,7 +56,7 @@ def test_a_document_runs_in_a_frame_without_origin_and_network(chat):
     assert all((url, "csp") in refused for url in tried), refused
     frame.get_by_role("button", name="Hide").click()
     expect(frame.locator("iframe")).to_have_count(0)
-    note = re.compile("Host names written in it can still be seen")  # a browser looks up what it then may not fetch
+    note = re.compile("Host names in the code may still be visible")  # a browser looks up what it then may not fetch
     expect(frame.get_by_role("button", name="Show")).to_have_attribute("title", note)
     chat.complaints.clear()  # what the document tried was refused loudly
 
@@ -98,7 +98,7 @@ def test_a_diagram_is_drawn_and_a_wrong_one_says_so(chat):
     drawn = frame.frame_locator("iframe").frame_locator("iframe").locator("svg")
     expect(drawn).to_contain_text("Model", timeout=15_000)
     wrong = show(chat, "```mermaid\ngraph TD; A[[[\n```", "artifacts")
-    expect(wrong.locator(".artifact")).to_contain_text("could not be drawn", timeout=15_000)
+    expect(wrong.locator(".artifact")).to_contain_text("preview failed", timeout=15_000)
     chat.complaints.clear()
 
 

@@ -23,7 +23,7 @@ def test_away_and_back(visit, make_gateway):
     chat = visit(gateway).ready()
     chat.ask("[[text=Before.]]")
     gateway.kill()
-    expect(chat.banner).to_contain_text("The gateway is not answering.")
+    expect(chat.banner).to_contain_text("The gateway isn't responding.")
     expect(chat.replies).to_have_text("Before.")
     chat.write("while away")
     expect(chat.page.get_by_role("button", name="Send")).to_be_disabled()
@@ -110,7 +110,7 @@ def test_a_gateway_that_goes_quiet_is_told_before_it_is_given_up(visit, make_gat
     chat = visit(gateway).ready()
     os.kill(gateway.pid, signal.SIGSTOP)
     try:
-        expect(chat.banner).to_contain_text("The gateway is quiet.", timeout=10_000)
+        expect(chat.banner).to_contain_text("The gateway isn't responding. Checking", timeout=10_000)
         expect(chat.page.get_by_role("button", name="Reconnect")).to_be_visible()
     finally:
         os.kill(gateway.pid, signal.SIGCONT)
@@ -132,7 +132,7 @@ def test_the_shell_opens_without_the_gateway_and_keeps_nothing_that_was_said(vis
     assert [path for path in kept if not re.fullmatch(r"/(chat|assets/.+|favicon\.svg|icon-.+|manifest.+)", path)] == []
     gateway.kill()
     chat.page.reload()
-    expect(chat.banner).to_contain_text("The gateway is not answering.")
+    expect(chat.banner).to_contain_text("The gateway isn't responding.")
     expect(chat.replies).to_have_count(0)
     gateway.start()
     chat.page.evaluate("dispatchEvent(new Event('online'))")

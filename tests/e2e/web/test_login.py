@@ -28,7 +28,7 @@ def test_a_wrong_token_says_so_and_what_to_do(visit, make_gateway):
     chat = visit(make_gateway(), login=False)
     chat.page.get_by_label("Token").fill("wrong")
     chat.page.keyboard.press("Enter")
-    expect(chat.page.get_by_role("alert")).to_have_text("That is not the token of this gateway.")
+    expect(chat.page.get_by_role("alert")).to_have_text("Wrong token.")
     expect(chat.page.get_by_label("Token")).to_be_focused()
     expect(chat.page.get_by_text("clawdbot web")).to_be_visible()
 
@@ -52,7 +52,7 @@ def test_a_one_time_link_lets_in_once(visit, make_gateway):
     chat.ready()
     assert "code" not in chat.page.url
     other = visit(gateway, login=False, path=link[0])
-    expect(other.page.get_by_text("That link was used already or is older than a minute.")).to_be_visible()
+    expect(other.page.get_by_text("This link has already been used, or is more than a minute old.")).to_be_visible()
     assert "link" not in other.page.url
 
 
@@ -61,7 +61,7 @@ def test_a_password_where_the_gateway_wants_one(visit, make_gateway):
     chat = visit(gateway, login=False)
     chat.page.get_by_label("Password").fill("wrong horse")
     chat.page.keyboard.press("Enter")
-    expect(chat.page.get_by_role("alert")).to_have_text("That is not the password.")
+    expect(chat.page.get_by_role("alert")).to_have_text("Wrong password.")
     chat.page.get_by_label("Password").fill("correct horse")
     chat.page.keyboard.press("Enter")
     chat.ready()

@@ -16,5 +16,5 @@ def test_what_is_switched_off_is_not_offered(visit, make_gateway):
     expect(page.get_by_role("button", name="Commands and prompts")).to_be_visible()
     expect(page.get_by_role("button", name="New temporary chat")).to_have_count(0)
     expect(page.get_by_label("Attach files")).to_have_count(0)
-    expect(page.get_by_role("button", name="Mention a file of the server")).to_have_count(0)
+    expect(page.get_by_role("button", name="Mention a file on the server")).to_have_count(0)
     expect(page.get_by_role("button", name="Connect Claude")).to_have_count(0)

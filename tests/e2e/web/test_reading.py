@@ -27,7 +27,7 @@ def test_a_footnote_is_reached_and_left_by_keyboard(visit, standing_gateway):
     cited.press("Enter")
     expect(notes.locator("li").last).to_be_focused()
     chat.page.keyboard.press("Tab")
-    expect(notes.get_by_label("Back to where note 2 is cited")).to_be_focused()
+    expect(notes.get_by_label("Back to reference 2")).to_be_focused()
     chat.page.keyboard.press("Enter")
     expect(cited).to_be_focused()
     assert chat.page.url == address

@@ -66,7 +66,7 @@ def test_a_message_is_found_by_its_words_and_opened_in_its_place(chat):
     in_view(chat, "Ljubljana")
     expect(chat.page.locator("article[data-found]")).to_have_count(0, timeout=10_000)
     field(chat).fill("no-such-word-anywhere")
-    expect(chat.page.get_by_text("No message has these words.")).to_be_visible()
+    expect(chat.page.get_by_text("No matching messages.")).to_be_visible()
     field(chat).press("Escape")
     expect(hits(chat)).to_have_count(0)
 

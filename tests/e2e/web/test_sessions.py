@@ -55,7 +55,7 @@ def test_find_by_title(chat):
     chat.page.get_by_placeholder("Search").fill("DOGS")
     expect(chat.sessions).to_have_count(1)
     chat.page.get_by_placeholder("Search").fill("nothing like it")
-    expect(chat.page.get_by_text("No session has that name.")).to_be_visible()
+    expect(chat.page.get_by_text("No matching session.")).to_be_visible()
     chat.page.keyboard.press("Escape")
     expect(chat.sessions).to_have_count(2)
 
@@ -138,7 +138,7 @@ def test_unused_sessions_do_not_clutter_and_initial_consonants_find_a_title(chat
         chat.page.get_by_placeholder("Search").fill(typed)
         expect(chat.sessions).to_have_text(re.compile("고양이 이야기"))
     chat.page.get_by_placeholder("Search").fill("ㄱㄴㄷ")
-    expect(chat.page.get_by_text("No session has that name.")).to_be_visible()
+    expect(chat.page.get_by_text("No matching session.")).to_be_visible()
 
 
 def test_instructions_model_and_thinking_belong_to_the_session(chat):

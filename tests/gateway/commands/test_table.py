@@ -167,7 +167,7 @@ def test_a_command_is_one_whatever_is_attached_and_says_what_was_left_out(script
                 end = await wire.ask(word, key="beside", attachments=attached)
             said = text_of(end["message"])
             assert end["message"]["command"] == word.split()[0]
-            assert said.endswith("Left out, since a command takes nothing along: `cell-1.md`, `no-such-file`")
+            assert said.endswith("Left out, since commands take no attachments: `cell-1.md`, `no-such-file`")
 
     run(main())
     assert len(api.bodies) == before, "the model was asked"

@@ -53,7 +53,7 @@ def test_a_sessions_own_prompt_and_temperature_reach_the_model_where_it_takes_th
             await wire.ask("[[tokens=1]]")
             assert "temperature" not in api.bodies[-1]
             answer = await wire.call("sessions.patch", {"key": "main", "model": "claude-sonnet-5-5"})
-            assert "takes no temperature" in answer["notes"][0]
+            assert "does not support temperature" in answer["notes"][0]
             await wire.call("sessions.patch", {"key": "main", "thinkingLevel": None})
             await wire.ask("[[tokens=1]]")
             assert "temperature" not in api.bodies[-1]

@@ -73,7 +73,8 @@ def test_what_stays_offered_and_what_was_there_before_is_left_alone(make_gateway
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"), [("missing", "no program tailscale"), ("down", "tailscale up"), ("broken", "access denied")]
+    ("trouble", "said"),
+    [("missing", "tailscale program is not installed"), ("down", "tailscale up"), ("broken", "access denied")],
 )
 def test_trouble_with_tailscale_is_told_and_the_gateway_runs_on_this_machine(make_gateway, tailnet, trouble, said):
     if trouble == "missing":
@@ -90,7 +91,7 @@ def test_trouble_with_tailscale_is_told_and_the_gateway_runs_on_this_machine(mak
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("--tailscale=funnel",), "password"), (("--tailscale=serve", "--bind=lan", "--allow-root"), "around Tailscale")],
+    [(("--tailscale=funnel",), "password"), (("--tailscale=serve", "--bind=lan", "--allow-root"), "bypass Tailscale")],
 )
 def test_a_start_that_would_offer_too_much_is_refused(make_gateway, tailnet, arguments, said):
     gateway = make_gateway(start=False, env={"PATH": tailnet.path}, arguments=arguments)

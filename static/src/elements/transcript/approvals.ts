@@ -13,6 +13,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { isComposingKey } from "../../input/ime.js";
 import type { Approval, Decision } from "../../protocol/types.js";
 import en from "../../i18n/approvals.en.json";
+import { entryOf } from "../../state/state.js";
 import { addTexts } from "../../i18n/index.js";
 import type { TextKey } from "../../i18n/index.js";
 import ko from "../../i18n/approvals.ko.json";
@@ -23,6 +24,7 @@ import { icon } from "../base/icons.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/tools.js";
 import { visible } from "../base/reveal-hidden.js";
+import { titleOf } from "../sessions/title.js";
 
 addTexts({ en, ko });
 
@@ -151,7 +153,7 @@ export class ClawdbotApprovals extends LightElement {
       @keydown=${(event: KeyboardEvent) => this.keydown(event, approval)}
     >
       <div class="card-title" id=${title} role="alert">${icon("warn")} ${t("approvals.title")}</div>
-      ${elsewhere ? html`<p class="fine">${t("approvals.elsewhere", { session: text("sessionKey") })}</p>` : nothing}
+      ${elsewhere ? this.elsewhere(text("sessionKey")) : nothing}
       ${text("command") === "" ? nothing : html`<pre tabindex="0">${shown(text("command"))}</pre>`}
       ${told(request) ? nothing : html`<pre tabindex="0">${shown(JSON.stringify(request.arguments, null, 2))}</pre>`}
       ${
@@ -172,8 +174,18 @@ export class ClawdbotApprovals extends LightElement {
         ${this.button(approval, "deny", "n", false)}
         <span class="countdown">${t("approvals.left", { seconds })}</span>
       </div>
-      <p class="fine">${t("approvals.keys")}</p>
     </section>`;
+  }
+
+  /** The session that asks, as a link to it: by its title, or by its key while the session is not in the list. */
+  private elsewhere(key: string): TemplateResult {
+    const { t, controller } = this.ui;
+    const entry = entryOf(controller.state, key);
+    const title = entry ? titleOf(entry, key, controller.state.mainKey, t) : key;
+    return html`<p class="fine">
+      ${t("approvals.elsewhere")}
+      <button type="button" class="link" @click=${() => controller.select(key)}>“${title}”</button>
+    </p>`;
   }
 
   private button(approval: Approval, decision: Decision, key: string, primary: boolean): TemplateResult {

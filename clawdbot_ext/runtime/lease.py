@@ -1,6 +1,6 @@
 """A lease for file systems without locks: a file that exists while it is held and is renewed by its holder.
 
-Weaker than ``flock``, and used only on network file systems (docs/design/0012-network-homes.md): taking a lease
+Weaker than ``flock``, and used only on network file systems (docs/design/0009-network-homes.md): taking a lease
 over compares the clocks of two machines, which have to agree within some seconds, and a killed holder is noticed after
 ``LEASE_S`` (at once on the same machine). A holder that has lost the lease has to stop writing.
 """

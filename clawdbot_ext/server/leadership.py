@@ -5,7 +5,7 @@
 
 The leader listens on ``gateway.port`` besides its mount, except on a Hub. Its gateway starts with the first request, or
 at once if it takes over from another process. A standby proxies every request to the leader (``handlers.proxy``). Heavy
-modules are imported inside functions, so that a Lab's start does not wait. Design: docs/design/0008-one-gateway.md.
+modules are imported inside functions, so that a Lab's start does not wait. Design: docs/design/0007-one-gateway.md.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The Jupyter Server extension and our own server: start, leadership, routes, network."""
+"""The Jupyter Server extension and the standalone server: start, leadership, routes, network."""

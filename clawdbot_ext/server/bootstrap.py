@@ -34,7 +34,7 @@ EXIT_FAILED = 1
 EXIT_CONFIG = 78
 EXIT_BUSY = 98
 TAKEOVER_SECONDS = 12.0
-"""How long ``--force`` waits for the former gateway: a gateway stops within 10 s."""
+"""Seconds that ``--force`` waits for the former gateway, which stops within 10 s."""
 
 t = catalogue("server")
 

@@ -120,8 +120,8 @@ class Leadership:
             return
         self.state = LeadershipState.STANDBY
         self._wait_for_lock()
-        owner = server_info.find_running_gateway(self.live())
-        self._log_info("lab.relay", url=self.chat_url, owner=owner.url if owner else "?")
+        leader = server_info.find_running_gateway(self.live())
+        self._log_info("lab.relay", url=self.chat_url, owner=leader.url if leader else "?")
 
     def _wait_for_lock(self) -> None:
         loop = asyncio.get_running_loop()

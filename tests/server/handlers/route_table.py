@@ -1,6 +1,6 @@
 """Prints the live route tables of a server as JSON: ``{table: [[pattern, handler, verb, rule], …]}`` in the order in
-which routes are tried. ``standalone`` is our own server; ``jupyter`` is somebody's with the package installed, with
-the mount's routes of the gateway (``mount``), of a server that relays (``relay``) and of the gateway's own port beside
+which routes are tried. ``standalone`` is the standalone server; ``jupyter`` another with the package installed, with
+the mount's routes of the gateway (``mount``), of a standby (``relay``) and of the gateway's own port beside
 it (``listener``) in tables of their own.
 
 Run in a process of its own by tests, because a server claims signals, logging and a port.
@@ -67,7 +67,7 @@ def verdict(handler: type[RequestHandler], method: Any, facts: dict[str, Any]) -
     nothing decides.
 
     ``ws_authenticated`` sets the mark of ``allow_unauthenticated`` too, to False. Undecorated methods of Jupyter's
-    handlers are closed by ``allow_unauthenticated_access = False``, which our own server sets.
+    handlers are closed by ``allow_unauthenticated_access = False``, which the standalone server sets.
     """
     if issubclass(handler, BaseHandler):
         return facts.get("access") or handler.access or "NONE"

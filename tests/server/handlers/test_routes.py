@@ -34,7 +34,7 @@ OPEN = {
 CONNECT = {"Socket", "Session"}
 """Handlers that identify the client, and answer an anonymous one with how to log in."""
 PUBLIC = {
-    "RejectHandler",  # the gate's own
+    "RejectHandler",  # of the transport security
     "APIVersionHandler",  # Jupyter's version
     "PublicStaticFileHandler",
     "FileFindHandler",  # robots.txt, favicon.ico, Jupyter's own static files

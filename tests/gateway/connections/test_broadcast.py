@@ -19,7 +19,7 @@ class Listener:
         self.asked: list[tuple[Any, str | None]] = []
         self.got: list[tuple[str, Any, Any]] = []
 
-    def sees(self, row: Any, session: str | None) -> bool:
+    def may_receive(self, row: Any, session: str | None) -> bool:
         self.asked.append((row, session))
         return session == self.session
 
@@ -35,7 +35,7 @@ def broadcast(monkeypatch: pytest.MonkeyPatch) -> Broadcast:
 
 def test_an_event_goes_to_all_clients_that_see_it_and_is_encoded_once(broadcast: Broadcast) -> None:
     first, second, other = Listener("main"), Listener("main"), Listener("other")
-    broadcast.clients |= {first, second, other}  # type: ignore[arg-type]
+    broadcast.connections |= {first, second, other}  # type: ignore[arg-type]
     made: list[int] = []
 
     def payload() -> dict[str, int]:
@@ -50,7 +50,7 @@ def test_an_event_goes_to_all_clients_that_see_it_and_is_encoded_once(broadcast:
 
 
 def test_a_payload_that_no_client_sees_is_never_made(broadcast: Broadcast) -> None:
-    broadcast.clients.add(Listener("main"))  # type: ignore[arg-type]
+    broadcast.connections.add(Listener("main"))  # type: ignore[arg-type]
     broadcast.emit("health", lambda: pytest.fail("made for no client"), session="other")
 
 

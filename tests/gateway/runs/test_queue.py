@@ -48,13 +48,13 @@ def test_sends_given_back_stand_at_the_head_in_their_old_order() -> None:
     runs = [send(name) for name in "abcd"]
     for run in runs:
         queue.add(run)
-    queue.take(runs[:2])
+    queue.remove(runs[:2])
     assert ids(queue) == ["c", "d"]
-    queue.give_back("main", runs[:2])
+    queue.put_back("main", runs[:2])
     assert ids(queue) == ["a", "b", "c", "d"]
-    queue.give_back("empty", [])
+    queue.put_back("empty", [])
     assert "empty" not in queue.sessions()
-    queue.give_back("fresh", [send("e", "fresh")])
+    queue.put_back("fresh", [send("e", "fresh")])
     assert ids(queue, "fresh") == ["e"]
 
 

@@ -59,7 +59,7 @@ def standalone(tmp_path_factory) -> Iterator[Endpoint]:
 
 @pytest.fixture(scope="session")
 def mounted(tmp_path_factory) -> Iterator[Endpoint]:
-    """The gateway inside somebody's Jupyter server; a program gets in with the gateway's token."""
+    """The gateway inside a Jupyter server; a program gets in with the gateway's token."""
     state, port = tmp_path_factory.mktemp("mounted"), free_port()
     environment = clean_environment(state, JUPYTER_TOKEN="the-token-of-the-lab")
     environment["JUPYTER_CONFIG_PATH"] = str(ROOT / "jupyter-config")

@@ -12,7 +12,7 @@ from tests.support.device import Device, b64
 from tests.support.wire import WireError, run, wired
 
 REMOTE = {"X-Forwarded-For": "203.0.113.7"}
-"""What a proxy adds: behind one, nobody is on this machine."""
+"""The headers of a proxy: behind one, no client is on this machine."""
 
 
 async def refusal(endpoint, params, **headers):

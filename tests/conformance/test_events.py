@@ -188,7 +188,7 @@ def test_an_approval_waits_for_a_decision_and_the_first_one_stands(endpoint):
                 await asker.call("exec.approval.request", {"id": id_, "command": "x"})
             assert used.value.details["reason"] == "EXISTS"
             late = await asker.call("exec.approval.request", {"command": "x", "timeoutMs": 20})
-            assert late["decision"] is None, "nobody decided, which is a no"
+            assert late["decision"] is None, "no decision, which is a no"
             assert not [e for e in reader.events if e["event"].startswith("exec.")]
 
     run(main())

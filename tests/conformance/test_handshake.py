@@ -46,7 +46,7 @@ def test_hello_has_what_clients_read(endpoint):
     run(main())
 
 
-@pytest.mark.parametrize("client_id", ["clawdbot-control-ui", "cli", "gateway-client", "moltbot-ios", "somebody-else"])
+@pytest.mark.parametrize("client_id", ["clawdbot-control-ui", "cli", "gateway-client", "moltbot-ios", "another-client"])
 def test_any_client_id_is_taken(endpoint, client_id):
     """The real gateway has a closed list; ours is open (issue 3)."""
 

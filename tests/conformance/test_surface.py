@@ -1,4 +1,4 @@
-"""What Clawdbot's clients call gets the answer that they read. Source: the table *Methods each client calls* of
+"""Calls of Clawdbot's clients get the answers that they read. Source: the table *Methods each client calls* of
 ``shared/protocol/README.md``; optional parts from the recordings named there."""
 
 from __future__ import annotations

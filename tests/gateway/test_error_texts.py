@@ -1,4 +1,4 @@
-"""What the gateway refuses is told in the client's language, beside the English message of the wire."""
+"""Errors in the client's language, beside the English message of the wire."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_nine_of_ten_messages_have_a_translation_the_rest_are_shown_as_they_are(
         ("3 attachments; at most 2", "첨부 파일이 3개예요. 최대 2개까지 보낼 수 있어요."),
         ("no prompt {id}", "프롬프트를 찾을 수 없어요: {id}"),
         ("no prompt a\nb", "프롬프트를 찾을 수 없어요: a\nb"),
-        ("nobody wrote this", None),
+        ("a text without translation", None),
     ],
 )
 def test_the_values_of_a_message_go_into_its_translation(message: str, text: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What an administrator allows: models, and features that are switched off for every client alike."""
+"""Policies of an administrator: models, and features that are switched off for every client alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_switched_off_is_refused_and_told_beforehand(make_gateway):
             assert set(features["disabled"]) == set(FEATURES)
             assert not {"config.set", "config.patch", "sessions.export", "files.list"} & set(features["methods"])
             assert {"chat.send", "config.get", "sessions.new"} <= set(features["methods"])
-            assert wire.hello["snapshot"]["setup"]["needsKey"] is False, "nobody is asked for what they cannot give"
+            assert wire.hello["snapshot"]["setup"]["needsKey"] is False, "no user is asked for a key that cannot be set"
             for feature, refusals in calls.items():
                 for method, params in refusals:
                     details = await refused(wire, method, params)

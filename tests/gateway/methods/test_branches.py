@@ -259,7 +259,7 @@ def test_a_waiting_message_is_edited_and_a_reply_stopped_before_its_first_word_l
             )
             assert edited["ok"]
             await wire.wait("session.queue", lambda p: [q["text"] for q in p["queued"]] == ["[[text=after]]"])
-            for change, reason in (({"message": "/status"}, "COMMAND"), ({"runId": "nobody"}, "NOT_QUEUED")):
+            for change, reason in (({"message": "/status"}, "COMMAND"), ({"runId": "unknown"}, "NOT_QUEUED")):
                 with pytest.raises(WireError) as refused:
                     await wire.call("chat.queue.edit", {**edit, **change})
                 assert refused.value.details["reason"] == reason

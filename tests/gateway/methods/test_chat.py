@@ -118,7 +118,7 @@ def test_stop_keeps_the_text_so_far_and_says_so(gateway):
 def test_stopping_nothing_is_no_error(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
-            assert await wire.call("chat.abort", {"sessionKey": "nobody"}) == {
+            assert await wire.call("chat.abort", {"sessionKey": "unknown"}) == {
                 "ok": True,
                 "aborted": False,
                 "runIds": [],
@@ -220,7 +220,7 @@ def test_an_injected_note_is_stored_and_seen_and_needs_a_session(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token, caps=APPEND) as wire:
             with pytest.raises(WireError) as refused:
-                await wire.call("chat.inject", {"sessionKey": "nobody", "message": "x"})
+                await wire.call("chat.inject", {"sessionKey": "unknown", "message": "x"})
             assert refused.value.details["reason"] == "NOT_FOUND"
             await wire.ask("[[tokens=1]]")
             answer = await wire.call("chat.inject", {"sessionKey": "main", "message": "a note", "label": "cron"})
@@ -270,7 +270,7 @@ def test_a_session_that_does_not_take_messages_says_so(gateway):
 def test_an_unknown_session_has_an_empty_history_and_an_unknown_transcript_is_not_found(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
-            history = await wire.call("chat.history", {"sessionKey": "nobody"})
+            history = await wire.call("chat.history", {"sessionKey": "unknown"})
             assert history["messages"] == [] and history["hasMore"] is False
             with pytest.raises(WireError) as refused:
                 await wire.call("chat.history", {"sessionId": "no-such-transcript"})

@@ -1,4 +1,4 @@
-"""What a composer asks for: prompts, files, completions; settings of a session that change what the model is asked."""
+"""Requests of a composer: prompts, files, completions; settings of a session that change what the model is asked."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_an_export_over_the_wire_has_a_name_a_type_and_the_conversation(gateway)
             for bad in (
                 {"format": "json"},
                 {"key": "main", "format": "pdf"},
-                {"key": "nobody", "format": "json"},
+                {"key": "unknown", "format": "json"},
                 {"key": "main", "sessionId": "x", "format": "json"},
             ):
                 with pytest.raises(WireError) as refused:

@@ -16,7 +16,7 @@ def connect(gateway, **more):
 
 
 def stages(wire, run_id):
-    """What was told of a run's tools, in order: (phase, name)."""
+    """The tool events of a run, in order: (phase, name)."""
     return [
         (f["payload"]["data"]["phase"], f["payload"]["data"]["name"])
         for f in wire.events

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import clawdbot_ext
+from tests.support.server import GatewayProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("clawdbot_ext", "scripts", "tests/support")
@@ -18,6 +21,31 @@ MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 
 PUBLIC = {
     "clawdbot_ext": {"ChatWidget", "ReplyFailed", "__version__", "connect", "connect_async"},
+    "clawdbot_ext.config": {
+        "REDACTED",
+        "SETTINGS",
+        "Config",
+        "ConfigError",
+        "ProviderConfig",
+        "Setting",
+        "Source",
+        "config_path",
+        "find",
+        "json_schema",
+        "load",
+        "merge",
+        "parse",
+        "program_environment",
+        "redact",
+        "secret_variables",
+        "set_value",
+        "snapshot",
+        "state_dir",
+        "ui_hints",
+        "unset_value",
+        "variables",
+        "write_raw",
+    },
     "clawdbot_ext.client": {
         "CAPS",
         "LOST",
@@ -46,6 +74,72 @@ def test_public_names_are_the_drawn_ones_and_exist(module: str) -> None:
     imported = importlib.import_module(module)
     assert set(imported.__all__) == PUBLIC[module]
     assert [name for name in PUBLIC[module] if not hasattr(imported, name)] == []
+
+
+ENTRY_POINTS = (
+    ("clawdbot_ext", "_jupyter_labextension_paths"),
+    ("clawdbot_ext", "_jupyter_server_extension_points"),
+    ("clawdbot_ext", "load_ipython_extension"),
+    ("clawdbot_ext", "unload_ipython_extension"),
+    ("clawdbot_ext.app", "main"),
+    ("clawdbot_ext.cli", "main"),
+    ("clawdbot_ext.describe", "describe"),
+)
+"""Module and name of what Jupyter, installed scripts, kernels and files on users' machines call by their paths."""
+
+UNIT_OF_1_0 = """[Unit]
+Description=Clawdbot for Jupyter, the chat gateway
+StartLimitIntervalSec=300
+StartLimitBurst=10
+
+[Service]
+ExecStart="/usr/bin/python3" -m clawdbot_ext.app --no-browser
+Restart=on-failure
+RestartSec=2
+RestartPreventExitStatus=2 78 98
+KillMode=mixed
+TimeoutStopSec=30
+UMask=0077
+
+[Install]
+WantedBy=default.target
+"""
+"""A systemd unit as ``clawdbot gateway install`` wrote it before the modules moved into packages."""
+
+
+@pytest.mark.parametrize(("module", "name"), ENTRY_POINTS, ids=lambda value: value)
+def test_what_others_call_by_its_path_is_there(module: str, name: str) -> None:
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_the_older_name_of_a_reply_s_end_is_the_same_class() -> None:
+    client = importlib.import_module("clawdbot_ext.client")
+    assert client.End is client.ReplyEnd
+
+
+@pytest.mark.slow
+def test_classes_that_configuration_files_name_keep_their_names_and_traits() -> None:
+    extension = importlib.import_module("clawdbot_ext.server.extension")
+    assert extension.ClawdbotApp.__name__ == "ClawdbotApp"
+    assert "gateway_config" in extension.ClawdbotApp.class_trait_names(config=True)
+    assert importlib.import_module("clawdbot_ext.server.serverapp").ClawdbotServer.__name__ == "ClawdbotServer"
+
+
+def test_jupyter_server_enables_the_extension_by_its_package() -> None:
+    (enabled,) = (ROOT / "jupyter-config" / "jupyter_server_config.d").glob("*.json")
+    assert json.loads(enabled.read_text())["ServerApp"]["jpserver_extensions"] == {"clawdbot_ext": True}
+
+
+@pytest.mark.slow
+def test_a_service_unit_of_the_previous_version_starts_the_gateway(tmp_path: Path) -> None:
+    (command,) = (line for line in UNIT_OF_1_0.splitlines() if line.startswith("ExecStart="))
+    gateway = GatewayProcess(tmp_path)
+    gateway.program, gateway.browser = tuple(shlex.split(command.removeprefix("ExecStart="))[1:]), True
+    assert gateway.program == ("-m", "clawdbot_ext.app", "--no-browser")
+    try:
+        gateway.start()  # raises unless it answers
+    finally:
+        gateway.stop()
 
 
 def test_jupyter_server_finds_the_extension() -> None:

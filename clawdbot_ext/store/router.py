@@ -3,86 +3,59 @@
 A session is temporary by its key (``protocol.keys.is_temporary``). Its messages, runs and settings are rows of an
 SQLite database without a file: nothing of it is ever on disk, a crash or a stop of the gateway leaves nothing, and
 everything that a session can do, it does by the same code. It is listed with the others, but not searched: positions of
-two indexes cannot be one order. What its replies cost is counted until the gateway stops.
+two indexes cannot be one order. The usage of its replies is counted until the gateway stops.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from ..protocol.errors import IdempotencyConflict
 from ..protocol.keys import is_temporary
-from .api import Session, Store, UsageRecord
+from .api import (
+    Accepted,
+    BranchPoint,
+    DeletedMessage,
+    Finished,
+    HistoryPage,
+    Media,
+    Run,
+    RunState,
+    Session,
+    Store,
+    StoredHit,
+    Transcript,
+    UsageRecord,
+)
 from .memory import MemoryStore
 from .sqlite import SqliteStore
-
-T = TypeVar("T")
 
 
 def open_stores(path: Path, *, wal: bool = True) -> Store:
     """The store in the file ``path`` with temporary sessions beside it, not opened yet. ``wal``: as ``SqliteStore``."""
-    return cast("Store", StoreRouter(SqliteStore(path, wal=wal), MemoryStore()))
-
-
-BY_KEY = frozenset(
-    {
-        "append",
-        "show_branch",
-        "delete_message",
-        "undelete_message",
-        "get_session",
-        "create_session",
-        "patch_session",
-        "new_transcript",
-        "clear",
-        "undo_clear",
-        "transcripts",
-        "delete_session",
-        "undelete_session",
-        "fork",
-    }
-)
-"""Methods whose first argument, or ``session_key``, is a session's key."""
-BY_RUN = frozenset({"start_run", "save_partial", "append_step", "finish_run", "get_run", "edit_queued"})
-"""Methods whose first argument is a run's id."""
+    return StoreRouter(SqliteStore(path, wal=wal), MemoryStore())
 
 
 class StoreRouter:
-    """``api.Store`` over two: ``temporary`` has the temporary sessions, ``kept`` everything else.
+    """A ``Store`` over two: ``temporary`` has the temporary sessions, ``kept`` everything else.
 
-    What is in neither of the tables above and not a method here concerns no session, and goes to ``kept``.
+    A call goes by the session's key or the run's id that it names. Calls that name neither ask both stores, or only
+    ``kept`` where temporary sessions have no such rows.
     """
 
     def __init__(self, kept: Store, temporary: Store):
         self.kept, self.temporary = kept, temporary
         self._runs: set[str] = set()
-        """Runs of temporary sessions."""
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        if name in BY_KEY:
-
-            def by_key(*args: Any, **kwargs: Any) -> Awaitable[Any]:
-                key = args[0] if args else kwargs["session_key"]
-                call: Callable[..., Awaitable[Any]] = getattr(self._of(key), name)
-                return call(*args, **kwargs)
-
-            return by_key
-        if name in BY_RUN:
-
-            def by_run(run_id: str, *args: Any, **kwargs: Any) -> Awaitable[Any]:
-                store = self.temporary if run_id in self._runs else self.kept
-                call: Callable[..., Awaitable[Any]] = getattr(store, name)
-                return call(run_id, *args, **kwargs)
-
-            return by_run
-        method: Callable[..., Awaitable[Any]] = getattr(self.kept, name)
-        return method
+        """Ids of the runs of temporary sessions."""
 
     def _of(self, key: str) -> Store:
         return self.temporary if is_temporary(key) else self.kept
+
+    def _of_run(self, run_id: str) -> Store:
+        return self.temporary if run_id in self._runs else self.kept
 
     async def open(self) -> None:
         await self.kept.open()
@@ -92,60 +65,244 @@ class StoreRouter:
         await self.temporary.close()
         await self.kept.close()
 
-    async def accept_run(self, *, run_id: str, session_key: str, **send: Any) -> Any:
-        """A run id means one send, whichever store has it."""
+    # -- runs -------------------------------------------------------------------------------------------------------
+    async def accept_run(
+        self,
+        *,
+        run_id: str,
+        session_key: str,
+        request_hash: str,
+        message: Mapping[str, Any],
+        options: Mapping[str, Any],
+        start: bool,
+        now: int,
+        place: BranchPoint | None = None,
+    ) -> Accepted:
+        """Record a send; a run id means one send, whichever store has it."""
         temporary = is_temporary(session_key)
         if (run_id in self._runs) != temporary and (not temporary or await self.kept.get_run(run_id) is not None):
             raise IdempotencyConflict(f"idempotency key {run_id} was used for another message")
         if temporary:
             self._runs.add(run_id)
-        return await self._of(session_key).accept_run(run_id=run_id, session_key=session_key, **send)
+        return await self._of(session_key).accept_run(
+            run_id=run_id,
+            session_key=session_key,
+            request_hash=request_hash,
+            message=message,
+            options=options,
+            start=start,
+            now=now,
+            place=place,
+        )
 
-    async def queued_runs(self, session_key: str | None = None) -> Any:
+    async def start_run(self, run_id: str, *, now: int) -> Accepted | None:
+        return await self._of_run(run_id).start_run(run_id, now=now)
+
+    async def save_partial(self, run_id: str, *, text: str, thinking: str) -> None:
+        await self._of_run(run_id).save_partial(run_id, text=text, thinking=thinking)
+
+    async def append_step(self, run_id: str, message: Mapping[str, Any], *, now: int) -> Finished:
+        return await self._of_run(run_id).append_step(run_id, message, now=now)
+
+    async def finish_run(
+        self,
+        run_id: str,
+        *,
+        state: RunState,
+        message: Mapping[str, Any] | None,
+        result: Mapping[str, Any],
+        now: int,
+    ) -> Finished:
+        return await self._of_run(run_id).finish_run(run_id, state=state, message=message, result=result, now=now)
+
+    async def get_run(self, run_id: str) -> Run | None:
+        return await self._of_run(run_id).get_run(run_id)
+
+    async def edit_queued(self, run_id: str, message: Mapping[str, Any]) -> Run | None:
+        return await self._of_run(run_id).edit_queued(run_id, message)
+
+    async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         if session_key is not None:
             return await self._of(session_key).queued_runs(session_key)
-        return await self.kept.queued_runs()  # asked at the start, when nothing temporary is there
+        return await self.kept.queued_runs()  # asked at the start, when there are no temporary sessions yet
 
-    async def history(self, *, session_key: str | None = None, session_id: str | None = None, **page: Any) -> Any:
+    async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
+        return await self.kept.recover(now=now, interrupted=interrupted)
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+    async def append(
+        self,
+        *,
+        session_key: str,
+        message: Mapping[str, Any],
+        now: int,
+        run_id: str | None = None,
+        create: bool = False,
+        under: str | None = None,
+    ) -> Finished:
+        return await self._of(session_key).append(
+            session_key=session_key, message=message, now=now, run_id=run_id, create=create, under=under
+        )
+
+    async def history(
+        self,
+        *,
+        session_key: str | None = None,
+        session_id: str | None = None,
+        limit: int,
+        before_seq: int | None = None,
+        since_seq: int | None = None,
+        max_bytes: int | None = None,
+        whole: bool = False,
+    ) -> HistoryPage:
+        async def page(store: Store) -> HistoryPage:
+            return await store.history(
+                session_key=session_key,
+                session_id=session_id,
+                limit=limit,
+                before_seq=before_seq,
+                since_seq=since_seq,
+                max_bytes=max_bytes,
+                whole=whole,
+            )
+
         if session_key is not None:
-            return await self._of(session_key).history(session_key=session_key, **page)
-        found = await self.temporary.history(session_id=session_id, **page)
-        return found if found.session_id else await self.kept.history(session_id=session_id, **page)
+            return await page(self._of(session_key))
+        found = await page(self.temporary)
+        return found if found.session_id else await page(self.kept)
 
-    async def restore(self, session_id: str, *, now: int) -> Session:
-        """An archived transcript of a temporary session, or of another."""
-        found = await self.temporary.history(session_id=session_id, limit=1)
-        return await (self.temporary if found.session_id else self.kept).restore(session_id, now=now)
+    async def show_branch(self, key: str, message_id: str, *, now: int) -> Session:
+        return await self._of(key).show_branch(key, message_id, now=now)
 
-    async def find_session(self, **wanted: Any) -> Session | None:
-        return await self.temporary.find_session(**wanted) or await self.kept.find_session(**wanted)
+    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> DeletedMessage:
+        return await self._of(key).delete_message(key, message_id, undo_until=undo_until, now=now)
 
-    async def list_sessions(self, *, limit: int | None = None, **wanted: Any) -> Sequence[Session]:
-        found = [*await self.temporary.list_sessions(**wanted), *await self.kept.list_sessions(limit=limit, **wanted)]
+    async def undelete_message(self, key: str, message_id: str, *, busy: bool, now: int) -> Session:
+        return await self._of(key).undelete_message(key, message_id, busy=busy, now=now)
+
+    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
+        return await self.kept.search(query, limit=limit, before=before)
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+    async def get_session(self, key: str) -> Session | None:
+        return await self._of(key).get_session(key)
+
+    async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None:
+        found = await self.temporary.find_session(session_id=session_id, label=label)
+        return found or await self.kept.find_session(session_id=session_id, label=label)
+
+    async def list_sessions(
+        self,
+        *,
+        limit: int | None = None,
+        active_since: int | None = None,
+        search: str | None = None,
+        label: str | None = None,
+        archived: bool = True,
+    ) -> Sequence[Session]:
+        found: list[Session] = []
+        for store in (self.temporary, self.kept):
+            found += await store.list_sessions(
+                limit=limit, active_since=active_since, search=search, label=label, archived=archived
+            )
         return sorted(found, key=lambda session: -session.updated_at)[:limit]
 
     async def count_sessions(self) -> int:
         return await self.temporary.count_sessions() + await self.kept.count_sessions()
 
+    async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
+        return await self._of(key).create_session(key, settings=settings, now=now)
+
+    async def patch_session(self, key: str, changes: Mapping[str, Any], *, now: int) -> Session:
+        return await self._of(key).patch_session(key, changes, now=now)
+
+    async def new_transcript(self, key: str, *, now: int) -> Session:
+        return await self._of(key).new_transcript(key, now=now)
+
+    async def clear(self, key: str, *, undo_until: int, now: int) -> Session:
+        return await self._of(key).clear(key, undo_until=undo_until, now=now)
+
+    async def undo_clear(self, key: str, *, now: int) -> Session:
+        return await self._of(key).undo_clear(key, now=now)
+
+    async def transcripts(self, key: str) -> Sequence[Transcript]:
+        return await self._of(key).transcripts(key)
+
+    async def restore(self, session_id: str, *, now: int) -> Session:
+        found = await self.temporary.history(session_id=session_id, limit=1)
+        return await (self.temporary if found.session_id else self.kept).restore(session_id, now=now)
+
+    async def delete_session(
+        self, key: str, *, delete_transcript: bool, now: int, undo_until: int = 0
+    ) -> Sequence[str]:
+        return await self._of(key).delete_session(
+            key, delete_transcript=delete_transcript, now=now, undo_until=undo_until
+        )
+
+    async def undelete_session(self, key: str, *, now: int) -> Session:
+        return await self._of(key).undelete_session(key, now=now)
+
+    async def fork(
+        self, key: str, new_key: str, *, message_id: str | None = None, label: str | None = None, now: int
+    ) -> Session:
+        return await self._of(key).fork(key, new_key, message_id=message_id, label=label, now=now)
+
     async def sweep(self, *, now: int) -> int | None:
-        """Both; the earlier time of the two."""
+        """Sweep both stores; returns the earlier of the two times to call again."""
         due = [at for store in (self.temporary, self.kept) if (at := await store.sweep(now=now)) is not None]
         return min(due, default=None)
 
-    async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
-        """All files have their rows in ``kept``; messages of either may speak of them."""
-        return (temporary and await self.temporary.media_wanted(id_)) or await self.kept.media_wanted(id_)
+    # -- the gateway's own records ------------------------------------------------------------------------------------
+    async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
+        return await self.temporary.get_record(kind, id_) or await self.kept.get_record(kind, id_)
 
-    async def spent(self, **wanted: Any) -> Sequence[UsageRecord]:
-        both = await asyncio.gather(self.temporary.spent(**wanted), self.kept.spent(**wanted))
-        return sorted((row for rows in both for row in rows), key=lambda row: row.at)
+    async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        return await self.kept.list_records(kind)
 
     async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
-        """A record that speaks of a temporary session (``request.sessionKey``) is one of its own."""
+        """Write a record; one about a temporary session (``request.sessionKey``) goes to that session's store."""
         request = body.get("request")
         key = request.get("sessionKey") if isinstance(request, Mapping) else None
         store = self._of(key) if isinstance(key, str) else self.kept
         await store.put_record(kind, id_, body, now=now)
 
-    async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
-        return await self.temporary.get_record(kind, id_) or await self.kept.get_record(kind, id_)
+    async def delete_record(self, kind: str, id_: str) -> None:
+        await self.kept.delete_record(kind, id_)
+
+    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
+        both = await asyncio.gather(
+            self.temporary.spent(since=since, session_key=session_key),
+            self.kept.spent(since=since, session_key=session_key),
+        )
+        return sorted((row for rows in both for row in rows), key=lambda row: row.at)
+
+    # -- media: all files have their rows in ``kept``; messages of either store may refer to them ----------------------
+    async def add_media(self, given: Media) -> Media:
+        return await self.kept.add_media(given)
+
+    async def get_media(self, id_: str) -> Media | None:
+        return await self.kept.get_media(id_)
+
+    async def find_media(self, sha256: str, owner: str) -> Media | None:
+        return await self.kept.find_media(sha256, owner)
+
+    async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
+        return (temporary and await self.temporary.media_wanted(id_)) or await self.kept.media_wanted(id_)
+
+    async def media_in_use(self, sha256: str) -> bool:
+        return await self.kept.media_in_use(sha256)
+
+    async def mark_media_seen(self, id_: str, cache_key: str) -> None:
+        await self.kept.mark_media_seen(id_, cache_key)
+
+    async def orphaned_media(self, *, before: int) -> Sequence[Media]:
+        return await self.kept.orphaned_media(before=before)
+
+    async def media_given(self, *, before: int) -> Sequence[Media]:
+        return await self.kept.media_given(before=before)
+
+    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
+        return await self.kept.remove_media(ids, now=now)
+
+    async def media_bytes(self) -> int:
+        return await self.kept.media_bytes()

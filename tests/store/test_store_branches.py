@@ -235,11 +235,19 @@ def test_a_fork_copies_the_path_to_a_message_with_new_ids_and_old_settings(drive
         assert await store.fork(MAIN, OTHER, now=9) == copy, "once"
         await store.fork(MAIN, "agent:main:third", message_id=answer, now=10)
         assert await read(store, "agent:main:third") == ["q", "a"]
-        assert len(await store.search("b", limit=9)) == 2
         for wrong in ({"message_id": "nobody"}, {"label": "copy"}):
             with pytest.raises(InvalidRequest):
                 await store.fork(MAIN, "agent:main:fourth", now=11, **wrong)
         assert await store.get_session("agent:main:fourth") is None
+
+    drive(scenario)
+
+
+def test_a_fork_is_searched_as_what_it_was_copied_from(drive):
+    async def scenario(store):
+        await turn(store, "r1", "q", "b")
+        await store.fork(MAIN, OTHER, now=8)
+        assert {hit.session_key for hit in await store.search("b", limit=9)} == {MAIN, OTHER}
 
     drive(scenario)
 

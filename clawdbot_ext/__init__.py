@@ -38,14 +38,14 @@ def __dir__() -> list[str]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    """What Jupyter Server loads: called in a process that has imported ``jupyter_server`` anyway."""
+    """Extension points for Jupyter Server: called in a process that has imported ``jupyter_server`` anyway."""
     from .server.extension import ClawdbotApp
 
     return [{"module": "clawdbot_ext", "app": ClawdbotApp}]
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
-    """Where the built JupyterLab extension is, for ``jupyter labextension develop``."""
+    """Path of the built JupyterLab extension, for ``jupyter labextension develop``."""
     return [{"src": "_labextension", "dest": "jupyter-clawdbot"}]
 
 

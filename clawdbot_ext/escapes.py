@@ -44,7 +44,7 @@ class Cleaner:
         self._pending = ""
 
     def feed(self, text: str) -> str:
-        """What can be printed now."""
+        """The text that can be printed now."""
         text = self._pending + text
         self._pending = ""
         if unfinished := _UNFINISHED.search(text, max(0, len(text) - LONGEST_UNFINISHED)):

@@ -30,7 +30,7 @@ def make_directory(path: Path) -> None:
 def narrow(folder: Path, *, links: bool = True) -> None:
     """Take everybody else's rights from what is in ``folder`` (not below): it may have been there before us.
 
-    Raises ``OSError``: somebody else has put something there while they could (a link to where our log would go, a
+    Raises ``OSError``: another user has put something there while they could (a link to where our log would go, a
     secret that they know), or there is a link and ``links`` are not allowed.
     """
     ours = {os.geteuid(), 0, folder.stat().st_uid}
@@ -55,7 +55,7 @@ def open_file(path: Path, flags: int) -> int:
     """A descriptor of ``path`` itself, 0600 from now on if it was there before with wider rights.
 
     Raises ``OSError``: what stands there is a link, has another name elsewhere, or is no file. Through it a text that
-    strangers have a part in (a log) would get into a file that somebody else chose.
+    strangers have a part in (a log) would get into a file that another user chose.
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE)
     try:
@@ -86,7 +86,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Create ``path`` with ``data`` (0600) unless it exists; ``False`` when somebody else was first.
+    """Create ``path`` with ``data`` (0600) unless it exists; ``False`` when another process was first.
 
     The file is never seen half written. Raises ``OSError``.
     """

@@ -1,4 +1,4 @@
-"""What is known of models without asking: limits, prices, how each takes thinking. Facts, no I/O, no SDK.
+"""Built-in facts about models: limits, prices, how each takes thinking. No I/O, no SDK.
 
 ``models.list`` is asked first wherever there is one; this table is for the time before its answer, for servers that
 give no limits, and for prices, which no API gives. Source: the models overview and the pricing page of
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Off = Literal["omit", "disabled", "between_tools", "always"]
-"""How thinking is switched off: by leaving the parameter out, by a ``type``, or not at all."""
+"""Ways to switch thinking off: by leaving the parameter out, by a ``type``, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def lookup(model_id: str) -> Known | None:
 
 
 def thinking_of(model_id: str) -> Thinking:
-    """How a model takes ``thinking``; of unlisted Claude models the newest way is assumed."""
+    """The form in which a model takes ``thinking``; for unlisted Claude models the newest one is assumed."""
     known = lookup(model_id)
     if known is not None:
         return known.thinking
@@ -165,8 +165,8 @@ def thinking_of(model_id: str) -> Thinking:
 
 
 def takes_temperature(model_id: str) -> bool:
-    """May a request carry a ``temperature``? Other makers' models take one; of unlisted Claude models it is not known,
-    and a request without it is always right."""
+    """Report whether a request may carry a ``temperature``. Other makers' models take one; of unlisted Claude models it
+    is not known, and a request without it is always right."""
     known = lookup(model_id)
     return known.temperature if known is not None else "claude" not in model_id.lower()
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Model = ModelInfo
-"""What a choice of model comes down to; ``spec`` is how sessions store it."""
+"""A chosen model; ``spec`` is how sessions store it."""
 
 FRESH_S = 3600.0
 RETRY_S = 60.0
-"""How soon a listing that failed is tried again."""
+"""Delay before a failed listing is tried again."""
 FIRST_WAIT_S = 2.0
-"""How long the first message waits for the list of models; then the built-in table decides."""
+"""Time that the first message waits for the list of models; then the built-in table decides."""
 DEFAULT_LINE = "sonnet"
 
 
@@ -60,7 +60,7 @@ class ModelNotAllowed(UnknownModel):
 
 
 class Sources(Protocol):
-    """What the catalogue needs of ``registry.Providers``."""
+    """The part of ``registry.Providers`` that the catalogue needs."""
 
     def current(self) -> Mapping[str, ProviderConfig | None]: ...
     def config(self) -> Config: ...
@@ -69,7 +69,7 @@ class Sources(Protocol):
 
 @dataclass
 class _Listing:
-    """What one provider lists, when that was asked, and who is asking now."""
+    """One provider's list, the time of its request, and the request under way."""
 
     config: ProviderConfig | None
     models: Sequence[Model] | None = None
@@ -78,7 +78,7 @@ class _Listing:
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def due(self, older_than_s: float) -> bool:
-        """Is it time to ask (again)? What failed is tried again sooner."""
+        """Report whether a request is due. One that failed is repeated sooner."""
         limit = older_than_s if self.error is None else min(older_than_s, RETRY_S)
         return not self.asked_at or time.monotonic() - self.asked_at > limit
 
@@ -115,7 +115,7 @@ class ModelCatalogue:
         return found
 
     def allows(self, model: Model) -> bool:
-        """May it be used, as far as ``models.allowed`` is concerned? The demo is no model."""
+        """Report whether ``models.allowed`` permits it. The demo is no model."""
         allowed = self._sources.config()["models.allowed"]
         names = (model.spec, model.id, _undated(model.id), model.line)
         return not allowed or model.provider == "demo" or any(fnmatchcase(n, p) for n in names for p in allowed)
@@ -153,7 +153,7 @@ class ModelCatalogue:
         return {**parts, "total": sum(parts.values())}
 
     def has_price(self, provider: str, model_id: str) -> bool:
-        """Is the price known? If not, ``cost`` gives 0, which is not the same as free."""
+        """Report whether the price is known. If not, ``cost`` gives 0, which is not the same as free."""
         return self._price(provider, model_id, Usage()) is not None
 
     def problems(self) -> Mapping[str, ProviderError]:

@@ -98,7 +98,7 @@ def bare(
 
 
 def thinking_modes(rows: Iterable[Mapping[str, Any]]) -> dict[str, Thinking]:
-    """How the listed models take ``thinking``, of those rows that say so."""
+    """The form of ``thinking`` of each listed model, of those rows that state it."""
     modes = {}
     for row in rows:
         thinking = _mapping(_mapping(row.get("capabilities")).get("thinking"))

@@ -83,18 +83,18 @@ class RetryPolicy:
     least_s: float = 5.0
     """… and none begins with less than this left of it."""
     first_token_s: float = 120.0
-    """How long one try may take to its first output."""
+    """Time limit of one attempt, in seconds, until its first output."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a turn ended. ``reply`` holds the text, all of it or as much as came."""
+    """The outcome of a turn. ``reply`` holds the text, all of it or as much as arrived."""
 
     state: Literal["done", "interrupted", "failed"]
     stop_reason: str
     """For the wire: ``stop, length, toolUse, refusal``, else ``interrupted`` or ``error``."""
     message: str = ""
-    """What happened, for people, in the request's language; empty when there is nothing to say."""
+    """Explanation for people, in the request's language; empty when there is nothing to explain."""
     error: dict[str, Any] | None = None
     """``{kind, status?, requestId?, retryAfterMs?, hint}`` of a turn that is not done; ``hint`` says what to do."""
 
@@ -245,7 +245,7 @@ def _unfinished(
 def explain_failure(
     failure: ProviderError, provider: str, *, model: str = "", attempts: int = 1, locale: str = "en"
 ) -> tuple[str, str]:
-    """What happened and what to do about it, for people."""
+    """Explanation of the failure, and its remedy, for people."""
     facts = {
         "provider": _shown(provider),
         "name": provider,

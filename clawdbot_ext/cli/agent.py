@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ABORT_TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
-"""How long a gateway may be away in the middle of a reply: longer than a restart takes."""
+"""Time that a gateway may be away in the middle of a reply: longer than a restart takes."""
 
 
 @click.command("agent", help=say("help.agent"), short_help=say("short.agent"))
@@ -187,7 +187,7 @@ def retry_notice(facts: Mapping[str, Any]) -> str:
 
 
 def media_notice(facts: Mapping[str, Any]) -> str:
-    """What is being done to an attachment, in a line."""
+    """Progress of an attachment, in a line."""
     phase = str(facts.get("phase"))
     known = phase if phase in ("start", "progress", "error", "done") else "start"
     return say(f"notice.media.{known}", name=facts.get("name", ""), detail=facts.get("detail", ""))
@@ -206,7 +206,7 @@ def _exit_code(end: ReplyEnd | None) -> int:
 
 
 def _report(end: ReplyEnd | None, streamed: str, session: str, run_id: str) -> dict[str, Any]:
-    """What ``--json`` prints."""
+    """The output of ``--json``."""
     message = dict((end and end.message) or {})
     interrupted = message.get("stopReason") == "interrupted"
     states = {"final": "ok", "aborted": "aborted", "error": "interrupted" if interrupted else "error"}

@@ -23,7 +23,7 @@ from .connection import Target, call, json_option
 from .printing import facts, language, note, out, print_json, say
 
 NEEDS_RESTART = ("gateway.port", "gateway.bind", "gateway.customBindHost")
-"""What a running gateway cannot change under its clients."""
+"""Settings that a running gateway cannot change under its clients."""
 
 
 @click.group("config", help=say("help.config"))
@@ -62,7 +62,7 @@ def _matching(config: Config, pattern: str | None) -> list[str]:
 
 
 def _effective(config: Config, name: str) -> Any:
-    """The value in force; for the token that nobody set, the one that was made for this state directory."""
+    """The value in force; for a token that was not set, the one generated for this state directory."""
     value = config[name]
     if name == "gateway.auth.token" and not value and config["gateway.auth.mode"] == "token":
         return local_token(config) or ""
@@ -123,7 +123,7 @@ def _ask(name: str, *, hidden: bool) -> str:
 
 
 def _read_value(name: str, text: str) -> Any:
-    """What ``text`` stands for: JSON5, but text as it is where the setting is text."""
+    """Parse ``text`` as JSON5; for a setting that is text, return it as it is."""
     setting = settings.find(name)
     if setting is not None and setting.type == "string":
         quoted = text[:1] in ("'", '"') and text[-1:] == text[:1] and len(text) > 1

@@ -1,4 +1,5 @@
-"""What every client command shares: ``--url``, ``--token``, ``--password`` and ``--json``, and a connected client."""
+"""Parts shared by all client commands: ``--url``, ``--token``, ``--password`` and ``--json``, and a connected
+client."""
 
 from __future__ import annotations
 
@@ -39,12 +40,12 @@ class Target(NamedTuple):
         )
 
     def again(self) -> Callable[[], Endpoint] | None:
-        """How to find the gateway where it is by now; ``None`` over SSH, whose tunnel leads to one place."""
+        """Function that finds the gateway's present address; ``None`` over SSH, whose tunnel leads to one place."""
         return self.locate if over_ssh() is None else None
 
 
 def over_ssh() -> Remote | None:
-    """What the program's ``--ssh`` names."""
+    """The target of the program's ``--ssh``."""
     context = click.get_current_context(silent=True)
     found: Remote | None = context.find_root().obj if context is not None else None
     return found

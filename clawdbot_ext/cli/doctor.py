@@ -131,8 +131,8 @@ def check_storage(config: Config) -> Iterator[Finding]:
 
 
 def check_key(config: Config, setup: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """Is there a provider to ask? Where a gateway runs, its own word (``setup``) counts: it may have been started with
-    another environment than this one. A provider at an address of its own may need no key."""
+    """Check that there is a provider to ask. Where a gateway runs, its own word (``setup``) counts: it may have been
+    started with another environment than this one. A provider at an address of its own may need no key."""
     ready = ", ".join(_ready(config))
     if setup is not None and not setup.get("needsKey"):
         yield Finding("key", "ok", say("doctor.key.gateway", name=setup.get("provider", "?")))
@@ -157,7 +157,8 @@ def check_media() -> Iterator[Finding]:
 
 
 def check_exposure(config: Config) -> Iterator[Finding]:
-    """What others could use, as ``clawdbot security audit`` names it; what may be meant so is left to that."""
+    """Check for what others could use, as ``clawdbot security audit`` names it; what may be meant so is left to
+    that."""
     levels: dict[str, Level] = {"critical": "problem", "warn": "hint"}
     found = [each for each in security_checks.run_checks(config) if each.severity in levels]
     for each in found:
@@ -167,7 +168,7 @@ def check_exposure(config: Config) -> Iterator[Finding]:
 
 
 def check_port(config: Config) -> Iterator[Finding]:
-    """Who has the port, when it is not this state directory's gateway."""
+    """Owner of the port, when it is not this state directory's gateway."""
     port = config["gateway.port"]
     own = server_info.find_running_gateway(config)
     if own is not None or not port:
@@ -193,7 +194,7 @@ def _answers(port: int) -> bool:
 
 
 def check_gateway(config: Config, target: Target) -> tuple[Finding, Mapping[str, Any] | None]:
-    """Does the gateway answer, with these credentials? And which provider it says it has, if so."""
+    """Check that the gateway answers with these credentials; and which provider it says it has, if so."""
     remote = target.url or config["gateway.remote.url"]
     if not remote and server_info.find_running_gateway(config) is None:
         held = server_info.lock_held(config)

@@ -33,7 +33,7 @@ REASONS = (
     "PROTOCOL_MISMATCH",
     "MISSING_SCOPE",
 )
-"""What the gateway may refuse for and what has a text here; for the rest its own words must do."""
+"""Reasons of the gateway that have a text here; the rest is shown in the gateway's own words."""
 
 
 TOLD = ("NOT_FOUND", "UNKNOWN_METHOD", "MISSING_SCOPE")
@@ -41,7 +41,7 @@ TOLD = ("NOT_FOUND", "UNKNOWN_METHOD", "MISSING_SCOPE")
 
 
 def describe(issue: ConfigError) -> str:
-    """What is wrong with a setting, and the nearest right one."""
+    """Explain what is wrong with a setting, with the nearest valid one."""
     text = say("error.config", name=issue.name, problem=issue.problem_in(language()))
     return f"{text} {say('error.nearest', suggestion=issue.suggestion)}" if issue.suggestion else text
 
@@ -74,7 +74,7 @@ def explain(exc: BaseException) -> tuple[int, str]:
 
 
 def _refusal(error: GatewayError) -> str:
-    """What the gateway said, as far as it can be in the language of the terminal."""
+    """The gateway's message, as far as possible in the language of the terminal."""
     text, hint = error.facts.get("text"), error.facts.get("hint")
     if error.reason in REASONS and not (isinstance(text, str) and error.reason in TOLD):
         return say(f"error.reason.{error.reason}", message=error.message)

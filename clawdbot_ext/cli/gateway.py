@@ -1,6 +1,6 @@
 """``clawdbot gateway``: run it here, or ask about, stop and restart the one that runs.
 
-A running gateway is only ever asked, never signalled: it may live inside somebody's Jupyter server.
+A running gateway is only ever asked, never signalled: it may live inside a user's Jupyter server.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def command(target: Target, path: Path) -> None:
 
 
 async def _send(client: GatewayClient, file: Path, label: str | None) -> tuple[int, int, str]:
-    """How many messages were added and how many lines left out, and the session. Raises ``GatewayError``."""
+    """Count of messages added, count of lines left out, and the session. Raises ``GatewayError``."""
     added = skipped = 0
     key = ""
     for part in parts(file):
@@ -76,7 +76,8 @@ async def _send(client: GatewayClient, file: Path, label: str | None) -> tuple[i
 
 
 def labels(folder: Path) -> dict[str, str]:
-    """What Clawdbot's ``sessions.json`` calls the transcripts beside it, by session id; nothing if there is none."""
+    """Names that Clawdbot's ``sessions.json`` gives to the transcripts beside it, by session id; empty if there is
+    none."""
     try:
         rows = json.loads((folder / "sessions.json").read_text(encoding="utf-8", errors="replace"))
     except (OSError, ValueError):
@@ -90,7 +91,7 @@ def labels(folder: Path) -> dict[str, str]:
 
 
 def parts(file: Path) -> Iterator[str]:
-    """What is sent of a file: a transcript in parts that each begin with its header, or our export in parts that are
+    """Split a file for sending: a transcript in parts that each begin with its header, or our export in parts that are
     exports of fewer messages. Raises ``OSError``."""
     with file.open(encoding="utf-8", errors="replace") as lines:
         header = lines.readline(PART_CHARS)
@@ -109,7 +110,8 @@ def parts(file: Path) -> Iterator[str]:
 
 
 def _is_row(line: str) -> bool:
-    """Is it a line of a transcript? One without a header begins with a message, which each part then repeats."""
+    """Report whether it is a line of a transcript. One without a header begins with a message, which each part then
+    repeats."""
     try:
         found = json.loads(line)
     except ValueError:

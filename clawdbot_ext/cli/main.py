@@ -123,7 +123,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
         return exit_codes.CTRL_C
-    except BrokenPipeError:  # `clawdbot … | head`: nobody reads any more
+    except BrokenPipeError:  # `clawdbot … | head`: the reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.FAILED
     except exit_codes.EXPECTED as exc:

@@ -1,4 +1,4 @@
-"""What the command line prints: texts in the user's language, tables, JSON, and nothing that steers the terminal.
+"""Output of the command line: texts in the user's language, tables, JSON, and nothing that steers the terminal.
 
 Texts of the model, of other clients and of the gateway are cleaned of control characters and ANSI sequences: a reply
 must not be able to clear the screen, set the title or write a line that looks like ours.
@@ -112,7 +112,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def ago(ms: int, now_ms: int) -> str:
-    """How long ago, in the largest unit that fits."""
+    """Time elapsed since then, in the largest unit that fits."""
     seconds = max(0, (now_ms - ms) // 1000)
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= size:
@@ -131,5 +131,5 @@ def duration(ms: int) -> str:
 
 
 def is_terminal() -> bool:
-    """Is somebody sitting there: are both input and output a terminal?"""
+    """Report whether both input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()

@@ -49,7 +49,7 @@ def audit(target: Target, fix: bool, as_json: bool) -> None:
 
 
 def findings(target: Target) -> list[Finding]:
-    """What there is to say about this installation and, where one runs, its gateway."""
+    """Findings about this installation and, where one runs, its gateway."""
     try:
         config = settings.load()
     except ConfigError as exc:
@@ -59,7 +59,7 @@ def findings(target: Target) -> list[Finding]:
 
 
 def _of_gateway(config: Config, target: Target) -> list[Finding]:
-    """What only the gateway knows. One that does not run, or does not answer, is ``doctor``'s business."""
+    """Findings that only the gateway can tell. One that does not run, or does not answer, is ``doctor``'s business."""
     if server_info.find_running_gateway(config) is None:
         return []
     try:

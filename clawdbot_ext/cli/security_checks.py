@@ -1,9 +1,9 @@
-"""What of an installation others could use against its owner, and what to do about each; for ``security audit`` and
-``doctor``.
+"""Weaknesses of an installation that others could use against its owner, and the remedy of each; for ``security audit``
+and ``doctor``.
 
-A check is a function of the configuration that yields findings. A ``critical`` one lets somebody else in or see
+A check is a function of the configuration that yields findings. A ``critical`` one lets another person in or see
 something, a ``warn`` takes away a layer of protection, an ``info`` is worth knowing and may be meant so. What can be
-repaired without taking anything from anybody who is let in rightly has a ``fix``.
+repaired without taking anything from a person rightly let in has a ``fix``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Severity = Literal["critical", "warn", "info"]
 MANY_ATTEMPTS = 60
 """Wrong logins a minute that are no limit any more."""
 WIDE_IPV4, WIDE_IPV6 = 8, 32
-"""Networks larger than these are nobody's proxies."""
+"""Networks larger than these are not proxies."""
 _LISTS = ("gateway.allowedOrigins", "gateway.allowedHosts", "gateway.trustedProxies")
 _WRITABLE = ("file", "default")
 """Sources of a value that a change of our file has an effect on."""
@@ -68,7 +68,7 @@ def run_checks(config: Config) -> list[Finding]:
 
 
 def look_at_wrong(path: Path) -> Iterator[Finding]:
-    """What is wrong in a configuration file that cannot be used; lists that have wrong entries can be mended."""
+    """Faults of a configuration file that cannot be used; lists that have wrong entries can be fixed."""
     content = read(path)
     for issue in [content.problem] if content.problem else issues(content.tree or {}):
         good = _good_entries(content.tree or {}, issue.name)
@@ -313,7 +313,7 @@ def names(config: Config) -> Iterator[Finding]:
 
 
 def tailscale(config: Config) -> Iterator[Finding]:
-    """What is offered through Tailscale, and how it is protected."""
+    """Findings about what is offered through Tailscale and how it is protected."""
     mode = config["gateway.tailscale.mode"]
     if mode == "off":
         return
@@ -366,7 +366,7 @@ def account(config: Config) -> Iterator[Finding]:
 
 
 def always_allowed(rules: Mapping[str, Any]) -> Iterator[Finding]:
-    """What the assistant may do without asking, as ``exec.approvals.get`` tells it."""
+    """Findings about what the assistant may do without asking, as ``exec.approvals.get`` tells it."""
     agents = rules.get("agents")
     entries = [
         entry
@@ -380,7 +380,8 @@ def always_allowed(rules: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _setting(config: Config, name: str, value: Any) -> Callable[[], object] | None:
-    """What sets ``name`` (``None``: unsets it) in our file; ``None`` where the value in force has another source."""
+    """A function that sets ``name`` (``None``: unsets it) in our file; ``None`` where the value in force has another
+    source."""
     if config.source(name) not in _WRITABLE:
         return None
     if value is None or value == []:

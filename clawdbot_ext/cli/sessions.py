@@ -97,7 +97,7 @@ def _marked(hit: Mapping[str, Any]) -> str:
 
 FORMATS = {"markdown": ".md", "json": ".json", "html": ".html", "ipynb": ".ipynb"}
 SHORT = {"md": "markdown"}
-"""What else ``--format`` takes."""
+"""Further values of ``--format``."""
 
 
 @group.command("export", help=say("help.sessions.export"))
@@ -171,7 +171,7 @@ def show(target: Target, key: str, limit: int, transcript: str | None, archived:
 
 
 def speaker(message: Mapping[str, Any]) -> str:
-    """Who a message is from, as the terminal says it."""
+    """Name of a message's author in the terminal."""
     if message.get("role") == "user":
         return say("chat.you")
     return clean(str(message.get("command") or message.get("model") or say("chat.assistant")))

@@ -40,7 +40,7 @@ def connect(
 
     Raises:
         NoGateway: none runs and none is named.
-        Unreachable: nobody answers at the address.
+        Unreachable: no program answers at the address.
         Untrusted: it shows another certificate than it should.
         Unauthorized: the credentials are missing or wrong.
         ConfigError: ``url`` or the configuration is not right.

@@ -1,4 +1,4 @@
-"""What the assistant is told of a value in a kernel: a frame by schema and head, a figure as a picture, else its repr.
+"""Description of a kernel's value for the assistant: a frame by schema and head, a figure as a picture, else its repr.
 
 Runs inside the user's kernel, which JupyterLab's panel sends this file to: it needs nothing but the standard library.
 Nothing else is imported that is not there already: a value's kind is told by its class, so that neither pandas nor
@@ -35,7 +35,7 @@ MOST_CELLS = 500_000
 MOST_ITEMS = 1_000
 """Of a list, a dictionary or a set."""
 REPR_S = 0.5
-"""How long nested values are written out."""
+"""Time limit, in seconds, for writing nested values out."""
 
 NamedFile = tuple[str, bytes]
 """A name and the content, as the client's ``attachments`` take it."""
@@ -63,7 +63,7 @@ def _described(name: str, value: Any, out: dict[str, int]) -> str:
             text = f", {len(value)} items{_shown(_bounded(value, out), out)}"
         else:
             text = _shown(repr(value), out)
-    except Exception as exc:  # noqa: BLE001 - somebody else's __repr__ may raise anything
+    except Exception as exc:  # noqa: BLE001 - a foreign __repr__ may raise anything
         text = f", (it cannot be shown: {type(exc).__name__})"
     return f"`{name}`: {kind}{text}"
 
@@ -89,7 +89,8 @@ def files_of(name: str, value: Any) -> list[NamedFile]:
 
 
 def told(name: str, value: Any) -> str:
-    """What the panel asks a kernel for, as JSON: ``text``, ``leftOut`` and of what is a picture ``picture``, a PNG."""
+    """The panel's request to a kernel, answered as JSON: ``text``, ``leftOut`` and of what is a picture ``picture``, a
+    PNG."""
     left_out: dict[str, int] = {}
     answer: dict[str, Any] = {"text": _described(name, value, left_out), "leftOut": left_out}
     if _figure_of(value) is not None or _derives(value, "PIL.Image", "Image"):
@@ -162,7 +163,7 @@ def _is_frame(value: Any) -> bool:
 
 
 def _derives(value: Any, package: str, name: str) -> bool:
-    """Is it, or does it derive from, the class ``name`` of ``package``?"""
+    """Report whether it is, or derives from, the class ``name`` of ``package``."""
     bases = type(value).__mro__
     return any(base.__name__ == name and f"{base.__module__}.".startswith(f"{package}.") for base in bases)
 

@@ -1,4 +1,4 @@
-"""Where a client finds its gateway, and what it may show there.
+"""Address and credential by which a client reaches its gateway.
 
 A secret goes only to the address it belongs to: the client credential to this state directory's own gateway,
 ``gateway.remote.*`` to ``gateway.remote.url``, the Hub's token to the server that the Hub started, and what was given
@@ -52,7 +52,7 @@ class Endpoint:
     tls_fingerprint: str | None = None
     """Of the one certificate to believe; ``None``: one that the machine trusts."""
     hub: Literal["", "public", "hidden"] = ""
-    """Is it behind a JupyterHub's login? ``hidden``: the Hub does not say at which public address."""
+    """Report whether it is behind a JupyterHub's login. ``hidden``: the Hub does not say at which public address."""
 
 
 def locate(

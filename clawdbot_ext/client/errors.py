@@ -1,4 +1,4 @@
-"""What can go wrong between a client and its gateway, and how an error on the wire becomes an exception again."""
+"""Exceptions of the client, and the translation of an error on the wire into one of them."""
 
 from __future__ import annotations
 

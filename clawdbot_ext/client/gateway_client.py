@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 PROTOCOL_VERSION = 3
 CAPS = ("chat.append", "session.events")
-"""What this client understands; add ``session.switch`` where ``/new`` may open another session."""
+"""Capabilities of this client; add ``session.switch`` where ``/new`` may open another session."""
 SCOPES = ("operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing")
 
 
@@ -55,7 +55,7 @@ CLOSE_TIMEOUT_S = 1.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A history of ``gateway.MAX_HISTORY_BYTES`` must fit, in any gateway's idea of it."""
 MAX_WAITING_EVENTS = 10_000
-"""What ``events`` holds for a consumer that has stopped reading; then the connection is closed."""
+"""Events held for a consumer that has stopped reading; beyond that the connection is closed."""
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 30.0
 TICK_TIMEOUT_CODE = 4000
 DEAD_AFTER_TICKS = 2
@@ -133,8 +133,8 @@ class GatewayClient:
         """Open the connection and log in; the payload of ``hello-ok``.
 
         Raises:
-            Unreachable: nobody answers at the address, or no gateway, within ``timeout_s`` seconds. ``Untrusted``: what
-                answers has another certificate than it should have; nothing was said to it.
+            Unreachable: no program answers at the address, or no gateway, within ``timeout_s`` seconds.
+            Untrusted: the server has another certificate than it should have; nothing was sent to it.
             Unauthorized: the credentials are missing or wrong.
             GatewayError: refused for another reason (``RATE_LIMITED``, ``PROTOCOL_MISMATCH``).
         """
@@ -348,7 +348,7 @@ class GatewayClient:
         )
 
     def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | ReplyEnd]:
-        """The reply of a run that somebody else started: what there is of it, then the rest as by ``ask``."""
+        """Yield the reply of a run that another client started: the text so far, then the rest as by ``ask``."""
         return follow(self, run_id, session_key=session_key)
 
     # -- listening --------------------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ class GatewayClient:
             for waiter in self._pending.values():
                 if not waiter.done():
                     waiter.set_exception(lost)
-                    waiter.exception()  # whoever was cancelled meanwhile does not fetch it
+                    waiter.exception()  # a caller cancelled meanwhile does not fetch it
             self._tell(Event(LOST, {"code": lost.code, "reason": lost.reason}))
 
     async def _read_frame(self) -> Mapping[str, Any]:
@@ -445,7 +445,7 @@ class GatewayClient:
         while True:
             await asyncio.sleep(patience / 4)
             if monotonic() - self._heard_at > patience and self._socket is not None:
-                self._socket.close(TICK_TIMEOUT_CODE, "tick timeout")  # Tornado cuts it 5 s later if nobody answers
+                self._socket.close(TICK_TIMEOUT_CODE, "tick timeout")  # Tornado cuts it 5 s later without an answer
                 return
 
 
@@ -455,7 +455,7 @@ async def _drain(socket: WebSocketClientConnection) -> None:
 
 
 def _bearer(token: str | None) -> dict[str, str]:
-    """The token in the head of the upgrade: a gateway inside somebody's Jupyter server opens no socket to strangers."""
+    """The token in the head of the upgrade: a gateway inside a user's Jupyter server opens no socket to strangers."""
     return {"Authorization": f"Bearer {token}"} if token and token.isascii() and len(token.split()) == 1 else {}
 
 
@@ -468,7 +468,7 @@ def _cookie(endpoint: Endpoint) -> dict[str, str]:
 
 
 def _refusal(exc: HTTPClientError) -> GatewayError | None:
-    """What a gateway means by refusing the upgrade; ``None`` where it is no refusal of the credential."""
+    """The error for a refused upgrade; ``None`` where it is no refusal of the credential."""
     if exc.code in (401, 403):
         return Unauthorized(f"unauthorized: HTTP {exc.code}")
     if exc.code == 429 and exc.response is not None:
@@ -480,7 +480,7 @@ def _refusal(exc: HTTPClientError) -> GatewayError | None:
 
 
 def _problem(exc: BaseException) -> str:
-    """What went wrong on the way, in a few words."""
+    """Short description of a network failure."""
     if isinstance(exc, asyncio.TimeoutError):
         return "no answer in time"
     if isinstance(exc, HTTPClientError):

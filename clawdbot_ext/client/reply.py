@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Part = Literal["text", "thinking"]
 HISTORY_LIMIT = 200
-"""How far back the end of a run is looked for after a lost connection, in messages."""
+"""Number of messages in which the end of a run is looked for after a lost connection."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Notice:
-    """What happens meanwhile: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool`` (phase,
-    name, title, output, isError …), ``media`` (phase, name, fraction, detail: an attachment is looked at), ``lost``
-    (code, reason): the client reconnects."""
+    """An event beside the text: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool``
+    (phase, name, title, output, isError …), ``media`` (phase, name, fraction, detail: an attachment is looked at),
+    ``lost`` (code, reason): the client reconnects."""
 
     kind: Literal["queued", "retry", "tool", "media", "lost"]
     facts: Mapping[str, Any]
@@ -46,7 +46,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class ReplyEnd:
-    """How a run ended. ``message`` is what was stored, if anything; ``error`` the provider's, with its ``hint``."""
+    """The ending of a run. ``message`` is what was stored, if anything; ``error`` the provider's, with its ``hint``."""
 
     run_id: str
     state: Literal["final", "aborted", "error"]
@@ -75,7 +75,7 @@ class ReplyFailed(Exception):
 
 
 async def whole(items: AsyncIterator[Chunk | Notice | ReplyEnd]) -> ReplyEnd:
-    """The end of a reply that nobody watches grow. Raises ``ReplyFailed``, and as the items do."""
+    """Wait for the end of a reply. Raises ``ReplyFailed``, and as the items do."""
     async for item in items:
         if isinstance(item, ReplyEnd):
             if item.state == "error":

@@ -1,7 +1,7 @@
-"""Whose certificate a client believes: one that the machine trusts, or exactly the one with a known fingerprint.
+"""Certificates that a client trusts: one that the machine trusts, or exactly the one with a known fingerprint.
 
-A gateway's own certificate is signed by nobody, so its fingerprint is all that tells it from another's. It is compared
-before the first byte of a request is sent: the credential goes to no other machine.
+A gateway's own certificate is signed by no authority, so its fingerprint is all that tells it from another's. It is
+compared before the first byte of a request is sent: the credential goes to no other machine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pinned(expected: str) -> ssl.SSLContext:
 
 
 def options(endpoint: Endpoint) -> dict[str, Any]:
-    """What an HTTP request to ``endpoint`` needs; nothing where the machine's own trust decides."""
+    """TLS options of an HTTP request to ``endpoint``; none where the machine's own trust decides."""
     if not endpoint.tls_fingerprint or not endpoint.ws_url.startswith("wss:"):
         return {}
     return {"ssl_options": pinned(endpoint.tls_fingerprint)}

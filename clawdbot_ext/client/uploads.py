@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .interface import ConnectedClient
 
 AttachmentInput = Any
-"""What callers attach: a path, bytes, a name and bytes; a frame, a figure, an image, or any other value."""
+"""Value that callers attach: a path, bytes, a name and bytes; a frame, a figure, an image, or any other value."""
 Ready = Union[str, "PathLike[str]", bytes, tuple[str, bytes]]
 """A file that can be sent: a path, the bytes, or a name and the bytes."""
 OnProgress = Callable[[str, float], None]
@@ -35,7 +35,7 @@ ASK_FIRST = 1_000_000
 """From this size on the gateway is asked whether it has the content already."""
 CONNECT_S = 10.0
 ANSWER_S = 120.0
-"""How long the gateway may look at a file that has arrived."""
+"""Time that the gateway may take to examine a file that has arrived."""
 
 
 @dataclass(frozen=True)

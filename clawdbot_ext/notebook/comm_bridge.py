@@ -28,7 +28,7 @@ from .widget_pinned import Pinned
 UNREACHABLE = 1013
 """Close code for a page that should try again later."""
 CLOSE_S = 10.0
-"""How long the closing handshakes of a widget that goes may take; Tornado gives each 5 s."""
+"""Time for the closing handshakes of a widget that goes; Tornado gives each 5 s."""
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -44,7 +44,7 @@ class Bridge:
         self._client, self._tell, self._pinned = client, tell, pinned
         self._sockets: dict[int, WebSocketClientConnection] = {}
         self._waiting: dict[int, list[str]] = {}
-        """What came for a connection before it was there."""
+        """Frames that came for a connection before it was there."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

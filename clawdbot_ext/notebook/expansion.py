@@ -49,7 +49,7 @@ class Expanded(NamedTuple):
 
 
 class Field(NamedTuple):
-    """What stands between two braces."""
+    """An expression between two braces."""
 
     expression: str
     conversion: str
@@ -94,7 +94,7 @@ def expand(text: str, namespace: Mapping[str, Any], own: Callable[[str], bool] |
 
 
 def _literal_zones(text: str) -> Iterator[tuple[int, int]]:
-    """Where Markdown code, math and f-strings stand, in order."""
+    """Positions of Markdown code, math and f-strings, in order."""
     at = line = paragraph = 0
     unclosed: dict[str, int] = {}  # opener → where looking for its end was given up: no later one finds it before
     while found := _OPENERS.search(text, at):
@@ -113,7 +113,7 @@ def _literal_zones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _next(text: str, mark: str, start: int, known: int) -> int:
-    """Where ``mark`` comes next; ``known`` is what was found for an earlier start."""
+    """Next position of ``mark``; ``known`` is the one found for an earlier start."""
     if known > start:
         return known
     found = text.find(mark, start)
@@ -155,7 +155,7 @@ def _closing_braces(text: str) -> dict[int, int]:
 
 
 def _is_argument(text: str, at: int) -> bool:
-    """Does the brace belong to what stands before it: ``${x}``, ``#{x}``, ``\\{``, ``\\frac{x}``?"""
+    """Report whether the brace belongs to the text before it: ``${x}``, ``#{x}``, ``\\{``, ``\\frac{x}``."""
     return text[at - 1 : at] in ("$", "#") or bool(_TEX_COMMAND.search(text[max(0, at - _LOOK_BACK) : at]))
 
 

@@ -1,4 +1,4 @@
-"""What ran in a shell besides the magics: the newest cell, and the newest failure with its cell."""
+"""Record of what ran in a shell besides the magics: the newest cell, and the newest failure with its cell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LastRun:
 
 
 def is_ours(source: str) -> bool:
-    """Is it a cell of these magics, or of nothing but lines of them?"""
+    """Report whether it is a cell of these magics, or of nothing but lines of them."""
     if re.match(r"\s*%%clawdbot(?![\w.])", source):
         return True
     lines = [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]

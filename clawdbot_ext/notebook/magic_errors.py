@@ -45,7 +45,7 @@ def without_controls(text: str) -> str:
 
 
 def sentences(*parts: object) -> str:
-    """What there is of ``parts``, each with its full stop where another follows."""
+    """Join those ``parts`` that are there, each with its full stop where another follows."""
     given = [str(part).strip() for part in parts if part]
     return " ".join([*(part if part[-1:] in ".!?…:" else f"{part}." for part in given[:-1]), *given[-1:]])
 

@@ -1,4 +1,4 @@
-"""What stands behind ``%clawdbot`` and ``%%clawdbot``: options, and how IPython is kept from reading it as its own.
+"""Parsing of the line of ``%clawdbot`` and ``%%clawdbot``: options, and how IPython is kept from reading it as its own.
 
 IPython takes a line that ends in ``?`` for a call for help, and a cell magic with nothing below for a mistake. Both are
 ours to answer, save ``%clawdbot?`` and ``%%clawdbot?``, which ask IPython for help.
@@ -28,7 +28,7 @@ _HELP = re.compile(r"%clawdbot\s*\?{1,2}\s*")
 
 
 class Options:
-    """What was asked for besides the question."""
+    """Options given with the question."""
 
     def __init__(self) -> None:
         self.session = ""
@@ -96,7 +96,7 @@ def near(word: str, known: Sequence[str], t: Callable[..., str]) -> str:
 
 
 class Transformers:
-    """What a shell does with our lines before it reads them: ``install`` and ``remove``."""
+    """Hooks of a shell for our lines before it reads them: ``install`` and ``remove``."""
 
     def __init__(self, shell: InteractiveShell):
         self._manager = shell.input_transformer_manager

@@ -1,4 +1,4 @@
-"""How the magics show what they have: an output of the notebook that grows, or lines in a terminal."""
+"""Output of the magics: an output of the notebook that grows, or lines in a terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .magic_errors import without_controls
 from .markup import bundle
 
 REDRAW_S = 0.1
-"""How often a growing reply is drawn, in seconds."""
+"""Interval at which a growing reply is drawn, in seconds."""
 REDRAW_SHARE = 0.2
-"""How much of the time drawing may take, as a long reply is drawn anew each time."""
+"""Share of the time that drawing may take, as a long reply is drawn anew each time."""
 
 
 class LiveOutput:

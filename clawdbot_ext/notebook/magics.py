@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from ..client.sync import SyncClient
 
 PATIENCE_S = 30.0
-"""How long a cell waits for a gateway that has gone; another takes over within three seconds where there is one."""
+"""Time that a cell waits for a gateway that has gone; another takes over within three seconds where there is one."""
 ABORT_S = 5.0
-"""How long an interrupted cell waits to hear that its reply was stopped."""
+"""Time that an interrupted cell waits to hear that its reply was stopped."""
 SUBCOMMANDS = ("status", "new", "sessions", "use", "models", "model", "web", "ask", "fix", "explain", "stop", "help")
 ASKING = ("ask", "fix", "explain")
 ALONE = ("status", "sessions", "models", "web", "stop", "help")
@@ -49,7 +49,7 @@ _NO_DATA = (ModuleType, type, FunctionType, BuiltinFunctionType)
 
 
 class Clawdbot:
-    """What the magics do, apart from how IPython calls them. One per shell."""
+    """Actions of the magics, apart from how IPython calls them. One per shell."""
 
     def __init__(self, shell: InteractiveShell, client: KernelClient | None = None):
         self.shell = shell
@@ -255,7 +255,7 @@ class Clawdbot:
         return end
 
     def _noticed(self, notice: Notice) -> str:
-        """What is said meanwhile, if anything."""
+        """Text of a notice, if it has one."""
         facts = notice.facts
         if notice.kind == "queued":
             return self.t("queued", position=facts.get("position", 1))

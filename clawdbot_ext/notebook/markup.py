@@ -27,7 +27,7 @@ MOST_CHARS = 100_000
 _MOST_FORMULA, _MOST_LINES = 10_000, 100
 """Characters and lines of the longest formula."""
 _DISPLAY = {"$$": "$$", "\\[": "\\]"}
-"""What a formula begins and ends with that stands alone."""
+"""Delimiters of a display formula."""
 _WEB = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[\w+#.-]{1,32}")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -208,7 +208,7 @@ among them, and no list of what is dangerous would be complete."""
 
 
 def is_harmless(tex: str) -> bool:
-    """Does every command of a formula draw, and nothing else, whatever typesetter meets it?"""
+    """Report whether every command of a formula only draws, in every typesetter."""
     if "$" in tex.replace("\\$", "") or any(name not in _ENVIRONMENTS for name in _ENVIRONMENT.findall(tex)):
         return False
     return all(word in _COMMANDS if word else symbol in _SYMBOLS for word, symbol in _COMMAND.findall(tex))

@@ -21,7 +21,7 @@ from ..client.endpoint import Endpoint
 
 MOUNT = "clawdbot/"
 ANSWER_S = 2.0
-"""How long the Jupyter server may take to say that it has the mount."""
+"""Time for the Jupyter server to answer that it has the mount."""
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 _REMOTE = ("JUPYTERHUB_SERVICE_PREFIX", "SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 
@@ -59,7 +59,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def _own_server(env: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """What the Jupyter server that started this kernel tells of itself (``jpserver-PID.json``)."""
+    """Server info of the Jupyter server that started this kernel (``jpserver-PID.json``)."""
     if not (parent := env.get("JPY_PARENT_PID", "")).isdigit():
         return None
     from jupyter_core.paths import jupyter_runtime_dir
@@ -72,10 +72,12 @@ def _own_server(env: Mapping[str, str]) -> Mapping[str, Any] | None:
 
 
 def _has_mount(server: Mapping[str, Any]) -> bool:
-    """Is the extension in that server? Nothing secret is said, so that its certificate does not matter."""
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
+    """Report whether the extension is in that server. No secret is sent, so its certificate does not matter."""
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=unverified)
+    )
     try:
         with opener.open(f"{str(server['url']).rstrip('/')}/{MOUNT}healthz", timeout=ANSWER_S) as answer:
             return bool(answer.status == 200)

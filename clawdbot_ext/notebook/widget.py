@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MODULE, VERSION = "jupyter-clawdbot", "^1.0.0"
-"""Where JupyterLab and Notebook find the view: ``labextension/src/widget.ts``."""
+"""Module of the view for JupyterLab and Notebook: ``labextension/src/widget.ts``."""
 OUTPUT = "application/vnd.clawdbot.chat+json"
-"""What our own extension shows in an output, also when the notebook is opened again."""
+"""MIME type that our own extension renders in an output, also when the notebook is opened again."""
 ContextValue = Any
 """A path, ``(name, bytes)``, a matplotlib figure, a PIL image, a pandas or polars frame, or any other value."""
 
@@ -78,7 +78,8 @@ View = Literal["full", "chat"]
 
 
 def _has_visitors() -> bool:
-    """Is this the kernel of a page that others than the notebook's owner see? Voila tells its kernels its name."""
+    """Report whether this is the kernel of a page that others than the notebook's owner see. Voila tells its kernels
+    its name."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
 
 
@@ -184,7 +185,7 @@ class ChatWidget(ipywidgets.DOMWidget):
         return list(self._client.request("chat.history", {"sessionKey": self.session, "limit": 1000})["messages"])
 
     def on_message(self, callback: Callable[[Mapping[str, Any]], None], *, remove: bool = False) -> None:
-        """Have ``callback`` called with every message that is stored in the session, whoever wrote it.
+        """Have ``callback`` called with every message that is stored in the session, of all authors.
 
         It runs on the client's thread: what takes long, or draws, should hand over to another.
         """
@@ -215,7 +216,7 @@ class ChatWidget(ipywidgets.DOMWidget):
     # -- the page -----------------------------------------------------------------------------------------------------
     @property
     def context(self) -> tuple[ContextValue, ...]:
-        """What is offered with every message. Set it again when the values have changed."""
+        """Values offered with every message. Set it again when the values have changed."""
         return self._context
 
     @context.setter

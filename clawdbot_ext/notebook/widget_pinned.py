@@ -1,4 +1,5 @@
-"""What a page may say and hear through a kernel where its readers are strangers: the chat of one session and no more.
+"""Limits of what a page may send and receive through a kernel where its readers are strangers: the chat of one session
+and no more.
 
 Voila and its like show a notebook to visitors, with a kernel that has the owner's credential. Such a page says what it
 likes, whatever script we gave it, so the kernel looks at every frame: methods that are not listed are refused here, the
@@ -14,12 +15,12 @@ from typing import Any
 SCOPES = ["operator.read", "operator.write"]
 METHODS = {"connect", "chat.send", "chat.history", "chat.abort", "sessions.subscribe"}
 SENT = {"message", "idempotencyKey", "attachments"}
-"""What of ``chat.send`` is the visitor's to say."""
+"""Parameters of ``chat.send`` that a visitor may set."""
 FILE = {"content", "fileName", "mimeType"}
-"""What of an attachment is: its content, never a place at the gateway."""
+"""Fields of an attachment that a visitor may set: its content, never a place at the gateway."""
 EVENTS = {"agent", "chat", "connect.challenge", "session.message", "session.queue", "shutdown", "tick"}
 GREETED = {"type", "protocol", "server", "policy", "features"}
-"""What of the gateway's greeting a visitor is told."""
+"""Fields of the gateway's ``hello`` that a visitor gets."""
 
 
 class Pinned:

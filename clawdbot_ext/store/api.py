@@ -46,7 +46,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     settings: Mapping[str, Any]
-    """What ``sessions.patch`` set: label, model, thinkingLevel, verboseLevel, sendPolicy, systemPrompt …"""
+    """Settings made by ``sessions.patch``: label, model, thinkingLevel, verboseLevel, sendPolicy, systemPrompt …"""
     message_count: int = 0
     last_seq: int = 0
     input_tokens: int = 0
@@ -88,7 +88,7 @@ class Siblings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BranchPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the tree a run has its place, if not at the end of what is shown.
+    """The place of a run in the tree, if not at the end of what is shown.
 
     ``regenerate``: its reply is an alternative to the reply ``message_id``. ``continue``: so too, and begins with that
     one's text. ``edit``: its user message is an alternative to the user message ``message_id``.
@@ -108,7 +108,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The user message as accepted (wire JSON without ``seq``); appended to the transcript when the run starts.
     ``{}`` once the run has ended: the conversation is then in the transcript only, and goes when that goes."""
     options: Mapping[str, Any]
-    """What the sender asked for besides: thinking, locale, client name."""
+    """Options of the sender: thinking, locale, client name."""
     created_at: int
     started_at: int | None = None
     ended_at: int | None = None
@@ -116,11 +116,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The reply so far, flushed at most every 250 ms."""
     thinking: str = ""
     result: Mapping[str, Any] | None = None
-    """What the run ended with, as ``chat.send`` tells it again on a resend."""
+    """The result of the run, as ``chat.send`` repeats it on a resend."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``accept_run`` did. ``existing``: the key was known, nothing was written."""
+    """The result of ``accept_run``. ``existing``: the key was known, nothing was written."""
 
     run: Run
     existing: bool
@@ -160,7 +160,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reply cost: tokens, and US dollars (``None`` where the model's price was not known)."""
+    """Usage of one reply: tokens, and US dollars (``None`` where the model's price was not known)."""
 
     at: int
     session_key: str | None
@@ -186,7 +186,7 @@ class StoredHit(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     snippet: str
     highlights: Sequence[tuple[int, int]]
-    """Where the words stand in ``snippet``, in UTF-16 code units."""
+    """Positions of the words in ``snippet``, in UTF-16 code units."""
     title: str
     """Of the transcript it is in."""
     label: str | None
@@ -206,7 +206,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """One file that a user gave, under one name. Its bytes are in ``files``, by ``sha256``."""
 
     id: str
-    """Random, URL-safe: knowing it is not enough to read it, but nobody finds it by guessing either."""
+    """Random, URL-safe: not to be guessed, though knowing it is not enough to read the file."""
     sha256: str
     owner: str
     """The user who gave it."""
@@ -226,7 +226,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """What the gateway asks of its storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
+    """Interface of the gateway's storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
 
     async def open(self) -> None:
         """Open and migrate. Raises ``SchemaTooNew``, ``StoreDamaged``, ``StorageFull`` (no room even to read)."""
@@ -456,7 +456,7 @@ class Store(Protocol):
         ...
 
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
-        """What every reply since then cost, oldest first; kept when its conversation is deleted."""
+        """Usage of every reply since then, oldest first; kept when its conversation is deleted."""
         ...
 
     # -- media ------------------------------------------------------------------------------------------------------
@@ -471,11 +471,11 @@ class Store(Protocol):
         ...
 
     async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
-        """Does a message, or a send that waits, speak of it? ``temporary``: one of a temporary session counts too."""
+        """Report whether a message, or a send that waits, refers to it. ``temporary``: of temporary sessions, too."""
         ...
 
     async def media_in_use(self, sha256: str) -> bool:
-        """Does any row need the file with these bytes?"""
+        """Report whether any row needs the file with these bytes."""
         ...
 
     async def mark_media_seen(self, id_: str, cache_key: str) -> None:
@@ -483,11 +483,11 @@ class Store(Protocol):
         ...
 
     async def orphaned_media(self, *, before: int) -> Sequence[Media]:
-        """What was given before then and no message speaks of, oldest first."""
+        """Files given before then that no message refers to, oldest first."""
         ...
 
     async def media_given(self, *, before: int) -> Sequence[Media]:
-        """What was given before then and is still here, oldest first."""
+        """Files given before then that are still here, oldest first."""
         ...
 
     async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
@@ -496,5 +496,5 @@ class Store(Protocol):
         ...
 
     async def media_bytes(self) -> int:
-        """What all files together take."""
+        """Size of all files together, in bytes."""
         ...

@@ -18,7 +18,7 @@ from .message_fields import decode, encode
 from .tree import Node
 
 ROLES = {"regenerate": "assistant", "continue": "assistant", "edit": "user"}
-"""What kind of message each kind of ``BranchPoint`` is beside."""
+"""Kind of ``BranchPoint`` → role of the message that it is an alternative to."""
 
 CUT = frozenset({"aborted", "interrupted", "error", "length"})
 """Stop reasons of replies that can be continued."""
@@ -49,7 +49,7 @@ def begin(conn: sqlite3.Connection, session_id: str, place: BranchPoint) -> tupl
 
 
 def _first_step(conn: sqlite3.Connection, session_id: str, node: Node) -> Node:
-    """Where the reply began that ends with ``node``: the first of its messages, when it called tools."""
+    """First message of the reply that ends with ``node``; another than ``node`` when the reply called tools."""
     while above := tree.at(conn, session_id, node.under):
         if "toolResult" not in (above.role, node.role):
             break
@@ -69,7 +69,7 @@ def _unfinished(conn: sqlite3.Connection, session_id: str, node: Node) -> str:
 
 
 def _asked(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
-    """Is there a user message on the path to number ``seq``?"""
+    """Report whether there is a user message on the path to number ``seq``."""
     path = tree.above(conn, session_id, seq) if seq else ()
     return any(
         conn.execute(

@@ -20,7 +20,7 @@ from .api import StoreDamaged
 from .search import words_of
 
 BUSY_TIMEOUT_S = 5.0
-"""How long a connection waits for a lock. Only a foreign process can hold one: our writes come from one thread."""
+"""Time that a connection waits for a lock. Only a foreign process can hold one: our writes come from one thread."""
 
 SHM_BYTES = 64 * 1024
 """With less room than this on the disk, an index of the write-ahead log (32 KiB to begin with) may not fit."""
@@ -119,7 +119,7 @@ _DAMAGED = ("malformed", "not a database", "unsupported file format", "unable to
 
 
 def explain(error: Exception, path: Path) -> Exception:
-    """What a failure under the store is called above it; an error that is not SQLite's, and a bug, stay as they are."""
+    """Translate SQLite's errors into the store's; other errors, and bugs, stay as they are."""
     text = str(error)
     if isinstance(error, (UnicodeEncodeError, OverflowError)) or text.startswith("Error binding parameter"):
         return errors.InvalidRequest(f"cannot be stored: {text}")

@@ -43,7 +43,7 @@ class Files:
                 left.unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
-        """Where those bytes are, if they are here. Raises ``ValueError`` for what is no SHA-256."""
+        """Path of those bytes, if they are here. Raises ``ValueError`` for what is no SHA-256."""
         if not _NAME.fullmatch(sha256):
             raise ValueError("not a SHA-256 in hexadecimal")
         return self.root / sha256[:2] / sha256
@@ -66,7 +66,7 @@ class Files:
 
     # -- what was made of a file --------------------------------------------------------------------------------------
     def read_derived(self, sha256: str, name: str) -> bytes | None:
-        """What was kept under ``name`` (URL-safe characters) with those bytes; ``None`` if nothing."""
+        """The derived data stored under ``name`` (URL-safe characters) for those bytes; ``None`` if there is none."""
         try:
             return (self._derived / sha256 / name).read_bytes()
         except FileNotFoundError:

@@ -96,7 +96,7 @@ def find(conn: sqlite3.Connection, sha256: str, owner: str) -> Media | None:
 
 
 def wanted(conn: sqlite3.Connection, id_: str) -> bool:
-    """Does a message, or a send that waits, speak of it? The row itself may be in another database."""
+    """Report whether a message, or a send that waits, refers to it. The row itself may be in another database."""
     found = conn.execute(
         """SELECT 1 FROM media_refs WHERE media_id = ?1 UNION ALL
            SELECT 1 FROM runs WHERE ended_at IS NULL AND instr(message, ?1) LIMIT 1""",
@@ -111,7 +111,7 @@ def mark_seen(conn: sqlite3.Connection, id_: str, cache_key: str) -> None:
 
 
 def orphans(conn: sqlite3.Connection, before: int) -> Sequence[Media]:
-    """What was given before then and no message speaks of, oldest first."""
+    """Files given before then that no message refers to, oldest first."""
     rows = conn.execute(
         f"{_SELECT} WHERE created_at < ? AND removed_at IS NULL AND NOT {_WANTED} ORDER BY created_at", (before,)
     )
@@ -119,7 +119,7 @@ def orphans(conn: sqlite3.Connection, before: int) -> Sequence[Media]:
 
 
 def given_before(conn: sqlite3.Connection, before: int) -> Sequence[Media]:
-    """What was given before then and is still here, oldest first."""
+    """Files given before then that are still here, oldest first."""
     rows = conn.execute(f"{_SELECT} WHERE created_at < ? AND removed_at IS NULL ORDER BY created_at", (before,))
     return [_from_row(row) for row in rows]
 
@@ -142,13 +142,13 @@ def remove(conn: sqlite3.Connection, ids: Sequence[str], now: int) -> Sequence[s
 
 
 def in_use(conn: sqlite3.Connection, sha256: str) -> bool:
-    """Does any row need the file?"""
+    """Report whether any row needs the file."""
     found = conn.execute("SELECT 1 FROM media WHERE sha256 = ? AND removed_at IS NULL", (sha256,)).fetchone()
     return found is not None
 
 
 def total_bytes(conn: sqlite3.Connection) -> int:
-    """What all files together take; a file with several rows counts once."""
+    """Size of all files together; a file with several rows counts once."""
     row = conn.execute(
         "SELECT ifnull(sum(size), 0) FROM (SELECT DISTINCT sha256, size FROM media WHERE removed_at IS NULL)"
     ).fetchone()

@@ -1,4 +1,4 @@
-"""What the store reads in a wire message: its text, its usage. Everything else in a message is opaque to it."""
+"""Fields that the store reads in a wire message: its text, its usage. Everything else in a message is opaque to it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def heading_of(message: Mapping[str, Any]) -> str:
-    """What a message is called by in a list: its text, or the names of its files where it has no other."""
+    """Title of a message in a list: its text, or the names of its files where it has no text."""
     return text_of(message).strip() or ", ".join(names_of(message))
 
 
@@ -60,7 +60,7 @@ def names_of(message: Mapping[str, Any]) -> list[str]:
 
 
 def findable_of(message: Mapping[str, Any]) -> str:
-    """What a message is found by: its text, and the names of its files."""
+    """Searchable text of a message: its text, and the names of its files."""
     return "\n".join(filter(None, (text_of(message), *names_of(message))))
 
 
@@ -71,7 +71,7 @@ def calls_of(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def lost_result(call: Mapping[str, Any], text: str, now: int) -> dict[str, Any]:
-    """What stands for the result of a call that a crash cut off."""
+    """Placeholder for the result of a call that a crash cut off."""
     return {
         "role": "toolResult",
         "toolCallId": call["id"],

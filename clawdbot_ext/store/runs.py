@@ -19,7 +19,7 @@ from .api import FINAL_STATES, Accepted, BranchPoint, Finished, Message, Run, Ru
 from .message_fields import calls_of, decode, encode, lost_result
 
 KEPT_MS = 30 * 24 * 3600 * 1000
-"""How long the key of a run that has ended is still recognised. Purged when the store opens."""
+"""Time for which the key of an ended run is still recognised. Purged when the store opens."""
 
 _FIELDS = (
     "run_id",

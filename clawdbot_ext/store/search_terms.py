@@ -22,7 +22,7 @@ MAX_WORDS = 12
 """Words of a query that count."""
 SNIPPET_CHARS = 180
 LEAD_CHARS = 48
-"""How much of a snippet may stand before the first match."""
+"""Characters of a snippet before the first match, at most."""
 
 _CJK = (
     r"\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"  # Hangul
@@ -69,7 +69,7 @@ def wanted(query: str) -> Sequence[Word]:
 
 
 def match_expression(words: Sequence[Word]) -> str:
-    """What FTS5 is asked: all of the words, in any order."""
+    """The FTS5 query: all of the words, in any order."""
     return " AND ".join(_phrase(word) for word in words)
 
 
@@ -110,7 +110,7 @@ def snippet(text: str, words: Sequence[Word]) -> Snippet | None:
 
 
 def _start(line: str, first: int) -> int:
-    """Where a snippet begins: a little before the match, at the beginning of a word if there is one near."""
+    """Start of a snippet: a little before the match, at the beginning of a word if there is one near."""
     if first <= LEAD_CHARS:
         return 0
     blank = line.find(" ", first - LEAD_CHARS, first)
@@ -118,7 +118,7 @@ def _start(line: str, first: int) -> int:
 
 
 def _spans(line: str, words: Sequence[Word]) -> Iterator[tuple[int, int]]:
-    """Where the words stand, from left to right, without overlaps. A match longer than a snippet is cut to it."""
+    """Positions of the words, from left to right, without overlaps. A match longer than a snippet is cut to it."""
     runs = sorted((re.escape(word.text) for word in words if word.cjk), key=len, reverse=True)
     in_run = re.compile("|".join(runs)) if runs else None
     whole = {word.text for word in words if not word.cjk and not word.open}

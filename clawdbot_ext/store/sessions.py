@@ -51,7 +51,7 @@ def need(conn: sqlite3.Connection, key: str) -> Session:
 
 
 def gone(key: str, session_id: str, at: int) -> Session:
-    """What stands for a session that was deleted while something of it was still under way: epoch 0, no settings."""
+    """Placeholder for a session that was deleted while a run of it was still under way: epoch 0, no settings."""
     return Session(key=key, session_id=session_id, epoch=0, created_at=at, updated_at=at, settings={})
 
 

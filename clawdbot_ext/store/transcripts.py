@@ -111,7 +111,7 @@ def recount(conn: sqlite3.Connection, session_id: str) -> None:
 
 
 def _window(message: Mapping[str, Any]) -> tuple[int, int] | None:
-    """What fills the model's window after this message, read and written; ``None`` if it does not tell."""
+    """Tokens in the model's window after this message, read and written; ``None`` if it has no usage."""
     if compaction := message.get("compaction"):
         return int(compaction.get("tokensAfter") or 0), 0
     usage = usage_of(message)

@@ -57,9 +57,9 @@ class Node(NamedTuple):
     id: str
     role: str
     parent: int
-    """What it was said to, deleted or not."""
+    """Number of the message it answers, deleted or not."""
     under: int
-    """What it is shown under."""
+    """Number of the message it is shown under."""
     place: int
 
 
@@ -251,7 +251,7 @@ def purge_removed(conn: sqlite3.Connection, now: int) -> None:
 
 
 def join(conn: sqlite3.Connection, session_id: str, low: int, high: int) -> None:
-    """What begins after ``high`` goes on from the last message shown up to there (and after ``low``)."""
+    """Attach what begins after ``high`` to the last message shown up to there (and after ``low``)."""
     row = conn.execute(
         "SELECT max(seq) FROM messages WHERE session_id = ? AND seq > ? AND seq <= ? AND place = 1",
         (session_id, low, high),

@@ -33,7 +33,7 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
 
 
 def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[UsageRecord]:
-    """What replies cost from ``at`` on, oldest first."""
+    """Usage of the replies from ``at`` on, oldest first."""
     rows = conn.execute(
         f"""SELECT {", ".join(_FIELDS)} FROM usage WHERE at >= ? AND (?2 IS NULL OR session_key = ?2) ORDER BY at""",
         (at, session_key),

@@ -21,7 +21,7 @@ TIMEOUT_S = 30.0
 
 
 class Done(NamedTuple):
-    """What a command left."""
+    """Result of a command."""
 
     returncode: int
     stdout: str
@@ -72,7 +72,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 
 @pytest.fixture
 def cli(gateway: GatewayProcess) -> Run:
-    """The command line of somebody whose gateway runs."""
+    """The command line of a user whose gateway runs."""
 
     def run(*arguments: str, stdin: str | None = None, **environment: str) -> Done:
         return run_cli({**gateway.environment, **environment}, *arguments, stdin=stdin)
@@ -82,13 +82,13 @@ def cli(gateway: GatewayProcess) -> Run:
 
 @pytest.fixture
 def own(tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody without a gateway."""
+    """The environment of a user without a gateway."""
     return clean_environment(tmp_path, CLAWDBOT_GATEWAY_PORT=str(free_port()))
 
 
 @pytest.fixture
 def alone(own: dict[str, str]) -> Run:
-    """The command line of somebody without a gateway."""
+    """The command line of a user without a gateway."""
 
     def run(*arguments: str, stdin: str | None = None, **environment: str) -> Done:
         return run_cli({**own, **environment}, *arguments, stdin=stdin)

@@ -130,13 +130,13 @@ class Staying:
 
 @dataclass
 class Machine:
-    """Where steps are run: its environment, and what the page's names and ports are called there."""
+    """The machine of a step: its environment, and the page's names and ports as they are there."""
 
     environment: dict[str, str]
     folder: Path
     names: list[tuple[str, str]]
     activate: str = ""
-    """What somebody types there first: a login shell begins without the environment that has ``clawdbot``."""
+    """First input there: a login shell begins without the environment that has ``clawdbot``."""
 
     def say(self, text: str) -> str:
         for name, here in self.names:

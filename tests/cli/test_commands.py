@@ -265,7 +265,7 @@ def test_doctor_is_content_with_a_good_installation(cli: Run) -> None:
 
 
 def test_doctor_takes_the_gateways_word_about_the_key(cli: Run) -> None:
-    """What its own environment holds is not what the gateway was started with."""
+    """The command's own environment is not the one that the gateway was started with."""
     found = json.loads(cli("doctor", "--json", ANTHROPIC_API_KEY="sk-only-here").stdout)["findings"]
     key = next(each for each in found if each["check"] == "key")
     assert (key["level"], "not in the running gateway" in key["text"]) == ("hint", True)

@@ -49,7 +49,7 @@ def console(lines: int = 12) -> Console:
 
 
 def printed(target: Console) -> str:
-    """What is on the screen and above it after all drawing: a terminal of the few sequences that are used."""
+    """Text on the screen and above it after all drawing: a terminal of the few sequences that are used."""
     assert isinstance(target.file, io.StringIO)
     rows, row = [""], 0
     for token in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", target.file.getvalue()):

@@ -1,4 +1,4 @@
-"""What reaches the terminal: nothing that steers it, and columns that fit."""
+"""Output to the terminal: nothing that steers it, and columns that fit."""
 
 from __future__ import annotations
 

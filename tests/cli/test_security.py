@@ -45,7 +45,7 @@ HOLES = {
     "secrets.keyInFile",
 }
 FOR_PEOPLE = {"origins.plain", "remote.plain", "provider.plain"}
-"""What only somebody who knows the other machines can repair."""
+"""Findings that only a person who knows the other machines can repair."""
 
 
 class Installation:

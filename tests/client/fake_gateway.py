@@ -108,7 +108,7 @@ async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
     """Wait for something that happens on another task of this loop."""
 
     async def look() -> None:
-        while not condition():  # noqa: ASYNC110  what is waited for is somebody else's state
+        while not condition():  # noqa: ASYNC110  the condition is about another object's state
             await asyncio.sleep(0.002)
 
     await asyncio.wait_for(look(), timeout_s)

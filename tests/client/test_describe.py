@@ -1,4 +1,4 @@
-"""What the assistant is told of a value."""
+"""Descriptions of values for the assistant."""
 
 from __future__ import annotations
 

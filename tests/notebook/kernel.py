@@ -18,19 +18,19 @@ CELL_S = 30.0
 
 @dataclass
 class Ran:
-    """What one cell left in the notebook. Outputs are as they are saved: updates of a display are in its place."""
+    """Result of one cell in the notebook. Outputs are as they are saved: updates of a display are in its place."""
 
     outputs: list[dict[str, Any]] = field(default_factory=list)
     updates: int = 0
     next_input: str | None = None
     page: str = ""
-    """What was paged: help."""
+    """Text shown in the pager: help."""
     updated: str = ""
-    """What the newest update of a display was made from, whichever cell showed it first."""
+    """Source of the newest update of a display, whichever cell showed it first."""
 
     @property
     def markdown(self) -> str:
-        """What the outputs as HTML were made from."""
+        """Sources of the outputs as HTML."""
         bundles = [out["data"] for out in self.outputs if "text/html" in out.get("data", {})]
         return "\n".join(bundle["text/plain"] for bundle in bundles)
 
@@ -65,7 +65,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=CELL_S)
         self.comms: list[dict[str, Any]] = []
-        """What widgets have said so far."""
+        """Messages of the widgets so far."""
 
     def run(self, code: str) -> Ran:
         """Run a cell to its end."""

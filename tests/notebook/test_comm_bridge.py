@@ -19,7 +19,7 @@ WAIT_S = 15.0
 
 
 class Page:
-    """What all pages that show one widget hear."""
+    """Messages to all pages that show one widget."""
 
     def __init__(self) -> None:
         self.heard: queue.Queue[Mapping[str, Any]] = queue.Queue()

@@ -25,7 +25,7 @@ CELL_S = 30
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """The gateway of somebody who has just installed the package: the demo answers."""
+    """The gateway of a user who has just installed the package: the demo answers."""
     gateway = GatewayProcess(tmp_path_factory.mktemp("examples") / "state")
     gateway.start()
     programs = gateway.state / "bin"
@@ -101,7 +101,7 @@ def test_an_example_runs_without_an_api_key(path: Path, home: GatewayProcess, ex
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_kept_without_outputs(path: Path) -> None:
-    """So that a change of it can be read, and nobody's answers are taken for the product's."""
+    """So that a change of it can be read, and no person's answers are taken for the product's."""
     notebook = nbformat.read(path, as_version=4)
     assert [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")] == []
     assert "widgets" not in notebook.metadata
@@ -109,7 +109,7 @@ def test_an_example_is_kept_without_outputs(path: Path) -> None:
 
 
 def test_a_saved_notebook_converts_without_secrets_and_without_the_widgets_conversation(home: GatewayProcess) -> None:
-    """What is to stay hidden is put together in the kernel, since the source of a cell is no leak."""
+    """The secret is put together in the kernel, since the source of a cell is no leak."""
     cells = (
         "%load_ext clawdbot_ext\n%clawdbot status",
         "%%clawdbot\n[[text=The answer of the *magics*.]]",

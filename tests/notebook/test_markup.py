@@ -44,7 +44,7 @@ SHORT, PLACES = 400, 20
 
 
 class Checked(HTMLParser):
-    """What is wrong with HTML, and its texts apart from code."""
+    """Faults of HTML, and its texts apart from code."""
 
     def __init__(self, html: str):
         super().__init__(convert_charrefs=True)

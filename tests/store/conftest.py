@@ -38,7 +38,7 @@ def drive(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Scenario]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where an SQLite database may be."""
+    """Path for an SQLite database."""
     return tmp_path / "jupyter" / "gateway.sqlite3"
 
 

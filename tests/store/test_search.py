@@ -21,7 +21,7 @@ async def found(store, query: str, **options) -> list[str]:
 
 
 def marked(hit) -> list[str]:
-    """What is highlighted, cut out as a browser would."""
+    """The highlighted words, cut out as a browser would."""
     units = hit.snippet.encode("utf-16-le")
     return [units[2 * low : 2 * high].decode("utf-16-le") for low, high in hit.highlights]
 

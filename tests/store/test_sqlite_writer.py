@@ -1,4 +1,4 @@
-"""One writing thread, one commit for all who wait: nobody suffers from a neighbour, nobody is told too early."""
+"""One writing thread, one commit for all waiting writes: none suffers from a neighbour, none returns too early."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from .kit import MAIN, body, reply, say, sweep, text_of, user
 @dataclass
 class Clear:
     floor: int
-    """What was out of sight before it."""
+    """Number of the last message out of sight before it."""
     last: int
     until: int
 
@@ -40,7 +40,7 @@ class Talk:
 
 @dataclass
 class Model:
-    """What a person would expect of one session."""
+    """A person's expectation of one session."""
 
     now: int = 1
     talks: dict[str, Talk] = field(default_factory=dict)

@@ -22,7 +22,7 @@ MAX_BYTES = 20_000_000
 MAX_IMAGES, MAX_LARGE_IMAGES, LARGE_EDGE = 100, 20, 2000
 """The API takes 100 images in a request; images over 2,000 px at a side only where there are at most 20."""
 SLACK = 0.4
-"""How much of the room may be given up so that the beginning stays the same for many turns."""
+"""Share of the room that may stay unused so that the beginning stays the same for many turns."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def attachments(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def shown(understood: Understood) -> AttachmentContent:
-    """What was made of a file, as content blocks. Encodes images: call it in a thread."""
+    """Make content blocks of a prepared file. Encodes images: call it in a thread."""
     blocks = [_block(block) for block in understood.blocks]
     images = [block for block in understood.blocks if isinstance(block, ImageBlock)]
     size = sum(len(block.data) for block in understood.blocks if not isinstance(block, TextBlock))
@@ -86,7 +86,7 @@ def fitting(found: Sequence[tuple[str, AttachmentContent]], window: int) -> set[
     that the next turns begin there too.
     """
     full: list[float] = []
-    """How full the room is from each attachment to the end."""
+    """Share of the room used from each attachment to the end."""
     tokens = size = images = 0
     large = False
     for _, each in reversed(found):

@@ -1,4 +1,4 @@
-"""What of a conversation is sent to the model: stored wire messages in, Messages API messages out.
+"""Builder of the model's context: stored wire messages in, Messages API messages out.
 
 The Messages API wants a user message first and last, no empty text, and fewer tokens than the model's window. When a
 conversation outgrows the window its oldest part is left out, and a good deal at once: were it one message at a time,
@@ -21,15 +21,15 @@ from .attachments import AttachmentContent, attachments, named
 from .token_estimate import estimate
 
 MESSAGE_TOKENS = 8
-"""What the API adds to each message for its role."""
+"""Tokens that the API adds to each message for its role."""
 MARGIN = 0.03
 """Part of the window left free, since the count is an estimate."""
 SLACK = 0.3
-"""How much of the room may be given up so that the beginning stays the same for many turns."""
+"""Share of the room that may stay unused so that the beginning stays the same for many turns."""
 TIME_GAP_MS = 30 * 60 * 1000
 """A user message gets a note of its time when it is the first, or this much later than the one before."""
 RATIO_MIN, RATIO_MAX = 0.5, 3.0
-"""How far real token counts are believed to be from the estimate."""
+"""Bounds of the ratio of real token counts to the estimate."""
 
 _UNFINISHED = frozenset({"aborted", "interrupted", "error"})
 """Stop reasons of replies that the model is told were not finished, by a note in the client's language."""
@@ -38,11 +38,11 @@ _t = catalogue("agent")
 
 @dataclass(frozen=True)
 class Fitted:
-    """What to send."""
+    """The messages to send."""
 
     messages: list[dict[str, Any]]
     dropped: int
-    """How many messages of the beginning were left out for lack of room."""
+    """Number of messages left out at the beginning for lack of room."""
     tokens: int
     """The estimate for ``messages`` and the system prompt, corrected by what earlier replies really used."""
 
@@ -58,7 +58,7 @@ class _Piece:
     """Of a reply: how many tokens the provider counted in the request that it answers."""
     files: Sequence[AttachmentContent] = ()
     results: bool = False
-    """What tools gave back: belongs to the reply in front of it, and nothing can begin with it."""
+    """Tool results: they belong to the reply before them, and no context can begin with them."""
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ def build(
     ratio = _ratio(pieces, fixed, room)
     start = _start(pieces, int(room / ratio) - fixed)
     kept = pieces[start:]
-    if kept and kept[0].role != "user":  # injected before anybody wrote
+    if kept and kept[0].role != "user":  # injected before the first message of a user
         kept.insert(0, _Piece("user", _texts(_t(locale, "context.begin"))))
     return Fitted(_merged(kept), start, int((fixed + sum(piece.tokens for piece in kept)) * ratio))
 
@@ -156,7 +156,7 @@ def _use(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], locale: str) -> dict[str, Any]:
-    """What a call came to; the API wants a result for each, so one without is told to have been cut off."""
+    """The result of a call; the API wants one for each, so a call without is reported as cut off."""
     found = results.get(str(call.get("id")))
     if found is None:
         return result_block(str(call.get("id")), _t(locale, "tool.unknown"), True)

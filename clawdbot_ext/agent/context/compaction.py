@@ -20,9 +20,9 @@ from .token_estimate import estimate
 SUMMARY_TOKENS = 4096
 """The longest summary."""
 AT_PART = 0.85
-"""How full the window may get before a conversation is compacted by itself."""
+"""Share of the window at which a conversation is compacted automatically."""
 KEPT_PART = 0.2
-"""How much of the window the newest messages may take that such a compaction leaves as they are."""
+"""Share of the window for the newest messages, which such a compaction leaves as they are."""
 
 _SYSTEM = (
     "You write the summary from which a conversation between a user and an assistant will be continued, after the "
@@ -37,7 +37,7 @@ _FOCUS = "Above all keep: {instructions}"
 
 @dataclass(frozen=True)
 class Split:
-    """What of a conversation is to be summarised: ``old``, up to the message number ``after``."""
+    """The part of a conversation to summarise: ``old``, up to the message number ``after``."""
 
     old: Sequence[Mapping[str, Any]]
     after: int

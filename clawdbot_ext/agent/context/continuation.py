@@ -18,11 +18,11 @@ from ..providers.base import Completed, ModelInfo, Provider, ProviderEvent, Text
 from ..providers.demo import NAME as DEMO
 
 REPEATED_CHARS = 40
-"""How much the model is asked to repeat."""
+"""Length of the text that the model is asked to repeat."""
 LEAST_CHARS = 5
 """A repetition shorter than this may be chance, unless all there is is shorter."""
 LOOKED_AT_CHARS = 400
-"""How far back a repetition may begin: some models begin with the whole last sentence."""
+"""Distance from the end at which a repetition may begin: some models begin with the whole last sentence."""
 
 _ASK = (
     "Your last message was cut off before its end. Write the rest of it, from exactly where it stops: no introduction, "
@@ -77,7 +77,7 @@ def _message(role: str, text: str) -> dict[str, object]:
 
 
 def _end(kept: str) -> str:
-    """What the model is asked to repeat: the last words."""
+    """The last words, which the model is asked to repeat."""
     end = kept[-REPEATED_CHARS:]
     blank = end.find(" ")
     return end[blank + 1 :] if len(end) < len(kept) and 0 <= blank < len(end) // 2 else end
@@ -125,5 +125,5 @@ class Joint:
 
 
 def _spaced(character: str) -> bool:
-    """Is it of a script that puts spaces between words, and a token of a model mostly a word?"""
+    """Report whether the script puts spaces between words, so that a token is mostly a word."""
     return character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F")

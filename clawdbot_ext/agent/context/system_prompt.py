@@ -28,7 +28,7 @@ _MANNERS = (
 
 @dataclass(frozen=True)
 class Environment:
-    """What the assistant is told of the machine it helps on."""
+    """Facts for the assistant about the machine it helps on."""
 
     host: str = field(default_factory=socket.gethostname)
     system: str = field(default_factory=lambda: f"{platform.system()} {platform.release()} ({platform.machine()})")

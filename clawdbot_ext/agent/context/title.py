@@ -8,7 +8,7 @@ from ..providers.base import Completed, Provider, ProviderError, TurnRequest, Us
 
 MAX_TOKENS = 40
 QUESTION_CHARS, REPLY_CHARS = 2000, 1000
-"""How much of each the model is shown: the beginning says what it is about."""
+"""Characters of each that the model is shown: the beginning tells the subject."""
 TITLE_CHARS = 60
 LEAST_WORDS = 2
 """A message of one word says nothing that would be worth a request."""
@@ -23,7 +23,7 @@ _COUNTS_AS_WORDS = 6
 
 
 def worth_a_title(text: str) -> bool:
-    """Does the first message say enough?"""
+    """Report whether the first message is enough for a title."""
     words = _WORD.findall(text)
     return len(words) >= LEAST_WORDS or any(not word.isascii() and len(word) >= _COUNTS_AS_WORDS for word in words)
 

@@ -1,4 +1,4 @@
-"""How many tokens a text is, roughly, without asking anybody."""
+"""Rough estimate of a text's tokens, without a request."""
 
 from __future__ import annotations
 

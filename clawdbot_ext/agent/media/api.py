@@ -80,7 +80,7 @@ THUMBNAIL_EDGE = 512
 
 
 async def identify(path: Path, *, name: str, claimed: str | None = None) -> Identified:
-    """What the file at ``path`` is, by its bytes. Cheap: reads some 70 KB in a thread and decodes nothing.
+    """Identify the file at ``path`` by its bytes. Cheap: reads some 70 KB in a thread and decodes nothing.
 
     ``name`` and ``claimed`` (a MIME type) only choose between kinds of text; a wrong claim is a note.
 
@@ -122,7 +122,7 @@ async def understand(
     pages: tuple[int, int] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Understood:
-    """What a model with this ``sight`` is given of the file. May take minutes; cancel the task to stop it.
+    """Make the content that a model with this ``sight`` gets of the file. May take minutes; cancel the task to stop it.
 
     Args:
         sight: what the model takes, from ``sight_of``.

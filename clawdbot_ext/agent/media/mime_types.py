@@ -80,7 +80,8 @@ TEXT_TYPES = frozenset(_TEXT)
 EXTENSIONS: dict[str, str] = {
     ending: mime for table in (_TEXT, *_OTHER.values()) for mime, endings in table.items() for ending in endings.split()
 }
-"""What a name's ending (lower case, no dot) promises. ``hwp``, ``zip`` and the like promise nothing that is read."""
+"""File name extension (lower case, no dot) → the type it promises. ``hwp``, ``zip`` and the like promise nothing that
+is read."""
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(_TEXT, "text"),
     **{mime: kind for kind, table in _OTHER.items() for mime in table},
@@ -95,7 +96,7 @@ def kind_of(mime_type: str) -> Kind | None:
 
 
 def extension(name: str) -> str:
-    """What ``name`` ends with, in lower case and without the dot; empty where there is no dot."""
+    """The extension of ``name``, in lower case and without the dot; empty where there is no dot."""
     stem, dot, ending = name.rpartition(".")
     return ending.lower() if dot and stem else ""
 

@@ -1,4 +1,4 @@
-"""How a file's content is set off from the words of the user and of this program, for the model.
+"""Framing that sets a file's content off from the words of the user and of this program, for the model.
 
     <attachment id="1f0c9a3b" name="notes.txt" type="text/plain" size="2.1 KB">
     …

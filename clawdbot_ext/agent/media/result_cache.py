@@ -63,5 +63,5 @@ def pack(understood: Understood) -> bytes:
 
 
 def unpack(data: bytes) -> Understood:
-    """What ``pack`` made. Raises ``ValueError`` for anything else: then make the result again."""
+    """Unpack what ``pack`` made. Raises ``ValueError`` for anything else: then make the result again."""
     return msgspec.msgpack.decode(data, type=Understood)

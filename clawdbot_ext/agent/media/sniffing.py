@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: the first 64 KB, its end, and the table of contents of a ZIP.
+"""File type detection by a file's bytes: the first 64 KB, its end, and the table of contents of a ZIP.
 
 The claimed type and the file's name are never trusted; they only choose between kinds of text, which look alike, and a
 claim that is wrong becomes a note. No decoder is involved: whether the file is whole is found out by ``probe``.
@@ -19,7 +19,7 @@ HEAD = 65_536
 TAIL = 4096
 MAX_ZIP_ENTRIES = 20_000
 MAX_ZIP_RATIO = 200
-"""How many times its size an Office file may unpack to. Real ones stay under 50; deflate reaches 1,000."""
+"""Greatest compression ratio of an Office file. Real ones stay under 50; deflate reaches 1,000."""
 MAX_ZIP_BYTES = 512_000_000
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
@@ -51,8 +51,8 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xcf\xfa\xed\xfe", "application/x-executable"),
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
 )
-"""What a file begins with. The first that fits counts, so a file that is two things at once is the one that it begins
-as, and what is sent of it is made anew from that reading."""
+"""First bytes of a file → its type. The first match counts, so a file that is two things at once is the one that it
+begins as, and what is sent of it is made anew from that reading."""
 
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _HEIF = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
@@ -238,7 +238,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def refusal(mime: str | None, name: str) -> MediaError:
-    """What to say of a kind that nothing here reads, and what its owner can do instead."""
+    """The message for a kind that nothing here reads, with what its owner can do instead."""
     ending = extension(name)
     shown = mime or (f".{ending}" if ending else "?")
     if mime == "application/x-hwp" or ending in ("hwp", "hwpx"):

@@ -1,4 +1,4 @@
-"""What turns speech into text: a program of the user's, an HTTP endpoint, or faster-whisper. One function each.
+"""Speech to text by a program of the user's, an HTTP endpoint, or faster-whisper. One function each.
 
 Which one it is says ``media.audio.engine``; ``auto`` takes the first that is set up, in that order. None is no error.
 """
@@ -52,7 +52,7 @@ def choose(settings: MediaSettings) -> Engine | None:
 async def transcribe(
     engine: Engine, job: Job, sound: Sound, settings: MediaSettings, on_progress: Callable[[Progress], None] | None
 ) -> Transcript:
-    """What ``engine`` hears. ``sound.wav`` is the recording as 16 kHz mono, where it could be made.
+    """Transcribe with ``engine``. ``sound.wav`` is the recording as 16 kHz mono, where it could be made.
 
     Raises:
         MediaError: ``MEDIA_TRANSCRIBER_FAILED``, with what it said; ``MEDIA_NEEDS`` without faster-whisper.
@@ -120,7 +120,7 @@ async def _command(job: Job, sound: Sound, settings: MediaSettings) -> Transcrip
 
 
 def _name(command: list[str]) -> str:
-    """What to call a program: by its script or module, not by the interpreter of that."""
+    """Name of a program: that of its script or module, not of the interpreter."""
     program, *arguments = command
     if re.fullmatch(r"(python|node|bash|sh|uv|env)[\d.]*", Path(program).name) and arguments:
         first = arguments[1] if arguments[0] == "-m" and len(arguments) > 1 else arguments[0]

@@ -19,7 +19,8 @@ SILENCE = 0.995
 """A recording that is quieter than −50 dB for more than this part of its time is not given to a transcriber, which
 would hear things."""
 RETRY_MS = 300_000
-"""How long a failure of a transcriber is believed: not for ever, and not so short that every question waits for it."""
+"""Time for which a transcriber's failure is remembered: not for ever, and not so short that every question waits for
+it."""
 CANNOT_OPEN = "A recording in a format that cannot be opened on this machine. Say that you cannot hear it."
 CANNOT_HEAR = (
     "You cannot hear this recording: no speech recognition is set up. Do not guess what is said in it; say that you "
@@ -29,7 +30,7 @@ CANNOT_HEAR = (
 
 
 async def understand(job: Job, settings: MediaSettings, on_progress: Callable[[Progress], None] | None) -> Understood:
-    """What a model is given of a recording or a video: read by the worker, then heard by a transcriber.
+    """Make the model's content of a recording or a video: read by the worker, then transcribed.
 
     A transcriber that fails costs the transcript, not the rest: the model gets the frames and facts, and the user a
     note with the reason.
@@ -103,7 +104,7 @@ def _with_sound(
 
 
 def _spoken(sound: Sound, transcript: Transcript | None, notes: Sequence[Note], tokens: int) -> tuple[str, int]:
-    """What was said, and where it was cut off in milliseconds (0: nowhere)."""
+    """The spoken text, and the position in milliseconds at which it was cut off (0: it was not)."""
     codes = {note.code for note in notes}
     if transcript is None:
         if "silent" in codes or _silent(sound):

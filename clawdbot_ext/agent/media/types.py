@@ -38,7 +38,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """What a file really is, by its bytes. ``mime_type`` is the true one; a wrong claim is a note."""
+    """The type of a file by its bytes. ``mime_type`` is the true one; a wrong claim is a note."""
 
     kind: Kind
     mime_type: str
@@ -60,7 +60,7 @@ class MediaFile(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What can be said of a file without a model; ``None`` where it does not apply or is not known."""
+    """Facts about a file that need no model; ``None`` where one does not apply or is not known."""
 
     width: int | None = None
     """In pixels, as shown (orientation applied)."""
@@ -112,7 +112,7 @@ Block = TextBlock | ImageBlock | DocumentBlock
 
 
 class ModelSight(msgspec.Struct, frozen=True):
-    """What a model takes, as ``sight.sight_of`` knows it. Sizes are those of one attachment."""
+    """Limits of a model, from ``vision_limits.sight_of``. Sizes are those of one attachment."""
 
     images: bool = True
     documents: bool = True
@@ -129,7 +129,7 @@ class ModelSight(msgspec.Struct, frozen=True):
     pdf_bytes: int = 20_000_000
     """Largest PDF, before base64."""
     tokens: int = 40_000
-    """What one attachment may take of the model's window."""
+    """Share of the model's window for one attachment."""
 
 
 class MediaSettings(msgspec.Struct, frozen=True):
@@ -170,7 +170,7 @@ class MediaSettings(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far understanding has come. ``fraction`` is 0–1, or ``None`` where the end is not known; ``stage`` is one of
+    """Progress of preparing a file. ``fraction`` is 0–1, or ``None`` where the end is not known; ``stage`` is one of
     ``read``, ``frames``, ``transcribe``, ``download``; ``detail`` is a short fact (``3/12``, a model's name)."""
 
     stage: str
@@ -179,7 +179,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Understood(msgspec.Struct, frozen=True):
-    """What the model is given of a file, in this order.
+    """The content that the model gets of a file, in this order.
 
     ``blocks`` begin with a text block that names the file and what follows. ``notes`` are for the user (the model has
     been told in the blocks). ``transcriber`` names what turned speech into text, if anything did. The cost of
@@ -197,5 +197,5 @@ class Understood(msgspec.Struct, frozen=True):
     """In milliseconds since the epoch; 0 for never. Set when a transcriber failed, which may pass."""
 
     def expired(self, now_ms: int) -> bool:
-        """Is it worth another try?"""
+        """Report whether another attempt could succeed."""
         return 0 < self.expires_at_ms <= now_ms

@@ -1,4 +1,4 @@
-"""What Claude models take of images and PDFs.
+"""Limits of Claude models on images and PDFs.
 
 Source: *Images and vision* and *PDF support* at platform.claude.com/docs (read 2026-11); what one image of the higher
 resolution may cost is not from there, but what its documented 3.75 megapixels come to. An image costs one token for
@@ -29,16 +29,16 @@ _MANY_EDGE = 2000
 SHARE = 0.4
 """The part of the window that all attachments of a message may take together."""
 MOST_TOKENS = 120_000
-"""… and no more than this, since somebody pays for it."""
+"""… and no more than this, since tokens cost money."""
 
 
 def image_tokens(width: int, height: int) -> int:
-    """What an image of this size costs."""
+    """The cost in tokens of an image of this size."""
     return math.ceil(width / PATCH) * math.ceil(height / PATCH)
 
 
 def sight_of(model: ModelInfo, *, attachments: int = 1, images_before: int = 0) -> ModelSight:
-    """What ``model`` takes of one of ``attachments`` sent together.
+    """The limits of ``model`` on one of ``attachments`` sent together.
 
     ``images_before`` counts the images that the conversation has already: past 20 in a request they must be smaller.
     A model that is not Claude's is believed when it says that it sees images, and given pages and text for PDFs.
@@ -65,6 +65,6 @@ def sight_of(model: ModelInfo, *, attachments: int = 1, images_before: int = 0) 
 
 
 def _standard(model_id: str) -> bool:
-    """Is it a model from before the higher resolution?"""
+    """Report whether the model is older than the higher resolution."""
     known = lookup(model_id)
     return known.id in _STANDARD_RESOLUTION if known is not None else "claude-3" in model_id or "-4-2" in model_id

@@ -35,7 +35,7 @@ STDERR_KEPT = 4000
 """Characters of a crashed worker's last words that go into the log."""
 AT_ONCE = 2
 """Workers at a time, on one event loop: the others wait. Short tasks have a queue of their own, so that an upload is
-not held up by a video that somebody else asked about."""
+not held up by another person's video."""
 _PASSED = (
     "PATH",
     "HOME",
@@ -55,7 +55,7 @@ _PASSED_STARTS = ("HF_", "HUGGINGFACE_", "CUDA_", "NVIDIA_", "OMP_")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one job may use."""
+    """Resource limits of one job."""
 
     seconds: float = 60.0
     """From start to end."""
@@ -65,7 +65,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What the worker is asked."""
+    """A request to the worker."""
 
     task: Task
     path: str
@@ -81,11 +81,11 @@ class Job(msgspec.Struct, frozen=True):
     edge: int = 0
     """Of a thumbnail: its longest side in pixels."""
     sound_to: str = ""
-    """Where the sound goes as a WAV of 16 kHz, mono; empty for nowhere."""
+    """Path for the sound as a WAV of 16 kHz, mono; empty for none."""
 
 
 class Sound(msgspec.Struct, frozen=True):
-    """What can be said of a recording without understanding it."""
+    """Facts about a recording that need no transcription."""
 
     duration_ms: int
     codec: str
@@ -109,7 +109,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """What was said. ``engine`` names what heard it; ``timed``: the segments' times are the engine's."""
+    """The spoken text. ``engine`` names the transcriber; ``timed``: the segments' times are the transcriber's."""
 
     segments: tuple[Segment, ...]
     engine: str
@@ -118,7 +118,7 @@ class Transcript(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a job gave; one of the fields, and ``sound`` beside ``understood``."""
+    """The result of a job: one of the fields, and ``sound`` beside ``understood``."""
 
     facts: Facts | None = None
     picture: Picture | None = None
@@ -214,7 +214,7 @@ async def _tail(stream: asyncio.StreamReader) -> str:
 
 
 def _crashed(job: Job, status: int, last_words: str) -> MediaError:
-    """What to say when the worker ended without an answer. The file is to blame until the log says otherwise."""
+    """The error for a worker that ended without an answer. The file is to blame until the log says otherwise."""
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
         return MediaError("MEDIA_TOO_SLOW", name=job.name, seconds=job.limits.cpu_seconds)
     log.warning("reading an attachment (%s, %s) ended with status %s: %s", job.task, job.mime_type, status, last_words)

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def perform(job: Job, report: Report) -> Result:
-    """What the job asks for, in this process."""
+    """Run the job in this process."""
     if job.task == "whisper":
         from .readers import whisper
 

@@ -32,7 +32,7 @@ LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keep
 connection costs the next reply a TCP and TLS handshake."""
 LIST_TIMEOUT_S = 10.0
 DRAIN_S = 0.25
-"""How long the end of a finished stream is waited for, so that the connection can be used again."""
+"""Time to wait for the end of a finished stream, so that the connection can be used again."""
 
 _EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 _BUDGET = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
@@ -217,7 +217,7 @@ def _require_event_stream(response: httpx2.Response) -> None:
 
 
 def _headers(api_key: str, ours: bool) -> dict[str, Any]:
-    """What differs from the SDK's own headers: nothing for Anthropic."""
+    """Headers beside the SDK's own: none for Anthropic."""
     if ours:
         return {}
     # Set for Anthropic, possibly with credentials in them: not for other servers.

@@ -1,4 +1,4 @@
-"""What a model provider is: the requests it takes and the events it yields.
+"""Interface of a model provider: the requests it takes and the events it yields.
 
 Above sits ``turn.run_turn``, which owns retries and decides how a reply ended; below sit ``anthropic`` and ``demo``.
 A provider makes exactly one attempt per ``stream`` call and never sleeps for a retry.
@@ -61,7 +61,7 @@ class TurnRequest:
     max_tokens: int
     thinking: ThinkingLevel = "off"
     tools: Sequence[ToolSpec] = ()
-    """What the model may call: a reply that does ends with the stop reason ``tool_use``."""
+    """Tools that the model may call; a reply that calls some ends with the stop reason ``tool_use``."""
     temperature: float | None = None
     """Sent only to models that take one, and not while they think."""
     locale: str = "en"
@@ -164,6 +164,6 @@ class Reply:
     attempts: int = 0
 
     def begin_again(self) -> None:
-        """What was said so far is kept elsewhere; the model goes on with a new message."""
+        """Empty the reply: its text so far is stored elsewhere, and the model goes on with a new message."""
         self.text = self.thinking = ""
         self.content, self.usage, self.stop_reason = (), Usage(), None

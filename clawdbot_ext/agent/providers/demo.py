@@ -148,7 +148,7 @@ def _begun(request: TurnRequest) -> str:
 
 
 def tool_results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What tools gave back, if that is what is to be answered."""
+    """The tool results, if the newest message holds them."""
     last = messages[-1].get("content") if messages else None
     return [b for b in last if b.get("type") == "tool_result"] if isinstance(last, list) else []
 

@@ -41,7 +41,7 @@ def strip(text: str) -> str:
 
 
 def _found(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Where each directive begins and ends, its name and value."""
+    """Start, end, name and value of each directive."""
     at = 0
     while begun := _BEGINNING.search(text, at):
         at, value = begun.end(), "1"

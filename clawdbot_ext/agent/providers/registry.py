@@ -136,7 +136,7 @@ def usable(config: Config) -> dict[str, ProviderConfig]:
 
 
 def is_anthropic(base_url: str) -> bool:
-    """Is this Anthropic's own server, as an empty address is?"""
+    """Report whether the address is Anthropic's own server, as an empty one is."""
     try:
         host = urlsplit(base_url).hostname or ""
     except ValueError:

@@ -93,7 +93,7 @@ class Assembly:
         return ThinkingDelta(text) if self._add(index, "thinking", text) else None
 
     def _add(self, index: int, kind: str, text: Any) -> bool:
-        """Is there text to add? Some servers send deltas without having started the block."""
+        """Report whether there is text to add. Some servers send deltas without having started the block."""
         if not text or not isinstance(text, str):
             return False
         if index not in self._blocks:

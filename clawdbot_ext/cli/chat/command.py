@@ -92,9 +92,9 @@ class Chat:
         self._busy = False
         """Somebody else's run is being answered in this session."""
         self._typed = ""
-        """What was typed while a reply was written."""
+        """Lines typed while a reply was being written."""
         self._files: list[Path] = []
-        """What goes with the next message."""
+        """Attachments of the next message."""
         self._pictures: dict[str, bytes] = {}
         """Small pictures of images that are shown, by media id."""
         self._failed: GatewayError | None = None
@@ -356,7 +356,8 @@ class Chat:
             self._print(message_lines(message, who=True, pictures=self._pictures))
 
     def _show_end(self, payload: Mapping[str, Any]) -> None:
-        """The end of somebody else's run: its message was shown as such, unless it is no part of the transcript."""
+        """Show the end of another client's run: its message was shown as such, unless it is no part of the
+        transcript."""
         message = payload.get("message")
         if isinstance(message, dict):
             self._show_message(message)
@@ -394,7 +395,7 @@ class Chat:
 
 
 def _own_commands() -> list[dict[str, str]]:
-    """What the line understands besides the gateway's commands."""
+    """Commands of the terminal besides the gateway's."""
     return [
         {"name": "attach", "argument": "FILE", "description": say("attach.help")},
         {"name": "detach", "description": say("attach.detach")},
@@ -413,7 +414,7 @@ async def _every(seconds: float, draw: Any) -> None:
 
 
 def _status(notice: Notice) -> str:
-    """What goes on while nothing is written."""
+    """Status text while no reply is being written."""
     facts = notice.facts
     if notice.kind == "queued":
         return say("notice.queued", position=facts["position"])

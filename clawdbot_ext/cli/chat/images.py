@@ -27,7 +27,7 @@ _KITTY_CHUNK = 4096
 
 
 def protocol(environment: Mapping[str, str] = os.environ) -> Protocol | None:
-    """How this terminal shows images, if it surely does."""
+    """The image protocol of this terminal, if it surely has one."""
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
     if "TMUX" in environment or term.startswith(("screen", "tmux", "dumb")) or "STY" in environment:
         return None

@@ -24,7 +24,7 @@ from ..printing import say
 
 PROMPT = "› "
 ESCAPE_S = 0.1
-"""How long an Esc may be the beginning of another key's sequence."""
+"""Time for which an Esc may be the beginning of another key's sequence."""
 
 
 class Commands(Completer):
@@ -65,7 +65,7 @@ class Commands(Completer):
 
 
 def history_file(home: Path) -> FileHistory:
-    """What was typed, kept private in our part of the state directory."""
+    """Input history, kept private in our part of the state directory."""
     path = home / "chat-history"
     private_files.make_directory(home)
     if not path.exists():
@@ -134,5 +134,5 @@ def watch_keys(on_stop: Callable[[], None], on_typed: Callable[[str], None]) -> 
 
 
 def leave_hint() -> str:
-    """What an empty Ctrl+C is answered with."""
+    """Hint shown for Ctrl+C on an empty line."""
     return say("chat.leave")

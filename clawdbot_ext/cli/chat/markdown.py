@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 THINKING_LINES = 3
-"""How much of the model's thinking is seen while it has not begun to answer."""
+"""Lines of the model's thinking that are shown until it begins to answer."""
 MARGIN_LINES = 4
-"""What the tail leaves free of the screen: the status line and what was there before."""
+"""Rows of the screen that the tail leaves free: the status line and earlier output."""
 
 
 def finished(text: str, start: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""What ``clawdbot chat`` shows of a conversation besides the reply that grows: messages, notices, endings."""
+"""Views of ``clawdbot chat`` besides the growing reply: messages, notices, endings."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .input import PROMPT
 from .markdown import rendered
 
 TAIL_MESSAGES = 8
-"""How much of the history is shown at the start."""
+"""Number of messages of the history shown at the start."""
 TAIL_LINES = 12
-"""How much of each of those, but of the last."""
+"""Characters of each of those, except the last."""
 
 Print = Callable[[RenderableType], None]
 
 
 def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, Any]) -> list[RenderableType]:
-    """Where this is, and how to get out. ``row`` is the session's in ``sessions.list``, if there is one yet."""
+    """Heading: the session, and how to leave. ``row`` is the session's in ``sessions.list``, if there is one yet."""
     setup = hello.get("snapshot", {}).get("setup", {})
     row = row or {}
     title = row.get("label") or row.get("derivedTitle") or session_key
@@ -89,7 +89,7 @@ def _files(message: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[Re
 
 
 def end_lines(end: ReplyEnd) -> list[RenderableType]:
-    """How a reply ended, if not simply at its end; and what it cost, if anything."""
+    """The ending of a reply where it is not a plain one, and its cost, if any."""
     message = end.message or {}
     reason = str(message.get("stopReason"))
     if end.state != "final" and reason not in ("error", "interrupted", "aborted"):

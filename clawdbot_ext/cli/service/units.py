@@ -35,7 +35,7 @@ FOLLOW_S = 0.5
 SYSTEMD = Path("/run/systemd/system")
 """There while systemd is what runs the system."""
 _KEPT = ("CLAWDBOT_STATE_DIR", "PATH", "LANG")
-"""What of the environment goes into the file. Whatever may be a secret does not."""
+"""Environment variables that go into the file. Those that may be secrets do not."""
 
 
 class ServiceError(click.ClickException):
@@ -73,7 +73,7 @@ class Service:
 
     @property
     def task(self) -> bool:
-        """Is this a Linux inside Windows whose own service manager is not there?"""
+        """Report whether this is a Linux inside Windows without a service manager of its own."""
         return bool(os.environ.get("WSL_DISTRO_NAME")) and not SYSTEMD.is_dir()
 
     @property
@@ -204,7 +204,7 @@ def _quoted(text: str) -> str:
 
 
 def _run(*words: str) -> str:
-    """What the program prints. Raises ``ServiceError``."""
+    """Output of the program. Raises ``ServiceError``."""
     if shutil.which(words[0]) is None:
         raise ServiceError("service.noManager", program=words[0])
     done = subprocess.run(

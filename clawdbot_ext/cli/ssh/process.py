@@ -32,14 +32,14 @@ LOOKED_AT_CHARS, LINES_TRIED = 64_000, 100
 """Of what the other machine prints: the end, and the lines of it that may begin our answer."""
 FIND_S = 45.0
 FIND_ASKING_S = 180.0
-"""Where somebody types a password meanwhile."""
+"""Time limit where a person types a password meanwhile."""
 _ALIVE = ("ServerAliveInterval=15", "ServerAliveCountMax=3", "ConnectTimeout=15", "RemoteCommand=none")
 """A dead connection is noticed within a minute; a command in the user's configuration does not run instead of ours."""
 
 _USER = r"[A-Za-z0-9_][A-Za-z0-9._+@-]*"
 _HOST = r"[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]"
 _TARGET = re.compile(rf"(?:(?P<user>{_USER})@)?(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?")
-"""Nothing that ssh could take for an option, and nothing that a shell in somebody's ProxyCommand could act on."""
+"""Nothing that ssh could take for an option, and nothing that a shell in a user's ProxyCommand could act on."""
 _PATH = re.compile(r"/[A-Za-z0-9/_.~%-]*")
 _CODE = re.compile(r"code=[A-Za-z0-9_-]+")
 
@@ -121,7 +121,7 @@ class HostType(click.ParamType):  # type: ignore[type-arg]  # generic in the new
 
 @dataclass(frozen=True)
 class RemoteGateway:
-    """Where a gateway answers as its own machine sees it, and a login code for one use."""
+    """Address of a gateway as its own machine sees it, and a login code for one use."""
 
     scheme: str
     address: str
@@ -134,7 +134,8 @@ class RemoteGateway:
 
     @classmethod
     def read(cls, host: Host, printed: str) -> RemoteGateway:
-        """What ``clawdbot web --print --json`` said, whatever a login script printed around it. Raises ``SshError``."""
+        """The output of ``clawdbot web --print --json``, whatever a login script printed around it. Raises
+        ``SshError``."""
         answer = _last_object(printed)
         url = answer.get("url")
         if not isinstance(url, str):
@@ -168,7 +169,7 @@ def program() -> list[str]:
 
 
 def may_ask() -> bool:
-    """Is there a person whom ssh could ask?"""
+    """Report whether there is a person whom ssh could ask."""
     return sys.stdin.isatty()
 
 
@@ -205,7 +206,7 @@ def find(host: Host, remote_command: str, *, asking: bool) -> RemoteGateway:
 
 
 def explain(host: Host, said: str, *, port: int = 0) -> SshError:
-    """What ssh's own words mean. ``port`` is the local one that it was to listen on."""
+    """Translate ssh's messages into ours. ``port`` is the local one that it was to listen on."""
     for kind, code, sign in _SIGNS:
         if re.search(sign, said):
             return SshError(kind, code, host=host, port=port, problem=_last_line(said))

@@ -77,7 +77,7 @@ class Tunnel:
             self._come_back(told)
 
     def keep_behind(self) -> None:
-        """``keep`` in a thread; what cannot be helped is seen by whoever uses the connection."""
+        """``keep`` in a thread; a lasting failure is seen by the user of the connection."""
 
         def work() -> None:
             try:
@@ -144,7 +144,7 @@ class Tunnel:
         raise explain(self.host, self._words(), port=self.port)
 
     def _words(self) -> str:
-        """What ssh has written so far, the last of it. Its place in the file is ssh's own and stays."""
+        """The end of what ssh has written so far. Its place in the file is ssh's own and stays."""
         assert self._said is not None
         size = os.fstat(self._said.fileno()).st_size
         return os.pread(self._said.fileno(), 8192, max(0, size - 8192)).decode("utf-8", "replace")
@@ -226,7 +226,7 @@ def _spawn(words: list[str], said: IO[bytes], *, behind: bool) -> subprocess.Pop
 
 
 def _free_port(wanted: int) -> int:
-    """``wanted`` where nobody listens on it, so that the page keeps its address from day to day; else any."""
+    """``wanted`` where no program listens on it, so that the page keeps its address from day to day; else any."""
     if _is_free(wanted):
         return wanted
     with socket.socket() as probe:
@@ -246,7 +246,7 @@ def _is_free(port: int) -> bool:
 
 
 class Remote:
-    """What ``--ssh`` names: opened when a command first asks for it, closed with the program."""
+    """The tunnel that ``--ssh`` names: opened when a command first asks for it, closed with the program."""
 
     def __init__(self, host: Host, remote_command: str):
         self._host, self._command = host, remote_command

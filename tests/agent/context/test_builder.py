@@ -1,4 +1,4 @@
-"""What of a conversation reaches the model."""
+"""The part of a conversation that reaches the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on with a reply that was cut: both ways of asking, and a seam that nobody sees."""
+"""Going on with a reply that was cut: both ways of asking, and a seam that does not show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.wire import run
 
 
 def joined(kept: str, space: str, answer: str, size: int = 3) -> str:
-    """What comes out when the model's answer arrives in pieces."""
+    """The output when the model's answer arrives in pieces."""
     joint = Joint(kept, space)
     pieces = [joint.take(answer[at : at + size]) for at in range(0, len(answer), size)]
     return "".join([kept, *pieces, joint.end()])

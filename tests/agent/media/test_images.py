@@ -1,4 +1,4 @@
-"""Images as the model gets them: upright, as large as it sees, in its formats, without what nobody meant to send."""
+"""Images as the model gets them: upright, as large as it sees, in its formats, without hidden data."""
 
 from __future__ import annotations
 

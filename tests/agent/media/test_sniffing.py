@@ -1,4 +1,4 @@
-"""What a file is, is said by its bytes: never by its name or by who sends it."""
+"""A file's type comes from its bytes: never from its name or its sender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the provider sends, what it makes of an answer, and that it works with servers that are not Anthropic's."""
+"""The provider's requests, its reading of answers, and its work with servers that are not Anthropic's."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What nearly all values are; ``mixed`` when no kind has 95 % of them, ``empty`` without any."""
+        """The kind of nearly all values; ``mixed`` when no kind has 95 % of them, ``empty`` without any."""
         if not self.kinds:
             return "empty"
         numeric = self.kinds["integer"] + self.kinds["number"]

@@ -185,7 +185,7 @@ def decoded(image: Any, job: Job) -> tuple[Any, bool]:
 
 
 def _partly(job: Job) -> Any:
-    """What a truncated file has of its picture. Raises ``MEDIA_TRUNCATED`` when that is nothing."""
+    """The readable part of a truncated picture. Raises ``MEDIA_TRUNCATED`` when there is none."""
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         image = Image.open(job.path, formats=_formats(job.mime_type))

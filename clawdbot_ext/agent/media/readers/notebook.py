@@ -26,7 +26,7 @@ from ..worker_client import Job, Result
 from ..worker_main import Report
 
 OUTPUT_TOKENS = 600
-"""What one output may take; a printed million lines say no more."""
+"""Limit on one output; a million printed lines say no more."""
 TRACEBACK_TOKENS = 1500
 SOURCE_TOKENS = 8000
 IMAGE_EDGE = 1000
@@ -37,7 +37,7 @@ _UNREAD_END = {name: re.compile(rf"</{name}\s{{0,9}}>", re.IGNORECASE) for name 
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _PICTURES = {"image/png", "image/jpeg"}
 _TEXTS = ("text/markdown", "text/latex", "text/plain", "text/html", "application/json", "image/svg+xml")
-"""What an output is shown as: the first that it has; a table's plain text is shorter than its HTML."""
+"""MIME types in order of preference; a table's plain text is shorter than its HTML."""
 
 
 def probe(job: Job, report: Report) -> Result:
@@ -206,7 +206,7 @@ class _Telling:
 
 
 def _without_tags(html: str) -> str:
-    """What HTML says, line by line; in one pass, however many scripts it opens and never closes."""
+    """The text of HTML, line by line; in one pass, however many scripts it opens and never closes."""
     kept, at, never_ends = [], 0, set()
     for begun in _UNREAD.finditer(html):
         name = begun[1].lower()

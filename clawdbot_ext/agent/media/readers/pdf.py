@@ -26,7 +26,7 @@ from ..worker_main import Report
 from . import images
 
 PAGE_IMAGE_TOKENS = 1568
-"""What a page's picture costs where the server makes it (the documentation says: as an image, besides its text)."""
+"""Tokens of a page's picture where the server makes it (by its documentation: as an image, besides the text)."""
 SPARSE = 20
 """Pages with fewer characters than this are shown as pictures before others: a slide, a full-page figure."""
 SCANNED = 4

@@ -100,7 +100,7 @@ def measured(job: Job, sound_to: str, report: Report) -> tuple[Sound | None, tup
 
 
 def _wav_promises_more(job: Job) -> bool:
-    """Does a WAV's header count more bytes than there are? FFmpeg takes what is there without a word."""
+    """Report whether a WAV's header counts more bytes than there are; FFmpeg accepts such a file silently."""
     if job.mime_type != "audio/wav":
         return False
     with open(job.path, "rb") as file:
@@ -135,7 +135,7 @@ class _Level:
         return self.count * 1000 // RATE
 
     def due(self) -> bool:
-        """Is it time to tell of progress: each minute of sound?"""
+        """Report whether progress is due: once for each minute of sound."""
         minute = self.ms // 60_000
         told, self._told = self._told, minute
         return minute > told

@@ -126,7 +126,7 @@ class Table:
 
 
 def _nothing() -> Iterator[None]:
-    """What the missing end of a short row holds."""
+    """Filler for the missing end of a short row."""
     while True:
         yield None
 

@@ -13,7 +13,7 @@ from ..worker_client import Job, Result
 from ..worker_main import Report
 
 MOST_BYTES = 8_000_000
-"""What is read of a file; no model reads more."""
+"""Limit on what is read of a file; no model reads more."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -95,9 +95,9 @@ def _guessed(data: bytes) -> tuple[str, list[Note]]:
 
 
 def _looks_korean(data: bytes) -> bool:
-    """Is this CP949? Statistics mix it up with Chinese and Japanese encodings, whose bytes overlap. Real Korean text
-    decodes without an error; what is not ASCII in it is nearly all Hangul, and nearly all of that from the 2,350
-    syllables of EUC-KR, which are the common ones: Japanese bytes give the rare others."""
+    """Report whether the text is CP949. Statistics mix it up with Chinese and Japanese encodings, whose bytes overlap.
+    Real Korean text decodes without an error; what is not ASCII in it is nearly all Hangul, and nearly all of that from
+    the 2,350 syllables of EUC-KR, which are the common ones: Japanese bytes give the rare others."""
     try:
         text = data.decode("cp949")
     except UnicodeDecodeError as exc:

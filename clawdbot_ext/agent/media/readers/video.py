@@ -23,7 +23,7 @@ from . import images, sound, streams
 DECODE_ALL_MS = 90_000
 """Clips up to this are decoded whole; of longer ones only the key frames."""
 LOOK_MS = 200
-"""How often a clip is looked at."""
+"""Interval at which frames are taken from a clip."""
 MAX_LOOKS = 4000
 GRID = (32, 18)
 """Size of the grey miniature by which two frames are compared."""
@@ -114,7 +114,7 @@ def _told(
 
 
 def _room(job: Job) -> int:
-    """How many frames fit: the setting, what the model takes, and the budget at 300 tokens a small frame."""
+    """The number of frames that fit: the setting, what the model takes, and the budget at 300 tokens a small frame."""
     by_tokens = int(job.sight.tokens * FRAMES_SHARE) // 300
     return max(1, min(job.settings.video_max_frames, job.sight.max_images, by_tokens)) if job.sight.images else 0
 

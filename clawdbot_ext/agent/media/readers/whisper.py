@@ -14,7 +14,7 @@ DEFAULT_MODEL = "small"
 
 
 def transcribe(job: Job, report: Callable[[Progress], None]) -> Transcript:
-    """What is said in ``job.sound_to`` (or the file itself), with progress by its position.
+    """Transcribe ``job.sound_to`` (or the file itself), with progress by its position.
 
     Raises:
         MediaError: ``MEDIA_NEEDS`` without the package, ``MEDIA_TRANSCRIBER_FAILED`` when the model cannot be had.

@@ -82,7 +82,6 @@ ENTRY_POINTS = (
     ("clawdbot_ext", "load_ipython_extension"),
     ("clawdbot_ext", "unload_ipython_extension"),
     ("clawdbot_ext.app", "main"),
-    ("clawdbot_ext.cli", "main"),
     ("clawdbot_ext.describe", "describe"),
 )
 """Module and name of what Jupyter, installed scripts, kernels and files on users' machines call by their paths."""
@@ -110,6 +109,12 @@ WantedBy=default.target
 @pytest.mark.parametrize(("module", "name"), ENTRY_POINTS, ids=lambda value: value)
 def test_what_others_call_by_its_path_is_there(module: str, name: str) -> None:
     assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_the_installed_script_finds_the_command_line() -> None:
+    """In a process of its own, as there: importing the module ``cli.main`` puts itself in the function's place."""
+    program = "from clawdbot_ext.cli import main; raise SystemExit(not callable(main))"
+    assert subprocess.run([sys.executable, "-c", program], timeout=20, check=False).returncode == 0
 
 
 def test_the_older_name_of_a_reply_s_end_is_the_same_class() -> None:

@@ -14,6 +14,21 @@ const flatTemplates: Plugin = {
   },
 };
 
+/**
+ * Vite wraps each lazy import in a helper that preloads what the part needs. Here it is told to preload nothing, and
+ * the styles are inlined, so all that is left to do for the helper is to import.
+ */
+const plainImports: Plugin = {
+  name: "plain-imports",
+  apply: "build",
+  enforce: "post",
+  transform(_code, id) {
+    return id.endsWith("vite/preload-helper.js")
+      ? { code: "export const __vitePreload = (load) => load();", map: null }
+      : undefined;
+  },
+};
+
 interface Modules {
   getModuleInfo(id: string): { importedIds: readonly string[] } | null;
 }
@@ -60,7 +75,7 @@ function serviceWorker(): Plugin {
 // created only once. `embed.js` keeps its name because its URL is the module's identity for notebooks and JupyterLab.
 export default defineConfig({
   base: "./",
-  plugins: [flatTemplates, serviceWorker()],
+  plugins: [flatTemplates, plainImports, serviceWorker()],
   build: {
     outDir: "../clawdbot_ext/_static",
     emptyOutDir: true,

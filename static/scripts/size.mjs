@@ -4,8 +4,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { gzipSync } from "node:zlib";
 
-// 80 KB until commands were told from messages before anything is read for them.
-const BUDGET = 81 * 1024; // bytes, gzip
+const BUDGET = 80 * 1024; // bytes, gzip
 const root = join(import.meta.dirname, "../../clawdbot_ext/_static");
 const gzip = (file) => gzipSync(readFileSync(join(root, file)), { level: 9 }).length;
 

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 
 import { Drafts } from "../src/state/drafts.js";
+import { logIn } from "../src/client/log-in.js";
 import { AuthApi } from "../src/client/login-api.js";
 import { emptyView } from "../src/state/state.js";
 import type { View } from "../src/state/state.js";
@@ -190,20 +191,20 @@ describe("logging in", () => {
     );
 
   test("tells a wrong secret from too many and from nobody there", async () => {
-    await expect(api(204).login("token", "t")).resolves.toEqual({ ok: true });
-    await expect(api(401).login("token", "t")).resolves.toEqual({ ok: false, reason: "wrong" });
-    await expect(api(429, { retryAfterMs: 9 }).login("token", "t")).resolves.toEqual({
+    await expect(logIn(api(204), "token", "t")).resolves.toEqual({ ok: true });
+    await expect(logIn(api(401), "token", "t")).resolves.toEqual({ ok: false, reason: "wrong" });
+    await expect(logIn(api(429, { retryAfterMs: 9 }), "token", "t")).resolves.toEqual({
       ok: false,
       reason: "limited",
       retryAfterMs: 9,
     });
     const away = new AuthApi("http://127.0.0.1:1/", () => Promise.reject(new TypeError("refused")));
-    await expect(away.login("token", "t")).resolves.toEqual({ ok: false, reason: "unreachable" });
+    await expect(logIn(away, "token", "t")).resolves.toEqual({ ok: false, reason: "unreachable" });
   });
 
   test("sends the secret in the body, to an address below the page's", async () => {
     const http = vi.fn((_url: URL, _request: RequestInit) => Promise.resolve(new Response(null, { status: 204 })));
-    await new AuthApi("http://127.0.0.1:1/x/", http as unknown as typeof fetch).login("password", "p");
+    await logIn(new AuthApi("http://127.0.0.1:1/x/", http as unknown as typeof fetch), "password", "p");
     const [url, request] = http.mock.calls[0] ?? [];
     expect(url?.href).toBe("http://127.0.0.1:1/x/auth/login");
     expect(request?.body).toBe('{"password":"p"}');
@@ -220,7 +221,7 @@ describe("logging in", () => {
     const refused = { reason: "ORIGIN_NOT_ALLOWED", setting: "gateway.allowedOrigins", origin: "https://x" };
     await expect(api(403, refused).session("POST")).resolves.toMatchObject({ authenticated: false, refused });
     await expect(api(403, refused).probe()).resolves.toBe("unauthorized");
-    await expect(api(403, refused).login("token", "t")).resolves.toEqual({ ok: false, reason: "refused", refused });
+    await expect(logIn(api(403, refused), "token", "t")).resolves.toEqual({ ok: false, reason: "refused", refused });
   });
 });
 

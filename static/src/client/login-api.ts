@@ -1,11 +1,6 @@
-/** Logging in over HTTP. The credential goes to the gateway once and comes back as a cookie that scripts cannot read. */
+/** The login over HTTP: who is logged in, and the end of it. How one logs in is `log-in.ts`, for those who must. */
 import type { AuthSession, Refused } from "../protocol/types.js";
 import { xsrf } from "./xsrf.js";
-
-export type LoginResult =
-  | { ok: true }
-  | { ok: false; reason: "wrong" | "limited" | "unreachable"; retryAfterMs?: number }
-  | { ok: false; reason: "refused"; refused: Refused };
 
 export class AuthApi {
   constructor(
@@ -40,25 +35,11 @@ export class AuthApi {
     return session.authenticated ? "ok" : "unauthorized";
   }
 
-  async login(mode: "token" | "password", secret: string): Promise<LoginResult> {
-    try {
-      const response = await this.post("auth/login", { [mode]: secret });
-      if (response.ok) return { ok: true };
-      const refused = await refusal(response.clone());
-      if (refused?.setting) return { ok: false, reason: "refused", refused };
-      if (response.status !== 429) return { ok: false, reason: "wrong" };
-      const { retryAfterMs } = (await response.json()) as { retryAfterMs?: number };
-      return { ok: false, reason: "limited", retryAfterMs: retryAfterMs ?? 10_000 };
-    } catch {
-      return { ok: false, reason: "unreachable" };
-    }
-  }
-
   async logout(): Promise<void> {
     await this.post("auth/logout", {});
   }
 
-  private post(path: string, body: object): Promise<Response> {
+  post(path: string, body: object): Promise<Response> {
     const url = new URL(path, this.base);
     return this.http(url, {
       method: "POST",
@@ -70,8 +51,8 @@ export class AuthApi {
   }
 }
 
-/** What a refusal says of itself, if it does. */
-function refusal(response: Response): Promise<Refused | undefined> {
+/** The gateway's reasons in a refusal, if they are there. */
+export function refusal(response: Response): Promise<Refused | undefined> {
   return response.json().then(
     (body) => body as Refused,
     () => undefined,

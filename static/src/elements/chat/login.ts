@@ -2,6 +2,7 @@
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
+import { logIn } from "../../client/log-in.js";
 import type { AuthApi } from "../../client/login-api.js";
 import { isComposingKey } from "../../input/ime.js";
 import type { AuthSession, Refused } from "../../protocol/types.js";
@@ -175,7 +176,7 @@ export class ClawdbotLogin extends LightElement {
     if (!field || this.busy || field.value === "") return;
     this.busy = true;
     this.problem = null;
-    const result = await this.auth.login(this.chosen(), this.chosen() === "token" ? field.value.trim() : field.value);
+    const result = await logIn(this.auth, this.chosen(), this.chosen() === "token" ? field.value.trim() : field.value);
     this.busy = false;
     if (result.ok) {
       field.value = "";

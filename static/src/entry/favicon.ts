@@ -17,13 +17,12 @@ let shown: Sign = "none";
 export async function showSign(link: HTMLLinkElement, sign: Sign): Promise<void> {
   if (sign === shown) return;
   shown = sign;
-  if (sign === "none") {
-    link.href = "./favicon.svg";
-    return;
-  }
-  plain ??= fetch("./favicon.svg").then((response) => (response.ok ? response.text() : ""));
+  // The icon is asked for once: written into the address again, it would be fetched again at each change.
+  plain ??= fetch("./favicon.svg", { cache: "force-cache" }).then((response) => (response.ok ? response.text() : ""));
   const mark = await plain.catch(() => ""); // the gateway is away: only the title tells
   if (mark === "") plain = undefined;
-  else if (shown === sign)
-    link.href = `data:image/svg+xml,${encodeURIComponent(mark.replace("</svg>", `${MARKS[sign]}</svg>`))}`;
+  else if (shown === sign) {
+    const drawn = sign === "none" ? mark : mark.replace("</svg>", `${MARKS[sign]}</svg>`);
+    link.href = `data:image/svg+xml,${encodeURIComponent(drawn)}`;
+  }
 }

@@ -171,6 +171,19 @@ export class Controller {
     void this.deliver(key, pending);
   }
 
+  /** Send a message that was not written here: the draft stays what it is. */
+  sendBeside(key: string, text: string, attachments: readonly Attached[]): void {
+    const pending: Pending = {
+      runId: this.newKey(),
+      text,
+      attachments: [...attachments],
+      createdAt: this.now(),
+      status: "sending",
+    };
+    this.dispatch({ type: "send", key, pending });
+    void this.deliver(key, pending);
+  }
+
   private async deliver(key: string, pending: Pending): Promise<void> {
     const { runId, text, attachments = [] } = pending;
     const message = {

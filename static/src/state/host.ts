@@ -48,7 +48,7 @@ export interface CodeAction {
 /** What can be done with a block now. Where something else can be done, the home gives another function. */
 export type CodeActions = (block: CodeBlock) => readonly CodeAction[];
 
-/** `send`: at once, if nothing was being written. `contexts` go along with that one message. */
+/** `send`: at once, by itself where something is being written. `contexts` go along with that one message. */
 export interface ComposeOptions {
   send?: boolean;
   contexts?: readonly ContextSource[];

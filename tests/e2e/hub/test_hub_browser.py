@@ -164,7 +164,7 @@ def test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server
     shown = page.locator("article.user img").first
     expect(shown).to_be_visible()
     assert shown.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 0
-    page.locator("article.user summary", has_text="Preview").click()
+    page.locator("article.user").get_by_role("button", name="More about").last.click()
     expect(page.locator("article.user", has_text="first,111")).to_be_visible()
     assert [each for each in refusals.seen if not re.match(r"HEAD media/\w+ 404", each)] == []  # new to the gateway
 

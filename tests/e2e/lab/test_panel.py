@@ -228,3 +228,16 @@ def test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel(open_
     expect(page.locator("#clawdbot-chat")).to_be_hidden()
     page.keyboard.press("ArrowUp")
     expect(page.locator(".jp-Notebook .jp-Cell").first).to_have_class(re.compile("jp-mod-active"))
+
+
+def test_fix_with_a_draft_sends_the_question_by_itself_and_keeps_the_draft(open_notebook, api):
+    page = open_notebook("draft.ipynb", "1 / 0")
+    side = panel(page)
+    run(page, 0)
+    side.locator("#composer").fill("half a thought")
+    page.locator(".jp-Notebook .jp-InputPrompt").first.click()
+    page.get_by_role("button", name="Fix This Cell").click()
+    expect(side.get_by_text("This cell fails. Find the cause").last).to_be_visible()
+    expect(side.locator("#composer")).to_have_value("half a thought")
+    expect(side.locator("article.assistant .meta")).to_be_visible(timeout=60_000)
+    assert "This cell fails." in told(api) and "1 / 0" in told(api) and "half a thought" not in told(api)

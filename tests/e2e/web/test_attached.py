@@ -53,9 +53,10 @@ def test_each_kind_is_shown_as_what_it_is_with_what_the_assistant_saw(visit, scr
     expect(large).to_have_count(0)
     expect(shown["image"].get_by_role("button")).to_be_focused()
 
-    shown["document"].get_by_text("First page").click()
+    for kind in ("document", "file"):
+        expect(shown[kind].locator("details")).to_have_count(0)  # one line each, until it is opened
+        shown[kind].get_by_role("button", name="More about").click()
     expect(shown["document"].locator("img.page")).not_to_have_js_property("naturalWidth", 0)
-    shown["file"].get_by_text("Preview").click()
     expect(shown["file"].locator("pre").first).to_contain_text("Seoul,9")
     for kind, told in (("file", "Seoul"), ("audio", "tone.wav"), ("document", "1")):
         shown[kind].get_by_text("What the assistant saw").click()

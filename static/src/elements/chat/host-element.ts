@@ -26,7 +26,7 @@ export abstract class HostedElement extends LitElement {
   }
 
   /**
-   * Put a text into the composer. With `send` it goes at once, if nothing was being written; `contexts` go along. False
+   * Put a text into the composer. With `send` it goes at once, and leaves a draft that is there as it is; `contexts` go along. False
    * while there is no composer, because a login is needed.
    */
   async compose(text: string, { send = false, contexts = [] }: ComposeOptions = {}): Promise<boolean> {

@@ -3,6 +3,8 @@
  * dictation. Comes with the lazy chunk; the composer hands over what concerns it.
  */
 import { attachedOf, kindOf } from "../../state/attachments.js";
+import { attachedFrom } from "../../state/host.js";
+import type { ContextSource, GivenFile } from "../../state/host.js";
 import { textOf } from "../../state/messages.js";
 import { pastedFrom } from "../../input/paste.js";
 import type { Message } from "../../protocol/types.js";
@@ -32,6 +34,8 @@ export interface ComposerHost extends HTMLElement {
   readonly composing: boolean;
   /** The words heard so far while listening; `null` otherwise. */
   spoken: string | null;
+  /** A message has gone. */
+  readonly onSend: () => void;
   field(): HTMLTextAreaElement | null;
   /** Replace the field's text, as a person's edit would. */
   write(text: string): void;
@@ -111,6 +115,26 @@ export class ComposerActions {
       const type = pasted.extension === "tsv" ? "text/tab-separated-values" : "text/plain";
       void this.attach([new File([pasted.text], `pasted-text.${pasted.extension}`, { type })], true);
     }
+  }
+
+  /** Send a question of the page around with what it is about, and leave the draft alone. */
+  async sendBeside(text: string, sources: readonly ContextSource[]): Promise<void> {
+    const { ui, view, onSend } = this.composer;
+    await loadElement("clawdbot-contexts"); // whose texts say why something cannot be read
+    const files: GivenFile[] = [];
+    for (const source of sources) {
+      try {
+        files.push(...(await source.read()));
+      } catch (error) {
+        const why = error instanceof Error ? error.message : "";
+        ui.toast({ text: ui.t("contexts.unreadQuestion", { name: source.label, why }), kind: "error" });
+        return;
+      }
+    }
+    const notes = files.flatMap(({ note }) => note ?? []);
+    if (notes.length > 0) ui.toast({ text: notes.join(" ") });
+    ui.controller.sendBeside(view.key, text, attachedFrom(files));
+    onSend();
   }
 
   // -- earlier messages ---------------------------------------------------------------------------------------------

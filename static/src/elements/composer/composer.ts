@@ -295,13 +295,15 @@ export class ClawdbotComposer extends LightElement {
     return this.holding;
   }
 
-  /** Put a text of the page around into the field, and send it if nothing was being written. */
+  /** Put a text of the page around into the field. With `send` it goes, by itself where something is being written. */
   async compose(text: string, send: boolean, contexts: readonly ContextSource[]): Promise<void> {
     const { blank } = this;
+    if (send && !(blank && !this.writing.editing && !this.composing))
+      return this.at((actions) => actions.sendBeside(text, contexts));
     this.write(blank ? text : `${this.text}\n\n${text}`.trim());
     this.focus();
     if (contexts.length > 0) (await this.switches())?.only(contexts);
-    if (send && blank) this.submit();
+    if (send) this.submit();
   }
 
   /** What switches what goes along, fetched if it is not here; `null` when it cannot be had, which is told. */

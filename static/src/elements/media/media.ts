@@ -24,6 +24,8 @@ addTexts({ en, ko });
 
 /** Of a text file so much is shown, in bytes. */
 const PREVIEW_BYTES = 64 * 1024;
+/** These are shown as they are; of anything else there is one line, which can be opened. */
+const SHOWN = new Set(["image", "audio", "video"]);
 
 export class ClawdbotMedia extends LightElement {
   static override sheet = sheet;
@@ -34,6 +36,7 @@ export class ClawdbotMedia extends LightElement {
     text: { state: true },
     seen: { state: true },
     broken: { state: true },
+    expanded: { state: true },
   };
 
   declare block: ContentBlock;
@@ -44,12 +47,15 @@ export class ClawdbotMedia extends LightElement {
   declare private seen: Saw | "asking" | null;
   /** It could not be shown: the browser does not know it, or it is gone. */
   declare private broken: boolean;
+  /** What belongs to the line of a file is on show. */
+  declare private expanded: boolean;
 
   constructor() {
     super();
     this.text = null;
     this.seen = null;
     this.broken = false;
+    this.expanded = false;
   }
 
   private get address(): string {
@@ -61,9 +67,28 @@ export class ClawdbotMedia extends LightElement {
   }
 
   protected override render(): TemplateResult {
-    return html`<figure class="media" data-kind=${this.block.type}>
-      ${this.broken ? this.file() : this.content()} ${this.notes()} ${this.saw()}
+    const { block, broken } = this;
+    return html`<figure class="media" data-kind=${block.type}>
+      ${SHOWN.has(block.type) && !broken ? html`${this.content()} ${this.notes()} ${this.saw()}` : this.line()}
     </figure>`;
+  }
+
+  /** One line for a file; its beginning, and what the assistant was given, on request. */
+  private line(): TemplateResult {
+    const { expanded, broken, name } = this;
+    const label = this.ui.t("media.details", { name });
+    const more = html`<button
+      type="button"
+      class="icon-button small"
+      aria-expanded=${String(expanded)}
+      aria-label=${label}
+      title=${label}
+      @click=${() => (this.expanded = !expanded)}
+    >
+      ${icon("chevron")}
+    </button>`;
+    return html`<div class="attachment">${this.file()} ${broken && this.messageId === undefined ? nothing : more}</div>
+      ${this.notes()} ${expanded ? html`${broken ? nothing : this.content()} ${this.saw()}` : nothing}`;
   }
 
   private content(): TemplateResult {
@@ -101,28 +126,26 @@ export class ClawdbotMedia extends LightElement {
           <figcaption>${this.name}${this.length()}</figcaption>`;
       case "file":
       case "notebook":
-        return html`${this.file()}
-          <details @toggle=${this.preview}>
-            <summary>${this.ui.t("media.preview")}</summary>
-            <pre tabindex="0">${this.text ?? this.ui.t("transcript.loading")}</pre>
-          </details>`;
+        return html`<details open @toggle=${this.preview}>
+          <summary>${this.ui.t("media.preview")}</summary>
+          <pre tabindex="0">${this.text ?? this.ui.t("transcript.loading")}</pre>
+        </details>`;
       default:
         return this.document();
     }
   }
 
   private document(): TemplateResult {
-    return html`${this.file()}
-      <details>
-        <summary>${this.ui.t("media.firstPage")}</summary>
-        <img
-          class="page"
-          loading="lazy"
-          alt=${this.ui.t("media.firstPageOf", { name: this.name })}
-          src=${`${this.address}/thumbnail`}
-          @error=${(event: Event) => ((event.target as HTMLElement).hidden = true)}
-        />
-      </details>`;
+    return html`<details open>
+      <summary>${this.ui.t("media.firstPage")}</summary>
+      <img
+        class="page"
+        loading="lazy"
+        alt=${this.ui.t("media.firstPageOf", { name: this.name })}
+        src=${`${this.address}/thumbnail`}
+        @error=${(event: Event) => ((event.target as HTMLElement).hidden = true)}
+      />
+    </details>`;
   }
 
   private file(): TemplateResult {

@@ -2,6 +2,7 @@
  * Files of conversations to the gateway: our own JSON export, and Clawdbot's JSONL transcripts. A file is read as a
  * stream and line by line; what is in the way of a frame's limit is left out: the bytes of pictures in old transcripts.
  */
+import { imported } from "../../state/session-files.js";
 import type { Controller } from "../../state/controller.js";
 
 /** Room for the frame around the content, and for quotes and backslashes that JSON escapes once more. */
@@ -46,7 +47,7 @@ export async function importFile(controller: Controller, file: File): Promise<Im
   try {
     const text = await textOfFile(file, limit);
     if (text === null) return { name, ok: false, reason: "too-large", detail: "" };
-    const { keys, messages } = await controller.acts.imported(name, text);
+    const { keys, messages } = await imported(controller.client, name, text);
     return { name, ok: true, keys, messages };
   } catch (error) {
     const detail = error instanceof Error ? error.message : "";

@@ -1,4 +1,5 @@
 /** `<clawdbot-search-hits>`: the messages that have the words in the search field, under the sessions that have them. */
+import { search } from "../../state/session-files.js";
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
@@ -76,7 +77,7 @@ export class ClawdbotSearchHits extends LightElement {
   private async search(before?: number): Promise<void> {
     const number = ++this.asked;
     try {
-      const { hits, next } = await this.ui.controller.acts.search(this.query, before);
+      const { hits, next } = await search(this.ui.controller.client, this.query, before);
       if (number !== this.asked) return;
       this.hits = before === undefined ? hits : [...(this.hits ?? []), ...hits];
       this.more = next;

@@ -1,4 +1,5 @@
 /** What a person does with a session from its menu. Fetched with the first such act. */
+import { fork } from "../../state/session-files.js";
 import { canonicalKey, entryOf } from "../../state/state.js";
 import { addTexts } from "../../i18n/index.js";
 import en from "../../i18n/menus.en.json";
@@ -74,6 +75,6 @@ async function remove(ui: Ui, own: Set<string>, key: string): Promise<void> {
 }
 
 async function duplicate(ui: Ui, key: string, title: string): Promise<void> {
-  const made = ui.controller.acts.fork(key, ui.t("duplicate.title", { title }).slice(0, 200));
+  const made = fork(ui.controller.client, key, ui.t("duplicate.title", { title }).slice(0, 200));
   if (await ui.attempt(made)) ui.controller.select(await made);
 }

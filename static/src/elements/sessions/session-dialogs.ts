@@ -1,4 +1,5 @@
 /** `<clawdbot-session-dialogs>`: export, earlier conversations to look at, and how the model is asked in one session. */
+import { exported, restore, transcripts } from "../../state/session-files.js";
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
@@ -48,7 +49,7 @@ export class ClawdbotSessionDialogs extends LightElement {
     await this.updateComplete;
     const dialog = this.querySelector<HTMLDialogElement>("#archive-dialog");
     dialog?.showModal();
-    const found = this.ui.controller.acts.transcripts(key);
+    const found = transcripts(this.ui.controller.client, key);
     if (await this.ui.attempt(found)) this.transcripts = (await found).filter((each) => each.archivedAt !== null);
     else dialog?.close();
   }
@@ -75,7 +76,7 @@ export class ClawdbotSessionDialogs extends LightElement {
 
   private async export(format: ExportFormat): Promise<void> {
     this.querySelector<HTMLDialogElement>("#export-dialog")?.close();
-    const made = this.ui.controller.acts.exported(this.target.key, format);
+    const made = exported(this.ui.controller.client, this.target.key, format);
     if (!(await this.ui.attempt(made))) return;
     const { filename, mediaType, content } = await made;
     download(filename, mediaType, content);
@@ -209,7 +210,7 @@ export class ClawdbotSessionDialogs extends LightElement {
 
   private async restore(sessionId: string): Promise<void> {
     const { ui, target } = this;
-    if (!(await ui.attempt(ui.controller.acts.restore(sessionId)))) return;
+    if (!(await ui.attempt(restore(ui.controller.client, sessionId)))) return;
     this.closeArchive();
     ui.controller.select(target.key);
     ui.toast({ text: ui.t("archive.restored") });

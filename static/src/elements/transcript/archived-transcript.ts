@@ -2,6 +2,7 @@
  * `<clawdbot-reader>`: a conversation that is not the current one of its session, to read and copy from; it can be made
  * the current one from here. A message that was found is shown in its place.
  */
+import { read, restore } from "../../state/session-files.js";
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -71,7 +72,7 @@ export class ClawdbotReader extends LightElement {
   private async load(before?: number): Promise<void> {
     const { reading } = this;
     if (!reading) return;
-    const page = this.ui.controller.acts.read(reading.sessionId, PAGE, before);
+    const page = read(this.ui.controller.client, reading.sessionId, PAGE, before);
     if (!(await this.ui.attempt(page))) {
       if (this.messages === null) this.close();
       return;
@@ -148,7 +149,7 @@ export class ClawdbotReader extends LightElement {
 
   private async restore(): Promise<void> {
     const { ui, reading } = this;
-    if (!reading || !(await ui.attempt(ui.controller.acts.restore(reading.sessionId)))) return;
+    if (!reading || !(await ui.attempt(restore(ui.controller.client, reading.sessionId)))) return;
     this.close();
     ui.controller.select(reading.key);
     ui.toast({ text: ui.t("archive.restored") });

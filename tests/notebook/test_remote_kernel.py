@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 from tests.support.server import ROOT
 from tests.support.tools import require
 
-from .elsewhere import ADDRESS, Elsewhere
+from .remote_kernel import ADDRESS, Elsewhere
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
 

@@ -26,7 +26,7 @@ import { ChatPanel } from "./panel.js";
 import { selectedText, watchSelection } from "./selection.js";
 import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
-import { texts, WARNING_MS } from "./texts.js";
+import { isKorean, texts, WARNING_MS } from "./texts.js";
 import { registerWidget } from "./widget.js";
 
 const ID = "jupyter-clawdbot:plugin";
@@ -82,7 +82,7 @@ function activate(
   rendermime: IRenderMimeRegistry | null,
 ): Promise<void> {
   const text = texts(translator);
-  const locale = translator?.languageCode.toLowerCase().startsWith("ko") ? "ko" : "en";
+  const locale = isKorean(translator) ? "ko" : "en";
   const status = new StatusItem(text, () => void app.commands.execute(Commands.open));
   const current = () => notebooks?.currentWidget ?? null;
 

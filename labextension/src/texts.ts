@@ -77,13 +77,18 @@ const KOREAN: Record<string, string> = {
 /** How long a warning is shown; without a time Lab only counts it in its status bar. */
 export const WARNING_MS = 8_000;
 
+/** True where the page is in Korean. Voila's translator has no language. */
+export function isKorean(translator: ITranslator | null): boolean {
+  return /^ko/i.test(String(translator?.languageCode));
+}
+
 /** `%1` … are places for `values`. */
 export type Text = (message: string, ...values: (string | number)[]) => string;
 
 export function texts(translator: ITranslator | null): Text {
   const source = translator ?? nullTranslator;
   const bundle = source.load("clawdbot_ext");
-  const korean = source.languageCode.toLowerCase().startsWith("ko");
+  const korean = isKorean(source);
   const put = (text: string, values: (string | number)[]): string =>
     text.replace(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ""));
   return (message, ...values) => {

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route
 
-from tests.notebook.kernel import Kernel
+from .kernel import Kernel
 
 ADDRESS = "https://elsewhere.test/"
 LIMIT_S = 20.0

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
+from jupyterhub.app import JupyterHub
+from traitlets.config import Config
 
 from clawdbot_ext.cli import exit_codes
 from clawdbot_ext.cli.main import program
-from clawdbot_ext.config import SETTINGS
+from clawdbot_ext.config import SETTINGS, validation
 from clawdbot_ext.protocol import schema
 from clawdbot_ext.protocol.errors import ErrorCode
 from clawdbot_ext.protocol.frames import CloseCode
 from scripts import generate
+from tests.support.claims import CLAIMS, WITHOUT_CLAIM
 from tests.support.tools import TOOLS, require
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,11 +194,34 @@ def test_the_check_of_commands_sees_what_is_wrong() -> None:
     assert not is_command("sessions list --jsn")
 
 
-def test_every_claim_about_hubs_has_a_test_that_exists():
-    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "jupyterhub.md").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", CLAIMS)
+def test_every_claim_about_notebooks_and_hubs_has_a_test_that_exists(page: str) -> None:
+    content = text(page)
     defined = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
     }
-    assert len(named) >= 12 and set(named) <= defined
+    named = {name for _, tests in CLAIMS[page] for name in tests} | set(re.findall(r"`(test_\w+)`", content))
+    assert named - defined == set()
+    assert [phrase for phrase, _ in CLAIMS[page] if phrase not in content] == []
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", content, re.MULTILINE | re.DOTALL))
+    held = {title for title, body in sections.items() if any(phrase in body for phrase, _ in CLAIMS[page])}
+    assert set(sections) - held == WITHOUT_CLAIM[page]
+
+
+def test_the_snippets_for_hubs_name_settings_that_exist() -> None:
+    """The Python runs as a configuration file, the chart's YAML is a mapping, and each name and value is accepted."""
+    page = text("docs/jupyterhub.md")
+    config = Config()
+    for snippet in re.findall(r"```python\n(.+?)```", page, re.DOTALL):
+        exec(compile(snippet, "jupyterhub.md", "exec"), {"c": config})  # as Jupyter runs it
+    for name, value in config.ClawdbotApp.gateway_config.items():
+        validation.check(name, value)  # raises for an unknown name, too
+    values = [yaml.safe_load(snippet) for snippet in re.findall(r"```yaml\n(.+?)```", page, re.DOTALL)]
+    variables = {name for value in values for name in value["singleuser"]["extraEnv"]} | set(
+        config.Spawner.environment.to_dict()["update"]
+    )
+    known = {name for setting in SETTINGS for name in setting.env} | {"ANTHROPIC_BASE_URL", "CLAWDBOT_STATE_DIR"}
+    assert variables - known == set()
+    assert JupyterHub.class_traits().keys() >= values[0]["hub"]["config"]["JupyterHub"].keys()

@@ -1,0 +1,163 @@
+"""The claims of the pages on notebooks and Hubs, each with the tests that hold it.
+
+A row is a phrase as it stands on the page and the names of the tests. ``tests/test_docs.py`` keeps the rows true: the
+phrase stands there, the tests exist, and every section of the page has a row or is named as one without a claim.
+"""
+
+from __future__ import annotations
+
+WITHOUT_CLAIM = {
+    "docs/jupyterhub.md": {"Users of one host name"},
+    "docs/notebook.md": set[str](),
+}
+"""Sections that advise and promise nothing."""
+
+NOTEBOOK = [
+    ("speech bubble at the right side", ["test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook"]),
+    ("`Alt C` in the panel closes it", ["test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel"]),
+    (
+        "A reload brings back the panel",
+        ["test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back"],
+    ),
+    ("In Notebook 7 the panel", ["test_notebook_7_has_the_widget_the_panel_and_the_commands"]),
+    ("*Last error*", ["test_an_error_is_sent_with_its_cell_by_one_button"]),
+    ("*Selected text*", ["test_selected_text_is_what_is_selected_in_a_cell_or_its_output"]),
+    ("a variable's name", ["test_variables_of_the_kernel_can_go_along"]),
+    ("stays about cell 1", ["test_ask_is_about_its_cell_whatever_is_clicked_afterwards"]),
+    ("holds the message back", ["test_a_busy_kernel_is_told_to_the_person_and_nothing_to_the_model"]),
+    ("*Preview* shows all", ["test_the_preview_shows_exactly_what_goes_along_with_its_size"]),
+    ("need not have this package", ["test_variables_need_nothing_of_ours_in_the_kernel_and_say_what_was_left_out"]),
+    ("Commands (`/status`) take nothing", ["test_a_command_beside_a_notebook_is_answered_without_the_model"]),
+    ("Cells that are dragged", ["test_dropped_cells_stay_until_they_are_sent"]),
+    (
+        "files of Lab's file browser become",
+        ["test_files_of_the_file_browser_are_attached_by_a_drag_and_a_folder_says_why_not"],
+    ),
+    ("The buttons name the cell", ["test_replace_names_and_replaces_the_cell_that_was_asked_about"]),
+    (
+        "reload and in another tab, too",
+        ["test_the_cell_is_found_after_a_reload_in_a_second_tab_and_when_it_has_moved"],
+    ),
+    ("the difference is shown first", ["test_a_cell_that_has_changed_since_is_shown_with_the_difference_first"]),
+    ("A read-only cell stays", ["test_read_only_cells_and_prose_are_not_replaced_by_code"]),
+    ("*Insert and run* is there", ["test_only_the_kernels_language_is_run_and_only_failed_cells_are_fixed"]),
+    ("a button that opens it", ["test_a_closed_notebook_is_opened_by_the_button"]),
+    ("Characters that cannot be seen", ["test_r12_hidden_characters_in_code_are_shown_and_do_not_run"]),
+    (
+        "The chat in a cell of JupyterLab has the same",
+        ["test_a_question_that_waited_and_a_chat_in_a_cell_know_the_cell_too"],
+    ),
+    ("answers while other cells run", ["test_the_widget_answers_while_a_cell_runs_and_its_keys_change_no_cell"]),
+    ("`await reply` does too", ["test_python_asks_and_the_widget_shows_it"]),
+    ("`on_message` hears", ["test_on_message_hears_questions_and_answers_once_each"]),
+    (
+        "what a variable holds has the variable's name",
+        ["test_a_displayed_widget_says_in_html_how_to_see_it_and_its_chips_have_the_variables_names"],
+    ),
+    ("nothing of it starts by itself", ["test_r11_a_saved_chat_is_inert_until_its_kernel_answers"]),
+    (
+        "A notebook that is opened again says",
+        ["test_a_notebook_opened_again_says_how_to_open_the_chat_and_a_reload_brings_it_back"],
+    ),
+    (
+        "in the colours and the language of Lab",
+        ["test_it_follows_the_theme_while_it_is_shown_and_has_the_buttons_on_code"],
+    ),
+    ("frames go through the kernel", ["test_frames_go_through_the_kernel_and_the_chat_says_so"]),
+    (
+        "the chat of that session through the kernel",
+        [
+            "test_r13_in_a_page_of_voila_the_chat_is_of_one_session_and_works",
+            "test_r13_a_real_page_of_voila_shows_the_chat_of_one_session_and_it_answers",
+            "test_r13_a_visitor_has_the_chat_of_one_session_and_no_more",
+        ],
+    ),
+    ("| `%%clawdbot --var df`", ["test_values_and_variables_go_along"]),
+    ("| `%%clawdbot --insert`", ["test_insert_puts_the_code_of_the_reply_into_the_next_cell"]),
+    ("| `%%clawdbot --keep-going`", ["test_with_keep_going_all_cells_run"]),
+    ("| `%clawdbot ask …`", ["test_the_options_of_the_cell_go_with_a_line_too"]),
+    ("| `%clawdbot fix …`", ["test_fix_sends_the_failed_cell_with_its_traceback"]),
+    ("`use KEY`", ["test_the_sessions_of_the_gateway_are_listed_chosen_and_made"]),
+    (
+        "Answers are stored in the notebook as HTML",
+        ["test_a_bundle_has_no_markdown_and_nothing_that_steers_a_terminal"],
+    ),
+    ("may end in a question mark", ["test_a_line_is_sent_as_it_stands_and_not_taken_for_help", "test_help_stays_help"]),
+    ("the answer is printed as it comes", ["test_a_terminal_prints_the_answer_once"]),
+    ("takes the first block that is marked as Python", ["test_the_code_of_a_reply_is_its_python"]),
+    (
+        "shows a link to the page as your browser reaches it",
+        [
+            "test_the_link_of_web_leads_to_the_page_of_this_server",
+            "test_the_link_of_the_magic_leads_to_the_users_own_page_behind_the_hub",
+        ],
+    ),
+    ("it opens the page, too", ["test_a_browser_is_opened_only_where_the_person_sees_it"]),
+    ("as in an f-string", ["test_a_field_is_replaced_as_in_an_f_string"]),
+    ("What stays as it is", ["test_braces_of_code_and_text_stay"]),
+    ("of which there is no variable", ["test_a_name_that_no_variable_has_stays_and_is_reported"]),
+    ("fails the cell with its error", ["test_a_field_that_fails_is_told"]),
+    ("without a traceback", ["test_run_all_stops_at_a_failure_with_a_sentence"]),
+    ("papermill and `nbconvert --execute`", ["test_nbconvert_and_papermill_stop_there"]),
+    ("a gateway that is gone", ["test_a_gateway_that_dies_in_the_middle_fails_the_cell_and_the_next_one_serves"]),
+    ("Interrupting the cell", ["test_interrupting_the_cell_stops_the_reply_and_keeps_what_is_there"]),
+    ("they are in Korean", ["test_in_korean_where_the_environment_is"]),
+    ("gives the same methods to `await`", ["test_the_asynchronous_face_raises_the_same"]),
+    (
+        "Attachments are paths, bytes",
+        [
+            "test_frames_figures_and_values_go_along",
+            "test_a_figure_of_matplotlib_goes_along_as_a_picture",
+        ],
+    ),
+    ("`model=` chooses", ["test_a_model_can_be_chosen_with_the_question"]),
+    ("language of the environment, or `locale=`", ["test_texts_come_in_the_language_of_the_environment"]),
+    ("`clawdbot_ext.ReplyFailed`", ["test_an_error_of_the_model_is_raised_with_what_had_been_written"]),
+    (
+        "`clawdbot_ext.client.Closed`",
+        [
+            "test_what_is_asked_of_a_closed_client_is_told_so",
+            "test_who_waits_for_a_reply_hears_that_the_client_was_closed",
+        ],
+    ),
+    (
+        "`clawdbot_ext.protocol.errors.GatewayError`",
+        ["test_errors_of_the_gateway_are_raised_as_the_gateway_raised_them"],
+    ),
+    (
+        "No token, no key and no address",
+        ["test_a_saved_notebook_converts_without_secrets_and_without_the_widgets_conversation"],
+    ),
+    (
+        "They are kept without outputs",
+        ["test_an_example_is_kept_without_outputs", "test_an_example_runs_without_an_api_key"],
+    ),
+]
+
+HUBS = [
+    ("it opens no port", ["test_there_is_no_second_port_and_no_login_of_ours"]),
+    ("use `JUPYTERHUB_API_TOKEN`", ["test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them"]),
+    (
+        "they chat there and decide nothing",
+        ["test_s17_whom_the_hub_lets_into_a_users_server_is_no_owner_there"],
+    ),
+    (
+        "The gateway refuses these",
+        ["test_what_is_switched_off_is_refused_and_told_beforehand", "test_what_is_switched_off_is_not_offered"],
+    ),
+    ("Settings come from", ["test_the_snippets_for_hubs_name_settings_that_exist"]),
+    ("An API key that is handed out this way", ["test_the_snippets_for_hubs_name_settings_that_exist"]),
+    ("/opt/tljh/config/jupyterhub_config.d", ["test_the_snippets_for_hubs_name_settings_that_exist"]),
+    ("In the chart's values", ["test_the_snippets_for_hubs_name_settings_that_exist"]),
+    ("another model is refused", ["test_only_allowed_models_can_be_chosen_and_answer"]),
+    ("which the gateway finds out by itself", ["test_the_kernel_says_on_what_a_directory_lies"]),
+    ("One machine at a time", ["test_another_machines_lease_is_respected_and_a_lost_one_is_noticed"]),
+    ("A quiet page sends nothing", ["test_a_quiet_page_makes_no_request_and_does_not_keep_the_server_up"]),
+    (
+        "The tests run a real Hub",
+        ["test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server_was_stopped"],
+    ),
+    ("*This address is not allowed*", ["test_a_proxy_that_hides_the_host_from_jupyter_is_told_with_the_setting"]),
+]
+
+CLAIMS = {"docs/notebook.md": NOTEBOOK, "docs/jupyterhub.md": HUBS}

@@ -137,7 +137,7 @@ def test_a_file_that_is_given_again_is_as_good_as_new(opened_library, later):
 
     async def main() -> None:
         async with opened_library() as library:
-            give = partial(library.take, b"again\n" * 100, name="a.txt", claimed=None, owner="ann")
+            give = partial(library.store_bytes, b"again\n" * 100, name="a.txt", claimed=None, owner="ann")
             first = await give()
             library.files.path(first.sha256).unlink()  # deleted by hand
             assert await library.offered(first.sha256, "ann") is None

@@ -11,8 +11,6 @@ On a machine whose cores are busy the waits are those of the scheduler; the base
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
 import statistics
 import struct
 import subprocess
@@ -24,38 +22,11 @@ from typing import Any
 
 import psutil
 
-from tests.support.server import GatewayProcess
+from tests.support.timed_loop import TimedGateway
 from tests.support.wire import Wire, wired
 
 SIZE = 100_000_000
 PAUSE_S = 0.002
-
-_TIMED = """
-import asyncio, json, os, runpy, signal, sys, time
-
-longest = {"wall": 0.0, "cpu": 0.0}
-plain = asyncio.events.Handle._run
-
-
-def timed(handle):
-    wall, cpu = time.perf_counter(), time.thread_time()
-    plain(handle)
-    longest["wall"] = max(longest["wall"], time.perf_counter() - wall)
-    longest["cpu"] = max(longest["cpu"], time.thread_time() - cpu)
-
-
-def tell(number, frame):
-    with open(os.environ["LOOP_TIMES"], "w") as file:
-        json.dump({name: value * 1000 for name, value in longest.items()}, file)
-    longest.update(wall=0.0, cpu=0.0)
-
-
-signal.signal(signal.SIGUSR1, tell)
-asyncio.events.Handle._run = timed
-sys.argv = ["clawdbot_ext.app", *sys.argv[1:]]
-runpy.run_module("clawdbot_ext.app", run_name="__main__")
-"""
-"""The gateway with a clock on every callback of its loop; SIGUSR1 makes it write the longest and begin anew."""
 
 _UPLOAD = f"""
 import http.client, sys
@@ -105,24 +76,6 @@ def told(name: str, taken: list[float]) -> None:
         f"{name:18} median {statistics.median(ordered):6.2f}   99% {ordered[int(len(ordered) * 0.99)]:6.2f}   "
         f"longest {ordered[-1]:6.2f} ms   ({len(ordered)} requests)"
     )
-
-
-class TimedGateway(GatewayProcess):
-    """One that times its loop."""
-
-    program = ("-c", _TIMED)
-
-    def longest(self) -> dict[str, float]:
-        """The longest callback since the last call: ``wall`` and ``cpu``, milliseconds."""
-        file = Path(self.environment["LOOP_TIMES"])
-        file.unlink(missing_ok=True)
-        psutil.Process(self.pid).send_signal(signal.SIGUSR1)
-        for _ in range(500):
-            if file.exists() and file.stat().st_size:
-                times: dict[str, float] = json.loads(file.read_text())
-                return times
-            time.sleep(0.01)
-        raise TimeoutError("the gateway did not tell its times")
 
 
 async def main(gateway: TimedGateway, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import cache
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..protocol import frames
-from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, Unavailable, UnknownMethod
+from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, TooLarge, Unavailable, UnknownMethod
 from ..protocol.schema import METHODS, Method, Params
 from . import error_texts
 from .access.policy import require_method
@@ -31,7 +32,10 @@ async def dispatch(
             raise UnknownMethod(f"unknown method: {request.method}")
         authorize(row, caller)
         require_method(services.config(), request.method)
-        params = read_params(request.method, row.params, request.params)
+        if len(memoryview(request.params)) > frames.LARGE_BYTES:
+            params = await asyncio.to_thread(read_params, request.method, row.params, request.params)
+        else:
+            params = read_params(request.method, row.params, request.params)
         answer = await HANDLERS[request.method](services, caller, params)
         if isinstance(answer, TwoResponses):
             send(frames.response(request.id, answer.ack))
@@ -61,30 +65,34 @@ def callable_by(caller: Connection) -> frozenset[str]:
 def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:
     """Decode and check the parameters of one method. Raises ``InvalidRequest``."""
     data = bytes(raw)
+    if b"\\u0000" in data and b"\\u0000" in data.replace(rb"\\", b"--"):
+        # PostgreSQL's text has no NUL and SQLite's ``length`` stops at it: no text with one is taken at all
+        raise InvalidRequest("text must not contain the character U+0000")
+    if len(data) > frames.LARGE_BYTES and not _takes_long_texts(shape) and _values(data) > frames.MAX_VALUES:
+        raise TooLarge(f"more than {frames.MAX_VALUES} values in {name} params", maxValues=frames.MAX_VALUES)
     try:
-        if b"\\u0000" in data:
-            _refuse_nul(msgspec.json.decode(data))
         params: Params = _decoder(shape).decode(b"{}" if data == b"null" else data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
         raise InvalidRequest(f"invalid {name} params: {exc}") from None
     return params
 
 
+def _values(data: bytes) -> int:
+    """At least as many values as there are in JSON ``data``."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+@cache
+def _takes_long_texts(shape: type[Params]) -> bool:
+    """Whether a field is a text in which a person may well write a hundred thousand commas."""
+    fields = msgspec.inspect.type_info(shape).fields  # type: ignore[attr-defined]  # of a Struct there are
+    return any(
+        isinstance(part, msgspec.inspect.StrType) and (part.max_length or 0) > frames.MAX_VALUES
+        for field in fields
+        for part in (field.type.types if isinstance(field.type, msgspec.inspect.UnionType) else (field.type,))
+    )
+
+
 @cache
 def _decoder(shape: type[Params]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(shape)
-
-
-def _refuse_nul(value: Any) -> None:
-    """PostgreSQL's text has no NUL and SQLite's ``length`` stops at it: no text with one is taken at all."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            if "\0" in item:
-                raise InvalidRequest("text must not contain the character U+0000")
-        elif isinstance(item, dict):
-            stack += item.keys()
-            stack += item.values()
-        elif isinstance(item, list):
-            stack += item

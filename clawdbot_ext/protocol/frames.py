@@ -23,6 +23,11 @@ this gets an error under its own id."""
 MAX_BEFORE_CONNECT = 64 * 1024
 """Bytes a frame may have before the client is authenticated."""
 
+LARGE_BYTES = 256 * 1024
+"""A frame that takes milliseconds to read: it is read beside the event loop."""
+MAX_VALUES = 100_000
+"""Commas and opening brackets in a large frame of a method that takes no long text (files are one text each)."""
+
 
 class CloseCode:
     """The WebSocket close codes in use. 1008 and 1002 mean: do not come back with the same credentials or protocol."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -104,20 +104,33 @@ class Connection:
         peer.send(self._protocol.challenge(str(uuid.uuid4()), now_ms()))
 
     # -- in ---------------------------------------------------------------------------------------------------------
-    def receive(self, text: str | bytes) -> None:
-        """Process one frame; binary frames arrive as ``bytes`` and are refused."""
+    def receive(self, text: str | bytes) -> Awaitable[None] | None:
+        """Process one frame; binary frames arrive as ``bytes`` and are refused.
+
+        A large one is read beside the loop: the next frame should wait for the task that is returned.
+        """
         if self._gone:
-            return
+            return None
         if isinstance(text, bytes):
             self.close(CloseCode.UNSUPPORTED, "binary frames are not part of the protocol")
-            return
+            return None
         if self._joining is not None:  # a device is being looked up; a client need not send before the response
             if len(self._joining) >= MAX_IN_FLIGHT:
                 self.close(CloseCode.POLICY, "too many frames before the handshake was answered")
             else:
                 self._joining.append(text)
-            return
-        got = self._protocol.receive(text)
+            return None
+        if self.identity is not None and len(text) > frames.LARGE_BYTES:
+            return asyncio.create_task(self._receive_large(text), name=f"frame {self.conn_id[:8]}")
+        self._process(self._protocol.receive(text))
+        return None
+
+    async def _receive_large(self, text: str) -> None:
+        got = await asyncio.to_thread(self._protocol.receive, text)
+        if not self._gone:
+            self._process(got)
+
+    def _process(self, got: Handshake | frames.Request | Reject) -> None:
         if isinstance(got, Reject):
             self._reject(got)
         elif isinstance(got, Handshake):

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import struct
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest
@@ -185,9 +186,9 @@ class GatewayWebSocketHandler(WebSocketHandler):
         else:
             self._client = self.context.gateway.accept(self)
 
-    def on_message(self, message: str | bytes) -> None:
-        if self._client is not None:
-            self._client.receive(message)
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Give the frame to the gateway; the next is taken from the socket when this one has been read."""
+        return None if self._client is None else self._client.receive(message)
 
     def on_close(self) -> None:
         self.context.connections.closed(self.client_key, self)

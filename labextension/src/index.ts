@@ -186,6 +186,7 @@ function activate(
     namespace: "clawdbot",
   });
   const { commands } = app;
+  const openBrowser = (): void => void window.open(`${root()}chat`, "_blank", "noopener");
   const hasSelection = (): boolean => selected().trim() !== "";
   const hasCell = (): boolean => Boolean(current()?.content.activeCell);
 
@@ -218,7 +219,13 @@ function activate(
     label: (args) => text(args.isLauncher ? "Clawdbot Chat" : "Open Clawdbot in a Tab"),
     caption: text("Chat with the assistant about your notebook"),
     icon,
+    // Notebook 7 has one document a page: its shell drops whatever else is added to the main area.
+    isVisible: () => labShell !== null,
     execute: async (args) => {
+      if (!labShell) {
+        openBrowser();
+        return;
+      }
       const id = `clawdbot-tab-${typeof args.id === "string" ? args.id : Date.now().toString(36)}`;
       const widget = new MainAreaWidget({ content: makePanel(id) });
       widget.id = `${id}-area`;
@@ -231,7 +238,7 @@ function activate(
   });
   commands.addCommand(Commands.openBrowser, {
     label: text("Open Clawdbot in the Browser"),
-    execute: () => void window.open(`${root()}chat`, "_blank", "noopener"),
+    execute: openBrowser,
   });
   commands.addCommand(Commands.newSession, {
     label: text("New Clawdbot Session"),
@@ -268,11 +275,12 @@ function activate(
     category: "Other",
     rank: 10,
   });
-  void restorer?.restore(tabs, {
-    command: Commands.openTab,
-    args: (widget) => ({ id: widget.content.id.replace("clawdbot-tab-", "") }),
-    name: (widget) => widget.content.id,
-  });
+  if (labShell)
+    void restorer?.restore(tabs, {
+      command: Commands.openTab,
+      args: (widget) => ({ id: widget.content.id.replace("clawdbot-tab-", "") }),
+      name: (widget) => widget.content.id,
+    });
   statusBar?.registerStatusItem("jupyter-clawdbot:status", {
     item: status,
     align: "right",

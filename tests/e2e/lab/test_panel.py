@@ -210,6 +210,20 @@ def test_notebook_7_has_the_widget_the_panel_and_the_commands(open_notebook, api
     assert "seventh = 7" in told(api) and cells(page)[2] == "print(40 + 2)"
 
 
+def test_notebook_7_opens_the_chat_in_a_tab_of_the_browser_and_offers_no_tab_of_its_own(open_notebook, lab):
+    page = open_notebook("tabs.ipynb", "x = 1", at="notebooks")
+    page.locator(".jp-Notebook .jp-InputPrompt").first.click()
+    page.keyboard.press("Control+Shift+c")
+    offered = page.locator(".lm-CommandPalette:visible .lm-CommandPalette-item", has_text="Clawdbot")
+    expect(offered.filter(has_text="Open Clawdbot in the Browser")).to_be_visible()
+    expect(offered.filter(has_text="Open Clawdbot in a Tab")).to_have_count(0)
+    with page.context.expect_page() as opened:
+        offered.filter(has_text="Open Clawdbot in the Browser").click()
+    chat = opened.value
+    expect(chat.locator("clawdbot-chat #composer")).to_be_visible()
+    assert chat.url.startswith(f"{lab.url}clawdbot/chat")
+
+
 def test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel(open_notebook):
     page = open_notebook("back.ipynb", "x = 1", "y = 2")
     page.locator(".jp-Notebook .jp-InputPrompt").first.click()

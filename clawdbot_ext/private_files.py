@@ -19,12 +19,36 @@ DIRECTORY_MODE = 0o700
 def make_directory(path: Path) -> None:
     """Create ``path`` and its missing parents with mode 0700; one of ours that is wider is narrowed.
 
-    Raises ``OSError`` (no permission, read-only or full disk, a file in the way).
+    A link to a folder is followed only if it is ours and the folder private: the rights of another folder are not ours
+    to change. Raises ``OSError`` (no permission, read-only or full disk, a file in the way, such a link).
     """
     for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
         missing.mkdir(mode=DIRECTORY_MODE, exist_ok=True)  # parents=True would give the parents the umask's mode
-    if path.stat().st_mode & 0o077:
+    found, target = path.lstat(), path.stat()
+    if stat.S_ISLNK(found.st_mode):
+        _refuse_foreign(path, found)
+        _refuse_foreign(path, target)
+        if target.st_mode & 0o077:
+            raise OSError(errno.ELOOP, "a symbolic link to a folder that others can use", str(path))
+    elif target.st_mode & 0o077:
         path.chmod(DIRECTORY_MODE)
+
+
+def refuse_links(path: Path) -> None:
+    """Check that ``path`` is a file with one name, or absent, without opening it. Raises ``OSError``."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
+            raise _linked(path)
+
+
+def _refuse_foreign(path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(errno.EPERM, "belongs to another user", str(path))
+
+
+def _linked(path: str | Path) -> OSError:
+    return OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
 def narrow(folder: Path, *, links: bool = True) -> None:
@@ -46,8 +70,10 @@ def _narrow(entry: os.DirEntry[str], ours: Collection[int], links: bool) -> None
         raise PermissionError(errno.EPERM, "belongs to another user", entry.path)
     if stat.S_ISLNK(found.st_mode):
         if not links:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), entry.path)
+            raise _linked(entry.path)
     elif found.st_mode & 0o077 and (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            raise _linked(entry.path)  # its rights are those of a file elsewhere, too
         os.chmod(entry.path, found.st_mode & 0o700)
 
 
@@ -61,7 +87,7 @@ def open_file(path: Path, flags: int) -> int:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            raise _linked(path)
         if found.st_mode & 0o077:
             os.fchmod(descriptor, FILE_MODE)
     except OSError:
@@ -70,12 +96,15 @@ def open_file(path: Path, flags: int) -> int:
     return descriptor
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, follow: bool = False) -> None:
     """Replace ``path`` by ``data`` (0600): a reader sees the old content or the new, also after a power cut.
 
-    A symbolic link stays one: its target is replaced. The directory must exist. Raises ``OSError``.
+    A link is replaced, and what it leads to is not touched. ``follow``: a symbolic link of this user stays one and its
+    target is replaced, for files that people keep elsewhere. The directory must exist. Raises ``OSError``.
     """
-    path = Path(os.path.realpath(path))
+    if follow and path.is_symlink():
+        _refuse_foreign(path, path.lstat())
+        path = Path(os.path.realpath(path))
     temporary = _write_temporary(path, data)
     try:
         os.replace(temporary, path)

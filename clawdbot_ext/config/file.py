@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -276,7 +275,7 @@ def _change(
             return content.hash
         if content.raw and not _is_strict(content.raw):  # a hand-written file: its comments go, a copy of it stays
             private_files.write(path.with_name(f"{path.name}.bak"), content.raw.encode())
-        private_files.write(path, data)
+        private_files.write(path, data, follow=True)
         return _hash(data)
 
 
@@ -314,7 +313,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _private_opener(name: str, flags: int) -> int:
-    return os.open(name, flags, private_files.FILE_MODE)
+    return private_files.open_file(Path(name), flags)
 
 
 def dump(tree: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import private_files
+
 LEASE_S = 30.0
 RENEW_S = 5.0
 
@@ -60,9 +62,7 @@ class Lease:
                     if not self._ended.is_set():
                         self.lost()
                     return
-                temporary = self._path.with_name(f".{self._path.name}.{self._name}")
-                temporary.write_text(_record(self._name))
-                os.replace(temporary, self._path)
+                private_files.write(self._path, _record(self._name).encode())
 
 
 def acquire(path: Path) -> Lease | None:
@@ -116,7 +116,7 @@ def _is_stale(path: Path) -> bool:
     renewed = record.get("renewed")
     if not isinstance(renewed, float):  # being written, or cut off by a full disk
         with contextlib.suppress(OSError):
-            return time.time() - path.stat().st_mtime > LEASE_S
+            return time.time() - path.lstat().st_mtime > LEASE_S
         return False
     if record.get("machine") == machine() and not _lives(record.get("pid")):
         return True

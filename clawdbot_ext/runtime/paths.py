@@ -36,7 +36,7 @@ def ensure_home(config: Config) -> None:
 
     Raises ``OSError``, also for what another user has put there.
     """
-    private_files.make_directory(config.home)
+    private_files.make_directory(config.home.resolve())  # people keep it elsewhere; inside it links are checked
     for name in ("secrets", "logs"):
         private_files.make_directory(config.home / name)
         private_files.narrow(config.home / name, links=name != "logs")

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import private_files
 from ..protocol import errors
 from .api import StoreDamaged
 from .search import words_of
@@ -39,13 +40,25 @@ def create_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
+        _refuse_links(path)
         with contextlib.suppress(PermissionError):
             if path.is_file() and path.stat().st_mode & 0o077:
                 path.chmod(0o600)
 
 
+def _refuse_links(path: Path) -> None:
+    """Check the database and the files beside it: SQLite would write into what a link leads to, and a database with
+    two names is damaged by having two logs. Raises ``OSError``."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        private_files.refuse_links(path.with_name(path.name + suffix))
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode, to be used by the calling thread only. The file must exist."""
+    """A connection in autocommit mode, to be used by the calling thread only. The file must exist.
+
+    Raises ``OSError`` where it, or a file beside it, is a link.
+    """
+    _refuse_links(path)
     conn = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,

@@ -270,7 +270,8 @@ def _versions(conn: sqlite3.Connection, path: Path) -> tuple[int, int]:
 def back_up(conn: sqlite3.Connection, target: Path) -> None:
     """Copy the database to ``target`` (mode 0600): whole, or not at all."""
     partial = target.with_name(target.name + ".partial")
-    os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    partial.unlink(missing_ok=True)  # of a copy that was cut off, or a link that was put there
+    os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(partial)) as copy:
         conn.backup(copy)
         # The copy says WAL in its header; without a log beside it, it is one plain file that can be moved about.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,8 +69,7 @@ def history_file(home: Path) -> FileHistory:
     """Input history, kept private in our part of the state directory."""
     path = home / "chat-history"
     private_files.make_directory(home)
-    if not path.exists():
-        private_files.create(path, b"")
+    os.close(private_files.open_file(path, os.O_WRONLY | os.O_CREAT))
     return FileHistory(str(path))
 
 

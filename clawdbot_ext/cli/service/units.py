@@ -169,7 +169,7 @@ class Service:
         """Write the file and have it start with the account's session."""
         _make_home(self.home)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        private_files.write(self.path, self.text().encode("utf-16" if self.task else "utf-8"))
+        private_files.write(self.path, self.text().encode("utf-16" if self.task else "utf-8"), follow=True)
         if self.task:
             path = _run("wslpath", "-w", str(self.path)).strip()
             _run("schtasks.exe", "/Create", "/F", "/TN", self.name, "/XML", path)

@@ -83,7 +83,7 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
             if before is None:
                 path.unlink()
             else:
-                private_files.write(path, before)
+                private_files.write(path, before, follow=True)
             raise
     except settings.ConfigError as exc:
         raise _refused(exc) from exc

@@ -26,7 +26,7 @@ import { ChatPanel } from "./panel.js";
 import { selectedText, watchSelection } from "./selection.js";
 import { Sessions } from "./sessions.js";
 import { StatusItem } from "./status.js";
-import { isKorean, texts, WARNING_MS } from "./texts.js";
+import { isKorean, texts, translated, WARNING_MS } from "./texts.js";
 import { registerWidget } from "./widget.js";
 
 const ID = "jupyter-clawdbot:plugin";
@@ -287,7 +287,9 @@ function activate(
     rank: 900,
   });
 
-  if (settings)
+  if (settings) {
+    // Lab's server translates a schema by language packs only; the words of our own are put in here.
+    settings.transform(ID, { fetch: (plugin) => ({ ...plugin, schema: translated(plugin.schema, text) }) });
     void settings.load(ID).then((loaded) => {
       const apply = (): void => {
         if (labShell) place(loaded.get("side").composite === "left" ? "left" : "right");
@@ -297,5 +299,6 @@ function activate(
       apply();
       loaded.changed.connect(apply);
     });
+  }
   return registerWidget(app, rendermime, { text, locale });
 }

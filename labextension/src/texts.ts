@@ -1,4 +1,5 @@
 /** The words of this extension. Lab's translation comes first, so that a language pack may have its own. */
+import type { ISettingRegistry } from "@jupyterlab/settingregistry";
 import type { ITranslator } from "@jupyterlab/translation";
 import { nullTranslator } from "@jupyterlab/translation";
 
@@ -68,6 +69,17 @@ const KOREAN: Record<string, string> = {
   "Explain what this cell does, step by step.": "이 셀이 하는 일을 차근차근 설명해 주세요.",
   "This cell fails. Find the cause and give the corrected cell.":
     "이 셀에서 오류가 나요. 원인을 찾고 고친 셀을 주세요.",
+  "The chat beside your notebooks.": "노트북 옆에서 쓰는 채팅이에요.",
+  "Side of the panel": "패널 위치",
+  "Where the chat panel stands in JupyterLab.": "JupyterLab에서 채팅 패널을 둘 쪽이에요.",
+  Left: "왼쪽",
+  Right: "오른쪽",
+  "What goes along by default": "기본으로 함께 보낼 내용",
+  "What the assistant gets with a message unless the switches above the field say otherwise: the selected cells, the whole notebook, or nothing.":
+    "입력란 위의 스위치로 따로 고르지 않았을 때 메시지와 함께 어시스턴트에게 보낼 내용이에요. 선택한 셀, 노트북 전체, 보내지 않음 중에서 골라요.",
+  "The selected cells": "선택한 셀",
+  "The whole notebook": "노트북 전체",
+  Nothing: "보내지 않음",
   "Clawdbot: ready": "Clawdbot: 준비됨",
   "Clawdbot: answering…": "Clawdbot: 답변 중…",
   "Clawdbot: not connected": "Clawdbot: 연결 안 됨",
@@ -96,4 +108,13 @@ export function texts(translator: ITranslator | null): Text {
     const own = korean ? KOREAN[message] : undefined;
     return own !== undefined && translated === put(message, values) ? put(own, values) : translated;
   };
+}
+
+const WORDS = new Set(["title", "description", "jupyter.lab.setting-icon-label"]);
+
+/** The schema of the settings with its titles and descriptions in the language of `text`. */
+export function translated(schema: ISettingRegistry.ISchema, text: Text): ISettingRegistry.ISchema {
+  const word = (key: string, value: unknown): unknown =>
+    WORDS.has(key) && typeof value === "string" ? text(value) : value;
+  return JSON.parse(JSON.stringify(schema), word) as ISettingRegistry.ISchema;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -222,6 +223,26 @@ def test_notebook_7_opens_the_chat_in_a_tab_of_the_browser_and_offers_no_tab_of_
     chat = opened.value
     expect(chat.locator("clawdbot-chat #composer")).to_be_visible()
     assert chat.url.startswith(f"{lab.url}clawdbot/chat")
+
+
+def test_the_settings_page_of_a_korean_lab_is_in_korean(open_notebook, lab):
+    language = lab.folder / "settings" / "@jupyterlab" / "translation-extension" / "plugin.jupyterlab-settings"
+    language.parent.mkdir(parents=True, exist_ok=True)
+    language.write_text(json.dumps({"locale": "ko_KR"}))
+    try:
+        page = open_notebook("korean.ipynb", "x = 1")
+        page.keyboard.press("Control+,")
+        page.locator(".jp-PluginList-entry", has_text="Clawdbot").click()
+        form = page.locator(".jp-SettingsForm", has_text="패널 위치")
+        expect(form.get_by_text("JupyterLab에서 채팅 패널을 둘 쪽이에요.")).to_be_visible()
+        expect(form.get_by_text("기본으로 함께 보낼 내용")).to_be_visible()
+        expect(form.locator("select").first.locator("option:checked")).to_have_text("오른쪽")
+        form.locator("select").last.select_option(label="노트북 전체")
+        kept = lab.folder / "settings" / "jupyter-clawdbot" / "plugin.jupyterlab-settings"
+        wait_until(page, lambda: kept.exists() and '"notebook"' in kept.read_text())
+        kept.unlink()
+    finally:
+        language.unlink()
 
 
 def test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel(open_notebook):

@@ -37,6 +37,12 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def one_line(text: str, longest: int = 1000) -> str:
+    """``text`` cleaned, on one line of at most ``longest`` characters."""
+    text = " ".join(clean(text).split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 class Cleaner:
     """``clean`` for text that comes in pieces: a sequence that is cut in two is still one."""
 

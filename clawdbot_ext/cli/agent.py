@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..client.errors import ClientError
-from ..escapes import Cleaner, clean
+from ..escapes import Cleaner, clean, one_line
 from ..protocol.errors import GatewayError
 from . import exit_codes
 from .connection import Target, gateway_options, json_option, with_client
@@ -165,12 +165,12 @@ def _tell(notice: Notice) -> None:
         note(say("notice.lost"))
     elif notice.kind == "tool":
         if facts.get("phase") == "start":
-            note(say("notice.tool", title=clean(str(facts.get("title") or facts.get("name")))))
+            note(say("notice.tool", title=one_line(str(facts.get("title") or facts.get("name")))))
     elif notice.kind == "media":
         if facts.get("phase") in ("start", "error"):
-            note(clean(media_notice(facts)))
+            note(one_line(media_notice(facts)))
     else:
-        note(retry_notice(facts))
+        note(one_line(retry_notice(facts)))
 
 
 def retry_notice(facts: Mapping[str, Any]) -> str:

@@ -3,14 +3,19 @@ client."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from ..client.endpoint import Endpoint, locate
+from ..client.errors import MALFORMED, NotUnderstood
 from ..config import load
+from ..escapes import one_line
+from .exit_codes import EXPECTED
 from .printing import language, say
 
 if TYPE_CHECKING:
@@ -51,6 +56,23 @@ def over_ssh() -> Remote | None:
     return found
 
 
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Turn what reading an answer of a wrong shape raises into ``NotUnderstood``; ``python -X dev`` shows it as it is.
+
+    Raises:
+        NotUnderstood: an answer is not of this protocol.
+    """
+    try:
+        yield
+    except EXPECTED:
+        raise
+    except MALFORMED as exc:
+        if sys.flags.dev_mode:
+            raise
+        raise NotUnderstood(f"{type(exc).__name__}: {one_line(str(exc), 80)}") from exc
+
+
 def gateway_options(command: Command) -> Command:
     """Give ``command`` the options that say which gateway, as its argument ``target``."""
 
@@ -58,7 +80,8 @@ def gateway_options(command: Command) -> Command:
     def with_target(
         *args: Any, url: str | None, token: str | None, password: str | None, tls_fingerprint: str | None, **more: Any
     ) -> Any:
-        return command(*args, target=Target(url, token, password, tls_fingerprint), **more)
+        with understood():
+            return command(*args, target=Target(url, token, password, tls_fingerprint), **more)
 
     options = (
         click.option("--url", metavar="URL", help=say("help.url")),

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from ..client.endpoint import NoGateway
-from ..client.errors import ClientError, ConnectionLost, TimedOut, Unreachable, Untrusted
+from ..client.errors import ClientError, ConnectionLost, NotUnderstood, TimedOut, Unreachable, Untrusted
 from ..config import ConfigError
 from ..escapes import clean
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
@@ -61,6 +61,8 @@ def explain(exc: BaseException) -> tuple[int, str]:
         return UNREACHABLE, say("error.lost", reason=exc.reason or exc.code or "-")
     if isinstance(exc, TimedOut):
         return UNREACHABLE, say("error.timedOut", method=exc.method, seconds=f"{exc.seconds:g}")
+    if isinstance(exc, NotUnderstood):
+        return FAILED, say("error.malformed", problem=exc.problem)
     if isinstance(exc, Unauthorized):
         return UNAUTHORIZED, say("error.unauthorized")
     if isinstance(exc, RateLimited) and exc.retry_after_ms is not None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..escapes import clean
+from ..escapes import clean, one_line
 from ..i18n import nice_size
 from .printing import say
 
+KINDS = ("image", "audio", "video", "document", "file", "notebook")
+"""Kinds of attachments that have a name here."""
 ATTACH, DETACH = "/attach", "/detach"
 
 
@@ -47,7 +49,8 @@ def attachments(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def line_of(block: Mapping[str, Any]) -> str:
     """``📎 plot.png (image, 320×200, 12 KB)``."""
-    facts = [say(f"attach.kind.{block.get('type')}")]
+    kind = block.get("type")
+    facts = [say(f"attach.kind.{kind if kind in KINDS else 'file'}")]
     if block.get("width") and block.get("height"):
         facts.append(f"{block['width']}×{block['height']}")
     if block.get("pages"):
@@ -56,7 +59,7 @@ def line_of(block: Mapping[str, Any]) -> str:
         minutes, seconds = divmod(round(block["durationMs"] / 1000), 60)
         facts.append(f"{minutes}:{seconds:02}")
     facts.append(nice_size(block.get("size") or 0))
-    return clean(f"📎 {block.get('name')} ({', '.join(facts)})")
+    return one_line(f"📎 {block.get('name')} ({', '.join(facts)})")
 
 
 def names(paths: Sequence[Path]) -> str:

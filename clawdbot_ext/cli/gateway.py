@@ -18,7 +18,7 @@ from ..protocol.clock import now_ms
 from ..runtime import server_info
 from . import exit_codes
 from .connection import Target, gateway_options, json_option, over_ssh, with_client
-from .printing import duration, facts, note, out, print_json, say
+from .printing import duration, facts, indented, note, out, print_json, say
 from .service import units
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
     if "service" in found:
         facts([(say("gateway.service"), say(f"gateway.service.{found['service']}"))])
     if "problem" in found:
-        note(found["problem"])
+        note(indented(found["problem"]))
         if "url" not in found:
             _say_who_holds_the_port(config)
 

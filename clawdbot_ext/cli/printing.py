@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from ..escapes import clean
+from ..escapes import clean, one_line
 from ..i18n import catalogue, environment_language
 
 
@@ -54,9 +54,14 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def indented(text: str) -> str:
+    """``text`` with its further lines indented."""
+    return text.replace("\n", "\n  ")
+
+
 def fail(text: str) -> None:
-    """An error, on standard error."""
-    click.echo(f"{click.style('clawdbot:', fg='red')} {text}", err=True)
+    """An error, on standard error. Further lines are indented: none of them can pass for a message of its own."""
+    click.echo(f"{click.style('clawdbot:', fg='red')} {indented(text)}", err=True)
 
 
 MARKS = 8
@@ -97,7 +102,7 @@ def shorten(text: str, columns: int) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns under their titles; the last one is not padded."""
-    cells = [list(head), *([clean(cell) for cell in row] for row in rows)]
+    cells = [list(head), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in cells) for column in range(len(head))]
     for number, row in enumerate(cells):
         line = "  ".join(pad(cell, columns) for cell, columns in zip(row, widths, strict=True)).rstrip()
@@ -106,9 +111,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
     """``name  value`` lines, aligned."""
+    rows = [(one_line(name), one_line(str(value))) for name, value in rows]
     columns = max((width(name) for name, _ in rows), default=0)
     for name, value in rows:
-        click.echo(f"{click.style(pad(name, columns), dim=True)}  {clean(value)}")
+        click.echo(f"{click.style(pad(name, columns), dim=True)}  {value}")
 
 
 def ago(ms: int, now_ms: int) -> str:

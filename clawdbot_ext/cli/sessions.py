@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..client.reply import message_text
-from ..escapes import clean
+from ..escapes import clean, one_line
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
 from .connection import Target, call, gateway_options, json_option, with_client
@@ -78,7 +78,7 @@ def search(target: Target, query: str, limit: int, as_json: bool) -> None:
         place = [hit["sessionKey"], title, ago(hit.get("timestamp") or 0, now)]
         if hit.get("archived"):
             place.append(say("sessions.inArchive", id=hit["sessionId"]))
-        out(click.style(clean(" · ".join(part for part in place if part)), bold=True))
+        out(click.style(one_line(" · ".join(part for part in place if part)), bold=True))
         out(_marked(hit) + "\n")
     if found.get("next"):
         note(say("sessions.moreHits", limit=limit))
@@ -86,7 +86,7 @@ def search(target: Target, query: str, limit: int, as_json: bool) -> None:
 
 def _marked(hit: Mapping[str, Any]) -> str:
     """The snippet with its matches underlined; the wire counts in UTF-16 units."""
-    units, pieces, at = str(hit["snippet"]).encode("utf-16-le"), [], 0
+    units, pieces, at = str(hit["snippet"]).encode("utf-16-le", "surrogatepass"), [], 0
     for low, high in hit.get("highlights") or ():
         pieces += [(units[at : 2 * low], False), (units[2 * low : 2 * high], True)]
         at = 2 * high
@@ -174,7 +174,7 @@ def speaker(message: Mapping[str, Any]) -> str:
     """Name of a message's author in the terminal."""
     if message.get("role") == "user":
         return say("chat.you")
-    return clean(str(message.get("command") or message.get("model") or say("chat.assistant")))
+    return one_line(str(message.get("command") or message.get("model") or say("chat.assistant")))
 
 
 def _body(message: Mapping[str, Any]) -> str:

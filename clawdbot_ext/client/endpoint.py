@@ -55,6 +55,19 @@ class Endpoint:
     """Report whether it is behind a JupyterHub's login. ``hidden``: the Hub does not say at which public address."""
 
 
+def bearer_header(token: str | None) -> dict[str, str]:
+    """The token in the head of the upgrade: a gateway inside a user's Jupyter server opens no socket to strangers."""
+    return {"Authorization": f"Bearer {token}"} if token and token.isascii() and len(token.split()) == 1 else {}
+
+
+def cookie_header(endpoint: Endpoint) -> dict[str, str]:
+    """A login cookie, which counts only together with the page's own origin."""
+    if endpoint.cookie is None:
+        return {}
+    page = urlsplit(endpoint.page_url)
+    return {"Cookie": endpoint.cookie, "Origin": f"{page.scheme}://{page.netloc}"}
+
+
 def locate(
     config: Config,
     *,

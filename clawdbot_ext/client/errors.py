@@ -52,6 +52,19 @@ class TimedOut(ClientError):
         self.method, self.seconds = method, seconds
 
 
+class NotUnderstood(ClientError):
+    """An answer is not of the shape that the protocol gives it. ``problem`` says how in a few words."""
+
+    def __init__(self, problem: str):
+        super().__init__(f"what answers does not speak the protocol: {problem}")
+        self.problem = problem
+
+
+MALFORMED = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
+"""Exceptions of code that reads an answer of another shape than the protocol's."""
+LONGEST_RETRY_MS = 86_400_000
+
+
 class OtherGatewayError(GatewayError):
     """A code that this gateway never sends but Clawdbot's may (``NOT_PAIRED``, ``AGENT_TIMEOUT``)."""
 
@@ -73,18 +86,24 @@ _BY_CODE: dict[str, type[GatewayError]] = {
 }
 
 
+def _bounded(retry_after: Any) -> int | None:
+    """A time to wait from the wire, at most ``LONGEST_RETRY_MS``."""
+    return max(0, min(retry_after, LONGEST_RETRY_MS)) if isinstance(retry_after, int) else None
+
+
 def from_wire(error: Any) -> GatewayError:
     """The exception that an ``error`` object stands for; the inverse of ``GatewayError.to_wire``."""
     error = error if isinstance(error, dict) else {}
     details = error.get("details")
     facts = {str(key): value for key, value in details.items()} if isinstance(details, dict) else {}
     reason = facts.pop("reason", None)
+    reason = reason if isinstance(reason, str) else None
     code, message = str(error.get("code", "")), str(error.get("message") or "no reason given")
     retry_after = error.get("retryAfterMs")
     reserved = {"message", "self", "retry_after_ms", "code"}
     known: dict[str, Any] = {key: value for key, value in facts.items() if key not in reserved}
-    known |= {"reason": reason, "retry_after_ms": retry_after if isinstance(retry_after, int) else None}
+    known |= {"reason": reason, "retry_after_ms": _bounded(retry_after)}
     if reason is None and message.lower().startswith("unauthorized"):  # Clawdbot's own gateway gives no reason
         return Unauthorized(message, **known | {"reason": Unauthorized.reason})
-    cls = _BY_REASON.get(reason) or _BY_CODE.get(code)
+    cls = _BY_REASON.get(reason or "") or _BY_CODE.get(code)
     return cls(message, **known) if cls else OtherGatewayError(code, message, **known)

@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import random
 import ssl
 import sys
@@ -24,7 +25,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
@@ -33,8 +33,8 @@ from .._version import __version__
 from ..config import ConfigError
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
 from . import tls
-from .endpoint import Endpoint, NoGateway
-from .errors import ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
+from .endpoint import Endpoint, NoGateway, bearer_header, cookie_header
+from .errors import MALFORMED, ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
 from .events import LOST, Event
 from .reply import Chunk, Notice, ReplyEnd, ask, follow, whole
 from .uploads import AttachmentInput, OnProgress, ready
@@ -58,10 +58,13 @@ MAX_WAITING_EVENTS = 10_000
 """Events held for a consumer that has stopped reading; beyond that the connection is closed."""
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 30.0
 TICK_TIMEOUT_CODE = 4000
+TICK_MS, MAX_TICK_MS = 30_000, 86_400_000
+"""Between two signs of life of a gateway that says nothing about it, and at most."""
 DEAD_AFTER_TICKS = 2
 """A gateway that is silent for this many tick intervals is gone, as Clawdbot's own clients see it."""
 
 
+_log = logging.getLogger(__name__)
 Handshake = Callable[[dict[str, Any], str], None]
 
 
@@ -113,7 +116,9 @@ class GatewayClient:
     @property
     def bearer(self) -> dict[str, str]:
         """The headers that log in to the gateway's HTTP routes; empty where no credential fits into one."""
-        return _bearer(self.endpoint.token) or _bearer(self.endpoint.password) or _cookie(self.endpoint)
+        return (
+            bearer_header(self.endpoint.token) or bearer_header(self.endpoint.password) or cookie_header(self.endpoint)
+        )
 
     @property
     def connected(self) -> bool:
@@ -161,7 +166,7 @@ class GatewayClient:
 
     async def _open(self, timeout_s: float) -> None:
         # Tornado's own timeouts rather than wait_for: it does not clean up after a cancelled attempt.
-        headers = _bearer(self.endpoint.token) or _cookie(self.endpoint)
+        headers = bearer_header(self.endpoint.token) or cookie_header(self.endpoint)
         request = HTTPRequest(
             self.endpoint.ws_url,
             headers=headers,
@@ -197,8 +202,11 @@ class GatewayClient:
         if self._locale:
             params["locale"] = self._locale
         if self._handshake is not None:
-            self._handshake(params, str(challenge.get("payload", {}).get("nonce", "")))
-        self.hello = await self.request("connect", params, timeout_s=timeout_s)
+            self._handshake(params, str(_object(challenge.get("payload")).get("nonce", "")))
+        hello = await self.request("connect", params, timeout_s=timeout_s)
+        if not isinstance(hello, dict):
+            raise Unreachable(self.endpoint.ws_url, "what answers is no Clawdbot gateway")
+        self.hello = hello
         watchdog = asyncio.create_task(self._watch(), name="gateway watchdog")
         self._reader.add_done_callback(lambda _: watchdog.cancel())
         return self.hello
@@ -364,8 +372,8 @@ class GatewayClient:
         def put(event: Event) -> None:
             if queue.qsize() < MAX_WAITING_EVENTS or event.name == LOST:
                 queue.put_nowait(event)
-            elif self._socket is not None:
-                self._socket.close(1008, "events are not read")
+            elif event.name != LOST:
+                raise ConnectionLost(1008, "events are not read")
 
         stop = self.subscribe(put)
         try:
@@ -385,6 +393,9 @@ class GatewayClient:
                 self._take(await self._read_frame())
         except ConnectionLost as exc:
             lost = exc
+        except MALFORMED as exc:
+            lost = ConnectionLost(1007, f"what answers does not speak the protocol: {type(exc).__name__}")
+            _log.debug("a frame that cannot be read", exc_info=True)
         finally:
             for waiter in self._pending.values():
                 if not waiter.done():
@@ -403,7 +414,7 @@ class GatewayClient:
         self._heard_at = monotonic()
         try:
             frame = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict):
             socket.close(1007, "not a frame")
@@ -440,8 +451,9 @@ class GatewayClient:
 
     async def _watch(self) -> None:
         """Close a connection on which nothing was heard for too long (a suspended machine, a dead network)."""
-        policy = self.hello.get("policy", {})
-        patience = DEAD_AFTER_TICKS * policy.get("tickIntervalMs", 30_000) / 1000 + 1
+        interval = _object(self.hello.get("policy")).get("tickIntervalMs")
+        interval_ms = min(max(interval, 1), MAX_TICK_MS) if isinstance(interval, (int, float)) else TICK_MS
+        patience = DEAD_AFTER_TICKS * interval_ms / 1000 + 1
         while True:
             await asyncio.sleep(patience / 4)
             if monotonic() - self._heard_at > patience and self._socket is not None:
@@ -449,22 +461,13 @@ class GatewayClient:
                 return
 
 
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 async def _drain(socket: WebSocketClientConnection) -> None:
     while await socket.read_message() is not None:
         pass
-
-
-def _bearer(token: str | None) -> dict[str, str]:
-    """The token in the head of the upgrade: a gateway inside a user's Jupyter server opens no socket to strangers."""
-    return {"Authorization": f"Bearer {token}"} if token and token.isascii() and len(token.split()) == 1 else {}
-
-
-def _cookie(endpoint: Endpoint) -> dict[str, str]:
-    """A login cookie, which counts only together with the page's own origin."""
-    if endpoint.cookie is None:
-        return {}
-    page = urlsplit(endpoint.page_url)
-    return {"Cookie": endpoint.cookie, "Origin": f"{page.scheme}://{page.netloc}"}
 
 
 def _refusal(exc: HTTPClientError) -> GatewayError | None:

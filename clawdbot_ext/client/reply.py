@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import ClientError, ConnectionLost
+from .errors import ClientError, ConnectionLost, NotUnderstood
 from .uploads import AttachmentInput, OnProgress, attach
 
 if TYPE_CHECKING:
@@ -93,6 +93,12 @@ def message_text(message: Mapping[str, Any]) -> str:
     return "\n".join(str(b.get("text", "")) for b in blocks if isinstance(b, Mapping) and b.get("type") == "text")
 
 
+LONGEST_REPLY = 16 * 1024 * 1024
+"""UTF-16 code units of a reply; a gateway that goes on writing is not listened to."""
+MAX_WAITING_EVENTS = 10_000
+"""Events of a run held for a consumer that reads slowly; beyond that the connection is taken up again."""
+
+
 class Gap(Exception):
     """A delta begins beyond the end of what is known: some of the text is missing."""
 
@@ -109,12 +115,16 @@ class TextAccumulator:
         if offset > self._units:
             raise Gap(f"offset {offset}, have {self._units}")
         new = _skip_units(text, self._units - offset)
+        if self._units + len(new) > LONGEST_REPLY:
+            raise NotUnderstood("the reply does not end")
         self.text += new
         self._units += _units(new)
         return new
 
     def replace(self, text: str) -> Chunk | None:
         """Take the whole text so far; what to show of it, or ``None`` if nothing changed."""
+        if len(text) > LONGEST_REPLY:
+            raise NotUnderstood("the reply does not end")
         old, self.text, self._units = self.text, text, _units(text)
         if text.startswith(old):
             return Chunk("text", text[len(old) :]) if len(text) > len(old) else None
@@ -226,7 +236,11 @@ async def _until_the_end(
     reply, events = ReplyState(), asyncio.Queue[Any]()
 
     def put(event: Event) -> None:
-        if event.name == "client.lost" or event.payload.get("runId") == run_id:
+        if event.name == "client.lost":
+            events.put_nowait(event)
+        elif event.payload.get("runId") == run_id:
+            if events.qsize() >= MAX_WAITING_EVENTS:
+                raise ConnectionLost(1008, "events are not read")
             events.put_nowait(event)
 
     stop = client.subscribe(put)

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...client.errors import ClientError
+from ...client.errors import MALFORMED, ClientError, ConnectionLost, NotUnderstood
+from ...client.events import Event
 from ...config import load
-from ...escapes import clean
+from ...escapes import clean, one_line
 from ...protocol.errors import GatewayError
 from ...protocol.keys import canonical
 from .. import exit_codes, files
 from ..agent import media_notice, retry_notice
-from ..connection import Target, gateway_options
+from ..connection import Target, gateway_options, understood
 from ..printing import is_terminal, language, out, say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ...client.events import Event
     from ...client.gateway_client import GatewayClient
     from ...client.reply import Chunk, Notice, ReplyEnd
     from .markdown import GrowingReply
@@ -41,6 +41,8 @@ FRAME_S = 1 / 15
 HISTORY_LIMIT = 50
 SOON_FAILURES = 4
 """Attempts to come back before it is said what one can do; a takeover by another process needs fewer."""
+MAX_TASKS = 1000
+"""Lines that wait to be printed; a gateway that sends more is heard again from its history."""
 LEAVE = ("/quit", "/exit")
 
 
@@ -98,8 +100,10 @@ class Chat:
         self._pictures: dict[str, bytes] = {}
         """Small pictures of images that are shown, by media id."""
         self._failed: GatewayError | None = None
+        self._malformed = False
+        """An event was not of the protocol."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unsubscribe = client.subscribe(self._heard)
+        self._unsubscribe = client.subscribe(self._take_event)
 
     async def run(self) -> None:
         """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
@@ -222,7 +226,8 @@ class Chat:
             text, session_key=self._key, run_id=run_id, attachments=sent, on_upload=self._uploaded
         )
         try:
-            end = await self._show_reply(run_id, asking)
+            with understood():
+                end = await self._show_reply(run_id, asking)
         except (GatewayError, ClientError, OSError) as exc:
             code, line = exit_codes.explain(exc)
             if code == exit_codes.UNAUTHORIZED:
@@ -326,6 +331,17 @@ class Chat:
             await self._client.request("chat.abort", {"sessionKey": self._key, "runId": run_id})
 
     # -- hearing ----------------------------------------------------------------------------------------------------
+    def _take_event(self, event: Event) -> None:
+        """Hear an event; one that is not of the protocol is left out, and that is said once."""
+        if len(self._tasks) > MAX_TASKS and event.name != "client.lost":
+            raise ConnectionLost(1008, "more events than can be shown")
+        try:
+            self._heard(event)
+        except MALFORMED:
+            if not self._malformed:
+                self._malformed = True
+                self._say(say("chat.malformed"), "yellow")
+
     def _heard(self, event: Event) -> None:
         """Something happened at the gateway; what concerns this session and is not ours is shown."""
         name, payload = event
@@ -376,6 +392,11 @@ class Chat:
         try:
             await self._client.reconnect(failed)
             history = await self._history()
+            with understood():
+                missed = list(history["messages"])
+        except NotUnderstood as exc:
+            self._say(exit_codes.explain(exc)[1], "red")
+            return
         except ClientError:
             return  # lost again: that has its own task
         except GatewayError as exc:
@@ -385,8 +406,8 @@ class Chat:
             return
         now = self._client.endpoint.page_url
         self._say(say("chat.back") if now == was else say("chat.moved", url=now), "green")
-        for message in history["messages"]:
-            self._show_message(message)
+        for message in missed:
+            self._take_event(Event("session.message", {"sessionKey": self._key, "message": message}))
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -421,7 +442,7 @@ def _status(notice: Notice) -> str:
     if notice.kind == "lost":
         return say("notice.lost")
     if notice.kind == "tool":
-        return say("notice.tool", title=clean(str(facts.get("title") or facts.get("name"))))
+        return say("notice.tool", title=one_line(str(facts.get("title") or facts.get("name"))))
     if notice.kind == "media":
-        return clean(media_notice(facts))
-    return retry_notice(facts)
+        return one_line(media_notice(facts))
+    return one_line(retry_notice(facts))

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ...client.reply import ReplyEnd, message_text
-from ...escapes import clean
+from ...escapes import clean, one_line
 from ...protocol.clock import now_ms
 from ..files import attachments, line_of
 from ..printing import ago, say
@@ -32,7 +32,7 @@ def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, 
     row = row or {}
     title = row.get("label") or row.get("derivedTitle") or session_key
     line = say("chat.title", title=title, model=row["model"]) if row.get("model") else say("chat.header", session=title)
-    lines: list[RenderableType] = [Text(line, style="bold"), Text(say("chat.keys"), style="dim")]
+    lines: list[RenderableType] = [Text(one_line(line), style="bold"), Text(say("chat.keys"), style="dim")]
     if setup.get("needsKey"):
         lines.append(Text(say("status.needsKey"), style="yellow"))
     return [*lines, Text()]

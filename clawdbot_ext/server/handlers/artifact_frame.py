@@ -4,7 +4,8 @@ Its content was written by a model and may run scripts. So the page has no origi
 ``allow-same-origin``: no cookie, no storage, no access to the page around it) and no network (``default-src 'none'``).
 It renders in a frame inside itself, so that its own policy, and not only that of the embedding page, keeps a document
 from navigating elsewhere. It holds no data: the embedding page posts the content. Browsers have no policy against
-WebRTC: a script could tell a known address that it has run, as far as the machine's firewall allows.
+WebRTC, nor against connecting before a navigation is refused: a script can reach a host that it knows, as far as the
+machine's firewall allows. Elements that connect without a script are taken out by the page (``frame.html``).
 """
 
 from __future__ import annotations

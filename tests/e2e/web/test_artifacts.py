@@ -56,7 +56,7 @@ def test_a_document_runs_in_a_frame_without_origin_and_network(chat):
     assert all((url, "csp") in refused for url in tried), refused
     frame.get_by_role("button", name="Hide").click()
     expect(frame.locator("iframe")).to_have_count(0)
-    note = re.compile("Host names in the code may still be visible")  # a browser looks up what it then may not fetch
+    note = re.compile("can still connect to hosts they name")  # test_preview_network.py
     expect(frame.get_by_role("button", name="Show")).to_have_attribute("title", note)
     chat.complaints.clear()  # what the document tried was refused loudly
 
@@ -78,7 +78,7 @@ HOST = """content => {
     "leave",
     [
         f"<script>location = '{FAR}here'</script>",
-        f"<meta http-equiv=refresh content='0;url={FAR}here'>",
+        f"<script>document.head.innerHTML = `<meta http-equiv=refresh content='0;url={FAR}here'>`</script>",
         f"<a href='{FAR}here'>x</a><script>document.querySelector('a').click()</script>",
     ],
 )

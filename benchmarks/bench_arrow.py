@@ -21,30 +21,41 @@ from tests.support.tools import require
 BUDGET = 1.10
 STEPS = 10
 TAB = 'li[data-id="clawdbot-chat"]'
+ACTIVE = """() => {
+    const notebook = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook");
+    const cell = notebook.querySelector(".jp-Cell.jp-mod-active");
+    return notebook.matches(".jp-mod-commandMode") && notebook.contains(document.activeElement)
+        ? Number(cell?.querySelector(".cm-content")?.textContent.match(/^value_(\\d+) /)?.[1]) : -1;
+}"""
+"""The number of the active cell, which its source begins with; -1 where a key would not be the notebook's."""
 STEP = """(steps) => new Promise(async (done) => {
+    const active = ACTIVE;
     const frame = () => new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
-    const taken = [];
+    const taken = [], cells = [active()];
     for (let step = 0; step < steps; step++) {
         const began = performance.now();
         document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
             { key: "ArrowDown", code: "ArrowDown", keyCode: 40, bubbles: true, cancelable: true, composed: true }));
-        await frame(); await frame();
+        let frames = 0;
+        do await frame(); while (active() === cells.at(-1) && ++frames < 200);
+        await frame();
         taken.push(performance.now() - began);
+        cells.push(active());
     }
-    done(taken);
-})"""
+    done([taken, cells]);
+})""".replace("ACTIVE", ACTIVE)
 
 
 def steps(page: Page) -> list[float]:
-    """Some steps in command mode, from the first cell; milliseconds."""
+    """Milliseconds of each of some steps in command mode, from the first cell; each step is one cell on."""
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer')?.scrollTo(0, 0)")
+    page.wait_for_timeout(300)
     page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").first.click()
     page.keyboard.press("Escape")
     page.wait_for_timeout(1_000)
-    taken: list[float] = page.evaluate(STEP, STEPS)
-    page.keyboard.press("Home")
-    page.evaluate("document.querySelector('.jp-WindowedPanel-outer')?.scrollTo(0, 0)")
-    page.wait_for_timeout(300)
-    return taken
+    taken, cells = page.evaluate(STEP, STEPS)
+    assert cells == list(range(STEPS + 1)), f"the keys went elsewhere than to the notebook: {cells}"
+    return list(taken)
 
 
 def main() -> None:

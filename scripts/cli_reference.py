@@ -32,7 +32,7 @@ def page() -> str:
 
 def sections() -> Iterator[str]:
     """The head, then a section for each command."""
-    from clawdbot_ext.cli.main import program
+    from clawdbot_ext.cli.program import program
 
     yield HEAD
     for path, command in commands(program, ("clawdbot",)):

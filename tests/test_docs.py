@@ -14,7 +14,7 @@ from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
 from clawdbot_ext.cli import exit_codes
-from clawdbot_ext.cli.main import program
+from clawdbot_ext.cli.program import program
 from clawdbot_ext.config import SETTINGS, validation
 from clawdbot_ext.protocol import schema
 from clawdbot_ext.protocol.errors import ErrorCode

@@ -112,8 +112,8 @@ def test_what_others_call_by_its_path_is_there(module: str, name: str) -> None:
 
 
 def test_the_installed_script_finds_the_command_line() -> None:
-    """In a process of its own, as there: importing the module ``cli.main`` puts itself in the function's place."""
-    program = "from clawdbot_ext.cli import main; raise SystemExit(not callable(main))"
+    """Also once its modules are imported: none of them may take the name of the function."""
+    program = "import clawdbot_ext.cli.program; from clawdbot_ext.cli import main; raise SystemExit(not callable(main))"
     assert subprocess.run([sys.executable, "-c", program], timeout=20, check=False).returncode == 0
 
 

@@ -1,7 +1,7 @@
 """``ChatWidget``: the conversation in a cell, the same as in the browser, the side panel and the terminal.
 
 The chat runs in the page and talks to the gateway by itself, so it answers while a cell runs. Only where the page
-cannot reach the gateway (VS Code with a remote kernel, Colab) do its frames go through the kernel (``widget_bridge``).
+cannot reach the gateway (VS Code with a remote kernel, Colab) do its frames go through the kernel (``comm_bridge``).
 What is saved with the notebook is the session's key and the height: no code, no token and nothing that was said.
 """
 

@@ -14,7 +14,6 @@ from clawdbot_ext.client import connect
 from clawdbot_ext.client import gateway_client as module
 from clawdbot_ext.client.endpoint import Endpoint
 from clawdbot_ext.client.errors import ConnectionLost, TimedOut, Unreachable
-from clawdbot_ext.client.gateway_client import GatewayClient
 from clawdbot_ext.client.reply import Notice, ReplyEnd
 from clawdbot_ext.protocol import errors, schema
 from tests.client.fake_gateway import TOKEN, FakeGateway, fake_gateway, until
@@ -45,7 +44,7 @@ def test_it_logs_in_with_locale_and_capabilities_and_calls_methods() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway:
             gateway.answers["echo"] = lambda params: {"echo": params}
-            async with GatewayClient(endpoint(gateway), locale="ko") as client:
+            async with module.GatewayClient(endpoint(gateway), locale="ko") as client:
                 assert client.hello["type"] == "hello-ok"
                 assert await client.request("echo", {"a": "한글"}) == {"echo": {"a": "한글"}}
             [connect] = gateway.connects
@@ -70,7 +69,7 @@ def test_errors_of_the_gateway_are_raised_as_the_gateway_raised_them() -> None:
 
         async with fake_gateway() as gateway:
             gateway.answers["chat.send"] = refuse
-            async with GatewayClient(endpoint(gateway)) as client:
+            async with module.GatewayClient(endpoint(gateway)) as client:
                 with pytest.raises(errors.QueueFull) as caught:
                     await client.request("chat.send")
                 assert caught.value.retry_after_ms == 1000
@@ -85,7 +84,7 @@ def test_wrong_credentials_are_unauthorized() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway:
             with pytest.raises(errors.Unauthorized):
-                await GatewayClient(endpoint(gateway, "wrong")).connect()
+                await module.GatewayClient(endpoint(gateway, "wrong")).connect()
 
     run(main())
 
@@ -96,7 +95,7 @@ def test_nobody_listening_is_unreachable_and_says_why() -> None:
             free.bind(("127.0.0.1", 0))
             url = f"ws://127.0.0.1:{free.getsockname()[1]}/"
         with pytest.raises(Unreachable, match="refused"):
-            await GatewayClient(Endpoint(url, url)).connect()
+            await module.GatewayClient(Endpoint(url, url)).connect()
 
     run(main())
 
@@ -112,7 +111,7 @@ def test_a_server_that_is_no_gateway_is_unreachable() -> None:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with server:
             with pytest.raises(Unreachable, match="HTTP 404"):
-                await GatewayClient(Endpoint(url, url)).connect()
+                await module.GatewayClient(Endpoint(url, url)).connect()
 
     run(main())
 
@@ -129,7 +128,7 @@ def test_a_server_that_never_answers_is_unreachable_in_time() -> None:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with server:
             with pytest.raises(Unreachable):
-                await GatewayClient(Endpoint(url, url)).connect(timeout_s=0.2)
+                await module.GatewayClient(Endpoint(url, url)).connect(timeout_s=0.2)
             done.set()
 
     run(main())
@@ -139,7 +138,7 @@ def test_a_lost_connection_fails_what_waits_and_tells_the_listeners() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway:
             gateway.answers["slow"] = lambda params: {}
-            async with GatewayClient(endpoint(gateway)) as client:
+            async with module.GatewayClient(endpoint(gateway)) as client:
                 heard: list[str] = []
                 client.subscribe(lambda event: heard.append(event.name))
                 waiting = asyncio.create_task(client.request("slow"))
@@ -157,7 +156,7 @@ def test_no_answer_in_time_leaves_the_connection_standing() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway:
             gateway.answers["echo"] = lambda params: params
-            async with GatewayClient(endpoint(gateway)) as client:
+            async with module.GatewayClient(endpoint(gateway)) as client:
                 with pytest.raises(TimedOut):
                     await client.request("echo", timeout_s=0)
                 assert await client.request("echo", {"a": 1}) == {"a": 1}
@@ -171,7 +170,7 @@ def test_reconnecting_goes_on_until_the_gateway_is_back(monkeypatch: pytest.Monk
 
     async def main() -> None:
         async with fake_gateway() as gateway:
-            client = GatewayClient(endpoint(gateway))
+            client = module.GatewayClient(endpoint(gateway))
             await client.connect()
             await gateway.stop()
             failures: list[float] = []
@@ -190,7 +189,7 @@ def test_reconnecting_gives_up_when_the_credentials_are_refused() -> None:
     async def main() -> None:
         async with fake_gateway() as gateway:
             with pytest.raises(errors.Unauthorized):
-                await GatewayClient(endpoint(gateway, "wrong")).reconnect()
+                await module.GatewayClient(endpoint(gateway, "wrong")).reconnect()
             assert len(gateway.connects) == 1
 
     run(main())
@@ -198,7 +197,7 @@ def test_reconnecting_gives_up_when_the_credentials_are_refused() -> None:
 
 def test_a_missing_event_ends_the_connection_so_that_nothing_is_missed_unseen() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             seen = []
             events = client.events()
             await gateway.push("tick", {"ts": 1})
@@ -221,7 +220,7 @@ def test_a_silent_gateway_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         async with fake_gateway() as gateway:
             gateway.hello["policy"] = {"tickIntervalMs": 1}
             monkeypatch.setattr(module, "monotonic", iter(range(0, 10_000, 10)).__next__)
-            async with GatewayClient(endpoint(gateway)) as client:
+            async with module.GatewayClient(endpoint(gateway)) as client:
                 lost = [event async for event in client.events()][-1]
             assert lost.payload["code"] == module.TICK_TIMEOUT_CODE
 
@@ -233,7 +232,7 @@ def started(params: dict[str, Any]) -> dict[str, Any]:
     return {"runId": params["idempotencyKey"], "status": "started"}
 
 
-async def collect(client: GatewayClient, text: str = "hi", **more: Any) -> list[Any]:
+async def collect(client: module.GatewayClient, text: str = "hi", **more: Any) -> list[Any]:
     return [item async for item in client.ask(text, run_id="r1", **more)]
 
 
@@ -247,7 +246,7 @@ def text_of(items: list[Any]) -> str:
 
 def test_ask_streams_text_and_thinking_and_ends_with_the_message() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = started
             asking = asyncio.create_task(collect(client))
             await until(lambda: bool(gateway.requests))
@@ -267,7 +266,7 @@ def test_ask_streams_text_and_thinking_and_ends_with_the_message() -> None:
 
 def test_ask_reads_the_rest_when_a_delta_does_not_join() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = started
             gateway.answers["chat.history"] = lambda params: {
                 "messages": [],
@@ -287,7 +286,7 @@ def test_ask_reads_the_rest_when_a_delta_does_not_join() -> None:
 
 def test_ask_understands_deltas_that_repeat_the_whole_text() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway), caps=()) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway), caps=()) as client:
             gateway.answers["chat.send"] = started
             asking = asyncio.create_task(collect(client))
             await until(lambda: bool(gateway.requests))
@@ -305,7 +304,7 @@ def test_ask_survives_a_lost_connection_without_asking_twice(monkeypatch: pytest
     monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = started
             asking = asyncio.create_task(collect(client))
             await until(lambda: bool(gateway.requests))
@@ -327,7 +326,7 @@ def test_ask_survives_a_lost_connection_without_asking_twice(monkeypatch: pytest
 @pytest.mark.parametrize(("status", "state"), [("ok", "final"), ("error", "error"), ("aborted", "aborted")])
 def test_ask_finds_the_reply_of_a_run_that_ended_while_it_was_away(status: str, state: str) -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: {"runId": "r1", "status": status, "summary": "why"}
             gateway.answers["chat.history"] = lambda params: {
                 "messages": [
@@ -344,7 +343,7 @@ def test_ask_finds_the_reply_of_a_run_that_ended_while_it_was_away(status: str, 
 
 def test_ask_tells_of_the_queue_and_of_retries() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: started(params) | {"queuePosition": 2}
             asking = asyncio.create_task(collect(client))
             await until(lambda: bool(gateway.requests))
@@ -370,7 +369,7 @@ def test_ask_gives_up_when_the_gateway_does_not_come_back_in_time(monkeypatch: p
     monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = started
             asking = asyncio.create_task(collect(client, patience_s=0.05))
             await until(lambda: bool(gateway.requests))
@@ -385,7 +384,7 @@ def test_several_who_wait_for_the_gateway_share_one_connection(monkeypatch: pyte
     monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             await gateway.cut()
             await until(lambda: not client.connected)
             hellos = await asyncio.gather(*(client.reconnect() for _ in range(3)))
@@ -397,7 +396,7 @@ def test_several_who_wait_for_the_gateway_share_one_connection(monkeypatch: pyte
 
 def test_a_run_of_somebody_else_is_followed_from_the_middle() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.history"] = lambda params: {
                 "messages": [],
                 "inFlight": {"runId": "r1", "text": "so far", "thinking": "", "startedAt": 1},
@@ -419,7 +418,7 @@ def test_a_run_of_somebody_else_is_followed_from_the_middle() -> None:
 
 def test_following_a_run_that_is_over_gives_its_end() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             cut = message("r1", "half", stopReason="interrupted", errorMessage="the connection was cut")
             gateway.answers["chat.history"] = lambda params: {"messages": [cut]}
             assert [item async for item in client.follow("r1")] == [
@@ -431,7 +430,7 @@ def test_following_a_run_that_is_over_gives_its_end() -> None:
 
 def test_new_by_a_client_that_can_switch_says_where_to() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: started(params) | {"switchTo": "agent:main:fresh"}
             asking = asyncio.create_task(collect(client, "/new"))
             await until(lambda: bool(gateway.requests))
@@ -443,7 +442,7 @@ def test_new_by_a_client_that_can_switch_says_where_to() -> None:
 
 def test_stop_as_a_message_ends_at_once() -> None:
     async def main() -> None:
-        async with fake_gateway() as gateway, GatewayClient(endpoint(gateway)) as client:
+        async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
             gateway.answers["chat.send"] = lambda params: {"ok": True, "aborted": False, "runIds": []}
             assert await collect(client, "/stop") == [ReplyEnd("r1", "final", nothing=True)]
 

@@ -1,20 +1,18 @@
 /**
  * `<clawdbot-composer>`: the message field with its buttons, and around it what waits, what is attached and what can be
- * completed. The field and sending are here; the rest is a chunk of its own (`composer-parts.ts`).
+ * completed. The field and sending are here; the rest is a chunk of its own (`lazy.ts`).
  *
  * The field's text belongs to the person: it is written only when the session changes, after a send, and on request,
  * and never while a syllable is being composed.
  */
-import { html, nothing } from "lit";
-import type { PropertyValues, TemplateResult } from "lit";
+import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 
 import { messageOf } from "../../state/commands.js";
 import { randomKey } from "../../state/controller.js";
 import { EnterRule, isComposingKey } from "../../input/ime.js";
 import type { Command, Queued } from "../../protocol/types.js";
 import type { ContextSource } from "../../state/host.js";
-import { waitingIn } from "../../state/state.js";
-import type { View } from "../../state/state.js";
+import { type View, waitingIn } from "../../state/state.js";
 import type { Item } from "../../state/uploads.js";
 import { Writing } from "../../state/editing.js";
 import { loadElement } from "../base/lazy.js";

@@ -119,7 +119,7 @@ def test_commands_complete_and_new_switches_the_session(chat: Open) -> None:
     terminal.expect("Thinking: off")
     terminal.ready()
     terminal.send("/new\r")
-    terminal.expect("Now in agent:main:")
+    terminal.expect("Session: agent:main:webchat:")
     terminal.ready()
 
 

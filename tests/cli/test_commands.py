@@ -196,7 +196,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
 def test_a_session_is_opened_listed_read_reset_restored_and_removed(cli: Run) -> None:
-    assert cli("sessions", "new", "notes", "--label", "My notes").stdout == "Opened: agent:main:notes\n"
+    assert cli("sessions", "new", "notes", "--label", "My notes").stdout == "Created: agent:main:notes\n"
     assert cli("agent", "-m", "hello", "--session", "notes").returncode == 0
     listed = cli("sessions", "list").stdout
     assert "agent:main:notes" in listed
@@ -301,7 +301,7 @@ def test_doctor_finds_what_is_wrong(alone: Run, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"chmod 600 {path}" in done.stdout
     assert f"clawdbot is {theirs / 'clawdbot'} (Clawdbot)" in done.stdout
-    assert f"{ours / 'clawdbot'} (Clawdbot for Jupyter) is hidden" in done.stdout
+    assert f"{ours / 'clawdbot'} (Clawdbot for Jupyter) is shadowed by" in done.stdout
     assert "gateway.bind is lan" in done.stdout
     path.write_text("{gateway: {prot: 1}}")
     done = alone("doctor")

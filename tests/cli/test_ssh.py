@@ -264,7 +264,7 @@ def test_a_way_that_does_not_work_is_told_in_a_sentence(call: Call, host: str, c
 
 def test_a_failure_is_told_in_korean(call: Call) -> None:
     done = call("tunnel", "stranger", LC_ALL="ko_KR.UTF-8")
-    assert "stranger 컴퓨터의 호스트 키가 아직 등록되지 않았어요" in done.stderr
+    assert "stranger 컴퓨터의 호스트 키가 아직 known_hosts에 없어요" in done.stderr
 
 
 def test_a_machine_without_clawdbot_or_without_a_gateway_says_which(call: Call, box: Sshd, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ WRONG = (
     ("%clawdbot stauts", "Did you mean `status`?"),
     ("%clawdbot What is a median?", "To ask: `%clawdbot ask What is a median?`"),
     ("%clawdbot status now", "takes no arguments"),
-    ("%clawdbot models --insert", "takes no `--insert`"),
+    ("%clawdbot models --insert", "does not take `--insert`"),
     ("%%clawdbot --wrong\nx", "There is no option"),
     ("%%clawdbot --insrt\nx", "Did you mean `--insert`?"),
     ("%clawdbot ask --wrong x", "There is no option"),

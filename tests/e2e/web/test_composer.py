@@ -133,7 +133,7 @@ def test_sending_waits_for_files_and_a_failed_one_blocks_with_the_reason(chat):
 
 def test_what_the_gateway_would_refuse_is_told_before_anything_is_sent(chat):
     choose(chat, "big.txt", "text/plain", b"x" * (5 * 1024 * 1024 + 1))
-    expect(chips(chat, "failed")).to_contain_text("limit of 5 MB")
+    expect(chips(chat, "failed")).to_contain_text("limit for this type is 5 MB")
     assert [url for url in chat.requests if "/media" in url] == []
     chat.send("keep me")
     expect(chat.page.locator(".notice.problem")).to_contain_text("big.txt")

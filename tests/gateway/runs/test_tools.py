@@ -97,7 +97,7 @@ def test_a_no_is_told_to_the_model_and_kept(standing_gateway):
             end = await wire.end(run_id)
             assert end["state"] == "final" and "did not allow it" in text_of(end["message"])
             result = (await history(wire, "deny"))[2]
-            assert result["isError"] is True and "did not allow" in text_of(result)
+            assert result["isError"] is True and "denied it" in text_of(result)
             assert result["denied"] is True
             assert text_of(result) not in text_of(end["message"]), "what the model is told is not what people read"
 

@@ -30,8 +30,8 @@ def test_a_command_beside_a_notebook_is_answered_without_the_model(open_notebook
     expect(chip(side, "Cell 1")).to_have_attribute("aria-pressed", "true")
     for typed in ("/whoami", "/statsu"):
         ask(side, typed)
-        expect(side.locator(".card-title", has_text=typed)).to_be_visible()
-        expect(side.get_by_text("Kept for the next message: Cell 1").last).to_be_visible()
+        expect(side.locator(".card-title", has_text=typed).last).to_be_visible()
+        expect(side.get_by_text("Kept for your next message: Cell 1").last).to_be_visible()
     assert told(api) == ""
     ask(side, "And this is none. [[text=asked]]")
     answered(side, "asked")

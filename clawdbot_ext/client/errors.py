@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from ..protocol import errors
 from ..protocol.errors import ErrorCode, GatewayError, InvalidRequest, Unauthorized, Unavailable
 
 
@@ -73,13 +73,12 @@ class OtherGatewayError(GatewayError):
         self.wire_code = code
 
 
-def _tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
-
-
-_BY_REASON = {cls.reason: cls for cls in _tree(GatewayError) if cls.reason}
+_BY_REASON = {
+    cls.reason: cls
+    for cls in vars(errors).values()
+    if isinstance(cls, type) and issubclass(cls, GatewayError) and cls.reason
+}
+"""Only the classes of ``protocol.errors``: others, of a gateway in this process, are built from other arguments."""
 _BY_CODE: dict[str, type[GatewayError]] = {
     ErrorCode.INVALID_REQUEST.value: InvalidRequest,
     ErrorCode.UNAVAILABLE.value: Unavailable,

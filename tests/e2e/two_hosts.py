@@ -18,7 +18,7 @@ LAN, TAILNET = "192.0.2", "100.64.0"
 STRANGER = """if True:
     import asyncio, json, sys
     from clawdbot_ext.client import GatewayClient, Unreachable, Untrusted
-    from clawdbot_ext.endpoint import Endpoint
+    from clawdbot_ext.client.endpoint import Endpoint
     from clawdbot_ext.protocol.errors import GatewayError
 
     async def attempt(url, token, fingerprint):
@@ -80,8 +80,10 @@ def attempts(enter: tuple[str, ...], *given: tuple[str, str, str]) -> Any:
         capture_output=True,
         text=True,
         timeout=60,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        sys.exit(done.stderr)
     return json.loads(done.stdout)
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import cli_reference, reference, shapes, typescript
+from . import cli_reference, config_types, reference, shapes, typescript
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def outputs() -> Mapping[str, str]:
     """Path below the project's root → the text that belongs there."""
     return {
+        "clawdbot_ext/config/typed_settings.py": config_types.module(),
         "docs/reference/methods.md": reference.methods(),
         "docs/reference/credentials.md": reference.credentials(),
         "docs/reference/events.md": reference.events(),

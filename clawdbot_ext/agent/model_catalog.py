@@ -97,7 +97,7 @@ class ModelCatalogue:
 
     def default(self) -> Model:
         """The model of sessions that chose none: the configured one, else the newest active Sonnet, else any."""
-        wished = str(self._sources.config()["agents.defaults.model"] or "")
+        wished = self._sources.config()["agents.defaults.model"]
         return (self.find(wished) if wished else None) or self._automatic()
 
     def find(self, spec: str | None) -> Model | None:

@@ -63,7 +63,7 @@ def _matching(config: Config, pattern: str | None) -> list[str]:
 
 def _effective(config: Config, name: str) -> Any:
     """The value in force; for a token that was not set, the one generated for this state directory."""
-    value = config[name]
+    value = config.value(name)
     if name == "gateway.auth.token" and not value and config["gateway.auth.mode"] == "token":
         return local_token(config) or ""
     return value
@@ -71,7 +71,7 @@ def _effective(config: Config, name: str) -> Any:
 
 def _shown(config: Config, name: str, *, reveal: bool) -> Any:
     setting = settings.find(name)
-    value = _effective(config, name) if reveal else config[name]
+    value = _effective(config, name) if reveal else config.value(name)
     return REDACTED if setting is not None and setting.secret and value and not reveal else value
 
 

@@ -238,7 +238,7 @@ def secrets(config: Config) -> Iterator[Finding]:
         )
     for name in config.names():
         leaf = name.rpartition(".")[2]
-        if leaf == "apiKey" and config[name] and config.source(name) == "file":
+        if leaf == "apiKey" and config.value(name) and config.source(name) == "file":
             yield Finding(
                 "secrets.keyInFile",
                 "info",

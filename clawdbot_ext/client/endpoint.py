@@ -162,7 +162,7 @@ def _own_credentials(config: Config) -> tuple[str | None, str | None]:
     if (credential := client_credential(config)) is not None:
         return credential, None
     if config["gateway.auth.mode"] == "password":  # then the local token is good too; a hash is no password
-        password: str = config["gateway.auth.password"]
+        password = config["gateway.auth.password"]
         return local_token(config), None if password.startswith("scrypt:") else password or None
     return config["gateway.auth.token"] or local_token(config), None
 
@@ -170,7 +170,7 @@ def _own_credentials(config: Config) -> tuple[str | None, str | None]:
 def _from_environment(config: Config, kind: str) -> str | None:
     """A secret in the environment was put there for whatever this call talks to."""
     name = f"gateway.auth.{kind}"
-    return (config[name] or None) if config.source(name) == "env" else None
+    return (config.value(name) or None) if config.source(name) == "env" else None
 
 
 def _same_host(one: str, other: str) -> bool:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+from .file import REDACTED, merge, parse, redact, set_value, unset_value, write_raw
 from .loading import (
-    REDACTED,
-    SETTINGS,
     Config,
-    ConfigError,
     ProviderConfig,
-    Setting,
     Source,
     config_path,
-    find,
-    json_schema,
     load,
-    merge,
-    parse,
     program_environment,
-    redact,
     secret_variables,
-    set_value,
     snapshot,
     state_dir,
-    ui_hints,
-    unset_value,
     variables,
-    write_raw,
 )
+from .setting_types import ConfigError, Setting
+from .settings import SETTINGS
+from .validation import find, json_schema, ui_hints
 
 __all__ = [
     "REDACTED",

@@ -1,6 +1,6 @@
 """The configuration file: read, check, redact, change. JSON5 in, atomic and private out.
 
-A tree is the file's content as nested mappings. ``config_schema`` says what may be in it; ``config`` puts the file
+A tree is the file's content as nested mappings. ``settings`` says what may be in it; ``loading`` puts the file
 together with flags and the environment. Every change goes through ``_change``: one lock, one check, one atomic write.
 """
 

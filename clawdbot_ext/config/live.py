@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from .loading import Config, ConfigError
+from .loading import Config
+from .setting_types import ConfigError
 
 log = logging.getLogger(__name__)
 

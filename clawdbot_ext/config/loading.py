@@ -1,8 +1,7 @@
 """The configuration in force: flags, environment, traits, our file, Clawdbot's file and defaults, in that order.
 
-``load`` makes a frozen ``Config``; nothing here watches, caches or is global. What settings exist is in
-``config_schema``, how the file is read and changed in ``config_file``; this module re-exports what others need of both.
-Imports nothing heavy: every command-line call loads a configuration.
+``load`` makes a frozen ``Config``; nothing here watches, caches or is global. The settings are the table in
+``settings``; ``file`` reads and changes the file. Imports nothing heavy: every command-line call loads a configuration.
 """
 
 from __future__ import annotations
@@ -14,49 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .clawdbot_json import FILE_NAME, read_defaults
-from .file import (
-    REDACTED,
-    dump,
-    issues,
-    merge,
-    parse,
-    read,
-    redact,
-    set_value,
-    unflatten,
-    unset_value,
-    values,
-    write_raw,
-)
-from .setting_types import ConfigError, Setting
+from .file import dump, issues, read, redact, unflatten, values
+from .setting_types import ConfigError
 from .settings import PROVIDER_ENV, SETTINGS
-from .validation import check, find, json_schema, parse_text, ui_hints, unknown
-
-__all__ = [
-    "REDACTED",
-    "SETTINGS",
-    "Config",
-    "ConfigError",
-    "ProviderConfig",
-    "Setting",
-    "Source",
-    "config_path",
-    "find",
-    "json_schema",
-    "load",
-    "merge",
-    "parse",
-    "program_environment",
-    "redact",
-    "secret_variables",
-    "set_value",
-    "snapshot",
-    "state_dir",
-    "ui_hints",
-    "unset_value",
-    "variables",
-    "write_raw",
-]
+from .typed_settings import TypedSettings
+from .validation import check, find, parse_text, unknown
 
 Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
 _RANK: tuple[Source, ...] = ("flag", "env", "traits", "file", "clawdbot.json", "default")
@@ -75,7 +36,7 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(TypedSettings):
     """Every effective value, and where each came from. Two loads of the same inputs are equal."""
 
     state: Path
@@ -89,8 +50,7 @@ class Config:
     notes: tuple[ConfigError, ...] = ()
     """Problems in Clawdbot's file, whose settings are skipped."""
 
-    def __getitem__(self, name: str) -> Any:
-        """The effective value, the default included. Lists are tuples. Raises ``KeyError`` on an unknown name."""
+    def value(self, name: str) -> Any:
         if name in self._values:
             return self._values[name]
         setting = find(name)
@@ -120,7 +80,7 @@ class Config:
 
     def _provider(self, name: str) -> ProviderConfig:
         api, base_url, api_key, models = (
-            self[f"models.providers.{name}.{leaf}"] for leaf in ("api", "baseUrl", "apiKey", "models")
+            self.value(f"models.providers.{name}.{leaf}") for leaf in ("api", "baseUrl", "apiKey", "models")
         )
         return ProviderConfig(name, api, base_url, api_key, models)
 
@@ -264,7 +224,7 @@ def snapshot(config: Config) -> dict[str, Any]:
         "exists": content.exists,
         "raw": None if parsed is None else dump(parsed),
         "parsed": parsed or {},
-        "config": redact(unflatten({name: config[name] for name in names})),
+        "config": redact(unflatten({name: config.value(name) for name in names})),
         "sources": {name: config.source(name) for name in names},
         "valid": not found,
         "issues": [{"path": issue.name, "message": issue.problem, **_suggestion(issue)} for issue in found],

@@ -1,6 +1,6 @@
 """The table of settings: one row each, from which everything else about a setting is derived.
 
-Pure data and checks: no files, no environment (``config_file`` and ``config`` have those). Dotted names are Clawdbot's
+Pure data and checks: no files, no environment (``file`` and ``loading`` have those). Dotted names are Clawdbot's
 where Clawdbot has the setting. A row whose name has ``<name>`` stands for one setting a provider.
 """
 

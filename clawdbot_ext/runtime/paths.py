@@ -23,7 +23,7 @@ def on_network(config: Config) -> bool:
     """Return whether the state directory is on a network file system, where neither ``flock`` nor shared memory is
     reliable."""
     setting = config["storage.fileSystem"]
-    return filesystem.is_network(config.home) if setting == "auto" else bool(setting == "network")
+    return filesystem.is_network(config.home) if setting == "auto" else setting == "network"
 
 
 def info_path(config: Config) -> Path:

@@ -154,7 +154,7 @@ class MediaSettings(msgspec.Struct, frozen=True):
         """The values in force."""
         return cls(
             audio_engine=config["media.audio.engine"],
-            audio_command=tuple(config["media.audio.command"]),
+            audio_command=config["media.audio.command"],
             audio_url=config["media.audio.baseUrl"],
             audio_api_key=config["media.audio.apiKey"],
             audio_model=config["media.audio.model"],

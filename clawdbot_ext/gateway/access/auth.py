@@ -162,8 +162,8 @@ class Auth:
         if config["gateway.auth.mode"] == "tailscale":
             return True
         if config.source("gateway.auth.allowTailscale") == "default":  # as with Clawdbot
-            return bool(config["gateway.auth.mode"] == "token")
-        return bool(config["gateway.auth.allowTailscale"])
+            return config["gateway.auth.mode"] == "token"
+        return config["gateway.auth.allowTailscale"]
 
     def _external_identity(self, external: ExternalIdentity) -> Identity:
         named = self._is_named(external.user)
@@ -264,14 +264,14 @@ class Auth:
 
     def modes(self) -> list[str]:
         """The credentials of the login page: ``["token"]``, ``["password"]``, none where only Jupyter logs in."""
-        mode: str = self._config()["gateway.auth.mode"]
+        mode = self._config()["gateway.auth.mode"]
         return [] if mode == "jupyter" else ["password"] if mode == "password" else ["token"]
 
     def _check(self, token: str | None, password: str | None, client_key: str) -> Identity:
         config = self._config()
         if known := self._unguessable(token, config):
             return known
-        limit: int = config["gateway.loginAttemptsPerMinute"]
+        limit = config["gateway.loginAttemptsPerMinute"]
         if self._failures is not None and (wait := self._failures.wait_ms(limit, client_key)):
             raise RateLimited("too many failed logins, try again later", retry_after_ms=wait)
         if token and _same(token, _token(config)):
@@ -290,7 +290,7 @@ class Auth:
         return next(iter(self.modes()), "login")
 
     def _password_is(self, given: str, config: Config) -> bool:
-        expected: str = config["gateway.auth.password"]
+        expected = config["gateway.auth.password"]
         if config["gateway.auth.mode"] != "password" or not expected:
             return False
         if not expected.startswith(HASHED):
@@ -409,8 +409,8 @@ def _token(config: Config) -> str:
     In the modes of a password and of Tailscale it is the random one of the state directory, so that the command line of
     the same user (who can read that file) need not ask.
     """
-    configured: str = config["gateway.auth.token"]
-    mode: str = config["gateway.auth.mode"]
+    configured = config["gateway.auth.token"]
+    mode = config["gateway.auth.mode"]
     if mode == "jupyter":
         return ""
     if configured and mode == "token":

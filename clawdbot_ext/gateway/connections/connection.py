@@ -90,7 +90,7 @@ class Connection:
         self.locale = "en"
         self.info: dict[str, Any] = {}
         self.connected_at = 0
-        self._max_buffered: int = config["gateway.maxBufferedBytes"]
+        self._max_buffered = config["gateway.maxBufferedBytes"]
         self._asked_for = 0
         """Bytes unread after the last response: a long history on a slow line is no sign of a dead client."""
         self._requests = Bucket(config["gateway.requestsPerMinute"])

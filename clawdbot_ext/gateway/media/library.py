@@ -167,7 +167,7 @@ class MediaLibrary:
 
         Raises ``StorageFull`` when that is not enough.
         """
-        quota: int = self.config()["media.maxStoredBytes"]
+        quota = self.config()["media.maxStoredBytes"]
         if not quota:
             return
         over = await self.store.media_bytes() + size > quota

@@ -35,7 +35,7 @@ class Limits:
     @classmethod
     def of(cls, config: Config) -> Limits:
         return cls(
-            {kind: config[f"media.maxBytes.{kind}"] for kind in KINDS},
+            {kind: config.value(f"media.maxBytes.{kind}") for kind in KINDS},
             config["media.maxCount"],
             config["media.maxTotalBytes"],
         )

@@ -40,9 +40,7 @@ async def config_set(services: Services, caller: Connection, params: ConfigSetPa
     await change(
         services,
         caller,
-        lambda path: settings.write_raw(
-            path, params.raw, base_hash=params.base_hash, in_force=services.config().__getitem__
-        ),
+        lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash, in_force=services.config().value),
     )
     return {"ok": True, **settings.snapshot(services.config())}
 
@@ -61,7 +59,7 @@ async def config_patch(services: Services, caller: Connection, params: ConfigPat
         services,
         caller,
         lambda path: settings.merge(
-            path, settings.parse(params.raw), base_hash=params.base_hash, in_force=services.config().__getitem__
+            path, settings.parse(params.raw), base_hash=params.base_hash, in_force=services.config().value
         ),
     )
     return {"ok": True, **settings.snapshot(services.config())}
@@ -109,7 +107,7 @@ def poll_file(services: Services) -> None:
 def note_changes(services: Services, before: Config, who: Mapping[str, str]) -> None:
     """Write into the audit log which settings have another value now."""
     after = services.config()
-    names = sorted(name for name in {*before.names(), *after.names()} if before[name] != after[name])
+    names = sorted(name for name in {*before.names(), *after.names()} if before.value(name) != after.value(name))
     if names:
         services.access.auth.note("config", {**who, "names": ", ".join(names)})
 

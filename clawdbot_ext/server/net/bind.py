@@ -84,7 +84,7 @@ def _addresses(config: Config) -> Addresses:
         if (found := tailnet_address()) is None:
             raise NoAddress("bind.noTailnet")
         return Addresses(found)
-    host: str = config["gateway.customBindHost"]
+    host = config["gateway.customBindHost"]
     if not host:
         raise NoAddress("bind.noHost")
     return Addresses(_resolve(host))

@@ -8,7 +8,8 @@ nothing here tries one again, and a call that a crash or a stop cut off is repor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,13 +52,13 @@ async def run_agent_loop(
         if not calls:
             return outcome
         await executor.start_step(calls)
-        results = await _gather([executor.execute(call) for call in calls])
+        results = await _execute_all(executor, calls)
         request = replace(
             request,
             messages=[
                 *request.messages,
                 {"role": "assistant", "content": [_for_model(block) for block in said]},
-                {"role": "user", "content": [result_block(r.call_id, r.text, r.is_error) for r in results]},
+                {"role": "user", "content": [result_block(r.call_id, r.text, r.is_error, r.images) for r in results]},
             ],
         )
     return Outcome("done", "length", _t(request.locale, "notice.tool_steps", steps=MAX_STEPS))
@@ -74,9 +75,18 @@ def _for_model(block: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in block.items() if name != "invalid"}
 
 
-async def _gather(works: Sequence[Awaitable[ToolResult]]) -> list[ToolResult]:
-    """All results, in order; when one fails or the caller is cancelled, the others are stopped first."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+async def _execute_all(executor: ToolExecutor, calls: Sequence[ToolCall]) -> list[ToolResult]:
+    """All results, in order. Calls with one lock key run one after the other, others side by side; when storing one
+    fails or the caller is cancelled, the others are stopped first."""
+    locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def execute(call: ToolCall, key: str | None) -> ToolResult:
+        if key is None:
+            return await executor.execute(call)
+        async with locks[key]:  # first come, first served: tasks start in the order of the calls
+            return await executor.execute(call)
+
+    tasks = [asyncio.ensure_future(execute(call, executor.lock(call))) for call in calls]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -13,7 +13,7 @@ from clawdbot_ext.agent.loop import MAX_STEPS, run_agent_loop
 from clawdbot_ext.agent.providers.anthropic import AnthropicProvider
 from clawdbot_ext.agent.providers.base import Reply, ToolSpec
 from clawdbot_ext.agent.providers.demo_tools import calculate
-from clawdbot_ext.agent.tools import ToolCall, ToolFailed, ToolResult, shorten
+from clawdbot_ext.agent.tools import ToolCall, ToolFailed, ToolImage, ToolResult, shorten
 from clawdbot_ext.agent.turn import Outcome
 from tests.support.aio import run
 from tests.support.messages_api import MessagesAPI
@@ -30,6 +30,9 @@ class ToolExecutor:
     def __init__(self, reply: Reply, answers: Mapping[str, ToolResult] | None = None):
         self.reply, self.steps, self.calls = reply, [], []
         self.together = asyncio.Event()
+
+    def lock(self, call: ToolCall) -> str | None:
+        return None
 
     async def start_step(self, calls: Sequence[ToolCall]) -> None:
         self.steps.append((self.reply.text, [call.id for call in calls]))
@@ -88,6 +91,43 @@ def test_calls_made_together_run_together_and_answer_in_order(api: MessagesAPI) 
     assert [call.name for call in executor.calls] == ["look", "look2"]
     assert reply.text == "The tools said: saw x | saw x"
     assert [b["tool_use_id"] for b in api.bodies[1]["messages"][-1]["content"]] == ["toolu_0", "toolu_1"]
+
+
+class OneByOne(ToolExecutor):
+    """Locks by ``at``, and lets a call end when the test says so."""
+
+    def __init__(self, reply: Reply):
+        super().__init__(reply)
+        self.running: list[str] = []
+        self.most = 0
+
+    def lock(self, call: ToolCall) -> str | None:
+        return str(call.arguments["lock"]) if "lock" in call.arguments else None
+
+    async def execute(self, call: ToolCall) -> ToolResult:
+        self.calls.append(call)
+        self.running.append(call.name)
+        self.most = max(self.most, len(self.running))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.running.remove(call.name)
+        return ToolResult(call.id, call.name, images=[ToolImage("image/png", "AAAA")])
+
+
+@pytest.mark.parametrize(("args", "most"), [('{"lock": "a.ipynb"}', 1), ("{}", 3)])
+def test_calls_with_one_lock_go_one_after_the_other_in_their_order(api: MessagesAPI, args: str, most: int) -> None:
+    async def main() -> OneByOne:
+        provider, reply = AnthropicProvider("anthropic", "k", api.url, stall_s=3.0), Reply()
+        executor = OneByOne(reply)
+        await run_agent_loop(provider, request(f"[[call=a,b,c]][[args={args}]]"), reply, lambda event: None, executor)
+        await provider.aclose()
+        return executor
+
+    executor = run(main())
+    assert [call.name for call in executor.calls] == ["a", "b", "c"] and executor.most == most
+    source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+    results = api.bodies[1]["messages"][-1]["content"]
+    assert results[0]["content"] == [{"type": "text", "text": "a"}, {"type": "image", "source": source}]
 
 
 @pytest.mark.parametrize("args", ['{"at": ', "[1, 2]", "nonsense"])

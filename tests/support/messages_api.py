@@ -428,7 +428,7 @@ def _results(body: Mapping[str, Any]) -> list[str]:
     """What the tools gave back, if the request is about that."""
     content = body["messages"][-1]["content"]
     results = [b for b in content if b["type"] == "tool_result"] if isinstance(content, list) else []
-    return ["".join(part["text"] for part in result["content"]) for result in results]
+    return ["".join(part.get("text", "") for part in result["content"]) for result in results]
 
 
 def _answer(text: str, wishes: Mapping[str, str], says: str | Callable[[str], str] | None) -> list[str]:

@@ -16,12 +16,14 @@ from itertools import accumulate
 from typing import Any
 
 from ...i18n import catalogue
-from ..tools import result_block
+from ..tools import ToolImage, result_block
 from .attachments import AttachmentContent, attachments, named
 from .token_estimate import estimate
 
 MESSAGE_TOKENS = 8
 """Tokens that the API adds to each message for its role."""
+IMAGE_TOKENS = 1600
+"""Tokens of an image in a tool's result: the most that the API counts for one."""
 MARGIN = 0.03
 """Part of the window left free, since the count is an estimate."""
 SLACK = 0.3
@@ -160,12 +162,29 @@ def _result(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], l
     found = results.get(str(call.get("id")))
     if found is None:
         return result_block(str(call.get("id")), _t(locale, "tool.unknown"), True)
-    return result_block(str(call.get("id")), _text(found), bool(found.get("isError")))
+    return result_block(str(call.get("id")), _text(found), bool(found.get("isError")), _images(found))
+
+
+def _images(result: Mapping[str, Any]) -> list[ToolImage]:
+    """The images of a stored tool result."""
+    content = result.get("content")
+    blocks = content if isinstance(content, (list, tuple)) else ()
+    return [
+        ToolImage(str(b["mimeType"]), str(b["data"]))
+        for b in blocks
+        if isinstance(b, Mapping) and b.get("type") == "image" and "data" in b and "mimeType" in b
+    ]
 
 
 def _block_tokens(block: Mapping[str, Any]) -> int:
-    """The estimate for one block; what is no text counts as the text that it is written as."""
-    return estimate(block["text"] if block["type"] == "text" else json.dumps(block, ensure_ascii=False))
+    """The estimate for one block; what is neither text nor image counts as the text that it is written as."""
+    if block["type"] == "text":
+        return estimate(block["text"])
+    if block["type"] == "image":
+        return IMAGE_TOKENS
+    if block["type"] == "tool_result":
+        return sum(map(_block_tokens, block["content"])) + MESSAGE_TOKENS
+    return estimate(json.dumps(block, ensure_ascii=False))
 
 
 def _text(message: Mapping[str, Any]) -> str:

@@ -155,8 +155,8 @@ def tool_results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 def _calls(wishes: Mapping[str, str], subject: str, text: str, offered: set[str]) -> list[dict[str, Any]]:
     """The calls of tools that the script makes: those dictated, else those that the subject is about."""
-    calculate = ("demo.calculate", {"expression": _expression(text) or "6 * 7"})
-    clock: tuple[str, dict[str, Any]] = ("demo.clock", {})
+    calculate = ("demo_calculate", {"expression": _expression(text) or "6 * 7"})
+    clock: tuple[str, dict[str, Any]] = ("demo_clock", {})
     wanted = {"tools": [clock, calculate], "tool": [calculate], "clock": [clock]}.get(subject, [])
     if "tool" in wishes:
         wanted = [(wishes["tool"], {"expression": wishes["expression"]} if "expression" in wishes else {})]

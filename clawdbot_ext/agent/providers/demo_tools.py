@@ -10,7 +10,7 @@ from typing import Any
 
 from ...i18n import catalogue
 from ..context.system_prompt import zone_name
-from ..tools import Tool, ToolFailed
+from ..tools import Tool, ToolContext, ToolFailed
 from .base import ToolSpec
 
 MAX_EXPRESSION = 200
@@ -55,24 +55,25 @@ def _value(node: ast.expr) -> int | float:
     raise ToolFailed("numbers and + - * / // % ** ( ) only")
 
 
-async def _calculate(arguments: Mapping[str, Any], locale: str) -> str:
+async def _calculate(arguments: Mapping[str, Any], context: ToolContext) -> str:
     return calculate(str(arguments.get("expression", "")))
 
 
-async def _clock(arguments: Mapping[str, Any], locale: str) -> str:
+async def _clock(arguments: Mapping[str, Any], context: ToolContext) -> str:
     now = datetime.now().astimezone()
     return f"{now:%Y-%m-%d %H:%M:%S} {zone_name(now)}"
 
 
 DEMO_TOOLS: tuple[Tool, ...] = (
     Tool(
-        ToolSpec("demo.clock", "The date and time of the gateway's machine.", {"type": "object", "properties": {}}),
+        ToolSpec("demo_clock", "The date and time of the gateway's machine.", {"type": "object", "properties": {}}),
         _clock,
         lambda arguments, locale: _t(locale, "tool.demo.clock"),
+        kind="read",
     ),
     Tool(
         ToolSpec(
-            "demo.calculate",
+            "demo_calculate",
             "The value of an arithmetic expression.",
             {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
         ),
@@ -80,6 +81,6 @@ DEMO_TOOLS: tuple[Tool, ...] = (
         lambda arguments, locale: _t(
             locale, "tool.demo.calculate", expression=str(arguments.get("expression", ""))[:80]
         ),
-        asks=True,
+        kind="execute",
     ),
 )

@@ -114,6 +114,7 @@ async def accept_message(
             "client": caller.info["id"],
             "timeoutMs": params.timeout_ms,
             "channel": "webchat",
+            "asker": {"instanceId": caller.info["instanceId"]},
             **({"system": system} if system else {}),
         },
     )

@@ -8,12 +8,23 @@ stored result is never made again, and the model is told that it was cut off.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...agent.providers.base import ToolSpec
 from ...agent.providers.demo_tools import DEMO_TOOLS
-from ...agent.tools import Tool, ToolCall, ToolFailed, ToolNotAllowed, ToolResult, shorten
+from ...agent.tools import (
+    Tool,
+    ToolCall,
+    ToolContext,
+    ToolFailed,
+    ToolNotAllowed,
+    ToolOutput,
+    ToolResult,
+    shorten,
+)
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import RateLimited
@@ -24,7 +35,11 @@ from .context import RunContext
 from .events import RunEvents
 from .messages import step_message
 
+log = logging.getLogger(__name__)
 t = catalogue("agent")
+
+ASKING: frozenset[str] = frozenset({"edit", "execute", "network"})
+"""Kinds of tools whose calls a person has to allow."""
 
 
 class RunToolExecutor:
@@ -38,6 +53,17 @@ class RunToolExecutor:
     @property
     def specs(self) -> Sequence[ToolSpec]:
         return [tool.spec for tool in self._tools.values()]
+
+    def lock(self, call: ToolCall) -> str | None:
+        """See ``ToolExecutor``."""
+        tool = self._tools.get(call.name)
+        if tool is None or call.problem:
+            return None
+        try:
+            return tool.lock(call.arguments)
+        except Exception as exc:  # noqa: BLE001 - arguments of any shape come here; the call itself will say what is wrong
+            log.debug("tool %s: no lock key of its arguments: %r", call.name, exc)
+            return None
 
     async def start_step(self, calls: Sequence[ToolCall]) -> None:
         """See ``ToolExecutor``. Raises what the store raises."""
@@ -60,7 +86,7 @@ class RunToolExecutor:
             await asyncio.shield(self._store(message))
         except asyncio.CancelledError:
             for call in calls:
-                await asyncio.shield(self._done(call, self._stopped(), True, now_ms()))
+                await asyncio.shield(self._done(call, ToolOutput(self._stopped(), is_error=True), now_ms()))
             raise
 
     async def execute(self, call: ToolCall) -> ToolResult:
@@ -69,26 +95,49 @@ class RunToolExecutor:
         denied = False
         self._emit(call, phase="start", startedAt=started)
         try:
-            text, failed = shorten(await self._made(call)), False
+            output = await self._output(call)
         except ToolFailed as exc:
-            text, failed, denied = str(exc), True, isinstance(exc, ToolNotAllowed)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._done(call, self._stopped(), True, started))
-            raise
+            output, denied = ToolOutput(str(exc), is_error=True), isinstance(exc, ToolNotAllowed)
+        except asyncio.CancelledError as exc:
+            if not self._active.stop_reason:  # nothing was stopped: the tool waited for something that was cancelled
+                output = self._fault(call, exc)
+            else:
+                await asyncio.shield(self._done(call, ToolOutput(self._stopped(), is_error=True), started))
+                raise
+        except Exception as exc:  # noqa: BLE001 - a tool may raise anything; the log and the model are told
+            output = self._fault(call, exc)
         # Shielded: the result is stored even if the reply is stopped at this very moment.
-        await asyncio.shield(self._done(call, text, failed, started, denied))
-        return ToolResult(call.id, text, failed)
+        await asyncio.shield(self._done(call, output, started, denied))
+        return ToolResult(call.id, output.text, output.is_error, output.images, output.details)
 
-    async def _made(self, call: ToolCall) -> str:
-        """The output of a call that is allowed. Raises ``ToolFailed``."""
+    async def _output(self, call: ToolCall) -> ToolOutput:
+        """The output of a call that is allowed. Raises ``ToolFailed``, and whatever a tool raises."""
         tool = self._tools.get(call.name)
         if call.problem:
             raise ToolFailed(call.problem)
         if tool is None:
             raise ToolFailed(t(self._locale, "tool.nosuch", name=call.name[:80]))
-        if tool.asks:
+        if tool.kind in ASKING:
             await self._permission(tool, call)
-        return await tool.run(call.arguments, self._locale)
+        output = await tool.run(call.arguments, self._call_context(call))
+        output = ToolOutput(output) if isinstance(output, str) else output
+        return replace(output, text=shorten(output.text))
+
+    def _call_context(self, call: ToolCall) -> ToolContext:
+        run = self._active.run
+
+        def progress(data: Mapping[str, Any]) -> None:
+            if call.id in self._active.tools:  # else it is over, and its card shows the result
+                self._emit(call, phase="update", progress=data)
+
+        return ToolContext(
+            session_key=run.session_key,
+            run_id=run.run_id,
+            call_id=call.id,
+            locale=self._locale,
+            asker=run.options.get("asker") or {},
+            progress=progress,
+        )
 
     async def _permission(self, tool: Tool, call: ToolCall) -> None:
         """Returns once a person, or a rule that a person made, allows the call. Raises ``ToolNotAllowed``."""
@@ -119,28 +168,36 @@ class RunToolExecutor:
         if answer.decision == "allow-always":
             await self._context.approvals.always_allow(AGENT_ID, rule)
 
-    async def _done(self, call: ToolCall, text: str, failed: bool, started: int, denied: bool = False) -> None:
+    async def _done(self, call: ToolCall, output: ToolOutput, started: int, denied: bool = False) -> None:
         took = now_ms() - started
-        marks = {"denied": True} if denied else {}
+        marks: dict[str, Any] = {"denied": True} if denied else {}
+        if output.details:
+            marks["details"] = output.details
+        images = [{"type": "image", "mimeType": image.media_type, "data": image.data} for image in output.images]
         await self._store(
             {
                 "role": "toolResult",
                 "toolCallId": call.id,
                 "toolName": call.name,
-                "isError": failed,
-                "content": [{"type": "text", "text": text}],
+                "isError": output.is_error,
+                "content": [{"type": "text", "text": output.text}, *images],
                 "durationMs": took,
                 "timestamp": now_ms(),
                 **marks,
             }
         )
-        self._emit(call, phase="result", output=text, isError=failed, durationMs=took, **marks)
+        self._emit(call, phase="result", output=output.text, isError=output.is_error, durationMs=took, **marks)
         self._active.tools.pop(call.id, None)
 
     async def _store(self, message: Mapping[str, Any]) -> None:
         finished = await self._context.store.append_step(self._active.run.run_id, message, now=now_ms())
         if finished.message is not None and finished.session.epoch:
             self._events.emit_message(finished.session, finished.message)
+
+    def _fault(self, call: ToolCall, exc: BaseException) -> ToolOutput:
+        log.error("tool %s failed", call.name, exc_info=exc)
+        why = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+        return ToolOutput(shorten(t(self._locale, "tool.fault", why=why)), is_error=True)
 
     def _emit(self, call: ToolCall, **facts: Any) -> None:
         row = self._active.tools.setdefault(call.id, {"toolCallId": call.id, "name": call.name})
@@ -152,7 +209,11 @@ class RunToolExecutor:
 
     def _title(self, call: ToolCall) -> str:
         tool = self._tools.get(call.name)
-        return tool.title(call.arguments, self._locale) if tool else call.name
+        try:
+            return tool.title(call.arguments, self._locale) if tool else call.name
+        except Exception as exc:  # noqa: BLE001 - arguments of any shape come here; the call itself will say what is wrong
+            log.debug("tool %s: no title of its arguments: %r", call.name, exc)
+            return call.name
 
 
 def offered(provider: str) -> Sequence[Tool]:

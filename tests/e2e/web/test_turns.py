@@ -73,7 +73,7 @@ def test_a_call_that_was_not_allowed_is_no_failure_and_one_that_failed_is(visit,
     expect(card).to_contain_text("Not run: you denied it.")
     expect(card).not_to_contain_text("Do not try it again")
 
-    chat.send("[[tool=demo.calculate]][[expression=1/0]]")
+    chat.send("[[tool=demo_calculate]][[expression=1/0]]")
     question.get_by_role("button", name="Allow once").click()
     expect(card.last).to_have_attribute("data-state", "failed")
     expect(card.last.locator("summary")).to_contain_text("failed")

@@ -6,6 +6,9 @@ import asyncio
 
 import pytest
 
+from clawdbot_ext.agent.tools import Tool, ToolImage, ToolOutput
+from clawdbot_ext.gateway.runs import turn
+from tests.support.in_process import in_process, texts, tool
 from tests.support.wire import WireError, run, text_of, wired
 
 CAPS = ("chat.append", "session.events")
@@ -47,11 +50,11 @@ def test_a_tool_that_needs_no_permission_runs_and_is_stored_in_steps(standing_ga
             ]
             call = step["content"][-1]
             assert step["stopReason"] == "toolUse"
-            assert (call["type"], call["name"], call["arguments"]) == ("toolCall", "demo.clock", {}) and call["title"]
+            assert (call["type"], call["name"], call["arguments"]) == ("toolCall", "demo_clock", {}) and call["title"]
             assert (result["toolCallId"], result["isError"]) == (call["id"], False) and result["durationMs"] >= 0
             assert text_of(result) in text_of(answer) and answer["id"] == end["message"]["id"]
             assert {m["runId"] for m in (question, step, result, answer)} == {run_id}
-            assert stages(wire, run_id) == [("start", "demo.clock"), ("result", "demo.clock")]
+            assert stages(wire, run_id) == [("start", "demo_clock"), ("result", "demo_clock")]
             offsets = [d["offset"] for d in wire.deltas(run_id)]
             assert offsets.count(0) == 2  # each step's text begins anew
             told = [f["payload"]["message"]["id"] for f in wire.events if f["event"] == "session.message"]
@@ -66,8 +69,8 @@ def test_a_tool_waits_for_permission_which_a_reload_still_shows(standing_gateway
             run_id, _ = await wire.send("use a tool: 6 * 7", key="ask")
             question = await asked(wire, run_id)
             request = question["request"]
-            assert request["command"] == 'demo.calculate {"expression": "6 * 7"}'
-            assert request["sessionKey"] == "agent:main:ask" and request["tool"] == "demo.calculate"
+            assert request["command"] == 'demo_calculate {"expression": "6 * 7"}'
+            assert request["sessionKey"] == "agent:main:ask" and request["tool"] == "demo_calculate"
             async with connect(standing_gateway) as other:
                 assert [a["id"] for a in other.hello["snapshot"]["approvals"]] == [question["id"]]
                 assert (await other.call("exec.approval.list"))["approvals"][0]["request"] == request
@@ -115,7 +118,7 @@ def test_always_is_remembered_until_the_rule_is_taken_back(standing_gateway):
             end = await wire.ask("calculate 2 + 3", key="always")
             assert "**5**" in text_of(end["message"])
             rules = await wire.call("exec.approvals.get")
-            assert rules["file"]["agents"]["main"]["allowlist"][0]["pattern"] == "tool:demo.calculate"
+            assert rules["file"]["agents"]["main"]["allowlist"][0]["pattern"] == "tool:demo_calculate"
             await wire.call("exec.approvals.set", {"file": {"version": 1, "agents": {}}, "baseHash": rules["hash"]})
             run_id, _ = await wire.send("calculate 2 + 4", key="always")
             await asked(wire, run_id)
@@ -150,7 +153,7 @@ def test_stopping_while_it_waits_takes_the_question_back_and_runs_nothing(standi
     ("wish", "said"),
     [
         ("[[tool=no.such]]", "no tool no.such"),
-        ("[[tool=demo.calculate]][[expression=__import__]]", "numbers and"),
+        ("[[tool=demo_calculate]][[expression=__import__]]", "numbers and"),
     ],
 )
 def test_a_tool_that_fails_says_so_to_the_model(standing_gateway, wish, said):
@@ -266,5 +269,64 @@ def test_a_line_of_questions_that_is_full_fails_the_tool_and_not_the_reply(gatew
             assert result["isError"] and "waiting" in text_of(result)
             for each in asking:
                 each.cancel()
+
+    run(main())
+
+
+# -- any tool: in this process, with tools of the test ----------------------------------------------------------------
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, *tools: Tool) -> None:
+    monkeypatch.setattr(turn, "offered", lambda provider: tools)
+
+
+@pytest.mark.parametrize(
+    "fault", [KeyError("cell"), asyncio.CancelledError(), RuntimeError(""), AssertionError("x" * 300_000)]
+)
+def test_whatever_a_tool_raises_is_a_stored_error_for_the_model_and_the_run_goes_on(tmp_path, monkeypatch, fault):
+    async def fail(arguments, context):
+        raise fault
+
+    def bad(arguments, *_):
+        return arguments["missing"]
+
+    broken = tool("broken", fail, lock=bad)
+    offer(monkeypatch, Tool(broken.spec, fail, bad, kind="read", lock=bad))
+
+    async def main():
+        async with in_process(tmp_path) as chat:
+            end = await chat.ask("[[tool=broken]]", "r")
+            assert end["state"] == "final" and "Not finished" in texts(end["message"]["content"])
+            _, step, result, _ = await chat.messages()
+            assert result["isError"] is True and len(texts(result["content"])) < 101_000
+            assert result["toolCallId"] == step["content"][-1]["id"]
+            assert chat.tool_events("r")[-1]["isError"] is True
+
+    run(main())
+
+
+def test_progress_images_and_details_reach_those_they_are_for(tmp_path, monkeypatch):
+    contexts = []
+
+    async def plot(arguments, context):
+        contexts.append(context)
+        context.progress({"text": "1 of 2"})
+        return ToolOutput("a plot", [ToolImage("image/png", PIXEL)], {"changeId": "c1"})
+
+    offer(monkeypatch, tool("plot", plot))
+
+    async def main():
+        async with in_process(tmp_path) as chat:
+            await chat.ask("[[tool=plot]]", "r")
+            result = (await chat.messages())[2]
+            assert result["details"] == {"changeId": "c1"}
+            assert result["content"][1] == {"type": "image", "mimeType": "image/png", "data": PIXEL}
+            contexts[0].progress({"text": "too late"})
+            events = chat.tool_events("r")
+            assert [e["phase"] for e in events] == ["start", "update", "result"]
+            assert events[1]["progress"] == {"text": "1 of 2"} and events[2]["details"] == {"changeId": "c1"}
+            assert (contexts[0].run_id, contexts[0].session_key) == ("r", "agent:main:main")
+            assert contexts[0].asker["instanceId"] == "page-1"
 
     run(main())

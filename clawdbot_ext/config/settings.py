@@ -385,6 +385,26 @@ SETTINGS: tuple[Setting, ...] = (
         by="owner",
     ),
     Setting(
+        "policy.maxHandsMode",
+        "string",
+        "notebook",
+        "The most that the assistant may do in notebooks and files without a question: the modes of a session go no "
+        "further. unattended, work without any question, has to be allowed here.",
+        choices=("chat", "read", "plan", "ask", "edits", "notebook", "unattended"),
+        env=("CLAWDBOT_POLICY_MAX_HANDS_MODE",),
+        by="owner",
+    ),
+    Setting(
+        "hands.questionMinutes",
+        "integer",
+        0,
+        "How long a question for permission waits; 0: as long as it takes.",
+        "minutes",
+        minimum=0,
+        maximum=43_200,
+        by="client",
+    ),
+    Setting(
         "media.image.maxEdge",
         "integer",
         0,

@@ -46,11 +46,14 @@ from .connections.nodes import Nodes
 from .connections.peer import Peer
 from .connections.presence import Presence
 from .dispatch import callable_by, dispatch
+from .hands.approvals import Approvals
+from .hands.changes import Changes
+from .hands.grants import Grants
+from .hands.services import HandsServices
 from .media.library import MediaLibrary
 from .methods.auth import load_logged_out
 from .methods.config import poll_file
 from .methods.system import health_snapshot
-from .runs.approvals import Approvals
 from .runs.context import RunContext
 from .runs.manager import RunManager
 from .services import HostFacts, Peers, Services, SessionDirectory, provider_setup
@@ -92,6 +95,7 @@ class Gateway:
                 providers=providers,
                 media=media,
                 approvals=Approvals(store, events, lambda: str(config().home / "gateway.sqlite3")),
+                hands=HandsServices(Grants(store, events), Changes(store, events)),
                 environment=host.environment,
                 pop_notices=peers.presence.pop_notices,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet

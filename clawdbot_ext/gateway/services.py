@@ -21,6 +21,7 @@ from .access.policy import disabled, require
 from .connections.broadcast import Broadcast
 from .connections.nodes import Nodes
 from .connections.presence import Presence
+from .hands.modes import hands_of
 from .media.attachments import ReadFile
 from .media.library import MediaLibrary
 from .runs.manager import RunManager
@@ -87,6 +88,7 @@ class SessionDirectory:
             model=self.model(session),
             running=self._runs.active(session.key) is not None,
             queued=len(self._runs.queued(session.key)),
+            hands=hands_of(self._config(), session.settings, now_ms()).entry(),
             titles=titles,
             last_message=last_message,
         )

@@ -43,12 +43,17 @@ CLAWDBOT_FIELDS: Mapping[str, Any] = {
 """The fields that Clawdbot's clients read in a row of ``sessions.list`` and that are the same for every session."""
 
 
+HANDS_SETTINGS = frozenset({"handsMode", "handsNotebook", "handsUntilMs"})
+"""Settings that an entry shows as ``hands``, as they are in force."""
+
+
 def session_entry(
     session: Session,
     *,
     model: Model,
     running: bool,
     queued: int,
+    hands: Mapping[str, Any],
     titles: bool = True,
     last_message: bool = True,
 ) -> dict[str, Any]:
@@ -72,11 +77,12 @@ def session_entry(
         "cost": session.total_cost,
         "running": running,
         "queued": queued,
+        "hands": hands,
     }
     if is_temporary(session.key):
         entry["temporary"] = True
     for name, value in session.settings.items():
-        if name == "title":
+        if name == "title" or name in HANDS_SETTINGS:
             continue
         if name == "model":
             entry["modelOverride"] = value

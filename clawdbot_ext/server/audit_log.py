@@ -42,6 +42,10 @@ KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "A question whether a tool may run was answered.",
         {**_WHO, "id": "The question.", "decision": "The answer.", "tool": "What asked."},
     ),
+    "hands": (
+        "How much the assistant may do without a question was changed for a session.",
+        {**_WHO, "session": "Its key.", "mode": "The mode; absent: the default."},
+    ),
     "pairing": (
         "Something happened to a paired device.",
         {**_WHO, "device": "Its id.", "action": "What happened.", "role": "As what it connects."},

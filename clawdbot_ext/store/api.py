@@ -459,6 +459,20 @@ class Store(Protocol):
         """Usage of every reply since then, oldest first; kept when its conversation is deleted."""
         ...
 
+    # -- changes ------------------------------------------------------------------------------------------------------
+    async def put_change(self, session_key: str, body: Mapping[str, Any]) -> None:
+        """Write a change that the assistant made, in the place of the one with its ``id``; ``path`` of the body says in
+        which file. The oldest changes of the session make room."""
+        ...
+
+    async def get_change(self, id_: str) -> Mapping[str, Any] | None: ...
+
+    async def list_changes(
+        self, *, session_key: str | None = None, path: str | None = None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Changes of a session, of a path, or all; newest first."""
+        ...
+
     # -- media ------------------------------------------------------------------------------------------------------
     async def add_media(self, given: Media) -> Media:
         """Write down a file; returns the row that is there already for the same bytes, user and name, given anew."""

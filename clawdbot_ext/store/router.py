@@ -276,6 +276,22 @@ class StoreRouter:
         )
         return sorted((row for rows in both for row in rows), key=lambda row: row.at)
 
+    # -- changes ------------------------------------------------------------------------------------------------------
+    async def put_change(self, session_key: str, body: Mapping[str, Any]) -> None:
+        await self._of(session_key).put_change(session_key, body)
+
+    async def get_change(self, id_: str) -> Mapping[str, Any] | None:
+        return await self.temporary.get_change(id_) or await self.kept.get_change(id_)
+
+    async def list_changes(
+        self, *, session_key: str | None = None, path: str | None = None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        if session_key is not None:
+            return await self._of(session_key).list_changes(session_key=session_key, path=path, limit=limit)
+        both = [await store.list_changes(path=path, limit=limit) for store in (self.temporary, self.kept)]
+        found = [change for changes in both for change in changes]
+        return sorted(found, key=lambda change: -change["createdAtMs"])[:limit]
+
     # -- media: all files have their rows in ``kept``; messages of either store may refer to them ----------------------
     async def add_media(self, given: Media) -> Media:
         return await self.kept.add_media(given)

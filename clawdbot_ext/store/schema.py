@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from . import media, search
+from . import changes, media, search
 from .api import SchemaTooNew, StoreDamaged
 from .db import transaction
 
@@ -227,7 +227,21 @@ def m006_names(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial, m002_records_and_usage, m003_search, m004_media, m005_tree, m006_names)
+def m007_changes(conn: sqlite3.Connection) -> None:
+    """Changes that the assistant made in notebooks and files."""
+    for statement in changes.CREATE:
+        conn.execute(statement)
+
+
+MIGRATIONS: Sequence[Migration] = (
+    m001_initial,
+    m002_records_and_usage,
+    m003_search,
+    m004_media,
+    m005_tree,
+    m006_names,
+    m007_changes,
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

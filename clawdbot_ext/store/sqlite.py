@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import branches, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
+from . import branches, changes, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
 from .api import (
     Accepted,
     BranchPoint,
@@ -123,6 +123,7 @@ class SqliteStore:
                 schema.set_meta(conn, "state", "open")
                 transcripts.expire(conn, time.time_ns() // 1_000_000)
                 runs.purge(conn)
+                changes.purge(conn)
         except sqlite3.OperationalError as error:
             if not isinstance(self._explain(error), StorageFull):
                 raise
@@ -333,6 +334,18 @@ class SqliteStore:
 
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
         return await self._read(lambda conn: usage.since(conn, since, session_key))
+
+    # -- changes ------------------------------------------------------------------------------------------------------
+    async def put_change(self, session_key: str, body: Mapping[str, Any]) -> None:
+        await self._write(lambda conn: changes.put(conn, session_key, body))
+
+    async def get_change(self, id_: str) -> Mapping[str, Any] | None:
+        return await self._read(lambda conn: changes.get(conn, id_))
+
+    async def list_changes(
+        self, *, session_key: str | None = None, path: str | None = None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        return await self._read(lambda conn: changes.list_of(conn, session_key, path, limit))
 
     # -- media --------------------------------------------------------------------------------------------------------
     async def add_media(self, given: Media) -> Media:

@@ -85,6 +85,7 @@ BOTH = {
     "close",
     "count_sessions",
     "find_session",
+    "get_change",
     "get_record",
     "list_sessions",
     "media_wanted",
@@ -96,6 +97,7 @@ BOTH = {
 ANSWERS: dict[str, Any] = {
     "count_sessions": 1,
     "find_session": None,
+    "get_change": None,
     "get_record": None,
     "get_run": None,
     "list_sessions": [],

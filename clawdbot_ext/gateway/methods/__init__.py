@@ -14,6 +14,7 @@ from . import (  # noqa: F401  each registers its methods
     devices,
     export,
     files,
+    hands,
     importing,
     logs,
     media,

@@ -19,8 +19,8 @@ from ...protocol.schema import (
     OkResult,
 )
 from ..connections.connection import Connection
+from ..hands.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, requester
 from ..registry import method
-from ..runs.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, requester
 from ..services import Services
 
 

@@ -36,8 +36,8 @@ from ...protocol.schema import (
 )
 from ..connections.connection import Connection
 from ..connections.nodes import KIND, NODE_RULES, _gone, node_id
+from ..hands.node_permission import permitted
 from ..registry import method
-from ..runs.node_permission import permitted
 from ..services import Services
 from .chat import accept_message
 

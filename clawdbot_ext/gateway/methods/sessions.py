@@ -33,6 +33,7 @@ from ...protocol.schema import (
 from ...store.api import Session
 from ..access.policy import require
 from ..connections.connection import Connection
+from ..hands.modes import mode_changes
 from ..registry import method
 from ..services import Services
 from ..sessions.lifecycle import LEVELS, UNDO_MS, _key_of, clear, new_key, reset
@@ -98,7 +99,12 @@ async def sessions_patch(services: Services, caller: Connection, params: Session
             changes[flag] = None
     if changes.get("model"):
         changes["model"] = services.providers.models.resolve(changes["model"]).spec
-    session = await services.store.patch_session(services.sessions.canonical(params.key), changes, now=now_ms())
+    key = services.sessions.canonical(params.key)
+    if any(name.startswith("hands") for name in changes):
+        present = await services.store.get_session(key)
+        mode_changes(services.config(), changes, present.settings if present else {}, now_ms())
+        services.access.auth.note("hands", {**caller.audit_fields(), "session": key, "mode": changes["handsMode"]})
+    session = await services.store.patch_session(key, changes, now=now_ms())
     services.sessions.announce(session, "updated")
     result = SessionEntryResult(ok=True, key=session.key, entry=services.sessions.entry(session))
     if notes := _notes(services, session, caller.locale, changes):

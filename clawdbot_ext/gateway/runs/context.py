@@ -11,8 +11,9 @@ from ...config.live import LiveConfig
 from ...protocol.schema import SessionChange
 from ...store.api import Session, Store
 from ..connections.broadcast import Broadcast
+from ..hands.approvals import Approvals
+from ..hands.services import HandsServices
 from ..media.library import MediaLibrary
-from .approvals import Approvals
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class RunContext:
     providers: Providers
     media: MediaLibrary
     approvals: Approvals
+    hands: HandsServices
     environment: Environment
     pop_notices: Callable[[str], list[str]]
     """Takes the notices that wait for the next turn of a session, by its key."""

@@ -26,9 +26,10 @@ from ...protocol.errors import GatewayError, InvalidRequest, QueueFull, Shutting
 from ...protocol.schema import ChatSendResult, Queued, SessionQueueEvent
 from ...store.api import FINAL_STATES, Accepted, BranchPoint, Run, StoreDamaged
 from ..connections.reply_stream import ReplyStream
+from ..hands.approvals import Approvals
+from ..hands.services import HandsServices
 from ..wire_forms import text_of
 from .active import ActiveRun
-from .approvals import Approvals
 from .auto_title import AutoTitle
 from .context import RunContext
 from .events import RunEvents
@@ -67,6 +68,11 @@ class RunManager:
     def approvals(self) -> Approvals:
         """The open questions of tools, and the rules that answer them."""
         return self._context.approvals
+
+    @property
+    def hands(self) -> HandsServices:
+        """The services of the assistant's work in notebooks and files."""
+        return self._context.hands
 
     # -- what is going on -------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, int]:

@@ -29,8 +29,8 @@ from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import RateLimited
 from ...protocol.keys import AGENT_ID
+from ..hands.approvals import TIMEOUT_MS
 from .active import ActiveRun
-from .approvals import TIMEOUT_MS
 from .context import RunContext
 from .events import RunEvents
 from .messages import step_message

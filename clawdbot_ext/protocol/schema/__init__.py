@@ -18,6 +18,7 @@ from . import (
     chat,
     connect,
     devices,
+    hands,
     media,
     monitoring,
     nodes,
@@ -34,6 +35,7 @@ from .base import Event, Method
 from .chat import *  # noqa: F403
 from .connect import *  # noqa: F403
 from .devices import *  # noqa: F403
+from .hands import *  # noqa: F403
 from .media import *  # noqa: F403
 from .monitoring import *  # noqa: F403
 from .nodes import *  # noqa: F403
@@ -56,6 +58,7 @@ _NOUNS = (
     devices,
     nodes,
     approvals,
+    hands,
     unsupported,
 )
 MODULES = (base, *_NOUNS)

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from .base import SCOPE_ADMIN, SCOPE_APPROVALS, Event, Method, NoParams, OkResult, Params, Result, Rows
 from .devices import Id
+from .hands import GrantScope
 
 Part = Annotated[str, Meta(max_length=4096)]
 Decision = Literal["allow-once", "allow-always", "deny"]
@@ -38,8 +39,22 @@ class ApprovalResult(Result):
 
 
 class ApprovalResolveParams(Params):
+    """All but `id` and `decision` is ours, and for questions of our own tools."""
+
     id: Id
     decision: Decision
+    reason: Annotated[str, Meta(max_length=4096)] | None = None
+    """Of a `deny`: told to the model."""
+    scope: GrantScope | None = None
+    """How far the yes goes; one of the question's `choices`. `allow-always` without it: the widest of them."""
+    pattern: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    """Of the scope `always`: the paths that it is for, with `*` and `?`."""
+    accepted: Annotated[Sequence[Annotated[int, Meta(ge=0)]], Meta(max_length=1000)] | None = None
+    """The indexes of `preview.cells` that may be done; all if absent."""
+    edited: Mapping[str, Annotated[str, Meta(max_length=1_000_000)]] | None = None
+    """Index of `preview.cells` (`0` for a file or code) → the source that takes the place of the proposed one."""
+    answers: Mapping[str, Annotated[str, Meta(max_length=100_000)]] | None = None
+    """Of a question to the person: its id → the answer. Of an `input`: `value`."""
 
 
 class ApprovalsFileResult(Result):
@@ -58,12 +73,15 @@ class ApprovalsSetParams(Params):
 
 
 class ApprovalRequestedEvent(Result):
-    """`request` has `command`; of a tool of ours `tool`, `arguments`, `title`, `sessionKey`, `runId`, `toolCallId`."""
+    """`request` has `command`. Of a tool of ours also `kind` (`tool`, `question`, `input`), `tool`, `title`,
+    `arguments`, `sessionKey`, `runId`, `toolCallId`, `path`, `digest`, `preview` and `choices` (see `GrantScope`); of a
+    `question` `questions` (`id`, `text`, `choices`, `free`), of an `input` `prompt` and `password`."""
 
     id: str
     request: Mapping[str, Any]
     created_at_ms: int
     expires_at_ms: int
+    """0: it waits as long as it takes. Clients without our caps are told a time in ten years instead."""
 
 
 class ApprovalResolvedEvent(Result):
@@ -72,7 +90,9 @@ class ApprovalResolvedEvent(Result):
     ts: int
     resolved_by: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
-    """Ours: `expired` or `withdrawn` without a decision; `decision` is `deny` then."""
+    """Ours: `expired` or `withdrawn` without a decision; `decision` is `deny` then. Else what the person wrote."""
+    scope: GrantScope | UnsetType = UNSET
+    """Ours: how far the yes goes."""
 
 
 class Approval(Result):

@@ -113,7 +113,16 @@ class NodeInvokeEvent(Result):
     command: str
     params_json: str | None = field(name="paramsJSON")
     timeout_ms: Ms
+    """0: no limit (ours, of the commands of notebook nodes)."""
     idempotency_key: str
+
+
+class NodeInvokeCancelEvent(Result):
+    """Sent to the node alone: the answer to the invocation is not waited for any more; stop it where that is possible.
+
+    Ours."""
+
+    id: str
 
 
 class NodePairResolvedEvent(Result):
@@ -135,7 +144,8 @@ ROWS: Rows = (
         NodeEventParams,
         OkResult,
         "",
-        "Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`.",
+        "Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`; "
+        "`node.progress` `{id, data}` of an invocation under way.",
         role="node",
     ),
     Method("node.rename", NodeRenameParams, NodeRenameResult, SCOPE_PAIRING, "Name a node."),
@@ -146,6 +156,7 @@ ROWS: Rows = (
     Method("node.pair.verify", NodePairVerifyParams, AnyResult, SCOPE_PAIRING, "Is this a paired node's token?"),
     Method("skills.bins", NoParams, AnyResult, "", "Programs that skills need on a node: none.", role="node"),
     Event("node.invoke.request", NodeInvokeEvent, "Do something.", scope=""),
+    Event("node.invoke.cancel", NodeInvokeCancelEvent, "Stop doing it.", ours=True, scope=""),
     Event("node.pair.requested", AnyResult, "A node waits to be let in.", scope=SCOPE_PAIRING),
     Event("node.pair.resolved", NodePairResolvedEvent, "A node was let in or turned away.", scope=SCOPE_PAIRING),
 )

@@ -22,6 +22,7 @@ from .base import (
     RunId,
 )
 from .chat import Queued
+from .hands import HandsMode, Path
 
 
 class SessionsListParams(Params):
@@ -72,6 +73,13 @@ class SessionsPatchParams(Params):
     """Ours: for models that take one; others are asked without it, and a note says so."""
     auto_title: bool | None | UnsetType = UNSET
     """Ours: `false` keeps the model from naming this session."""
+    hands_mode: HandsMode | None | UnsetType = UNSET
+    """Ours: how much the assistant may do in notebooks and files without a question. Entries have it as `hands`:
+    `mode` as it is in force now, `cap` (the most that the administrator allows), `notebook`, `untilMs`."""
+    hands_notebook: Path | None | UnsetType = UNSET
+    """Ours: the notebook of the mode `notebook`."""
+    hands_minutes: Annotated[int, Meta(ge=1, le=1440)] | None | UnsetType = UNSET
+    """Ours: how long the modes `notebook` and `unattended` last; 60 if absent."""
 
 
 class SessionsDeleteParams(Params):

@@ -111,17 +111,35 @@ export interface ApprovalRequestParams {
   timeoutMs?: number | null;
 }
 
-/** `request` has `command`; of a tool of ours `tool`, `arguments`, `title`, `sessionKey`, `runId`, `toolCallId`. */
+/**
+ * `request` has `command`. Of a tool of ours also `kind` (`tool`, `question`, `input`), `tool`, `title`, `arguments`,
+ * `sessionKey`, `runId`, `toolCallId`, `path`, `digest`, `preview` and `choices` (see `GrantScope`); of a `question`
+ * `questions` (`id`, `text`, `choices`, `free`), of an `input` `prompt` and `password`.
+ */
 export interface ApprovalRequestedEvent {
   id: string;
   request: Record<string, unknown>;
   createdAtMs: number;
+  /** 0: it waits as long as it takes. Clients without our caps are told a time in ten years instead. */
   expiresAtMs: number;
 }
 
+/** All but `id` and `decision` is ours, and for questions of our own tools. */
 export interface ApprovalResolveParams {
   id: string;
   decision: "allow-always" | "allow-once" | "deny";
+  /** Of a `deny`: told to the model. */
+  reason?: string | null;
+  /** How far the yes goes; one of the question's `choices`. `allow-always` without it: the widest of them. */
+  scope?: "always" | "cell" | "notebook" | "once" | null;
+  /** Of the scope `always`: the paths that it is for, with `*` and `?`. */
+  pattern?: string | null;
+  /** The indexes of `preview.cells` that may be done; all if absent. */
+  accepted?: number[] | null;
+  /** Index of `preview.cells` (`0` for a file or code) → the source that takes the place of the proposed one. */
+  edited?: Record<string, unknown> | null;
+  /** Of a question to the person: its id → the answer. Of an `input`: `value`. */
+  answers?: Record<string, unknown> | null;
 }
 
 export interface ApprovalResolvedEvent {
@@ -129,8 +147,10 @@ export interface ApprovalResolvedEvent {
   decision: string;
   ts: number;
   resolvedBy?: string;
-  /** Ours: `expired` or `withdrawn` without a decision; `decision` is `deny` then. */
+  /** Ours: `expired` or `withdrawn` without a decision; `decision` is `deny` then. Else what the person wrote. */
   reason?: string;
+  /** Ours: how far the yes goes. */
+  scope?: "always" | "cell" | "notebook" | "once";
 }
 
 /** `decision` is `null` when no decision was made in time, which is a no. */
@@ -172,6 +192,19 @@ export interface Attachment {
   cells?: CellSource[] | null;
 }
 
+/**
+ * One operation of a batch. `before` and `after` have `source`, `type` and `index`; a deleted cell's `before` also
+ * `metadata`, `outputs` and `executionCount`. `null`: the cell was not there.
+ */
+export interface CellChange {
+  op: string;
+  cell: string;
+  index: number;
+  type: string;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+}
+
 /** A notebook that an attachment was made from, and the cell of it if it is about one. */
 export interface CellSource {
   /** Of the notebook, as the contents API names it. */
@@ -185,6 +218,53 @@ export interface CellSource {
 export interface ChallengeEvent {
   nonce: string;
   ts: number;
+}
+
+/** One batch that was applied: one card, one undo. */
+export interface Change {
+  id: string;
+  sessionKey: string;
+  runId: string;
+  toolCallId: string;
+  path: string;
+  createdAtMs: number;
+  /** The person who allowed it, or the mode or permission that did. */
+  by: string;
+  state: "applied" | "kept" | "undone";
+  cells: CellChange[];
+  file?: FileChange;
+}
+
+export interface ChangeIdParams {
+  id: string;
+}
+
+export interface ChangesChangedEvent {
+  change: Change;
+}
+
+export interface ChangesListParams {
+  sessionKey?: string | null;
+  path?: string | null;
+  /** 50 if absent; newest first. */
+  limit?: number | null;
+}
+
+export interface ChangesListResult {
+  changes: Change[];
+}
+
+export interface ChangesUndoParams {
+  id: string;
+  /** Also where the cell was changed since. */
+  force?: boolean | null;
+  /** Only these cells; all if absent. */
+  cells?: string[] | null;
+}
+
+export interface ChangesUndoResult {
+  state: "applied" | "kept" | "undone";
+  problems: UndoProblem[];
 }
 
 export interface ChannelsStatusParams {
@@ -513,6 +593,14 @@ export interface DeviceTokenRotateResult {
   rotatedAtMs: number;
 }
 
+/** A file that was written: its text before (`null`: it was not there) and after. */
+export interface FileChange {
+  before: string | null;
+  after: string | null;
+  /** Of the file as it was left. */
+  hash?: string;
+}
+
 export interface FileEntry {
   /** From the server's root. */
   path: string;
@@ -543,6 +631,34 @@ export interface FilesListResult {
 export interface GatewayStopParams {
   restart?: boolean | null;
   reason?: string | null;
+}
+
+/** A permission that a person gave for more than one call. */
+export interface Grant {
+  id: string;
+  tool: string;
+  scope: "always" | "cell" | "notebook" | "once";
+  by: string;
+  createdAtMs: number;
+  /** 0: not used yet. */
+  usedAtMs: number;
+  /** The notebook or file; of `always` a pattern with `*` and `?`. */
+  path?: string;
+  cell?: string;
+  /** The session that it is for; absent: every one. */
+  sessionKey?: string;
+}
+
+export interface GrantIdParams {
+  id: string;
+}
+
+export interface GrantsChangedEvent {
+  grants: Grant[];
+}
+
+export interface GrantsListResult {
+  grants: Grant[];
 }
 
 export interface HeartbeatsParams {
@@ -683,12 +799,21 @@ export interface NodeInvokeAnswer {
   ignored?: boolean;
 }
 
+/**
+ * Sent to the node alone: the answer to the invocation is not waited for any more; stop it where that is possible.
+ * Ours.
+ */
+export interface NodeInvokeCancelEvent {
+  id: string;
+}
+
 /** Sent to the node alone; it answers with `node.invoke.result`. */
 export interface NodeInvokeEvent {
   id: string;
   nodeId: string;
   command: string;
   paramsJSON: string | null;
+  /** 0: no limit (ours, of the commands of notebook nodes). */
   timeoutMs: number;
   idempotencyKey: string;
 }
@@ -1066,6 +1191,15 @@ export interface SessionsPatchParams {
   temperature?: number | null;
   /** Ours: `false` keeps the model from naming this session. */
   autoTitle?: boolean | null;
+  /**
+   * Ours: how much the assistant may do in notebooks and files without a question. Entries have it as `hands`: `mode`
+   * as it is in force now, `cap` (the most that the administrator allows), `notebook`, `untilMs`.
+   */
+  handsMode?: "ask" | "chat" | "edits" | "notebook" | "plan" | "read" | "unattended" | null;
+  /** Ours: the notebook of the mode `notebook`. */
+  handsNotebook?: string | null;
+  /** Ours: how long the modes `notebook` and `unattended` last; 60 if absent. */
+  handsMinutes?: number | null;
 }
 
 export interface SessionsPreviewParams {
@@ -1163,6 +1297,15 @@ export interface SystemEventParams {
 
 export interface TickEvent {
   ts: number;
+}
+
+/** A cell that was left as it is, because it is no longer as the assistant left it. */
+export interface UndoProblem {
+  cell: string;
+  /** Its present source; `null`: it is not there any more. */
+  now: string | null;
+  before: string | null;
+  after: string | null;
 }
 
 export interface UpdateRunParams {
@@ -1347,7 +1490,10 @@ export interface Methods {
   "node.invoke": { params: NodeInvokeParams; result: NodeInvokeResult };
   /** What became of an invocation. */
   "node.invoke.result": { params: NodeInvokeResultParams; result: NodeInvokeAnswer };
-  /** Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`. */
+  /**
+   * Something a node tells: `chat.subscribe`, `chat.unsubscribe`, `agent.request`, `voice.transcript`; `node.progress`
+   * `{id, data}` of an invocation under way.
+   */
   "node.event": { params: NodeEventParams; result: OkResult };
   /** Name a node. */
   "node.rename": { params: NodeRenameParams; result: NodeRenameResult };
@@ -1373,6 +1519,16 @@ export interface Methods {
   "exec.approvals.get": { params: NoParams; result: ApprovalsFileResult };
   /** Replace the rules for commands. */
   "exec.approvals.set": { params: ApprovalsSetParams; result: ApprovalsFileResult };
+  /** Permissions given for good. */
+  "hands.grants.list": { params: NoParams; result: GrantsListResult };
+  /** Take a permission back. */
+  "hands.grants.revoke": { params: GrantIdParams; result: OkResult };
+  /** What the assistant changed in notebooks and files. */
+  "hands.changes.list": { params: ChangesListParams; result: ChangesListResult };
+  /** Put back what one change replaced; a cell changed since is left alone unless `force`. */
+  "hands.changes.undo": { params: ChangesUndoParams; result: ChangesUndoResult };
+  /** Accept a change for good. */
+  "hands.changes.keep": { params: ChangeIdParams; result: OkResult };
   /** Chat channels: none. */
   "channels.status": { params: ChannelsStatusParams; result: ChannelsStatusResult };
   /** The scheduler: there is none. */
@@ -1417,6 +1573,8 @@ export interface Events {
   "device.pair.resolved": PairResolvedEvent;
   /** Do something. */
   "node.invoke.request": NodeInvokeEvent;
+  /** Stop doing it. */
+  "node.invoke.cancel": NodeInvokeCancelEvent;
   /** A node waits to be let in. */
   "node.pair.requested": Record<string, unknown>;
   /** A node was let in or turned away. */
@@ -1425,4 +1583,8 @@ export interface Events {
   "exec.approval.requested": ApprovalRequestedEvent;
   /** Somebody decided. */
   "exec.approval.resolved": ApprovalResolvedEvent;
+  /** A permission was given or taken back. */
+  "hands.grants.changed": GrantsChangedEvent;
+  /** The assistant changed something, or a change was kept or undone. */
+  "hands.changes.changed": ChangesChangedEvent;
 }

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.gateway.connections.broadcast import Broadcast
+from clawdbot_ext.gateway.hands.approvals import KIND, Approvals
 from clawdbot_ext.gateway.methods.approvals import exec_approval_resolve
-from clawdbot_ext.gateway.runs.approvals import KIND, Approvals
 from clawdbot_ext.protocol.errors import NotFound
 from clawdbot_ext.protocol.schema import ApprovalResolveParams
 from tests.support.aio import until

@@ -123,7 +123,7 @@ export class ClawdbotApprovals extends LightElement {
   }
 
   private open(): Approval[] {
-    return this.list.filter((each) => each.expiresAtMs > Date.now());
+    return this.list.filter((each) => each.expiresAtMs === 0 || each.expiresAtMs > Date.now());
   }
 
   protected override render(): TemplateResult {
@@ -172,7 +172,7 @@ export class ClawdbotApprovals extends LightElement {
       <div class="card-actions">
         ${this.button(approval, "allow-once", "y", true)} ${this.button(approval, "allow-always", "a", false)}
         ${this.button(approval, "deny", "n", false)}
-        <span class="countdown">${t("approvals.left", { seconds })}</span>
+        ${approval.expiresAtMs === 0 ? nothing : html`<span class="countdown">${t("approvals.left", { seconds })}</span>`}
       </div>
     </section>`;
   }

@@ -29,6 +29,7 @@ class TypedSettings:
                 "session.maxQueued",
                 "agents.defaults.maxTokens",
                 "agents.defaults.timeoutSeconds",
+                "hands.questionMinutes",
                 "media.image.maxEdge",
                 "media.pdf.maxPages",
                 "media.audio.maxMinutes",
@@ -113,6 +114,10 @@ class TypedSettings:
         def __getitem__(
             self, name: Literal["policy.disabled"]
         ) -> tuple[Literal["tools", "uploads", "files", "temporary", "export", "import", "settings"], ...]: ...
+        @overload
+        def __getitem__(
+            self, name: Literal["policy.maxHandsMode"]
+        ) -> Literal["chat", "read", "plan", "ask", "edits", "notebook", "unattended"]: ...
         @overload
         def __getitem__(self, name: Literal["media.pdf.mode"]) -> Literal["auto", "pages", "text"]: ...
         @overload

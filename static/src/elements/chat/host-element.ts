@@ -31,7 +31,7 @@ export abstract class HostedElement extends LitElement {
    */
   async compose(text: string, { send = false, contexts = [] }: ComposeOptions = {}): Promise<boolean> {
     const composer = await this.composer();
-    await composer?.compose(text, send, contexts);
+    await composer?.at((actions) => actions.compose(text, send, contexts));
     return composer !== null;
   }
 
@@ -43,7 +43,7 @@ export abstract class HostedElement extends LitElement {
   /** Something goes with the next message, besides what is switched on. */
   async addContext(source: ContextSource): Promise<void> {
     const composer = await this.composer();
-    (await composer?.switches())?.add(source);
+    await composer?.at(async (actions) => (await actions.switches())?.add(source));
     composer?.focus();
   }
 

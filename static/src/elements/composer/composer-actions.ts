@@ -14,10 +14,11 @@ import type { Item } from "../../state/uploads.js";
 import { loadElement } from "../base/lazy.js";
 
 import type { View } from "../../state/state.js";
-import type { Writing } from "../../state/editing.js";
+import type { Editing, Writing } from "../../state/editing.js";
 import type { Ui } from "../base/ui-context.js";
 
 import type { Choice } from "./completion-menu.js";
+import type { ClawdbotContexts } from "./notebook-context.js";
 import { watchDrops } from "./drop-zone.js";
 import { aboveKeyboard } from "./virtual-keyboard.js";
 import { mediaStore } from "../media/media-uploader.js";
@@ -34,6 +35,17 @@ export interface ComposerHost extends HTMLElement {
   readonly composing: boolean;
   /** The words heard so far while listening; `null` otherwise. */
   spoken: string | null;
+  /** What switches what goes along, once it is here. */
+  readonly chips: ClawdbotContexts | null;
+  readonly updateComplete: Promise<boolean>;
+  /** What switches what goes along is shown, whatever the home has to give. */
+  withContexts: boolean;
+  /** The message goes as soon as all of it is there. */
+  holding: boolean;
+  /** An edit is on its way. */
+  saving: boolean;
+  /** Why the message does not go. */
+  problem: string;
   /** A message has gone. */
   readonly onSend: () => void;
   field(): HTMLTextAreaElement | null;
@@ -43,6 +55,9 @@ export interface ComposerHost extends HTMLElement {
   edited(): void;
   /** Files of the draft `key` were added, removed or have moved on. */
   filesMoved(key: string): void;
+  /** Send what is there, as soon as all of it is. */
+  submit(): void;
+  endEdit(): void;
   /** Show the draft as it is stored. */
   reload(): void;
 }
@@ -115,6 +130,49 @@ export class ComposerActions {
       const type = pasted.extension === "tsv" ? "text/tab-separated-values" : "text/plain";
       void this.attach([new File([pasted.text], `pasted-text.${pasted.extension}`, { type })], true);
     }
+  }
+
+  // -- sending ------------------------------------------------------------------------------------------------------
+  /** Put a text of the page around into the field. With `send` it goes, by itself where something is being written. */
+  async compose(text: string, send: boolean, contexts: readonly ContextSource[]): Promise<void> {
+    const { composer } = this;
+    const { blank } = composer;
+    if (send && !(blank && !composer.writing.editing && !composer.composing)) return this.sendBeside(text, contexts);
+    composer.write(blank ? text : `${composer.field()?.value ?? ""}\n\n${text}`.trim());
+    composer.focus();
+    if (contexts.length > 0) (await this.switches())?.only(contexts);
+    if (send) composer.submit();
+  }
+
+  /** What switches what goes along, fetched if it is not here; `null` when it cannot be had, which is told. */
+  async switches(): Promise<ClawdbotContexts | null> {
+    const { composer } = this;
+    composer.withContexts = await loadElement("clawdbot-contexts");
+    if (!composer.withContexts) composer.ui.toast({ text: composer.ui.t("part.failed"), kind: "error" });
+    await composer.updateComplete;
+    return composer.chips;
+  }
+
+  /** Read what goes along with the message that waits; then it goes, unless the person ended the wait. */
+  async readContexts(chips: ClawdbotContexts): Promise<void> {
+    const { composer } = this;
+    composer.holding = true;
+    const problem = await chips.read();
+    composer.problem = problem;
+    if (problem !== "") composer.holding = false;
+    if (!composer.holding) chips.forget();
+  }
+
+  /** Replace a stored message. The edit stays in the field until the gateway has it. */
+  async replace({ messageId, sendKey }: Editing, text: string): Promise<void> {
+    const { composer } = this;
+    const { ui, view, writing } = composer;
+    composer.saving = true;
+    const done = await ui.attempt(ui.controller.edit(view.key, messageId, text, writing.attached, sendKey));
+    composer.saving = false;
+    if (!done || writing.editing?.messageId !== messageId) return;
+    composer.endEdit();
+    composer.onSend();
   }
 
   /** Send a question of the page around with what it is about, and leave the draft alone. */

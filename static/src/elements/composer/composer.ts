@@ -56,15 +56,15 @@ export class ClawdbotComposer extends LightElement {
   /** What came with the lazy chunk; `null` until it is here. */
   declare private actions: ComposerActions | null;
   /** The message goes as soon as its files are there. */
-  declare private holding: boolean;
+  declare holding: boolean;
   /** An edit is on its way. */
-  declare private saving: boolean;
+  declare saving: boolean;
   /** Why the message does not go. */
-  declare private problem: string;
+  declare problem: string;
   /** While listening: what is being said. */
   declare spoken: string | null;
   /** The home gave something for a message, whatever else it has to give. */
-  declare private withContexts: boolean;
+  declare withContexts: boolean;
 
   onSend: () => void = () => undefined;
 
@@ -80,6 +80,8 @@ export class ClawdbotComposer extends LightElement {
   /** Another controller: no draft of it is on show yet. */
   private fresh = true;
   private loading: Promise<ComposerActions | null> | undefined;
+  /** How many things are on their way into the draft. */
+  private coming = 0;
 
   constructor() {
     super();
@@ -119,7 +121,7 @@ export class ClawdbotComposer extends LightElement {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    if (changed.has("contexts") && this.contexts.length > 0) void loadElement("clawdbot-contexts");
+    if (changed.has("contexts") && this.contexts.length > 0) void this.wait(loadElement("clawdbot-contexts"));
     const before = changed.get("view");
     const other = changed.has("view") && before?.key !== this.view.key;
     if (other || this.fresh) {
@@ -149,11 +151,31 @@ export class ClawdbotComposer extends LightElement {
     return this.loading;
   }
 
-  /** Do something that needs the chunk, or say that it cannot be had. */
-  async at(act: (actions: ComposerActions) => unknown): Promise<void> {
-    const actions = await this.load();
-    if (actions) await act(actions);
-    else this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+  /** Do something that needs the chunk, or say that it cannot be had; a message that is sent meanwhile waits for it. */
+  at(act: (actions: ComposerActions) => unknown): Promise<void> {
+    return this.wait(
+      this.load().then(async (actions) => {
+        if (actions) await act(actions);
+        else {
+          this.holding = false;
+          this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+        }
+      }),
+    );
+  }
+
+  /** A message that is sent before `coming` is there goes then. */
+  private async wait(coming: Promise<unknown>): Promise<void> {
+    this.coming += 1;
+    try {
+      await coming;
+    } finally {
+      this.coming -= 1;
+      if (this.holding && this.coming === 0) {
+        this.holding = false;
+        this.submit();
+      }
+    }
   }
 
   // -- for the element around ---------------------------------------------------------------------------------------
@@ -227,6 +249,19 @@ export class ClawdbotComposer extends LightElement {
     if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
   }
 
+  /** Before the chunk is there, files wait for it; text is what the browser makes of it. */
+  private paste(event: ClipboardEvent): void {
+    const { actions } = this;
+    const { clipboardData } = event;
+    const files = Array.from(clipboardData?.files ?? []);
+    if (actions) actions.paste(event);
+    else if (files.length > 0 && !clipboardData?.getData("text/plain").includes("\t")) {
+      // Cells have tabs, and bring a picture of theirs.
+      event.preventDefault();
+      void this.at((late) => late.attach(files));
+    }
+  }
+
   /** Something about the files of a draft changed. */
   filesMoved(key: string): void {
     if (key !== this.writing.key) {
@@ -245,19 +280,20 @@ export class ClawdbotComposer extends LightElement {
     return this.text.trim() === "" && !this.writing.files?.items.length;
   }
 
-  private submit(): void {
+  /** Send what is there, as soon as all of it is. */
+  submit(): void {
     const field = this.field();
-    if (!field || this.composing || this.saving || !this.online || this.blank) return;
+    if (!field || this.composing || this.saving || !this.online || (this.blank && this.coming === 0)) return;
     const { files, editing } = this.writing;
     const text = messageOf(field.value);
     if (!editing && this.command(text)) return;
     this.problem = this.actions?.blocked() ?? "";
-    this.holding = this.problem === "" && files?.busy === true;
+    this.holding = this.problem === "" && (this.coming > 0 || files?.busy === true);
     if (this.problem !== "" || this.holding) return;
-    const chips = editing ? null : this.querySelector("clawdbot-contexts");
-    if (chips?.unread) return void this.readContexts(chips);
+    const chips = editing ? null : this.chips;
+    if (chips?.unread) return void this.at((actions) => actions.readContexts(chips));
     const attached = [...(files?.attached ?? []), ...(chips?.take() ?? [])];
-    if (editing) return void this.replace(editing.messageId, editing.sendKey, text);
+    if (editing) return void this.at((actions) => actions.replace(editing, text));
     this.actions?.remember(text);
     this.ui.controller.send(text, attached);
     this.writing.letGo();
@@ -268,7 +304,7 @@ export class ClawdbotComposer extends LightElement {
   /** A command takes nothing along: what is attached, and what is switched on, waits. True if it was one. */
   private command(text: string): boolean {
     if (!this.ui.controller.isCommand(text)) return false;
-    const chips = this.querySelector("clawdbot-contexts");
+    const { chips } = this;
     const names = [...(this.writing.files?.items ?? []).map(({ name }) => name), ...(chips?.names ?? [])];
     this.actions?.remember(text);
     this.ui.controller.send(text);
@@ -278,38 +314,9 @@ export class ClawdbotComposer extends LightElement {
     return true;
   }
 
-  private async readContexts(chips: HTMLElementTagNameMap["clawdbot-contexts"]): Promise<void> {
-    this.holding = true;
-    const problem = await chips.read();
-    const wanted = this.stillHolding();
-    this.holding = false;
-    this.problem = problem;
-    if (wanted && problem === "") this.submit();
-    else chips.forget();
-  }
-
-  /** Esc and a press of the button end the wait. */
-  private stillHolding(): boolean {
-    return this.holding;
-  }
-
-  /** Put a text of the page around into the field. With `send` it goes, by itself where something is being written. */
-  async compose(text: string, send: boolean, contexts: readonly ContextSource[]): Promise<void> {
-    const { blank } = this;
-    if (send && !(blank && !this.writing.editing && !this.composing))
-      return this.at((actions) => actions.sendBeside(text, contexts));
-    this.write(blank ? text : `${this.text}\n\n${text}`.trim());
-    this.focus();
-    if (contexts.length > 0) (await this.switches())?.only(contexts);
-    if (send) this.submit();
-  }
-
-  /** What switches what goes along, fetched if it is not here; `null` when it cannot be had, which is told. */
-  async switches(): Promise<HTMLElementTagNameMap["clawdbot-contexts"] | null> {
-    this.withContexts = await loadElement("clawdbot-contexts");
-    if (!this.withContexts) this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
-    await this.updateComplete;
-    return this.querySelector("clawdbot-contexts");
+  /** The switches, once they are more than an empty element. */
+  get chips(): HTMLElementTagNameMap["clawdbot-contexts"] | null {
+    return this.querySelector<HTMLElementTagNameMap["clawdbot-contexts"]>("clawdbot-contexts:defined");
   }
 
   /** Send by a button: it ends what is being composed, which some engines do not do by themselves. */
@@ -326,18 +333,7 @@ export class ClawdbotComposer extends LightElement {
     }, 0);
   }
 
-  /** The edit stays in the field until the gateway has it. */
-  private async replace(messageId: string, sendKey: string, text: string): Promise<void> {
-    const { ui, view, writing } = this;
-    this.saving = true;
-    const done = await ui.attempt(ui.controller.edit(view.key, messageId, text, writing.attached, sendKey));
-    this.saving = false;
-    if (!done || writing.editing?.messageId !== messageId) return;
-    this.endEdit();
-    this.onSend();
-  }
-
-  private endEdit(): void {
+  endEdit(): void {
     this.writing.endEdit();
     this.loadDraft();
     this.focus();
@@ -429,7 +425,7 @@ export class ClawdbotComposer extends LightElement {
           .ui=${ui}
           .uploads=${this.writing.files}
           .items=${this.writing.files?.items ?? []}
-          .onInsert=${(item: Item) => void this.actions?.insertPasted(item)}
+          .onInsert=${(item: Item) => void this.at((actions) => actions.insertPasted(item))}
         ></clawdbot-attachments>
         <textarea
           id="composer"
@@ -443,7 +439,7 @@ export class ClawdbotComposer extends LightElement {
           enterkeyhint=${this.enterSends() ? "send" : "enter"}
           autocomplete="off"
           @input=${this.edited}
-          @paste=${(event: ClipboardEvent) => this.actions?.paste(event)}
+          @paste=${this.paste}
           @click=${this.look}
           @keyup=${this.look}
           @keydown=${this.keydown}

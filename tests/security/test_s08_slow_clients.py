@@ -200,6 +200,25 @@ def test_s8_unfinished_frames_and_bodies_of_strangers_have_little_memory_togethe
 
 
 @pytest.mark.slow
+def test_s8_what_strangers_left_unfinished_is_gone_with_their_connections(gateway):
+    """60 KB of a frame on 1,200 sockets in a row: cut off for the others' sake, or closed by their own clients."""
+    memory = psutil.Process(gateway.pid).memory_info
+    anonymous_socket(gateway.port).close()
+    before = memory().rss
+    held = []
+    for number in range(1200):
+        held.append(anonymous_socket(gateway.port))
+        with contextlib.suppress(OSError):
+            held[-1].sendall(b"\x81" + bytes([0x80 | 126]) + struct.pack("!H", 60_000) + b"mask" + b"x" * 59_000)
+        if number % 2:
+            held.pop().close()
+    assert ask(gateway.port, path="/healthz").status == 200
+    assert memory().rss - before < 35_000_000  # 70 MB were sent, and at most 8 MB may wait
+    for connection in held:
+        connection.close()
+
+
+@pytest.mark.slow
 def test_s8_frames_under_way_after_the_login_are_bounded_together(gateway):
     """Ten frames of 30 MB that lack their last byte: four of them are taken, the others wait outside."""
 

@@ -79,6 +79,8 @@ class Protocol(WebSocketProtocol13):
             await super()._receive_frame_loop()
         finally:
             self.handler.context.unfinished.release(self)
+            self._fragmented_message_buffer = None
+            fd_limits.drop_unread(self.stream)
 
     def _abort(self) -> None:
         """Discard unread data before the connection is cut: Tornado aborts right after its 1009, and with data unread

@@ -111,7 +111,7 @@ class Printer:
         self._cleaner = Cleaner()
         self._open_line = False
 
-    def take(self, text: str, *, replaces: bool) -> None:
+    def append(self, text: str, *, replaces: bool) -> None:
         self.text = text if replaces else self.text + text
         if not self._quiet:
             self._write(("\n" if replaces else "") + self._cleaner.feed(text))
@@ -147,11 +147,11 @@ async def _ask(
             rest = item.text
             if not printer.text.startswith(rest):  # a command's answer, or what a lost connection kept from us
                 known = rest.startswith(printer.text)
-                printer.take(rest[len(printer.text) :] if known else rest, replaces=not known)
+                printer.append(rest[len(printer.text) :] if known else rest, replaces=not known)
             return item
         if isinstance(item, Chunk):
             if item.part == "text":
-                printer.take(item.text, replaces=item.replaces)
+                printer.append(item.text, replaces=item.replaces)
         else:
             _tell(item)
     return None

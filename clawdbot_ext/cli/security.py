@@ -53,7 +53,7 @@ def findings(target: Target) -> list[Finding]:
     try:
         config = settings.load()
     except ConfigError as exc:
-        found = list(security_checks.look_at_wrong(settings.config_path()))
+        found = list(security_checks.check_invalid_file(settings.config_path()))
         return found or [Finding("config.invalid", "critical", exit_codes.describe(exc), tell("fix.environment"))]
     return [*security_checks.run_checks(config), *_of_gateway(config, target)]
 

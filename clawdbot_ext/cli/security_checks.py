@@ -67,7 +67,7 @@ def run_checks(config: Config) -> list[Finding]:
     return sorted(found, key=lambda finding: ("critical", "warn", "info").index(finding.severity))
 
 
-def look_at_wrong(path: Path) -> Iterator[Finding]:
+def check_invalid_file(path: Path) -> Iterator[Finding]:
     """Faults of a configuration file that cannot be used; lists that have wrong entries can be fixed."""
     content = read(path)
     for issue in [content.problem] if content.problem else issues(content.tree or {}):

@@ -390,7 +390,7 @@ class GatewayClient:
         lost = ConnectionLost(None, "closed by this side")
         try:
             while True:
-                self._take(await self._read_frame())
+                self._dispatch(await self._read_frame())
         except ConnectionLost as exc:
             lost = exc
         except MALFORMED as exc:
@@ -401,7 +401,7 @@ class GatewayClient:
                 if not waiter.done():
                     waiter.set_exception(lost)
                     waiter.exception()  # a caller cancelled meanwhile does not fetch it
-            self._tell(Event(LOST, {"code": lost.code, "reason": lost.reason}))
+            self._notify(Event(LOST, {"code": lost.code, "reason": lost.reason}))
 
     async def _read_frame(self) -> Mapping[str, Any]:
         socket = self._socket
@@ -421,7 +421,7 @@ class GatewayClient:
             raise ConnectionLost(1007, "what answers does not speak the protocol")
         return frame
 
-    def _take(self, frame: Mapping[str, Any]) -> None:
+    def _dispatch(self, frame: Mapping[str, Any]) -> None:
         if frame.get("type") == "res":
             waiter = self._pending.get(str(frame.get("id")))
             if waiter is None or waiter.done():
@@ -436,7 +436,7 @@ class GatewayClient:
         elif frame.get("type") == "event":
             self._check_seq(frame.get("seq"))
             payload = frame.get("payload")
-            self._tell(Event(str(frame.get("event")), payload if isinstance(payload, dict) else {}))
+            self._notify(Event(str(frame.get("event")), payload if isinstance(payload, dict) else {}))
 
     def _check_seq(self, seq: Any) -> None:
         """A gap means that an event was missed: a fresh connection is the one way to be sure of everything again."""
@@ -445,7 +445,7 @@ class GatewayClient:
                 raise ConnectionLost(None, f"event {self._seq + 1} is missing")
             self._seq = seq
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         for callback in list(self._subscribers):
             callback(event)
 

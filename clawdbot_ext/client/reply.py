@@ -149,7 +149,7 @@ class ReplyState:
         self.switch_to: str | None = None
         self.left_out: tuple[str, ...] = ()
 
-    def take(self, delta: Mapping[str, Any]) -> Chunk | None:
+    def apply(self, delta: Mapping[str, Any]) -> Chunk | None:
         """Apply the payload of a ``chat`` delta of either kind; what to show, if anything. Raises ``Gap``."""
         if "offset" not in delta:
             return self.text.replace(message_text(delta.get("message") or {}))
@@ -282,7 +282,7 @@ async def _follow(
             yield Notice("media", data)
         elif name == "chat" and payload.get("state") == "delta":
             try:
-                chunk = reply.take(payload)
+                chunk = reply.apply(payload)
             except Gap:
                 chunk = await _caught_up(client, session_key, run_id, reply)
             if chunk:

@@ -50,7 +50,7 @@ def sentences(*parts: object) -> str:
     return " ".join([*(part if part[-1:] in ".!?…:" else f"{part}." for part in given[:-1]), *given[-1:]])
 
 
-def told(exc: BaseException, t: Callable[..., str]) -> str:
+def error_text(exc: BaseException, t: Callable[..., str]) -> str:
     """One of ``EXPECTED`` in a sentence, with what to do; ``t`` has the texts of ``locale/notebook``."""
     if isinstance(exc, NoGateway):
         return t("error.noGateway", home=exc.home)

@@ -71,7 +71,7 @@ def parse(line: str, options: Options, t: Callable[..., str]) -> str:
             value = _VALUE.match(line, found.end())
             if value is None:
                 raise UsageProblem(t("noValue", word=found[1]))
-            _take(options, name, value[1].strip("\"'"))
+            _set_option(options, name, value[1].strip("\"'"))
             line = line[value.end() :]
             continue
         else:
@@ -80,7 +80,7 @@ def parse(line: str, options: Options, t: Callable[..., str]) -> str:
     return line.strip()
 
 
-def _take(options: Options, name: str, value: str) -> None:
+def _set_option(options: Options, name: str, value: str) -> None:
     if name == "--var":
         options.variables.append(value)
     elif name == "--session":

@@ -26,7 +26,7 @@ class LiveOutput:
         self._handle: Any = None
         self._next_at = 0.0
 
-    def take(self, chunk: Chunk) -> None:
+    def append(self, chunk: Chunk) -> None:
         if chunk.part == "thinking":
             return
         self.text = chunk.text if chunk.replaces else self.text + chunk.text
@@ -57,7 +57,7 @@ class LiveOutput:
 class PrintedOutput(LiveOutput):
     """The same in a terminal, where nothing can be drawn again: text is printed as it comes, a note once."""
 
-    def take(self, chunk: Chunk) -> None:
+    def append(self, chunk: Chunk) -> None:
         if chunk.part == "thinking":
             return
         self._note = ""

@@ -24,7 +24,7 @@ from ..runtime.browser import open_page
 from .expansion import FieldProblem, expand
 from .kernel_client import KernelClient, shared
 from .last_run import LastRun
-from .magic_errors import EXPECTED, ClawdbotError, Stopped, UsageProblem, sentences, told
+from .magic_errors import EXPECTED, ClawdbotError, Stopped, UsageProblem, error_text, sentences
 from .magic_line import FLAGS, OPTIONS, Options, Transformers, near, parse
 from .magic_output import LiveOutput, display_bundle, display_text, growing
 from .markup import MOST_CHARS
@@ -100,7 +100,7 @@ class Clawdbot:
             try:
                 work()
             except EXPECTED as exc:
-                raise ClawdbotError(self.t("failed", problem=told(exc, self.t))) from exc
+                raise ClawdbotError(self.t("failed", problem=error_text(exc, self.t))) from exc
         except ClawdbotError as exc:
             if not options.keep_going:
                 raise
@@ -225,7 +225,7 @@ class Clawdbot:
                 question, session_key=key, run_id=run_id, attachments=files, model=model or None, patience_s=PATIENCE_S
             ):
                 if isinstance(item, Chunk):
-                    shown.take(item)
+                    shown.append(item)
                 elif isinstance(item, ReplyEnd):
                     return self._ended(item, shown, remarks)
                 elif item.kind == "media" and item.facts.get("phase") == "error":

@@ -77,7 +77,7 @@ class Worker:
         ready.set_result(None)
         stopping = False
         while not stopping:
-            jobs, stopping = take(self.queue, self.group)
+            jobs, stopping = next_batch(self.queue, self.group)
             if jobs:
                 self.carry_out(conn, jobs, self.explain)
                 deliver(jobs)
@@ -104,7 +104,7 @@ def submit(queue: SimpleQueue[Job | None], function: Callable[[sqlite3.Connectio
     return future
 
 
-def take(queue: SimpleQueue[Job | None], most: int) -> tuple[list[Job], bool]:
+def next_batch(queue: SimpleQueue[Job | None], most: int) -> tuple[list[Job], bool]:
     """Wait for a job and take what waits behind it; ``True`` when the end of the work was among it."""
     jobs: list[Job] = []
     item = queue.get()

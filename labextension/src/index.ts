@@ -138,7 +138,7 @@ function activate(
       codeActions: () => code?.actions ?? null,
       dropped: (drag) => dropped(drag, current(), app.serviceManager.contents, text),
       onStatus: (news: ChatStatus) => status.tell(news),
-      onShow: () => namespace.look(),
+      onShow: () => namespace.refresh(),
       onLeave: (close) => {
         if (close && id === side.id && labShell) labShell[area === "left" ? "collapseLeft" : "collapseRight"]();
         current()?.activate();

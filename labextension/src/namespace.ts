@@ -38,11 +38,11 @@ export class Namespace {
     context?.statusChanged.connect(this.statusChanged);
     context?.kernelChanged.connect(this.forget);
     this.forget();
-    this.look();
+    this.refresh();
   }
 
   /** Ask, if code ran since and somebody is looking. */
-  look(): void {
+  refresh(): void {
     clearTimeout(this.timer);
     if (!this.stale || !this.wanted() || this.context?.session?.kernel?.status !== "idle") return;
     this.timer = setTimeout(() => void this.ask(), SETTLED_MS);
@@ -64,7 +64,7 @@ export class Namespace {
   private readonly statusChanged = (_context: ISessionContext, status: Kernel.Status): void => {
     if (GONE.has(status)) this.forget();
     if (status === "idle" && this.stale) this.ran();
-    this.look();
+    this.refresh();
   };
 
   private readonly forget = (): void => {

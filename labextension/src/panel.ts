@@ -131,11 +131,11 @@ export class ChatPanel extends Widget {
     event.preventDefault();
     event.stopPropagation();
     drag.dropAction = drag.proposedAction; // the file browser allows no other
-    if (event.type === "lm-drop") void this.take(drag);
+    if (event.type === "lm-drop") void this.drop(drag);
     this.toggleClass("clawdbot-mod-dropTarget", event.type === "lm-dragenter" || event.type === "lm-dragover");
   }
 
-  private async take(drag: Drag.Event): Promise<void> {
+  private async drop(drag: Drag.Event): Promise<void> {
     const given = this.options.dropped(drag);
     if (given === null) return;
     const read = "files" in given ? Promise.allSettled(given.files) : null; // at once: a rejection is always handled

@@ -255,10 +255,10 @@ def test_users_and_addresses_that_are_gone_are_forgotten():
     connections.opened("a", 2, known=False)
     connections.opened("a", 3, known=False)
     assert not connections.room("a", 3) and connections.room("b", 3)
-    assert connections.stranger("a") == 2 and connections.stranger("b") is None
-    connections.recognised("a", 2)
-    connections.recognised("b", 2)
-    assert connections.stranger("a") == 3
+    assert connections.oldest_anonymous("a") == 2 and connections.oldest_anonymous("b") is None
+    connections.mark_authenticated("a", 2)
+    connections.mark_authenticated("b", 2)
+    assert connections.oldest_anonymous("a") == 3
     for number in (1, 2, 3, 3):
         connections.closed("a", number)
     assert connections.room("a", 1) and not connections._of

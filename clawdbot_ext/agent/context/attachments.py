@@ -69,14 +69,14 @@ def _block(block: TextBlock | ImageBlock | DocumentBlock) -> dict[str, Any]:
     return {"type": "document", "source": source, "title": block.title}
 
 
-def told(text: str) -> AttachmentContent:
+def placeholder(text: str) -> AttachmentContent:
     """One line instead of a file that cannot be shown."""
     return AttachmentContent([{"type": "text", "text": text}], 1 + len(text) // 2)
 
 
 def named(block: Mapping[str, Any], why: str = "it was shown earlier in this conversation") -> AttachmentContent:
     """The line that stands for an attachment that is not sent (again)."""
-    return told(f"[attachment {block.get('name')!r} ({block.get('mimeType')}) is not repeated here: {why}]")
+    return placeholder(f"[attachment {block.get('name')!r} ({block.get('mimeType')}) is not repeated here: {why}]")
 
 
 def fitting(found: Sequence[tuple[str, AttachmentContent]], window: int) -> set[str]:

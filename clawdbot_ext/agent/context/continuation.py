@@ -54,7 +54,7 @@ class Continuing:
         try:
             async for event in events:
                 if joint is not None and isinstance(event, TextDelta):
-                    if text := joint.take(event.text):
+                    if text := joint.append(event.text):
                         yield TextDelta(text)
                     continue
                 if joint is not None and isinstance(event, Completed) and (text := joint.end()):
@@ -92,7 +92,7 @@ class Joint:
         self._held = ""
         self._joined = False
 
-    def take(self, text: str) -> str:
+    def append(self, text: str) -> str:
         """The next piece; returns what can be shown now."""
         if self._joined:
             return text

@@ -106,7 +106,7 @@ class AnthropicProvider:
                 events = stream.raw_events(response)
                 async for sse in events:
                     event = decode(sse.data) if sse.data else {}
-                    delta = assembly.take(event)
+                    delta = assembly.add(event)
                     if delta is not None:
                         if not shown:
                             shown = True

@@ -32,8 +32,8 @@ class Assembly:
         self._parts: dict[int, list[str]] = {}
         self._usage: dict[str, int] = {}
 
-    def take(self, event: Mapping[str, Any]) -> TextDelta | ThinkingDelta | None:
-        """Note one event; returns what is to be shown of it."""
+    def add(self, event: Mapping[str, Any]) -> TextDelta | ThinkingDelta | None:
+        """Add one event; returns what is to be shown of it."""
         kind = event.get("type")
         if kind == "content_block_delta":
             return self._delta(event.get("index", 0), _mapping(event.get("delta")))

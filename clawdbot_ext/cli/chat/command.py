@@ -103,14 +103,14 @@ class Chat:
         self._malformed = False
         """An event was not of the protocol."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unsubscribe = client.subscribe(self._take_event)
+        self._unsubscribe = client.subscribe(self._apply_event)
 
     async def run(self) -> None:
         """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
         try:
             await self._open()
             while (text := await self._edit()) is not None:
-                if text and not self._take_files(text):
+                if text and not self._attach_files(text):
                     await self._send(text)
         finally:
             self._unsubscribe()  # that the connection ends now is no news
@@ -198,7 +198,7 @@ class Chat:
             return None if text in LEAVE else text
 
     # -- asking -----------------------------------------------------------------------------------------------------
-    def _take_files(self, text: str) -> bool:
+    def _attach_files(self, text: str) -> bool:
         """``/attach FILE…`` and ``/detach``: done here. ``False`` for any other line."""
         word, _, rest = text.partition(" ")
         if word == files.DETACH:
@@ -331,7 +331,7 @@ class Chat:
             await self._client.request("chat.abort", {"sessionKey": self._key, "runId": run_id})
 
     # -- hearing ----------------------------------------------------------------------------------------------------
-    def _take_event(self, event: Event) -> None:
+    def _apply_event(self, event: Event) -> None:
         """Hear an event; one that is not of the protocol is left out, and that is said once."""
         if len(self._tasks) > MAX_TASKS and event.name != "client.lost":
             raise ConnectionLost(1008, "more events than can be shown")
@@ -407,7 +407,7 @@ class Chat:
         now = self._client.endpoint.page_url
         self._say(say("chat.back") if now == was else say("chat.moved", url=now), "green")
         for message in missed:
-            self._take_event(Event("session.message", {"sessionKey": self._key, "message": message}))
+            self._apply_event(Event("session.message", {"sessionKey": self._key, "message": message}))
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -112,7 +112,7 @@ def watch_keys(on_stop: Callable[[], None], on_typed: Callable[[str], None]) -> 
     keyboard = create_input()
     loop = asyncio.get_running_loop()
 
-    def take(presses: Sequence[Any]) -> None:
+    def apply(presses: Sequence[Any]) -> None:
         for press in presses:
             if press.key in (Keys.Escape, Keys.ControlC):
                 on_stop()
@@ -126,8 +126,8 @@ def watch_keys(on_stop: Callable[[], None], on_typed: Callable[[str], None]) -> 
             on_typed("".join(typed))
 
     def ready() -> None:
-        take(keyboard.read_keys())
-        loop.call_later(ESCAPE_S, lambda: take(keyboard.flush_keys()))
+        apply(keyboard.read_keys())
+        loop.call_later(ESCAPE_S, lambda: apply(keyboard.flush_keys()))
 
     with keyboard.raw_mode(), keyboard.attach(ready):
         yield typed

@@ -162,7 +162,7 @@ class GrowingReply:
     def show(self, text: str | None = None) -> None:
         """Draw: print what is finished, put the rest and the status below it."""
         if text is not None:
-            self._take(text)
+            self._set_text(text)
             end = finished(self._text, self._printed)
             if end > self._printed:
                 self._print(self._text[self._printed : end])
@@ -187,14 +187,14 @@ class GrowingReply:
 
     def end(self, text: str) -> None:
         """Print what is left of the whole ``text``, and stop drawing."""
-        self._take(text)
+        self._set_text(text)
         self._live.update(Group(), refresh=True)
         self._live.stop()
         if rest := self._text[self._printed :].strip("\n"):
             self._print(rest)
         self._printed = len(self._text)
 
-    def _take(self, text: str) -> None:
+    def _set_text(self, text: str) -> None:
         """Go on with ``text``; when it does not begin with what is printed already, print all of it anew."""
         if not text.startswith(self._text[: self._printed]):
             self._printed = 0

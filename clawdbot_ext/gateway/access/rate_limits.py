@@ -115,15 +115,15 @@ class Connections:
     def room(self, client_key: str, limit: int) -> bool:
         return len(self._of.get(client_key, ())) < limit
 
-    def stranger(self, client_key: str) -> Any:
-        """The oldest socket of an address that has not logged in, which gives way; ``None``: all have."""
+    def oldest_anonymous(self, client_key: str) -> Any:
+        """Return the oldest socket of an address that has not logged in, which gives way; ``None``: all have."""
         return next((socket for socket, known in self._of.get(client_key, {}).items() if not known), None)
 
     def opened(self, client_key: str, socket: Any, *, known: bool) -> None:
         self._of.setdefault(client_key, {})[socket] = known
 
-    def recognised(self, client_key: str, socket: Any) -> None:
-        """``socket`` has logged in."""
+    def mark_authenticated(self, client_key: str, socket: Any) -> None:
+        """Note that ``socket`` has logged in."""
         if socket in self._of.get(client_key, ()):
             self._of[client_key][socket] = True
 

@@ -217,7 +217,7 @@ class Connection:
         self.deltas = self._delta_kind()
         self.connected_at = now_ms()
         self._protocol.welcome()
-        self.peer.admitted()
+        self.peer.on_authenticated()
         hello = self._host.hello(self)
         if grant.issued is not None:
             hello["auth"] = grant.issued

@@ -23,7 +23,7 @@ class Peer(Protocol):
         """Bytes taken by ``send`` that the operating system has not taken yet."""
         ...
 
-    def admitted(self) -> None:
+    def on_authenticated(self) -> None:
         """The client has logged in: frames may be larger from now on."""
         ...
 

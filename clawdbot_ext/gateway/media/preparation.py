@@ -99,7 +99,9 @@ async def _prepare_attachment(
             return attachments.named(block, GONE)
         except MediaError as exc:
             emit({"phase": "error", "mediaId": media.id, "name": media.name, "detail": exc.message_in(locale)})
-            return attachments.told(f"[attachment {media.name!r} could not be read: {exc.message} Tell the user so.]")
+            return attachments.placeholder(
+                f"[attachment {media.name!r} could not be read: {exc.message} Tell the user so.]"
+            )
         with suppress(StorageFull):  # then it is understood again next time
             await asyncio.to_thread(library.files.keep_derived, media.sha256, key, pack(understood))
     if media.seen != key:

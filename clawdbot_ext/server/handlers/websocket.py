@@ -151,7 +151,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
         self.client_key = self.context.client_key(self.request)
         connections = self.context.connections
         if not connections.room(self.client_key, self.context.live()["gateway.connectionsPerAddress"]):
-            oldest: GatewayWebSocketHandler | None = connections.stranger(self.client_key)
+            oldest: GatewayWebSocketHandler | None = connections.oldest_anonymous(self.client_key)
             if oldest is None:
                 self._refuse_one_more()
                 return
@@ -229,9 +229,9 @@ class GatewayWebSocketHandler(WebSocketHandler):
         checks."""
         return self._unflushed
 
-    def admitted(self) -> None:
+    def on_authenticated(self) -> None:
         """Lift the limits of anonymous sockets once the client has logged in."""
-        self.context.connections.recognised(self.client_key, self)
+        self.context.connections.mark_authenticated(self.client_key, self)
         if self.ws_connection is not None:
             connection = cast("Protocol", self.ws_connection)
             connection.params.max_message_size = MAX_FRAME_BYTES

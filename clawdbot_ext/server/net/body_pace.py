@@ -32,7 +32,7 @@ class Pace:
         self._last = self._loop.time()
         self._due = self._last + GRACE_S
         self._busy_since: float | None = None
-        self._timer = self._loop.call_at(self._next(), self._look)
+        self._timer = self._loop.call_at(self._next(), self._check)
 
     def came(self, size: int) -> None:
         """Count ``size`` received bytes."""
@@ -56,12 +56,12 @@ class Pace:
     def _next(self) -> float:
         return min(self._due, self._last + STALL_S)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
         if self._busy_since is None and now >= self._next():
             self._too_slow()
         else:
-            self._timer = self._loop.call_at(max(self._next(), now + 1), self._look)
+            self._timer = self._loop.call_at(max(self._next(), now + 1), self._check)
 
 
 def cut_off(connection: Any) -> None:

@@ -12,7 +12,7 @@ from tests.support.wire import run
 def joined(kept: str, space: str, answer: str, size: int = 3) -> str:
     """The output when the model's answer arrives in pieces."""
     joint = Joint(kept, space)
-    pieces = [joint.take(answer[at : at + size]) for at in range(0, len(answer), size)]
+    pieces = [joint.append(answer[at : at + size]) for at in range(0, len(answer), size)]
     return "".join([kept, *pieces, joint.end()])
 
 

@@ -259,7 +259,7 @@ def test_what_the_list_says_of_thinking_counts_more_than_the_table(api: Messages
 def test_events_and_blocks_of_unknown_kinds_are_passed_over() -> None:
     assembly = Assembly()
     shown = [
-        assembly.take(event)
+        assembly.add(event)
         for event in (
             {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
             {"type": "new_in_2027", "delta": 3},
@@ -285,7 +285,7 @@ def test_events_and_blocks_of_unknown_kinds_are_passed_over() -> None:
 
 def test_a_block_that_starts_with_text_loses_none_of_it() -> None:
     assembly = Assembly()
-    first = assembly.take({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hel"}})
-    second = assembly.take({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo"}})
+    first = assembly.add({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hel"}})
+    second = assembly.add({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo"}})
     assert first is not None and second is not None and first.text + second.text == "Hello"
     assert assembly.completed().content == [{"type": "text", "text": "Hello"}]

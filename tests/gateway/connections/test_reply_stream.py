@@ -38,7 +38,7 @@ class Transport:
     def buffered(self) -> int:
         return self.unread
 
-    def admitted(self) -> None:
+    def on_authenticated(self) -> None:
         pass
 
     def close(self, code: int, reason: str) -> None:

@@ -44,7 +44,7 @@ class Peer:
     def buffered(self) -> int:
         return 0
 
-    def admitted(self) -> None:
+    def on_authenticated(self) -> None:
         """Nothing: no frame of these tests is large."""
 
     def close(self, code: int, reason: str) -> None:

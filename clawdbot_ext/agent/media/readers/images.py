@@ -77,10 +77,10 @@ def understand(job: Job, report: Report) -> Result:
             )
         notes += _notes(image, blocks[0], size, frames, len(numbers), job)
         facts = Facts(size[0], size[1], pages=frames if frames > 1 else None, codec=(image.format or "").lower())
-    return Result(understood=_told(job, blocks if job.sight.images else [], size, frames, notes, facts))
+    return Result(understood=_understood(job, blocks if job.sight.images else [], size, frames, notes, facts))
 
 
-def _told(
+def _understood(
     job: Job, blocks: list[ImageBlock], size: tuple[int, int], frames: int, notes: list[Note], facts: Facts
 ) -> Understood:
     """The images behind a line that says what they are."""

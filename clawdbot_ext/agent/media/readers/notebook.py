@@ -47,7 +47,7 @@ def probe(job: Job, report: Report) -> Result:
 
 def understand(job: Job, report: Report) -> Result:
     notebook = _read(job)
-    return Result(understood=_Telling(job, notebook).told())
+    return Result(understood=_Description(job, notebook).understood())
 
 
 def _read(job: Job) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _upgraded(notebook: dict[str, Any]) -> dict[str, Any]:
         raise MediaError("MEDIA_CORRUPT", variant="json", detail=f"nbformat {notebook['nbformat']}: {exc}") from None
 
 
-class _Telling:
+class _Description:
     """The blocks of one notebook, cell by cell, until the budget ends."""
 
     def __init__(self, job: Job, notebook: dict[str, Any]):
@@ -93,7 +93,7 @@ class _Telling:
         self.pictures = 0
         self.trimmed = 0
 
-    def told(self) -> Understood:
+    def understood(self) -> Understood:
         cells = self.notebook["cells"]
         self._say(self._introduction())
         shown = 0

@@ -79,7 +79,7 @@ def understand(job: Job, report: Report) -> Result:
             seen = Understood((TextBlock(f"{opening(job)}\nA video file without pictures."),), notes, 60)
             return Result(understood=seen, sound=heard)
         facts = _facts(container, stream)
-        looks = list(_looked_at(container, stream, facts, report)) if job.sight.images else []
+        looks = list(_sampled(container, stream, facts, report)) if job.sight.images else []
     length = facts.duration_ms or (looks[-1].ms if looks else 0)
     chosen = choose(looks, _room(job))
     frames = _encoded(job, chosen, report)
@@ -88,10 +88,10 @@ def understand(job: Job, report: Report) -> Result:
     except MediaError:  # the pictures are still worth seeing
         heard, notes = None, ()
     facts = msgspec.structs.replace(facts, duration_ms=length)
-    return Result(understood=_told(job, facts, frames, looks, notes), sound=heard)
+    return Result(understood=_understood(job, facts, frames, looks, notes), sound=heard)
 
 
-def _told(
+def _understood(
     job: Job, facts: Facts, frames: list[ImageBlock], looks: Sequence[Look], notes: tuple[Note, ...]
 ) -> Understood:
     cuts = [clock(look.ms, tenths=True) for look in looks if look.change >= CUT]
@@ -144,7 +144,7 @@ def choose(looks: Sequence[Look], most: int) -> list[int]:
     return sorted(chosen)
 
 
-def _looked_at(container: Any, stream: Any, facts: Facts, report: Report) -> Iterator[Look]:
+def _sampled(container: Any, stream: Any, facts: Facts, report: Report) -> Iterator[Look]:
     length = facts.duration_ms or 0
     if length > DECODE_ALL_MS:
         stream.codec_context.skip_frame = "NONKEY"

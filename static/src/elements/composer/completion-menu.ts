@@ -90,7 +90,7 @@ export class ClawdbotComposerMenu extends LightElement {
     this.text = text;
     this.caret = caret;
     if (text !== this.dismissed) this.dismissed = null;
-    if (this.hasUpdated) this.look();
+    if (this.hasUpdated) this.lookUp();
   }
 
   close(): void {
@@ -101,7 +101,7 @@ export class ClawdbotComposerMenu extends LightElement {
   /** The prompts were changed. */
   forgetPrompts(): void {
     this.listing = null;
-    this.look();
+    this.lookUp();
   }
 
   /** True if the key was for the list. Never asked while a syllable is being composed. */
@@ -146,7 +146,7 @@ export class ClawdbotComposerMenu extends LightElement {
   }
 
   // -- what there is to choose --------------------------------------------------------------------------------------
-  private look(): void {
+  private lookUp(): void {
     clearTimeout(this.timer);
     const asked = ++this.asked;
     const wanted = this.dismissed === null ? wantedAt(this.text, this.caret, this.commands, this.folder) : null;
@@ -194,7 +194,7 @@ export class ClawdbotComposerMenu extends LightElement {
       const { prompts } = await listing;
       if (listing !== this.listing) return; // they were changed meanwhile
       this.prompts = prompts;
-      if (prompts.length > 0) this.look();
+      if (prompts.length > 0) this.lookUp();
     } catch {
       if (listing === this.listing) this.listing = null; // asked again with the next key
     }
@@ -255,7 +255,7 @@ export class ClawdbotComposerMenu extends LightElement {
 
   // -- drawing ------------------------------------------------------------------------------------------------------
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("commands")) this.look(); // at the latest now, also at what was written before this was here
+    if (changed.has("commands")) this.lookUp(); // at the latest now, also at what was written before this was here
   }
 
   protected override updated(changed: PropertyValues): void {

@@ -140,7 +140,7 @@ export class ClawdbotComposer extends LightElement {
       ({ createComposerActions }) => {
         this.actions = createComposerActions(this);
         if (this.isConnected) this.actions.watch();
-        this.look(); // at what was written before
+        this.updateMenu(); // at what was written before
         return this.actions;
       },
       () => {
@@ -245,7 +245,7 @@ export class ClawdbotComposer extends LightElement {
     this.text = field.value;
     this.problem = "";
     this.writing.save(this.text);
-    this.look();
+    this.updateMenu();
     if (!SIZES_ITSELF && !this.composing) requestAnimationFrame(() => fit(field));
   }
 
@@ -292,7 +292,7 @@ export class ClawdbotComposer extends LightElement {
     if (this.problem !== "" || this.holding) return;
     const chips = editing ? null : this.chips;
     if (chips?.unread) return void this.at((actions) => actions.readContexts(chips));
-    const attached = [...(files?.attached ?? []), ...(chips?.take() ?? [])];
+    const attached = [...(files?.attached ?? []), ...(chips?.consume() ?? [])];
     if (editing) return void this.at((actions) => actions.replace(editing, text));
     this.actions?.remember(text);
     this.ui.controller.send(text, attached);
@@ -382,7 +382,7 @@ export class ClawdbotComposer extends LightElement {
   }
 
   /** Tell the menu where the cursor is. */
-  private look(): void {
+  private updateMenu(): void {
     const field = this.field();
     if (field) this.list?.typed(field.value, field.selectionStart);
   }
@@ -440,8 +440,8 @@ export class ClawdbotComposer extends LightElement {
           autocomplete="off"
           @input=${this.edited}
           @paste=${this.paste}
-          @click=${this.look}
-          @keyup=${this.look}
+          @click=${this.updateMenu}
+          @keyup=${this.updateMenu}
           @keydown=${this.keydown}
           @compositionstart=${() => (this.composing = true)}
           @compositionupdate=${(event: CompositionEvent) => this.rule.compositionUpdate(event.data)}

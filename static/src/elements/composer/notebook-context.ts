@@ -115,7 +115,7 @@ export class ClawdbotContexts extends LightElement {
   }
 
   /** Hand over what was read; what goes with one message only is gone, and what was left out of it is said. */
-  take(): Attached[] {
+  consume(): Attached[] {
     const files = this.ready ?? [];
     const notes = files.flatMap(({ note }) => note ?? []);
     if (notes.length > 0) this.ui.toast({ text: notes.join(" "), lasts: NOTE_MS });

@@ -146,7 +146,7 @@ export class ClawdbotSessionDialogs extends LightElement {
                 ${t("archive.count", { count: each.messageCount })}</small
               >
             </div>
-            <button type="button" class="button" @click=${() => void this.look(each)}>${t("archive.read")}</button>
+            <button type="button" class="button" @click=${() => void this.openTranscript(each)}>${t("archive.read")}</button>
             <button type="button" class="button" @click=${() => void this.restore(each.sessionId)}>
               ${t("archive.restore")}
             </button>
@@ -203,7 +203,7 @@ export class ClawdbotSessionDialogs extends LightElement {
     }
   }
 
-  private async look({ sessionId, derivedTitle }: Transcript): Promise<void> {
+  private async openTranscript({ sessionId, derivedTitle }: Transcript): Promise<void> {
     const reader = await this.ui.part("clawdbot-reader");
     await reader?.open({ sessionId, key: this.target.key, title: derivedTitle ?? this.target.title });
   }

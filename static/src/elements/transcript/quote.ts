@@ -86,7 +86,7 @@ class Offer {
     // The press itself must not take the selection away.
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("mousedown", (event) => event.preventDefault());
-    button.addEventListener("click", () => this.take());
+    button.addEventListener("click", () => this.quoteSelection());
     this.transcript.append(button);
     adopt(button, sheet);
     this.button = button;
@@ -117,10 +117,10 @@ class Offer {
     if (this.text === "") return;
     event.preventDefault();
     event.stopPropagation();
-    this.take();
+    this.quoteSelection();
   }
 
-  private take(): void {
+  private quoteSelection(): void {
     const { ui, transcript, text } = this;
     this.end();
     document.getSelection()?.removeAllRanges();

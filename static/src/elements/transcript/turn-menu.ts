@@ -157,7 +157,7 @@ export class ClawdbotTurnMenu extends LightElement {
     }
     ${item("branch", "turns.fork", () => this.fork(this.turn(answer(row) ?? id ?? "")), able)}
     ${item("speaker", "turns.speak", () => speak(this.ui, rowText(row)), "speechSynthesis" in window)}
-    ${item("trash", "turns.delete", () => this.take(row), able)}`;
+    ${item("trash", "turns.delete", () => this.delete(row), able)}`;
   }
 
   private modelItems(models: readonly { id: string; name: string }[]): TemplateResult {
@@ -220,7 +220,7 @@ export class ClawdbotTurnMenu extends LightElement {
   }
 
   /** Take a turn out, with everything it consists of. */
-  private async take(row: Row): Promise<void> {
+  private async delete(row: Row): Promise<void> {
     const { ui } = this;
     const { client } = ui.controller;
     const all = row.messages.map((message) => this.turn(message.id));

@@ -57,13 +57,9 @@ class ClawdbotApp(ExtensionApp):
         web_app = self.serverapp.web_app
         context: ServerContext | None = getattr(self.serverapp, "context", None)
         if context is not None:
-            from .handlers import standalone
-            from .handlers.artifact_frame import frame_routes
-            from .handlers.media import media_routes
+            from .handlers.routes import standalone_routes
 
-            base = web_app.settings["base_url"]
-            routes = standalone.standalone_routes(base, context) + frame_routes(base, context, mounted=False)
-            routes += media_routes(base, context, mounted=False)
+            routes = standalone_routes(web_app.settings["base_url"], context)
             web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
             return
         from .handlers.lazy_router import LazyRouter

@@ -103,13 +103,16 @@ class Leadership:
 
     @cached_property
     def _gateway_routes(self) -> Sequence[Rule]:
-        return mounted_routes(self.host.mount_path, self.context)
+        from .handlers.routes import mount_routes
+
+        return mount_routes(self.host.mount_path, self.context)
 
     @cached_property
     def _proxy_routes(self) -> Sequence[Rule]:
         from .handlers.proxy import proxy_routes
+        from .handlers.routes import mount_routes
 
-        return proxy_routes(mounted_routes(self.host.mount_path, self.context), self)
+        return proxy_routes(mount_routes(self.host.mount_path, self.context), self)
 
     # -- election -----------------------------------------------------------------------------------------------------
     async def campaign(self) -> None:
@@ -314,16 +317,3 @@ class Leadership:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def mounted_routes(path: str, context: ServerContext) -> list[Rule]:
-    """Return all routes of a mount at ``path``."""
-    from .handlers.artifact_frame import frame_routes
-    from .handlers.jupyter import mount_routes
-    from .handlers.media import media_routes
-
-    return [
-        *mount_routes(path, context),
-        *frame_routes(path, context, mounted=True),
-        *media_routes(path, context, mounted=True),
-    ]

@@ -32,7 +32,7 @@ from .banner import greet, say
 from .bootstrap import Bootstrap, StartupError, bootstrap
 from .context import ServerContext
 from .handlers.base import BARE_CSP, SECURITY_HEADERS
-from .handlers.standalone import last_routes
+from .handlers.routes import last_routes
 from .identity_provider import GatewayIdentity
 from .net.fd_limits import FdLimitedHTTPServer
 from .net.tailscale import Whois

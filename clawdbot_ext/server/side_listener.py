@@ -72,9 +72,7 @@ class SideListener:
 
     def _routes(self) -> Sequence[Rule]:
         if self._rules is None:
-            from .handlers.artifact_frame import frame_routes
-            from .handlers.media import media_routes
-            from .handlers.standalone import last_routes, standalone_routes
+            from .handlers.routes import last_routes, standalone_routes
             from .net.tailscale import Whois
             from .net.transport_security import RejectedRequest, RejectHandler
 
@@ -84,8 +82,6 @@ class SideListener:
             self._rules = [
                 front,
                 *standalone_routes(base, context),
-                *frame_routes(base, context, mounted=False),
-                *media_routes(base, context, mounted=False),
                 *last_routes(context, base),
             ]
         return self._rules

@@ -276,7 +276,7 @@ def test_s14_no_route_answers_a_stranger(name, tables, request):
         path = example(pattern)
         if name == "mount":
             path = door.base + path.removeprefix("/clawdbot/") if path != "/clawdbot" else door.base.rstrip("/")
-        if handler in ("Socket", "MountSocket"):
+        if handler == "Socket":
             status = upgrade(door.port, path).status
             assert status == (101 if name == "standalone" else 403), (pattern, status)
             continue

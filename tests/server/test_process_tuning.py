@@ -58,7 +58,7 @@ def test_somebodys_server_keeps_its_own_iri_checks_and_garbage_collection(tmp_pa
         before = gc.get_threshold()
         import jupyter_server.serverapp, clawdbot_ext
         clawdbot_ext._jupyter_server_extension_points()
-        import clawdbot_ext.server.handlers.standalone, clawdbot_ext.server.context
+        import clawdbot_ext.server.handlers.routes, clawdbot_ext.server.context
         print(json.dumps({"real": "rfc3987_syntax.syntax_helpers" in sys.modules, "gc": gc.isenabled(),
                           "same": gc.get_threshold() == before}))""",
     )

@@ -10,19 +10,11 @@ machine's firewall allows. Elements that connect without a script are taken out 
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
-from tornado.routing import PathMatches, Rule
 
-from .base import BaseHandler, StandaloneHandler
-from .jupyter import JupyterMountHandler
+from .base import BaseHandler
 from .static_files import STATIC
-
-if TYPE_CHECKING:
-    from ..context import ServerContext
 
 FRAME_CSP = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -31,44 +23,17 @@ FRAME_CSP = (
 )
 
 
-def _write_frame(handler: BaseHandler) -> None:
-    try:
-        page = (STATIC / "frame.html").read_bytes()
-    except FileNotFoundError:
-        raise web.HTTPError(404) from None
-    handler.set_header("Content-Security-Policy", FRAME_CSP)
-    handler.set_header("X-DNS-Prefetch-Control", "off")
-    handler.set_header("Content-Type", "text/html; charset=utf-8")
-    handler.set_header("Cache-Control", "no-cache")
-    handler.finish(page)
+class ArtifactFrame(BaseHandler):
+    """The artifact frame; it holds no data."""
 
-
-class ArtifactFrame(StandaloneHandler):
-    """The artifact frame of the standalone server; public, since it holds no data."""
-
-    access = "open"
-
-    @allow_unauthenticated
+    @allow_unauthenticated  # not by Jupyter: ``prepare`` has decided
     def get(self) -> None:
-        _write_frame(self)
-
-
-class MountArtifactFrame(JupyterMountHandler):
-    """The artifact frame of a mount."""
-
-    access = "login"
-
-    @web.authenticated
-    def get(self) -> None:
-        _write_frame(self)
-
-
-def frame_routes(base: str, context: ServerContext, *, mounted: bool) -> list[Rule]:
-    """Return the route below ``base``; ``mounted``: in another Jupyter server."""
-    return [
-        Rule(
-            PathMatches(f"{re.escape(base)}frame"),
-            MountArtifactFrame if mounted else ArtifactFrame,
-            {"context": context},
-        )
-    ]
+        try:
+            page = (STATIC / "frame.html").read_bytes()
+        except FileNotFoundError:
+            raise web.HTTPError(404) from None
+        self.set_header("Content-Security-Policy", FRAME_CSP)
+        self.set_header("X-DNS-Prefetch-Control", "off")
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-cache")
+        self.finish(page)

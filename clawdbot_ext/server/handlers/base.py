@@ -1,39 +1,30 @@
-"""Handler bases and the parts of responses that every route shares."""
+"""The base of every route, the interface of its authenticator, and the parts of responses that routes share.
+
+There is one handler a route. Its ``authenticator`` differs by home: ``standalone`` has that of our own server,
+``jupyter`` that of a mount in another one.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches
 
-from ..._version import __version__
 from ...gateway.access.auth import Access, cookie_seconds
 from ...gateway.access.identity import Identity
 from ...i18n import catalogue
 from ...protocol.errors import GatewayError, RateLimited, Unauthorized
 from ..context import Mount, cookie_name
-from ..net.forwarded_headers import RELAYED_USER
 from ..net.transport_security import OriginRefused
-from .static_files import STATIC, StaticFiles, texts_of
-from .websocket import GatewayWebSocketHandler
 
 if TYPE_CHECKING:
     from ..context import ServerContext
-
-
-PAGE_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; media-src 'self' blob:; "
-    "frame-src 'self' blob:; worker-src 'self'; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types lit-html dompurify clawdbot clawdbot-worker"
-)
-"""No inline script, no other origin, no string as HTML but by the named Trusted Types policies."""
 
 
 BARE_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -54,42 +45,84 @@ SECRET_ARGUMENTS = ("code", "token")
 t = catalogue("server")
 
 
-# -- common to both sets --------------------------------------------------------------------------------------------
-class BaseHandler(web.RequestHandler):
+class Authenticator(ABC):
+    """Authentication of requests in one home of the routes, and the checks that go with it."""
+
+    mount: Mount
+    page: Access
+    """The access level of the page and of what it shows in frames."""
+    socket: Access
+    """The access level of the socket and of the login state."""
+
+    @abstractmethod
+    async def check_request(self, handler: BaseHandler) -> None:
+        """Run the home's own checks of a request for static files or ``healthz``, without authentication."""
+
+    @abstractmethod
+    async def authenticate(self, handler: BaseHandler) -> bool:
+        """Return whether the request is allowed by the handler's ``access``, and set ``identity``; or write a response.
+
+        Raises:
+            Unauthorized, RateLimited: a wrong credential.
+            HTTPError: refused by the home's own checks.
+        """
+
+    @abstractmethod
+    def reject_anonymous(self, handler: BaseHandler) -> None:
+        """Respond to a request without a credential."""
+
+    @abstractmethod
+    def check_xsrf(self, handler: BaseHandler) -> None:
+        """Check an unsafe request against forgery. Raises ``HTTPError``."""
+
+    @abstractmethod
+    def check_origin(self, handler: BaseHandler) -> bool:
+        """Return whether the page that sends the request may."""
+
+    @abstractmethod
+    def redeem_link(self, handler: BaseHandler) -> bool:
+        """Log in by a one-time link before authentication; ``True``: a response has been written."""
+
+    @abstractmethod
+    def leave_secrets(self, handler: BaseHandler) -> bool:
+        """Redirect from an address of the page with a secret to the one without; ``True``: a response has been
+        written."""
+
+
+class BaseHandler(JupyterHandler):
     """Base of every route: headers, errors and authentication."""
 
     context: ServerContext
+    authenticator: Authenticator
     access: Access | None = None
-    """The access level of the route; a route without one refuses every request."""
+    """The access level, of the class or from the table of routes; without one every request is refused."""
     identity: Identity | None = None
     """The identity of the client; set by ``prepare``, unless ``access`` is ``open`` or ``login``."""
+    known: Identity | None = None
+    """On a mount the identity by one of the gateway's own credentials, without Jupyter."""
 
-    def initialize(self, context: ServerContext, **facts: Any) -> None:
-        self.context = context
+    def initialize(
+        self, context: ServerContext, authenticator: Authenticator, access: Access | None = None, **facts: Any
+    ) -> None:
+        self.context, self.authenticator = context, authenticator
+        self.access = access or self.access
 
     async def prepare(self, **options: Any) -> None:
         """Run the server's own checks, authenticate before any of the body is read, and wait for the gateway, which may
         start with this request."""
         if self.access is None:
             raise web.HTTPError(403)
-        prepared = super().prepare(**options)
-        if prepared is not None:
-            await prepared
-        if self._finished:
-            return
         try:
-            authenticated = await self.authenticate()
+            authenticated = await self.authenticator.authenticate(self)
         except (RateLimited, Unauthorized) as exc:
             self.write_gateway_error(exc)
+            return
+        if self._finished:
             return
         if not authenticated:
             self.reject_anonymous()
         if not self._finished:
             await self.context.ready()
-
-    async def authenticate(self) -> bool:
-        """Return whether the request is allowed, and set ``identity``. Raises ``Unauthorized``, ``RateLimited``."""
-        raise NotImplementedError
 
     def write_gateway_error(self, error: GatewayError) -> None:
         """Respond to a wrong credential."""
@@ -97,7 +130,17 @@ class BaseHandler(web.RequestHandler):
 
     def reject_anonymous(self) -> None:
         """Respond to a request without a credential."""
-        self.write_gateway_error(Unauthorized("log in first"))
+        self.authenticator.reject_anonymous(self)
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        return self.authenticator.check_origin(self)
+
+    def skip_check_origin(self) -> bool:
+        """Check the origin also with a token, which does not make another site's page trustworthy."""
+        return self.request.method == "OPTIONS"
+
+    def check_xsrf_cookie(self) -> None:
+        self.authenticator.check_xsrf(self)
 
     def set_default_headers(self) -> None:
         for name, value in SECURITY_HEADERS.items():
@@ -111,27 +154,6 @@ class BaseHandler(web.RequestHandler):
         self.finish({"error": self._reason, **(error.facts if isinstance(error, OriginRefused) else {})})
 
 
-def page(handler: BaseHandler) -> None:
-    """Write the chat page, or a plain notice if the gateway does not run or the front end is not built."""
-    if handler.context.gateway is None:
-        notice(handler, "page.away")
-        return
-    try:
-        html = (STATIC / "chat.html").read_bytes()
-    except FileNotFoundError:
-        notice(handler, "page.notBuilt")
-        return
-    handler.set_header("Content-Security-Policy", PAGE_CSP)
-    handler.set_header("Content-Type", "text/html; charset=utf-8")
-    handler.set_header("Cache-Control", "no-cache")
-    # What the script asks for first comes along with it, not after it. On a mount it shows Jupyter's token with that.
-    if isinstance(handler, StandaloneHandler) and RELAYED_USER not in handler.request.headers:
-        handler.add_header("Link", "<auth/session>; rel=preload; as=fetch; crossorigin")
-    if texts := texts_of(handler.context.locale(handler.request)):
-        handler.add_header("Link", f"<{texts}>; rel=modulepreload")
-    handler.finish(html)
-
-
 def notice(handler: BaseHandler, key: str) -> None:
     """Write a 503 page for people with the text ``key``."""
     lang = handler.context.locale(handler.request)
@@ -143,38 +165,11 @@ def notice(handler: BaseHandler, key: str) -> None:
     )
 
 
-def session_facts(handler: BaseHandler, identity: Identity | None, mount: Mount, modes: list[str]) -> None:
-    """Write the login state and the available ways to log in."""
-    facts = {
-        "authenticated": identity is not None,
-        "modes": modes,
-        "mount": mount,
-        "version": __version__,
-        "locale": handler.context.locale(handler.request),
-    }
-    if identity is not None:
-        facts["user"] = identity.user
-    handler.finish(facts)
-
-
 def unavailable(handler: BaseHandler) -> None:
     """Write a 503 for programs: the gateway is stopped, or cannot start."""
     handler.set_status(503)
     handler.set_header("Retry-After", "1")
     handler.finish({"error": "the gateway does not run"})
-
-
-class AssetHandler(BaseHandler, StaticFiles):
-    def initialize(self, context: ServerContext, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
-        super().initialize(context)
-        StaticFiles.initialize(self, str(STATIC))
-
-
-def health(handler: BaseHandler) -> None:
-    """Write whether a gateway runs, here or in another process."""
-    up = handler.context.gateway is not None or handler.context.leader_info() is not None
-    handler.set_status(200 if up else 503)
-    handler.finish({"ok": up})
 
 
 def page_address(handler: BaseHandler, *, expired: bool = False) -> str:
@@ -187,20 +182,6 @@ def page_address(handler: BaseHandler, *, expired: bool = False) -> str:
     ]
     query = urlencode([*kept, *([("link", "expired")] if expired else [])])
     return f"chat?{query}" if query else "chat"
-
-
-class RedirectHandler(BaseHandler):
-    """Redirect to ``facts["to"]`` and nowhere else: a target in the request (``?next=``) is ignored."""
-
-    access = "open"
-
-    def initialize(self, context: ServerContext, **facts: Any) -> None:
-        super().initialize(context)
-        self._to: str = facts["to"]
-
-    @allow_unauthenticated
-    def get(self) -> None:
-        self.redirect(self._to)
 
 
 def set_cookie(handler: BaseHandler, identity: Identity, path: str | None = None) -> None:
@@ -231,7 +212,6 @@ def write_gateway_error(handler: BaseHandler, error: GatewayError) -> None:
     handler.finish(body)
 
 
-# -- routes ---------------------------------------------------------------------------------------------------------
 class Upgrade(PathMatches):
     """Matcher of WebSocket upgrades: the page and the socket share URLs."""
 
@@ -239,18 +219,3 @@ class Upgrade(PathMatches):
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return None
         return None if super().match(request) is None else {}
-
-
-class StandaloneHandler(BaseHandler):
-    """Base of the standalone server's routes."""
-
-    async def authenticate(self) -> bool:
-        if self.access == "open":
-            return True
-        self.identity = await self.context.identify(self.request)
-        if self.identity is not None and not isinstance(self, GatewayWebSocketHandler):
-            self.context.track(self, self.identity)
-        return self.identity is not None or self.access == "connect"
-
-    def check_xsrf_cookie(self) -> None:
-        """Do nothing: the transport security requires the exact Origin or an Authorization header."""

@@ -43,10 +43,8 @@ from ...protocol.errors import (
 )
 from ...protocol.schema import SCOPE_READ, SCOPE_WRITE
 from ...store.api import Media
-from ..context import ServerContext
 from ..net.body_pace import PacedHandler, cut_off
-from .base import BaseHandler, StandaloneHandler, unavailable
-from .jupyter import JupyterMountHandler
+from .base import BaseHandler, unavailable
 
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """Policy for a file that is opened as a page: no scripts, no network, no origin."""
@@ -100,6 +98,9 @@ def status_of(error: GatewayError) -> int:
 class _MediaRoute(BaseHandler):
     """Base of the media routes: authorization, and errors in the form of the WebSocket protocol."""
 
+    access = "user"
+    identity: Identity
+
     def write_gateway_error(self, error: GatewayError) -> None:
         """Answer with an error: ``{error: {code, message, details: {reason, hint …}}}``."""
         status = status_of(error)
@@ -112,8 +113,8 @@ class _MediaRoute(BaseHandler):
             self.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
         self.finish({"error": wire})
 
-    access = "user"
-    identity: Identity
+    def reject_anonymous(self) -> None:
+        self.write_gateway_error(Unauthorized("log in first"))
 
     def authorized_gateway(self, scope: str = SCOPE_READ) -> Gateway | None:
         """Return the gateway if the client has ``scope``; ``None`` if an error has been written."""
@@ -125,8 +126,9 @@ class _MediaRoute(BaseHandler):
         return self.context.gateway
 
 
-class _UploadRoute(_MediaRoute):
-    """``POST media``. Subclasses are decorated with ``stream_request_body``."""
+@web.stream_request_body
+class MediaUpload(PacedHandler, _MediaRoute):
+    """``POST media``."""
 
     _upload: Upload | None = None
     _gateway: Gateway
@@ -134,8 +136,16 @@ class _UploadRoute(_MediaRoute):
     _finishing: asyncio.Task[Media] | None = None
     _leaving: asyncio.Task[None] | None = None
 
-    async def begin(self) -> None:
-        """Start the upload once the headers are here. A body refused by its size alone is not read."""
+    async def prepare(self, **options: Any) -> None:
+        """Start the upload once the headers are here. Our own server checks the pace of all bodies, another none."""
+        await super().prepare()
+        if not self._finished:
+            await self._begin()
+        if not self._finished and self.authenticator.mount == "jupyter":
+            self.begin_pace()
+
+    async def _begin(self) -> None:
+        """Start the upload. A body refused by its size alone is not read."""
         gateway = self.authorized_gateway(SCOPE_WRITE)
         if gateway is None:
             return
@@ -164,6 +174,9 @@ class _UploadRoute(_MediaRoute):
                 self.write_gateway_error(exc)
 
     async def data_received(self, chunk: bytes) -> None:
+        await self.paced(chunk, self._receive(chunk))
+
+    async def _receive(self, chunk: bytes) -> None:
         if self._upload is None or self._refusal is not None:
             return
         try:
@@ -172,8 +185,10 @@ class _UploadRoute(_MediaRoute):
             self._refusal = exc
             await self._give_up()
 
-    async def answer(self) -> None:
+    @allow_unauthenticated  # not by Jupyter: ``prepare`` has decided, as in the other media routes
+    async def post(self) -> None:
         """Finish the upload once the body is complete."""
+        self.end_pace()
         if self._refusal is not None:
             self.write_gateway_error(self._refusal)
             return
@@ -198,21 +213,30 @@ class _UploadRoute(_MediaRoute):
 
     def on_connection_close(self) -> None:
         """Discard the file when the client has disconnected or cancelled."""
+        self.end_pace()
         if self._finishing is not None:
             self._finishing.cancel()
         self._leaving = asyncio.ensure_future(self._give_up())
 
 
-class _DownloadRoute(_MediaRoute, web.StaticFileHandler):
+class MediaDownload(_MediaRoute, web.StaticFileHandler):
     """``GET`` and ``HEAD`` of one file; ranges and conditions are Tornado's."""
 
     _media: Media
 
-    def initialize(self, context: ServerContext, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
-        BaseHandler.initialize(self, context)
+    def initialize(self, **facts: Any) -> None:  # type: ignore[override]  # what the route gives
+        BaseHandler.initialize(self, **facts)
         self.root, self.default_filename = "/", None
 
-    async def send(self, id_: str, *, include_body: bool = True) -> None:
+    @allow_unauthenticated
+    async def get(self, id_: str) -> None:  # type: ignore[override]
+        await self._send(id_)
+
+    @allow_unauthenticated
+    async def head(self, id_: str) -> None:
+        await self._send(id_, include_body=False)
+
+    async def _send(self, id_: str, *, include_body: bool = True) -> None:
         gateway = self.authorized_gateway()
         if gateway is None:
             return
@@ -265,18 +289,17 @@ class _DownloadRoute(_MediaRoute, web.StaticFileHandler):
         self.set_header("X-Clawdbot-Kind", media.kind)
 
 
-class _PictureRoute(_MediaRoute):
-    """A picture derived from a file, 404 if there is none: a thumbnail, or one that the model was shown."""
+class MediaPicture(_MediaRoute):
+    """A picture derived from a file, 404 if there is none: a thumbnail, or one that the model was shown (``part``)."""
 
-    _part: str | None = None
-
-    async def send(self, id_: str, part: str | None = None) -> None:
-        self._part = part
+    @allow_unauthenticated
+    async def get(self, id_: str, part: str | None = None) -> None:
         gateway = self.authorized_gateway()
         if gateway is None:
             return
         try:
-            picture = await self._picture(gateway, await gateway.services.media.get(id_, owner_of(self.identity)))
+            media = await gateway.services.media.get(id_, owner_of(self.identity))
+            picture = await _picture(gateway, media, part)
             if picture is None:
                 raise NotFound("no picture of that", reason="MEDIA_NOT_FOUND")
         except GatewayError as exc:
@@ -287,13 +310,14 @@ class _PictureRoute(_MediaRoute):
         self.set_header("Cache-Control", CACHE)
         self.finish(picture)
 
-    async def _picture(self, gateway: Gateway, media: Media) -> bytes | None:
-        if self._part is None:
-            return await gateway.services.media.thumbnail(media)
-        understood = await last_prepared(gateway.services.media, media)
-        blocks = understood.blocks if understood else ()
-        block = blocks[int(self._part)] if int(self._part) < len(blocks) else None
-        return block.data if isinstance(block, ImageBlock) else None
+
+async def _picture(gateway: Gateway, media: Media, part: str | None) -> bytes | None:
+    if part is None:
+        return await gateway.services.media.thumbnail(media)
+    understood = await last_prepared(gateway.services.media, media)
+    blocks = understood.blocks if understood else ()
+    block = blocks[int(part)] if int(part) < len(blocks) else None
+    return block.data if isinstance(block, ImageBlock) else None
 
 
 def _picture_type(data: bytes) -> str:
@@ -304,104 +328,12 @@ def _picture_type(data: bytes) -> str:
     return "image/gif" if data.startswith(b"GIF8") else "image/webp"
 
 
-# -- standalone server ----------------------------------------------------------------------------------------------
-class _StandaloneMediaRoute(_MediaRoute, StandaloneHandler):
-    """Base of the standalone server's media routes."""
-
-
-@web.stream_request_body
-class MediaPost(_UploadRoute, _StandaloneMediaRoute):
-    async def prepare(self, **options: Any) -> None:
-        await super().prepare()
-        if not self._finished:
-            await self.begin()
-
-    @allow_unauthenticated  # not by Jupyter: ``prepare`` has decided
-    async def post(self) -> None:
-        await self.answer()
-
-
-class MediaGet(_DownloadRoute, _StandaloneMediaRoute):
-    @allow_unauthenticated
-    async def get(self, id_: str) -> None:  # type: ignore[override]
-        await self.send(id_)
-
-    @allow_unauthenticated
-    async def head(self, id_: str) -> None:
-        await self.send(id_, include_body=False)
-
-
-class MediaThumbnail(_PictureRoute, _StandaloneMediaRoute):
-    @allow_unauthenticated
-    async def get(self, id_: str) -> None:
-        await self.send(id_)
-
-
-class MediaPart(_PictureRoute, _StandaloneMediaRoute):
-    @allow_unauthenticated
-    async def get(self, id_: str, part: str) -> None:
-        await self.send(id_, part)
-
-
-# -- mount ---------------------------------------------------------------------------------------------------------
-class _MountMediaRoute(_MediaRoute, JupyterMountHandler):
-    """Base of the mount's media routes."""
-
-    def reject_anonymous(self) -> None:
-        self.write_gateway_error(Unauthorized("log in first"))
-
-
-@web.stream_request_body
-class MountMediaPost(PacedHandler, _UploadRoute, _MountMediaRoute):
-    async def prepare(self, **options: Any) -> None:
-        await super().prepare()
-        if not self._finished:
-            await self.begin()
-        if not self._finished:
-            self.begin_pace()
-
-    async def data_received(self, chunk: bytes) -> None:
-        await self.paced(chunk, super().data_received(chunk))
-
-    @allow_unauthenticated  # not by Jupyter alone: ``prepare`` has decided
-    async def post(self) -> None:
-        self.end_pace()
-        await self.answer()
-
-
-class MountMediaGet(_DownloadRoute, _MountMediaRoute):
-    @allow_unauthenticated
-    async def get(self, id_: str) -> None:  # type: ignore[override]
-        await self.send(id_)
-
-    @allow_unauthenticated
-    async def head(self, id_: str) -> None:
-        await self.send(id_, include_body=False)
-
-
-class MountMediaThumbnail(_PictureRoute, _MountMediaRoute):
-    @allow_unauthenticated
-    async def get(self, id_: str) -> None:
-        await self.send(id_)
-
-
-class MountMediaPart(_PictureRoute, _MountMediaRoute):
-    @allow_unauthenticated
-    async def get(self, id_: str, part: str) -> None:
-        await self.send(id_, part)
-
-
-def media_routes(root: str, context: ServerContext, *, mounted: bool) -> list[Rule]:
-    """Return the routes below ``root`` (with its slash)."""
-    post, get, thumbnail, part = (
-        (MountMediaPost, MountMediaGet, MountMediaThumbnail, MountMediaPart)
-        if mounted
-        else (MediaPost, MediaGet, MediaThumbnail, MediaPart)
-    )
-    base, facts = re.escape(root), {"context": context}
+def media_routes(root: str, facts: dict[str, Any]) -> list[Rule]:
+    """Return the routes below ``root`` (with its slash); ``facts`` are those of every handler."""
+    base = re.escape(root)
     return [
-        Rule(PathMatches(f"{base}media"), post, facts),
-        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})"), get, facts),
-        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})\\.([0-9]{{1,4}})(?:/thumbnail)?"), part, facts),
-        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})/thumbnail"), thumbnail, facts),
+        Rule(PathMatches(f"{base}media"), MediaUpload, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})"), MediaDownload, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})\\.([0-9]{{1,4}})(?:/thumbnail)?"), MediaPicture, facts),
+        Rule(PathMatches(f"{base}media/([A-Za-z0-9_-]{{8,128}})/thumbnail"), MediaPicture, facts),
     ]

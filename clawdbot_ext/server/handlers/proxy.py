@@ -29,12 +29,12 @@ from ...runtime.server_info import GatewayInfo
 from ..context import ServerContext
 from ..net.body_pace import PacedHandler
 from ..net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER
-from .base import Upgrade, notice
-from .jupyter import JupyterMountHandler, MountHealth, MountRedirect, MountSession
+from .base import BaseHandler, Upgrade, notice
+from .routes import Health, Redirect, Session
 
 CONNECT_SECONDS = 3.0
 CHUNK_BYTES = 64 * 1024
-LOCAL = (MountSession, MountRedirect, MountHealth)
+LOCAL = (Session, Redirect, Health)
 """Routes that this server answers itself, since only this server knows its user."""
 
 _DROPPED_HEADERS = frozenset(
@@ -86,14 +86,14 @@ def proxy_routes(routes: Sequence[Rule], leadership: ProxyHost) -> list[Rule]:
         else Rule(
             rule.matcher,
             ProxyWebSocketHandler if isinstance(rule.matcher, Upgrade) else ProxyHandler,
-            {"context": leadership.context, "leadership": leadership, "access": rule.target.access},
+            {"access": rule.target.access, **rule.target_kwargs, "leadership": leadership},
         )
         for rule in routes
     ]
 
 
 @stream_request_body
-class ProxyHandler(PacedHandler, JupyterMountHandler):
+class ProxyHandler(PacedHandler, BaseHandler):
     """Proxy of one HTTP request to the leader."""
 
     leadership: ProxyHost
@@ -101,13 +101,13 @@ class ProxyHandler(PacedHandler, JupyterMountHandler):
     _upstream: IOStream | None = None
     _chunked = False
 
-    def initialize(self, context: Any, **facts: Any) -> None:
-        super().initialize(context)
-        self.leadership, self.access = facts["leadership"], facts["access"]
+    def initialize(self, *, leadership: ProxyHost, **facts: Any) -> None:  # type: ignore[override]  # the route's
+        super().initialize(**facts)
+        self.leadership = leadership
 
     async def prepare(self, **options: Any) -> None:
         """Authenticate the client and connect to the leader before any of the body is read."""
-        await super().prepare(**options)
+        await super().prepare()
         if not self._finished:  # else it was refused, or Jupyter has led to its login
             known = self.identity
             user = known.user if known else self.current_user.username if self.current_user else ""  # "": what is open

@@ -240,10 +240,6 @@ class GatewayWebSocketHandler(WebSocketHandler):
     # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
 
     # -- hooks of Tornado -------------------------------------------------------------------------------------------
-    def check_origin(self, origin: str) -> bool:
-        """Allow every origin here: the transport security has checked it exactly, more strictly than Tornado."""
-        return True
-
     def get_compression_options(self) -> dict[str, Any] | None:
         """Disable compression: deflate costs 160 KB a connection and lets 10 KB from a client grow to 10 MB."""
         return None

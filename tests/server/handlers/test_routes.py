@@ -14,19 +14,20 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.routing import PathMatches, Rule, RuleRouter
 from tornado.web import Application, HTTPError, RequestHandler
 
-from clawdbot_ext.server.handlers.base import StandaloneHandler
+from clawdbot_ext.server.handlers.base import BaseHandler
+from clawdbot_ext.server.handlers.standalone import StandaloneAuthenticator
 from tests.server.handlers import route_table
 from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.tools import require
 
 OPEN = {
     "Page",
-    "StandaloneAsset",
+    "Asset",
     "WebAppAsset",
     "Login",
     "Logout",
     "Health",
-    "StandaloneRedirect",
+    "Redirect",
     "NotFound",
     "ArtifactFrame",
 }
@@ -71,7 +72,7 @@ def test_every_route_has_a_rule(tables, name):
 def test_a_route_without_a_rule_is_found_and_lets_nobody_in(tables):
     """The test above can fail: of a handler that forgets to say whom it is for it says so."""
 
-    class Forgetful(StandaloneHandler):
+    class Forgetful(BaseHandler):
         def get(self):
             raise AssertionError("reached")
 
@@ -88,7 +89,8 @@ def test_a_route_without_a_rule_is_found_and_lets_nobody_in(tables):
     line, nowhere = RequestStartLine("GET", "/x", "HTTP/1.1"), SimpleNamespace(set_close_callback=lambda call: None)
     request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": "x"}), connection=nowhere)
     with pytest.raises(HTTPError) as refused:
-        asyncio.run(Forgetful(Application(), request, context=None).prepare())
+        forgetful = Forgetful(Application(), request, context=None, authenticator=StandaloneAuthenticator())
+        asyncio.run(forgetful.prepare())
     assert refused.value.status_code == 403
 
 
@@ -98,8 +100,8 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
     assert with_rule(tables["listener"], "public") == {"RejectHandler"}
     for name in ("mount", "relay"):  # a mount: health, the redirect to the page's slash, built files
-        files = {"MountAsset"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
-        assert with_rule(tables[name], "open") == {"MountHealth", "MountRedirect"} | files
+        files = {"Asset"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
+        assert with_rule(tables[name], "open") == {"Health", "Redirect"} | files
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
 
 

@@ -13,7 +13,7 @@ from clawdbot_ext import config
 from clawdbot_ext.runtime import server_info
 from clawdbot_ext.runtime.gateway_lock import acquire
 from clawdbot_ext.runtime.secrets import client_credential
-from clawdbot_ext.server.handlers import base
+from clawdbot_ext.server.handlers import routes
 from tests.support.http import ask, upgrade
 from tests.support.tools import require
 
@@ -250,7 +250,7 @@ async def test_a_gateway_that_was_stopped_hears_no_more_of_the_configuration(mou
 
 
 async def test_an_unbuilt_page_says_how_to_build_it(mounted, get, monkeypatch, tmp_path):
-    monkeypatch.setattr(base, "STATIC", tmp_path)
+    monkeypatch.setattr(routes, "STATIC", tmp_path)
     page = await get("chat", headers={"Accept-Language": "ko"})
     assert page.code == 503 and b"npm run build" in page.body and "빌드".encode() in page.body
     assert (await get("embed.js")).code == 404

@@ -40,7 +40,7 @@ NOT_SOURCES = ("node_modules", "test", "coverage", "lib", "tsconfig.tsbuildinfo"
 OUTPUT = "clawdbot_ext/_static"
 LAB_OUTPUT = "clawdbot_ext/_labextension"
 NEEDED = (f"{OUTPUT}/chat.html", f"{OUTPUT}/embed.js", f"{OUTPUT}/single.js", f"{LAB_OUTPUT}/package.json")
-"""What the server cannot do without: a build that lacks one has failed, whatever npm said."""
+"""Files that the server needs: a build that lacks one has failed, whatever npm said."""
 
 
 class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its config class open

@@ -1,4 +1,4 @@
-"""What our agent adds to a raw SDK stream: to the first token, and to a reply of 200 tokens.
+"""Overhead of our agent over a raw SDK stream: to the first token, and to a reply of 200 tokens.
 
     python benchmarks/bench_agent.py [--rounds N]
 

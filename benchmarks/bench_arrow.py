@@ -1,4 +1,4 @@
-"""What a step from cell to cell takes beside the panel: ``python -m benchmarks.bench_arrow [--cells 1000]``.
+"""Duration of a step from cell to cell beside the panel: ``python -m benchmarks.bench_arrow [--cells 1000]``.
 
 A real Lab in a real Chromium with a notebook of that many cells that have run. From the arrow key to the frame after
 the next cell is active: ``closed`` with the panel out of view, ``open`` with it in view, by turns, so that the

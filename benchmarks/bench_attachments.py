@@ -1,4 +1,4 @@
-"""What reading an attachment costs everybody else: how long the event loop stands still, and what memory it takes.
+"""Cost of reading an attachment for the other clients: how long the event loop stands still, and what memory it takes.
 
     python benchmarks/bench_attachments.py [--rounds N]
 

@@ -1,4 +1,4 @@
-"""How long the command line takes from start to end, against an interpreter that does nothing.
+"""Duration of a call of the command line, against an interpreter that does nothing.
 
     python benchmarks/bench_cli.py [--rounds N]
 

@@ -105,7 +105,7 @@ async def reply(wire: Wire, text: str, key: str) -> dict[str, float]:
     wire.taps.remove(tap)
     if state != "final":
         raise RuntimeError(f"a run ended as {state}")
-    await wire.call("chat.abort", {"sessionKey": "nobody"})  # what trails the end has arrived when this is answered
+    await wire.call("chat.abort", {"sessionKey": "unknown"})  # what trails the end has arrived when this is answered
     return {"ack": ack, "first": seen.get("first", t0) - t0, "end": seen["end"] - t0, "bytes": wire.bytes_in - bytes0}
 
 

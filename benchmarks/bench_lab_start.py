@@ -1,4 +1,4 @@
-"""What the extension costs a start of JupyterLab: ``python -m benchmarks.bench_lab_start [--runs 15]``.
+"""Cost of the extension at a start of JupyterLab: ``python -m benchmarks.bench_lab_start [--runs 15]``.
 
 1. Import and load, in a process that has imported ``jupyter_server`` already: what Lab itself would report.
 2. The whole start of ``jupyter lab``, from ``exec`` until it answers, with and without the extension, by turns.

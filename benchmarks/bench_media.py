@@ -1,4 +1,4 @@
-"""Uploading 100 MB: does the gateway's memory stay flat, and does anybody else notice?
+"""Memory of the gateway and delay of the other clients while 100 MB are uploaded.
 
     python -m benchmarks.bench_media
 
@@ -52,7 +52,7 @@ def recording(path: Path) -> None:
 
 
 async def waits(wire: Wire, done: asyncio.Event) -> list[float]:
-    """How long each ``health`` took, in milliseconds, until ``done``."""
+    """Durations of ``health`` in milliseconds, until ``done``."""
     taken = []
     while not done.is_set():
         started = time.perf_counter()
@@ -83,7 +83,7 @@ async def main(gateway: TimedGateway, path: Path) -> None:
     async with wired(gateway.ws_url, gateway.token) as wire:
         done: Any = asyncio.Event()
         asyncio.get_running_loop().call_later(3, done.set)
-        told("nobody uploads", await waits(wire, done))
+        told("no upload", await waits(wire, done))
         gateway.longest()
         before, done = process.memory_info().rss, asyncio.Event()
         watching = [asyncio.create_task(waits(wire, done)), asyncio.create_task(watch_memory(process, done))]

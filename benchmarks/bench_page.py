@@ -1,4 +1,4 @@
-"""How the page feels in a long conversation: ``python -m benchmarks.bench_page [--messages 10000] [--reply-kb 40]``.
+"""Delays of the page in a long conversation: ``python -m benchmarks.bench_page [--messages 10000] [--reply-kb 40]``.
 
 A real gateway and a real Chromium. Prints budget and seen: first contentful paint (median of ``VISITS`` first visits;
 that is the name, so when the message field is there is told, too), opening a session of many messages (median), frames
@@ -56,7 +56,7 @@ def p95(values: list[float]) -> float:
 
 
 def visit(browser: Browser, gateway: GatewayProcess) -> Page:
-    """A page of somebody who is logged in and was never here."""
+    """A page that is logged in and opens for the first time."""
     page = browser.new_page(viewport={"width": 1100, "height": 760})
     page.context.request.post(
         gateway.url + "auth/login", data={"token": gateway.token}, headers={"Origin": gateway.url.rstrip("/")}

@@ -1,4 +1,4 @@
-"""How fast the chat opens in JupyterLab: ``python -m benchmarks.bench_panel [--runs 5]``.
+"""Time until the chat is open in JupyterLab: ``python -m benchmarks.bench_panel [--runs 5]``.
 
 A real Lab and a real Chromium. From the press on the panel's tab until the frame after its message field is there:
 ``cold``: a browser that was never here, ``warm``: Lab loaded again, with what the browser keeps. ``hovered``: cold,

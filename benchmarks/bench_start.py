@@ -1,4 +1,4 @@
-"""How long a start takes and how much memory an idle gateway has: ``python -m benchmarks.bench_start [--runs 7]``.
+"""Duration of a start, and memory of an idle gateway: ``python -m benchmarks.bench_start [--runs 7]``.
 
 From ``exec`` of ``python -m clawdbot_ext.app`` to the ``101`` of a WebSocket handshake, and the resident memory 2 s
 later, with the demo provider and with the SDK loaded. Each run has a fresh state directory,
@@ -47,7 +47,7 @@ def handshake(port: int, timeout_s: float = 20.0) -> float:
                 return accepted
         except ConnectionRefusedError:
             time.sleep(0.002)
-    raise TimeoutError(f"nobody answers on port {port}")
+    raise TimeoutError(f"no answer on port {port}")
 
 
 def measure(state: Path, kind: str) -> tuple[float, float, float]:

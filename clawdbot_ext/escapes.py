@@ -1,6 +1,6 @@
 """Escape sequences and control characters of texts from outside: taken out for a terminal, made visible for a log.
 
-Whoever can put a text in front of a person must not be able to clear the screen, set the title, write a line that looks
+A text from elsewhere must not be able to clear the screen, set the title, write a line that looks
 like ours, or have a line read in another order than it is stored in. Everything here takes linear time.
 """
 

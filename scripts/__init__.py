@@ -1,1 +1,1 @@
-"""What contributors run by hand: ``python -m scripts.generate``, ``python -m scripts.screenshots``."""
+"""Programs that contributors run by hand: ``python -m scripts.generate``, ``python -m scripts.screenshots``."""

@@ -45,7 +45,7 @@ Clawdbot's; the reasons are ours and stay as they are. Close codes of the socket
 """
 SETTINGS_INTRO = """\
 How they are set, and which source wins, is in [configuration](../configuration.md). *Not over the wire*: only this
-machine's file, environment and command line change it, whoever asks.
+machine's file, environment and command line change it, no client.
 """
 COMMANDS_INTRO = """\
 # Slash commands
@@ -84,7 +84,7 @@ def methods() -> str:
 
 
 def credentials() -> str:
-    """What each kind of credential opens: methods, routes, and what it may make."""
+    """The page of credentials: the methods and routes that each kind opens, and what it may make."""
     kinds = CREDENTIALS.values()
     parts = [
         _head("clawdbot_ext/gateway/access/identity.py and protocol/schema/"),

@@ -112,7 +112,7 @@ def gateway(language: str) -> Iterator[GatewayProcess]:
 
 
 def photograph_login(browser: Browser, process: GatewayProcess) -> None:
-    """What somebody sees who has only the address."""
+    """The page for visitors who have only the address."""
     with window(browser) as context:
         page = context.new_page()
         page.goto(process.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import hatch_build
+from scripts import structure
 from tests.support.tools import require
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +61,7 @@ def test_the_browser_client_passes(script: str, npm: str) -> None:
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
-    """An absolute path of somebody's machine is wrong everywhere; a registry's host would bypass a user's mirror."""
+    """An absolute path of a machine is wrong everywhere; a registry's host would bypass a user's mirror."""
     homes = "(^|[^A-Za-z0-9.~}/])/(home/[a-z]+|root|Users/[A-Za-z]+|work)/"
     hosts = "(pypi|pythonhosted|npmjs)[.](org|com)"
     found = subprocess.run(
@@ -71,6 +73,43 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     if found.returncode == 128:
         pytest.skip("not a git checkout")
     assert found.stdout == ""
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """The files of the checkout that match."""
+    found = subprocess.run([require("git"), "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True)
+    if found.returncode == 128:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in found.stdout.split("\0") if name]
+
+
+def vague(text: str) -> list[str]:
+    """The vague words of a text. In “ ” a word is spoken of, not used."""
+    return structure.VAGUE.findall(re.sub("“[^”]*”", "", text))
+
+
+def asking(path: Path) -> list[str]:
+    """The docstrings of a file that begin with a question word."""
+    return [text for text in structure.docstrings(path) if structure.RIDDLE.match(text)]
+
+
+def test_no_text_speaks_of_somebody() -> None:
+    """Each text names who acts: the client, the user, another process."""
+    patterns = ("*.py", "*.ts", "*.md", "*.html", "clawdbot_ext/locale/*.json", "static/src/i18n/*.json", "*.toml")
+    own = {Path(__file__).resolve(), ROOT / "scripts" / "structure.py"}
+    found = [path for path in tracked(*patterns) if path not in own and vague(path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def test_every_docstring_names_the_thing_instead_of_asking() -> None:
+    assert {path: found for path in tracked("*.py") if (found := asking(path))} == {}
+
+
+def test_the_checks_of_texts_find_what_they_look_for(tmp_path: Path) -> None:
+    assert vague("Whoever asks, nobody answers.") == ["Whoever", "nobody"] and vague("no “somebody”") == []
+    planted = tmp_path / "planted.py"
+    planted.write_text('"""What it does."""\n\n\ndef f():\n    """Return it."""\n')
+    assert asking(planted) == ["What it does."]
 
 
 def test_no_file_is_too_long_to_hold_in_the_head() -> None:

@@ -166,7 +166,7 @@ def test_commands_in_a_page_exist(page: Path) -> None:
 
 
 def command_lines(page: Path) -> list[str]:
-    """What follows ``clawdbot`` in the page's code, up to a pipe or the end of the line; synopses are left out."""
+    """Words after ``clawdbot`` in the page's code, up to a pipe or the end of the line; synopses are left out."""
     code = "\n".join(CODE.findall(page.read_text(encoding="utf-8")))
     found = [match[1] for match in re.finditer(r"(?:^|[/`|] ?|\$ )clawdbot((?: +[^\s|`&<>…]+)+)", code, re.MULTILINE)]
     return [line for line in found if "[OPTIONS]" not in line]

@@ -1,4 +1,4 @@
-"""What other programs may import is drawn on purpose, and every module says what it is."""
+"""The public names are chosen on purpose, and every module says what it is."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_the_particle_check_lets_counters_and_nouns_be(text: str) -> None:
 
 
 AVOIDED = re.compile("제공자|공급자|되살|내려받|비디오|붐비|붐벼|혼잡|언급")
-"""What CONTRIBUTING's list of words has another word for."""
+"""Words for which CONTRIBUTING's list has another."""
 
 
 @pytest.mark.parametrize("area", AREAS)

@@ -1,4 +1,4 @@
-"""What is in the wheel and in the sdist, and that the one can be made from the other without Node."""
+"""Contents of the wheel and the sdist, and that the one can be made from the other without Node."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHEEL_LIMIT = 2_000_000
 
 
 def run(*command: object, **environment: str) -> str:
-    """What a program printed; it must succeed within a minute."""
+    """Output of a program, which must succeed within a minute."""
     done = subprocess.run(
         [str(word) for word in command],
         env={**os.environ, **environment},
@@ -326,7 +326,7 @@ SAFE = {
 }
 """The first version without a published hole, as of 2026-11; CONTRIBUTING.md says how this is kept up to date."""
 LAST_FOR_3_10 = {"pillow": "12.3.0", "tornado": "6.5.10"}
-"""Where the safe one does not run there any more."""
+"""Packages whose safe version does not run there any more."""
 
 
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.14"])

@@ -18,7 +18,7 @@ Off = Literal["omit", "disabled", "between_tools", "always"]
 
 @dataclass(frozen=True)
 class Thinking:
-    """Which ``thinking`` a model accepts; anything else is answered with a 400."""
+    """Return the forms of ``thinking`` that a model accepts; anything else is answered with a 400."""
 
     adaptive: bool
     """``{"type": "adaptive"}`` with ``output_config.effort``."""
@@ -172,6 +172,6 @@ def takes_temperature(model_id: str) -> bool:
 
 
 def takes_prefill(model_id: str) -> bool:
-    """Can a request end with the beginning of the reply? Of models that are not listed it is not known: no."""
+    """Return whether a request can end with the beginning of the reply; ``False`` of models that are not listed."""
     known = lookup(model_id)
     return known is not None and known.prefill

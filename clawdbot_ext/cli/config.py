@@ -167,14 +167,14 @@ def unset(name: str) -> None:
 
 @group.command("path", help=say("help.config.path"))
 def path() -> None:
-    """Where the file is."""
+    """Print the path of the configuration file."""
     out(str(settings.config_path()))
 
 
 @group.command("validate", help=say("help.config.validate"))
 @json_option
 def validate(as_json: bool) -> None:
-    """Is everything right? Exit code 2 says no, and what."""
+    """Check the configuration; exit with 2 and the faults if there are any."""
     where = settings.config_path()
     content = read(where)
     found = [content.problem] if content.problem else issues(content.tree or {})

@@ -87,7 +87,7 @@ def _config_findings(first: ConfigError) -> Iterator[Finding]:
 
 # -- the checks -------------------------------------------------------------------------------------------------------
 def check_path() -> Iterator[Finding]:
-    """Which ``clawdbot`` starts when both this package and Clawdbot itself are installed."""
+    """Find the ``clawdbot`` that starts when both this package and Clawdbot itself are installed."""
     found = [path for folder in os.get_exec_path() if os.access(path := Path(folder, "clawdbot"), os.X_OK)]
     distinct = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
     for number, path in enumerate(distinct):

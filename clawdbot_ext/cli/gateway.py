@@ -99,7 +99,7 @@ def _start(argv: list[str]) -> None:
 @json_option
 @gateway_options
 def status(target: Target, as_json: bool) -> None:
-    """Where it runs and whether it answers."""
+    """Print where the gateway runs and whether it answers."""
     config = load()
     here = target.url is None and over_ssh() is None and not config["gateway.remote.url"]
     own = server_info.find_running_gateway(config) if here else None

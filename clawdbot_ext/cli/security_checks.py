@@ -99,7 +99,7 @@ def _good_entries(tree: Mapping[str, Any], name: str) -> list[str] | None:
 
 # -- files ------------------------------------------------------------------------------------------------------------
 def files(config: Config) -> Iterator[Finding]:
-    """Whoever may read or change what is in the state directory is the owner of it."""
+    """Rights of the state directory: who may read or change what is in it is its owner."""
     inside = sorted(config.home.rglob("*")) if config.home.is_dir() else []
     yield from _modes([config.home, config.path, *inside])
     if _mode(config.state) & 0o022:
@@ -165,7 +165,7 @@ def certificate(config: Config) -> Iterator[Finding]:
 
 # -- who can connect --------------------------------------------------------------------------------------------------
 def is_exposed(config: Config) -> bool:
-    """Can other machines connect by ``gateway.bind``?"""
+    """Return whether other machines can connect by ``gateway.bind``."""
     host = config["gateway.customBindHost"].strip("[]")
     return config["gateway.bind"] != "loopback" and not (config["gateway.bind"] == "custom" and _is_loopback(host))
 

@@ -66,7 +66,7 @@ def status(target: Target, as_json: bool) -> None:
 @json_option
 @gateway_options
 def health(target: Target, as_json: bool) -> None:
-    """Is the gateway well? Exit code 0 says so."""
+    """Print the gateway's health; exit with 0 if it is well."""
 
     async def ask(client: GatewayClient) -> tuple[Any, float]:
         started = time.perf_counter()

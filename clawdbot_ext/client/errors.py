@@ -21,7 +21,7 @@ class Unreachable(ClientError):
 
 
 class Untrusted(Unreachable):
-    """Somebody answers, with a certificate that is not believed. ``seen`` is its fingerprint if another was pinned."""
+    """The server answers with a certificate that is not believed. ``seen`` is its fingerprint if another was pinned."""
 
     def __init__(self, url: str, problem: str, seen: str = ""):
         super().__init__(url, problem)

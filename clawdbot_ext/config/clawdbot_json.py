@@ -61,7 +61,7 @@ def _candidates(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _usable(model: str, found: Mapping[str, Any]) -> bool:
-    """Can the model be asked over the Messages API? ``openai/…`` as a default would leave us without an answer."""
+    """Return whether the model speaks the Messages API: ``openai/…`` as a default would leave us without an answer."""
     provider, slash, _ = model.partition("/")
     return not slash or provider == "anthropic" or f"models.providers.{provider}.api" in found
 

@@ -28,7 +28,7 @@ MAX_TEXT = 256
 
 _WHO = {"user": "Who did it.", "via": "How they are known.", "client": "Their address, as the limits count it."}
 KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "login": ("Somebody logged in on the page, with a secret or by a link.", _WHO),
+    "login": ("A login on the page, with a secret or by a link.", _WHO),
     "login.failed": ("A wrong token or password.", {"client": _WHO["client"]}),
     "login.limited": ("Too many of them: nothing is compared for a while.", {"client": _WHO["client"]}),
     "connected": ("A client connected.", {**_WHO, "program": "What it calls itself.", "role": "Operator or node."}),

@@ -1,7 +1,7 @@
 """Threads that own SQLite connections: one that writes in groups, a few that read.
 
 A job is a plain function of a connection. Writing jobs that wait together share one transaction and so one ``fsync``;
-each has its own savepoint, so that a job that fails takes back only its own work. Nobody is told before the commit.
+each has its own savepoint, so that a job that fails takes back only its own work. No caller is told before the commit.
 Above: ``sqlite`` (the store). Below: ``db``.
 """
 

@@ -11,7 +11,7 @@ import { NoCell, nameOf, placeOf, revisionOf } from "./notebook.js";
 import type { Text } from "./texts.js";
 import { WARNING_MS } from "./texts.js";
 
-/** Of a question about many cells nobody can tell which one a block is meant for; so many are offered, the first. */
+/** In a question about many cells it is unknown which one a block is meant for; so many are offered, the first. */
 const MOST_REPLACED = 3;
 
 export class NotebookCode {

@@ -1,4 +1,4 @@
-/** What a block of code of an answer is: in which language, with which characters that nobody sees, how it differs. */
+/** Facts about a block of code in an answer: its language, its invisible characters, its difference from a cell. */
 
 /** Other names of a language, as models write them on a fence. */
 const ALIASES: Record<string, readonly string[]> = {

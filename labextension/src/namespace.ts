@@ -1,6 +1,6 @@
 /**
- * The names in the kernel of the notebook in front. They are asked for after code of somebody ran there, whichever
- * client sent it; our own question is silent, is announced to nobody as input, and so never leads to the next one.
+ * The names in the kernel of the notebook in front. They are asked for after code ran there, whichever
+ * client sent it; our own question is silent, is announced to no client as input, and so never leads to the next one.
  */
 import type { ISessionContext } from "@jupyterlab/apputils";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
@@ -19,8 +19,8 @@ export class Namespace {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param wanted is anybody looking?
-   * @param ran code of somebody has ended, or the names are others
+   * @param wanted whether the names are on show
+   * @param ran code has ended, or the names are others
    */
   constructor(
     private readonly wanted: () => boolean,
@@ -41,7 +41,7 @@ export class Namespace {
     this.refresh();
   }
 
-  /** Ask, if code ran since and somebody is looking. */
+  /** Ask, if code ran since and the names are on show. */
   refresh(): void {
     clearTimeout(this.timer);
     if (!this.stale || !this.wanted() || this.context?.session?.kernel?.status !== "idle") return;

@@ -86,7 +86,7 @@ describe("sending", () => {
     expect(controller.drafts.get(KEY).text).toBe("next");
   });
 
-  test("a refused message goes back to whoever wrote it", async () => {
+  test("a refused message goes back to its author", async () => {
     gateway.on("chat.send", () => new Refusal("UNAVAILABLE", "QUEUE_FULL"));
     const controller = await openController();
     const failed = vi.fn();

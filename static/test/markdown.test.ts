@@ -61,7 +61,7 @@ describe("what could do harm", () => {
     expect(render("a<br>b")).toBe("<p>a<br>b</p>");
   });
 
-  test("links open elsewhere, tell nobody where from, and lead to the web or to mail only", () => {
+  test("links open elsewhere, do not tell where from, and lead to the web or to mail only", () => {
     expect(render("[a](https://x.test/?a=1&b=2)")).toBe(
       '<p><a href="https://x.test/?a=1&amp;b=2" target="_blank" rel="noopener noreferrer">a</a></p>',
     );

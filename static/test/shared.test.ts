@@ -90,7 +90,7 @@ describe("chats of one page", () => {
 });
 
 describe("leaving", () => {
-  test("the last one closes the connection; whoever goes first changes nothing for the others", async () => {
+  test("the last one closes the connection; the first to go changes nothing for the others", async () => {
     const [one, two] = await openChats("main", "main");
     one?.stop();
     await settle(2 * LINGER_MS);
@@ -154,7 +154,7 @@ describe("credentials and languages", () => {
     expect(greeted).toHaveBeenCalledOnce();
   });
 
-  test("the gateway speaks the language of whoever asked last", async () => {
+  test("the gateway speaks the language of the chat that asked last", async () => {
     const [one] = [makeLease("en"), makeLease("ko")];
     one.start();
     await settle();

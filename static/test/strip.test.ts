@@ -43,7 +43,7 @@ describe("a long transcript", () => {
 
   test("tells when the row one looked at is gone", () => {
     const short = strip(3);
-    expect(short.scrollTopFor({ key: "nobody", top: 0 })).toBeNull();
+    expect(short.scrollTopFor({ key: "unknown", top: 0 })).toBeNull();
     expect(strip(0).anchorFor(0)).toBeNull();
     expect(strip(0).between(0, 100)).toEqual([0, 0]);
   });

@@ -190,7 +190,7 @@ describe("logging in", () => {
       Promise.resolve(new Response(body ? JSON.stringify(body) : null, { status })),
     );
 
-  test("tells a wrong secret from too many and from nobody there", async () => {
+  test("tells a wrong secret from too many and from no gateway", async () => {
     await expect(logIn(api(204), "token", "t")).resolves.toEqual({ ok: true });
     await expect(logIn(api(401), "token", "t")).resolves.toEqual({ ok: false, reason: "wrong" });
     await expect(logIn(api(429, { retryAfterMs: 9 }), "token", "t")).resolves.toEqual({

@@ -1,4 +1,4 @@
-"""Which providers and models there are, how they are named and chosen, what they cost."""
+"""Providers and models: their names, their choice, their prices."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_anthropic_is_the_default_among_several(keyed: Env, api: MessagesAPI) ->
 
 def test_a_provider_that_is_not_there_is_an_error(env: Env) -> None:
     with pytest.raises(ProviderError):
-        run(Providers(Source(env)).get("nobody"))
+        run(Providers(Source(env)).get("unknown"))
 
 
 def test_a_malformed_address_is_reported_and_can_be_mended(env: Env, api: MessagesAPI) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.cli.conftest import TIMEOUT_S, Run, run_cli
 from tests.support.server import GatewayProcess, free_port
 
-NOBODY = "ws://127.0.0.1:1/"
+NO_GATEWAY = "ws://127.0.0.1:1/"
 
 
 # -- agent ------------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_without_a_gateway_the_exit_code_is_3_and_the_way_out_is_named(alone: Ru
     assert done.returncode == 3
     assert "jupyter clawdbot" in done.stderr
     assert "Traceback" not in done.stderr
-    done = alone(*arguments, "--url", NOBODY)
+    done = alone(*arguments, "--url", NO_GATEWAY)
     assert done.returncode == 3
     assert "127.0.0.1:1" in done.stderr
 
@@ -217,7 +217,7 @@ def test_a_session_is_opened_listed_read_reset_restored_and_removed(cli: Run) ->
     assert cli("sessions", "clear", "notes", "--undo").returncode == 0
     assert "hello" in cli("sessions", "show", "notes").stdout
 
-    assert cli("sessions", "delete", "notes").returncode == 2, "nobody to ask"
+    assert cli("sessions", "delete", "notes").returncode == 2, "no terminal to ask"
     assert cli("sessions", "delete", "notes", "--yes").returncode == 0
     assert cli("sessions", "delete", "notes", "--undo").returncode == 0
     assert "agent:main:webchat:" in cli("sessions", "fork", "notes").stdout
@@ -455,4 +455,4 @@ def test_sessions_export_writes_the_format_that_the_file_name_says(cli: Run, tmp
     )
     failed = cli("sessions", "export", "exported", "--format", "json", "-o", str(tmp_path / "no" / "a"))
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
-    assert cli("sessions", "export", "nobody").returncode == 1
+    assert cli("sessions", "export", "unknown").returncode == 1

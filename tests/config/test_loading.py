@@ -1,4 +1,4 @@
-"""Which value holds when several sources give one, and what is read from Clawdbot's own file."""
+"""The value in force when several sources give one, and what is read from Clawdbot's own file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reaches what from another machine: two machines and a cable, in network namespaces (``two_hosts.py``)."""
+"""Access from another machine: two machines and a cable, in network namespaces (``two_hosts.py``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.server import ROOT, clean_environment
 
 
 def may_have_networks() -> bool:
-    """May this account make network namespaces and cables between them? Many containers do not let anybody."""
+    """Whether this account may make network namespaces and cables between them, which many containers forbid."""
     inside = ["unshare", "--map-root-user", "--net", "ip", "link", "add", "one", "type", "veth", "peer", "name", "two"]
     try:
         return subprocess.run(inside, capture_output=True, timeout=10, check=False).returncode == 0

@@ -111,8 +111,8 @@ def main(folder: Path) -> None:
 
 
 def look(gateways: dict[str, GatewayProcess], other: Other) -> dict[str, Any]:
-    """What somebody with the right token and pin gets at each address, from the other machine and from this one; and
-    what somebody without gets where he gets through."""
+    """Answers to a client with the right token and pin at each address, from the other machine and from this one; and
+    to one without, where it gets through."""
 
     def url(name: str, host: str) -> str:
         return f"{'ws' if name == 'loopback' else 'wss'}://{host}:{gateways[name].port}/ws"

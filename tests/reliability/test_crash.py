@@ -1,4 +1,4 @@
-"""What is left after kill -9 and after SIGTERM: everything acknowledged, with a cut reply shown as cut."""
+"""State after kill -9 and after SIGTERM: everything acknowledged, with a cut reply shown as cut."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ FOLLOWERS = 4
 SLOW = "[[tokens=50]] [[delay_ms=4]] [[first_ms=1]]"
 CAPS = ("chat.append", "session.events")
 REFUSED = {"BUSY", "NOT_FOUND", "WRONG_ROLE", "NOTHING_TO_ANSWER", "NOT_CUT", "NOT_QUEUED", "QUEUE_FULL", None}
-"""What a client that is late may be told: others were faster. ``NOT_FOUND`` has no reason."""
+"""Refusals that a late client may get: others were faster. ``NOT_FOUND`` has no reason."""
 ACTS = ["send"] * 6 + [
     "slow",
     "slow",
@@ -47,7 +47,7 @@ ACTS = ["send"] * 6 + [
 
 
 class Follower:
-    """What one client has of a conversation. Frames change it in the order in which they come."""
+    """A conversation as one client has it. Frames change it in the order in which they come."""
 
     def __init__(self, key: str):
         self.key = key
@@ -105,7 +105,7 @@ class Follower:
 
 
 class Person:
-    """Does things to the conversation as it looks from here, which may be late."""
+    """Change the conversation as it looks from here, which may be late."""
 
     def __init__(self, key: str, dice: random.Random):
         self.view, self.dice, self.key = Follower(key), dice, key

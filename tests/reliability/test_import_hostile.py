@@ -1,4 +1,4 @@
-"""Files that nobody sane wrote: an import takes or refuses them, and what it took is a conversation like any other."""
+"""Hostile files: an import takes or refuses them, and what it took is a conversation like any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user sees when the provider fails: the cause, in time, and never a cut reply dressed as a whole one."""
+"""The user's view of a provider that fails: the cause, in time, and never a cut reply dressed as a whole one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people stumbled over when they tried it."""
+"""Faults that people met when they tried it."""
 
 from __future__ import annotations
 

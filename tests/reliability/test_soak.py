@@ -28,7 +28,7 @@ REFUSED = {"QUEUE_FULL", "SHUTTING_DOWN", "NOT_FOUND"}
 
 
 class Notes:
-    """What the clients saw: the gateway must agree."""
+    """The clients' view: the gateway must agree."""
 
     def __init__(self) -> None:
         self.acked: dict[str, str] = {}
@@ -122,7 +122,7 @@ async def settle(gateway: GatewayProcess) -> dict[str, Any]:
 
 
 def check_store(path: Path, notes: Notes) -> None:
-    """What is on disk must agree with what clients were told."""
+    """The content of the disk must agree with what clients were told."""
     with contextlib.closing(sqlite3.connect(path)) as conn:
         assert conn.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         alive = conn.execute("SELECT run_id, state FROM runs WHERE state IN ('queued', 'running')").fetchall()

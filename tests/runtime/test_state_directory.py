@@ -13,7 +13,7 @@ from clawdbot_ext.runtime.gateway_lock import acquire
 from clawdbot_ext.runtime.paths import lock_path
 from clawdbot_ext.server.log_files import PrivateFile
 
-NOBODY = 65_534
+UNPRIVILEGED = 65_534
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_s10_nothing_is_written_into_a_file_with_another_name(config, tmp_path):
 def test_s10_what_another_user_has_put_there_stops_the_start(config, tmp_path, planted):
     (config.home / "secrets").mkdir(parents=True)
     (config.home / planted).symlink_to(tmp_path / "elsewhere")
-    os.chown(config.home / planted, NOBODY, NOBODY, follow_symlinks=False)
+    os.chown(config.home / planted, UNPRIVILEGED, UNPRIVILEGED, follow_symlinks=False)
     with pytest.raises(PermissionError, match="another user"):
         acquire(config)
     assert not lock_path(config).exists()

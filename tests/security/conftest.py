@@ -1,4 +1,4 @@
-"""Two ways in for every attack: our own server, and the mount in somebody's Jupyter server (both real processes)."""
+"""Two ways in for every attack: our own server, and the mount in another Jupyter server (both real processes)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Door:
     name: str
     process: GatewayProcess
     base: str
-    """Where our paths begin."""
+    """The beginning of our paths."""
 
     @property
     def port(self) -> int:

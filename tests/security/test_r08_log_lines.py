@@ -1,4 +1,4 @@
-"""What strangers write: into addresses, into the terminal and the logs, into the count of wrong logins."""
+"""Hostile text: in addresses, in the terminal and the logs, in the count of wrong logins."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_s8_no_address_is_a_failed_login_and_no_guess_of_others_locks_a_known_br
         first = login(process.port, origin, password=secret)
         assert first.status == 204
         assert [login(process.port, origin, password="wrong").status for _ in range(4)] == [401, 401, 401, 429]
-        assert login(process.port, origin, password=secret).status == 429  # anybody could be asking
+        assert login(process.port, origin, password=secret).status == 429  # any program could be asking
         known = [*origin, ("Cookie", first.cookie)]
         assert login(process.port, known, password=secret).status == 204
         assert [login(process.port, known, password="wrong").status for _ in range(4)] == [401, 401, 401, 429]

@@ -234,7 +234,7 @@ def test_s7_an_id_of_another_gateway_is_an_id_that_does_not_exist(standalone, mo
 
 
 def base(method):
-    """What a call needs besides the id."""
+    """The parameters of a call besides the id."""
     names = set(METHODS[method].params.__struct_fields__)
     given = {
         "session_key": ("sessionKey", "main"),
@@ -268,7 +268,7 @@ def test_s8_guessing_is_slow_over_every_way_in_together_and_holds_up_nobody_else
     assert limited.status == 429 and int(limited.headers["Retry-After"]) >= 1
     refused = door.upgrade([("Authorization", "Bearer wrong")], source=mine)
     assert refused.status == 429 and 0 < refused.json()["retryAfterMs"] <= 60_000
-    # by the page and from a socket, with fields that nobody asked for, it is the same count
+    # by the page and from a socket, with fields that are not in the schema, it is the same count
     if door.name == "standalone":
         page = door.ask("POST", "auth/login", [("Origin", door.origin)], b'{"token":"wrong"}', source=mine)
         assert page.status == 429 and page.json()["retryAfterMs"] > 0

@@ -1,4 +1,4 @@
-"""Who sends too slowly, too much at once, or from too many connections: nobody else waits for it, and nothing fills up.
+"""Clients that send too slowly, too much at once, or from too many connections: no other waits, and nothing fills up.
 
 Attacker and owner come from the same address, as behind a tunnel.
 """
@@ -23,7 +23,7 @@ from tests.support.jupyter import JupyterProcess
 from tests.support.wire import run, wired
 
 CUT_S = 20.0
-"""More than the grace of a body, and less than anybody would want to wait."""
+"""More than the grace of a body, and less than a user would want to wait."""
 FLOOD = 400
 
 

@@ -267,7 +267,7 @@ def example(pattern: str) -> str:
 
 @pytest.mark.parametrize("name", ["standalone", "mount"])
 def test_s14_no_route_answers_a_stranger(name, tables, request):
-    """The live table, every verb, for real: but for what is ``open``, nobody gets anything without a credential."""
+    """The live table, every verb, for real: but for what is ``open``, there is no answer without a credential."""
     door = request.getfixturevalue(name)
     refused = 0
     for pattern, handler, verb, rule in tables[name]:

@@ -87,7 +87,7 @@ class Spy:
         return str(program)
 
     def told(self) -> list[str]:
-        """What it was given each time; what it read of a file that it was given begins with ``read:``."""
+        """Its arguments each time; what it read of a file that it was given begins with ``read:``."""
         return [note.read_text(errors="replace") for note in self.notes.iterdir() if not note.suffix]
 
 
@@ -185,7 +185,7 @@ def try_transcriber(spy, monkeypatch):
 
 @pytest.mark.parametrize("folder", ["open", "media/incoming"])
 def test_s15_a_link_planted_in_the_state_directory_costs_nobody_their_files(folder, spy, monkeypatch):
-    """What is tidied up by itself is what we have made ourselves, wherever the folder leads."""
+    """Only our own files are tidied up, wherever the folder leads."""
     elsewhere = spy.folder / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     (elsewhere / "thesis.html").write_text("years of work")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a l
 
 GUEST, GUEST_ADDRESS = "guest@example.com", "100.64.0.8"
 ENDED_S = 2.0
-"""How soon what came of a void credential has to end."""
+"""Longest life of what came of a void credential."""
 
 
 @pytest.fixture(scope="module")
@@ -342,7 +342,7 @@ def test_s18_jupyters_own_sockets_and_requests_end_with_the_login(own, by):
     if by == "log-out":
         own.stop()
         own.start()
-        assert status(own, "/api/contents", cookie) == 403, "a restart brings it back to nobody"
+        assert status(own, "/api/contents", cookie) == 403, "a restart does not bring it back"
 
 
 @pytest.mark.slow

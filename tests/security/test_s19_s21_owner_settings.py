@@ -1,4 +1,4 @@
-"""S19 to S21: settings of the owner's, approvals that nobody gave, and devices from which something was taken. Named
+"""S19 to S21: settings of the owner's, approvals that were not given, and devices from which something was taken. Named
 after the rows in SECURITY.md."""
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_when_the_commit_fails_only_its_cause_is_told_so(drive_sqlite):
     def broken(conn):
         conn.execute("PRAGMA defer_foreign_keys=ON")
         columns = "session_id, seq, id, role, created_at, body"
-        conn.execute(f"INSERT INTO messages ({columns}) VALUES ('nobody', 1, 'm', 'user', 1, '{{}}')")
+        conn.execute(f"INSERT INTO messages ({columns}) VALUES ('unknown', 1, 'm', 'user', 1, '{{}}')")
 
     async def scenario(store):
         outcomes = await together(store, [note("n1"), broken, note("n2")])

@@ -108,7 +108,7 @@ def test_what_can_have_no_alternative_is_refused_and_nothing_changes(drive):
             ("regenerate", question, "WRONG_ROLE"),
             ("edit", answer, "WRONG_ROLE"),
             ("continue", answer, "NOT_CUT"),
-            ("edit", "nobody", "NOT_FOUND"),
+            ("edit", "unknown", "NOT_FOUND"),
         ):
             with pytest.raises(InvalidRequest) as refused:
                 await beside(store, "r2", kind, message_id)
@@ -235,7 +235,7 @@ def test_a_fork_copies_the_path_to_a_message_with_new_ids_and_old_settings(drive
         assert await store.fork(MAIN, OTHER, now=9) == copy, "once"
         await store.fork(MAIN, "agent:main:third", message_id=answer, now=10)
         assert await read(store, "agent:main:third") == ["q", "a"]
-        for wrong in ({"message_id": "nobody"}, {"label": "copy"}):
+        for wrong in ({"message_id": "unknown"}, {"label": "copy"}):
             with pytest.raises(InvalidRequest):
                 await store.fork(MAIN, "agent:main:fourth", now=11, **wrong)
         assert await store.get_session("agent:main:fourth") is None

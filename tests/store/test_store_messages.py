@@ -42,7 +42,7 @@ def test_an_unknown_session_takes_no_message_unless_asked_to_create_it(drive):
 
 def test_an_unknown_session_has_an_empty_history(drive):
     async def scenario(store):
-        for where in ({"session_key": MAIN}, {"session_id": "nobody"}, {}):
+        for where in ({"session_key": MAIN}, {"session_id": "unknown"}, {}):
             page = await store.history(limit=10, **where)
             assert (page.session, page.session_id, list(page.messages), page.has_more) == (None, None, [], False)
 

@@ -42,7 +42,7 @@ def test_only_a_waiting_run_can_be_started(drive):
         assert await store.start_run("r1", now=2) is None
         await finish(store, "r1")
         assert await store.start_run("r1", now=3) is None
-        assert await store.start_run("nobody", now=3) is None
+        assert await store.start_run("unknown", now=3) is None
         assert len(await read(store)) == 2
 
     drive(scenario)
@@ -213,7 +213,7 @@ def test_a_running_reply_finds_its_transcript_after_a_clear_and_a_reset(drive):
 def test_ending_an_unknown_run_is_refused(drive):
     async def scenario(store):
         with pytest.raises(NotFound):
-            await finish(store, "nobody")
+            await finish(store, "unknown")
 
     drive(scenario)
 

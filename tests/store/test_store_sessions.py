@@ -59,7 +59,7 @@ def test_a_session_is_found_by_its_id_or_label(drive):
         assert await store.find_session(label="b") == other
         assert await store.find_session(session_id=session.session_id, label="b") is None
         assert await store.find_session(label="c") is None and await store.find_session() is None
-        assert await store.get_session("agent:main:nobody") is None
+        assert await store.get_session("agent:main:unknown") is None
 
     drive(scenario)
 
@@ -132,7 +132,7 @@ def test_an_archived_transcript_comes_back_with_its_counters(drive):
         assert current.session_id == old.session_id and archived.title == "new question"
         assert await store.restore(old.session_id, now=5) == restored
         with pytest.raises(NotFound):
-            await store.restore("nobody", now=6)
+            await store.restore("unknown", now=6)
 
     drive(scenario)
 

@@ -1,1 +1,1 @@
-"""What several tests share: scripted peers, real processes, the search for outside tools."""
+"""Shared parts of tests: scripted peers, real processes, the search for outside tools."""

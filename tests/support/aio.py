@@ -11,7 +11,7 @@ LIMIT_S = 5.0
 
 
 def run(coroutine: Coroutine[Any, Any, T], limit_s: float = LIMIT_S) -> T:
-    """What the coroutine returns. Raises ``TimeoutError`` when that takes longer than ``limit_s``."""
+    """Return the coroutine's result. Raises ``TimeoutError`` when that takes longer than ``limit_s``."""
 
     async def bounded() -> T:
         return await asyncio.wait_for(coroutine, limit_s)

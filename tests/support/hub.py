@@ -53,7 +53,7 @@ class Hub:
         ports = [free_port() for _ in range(3)]
         self.url, self._hub_url, self._proxy_api = (f"http://127.0.0.1:{port}" for port in ports)
         self.gateway_port = free_port()
-        """What ``gateway.port`` says in every user's environment: nobody must listen there."""
+        """The ``gateway.port`` of every user's environment, on which nothing must listen."""
         self._log = folder / "hub.log"
         self._process: subprocess.Popen[bytes] | None = None
 

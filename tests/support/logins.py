@@ -1,4 +1,4 @@
-"""Sockets of whoever shows something: headers, a device, Tailscale's word; and what their links and cookies open."""
+"""Sockets with a credential: headers, a device, Tailscale's word; and what their links and cookies open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def through_tailscale(address: str, name: str) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def joined(process, headers=(), *, url=None, **handshake):
-    """A socket of whoever ``headers`` show."""
+    """A socket with ``headers``."""
     headers = dict(headers)
     target = url or process.ws_url
     port = int(re.search(r":(\d+)", target.partition("//")[2])[1])

@@ -425,7 +425,7 @@ def _delta(kind: str, token: str) -> dict[str, str]:
 
 
 def _results(body: Mapping[str, Any]) -> list[str]:
-    """What the tools gave back, if the request is about that."""
+    """The results of the tools, if the request is about that."""
     content = body["messages"][-1]["content"]
     results = [b for b in content if b["type"] == "tool_result"] if isinstance(content, list) else []
     return ["".join(part.get("text", "") for part in result["content"]) for result in results]

@@ -1,4 +1,4 @@
-"""Debian's nginx on loopback as a reverse proxy, with TLS by a certificate that nobody has signed."""
+"""Debian's nginx on loopback as a reverse proxy, with TLS by a self-signed certificate."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class CuttingProxy:
         self.token = gateway.token
         self.port = 0
         self.cuts = 0
-        """How many there were."""
+        """The number of connections."""
         self.spent = threading.Event()
         """None is left."""
         self._gateway = gateway
@@ -117,7 +117,7 @@ class CuttingProxy:
         return False
 
     def _passes(self, size: int) -> tuple[int, bool]:
-        """How many of so many bytes go through, and whether the connection ends there."""
+        """The number of bytes that go through, and whether the connection ends there."""
         if not self._left:
             return size, False
         if size < self._left[0]:

@@ -21,7 +21,7 @@ QUICK_S = 0.004
 HOPELESS_S = 0.05
 """For a few thousand characters at most."""
 RATIO = 3.0
-"""How much more work twice the text may be: 2 is linear, 4 quadratic."""
+"""Factor of work for twice the text: 2 is linear, 4 quadratic."""
 MOST = 300
 """Texts a pattern."""
 _CLASSES = {
@@ -119,7 +119,7 @@ def _example(tree: Any, which: int) -> str:
 
 
 def _starts(tree: Any) -> Iterator[str]:
-    """What it may begin with: an attempt at every place."""
+    """Its possible beginnings: an attempt at every place."""
     for which in range(8):
         whole = _example(tree, which)
         yield whole

@@ -34,7 +34,7 @@ _candidates = _ports()
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now, and that no other test will be given soon."""
+    """A port of loopback that is free now, and that no other test will be given soon."""
     for _ in range(PORTS_EACH):
         port = next(_candidates)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -107,7 +107,7 @@ class GatewayProcess:
 
     @property
     def output(self) -> str:
-        """What it printed so far."""
+        """The output so far."""
         return self._log.read_text(errors="replace")
 
     def spawn(self) -> None:
@@ -150,8 +150,8 @@ class GatewayProcess:
             with contextlib.ExitStack() as open_until_done:
                 connection = open_until_done.enter_context(socket.create_connection((self.address, self.port), 1))
                 if self.tls:
-                    anybody = ssl._create_unverified_context()
-                    connection = open_until_done.enter_context(anybody.wrap_socket(connection))
+                    unverified = ssl._create_unverified_context()
+                    connection = open_until_done.enter_context(unverified.wrap_socket(connection))
                 connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: %b:%d\r\n\r\n" % (self.address.encode(), self.port))
                 return b" 200 " in connection.recv(64)
         except OSError:

@@ -14,7 +14,7 @@ from tests.support.tools import require
 START_S = 10.0
 KNOWN = "box"
 """The host as the client's configuration names it. ``stranger`` is the same with an unknown host key, ``locked-out``
-with a key that opens nothing, ``shut`` a port where nobody listens."""
+with a key that opens nothing, ``shut`` a port without a listener."""
 
 
 class Sshd:
@@ -79,7 +79,7 @@ class Sshd:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes ``clawdbot`` call this one."""
+        """Environment in which ``clawdbot`` calls this one."""
         return {"CLAWDBOT_SSH": f"ssh -F {self.folder / 'ssh_config'}"}
 
     def install_clawdbot(self) -> None:

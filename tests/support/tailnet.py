@@ -25,7 +25,7 @@ esac
 
 
 class Tailnet:
-    """What the program knows, as files that a test changes."""
+    """The program's knowledge, as files that a test changes."""
 
     def __init__(self, folder: Path):
         self.folder = folder

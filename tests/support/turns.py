@@ -16,7 +16,7 @@ MODEL = "claude-sonnet-5-5"
 
 @dataclass
 class Turn:
-    """What a turn led to."""
+    """The result of a turn."""
 
     outcome: Outcome
     reply: Reply

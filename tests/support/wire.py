@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedError
 
 T = TypeVar("T")
 WAIT_S = 10.0
-"""How long a test waits for something that must happen."""
+"""Longest wait for something that must happen."""
 
 SCOPES = ["operator.admin", "operator.approvals", "operator.pairing"]
 

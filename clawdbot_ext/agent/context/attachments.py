@@ -80,7 +80,7 @@ def named(block: Mapping[str, Any], why: str = "it was shown earlier in this con
 
 
 def fitting(found: Sequence[tuple[str, AttachmentContent]], window: int) -> set[str]:
-    """Which attachments are shown: the ids of the newest that fit together, of ``(id, shown)`` oldest first.
+    """Select the attachments to show: the ids of the newest that fit together, of ``(id, shown)`` oldest first.
 
     Where to begin is chosen as ``context`` does: by the ids alone among the places that leave little room unused, so
     that the next turns begin there too.

@@ -68,7 +68,7 @@ def effective(stored: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def split(messages: Sequence[Mapping[str, Any]], keep_tokens: int) -> Split | None:
-    """Which messages to summarise: all but the newest that fit ``keep_tokens`` (0: all). ``None`` when that is nothing.
+    """Select the messages to summarise: all but the newest that fit ``keep_tokens`` (0: all). ``None``: there are none.
 
     What is kept begins with a user message; with ``keep_tokens`` the newest one always stays.
     """

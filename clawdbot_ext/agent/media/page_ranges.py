@@ -1,4 +1,4 @@
-"""Which pages of a long document a question asks for, in English and Korean."""
+"""The pages of a long document that a question asks for, in English and Korean."""
 
 from __future__ import annotations
 

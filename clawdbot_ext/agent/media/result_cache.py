@@ -1,4 +1,4 @@
-"""Which results are the same, and how one is kept: so that a second question about a file costs nothing."""
+"""Cache of results by what makes them equal: so that a second question about a file costs nothing."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _iso_media(head: bytes) -> str:
 
 
 def _inside_zip(path: Path, name: str, size: int) -> str | None:
-    """Which document a ZIP is, by its table of contents alone; nothing is unpacked.
+    """The type of document that a ZIP is, by its table of contents alone; nothing is unpacked.
 
     Raises:
         MediaError: ``MEDIA_TRUNCATED`` without a table of contents, ``MEDIA_BOMB`` when it promises far too much.

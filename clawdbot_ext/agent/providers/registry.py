@@ -1,4 +1,4 @@
-"""Which providers the configuration asks for, and the objects that are them.
+"""The providers that the configuration asks for, and their objects.
 
 An object is made when it is first used (which imports the SDK, in a thread) and kept until its settings change. Without
 any usable provider there is the demo.

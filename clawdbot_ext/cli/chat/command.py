@@ -92,7 +92,7 @@ class Chat:
         self._own: set[str] = set()
         """Runs that were started here."""
         self._busy = False
-        """Somebody else's run is being answered in this session."""
+        """Another client's message is being answered in this session."""
         self._typed = ""
         """Lines typed while a reply was being written."""
         self._files: list[Path] = []

@@ -43,7 +43,7 @@ class Unknown(NamedTuple):
 
 
 def split_command(text: str) -> tuple[Command, str] | Unknown | None:
-    """Which command a message is, if any. Paths, and commands behind a space, are text for the assistant."""
+    """Find the command that a message is, if any. Paths, and commands behind a space, are text for the assistant."""
     if text.strip().casefold() in STOP_WORDS:
         return BY_NAME["stop"], ""
     match = _WORD.match(text.rstrip())

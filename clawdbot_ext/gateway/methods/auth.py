@@ -28,7 +28,7 @@ async def auth_link(services: Services, caller: Connection, params: NoParams) ->
 
 @method("auth.rotate")
 async def auth_rotate(services: Services, caller: Connection, params: NoParams) -> RotateResult:
-    """Replace the token. Whoever is connected is disconnected, the caller too, and every cookie and link is void.
+    """Replace the token. Every client is disconnected, the caller too, and every cookie and link is void.
 
     The new one is in the response only for a client that gave the old one: a cookie or a device must not get
     what outlives it."""
@@ -54,7 +54,7 @@ async def auth_logout_everywhere(services: Services, caller: Connection, params:
     try:
         closed = log_out_everywhere(services.access, services.events)
     except OSError as exc:
-        raise Unavailable(f"nobody was logged out: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
+        raise Unavailable(f"no browser was logged out: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
     services.access.auth.note("logout.everywhere", caller.audit_fields())
     return LogOutResult(ok=True, closed=closed)
 

@@ -1,7 +1,7 @@
 """``chat.regenerate``, ``edit``, ``continue``, ``branch``, ``delete``, ``undelete``: the conversation as a tree.
 
 What starts a run, or moves the path that is shown, is refused with ``BUSY`` while a reply is being written: it would
-take the ground from under that reply. Whoever wants both stops it first (``chat.abort``).
+take the ground from under that reply. A client that wants both stops it first (``chat.abort``).
 """
 
 from __future__ import annotations

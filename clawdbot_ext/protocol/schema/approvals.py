@@ -123,5 +123,5 @@ ROWS: Rows = (
         "exec.approvals.set", ApprovalsSetParams, ApprovalsFileResult, SCOPE_ADMIN, "Replace the rules for commands."
     ),
     Event("exec.approval.requested", ApprovalRequestedEvent, "A command waits for a decision.", scope=SCOPE_APPROVALS),
-    Event("exec.approval.resolved", ApprovalResolvedEvent, "Somebody decided.", scope=SCOPE_APPROVALS),
+    Event("exec.approval.resolved", ApprovalResolvedEvent, "A request has been decided.", scope=SCOPE_APPROVALS),
 )

@@ -128,5 +128,5 @@ ROWS: Rows = (
     Method("usage.status", NoParams, AnyResult, SCOPE_READ, "The providers' quotas: not known to this gateway."),
     Method("usage.cost", UsageCostParams, UsageCostResult, SCOPE_READ, "Tokens and dollars by day."),
     Method("sessions.usage", SessionsUsageParams, SessionsUsageResult, SCOPE_READ, "Tokens and dollars by session."),
-    Event("presence", PresenceEvent, "Somebody came or went; the frame carries `stateVersion`."),
+    Event("presence", PresenceEvent, "A client connected or disconnected; the frame carries `stateVersion`."),
 )

@@ -21,7 +21,7 @@ class Shared {
     options: ClientOptions,
     private readonly over: () => void,
   ) {
-    // The language for texts of the gateway is that of whoever asked for a handshake last.
+    // The language for texts of the gateway is that of the chat that asked for a handshake last.
     this.client = new GatewayClient({
       ...options,
       locale: () => [...this.leases].at(-1)?.locale() ?? options.locale(),

@@ -1,4 +1,4 @@
-/** The standalone page as an app of its own: manifest and service worker. Not in somebody's Jupyter server, whose page it is. */
+/** The standalone page as an app of its own: manifest and service worker. Not in another Jupyter server, whose page it is. */
 
 /** Fetches nothing but our own worker: the one script URL that Trusted Types lets through. */
 const policy = window.trustedTypes?.createPolicy("clawdbot-worker", {

@@ -47,7 +47,7 @@ export function renderWidget({ model, el, base, locale }: WidgetPlace): () => vo
   chat.style.height = "100%";
   chat.style.setProperty("--clawdbot-size", "0.875rem");
   frame.append(chat);
-  // Whoever knows the notebook (the extension in Lab) offers what can be done with code.
+  // The extension in Lab, which knows the notebook, offers what can be done with code.
   document.dispatchEvent(new CustomEvent("clawdbot-guest", { detail: chat }));
   el.replaceChildren(frame, ...(base === undefined ? [throughKernel(chat.lang)] : []));
 

@@ -1565,7 +1565,7 @@ export interface Events {
   "session.queue": SessionQueueEvent;
   /** The same as the method `health`, after `hello-ok`. */
   "health": Record<string, unknown>;
-  /** Somebody came or went; the frame carries `stateVersion`. */
+  /** A client connected or disconnected; the frame carries `stateVersion`. */
   "presence": PresenceEvent;
   /** A device waits to be let in. */
   "device.pair.requested": PairingRequest;
@@ -1581,7 +1581,7 @@ export interface Events {
   "node.pair.resolved": NodePairResolvedEvent;
   /** A command waits for a decision. */
   "exec.approval.requested": ApprovalRequestedEvent;
-  /** Somebody decided. */
+  /** A request has been decided. */
   "exec.approval.resolved": ApprovalResolvedEvent;
   /** A permission was given or taken back. */
   "hands.grants.changed": GrantsChangedEvent;

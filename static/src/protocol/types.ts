@@ -116,7 +116,7 @@ export interface ToolStep {
   args?: unknown;
   output?: string;
   isError?: boolean;
-  /** Nobody allowed it. */
+  /** It was not allowed. */
   denied?: boolean;
   startedAt?: number;
   durationMs?: number;

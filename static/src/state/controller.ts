@@ -139,7 +139,7 @@ export class Controller {
     }
   }
 
-  /** Show a session that nobody knows yet; the gateway makes it with its first message. So nothing is waited for. */
+  /** Show a session that does not exist yet; the gateway makes it with its first message. So nothing is waited for. */
   newSession(): string {
     const key = `agent:main:webchat:${this.newKey().slice(0, 12)}`;
     this.dispatch({ type: "history.got", key, history: { messages: [] } });
@@ -314,7 +314,7 @@ export class Controller {
     return this.client.request("config.patch", { raw: JSON.stringify(change) });
   }
 
-  /** Ask which provider answers now: somebody else may have changed it. */
+  /** Ask which provider answers now: another client may have changed it. */
   async refreshSetup(): Promise<void> {
     try {
       const { setup } = (await this.client.request("health", {})) as { setup?: Setup };

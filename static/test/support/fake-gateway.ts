@@ -107,7 +107,7 @@ export class FakeGateway implements Transport {
 
   get line(): Line {
     const line = this.lines.at(-1);
-    if (!line) throw new Error("nobody has connected");
+    if (!line) throw new Error("no client has connected");
     return line;
   }
 

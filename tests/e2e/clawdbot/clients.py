@@ -17,7 +17,7 @@ from tests.support.server import GatewayProcess
 VERSION = "2026.1.24-3"
 """The version that the recordings, and this suite's expectations, are of."""
 CALL_S = 60.0
-"""How long one run of the command line may take: it loads 600 packages."""
+"""Longest duration of one run of the command line, which loads 600 packages."""
 
 
 def installed() -> tuple[Path, Path] | None:

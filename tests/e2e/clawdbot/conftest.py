@@ -93,7 +93,7 @@ def page_url(clients, running, page_port) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def pictures() -> Path | None:
-    """Where pictures go when the documentation is to be renewed (``CLAWDBOT_REPORT=1``); it shows some of them."""
+    """Folder of pictures, where the documentation is to be renewed (``CLAWDBOT_REPORT=1``); it shows some of them."""
     if "CLAWDBOT_REPORT" not in os.environ:
         return None
     path = PAGE.parent / "images" / "clawdbot"

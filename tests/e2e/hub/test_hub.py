@@ -67,7 +67,7 @@ def test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessi
 
 
 def test_s17_whom_the_hub_lets_into_a_users_server_is_no_owner_there(hub, browsers):
-    """The server's own user may do everything; whoever else has the Hub's permission chats."""
+    """The server's own user may do everything; others with the Hub's permission chat."""
 
     async def main():
         async with socket_of(hub, "ann", browsers["ann"]) as wire:
@@ -85,7 +85,7 @@ def test_s17_whom_the_hub_lets_into_a_users_server_is_no_owner_there(hub, browse
     run(main())
 
 
-def test_nobody_else_comes_in(hub, browsers):
+def test_no_other_user_comes_in(hub, browsers):
     async def refused(user, browser, **more):
         with pytest.raises(InvalidStatus) as answer:
             async with socket_of(hub, user, browser, **more):
@@ -104,7 +104,7 @@ def test_nobody_else_comes_in(hub, browsers):
 
 
 def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
-    """Ann's ids at Bob's gateway are answered as ids that nobody has; at Ann's, Bob gets nothing at all."""
+    """Ann's ids at Bob's gateway are answered as ids that do not exist; at Ann's, Bob gets nothing at all."""
     ann, bob = browsers["ann"], browsers["bob"]
     origin = {"Origin": hub.url}
 

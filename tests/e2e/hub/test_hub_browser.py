@@ -206,7 +206,7 @@ FORGED = """async (root) => {
         }
     return said;
 }"""
-"""What a page of the same origin below another user's path gets with the cookies that the browser sends along."""
+"""Answers to a page of the same origin below another user's path with the cookies that the browser sends along."""
 
 
 def test_s7_a_page_of_another_users_server_can_forge_no_request_to_mine(hub, ann):

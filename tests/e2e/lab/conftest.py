@@ -16,7 +16,7 @@ from .server import TOKEN, Lab
 PATIENCE_MS = 15_000
 """A kernel has to start, and the gateway with its first client."""
 IDLE_7 = ".jp-NotebookKernelStatus-fade:not(.jp-NotebookKernelStatus-info)"
-"""How Notebook 7 shows that the kernel has answered; Lab says it in its status bar."""
+"""Notebook 7's sign that the kernel has answered; Lab says it in its status bar."""
 
 
 @pytest.fixture(scope="module")

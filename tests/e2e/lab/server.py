@@ -47,7 +47,7 @@ class Lab:
 
     @property
     def workspace(self) -> str:
-        """What is kept of the layout."""
+        """The stored layout."""
         return "".join(file.read_text() for file in (self.folder / "workspaces").glob("*.jupyterlab-workspace"))
 
     def configure(self, config: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the buttons of an answer do to a notebook: to the cell that was asked about, wherever the focus is by then."""
+"""Effects of an answer's buttons on a notebook: to the cell that was asked about, wherever the focus is by then."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def asked(page: Page, number: int, answer: str = FIXED) -> Locator:
 
 
 def chip(side: Locator, number: int) -> Locator:
-    """What goes along: the cell of this number."""
+    """The cell of this number, as it goes along."""
     return side.locator(".contexts .context", has_text=f"Cell {number}")
 
 

@@ -1,4 +1,4 @@
-"""What goes along with a message, in a real JupyterLab: what a chip says is what is sent."""
+"""Context that goes along with a message, in a real JupyterLab: what a chip says is what is sent."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ LABS_OWN = re.compile(r"/api/(kernels|sessions|terminals|kernelspecs|contents)|/
 
 
 class Traffic:
-    """What the page sends from now on: requests, and frames on every socket that is open."""
+    """Traffic of the page from now on: requests, and frames on every socket that is open."""
 
     def __init__(self, page: Page):
         self.sent: list[str] = []

@@ -41,11 +41,11 @@ RESTING = """(scroller) => new Promise((done) => {
     };
     look();
 })"""
-"""Where the conversation stands, once it has stood still for five frames: pixels from its beginning and to its end."""
+"""Position of the conversation, once it has stood still for five frames: pixels from its beginning and to its end."""
 _LOST = re.compile(
     r"net::ERR_|WebSocket connection to|the server responded with a status of (401|429)|"
     r"error occurred when fetching the script"
-)  # the worker, asked for news while nobody is there
+)  # the worker, asked for news while no page is there
 
 
 class Chat:
@@ -103,7 +103,7 @@ class Chat:
 
     @property
     def status(self) -> Locator:
-        """What a screen reader is told."""
+        """The texts that a screen reader is told."""
         return self.page.locator("p.sr[role=status]")
 
     def rests(self) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from .chat import Chat
 HERE = Path(__file__).parent
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 PATIENCE_MS = 20_000
-"""How long a page may take for anything: a loaded machine of two cores runs four of these at once."""
+"""Longest wait for a page: a loaded machine of two cores runs four of these at once."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""What is done with an answer: by another model, as a conversation of its own, read aloud, taken elsewhere."""
+"""Actions on an answer: by another model, as a conversation of its own, read aloud, taken elsewhere."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_tables_and_code_are_taken_elsewhere(chat, secure):
 
 
 def paste(chat) -> list[str]:
-    """What is on the clipboard, as HTML and as text, by pasting it."""
+    """The content of the clipboard, as HTML and as text, by pasting it."""
     chat.page.evaluate(f"() => {{ window.pasted = ({PASTED})(); }}")
     chat.composer.press("Control+v")
     found: list[str] = chat.page.evaluate("pasted")

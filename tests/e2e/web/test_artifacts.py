@@ -1,4 +1,4 @@
-"""What a model wrote may be looked at, and can do nothing: frames without origin and network, links that mislead."""
+"""A model's artifacts can be looked at and do nothing: frames without origin and network, links that mislead."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ HOST = """content => {
     frame.src = "frame";
     document.body.append(frame);
 }"""
-"""What the page does, on a page that has no policy of its own: a JupyterLab."""
+"""The page's own handling, on a page that has no policy of its own: a JupyterLab."""
 
 
 @pytest.mark.parametrize(

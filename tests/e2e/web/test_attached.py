@@ -1,4 +1,4 @@
-"""What stands under a message that has files: each kind as people expect it, and what the assistant was given of it."""
+"""Attachments under a message: each kind as people expect it, and what the assistant was given of it."""
 
 from __future__ import annotations
 

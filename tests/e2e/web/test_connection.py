@@ -15,7 +15,7 @@ BACK_MS = 25_000
 CUTS, CUTS_S = 10, 60
 IMPATIENT = """setInterval(() =>
     document.querySelector("clawdbot-chat").shadowRoot.querySelector(".banner button")?.click(), 50)"""
-"""Somebody who presses "Try now" all the time: the pauses between attempts grow, and are not what is tested."""
+"""A user who presses "Try now" all the time: the pauses between attempts grow, and are not what is tested."""
 
 
 def test_away_and_back(visit, make_gateway):

@@ -1,4 +1,4 @@
-"""How it stands on the screen: narrow windows, two languages, two lights, and for those who listen."""
+"""Layout on the screen: narrow windows, two languages, two lights, and for those who listen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 def problems(chat) -> list[str]:
-    """What axe-core finds, one line each."""
+    """The findings of axe-core, one line each."""
     axe = Path(require("axe-core"))
     if not chat.page.evaluate("'axe' in window"):
         chat.page.evaluate(axe.read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def problems(chat) -> list[str]:
 
 
 def overflow(chat) -> list[str]:
-    """What reaches beyond the right edge without scrolling inside itself."""
+    """Elements that reach beyond the right edge without scrolling inside itself."""
     found: list[str] = chat.page.evaluate("""() => {
         const root = document.querySelector("clawdbot-chat").shadowRoot;
         const scrolls = (e) => e.closest(".table, pre, .math.display, clawdbot-sidebar, .sr");

@@ -19,7 +19,7 @@ KOREAN = {"ko-KR": "허용되지 않은 주소예요", "en-US": "This address is
 
 @dataclass
 class Behind:
-    """What nginx offers: addresses, and the servers behind them."""
+    """The addresses of nginx, and the servers behind them."""
 
     lab: JupyterProcess
     own: GatewayProcess

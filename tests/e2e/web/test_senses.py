@@ -1,4 +1,4 @@
-"""Who sees, moves and points otherwise: forced colours, less motion, the whole time by keyboard."""
+"""Accessibility beyond screen readers: forced colours, less motion, the whole time by keyboard."""
 
 from __future__ import annotations
 

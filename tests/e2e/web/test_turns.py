@@ -1,4 +1,4 @@
-"""What can be done with a turn: tools and approvals, versions, deleting with undo, copying, quoting."""
+"""Actions on a turn: tools and approvals, versions, deleting with undo, copying, quoting."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def opened(job: Job) -> Any:
 
 
 def _has(job: Job, mark: bytes) -> bool:
-    """Does ``mark`` occur anywhere in the file?"""
+    """Return whether ``mark`` occurs anywhere in the file."""
     with Path(job.path).open("rb") as file:
         before = b""
         while piece := file.read(1 << 20):
@@ -82,7 +82,7 @@ def _cover(stream: Any) -> bool:
 
 
 def duration_ms(container: Any, stream: Any) -> int:
-    """What the file says of its length in milliseconds, 0 where it says nothing."""
+    """The length in milliseconds that the file states, 0 where it states none."""
     if stream.duration and stream.time_base:
         return int(stream.duration * stream.time_base * 1000)
     return int(container.duration / 1000) if container.duration and container.duration > 0 else 0

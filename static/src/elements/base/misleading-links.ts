@@ -1,4 +1,4 @@
-/** Does a link say one place and lead to another? Text that names no place misleads nobody. */
+/** Whether a link says one place and leads to another. Text that names no place does not mislead. */
 export function misleads(link: { textContent: string; href: string }): boolean {
   const named =
     /^\s*(?:https?:\/\/)?(?:[^\s/@]*@)?((?:[\w\u00a1-\uffff-]+\.)+[a-z\u00a1-\uffff]{2,})(?=[/:?#\s]|$)/iu.exec(

@@ -14,7 +14,7 @@ export interface ChatStatus {
   title: string;
   status: "idle" | "answering" | "needs-you" | "offline" | "login";
   locale: string;
-  /** The gateway's own server gave the page, not somebody's Jupyter server. */
+  /** The gateway's own server gave the page, not another Jupyter server. */
   standalone: boolean;
 }
 

@@ -302,7 +302,7 @@ export class ComposerActions {
     composer.focus();
   }
 
-  /** True if somebody listened. */
+  /** True if a listener took it. */
   stopListening(): boolean {
     const { voice } = this;
     voice?.stop(); // which may end it at once

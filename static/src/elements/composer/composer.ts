@@ -191,8 +191,8 @@ export class ClawdbotComposer extends LightElement {
   takeFocus(switched = false): void {
     if (matchMedia(TOUCH).matches || (this.ui.mode === "panel" && !switched)) return;
     const active = (this.getRootNode() as Document | ShadowRoot).activeElement;
-    const nobody = this.ui.mode === "page" && !active && document.activeElement === document.body;
-    if (nobody || (switched && active?.matches("button, a") && !active.closest("dialog"))) this.focus();
+    const unfocused = this.ui.mode === "page" && !active && document.activeElement === document.body;
+    if (unfocused || (switched && active?.matches("button, a") && !active.closest("dialog"))) this.focus();
   }
 
   /** Replace the text, cursor at its end. */
@@ -204,7 +204,7 @@ export class ClawdbotComposer extends LightElement {
     this.edited();
   }
 
-  /** The draft on show was changed by somebody else: a send came back. */
+  /** The draft on show was changed from elsewhere: a send came back. */
   reload(): void {
     this.loadDraft();
   }

@@ -26,7 +26,7 @@ export class ClawdbotQueue extends LightElement {
   declare ui: Ui;
   declare sessionKey: string;
   declare waiting: readonly Queued[];
-  /** One was taken back: its text returns to whoever wrote it. */
+  /** One was taken back: its text returns to its author. */
   declare onTakeBack: (queued: Queued) => void;
   /** A change is saved or dropped: the focus may go. */
   declare onDone: () => void;

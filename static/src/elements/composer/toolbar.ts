@@ -145,7 +145,7 @@ export interface Notices {
   editing: boolean;
   problem: string;
   holding: boolean;
-  /** What is being said; `null` when nobody listens. */
+  /** The words being spoken; `null` while dictation is off. */
   spoken: string | null;
   cancelEdit(): void;
 }

@@ -51,7 +51,7 @@ export async function toggleArtifact(code: Element, lang: string, content: strin
   };
   window.addEventListener("message", hear);
   frame.src = new URL("frame", ui.base).href;
-  // A home's own policy may forbid frames; its browser tells nobody but the document.
+  // A home's own policy may forbid frames; its browser tells the document alone.
   const refused = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
     if (frame.isConnected && (effectiveDirective !== "frame-src" || !frame.src.startsWith(blockedURI))) return;
     document.removeEventListener("securitypolicyviolation", refused);

@@ -1,5 +1,5 @@
 /**
- * Notifications of the system: that an answer is ready, while nobody looks at any tab of this gateway. Of several tabs
+ * Notifications of the system: that an answer is ready, while no tab is in view of this gateway. Of several tabs
  * one tells it: a Web Lock a piece of news decides which. Tabs that are looked at hold a lock, too, so the others know.
  */
 
@@ -40,7 +40,7 @@ function clear(): void {
   shown.clear();
 }
 
-/** Tell `text` once for `id`, if nobody is looking. `open` is called when the person follows it. */
+/** Tell `text` once for `id`, if no tab is in view. `open` is called when the person follows it. */
 export async function notify(id: string, title: string, text: string, open: () => void): Promise<void> {
   if (!document.hidden || !("Notification" in globalThis) || Notification.permission !== "granted") return;
   const { held = [] } = await navigator.locks.query();

@@ -2,7 +2,7 @@
  * `<clawdbot-approvals>`: commands that wait for a person's decision, above the composer. The newest question is asked
  * by keyboard too: `y` once, `a` always, `n` no, Esc "not now", which leaves the question standing.
  *
- * Nobody may allow something by typing on: the question takes the focus only from a composer that is empty, and a letter
+ * Typing on must not allow a call: the question takes the focus only from a composer that is empty, and a letter
  * decides only after a second without keys. Until then what is typed goes to the composer. Nor by a click that was meant
  * for what was there before: when a question comes or goes, the buttons sleep for a moment.
  */
@@ -99,7 +99,7 @@ export class ClawdbotApprovals extends LightElement {
     else if (this.list.length < before.length) this.leave();
   }
 
-  /** Ask: the focus moves to the question, unless somebody is writing. */
+  /** Ask: the focus moves to the question, unless the user is writing. */
   private ask(approval: Approval): void {
     const root = this.getRootNode() as ShadowRoot;
     this.keyAt = performance.now();

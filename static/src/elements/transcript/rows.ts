@@ -119,7 +119,7 @@ function cellsOf(question: Row): readonly CellSource[] {
   return typeof content === "string" ? NO_CELLS : cellsIn(content);
 }
 
-/** Does a message belong to the turn before it? A run's messages do; a tool's result does to whoever called. */
+/** Does a message belong to the turn before it? A run's messages do; a tool's result does to its caller. */
 function joins(row: Row, message: Message): boolean {
   if (row.role !== "assistant" || message.role === "user") return false;
   if (message.role === "toolResult") return true;

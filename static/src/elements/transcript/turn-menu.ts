@@ -1,5 +1,5 @@
 /**
- * What the buttons under a turn do, and `<clawdbot-turn-menu>` with the rest of it. A part of its own: nobody acts on a
+ * What the buttons under a turn do, and `<clawdbot-turn-menu>` with the rest of it. A part of its own: there is no acting on a
  * turn before one is there.
  */
 import { html, nothing } from "lit";
@@ -64,7 +64,7 @@ export class ClawdbotTurnMenu extends LightElement {
     if (action !== "choose") this.toComposer();
   }
 
-  /** The button that was pressed goes with its row: whoever had it goes on in the composer. */
+  /** The button that was pressed goes with its row: its focus goes to the composer. */
   private toComposer(): void {
     (this.getRootNode() as ShadowRoot).getElementById("composer")?.focus();
   }

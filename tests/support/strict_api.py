@@ -138,7 +138,7 @@ class StrictAPI:
         return [seen for seen in self.seen if not is_side_request(seen.body)]
 
     def divergences(self) -> list[str]:
-        """Where the prompt of one turn is not the beginning of the next one's; empty: append-only all along."""
+        """Turns whose prompt is not the beginning of the next one's; empty: append-only all along."""
         bodies = [seen.body for seen in self.turns]
         return [found for old, new in itertools.pairwise(bodies) if (found := divergence(old, new))]
 
@@ -171,7 +171,7 @@ class StrictAPI:
 
 # -- what the scripted model says -------------------------------------------------------------------------------------
 def is_side_request(body: Mapping[str, Any]) -> bool:
-    """Is it about a conversation (a title, a summary) instead of being its next turn?"""
+    """Whether it is about a conversation (a title, a summary) instead of being its next turn."""
     return not body.get("tools") and len(body["messages"]) == 1 and _text(body["messages"][0]).startswith("<")
 
 

@@ -48,7 +48,7 @@ _BLOCK_FIELDS: Mapping[str, set[str]] = {
 
 @dataclass(frozen=True)
 class StrictModel:
-    """What a model takes."""
+    """The features that a model takes."""
 
     thinking: frozenset[str]
     """Accepted values of ``thinking.type``."""
@@ -336,7 +336,7 @@ class PromptCache:
 
 
 def divergence(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Where a prompt stops being the beginning of the next one, for people; empty where it does not."""
+    """The place where a prompt stops being the beginning of the next one, for people; empty where it does not."""
     a, b = parts_of(old), parts_of(new)
     for x, y in zip(a, b, strict=False):
         if (x.place.split(".")[0], x.content) != (y.place.split(".")[0], y.content):

@@ -37,9 +37,9 @@ INSIDE = {
         "hands > connections, media > access, wire_forms, error_texts, sweeper"
     ),
     "server": levels(
-        "launch > process > extension > leadership > serverapp, side_listener > handlers, identity_provider > context, "
-        "banner > bootstrap, contents, tailscale_serve, audit_log > net, options, secret_handover, process_tuning, "
-        "log_files"
+        "launch > process > extension > leadership > serverapp, side_listener > hands_node, handlers, "
+        "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log > net, options, "
+        "secret_handover, process_tuning, log_files"
     ),
 }
 BROWSER = levels(

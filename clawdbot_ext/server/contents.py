@@ -33,12 +33,12 @@ def listing(manager: Any) -> Listing:
     """Return the function for ``manager``, a synchronous or asynchronous ``ContentsManager``."""
 
     async def entries(path: str) -> Sequence[FileEntry]:
-        if not await _call(manager.dir_exists, path):
+        if not await call(manager.dir_exists, path):
             raise NotFound(f"no directory {path or '/'}")
-        if path and not manager.allow_hidden and await _call(manager.is_hidden, path):
+        if path and not manager.allow_hidden and await call(manager.is_hidden, path):
             raise NotFound(f"no directory {path}")
         try:
-            model = await _call(manager.get, path, content=True, type="directory")
+            model = await call(manager.get, path, content=True, type="directory")
         except HTTPError as exc:
             raise NotFound(f"no directory {path}") from exc
         except OSError as exc:
@@ -53,15 +53,15 @@ def reading(manager: Any) -> ReadFile:
 
     async def read(path: str, most: int) -> bytes:
         path = inside(path)
-        if not await _call(manager.file_exists, path) or (
-            not manager.allow_hidden and await _call(manager.is_hidden, path)
+        if not await call(manager.file_exists, path) or (
+            not manager.allow_hidden and await call(manager.is_hidden, path)
         ):
             raise NotFound(f"no file {path}", reason="MEDIA_NOT_FOUND")
         try:
-            size = (await _call(manager.get, path, content=False, type="file")).get("size") or 0
+            size = (await call(manager.get, path, content=False, type="file")).get("size") or 0
             if size > most:
                 raise TooLarge(f"{path} has {size} bytes; at most {most}", reason="MEDIA_TOO_LARGE", maxBytes=most)
-            model = await _call(manager.get, path, content=True, type="file", format="base64")
+            model = await call(manager.get, path, content=True, type="file", format="base64")
         except HTTPError as exc:
             raise NotFound(f"no file {path}", reason="MEDIA_NOT_FOUND") from exc
         except OSError as exc:
@@ -71,7 +71,8 @@ def reading(manager: Any) -> ReadFile:
     return read
 
 
-async def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
+async def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a method of a synchronous contents manager in a thread, of an asynchronous one on the loop."""
     if inspect.iscoroutinefunction(function):
         return await function(*args, **kwargs)
     value = await asyncio.to_thread(function, *args, **kwargs)

@@ -102,7 +102,7 @@ class ClawdbotApp(ExtensionApp):
                 mount_path=self._mount_path,
                 root_dir=server.root_dir,
                 on_hub="JUPYTERHUB_SERVICE_PREFIX" in os.environ,
-                contents=server.contents_manager,
+                app=server,
                 settings=server.web_app.settings,
                 log=server.log,
             ),

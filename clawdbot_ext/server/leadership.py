@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from tornado.routing import Rule
 
     from ..config.live import LiveConfig
+    from ..gateway.gateway import Gateway
     from .context import ServerContext
+    from .hands_node.connection import RemoteConnection
     from .side_listener import SideListener
     from .tailscale_serve import TailscaleServe
 
@@ -63,8 +65,8 @@ class Host:
     mount_path: str
     root_dir: str
     on_hub: bool
-    contents: Any
-    """Its contents manager."""
+    app: Any
+    """Jupyter's ``ServerApp``."""
     settings: dict[str, Any]
     """The Tornado application's."""
     log: logging.Logger
@@ -87,6 +89,7 @@ class Leadership:
         self._tasks: set[asyncio.Task[None]] = set()
         self._activity_task: asyncio.Task[None] | None = None
         self._log_file: logging.Handler | None = None
+        self._node: RemoteConnection | None = None
 
     @cached_property
     def context(self) -> ServerContext:
@@ -147,6 +150,7 @@ class Leadership:
     async def _become_leader(self, lock: GatewayLock, *, takes_over: bool = False) -> None:
         """Listen and publish the address; if another process has led before, start the gateway at once."""
         self._lock, self.state = lock, LeadershipState.LEADER
+        await self._disconnect_node()
         loop = asyncio.get_running_loop()
         lock.when_lost(lambda: loop.call_soon_threadsafe(self._spawn, self.step_down("another machine has taken over")))
         if on_network(self.live()):
@@ -228,13 +232,20 @@ class Leadership:
             if lock is None or self.context.gateway is not None:
                 return
             try:
-                gateway = await self.context.start(lock, self.host.root_dir, self.host.contents)
+                gateway = await self.context.start(lock, self.host.root_dir, self.host.app.contents_manager)
             except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
                 self._log_warning("start.store", path=self.live().home / "gateway.sqlite3", problem=exc)
                 await self.step_down("cannot start")
                 return
+            self._attach_notebooks(gateway)
             gateway.services.host.on_stop_requested = lambda restart: self._spawn(self._stop_requested(restart))
             self._activity_task = asyncio.create_task(self._report_activity(), name="clawdbot activity")
+
+    def _attach_notebooks(self, gateway: Gateway) -> None:
+        """Make this server's notebooks, files and kernels a node of its gateway."""
+        from .hands_node.connection import LocalConnection
+
+        LocalConnection(gateway, self.host.app)
 
     async def _report_activity(self) -> None:
         """Report running replies as activity, so that the server is not culled; open pages alone do not count."""
@@ -263,6 +274,7 @@ class Leadership:
     async def step_down(self, reason: str) -> None:
         """Let replies end, close the store and the port, and give the lock up for good."""
         self.state = LeadershipState.STOPPED
+        await self._disconnect_node()
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.unpublish()
@@ -295,6 +307,19 @@ class Leadership:
             if info is not None or self.state is LeadershipState.STOPPED or loop.time() > ends:
                 return info
             await asyncio.sleep(POLL_S)
+
+    def relayed(self) -> None:
+        """A request was proxied, so that the leader's gateway runs: make this server's notebooks a node of it."""
+        if self._node is None and self.state is LeadershipState.STANDBY:
+            from .hands_node.connection import RemoteConnection
+            from .hands_node.host import JupyterHost
+
+            self._node = RemoteConnection(JupyterHost(self.host.app, self.live))
+
+    async def _disconnect_node(self) -> None:
+        node, self._node = self._node, None
+        if node is not None:
+            await node.close()
 
     # -- messages -----------------------------------------------------------------------------------------------------
     @property

@@ -170,6 +170,9 @@ class ClawdbotServer(ServerApp):
             self.exit_code = EXIT_FAILED
             self.stop()
             return
+        from .hands_node.connection import LocalConnection  # late, as it is not needed to say that another one runs
+
+        LocalConnection(gateway, self)
         gateway.services.host.on_stop_requested = self._stop_requested
         loop = asyncio.get_running_loop()
         self._bootstrap.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))

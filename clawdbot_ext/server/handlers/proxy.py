@@ -77,6 +77,9 @@ class ProxyHost(Protocol):
     async def leader_info(self) -> GatewayInfo | None:
         """Return the leader's address; ``None`` while there is none."""
 
+    def relayed(self) -> None:
+        """Called when a request of a logged-in user was sent to the leader."""
+
 
 def proxy_routes(routes: Sequence[Rule], leadership: ProxyHost) -> list[Rule]:
     """Return a mount's ``routes`` with all but the ``LOCAL`` ones replaced by the proxy."""
@@ -125,6 +128,8 @@ class ProxyHandler(PacedHandler, BaseHandler):
                 raise OSError
             self._upstream = await _connect(leader.url, leader.tls_fingerprint)
             await self._upstream.write(self._head(leader.url, credential, user, scopes))
+            if user:
+                self.leadership.relayed()
         except (OSError, StreamClosedError, asyncio.TimeoutError):
             self._upstream = None
             self.set_header("Retry-After", "1")

@@ -177,7 +177,7 @@ class _Description:
         value = data[mime]
         text = _joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False)
         if mime == "text/html":
-            text = _without_tags(text)
+            text = without_tags(text)
         self._shortened("output", _ANSI.sub("", text))
 
     def _shortened(self, label: str, text: str, tokens: int = OUTPUT_TOKENS) -> None:
@@ -205,7 +205,7 @@ class _Description:
         return True
 
 
-def _without_tags(html: str) -> str:
+def without_tags(html: str) -> str:
     """The text of HTML, line by line; in one pass, however many scripts it opens and never closes."""
     kept, at, never_ends = [], 0, set()
     for begun in _UNREAD.finditer(html):

@@ -1,0 +1,187 @@
+"""Connections of the node: without a socket with the gateway of this process, as a client with one of another process.
+
+Either way it is an ordinary node of the gateway's registry, by the identity of the gateway's owner: the Jupyter server
+belongs to the account whose state directory the gateway runs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import socket
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..._version import __version__
+from ...client.endpoint import Endpoint, NoGateway, locate
+from ...client.errors import ClientError
+from ...client.events import LOST, Event
+from ...client.gateway_client import PROTOCOL_VERSION, GatewayClient
+from ...config import ConfigError
+from ...gateway.access.auth import owner
+from ...gateway.access.identity import Identity
+from ...protocol.errors import GatewayError
+from ...protocol.frames import CloseCode
+from .host import JupyterHost
+from .node import CLIENT_ID, HandsNode
+
+if TYPE_CHECKING:
+    from ...gateway.connections.connection import Connection
+    from ...gateway.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+RECONNECT_S = 0.2
+RETRY_S = 5.0
+"""Seconds between two attempts to find the gateway of another process, where it refuses or there is none."""
+
+
+def client_info(host: JupyterHost) -> dict[str, Any]:
+    """``client`` of ``connect``. The instance stays the same when the server restarts at its place."""
+    place = f"{socket.gethostname()}:{host.app.root_dir}:{getattr(host.app, 'port', 0)}"
+    return {
+        "id": CLIENT_ID,
+        "version": __version__,
+        "platform": sys.platform,
+        "mode": "node",
+        "displayName": f"Jupyter server ({host.app.root_dir})"[:200],
+        "instanceId": f"server-{hashlib.sha256(place.encode()).hexdigest()[:16]}",
+    }
+
+
+class LocalConnection:
+    """The node of the server that the gateway itself runs in; the ``Peer`` of its own connection."""
+
+    client_key = "node:local"
+    direct = True
+
+    def __init__(self, gateway: Gateway, app: Any):
+        self.identity: Identity | None = Identity(owner(), "token")
+        self.node = HandsNode(JupyterHost(app, gateway.services.config))
+        self._gateway = gateway
+        self._ids = itertools.count(1)
+        self._connection: Connection | None = None
+        self._waiting: dict[str, asyncio.Future[bool]] = {}
+        self._closing: asyncio.Task[None] | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        self._waiting, self._connection = {}, None
+        self._connection = self._gateway.accept(self)
+
+    # -- as the gateway sees it --------------------------------------------------------------------------------------
+    def send(self, frame: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self._take, frame)
+
+    def buffered(self) -> int:
+        return 0
+
+    def on_authenticated(self) -> None:
+        """Frames are not limited here."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End what is under way. After anything but the gateway's end (another secret, say) connect anew."""
+        for waiter in self._waiting.values():
+            waiter.cancel()
+        loop = asyncio.get_running_loop()
+        self._closing = loop.create_task(self.node.close(), name="hands node close")
+        if code not in (CloseCode.GOING_AWAY, CloseCode.RESTART):
+            log.info("the server's own node is connected anew: %s", reason)
+            loop.call_later(RECONNECT_S, self._connect)
+
+    # -- frames --------------------------------------------------------------------------------------------------------
+    def _take(self, frame: bytes) -> None:
+        message = json.loads(frame)
+        if message.get("type") == "res":
+            if not message.get("ok"):
+                log.warning("the gateway refused its own server's node: %s", message.get("error"))
+            if (waiter := self._waiting.pop(str(message.get("id")), None)) is not None and not waiter.done():
+                waiter.set_result(bool(message.get("ok")))
+        elif message.get("event") == "connect.challenge":
+            self._request("connect", _connect_params(self.node))
+        elif message.get("type") == "event":
+            self.node.handle(str(message["event"]), message.get("payload") or {}, self._send)
+
+    def _request(self, method: str, params: Mapping[str, Any]) -> str:
+        assert self._connection is not None
+        id_ = str(next(self._ids))
+        frame = {"type": "req", "id": id_, "method": method, "params": params}
+        self._connection.receive(json.dumps(frame, ensure_ascii=False))
+        return id_
+
+    async def _send(self, method: str, params: Mapping[str, Any]) -> bool:
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[self._request(method, params)] = waiter
+        return await waiter
+
+
+def _connect_params(node: HandsNode) -> dict[str, Any]:
+    return {
+        "minProtocol": PROTOCOL_VERSION,
+        "maxProtocol": PROTOCOL_VERSION,
+        "client": client_info(node.host),
+        **node.connect_params(),
+    }
+
+
+class RemoteConnection:
+    """The node of a Jupyter server whose gateway runs in another process; it comes back when that one does."""
+
+    def __init__(self, host: JupyterHost):
+        self.node = HandsNode(host)
+        self._client = GatewayClient(self._first_endpoint(), handshake=self._introduce, locate=self._locate)
+        self._lost = asyncio.Event()
+        self._client.subscribe(self._take)
+        self._task = asyncio.create_task(self._serve(), name="hands node")
+
+    def _locate(self) -> Endpoint:
+        return locate(self.node.host.config(), env={})
+
+    def _first_endpoint(self) -> Endpoint:
+        with contextlib.suppress(NoGateway, ConfigError):
+            return self._locate()
+        return Endpoint("ws://127.0.0.1:0/ws", "http://127.0.0.1:0/")  # looked for again at every attempt
+
+    def _introduce(self, params: dict[str, Any], nonce: str) -> None:
+        params.update(_connect_params(self.node))
+
+    def _take(self, event: Event) -> None:
+        if event.name == LOST:
+            self._lost.set()
+        else:
+            self.node.handle(event.name, event.payload, self._send)
+
+    async def _serve(self) -> None:
+        told = ""
+        while True:
+            try:
+                self._lost.clear()
+                await self._client.reconnect()
+                told = ""
+                await self._lost.wait()
+            except (ClientError, GatewayError) as exc:
+                if told != str(exc):
+                    log.info("the gateway has no connection to this server's notebooks: %s", exc)
+                told = str(exc)
+                await asyncio.sleep(RETRY_S)
+            await self.node.close()
+
+    async def _send(self, method: str, params: Mapping[str, Any]) -> bool:
+        try:
+            await self._client.request(method, params)
+        except (ClientError, GatewayError) as exc:
+            log.info("%s was not taken: %s", method, exc)
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Disconnect for good."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.node.close()
+        await self._client.close()

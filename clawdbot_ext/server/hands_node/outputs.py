@@ -1,0 +1,253 @@
+"""Outputs of cells: as a kernel's messages make them, and as they are sent to the gateway."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ...agent.media.readers.notebook import without_tags
+from ...escapes import clean
+
+Output = dict[str, Any]
+"""``{kind, mimes, name?, text?, image?, truncatedChars?}`` of the wire."""
+
+BRIEF_CHARACTERS, PAGE_CHARACTERS = 2_000, 100_000
+PAGE_IMAGES = 4
+MAX_IMAGE_CHARACTERS = 5_000_000
+"""Of base64. A larger picture is named and left out."""
+MAX_KEPT_BYTES = 10 * 1024 * 1024
+"""Of the outputs of one execution that are written into a notebook; the end of them is kept, as it says how it went."""
+_IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+_TEXTS = ("text/markdown", "text/latex", "text/plain", "text/html", "application/json", "image/svg+xml")
+"""MIME types in order of preference; a table's plain text is shorter than its HTML."""
+
+
+def joined(value: Any) -> str:
+    """nbformat's multi-line strings: a string, or a list of lines with their ends."""
+    return "".join(map(str, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
+
+
+# -- for the gateway ---------------------------------------------------------------------------------------------------
+def brief(outputs: Iterable[Mapping[str, Any]]) -> list[Output]:
+    """A cell's outputs within ``BRIEF_CHARACTERS``, without pictures: of what is longer, beginning and end."""
+    left, shown = BRIEF_CHARACTERS, []
+    for output in outputs:
+        sent = to_wire(output, images=False)
+        sent = shortened(sent, left)
+        left -= len(sent.get("text", ""))
+        shown.append(sent)
+        if len(shown) >= 50:
+            break
+    return shown
+
+
+def pages(outputs: Iterable[Mapping[str, Any]]) -> list[list[Output]]:
+    """A cell's outputs in pages of ``PAGE_CHARACTERS`` and ``PAGE_IMAGES``; at least one page."""
+    made: list[list[Output]] = [[]]
+    left, images = PAGE_CHARACTERS, PAGE_IMAGES
+    for output in outputs:
+        sent = to_wire(output)
+        text = sent.get("text", "")
+        while True:
+            if (sent.get("image") and not images) or (text and not left) or len(made[-1]) >= 500:
+                made.append([])
+                left, images = PAGE_CHARACTERS, PAGE_IMAGES
+            part = {**sent, "text": text[:left]} if "text" in sent else sent
+            made[-1].append(part)
+            images -= 1 if sent.get("image") else 0
+            text, left = text[left:], left - len(part.get("text", ""))
+            if not text:
+                break
+            sent.pop("image", None)
+    return made
+
+
+def full(outputs: Iterable[Mapping[str, Any]]) -> list[Output]:
+    """The first page, and how much more there is."""
+    all_pages = pages(outputs)
+    first = all_pages[0]
+    more = sum(len(output.get("text", "")) for page in all_pages[1:] for output in page)
+    if len(all_pages) > 1 and first:
+        first[-1] = {**first[-1], "truncatedChars": more}
+    return first
+
+
+def to_wire(output: Mapping[str, Any], *, images: bool = True) -> Output:
+    """One output of nbformat."""
+    kind = output.get("output_type")
+    if kind == "stream":
+        return {
+            "kind": "stream",
+            "name": str(output.get("name") or "stdout"),
+            "text": clean(_last_written(joined(output.get("text")))),
+            "mimes": [],
+        }
+    if kind == "error":
+        trace = output.get("traceback")
+        text = "\n".join(map(str, trace)) if isinstance(trace, list) else ""
+        text = text or f"{output.get('ename')}: {output.get('evalue')}"
+        return {"kind": "error", "name": str(output.get("ename") or ""), "text": clean(text), "mimes": []}
+    data = output.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    sent: Output = {"kind": "result" if kind == "execute_result" else "display", "mimes": sorted(map(str, data))}
+    mime = next((name for name in _TEXTS if name in data), None)
+    if mime is not None:
+        sent["text"] = _text(mime, data[mime])
+    picture = next((name for name in _IMAGES if name in data), None)
+    if picture is not None and images:
+        encoded = "".join(joined(data[picture]).split())
+        if 0 < len(encoded) <= MAX_IMAGE_CHARACTERS:
+            sent["image"] = {"mediaType": picture, "data": encoded}
+    return sent
+
+
+def _text(mime: str, value: Any) -> str:
+    text = joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False, default=str)
+    return clean(without_tags(text) if mime == "text/html" else text)
+
+
+def shortened(output: Output, most: int) -> Output:
+    """An output whose text is no longer than about ``most``: its beginning and its end."""
+    text = output.get("text", "")
+    most = max(most, 0)
+    if len(text) <= most:
+        return output
+    head, tail = most * 2 // 3, most - most * 2 // 3
+    kept = f"{text[:head]}\n… {len(text) - most} characters left out …\n{text[len(text) - tail :] if tail else ''}"
+    return {**output, "text": kept if most else "", "truncatedChars": len(text) - most}
+
+
+def _last_written(text: str) -> str:
+    """A text as a terminal shows it, where a carriage return writes a line anew (progress bars)."""
+    if "\r" not in text:
+        return text
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] + "\r" * line.endswith("\r") for line in lines)
+
+
+# -- from a kernel -----------------------------------------------------------------------------------------------------
+class Collector:
+    """The outputs of one execution as nbformat keeps them, built from the kernel's messages, within a bound.
+
+    Beyond ``MAX_KEPT_BYTES`` the oldest text of the longest stream is let go, and data are left out; ``dropped`` counts
+    the characters.
+    """
+
+    def __init__(self) -> None:
+        self._outputs: list[dict[str, Any]] = []
+        self._parts: dict[int, list[str]] = {}
+        """Index of a stream in ``_outputs`` → its pieces, which are joined when they are asked for."""
+        self._kept = 0
+        self._clears = False
+        self.dropped = 0
+        self.execution_count: int | None = None
+
+    def take(self, message: Mapping[str, Any]) -> str | None:
+        """Add one ``iopub`` message; text to show as it comes, or ``None`` for a message that is no output."""
+        kind, content = message["header"]["msg_type"], message["content"]
+        if kind == "execute_input":
+            self.execution_count = content.get("execution_count")
+        elif kind == "clear_output":
+            if content.get("wait"):
+                self._clears = True
+            else:
+                self._clear()
+        elif kind == "update_display_data":
+            self._update(content)
+        elif kind == "stream":
+            self._clear_if_asked()
+            return self._stream(str(content.get("name") or "stdout"), str(content.get("text") or ""))
+        elif kind in ("display_data", "execute_result", "error"):
+            self._clear_if_asked()
+            return self._data(kind, content)
+        return None
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """The outputs so far, for a notebook."""
+        for index, parts in self._parts.items():
+            text = _last_written("".join(parts))
+            parts[:] = [text]
+            self._outputs[index]["text"] = text
+        return [
+            {name: value for name, value in copy.copy(output).items() if name != "transient"}
+            for output in self._outputs
+            if output["output_type"] != "stream" or output["text"]
+        ]
+
+    def _stream(self, name: str, text: str) -> str:
+        last = len(self._outputs) - 1
+        if last < 0 or self._outputs[last]["output_type"] != "stream" or self._outputs[last]["name"] != name:
+            self._outputs.append({"output_type": "stream", "name": name, "text": ""})
+            last += 1
+            self._parts[last] = []
+        if len(text) > MAX_KEPT_BYTES:
+            self.dropped += len(text) - MAX_KEPT_BYTES
+            text = text[-MAX_KEPT_BYTES:]
+        self._parts[last].append(text)
+        self._kept += len(text)
+        if self._kept > MAX_KEPT_BYTES:
+            self._forget()
+        return text
+
+    def _forget(self) -> None:
+        """Let the oldest halves of streams go until what is kept fits."""
+        for index, parts in sorted(self._parts.items(), key=lambda item: -sum(map(len, item[1]))):
+            text = _last_written("".join(parts))
+            self._kept -= sum(map(len, parts)) - len(text)
+            too_many = self._kept - MAX_KEPT_BYTES // 2
+            if self._kept > MAX_KEPT_BYTES and too_many > 0:
+                cut = min(len(text), too_many)
+                self.dropped += cut
+                self._kept -= cut
+                text = text[cut:]
+            self._parts[index] = [text]
+
+    def _data(self, kind: str, content: Mapping[str, Any]) -> str | None:
+        output: dict[str, Any] = {"output_type": kind}
+        if kind == "error":
+            output |= {name: content.get(name) for name in ("ename", "evalue", "traceback")}
+        else:
+            output |= {"data": dict(content.get("data") or {}), "metadata": dict(content.get("metadata") or {})}
+            output["transient"] = content.get("transient") or {}
+        if kind == "execute_result":
+            output["execution_count"] = content.get("execution_count")
+        size = _size(output)
+        if self._kept + size > MAX_KEPT_BYTES:
+            self.dropped += size
+            if kind == "error":
+                output["traceback"] = [str(line)[:2000] for line in output["traceback"] or []][:50]
+                output["evalue"] = str(output["evalue"])[:2000]
+            else:
+                output["data"] = {"text/plain": f"[an output of {size} characters, not kept]"}
+            size = _size(output)
+        self._kept += size
+        self._outputs.append(output)
+        return to_wire(output, images=False).get("text")
+
+    def _update(self, content: Mapping[str, Any]) -> None:
+        wanted = (content.get("transient") or {}).get("display_id")
+        for output in self._outputs:
+            if wanted is not None and output.get("transient", {}).get("display_id") == wanted:
+                size, old = _size({"data": content.get("data")}), _size({"data": output["data"]})
+                if self._kept + size - old > MAX_KEPT_BYTES:
+                    self.dropped += size
+                    continue
+                self._kept += size - old
+                output["data"] = dict(content.get("data") or {})
+                output["metadata"] = dict(content.get("metadata") or {})
+
+    def _clear_if_asked(self) -> None:
+        if self._clears:
+            self._clear()
+
+    def _clear(self) -> None:
+        self._outputs, self._parts, self._kept, self._clears = [], {}, 0, False
+
+
+def _size(output: Mapping[str, Any]) -> int:
+    data = output.get("data")
+    values: Sequence[Any] = list(data.values()) if isinstance(data, Mapping) else [output.get("evalue")]
+    values = [*values, *(output.get("traceback") or ())]
+    return sum(len(v) if isinstance(v, str) else len(json.dumps(v, default=str)) for v in values if v is not None)

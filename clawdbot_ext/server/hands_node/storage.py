@@ -1,0 +1,119 @@
+"""Reading and saving through Jupyter's contents manager, with the hash of what was read.
+
+A hash is the contents manager's own where it has one, else it is computed from the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tornado.web import HTTPError
+
+from ..contents import call
+from .errors import HandsError
+from .host import JupyterHost
+
+MAX_NOTEBOOK_BYTES = 50 * 1024 * 1024
+"""A larger notebook is not read here: it would take the server's memory several times over."""
+
+
+async def get(host: JupyterHost, path: str, *, content: bool = True, **options: Any) -> dict[str, Any]:
+    """The model of a file or notebook, with ``hash``.
+
+    Raises:
+        HandsError: ``NOT_FOUND``, ``NOT_READABLE``.
+    """
+    manager = host.contents
+    try:
+        try:
+            model = await call(manager.get, path, content=content, require_hash=True, **options)
+        except TypeError:  # a manager older than jupyter_server 2.11's interface
+            model = await call(manager.get, path, content=content, **options)
+        if not model.get("hash"):
+            whole = model if content else await call(manager.get, path, content=True, **options)
+            model = {**model, "hash": _hash(whole["content"])}
+    except HTTPError as exc:
+        raise _of_http(exc, path) from exc
+    except OSError as exc:
+        raise HandsError("NOT_READABLE", f"{path} cannot be read: {exc.strerror}") from exc
+    return dict(model)
+
+
+async def get_directory(host: JupyterHost, path: str) -> dict[str, Any]:
+    """The model of a directory with its entries. Raises as ``get``."""
+    try:
+        return dict(await call(host.contents.get, path, content=True, type="directory"))
+    except HTTPError as exc:
+        raise _of_http(exc, path) from exc
+    except OSError as exc:
+        raise HandsError("NOT_READABLE", f"{path or '/'} cannot be read: {exc.strerror}") from exc
+
+
+async def size_of(host: JupyterHost, path: str) -> int:
+    """The size of a file in bytes, without reading it; 0 where the manager does not say. Raises as ``get``."""
+    try:
+        model = await call(host.contents.get, path, content=False)
+    except HTTPError as exc:
+        raise _of_http(exc, path) from exc
+    except OSError as exc:
+        raise HandsError("NOT_READABLE", f"{path} cannot be read: {exc.strerror}") from exc
+    if model.get("type") == "directory":
+        raise HandsError("NOT_A_FILE", f"{path} is a directory")
+    return model.get("size") or 0
+
+
+async def get_notebook(host: JupyterHost, path: str) -> dict[str, Any]:
+    """The model of a notebook with its content. Raises as ``get``; ``NOT_A_NOTEBOOK``; ``TOO_LARGE``."""
+    if not path.endswith(".ipynb"):
+        raise HandsError("NOT_A_NOTEBOOK", f"{path} is not a notebook")
+    size = await size_of(host, path)
+    if size > MAX_NOTEBOOK_BYTES:
+        raise HandsError(
+            "TOO_LARGE", f"{path} has {size} bytes; notebooks of at most {MAX_NOTEBOOK_BYTES} are read", size=size
+        )
+    model = await get(host, path, type="notebook")
+    if not isinstance(model["content"].get("cells"), list):
+        raise HandsError("NOT_A_NOTEBOOK", f"{path} is not a notebook")
+    return model
+
+
+async def save(host: JupyterHost, path: str, model: Mapping[str, Any]) -> str:
+    """Save a model; the new hash.
+
+    Raises:
+        HandsError: ``READ_ONLY``, ``NOT_FOUND`` (the directory), ``FAILED``.
+    """
+    try:
+        await call(host.contents.save, {**model, "path": path}, path)
+    except HTTPError as exc:
+        raise _of_http(exc, path, writing=True) from exc
+    except PermissionError as exc:
+        raise HandsError("READ_ONLY", f"{path} cannot be written: {exc.strerror}") from exc
+    except OSError as exc:
+        raise HandsError("FAILED", f"{path} cannot be written: {exc.strerror}") from exc
+    return str((await get(host, path, content=False, type=model["type"]))["hash"])
+
+
+async def exists(host: JupyterHost, path: str) -> bool:
+    """Whether there is a file or directory. Raises ``BAD_PATH``: the disk takes no such name."""
+    try:
+        return bool(await call(host.contents.file_exists, path)) or bool(await call(host.contents.dir_exists, path))
+    except OSError as exc:
+        raise HandsError("BAD_PATH", f"{path}: {exc.strerror}") from exc
+
+
+def _hash(content: Any) -> str:
+    text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _of_http(exc: HTTPError, path: str, *, writing: bool = False) -> HandsError:
+    said = exc.log_message or exc.reason or "refused"
+    if exc.status_code == 404:
+        return HandsError("NOT_FOUND", f"no such file: {path}")
+    if exc.status_code == 403:
+        return HandsError("READ_ONLY" if writing else "NOT_READABLE", f"{path}: permission denied")
+    return HandsError("FAILED" if writing else "NOT_READABLE", f"{path}: {said}"[:500])

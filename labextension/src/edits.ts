@@ -9,7 +9,7 @@ import type { CellSource } from "./embed.js";
 import { NoCell } from "./notebook.js";
 
 /** What both editors' undo managers have of Yjs, as far as it is used here. */
-interface UndoManager {
+export interface UndoManager {
   stopCapturing(): void;
   trackedOrigins: Set<unknown>;
 }
@@ -85,7 +85,7 @@ export function replaceText(panel: NotebookPanel, cell: Cell, text: string): voi
 }
 
 /** How many characters two texts have in common at the start and at the end. */
-function sameEnds(old: string, text: string): [number, number] {
+export function sameEnds(old: string, text: string): [number, number] {
   const most = Math.min(old.length, text.length);
   let start = 0;
   while (start < most && old[start] === text[start]) start++;

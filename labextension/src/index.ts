@@ -116,6 +116,11 @@ function activate(
     }
   }
 
+  // Also for those who chat in a terminal or in a tab of the browser while the notebook is open here.
+  const hands = notebooks
+    ? app.restored.then(whenIdle).then(async () => (await import("./hands/index.js")).startHands(app, notebooks))
+    : Promise.resolve(null);
+
   let byDefault: ByDefault = "cell";
   const sessions = new Sessions(state);
   const namespace = new Namespace(
@@ -137,7 +142,10 @@ function activate(
       contexts: () => contextSources(current(), namespace.names, text, byDefault),
       codeActions: () => code?.actions ?? null,
       dropped: (drag) => dropped(drag, current(), app.serviceManager.contents, text),
-      onStatus: (news: ChatStatus) => status.tell(news),
+      onStatus: (news: ChatStatus) => {
+        status.tell(news);
+        if (news.status === "idle") void hands.then((node) => node?.wake());
+      },
       onShow: () => namespace.refresh(),
       onLeave: (close) => {
         if (close && id === side.id && labShell) labShell[area === "left" ? "collapseLeft" : "collapseRight"]();
@@ -302,3 +310,13 @@ function activate(
   }
   return registerWidget(app, rendermime, { text, locale });
 }
+
+/** Lab is there and has nothing to do. */
+function whenIdle(): Promise<void> {
+  return new Promise((resolve) => {
+    if ("requestIdleCallback" in window) requestIdleCallback(() => resolve(), { timeout: IDLE_MS });
+    else setTimeout(resolve, IDLE_MS); // Safari
+  });
+}
+
+const IDLE_MS = 3_000;

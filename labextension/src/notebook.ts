@@ -3,6 +3,7 @@ import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
 import type { NotebookPanel } from "@jupyterlab/notebook";
 import type { Attachment, CellSource } from "./embed.js";
 import { textFile } from "./embed.js";
+import { sumOf } from "./hands/revision.js";
 
 /** Text of one output that goes along; the rest of it is said to be left out. */
 const MOST_OUTPUT = 8_000;
@@ -129,17 +130,9 @@ function sourceIn(panel: NotebookPanel): (cell: Cell) => CellSource {
   });
 }
 
-/** A sum of a text, 53 bits (cyrb53). The browser's own digests are not there on plain http to another host. */
+/** A revision as messages have kept it since the first version, in base 36. */
 export function revisionOf(text: string): string {
-  let [a, b] = [0xdeadbeef, 0x41c6ce57];
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    a = Math.imul(a ^ code, 2654435761);
-    b = Math.imul(b ^ code, 1597334677);
-  }
-  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
-  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
-  return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
+  return sumOf(text).toString(36);
 }
 
 function cellText(panel: NotebookPanel, cell: Cell, left?: LeftOut): string {

@@ -101,7 +101,9 @@ def _shown(client: Connection) -> bool:
 
 
 def _key(client: Connection) -> str:
-    return client.device_id or str(client.info["instanceId"])
+    """A page of JupyterLab has two connections with one ``instanceId``: its chat's and that of a node."""
+    instance = str(client.info["instanceId"])
+    return client.device_id or (f"{instance}/node" if client.role == "node" else instance)
 
 
 def _row(client: Connection, reason: str, ts: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@
  */
 import { CAPS, PROTOCOL } from "../protocol/types.js";
 import type { EventFrame, Frame, Hello, MethodName, ParamsOf, ResultOf, WireError } from "../protocol/types.js";
+import { instanceId } from "./instance.js";
 import type { Connection, Transport } from "./transport.js";
 
 /** `offline`: the machine says it has no network; `down`: the gateway does not answer; `limited`: it asks to wait. */
@@ -260,6 +261,7 @@ export class GatewayClient {
             version: this.options.version,
             platform: this.options.platform ?? "web",
             mode: "webchat",
+            instanceId: instanceId(),
           },
           role: "operator",
           caps: CAPS,

@@ -53,8 +53,11 @@ def open_notebook(browser, lab, api):
     """Write a notebook and open it in a fresh window (``at`` an application): ``open_notebook("a.ipynb", "1 + 1")``."""
     opened: list[Page] = []
 
-    def show(name: str, *cells, at: str = "lab/tree", widgets=None, kernel: str = "python3") -> Page:
-        lab.write(name, *cells, widgets=widgets, kernel=kernel)
+    def show(
+        name: str, *cells, at: str = "lab/tree", widgets=None, kernel: str = "python3", write: bool = True
+    ) -> Page:
+        if write:  # else it is there
+            lab.write(name, *cells, widgets=widgets, kernel=kernel)
         page = browser.new_page(viewport={"width": 1400, "height": 860}, locale="en-US")
         page.set_default_timeout(PATIENCE_MS)
         opened.append(page)

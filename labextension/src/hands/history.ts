@@ -1,0 +1,146 @@
+/**
+ * The state of the cells: which of them ran as they are shown, in the kernel process that runs now. It is known for runs
+ * that this page saw, and kept for a reload of it; of other cells with a prompt number it is not, and they count as stale.
+ */
+import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
+import type { ISessionContext } from "@jupyterlab/apputils";
+import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
+import { NotebookActions } from "@jupyterlab/notebook";
+import type { KernelMessage } from "@jupyterlab/services";
+import { isRunning, pathOf } from "./notebooks.js";
+import { revisionOf } from "./revision.js";
+
+/** `stale`: its output is from another kernel process, or a cell above it ran or changed since. */
+export type CellState = "ran" | "edited" | "stale" | "never" | "running";
+
+export interface KernelFacts {
+  id: string;
+  name: string;
+  displayName: string;
+  status: string;
+  /** How often the process was started anew as long as this page knows the kernel. */
+  restarts: number;
+}
+
+interface Run {
+  revision: string;
+  /** Counts the runs in the notebook. */
+  order: number;
+  /** The kernel process, by the session of its messages. */
+  process: string;
+}
+
+interface Kept {
+  runs: Record<string, Run>;
+  last: number;
+}
+
+interface Known {
+  process: string;
+  restarts: number;
+}
+
+const STORED = "clawdbot-runs:";
+const KERNELS = "clawdbot-kernels";
+/** Statuses that the server tells of a kernel; the session of such a message is the server's. */
+const OF_THE_SERVER = new Set(["restarting", "autorestarting", "dead", "terminating"]);
+
+export class History {
+  private readonly runs = new WeakMap<NotebookPanel, Kept>();
+  private readonly kernels: Record<string, Known> = (stored(KERNELS) as Record<string, Known> | null) ?? {};
+
+  constructor(notebooks: INotebookTracker) {
+    notebooks.forEach((panel) => this.watch(panel));
+    notebooks.widgetAdded.connect((_, panel) => this.watch(panel));
+    NotebookActions.executed.connect((_, { notebook, cell }) => {
+      const panel = notebooks.find((each) => each.content === notebook);
+      if (panel && cell.model.type === "code" && !cell.isDisposed) this.ran(panel, cell);
+    });
+  }
+
+  kernelOf(panel: NotebookPanel): KernelFacts | null {
+    const { sessionContext } = panel;
+    const kernel = sessionContext.session?.kernel;
+    if (!kernel) return null;
+    const { id, name, status } = kernel;
+    const restarts = this.kernels[id]?.restarts ?? 0;
+    return { id, name, displayName: sessionContext.kernelDisplayName, status, restarts };
+  }
+
+  /** The states of all cells of a notebook, in order. */
+  statesOf(panel: NotebookPanel): CellState[] {
+    const { runs } = this.of(panel);
+    const process = this.processOf(panel.sessionContext);
+    let newest = 0; // the last of the runs above
+    let changed = false; // a cell above does not say what ran
+    return panel.content.widgets.map((cell): CellState => {
+      if (cell.model.type !== "code") return "never";
+      const model = cell.model as ICodeCellModel;
+      const run = runs[model.id];
+      if (isRunning(cell)) {
+        newest = Infinity;
+        return "running";
+      }
+      if (!run && model.executionCount === null) return "never";
+      if (run ? run.revision !== revisionOf(model.sharedModel.getSource()) : model.isDirty) {
+        changed = true;
+        return "edited";
+      }
+      const stale = run?.process !== process || run.order < newest || changed;
+      newest = Math.max(newest, run?.order ?? 0);
+      return stale ? "stale" : "ran";
+    });
+  }
+
+  private watch(panel: NotebookPanel): void {
+    panel.sessionContext.iopubMessage.connect(this.heard);
+  }
+
+  private readonly heard = (context: ISessionContext, message: KernelMessage.IMessage): void => {
+    const { content, header } = message;
+    const state = (content as { execution_state?: string }).execution_state;
+    const kernel = context.session?.kernel;
+    if (!kernel || (state !== undefined && OF_THE_SERVER.has(state))) return;
+    const known = this.kernels[kernel.id];
+    if (known?.process === header.session) return;
+    this.kernels[kernel.id] = { process: header.session, restarts: known ? known.restarts + 1 : 0 };
+    store(KERNELS, this.kernels);
+  };
+
+  private processOf(context: ISessionContext): string {
+    return this.kernels[context.session?.kernel?.id ?? ""]?.process ?? "";
+  }
+
+  private ran(panel: NotebookPanel, cell: Cell): void {
+    const kept = this.of(panel);
+    const revision = revisionOf(cell.model.sharedModel.getSource());
+    kept.last += 1;
+    kept.runs[cell.model.id] = { revision, order: kept.last, process: this.processOf(panel.sessionContext) };
+    store(STORED + pathOf(panel), kept);
+  }
+
+  private of(panel: NotebookPanel): Kept {
+    let kept = this.runs.get(panel);
+    if (!kept) {
+      kept = (stored(STORED + pathOf(panel)) as Kept | null) ?? { runs: {}, last: 0 };
+      this.runs.set(panel, kept);
+    }
+    return kept;
+  }
+}
+
+function stored(key: string): unknown {
+  try {
+    return JSON.parse(sessionStorage.getItem(key) ?? "null");
+  } catch {
+    return null; // the browser keeps nothing for this page
+  }
+}
+
+function store(key: string, value: unknown): void {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // full, or not allowed: a reload forgets, and the cells count as stale
+  }
+}

@@ -1,0 +1,175 @@
+/** Outputs of a cell as a model can take them: text within a budget, pictures apart. */
+import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
+
+/** One output as nbformat has it, as far as it is used here. */
+export interface RawOutput {
+  output_type: string;
+  name?: string;
+  text?: string | string[];
+  data?: Record<string, unknown>;
+  ename?: string;
+  evalue?: string;
+  traceback?: string[];
+}
+
+export interface Output {
+  kind: "stream" | "display" | "result" | "error";
+  /** Of a stream: `stdout`, `stderr`. */
+  name?: string;
+  text?: string;
+  mimes: string[];
+  image?: { mediaType: string; data: string };
+  /** How much of the text is not here. */
+  truncatedChars?: number;
+}
+
+export interface Budget {
+  characters: number;
+  images: number;
+}
+
+export const NO_OUTPUTS: Budget = { characters: 0, images: 0 };
+/** Of a cell among others. */
+export const BRIEF: Budget = { characters: 2_000, images: 0 };
+/** Of a cell that was asked for by itself: one page. */
+export const FULL: Budget = { characters: 100_000, images: 8 };
+/** Of a cell that has just run. */
+export const OF_A_RUN: Budget = { characters: 20_000, images: 4 };
+
+/** The largest picture that is sent, in characters of base64. */
+const MOST_IMAGE = 5_000_000;
+const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+const KINDS: Record<string, Output["kind"]> = {
+  stream: "stream",
+  error: "error",
+  execute_result: "result",
+  pyout: "result",
+  pyerr: "error",
+};
+// eslint-disable-next-line no-control-regex
+const ANSI = /\u001b\[[0-9;]*[A-Za-z]/g;
+
+/** The outputs that a cell has now. One at a time: a cell's JSON would copy all of them. */
+export function rawOutputs(cell: Cell): RawOutput[] {
+  if (cell.model.type !== "code") return [];
+  const { outputs } = cell.model as ICodeCellModel;
+  return Array.from({ length: outputs.length }, (_, at) => outputs.get(at).toJSON() as unknown as RawOutput);
+}
+
+/** All outputs; where they are more than the budget, the last ones have most of it, as errors come last. */
+export function withinBudget(outputs: readonly RawOutput[], budget: Budget): Output[] {
+  let { characters, images } = budget;
+  const made: Output[] = [];
+  for (const raw of [...outputs].reverse()) {
+    const text = textOf(raw);
+    const output = outline(raw);
+    if (text !== "") {
+      output.text = shortened(text, characters);
+      if (text.length > characters) output.truncatedChars = text.length - characters;
+      characters = Math.max(0, characters - text.length);
+    }
+    const image = images > 0 ? imageOf(raw) : undefined;
+    if (image) {
+      output.image = image;
+      images -= 1;
+    }
+    made.push(output);
+  }
+  return made.reverse();
+}
+
+/** One page of all outputs, from 1: a long text goes on over several. */
+export function pageOf(
+  outputs: readonly RawOutput[],
+  page: number,
+  budget: Budget,
+): { outputs: Output[]; pages: number } {
+  const pages: Output[][] = [[]];
+  let [characters, images] = [budget.characters, budget.images];
+  const turn = (): void => {
+    pages.push([]);
+    [characters, images] = [budget.characters, budget.images];
+  };
+  for (const raw of outputs) {
+    const image = imageOf(raw);
+    if (image && images === 0) turn();
+    let rest = textOf(raw);
+    if (rest !== "" && characters === 0) turn();
+    const first = outline(raw);
+    if (image) {
+      first.image = image;
+      images -= 1;
+    }
+    if (rest !== "") first.text = rest.slice(0, characters);
+    pages.at(-1)?.push(first);
+    for (;;) {
+      const taken = Math.min(rest.length, characters);
+      characters -= taken;
+      rest = rest.slice(taken);
+      if (rest === "") break;
+      turn();
+      pages.at(-1)?.push({ ...outline(raw), text: rest.slice(0, characters) });
+    }
+  }
+  return { outputs: pages[page - 1] ?? [], pages: pages.length };
+}
+
+/** The end of what a cell has put out so far, for those who watch it. */
+export function tailOf(cell: Cell, characters: number): string {
+  const { outputs } = cell.model as ICodeCellModel;
+  let tail = "";
+  for (let at = outputs.length - 1; at >= 0 && tail.length < characters; at--)
+    tail = textOf(outputs.get(at).toJSON(), characters) + tail;
+  return tail.slice(-characters);
+}
+
+function outline(raw: RawOutput): Output {
+  const kind = KINDS[raw.output_type] ?? "display";
+  return { kind, ...(raw.name ? { name: raw.name } : {}), mimes: Object.keys(raw.data ?? {}) };
+}
+
+/** @param last of a longer one only so many characters at the end are wanted */
+function textOf(raw: RawOutput, last = Infinity): string {
+  const plain = (text: string): string => (last === Infinity ? text : text.slice(-last)).replace(ANSI, "");
+  if (raw.output_type === "error" || raw.output_type === "pyerr")
+    return plain((raw.traceback ?? []).join("\n")) || `${raw.ename ?? "Error"}: ${raw.evalue ?? ""}`;
+  if (!raw.data) return plain(joined(raw.text));
+  for (const mime of ["text/markdown", "text/plain", "text/latex"]) {
+    const text = joined(raw.data[mime]);
+    if (text !== "") return plain(text);
+  }
+  const html = joined(raw.data["text/html"]);
+  if (html !== "") return plain(withoutTags(html));
+  const json = raw.data["application/json"];
+  return json === undefined ? "" : plain(JSON.stringify(json));
+}
+
+/** A table as its words, row by row. Nothing in it is loaded or run: the document is never shown. */
+function withoutTags(html: string): string {
+  const { body } = new DOMParser().parseFromString(
+    html.replace(/<\/(tr|p|div|li|h\d)>|<br\s*\/?>/gi, "$&\n"),
+    "text/html",
+  );
+  body.querySelectorAll("script, style").forEach((each) => each.remove());
+  body.querySelectorAll("td, th").forEach((each) => each.append("\t"));
+  return body.textContent.replace(/[ \t]*\n\s*/g, "\n").trim();
+}
+
+function imageOf(raw: RawOutput): Output["image"] | undefined {
+  for (const mediaType of PICTURES) {
+    const data = joined(raw.data?.[mediaType]).replace(/\s/g, "");
+    if (data !== "" && data.length <= MOST_IMAGE) return { mediaType, data };
+  }
+  return undefined;
+}
+
+function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  if (most === 0) return "";
+  const half = Math.floor(most / 2);
+  return `${text.slice(0, half)}\n[… ${text.length - most} characters left out …]\n${text.slice(text.length - half)}`;
+}
+
+function joined(text: unknown): string {
+  return Array.isArray(text) ? text.join("") : typeof text === "string" ? text : "";
+}

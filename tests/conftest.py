@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess
-from tests.support.tools import in_ci
+from tests.support.unretrieved import unretrieved
 
 
 def pytest_configure() -> None:
@@ -22,12 +23,7 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI a test has a second chance, since its machine is shared; the summary names each that needed it."""
-    for item in items if in_ci() else ():
-        item.add_marker(pytest.mark.flaky(reruns=1))
+    unretrieved.listen()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -35,6 +31,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.getini("testpaths") != config.args:
         return 0
     return 2 * max(2, os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True)
+def _every_exception_has_a_witness() -> Iterator[None]:
+    """Fail a test that leaves a task behind whose exception nothing retrieved."""
+    yield
+    gc.collect(1)  # tasks of this test are young; most are gone by themselves
+    assert unretrieved.taken() == []
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.support.tools import require
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 
 def run(*command: str) -> None:

@@ -48,7 +48,6 @@ def command_of(marker: str) -> str:
     return found[1]
 
 
-@pytest.mark.timeout(240)  # the whole reference is written anew
 def test_the_generated_files_are_current() -> None:
     assert generate.drift() == "", "run `python -m scripts.generate` and commit what it writes"
 

@@ -30,14 +30,14 @@ WHEEL_LIMIT = 2_000_000
 
 
 def run(*command: object, **environment: str) -> str:
-    """Output of a program, which must succeed within a minute."""
+    """Output of a program, which must succeed in time."""
     done = subprocess.run(
         [str(word) for word in command],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout

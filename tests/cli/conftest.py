@@ -17,7 +17,7 @@ import pytest
 from clawdbot_ext.cli import main, printing
 from tests.support.server import GatewayProcess, clean_environment, free_port
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 90.0
 
 
 class Done(NamedTuple):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.cli.screen import Screen
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 PROMPT = "›"
 
 

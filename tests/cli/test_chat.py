@@ -63,7 +63,7 @@ def test_a_question_is_answered_and_the_conversation_goes_on(chat: Open) -> None
 def test_a_reply_longer_than_the_screen_is_all_there_once(chat: Open) -> None:
     terminal = chat("long")
     terminal.send("long\r")
-    terminal.expect("\n12\n", timeout_s=30)  # the demo's twelve sections
+    terminal.expect("\n12\n", timeout_s=90)  # the demo's twelve sections
     terminal.ready()
     lines = terminal.screen.text.partition("› long")[2].splitlines()
     assert len(terminal.screen.above) > 0
@@ -196,7 +196,7 @@ def test_a_gateway_that_restarts_is_found_again(tmp_path_factory: pytest.TempPat
         gateway.kill()
         terminal.expect("Connection lost, reconnecting")
         gateway.start()
-        terminal.expect("Connected again.", timeout_s=40)
+        terminal.expect("Connected again.", timeout_s=90)
         terminal.ready("still here")
         terminal.send("\r")
         terminal.expect("demo")

@@ -36,7 +36,7 @@ def test_the_terminal_follows_the_gateway_to_another_address(tmp_path: Path) -> 
             [sys.executable, "-m", "clawdbot_ext.app"],
             text=True,
             capture_output=True,
-            timeout=30,
+            timeout=60,
             env={**own.environment, "BROWSER": f"{browser} %s"},
         )
         assert (again.returncode, "in your Jupyter server" in again.stdout) == (0, True), again
@@ -50,7 +50,7 @@ def test_the_terminal_follows_the_gateway_to_another_address(tmp_path: Path) -> 
         terminal.expect("Connection lost, reconnecting")
         lab.wait()
         own.start()
-        terminal.expect(f"The chat has moved to {own.url}", timeout_s=40)
+        terminal.expect(f"The chat has moved to {own.url}", timeout_s=90)
         terminal.ready()
         terminal.send("/status\r")
         terminal.expect("Demo", times=2)

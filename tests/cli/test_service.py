@@ -68,7 +68,7 @@ def test_systemd_finds_the_unit_right(here: dict[str, str], tmp_path: Path) -> N
     unit = tmp_path / "clawdbot-jupyter.service"
     unit.write_text(run_cli({**here, "LANG": 'C."%d" $x\\'}, "gateway", "install", "--print").stdout)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=30, check=False
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, "clawdbot-jupyter" in done.stderr) == (0, False), done.stderr
 

@@ -101,7 +101,7 @@ class Opened:
 
 def healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}healthz", timeout=60) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -143,9 +143,9 @@ def test_a_tunnel_opens_the_page_logged_in_comes_back_and_leaves_nothing_behind(
     assert healthy(page)
     cookies = urllib.request.HTTPCookieProcessor()
     browser = urllib.request.build_opener(cookies)
-    with browser.open(tunnel.said["url"], timeout=10) as answer:
+    with browser.open(tunnel.said["url"], timeout=60) as answer:
         assert answer.url == f"{page}chat"
-    with browser.open(f"{page}auth/session", timeout=10) as answer:
+    with browser.open(f"{page}auth/session", timeout=60) as answer:
         assert json.load(answer)["authenticated"] is True
 
     before = tunnel.ssh()

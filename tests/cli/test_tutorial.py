@@ -66,7 +66,6 @@ def lesson(language: str, tmp_path: Path) -> Iterator[Lesson]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # some forty processes, one after the other
 @pytest.mark.parametrize("language", PAGES)
 def test_the_tutorial_can_be_followed_to_the_letter(language: str, lesson: Lesson) -> None:
     for step in read(PAGES[language]):

@@ -20,7 +20,7 @@ from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess
 
 pytestmark = pytest.mark.slow
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")

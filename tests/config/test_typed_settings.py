@@ -41,7 +41,6 @@ def wrong(config: Config, live: LiveConfig, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_mypy_rejects_an_unknown_name_and_a_wrong_type(tmp_path: Path) -> None:
     planted = tmp_path / "reads.py"
     planted.write_text(READS)

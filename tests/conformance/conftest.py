@@ -82,7 +82,7 @@ def mounted(tmp_path_factory) -> Iterator[Endpoint]:
         )
     published, token = state / "jupyter" / "gateway.json", state / "jupyter" / "secrets" / "token"
     try:
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while not (published.exists() and token.exists()) and time.monotonic() < ends and process.poll() is None:
             time.sleep(0.05)
         assert published.exists(), (state / "jupyter.log").read_text()

@@ -15,13 +15,12 @@ def may_have_networks() -> bool:
     """Whether this account may make network namespaces and cables between them, which many containers forbid."""
     inside = ["unshare", "--map-root-user", "--net", "ip", "link", "add", "one", "type", "veth", "peer", "name", "two"]
     try:
-        return subprocess.run(inside, capture_output=True, timeout=10, check=False).returncode == 0
+        return subprocess.run(inside, capture_output=True, timeout=60, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
 def test_a_gateway_answers_at_the_addresses_of_its_bind_mode_and_at_no_other(tmp_path):
     if not may_have_networks():
         pytest.skip("network namespaces need util-linux, iproute2, and a system that lets this account have them")

@@ -44,7 +44,7 @@ STRANGER = """if True:
 
 
 def sh(*words: str) -> None:
-    subprocess.run(words, check=True, timeout=20)
+    subprocess.run(words, check=True, timeout=60)
 
 
 class Other:

@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-CELL_S = 30.0
+CELL_S = 90.0
 
 
 @dataclass

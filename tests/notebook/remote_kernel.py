@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route
 from .kernel import Kernel
 
 ADDRESS = "https://elsewhere.test/"
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 HOST = """<!doctype html><meta charset="utf-8"><title>elsewhere</title><div id="cell"></div><script type="module">
 const listeners = new Map();
 const of = (name) => listeners.get(name) ?? listeners.set(name, new Set()).get(name);

@@ -15,7 +15,7 @@ from clawdbot_ext.notebook.comm_bridge import Bridge
 from clawdbot_ext.notebook.kernel_client import KernelClient
 from clawdbot_ext.notebook.widget_pinned import Pinned
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 
 
 class Page:

@@ -17,7 +17,7 @@ from nbconvert import HTMLExporter, MarkdownExporter, ScriptExporter
 
 from tests.support.server import ROOT, GatewayProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELL_S = 30

@@ -21,7 +21,7 @@ from tests.support.server import GatewayProcess
 from .kernel import Kernel
 
 pytestmark = pytest.mark.slow
-CELL_S = 30
+CELL_S = 60
 FAILING = (
     "%load_ext clawdbot_ext",
     "%%clawdbot\n[[text=The first answer.]]",

@@ -12,7 +12,7 @@ from tests.support.tools import require
 
 from .remote_kernel import ADDRESS, Elsewhere
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture

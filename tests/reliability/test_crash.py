@@ -103,7 +103,7 @@ def test_sigterm_ends_a_long_reply_as_interrupted_with_its_text(gateway):
             run_id, _ = await wire.send("[[tokens=100000]] [[delay_ms=20]]")
             await wire.wait("chat", lambda p: p["state"] == "delta")
             gateway.terminate()
-            end = await wire.end(run_id, timeout=15)
+            end = await wire.end(run_id, timeout=60)
             assert end["state"] == "error" and end["message"]["stopReason"] == "interrupted" and text_of(end["message"])
 
     run(main())

@@ -131,7 +131,6 @@ async def answer_to(wire: Wire, method: str, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in NOT_CALLED])
 def test_any_parameters_get_a_coded_error_or_an_answer(connection, method):
     loop, wires = connection
@@ -167,7 +166,6 @@ def test_deep_and_large_parameters_are_refused(connection):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_any_frames_leave_the_gateway_alive(target):
     """Before and after the handshake; a socket may be closed for it, the process may not end."""
 

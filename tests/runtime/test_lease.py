@@ -138,7 +138,7 @@ def test_a_gateway_in_safe_mode_keeps_conversations_and_says_what_it_does(make_g
     doctor = subprocess.run(
         [sys.executable, "-m", "clawdbot_ext", "doctor", "--json"],
         cwd=ROOT,
-        timeout=20,
+        timeout=60,
         env=gateway.environment,
         capture_output=True,
         text=True,

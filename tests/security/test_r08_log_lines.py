@@ -81,7 +81,7 @@ def test_r8_strangers_steer_no_terminal_and_forge_no_line(door):
     door.ask(path="nope\x9b2J\x85" + FORGED.replace(" ", ""))
     door.ask(path="assets/x%00")
     log = door.process.home / "logs" / "gateway.log"
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while not (log.exists() and "connect refused" in log.read_text()) and time.monotonic() < ends:
         time.sleep(0.02)
     for text in (log.read_text(), door.process.output):

@@ -15,6 +15,7 @@ import pytest
 from clawdbot_ext import config
 from clawdbot_ext.gateway.access.passwords import check_secret, hash_password
 from tests.support.http import ask, upgrade
+from tests.support.pace import promptly
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.wire import WireError, opened, run
 
@@ -64,7 +65,7 @@ def test_s9_the_gateway_does_not_start_with_such_a_secret(tmp_path, settings):
     done = subprocess.run(
         [sys.executable, "-m", "clawdbot_ext.app", f"--port={free_port()}", "--no-browser"],
         cwd=ROOT,
-        timeout=30,
+        timeout=60,
         env=clean_environment(tmp_path),
         capture_output=True,
         text=True,
@@ -170,7 +171,7 @@ def test_s11_a_rotated_secret_ends_sockets_and_cookies_at_once(door):
     async def main():
         async with door.connected() as one, door.connected() as two, door.connected(browser) as three:
             new = (await one.call("auth.rotate"))["token"]
-            codes = [await wire.closed(timeout=5) for wire in (one, two, three)]
+            codes = [await wire.closed(timeout=promptly(5)) for wire in (one, two, three)]
             assert codes == [1008] * 3  # terminal: not to be tried again with the same credential
             return new
 

@@ -126,7 +126,7 @@ def try_tunnel(spy, monkeypatch):
 def try_tunnel_behind(spy, monkeypatch):
     with tempfile.TemporaryFile() as said:
         process = tunnel._spawn([spy.install("ssh")], said, behind=True)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def try_service_state(spy, monkeypatch):
@@ -324,7 +324,7 @@ def test_s10_every_way_to_open_the_page_shows_the_browser_a_file_which_goes(stan
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=40,
+            timeout=60,
             stdin=subprocess.DEVNULL,
         )
         seen = (tmp_path / "seen").read_text().splitlines()

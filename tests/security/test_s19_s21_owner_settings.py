@@ -15,9 +15,6 @@ from tests.support.device import Device
 from tests.support.logins import device_joined, joined, refusal
 from tests.support.wire import Wire, WireError, run
 
-pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a loaded machine
-
-
 # -- S19: what only the owner may say ---------------------------------------------------------------------------------
 NAMES_SOMETHING = re.compile(
     r"(?:port|host|bind|path|url|command|token|password|apikey|fingerprint|proxies|origins|"

@@ -109,7 +109,6 @@ def test_s22_no_head_and_no_body_of_a_request_holds_the_loop(timed):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_s22_no_frame_holds_the_loop(timed):
     """Before the login at most 64 KB, after it whatever ``maxPayload`` lets through."""
     found = []

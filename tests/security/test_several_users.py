@@ -13,7 +13,7 @@ from tests.support.jupyter import JupyterProcess
 from tests.support.logins import joined
 from tests.support.wire import WireError, opened, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 PROVIDER = """
 from jupyter_server.auth.identity import IdentityProvider, User

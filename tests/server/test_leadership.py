@@ -24,7 +24,7 @@ from tests.support.wire import opened, run, text_of
 
 pytestmark = pytest.mark.slow  # each starts processes
 CAPS = ("chat.append", "session.events")
-BACK_S = 20.0
+BACK_S = 60.0
 """Seconds to wait for the next gateway. The real duration is measured by benchmarks/bench_lab_start.py."""
 
 

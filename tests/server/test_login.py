@@ -10,6 +10,7 @@ import pytest
 from clawdbot_ext import config
 from clawdbot_ext.gateway.access.passwords import hash_password
 from tests.support.http import OTHER_CLIENT, ask, login, upgrade
+from tests.support.pace import promptly
 from tests.support.wire import WireError, opened, run, wired
 
 PASSWORD = "correct horse battery"
@@ -242,7 +243,7 @@ def test_changing_the_token_ends_cookies_links_and_sockets_at_once(gateway):
     async def main():
         async with wired(gateway.ws_url, token) as one, wired(gateway.ws_url, token) as two:
             config.set_value(gateway.home / "config.json", "gateway.auth.token", new)
-            assert await one.closed(timeout=2) == 1008 and await two.closed(timeout=2) == 1008
+            assert await one.closed(timeout=promptly(2)) == 1008 and await two.closed(timeout=promptly(2)) == 1008
 
     run(main())
     headers = [("Cookie", cookie)]

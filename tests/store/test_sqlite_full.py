@@ -119,7 +119,7 @@ def test_on_a_file_system_that_is_really_full(tmp_path):
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     told = ["mounted", "refused", "read", "reopened", "written", "read-only", "told"]
     assert done.stdout.split() == told, done.stderr

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-LIMIT_S = 5.0
+LIMIT_S = 30.0
 
 
 def run(coroutine: Coroutine[Any, Any, T], limit_s: float = LIMIT_S) -> T:

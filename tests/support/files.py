@@ -156,7 +156,7 @@ def tone(seconds: float, *, loud: float = 0.5, rate: int = 16_000) -> bytes:
 def speech(path: Path, text: str) -> Path:
     """Spoken ``text``; the ending of ``path`` says whether as WAV, MP3 or M4A."""
     wav = path.with_suffix(".espeak.wav")
-    subprocess.run([require("espeak-ng"), "-v", "en-us", "-s", "120", "-w", str(wav), text], check=True, timeout=20)
+    subprocess.run([require("espeak-ng"), "-v", "en-us", "-s", "120", "-w", str(wav), text], check=True, timeout=60)
     ffmpeg("-i", str(wav), str(path))
     wav.unlink()
     return path
@@ -175,4 +175,4 @@ def clip(path: Path, colours: Sequence[str], seconds: float = 1.0, *, sound: Pat
 
 
 def ffmpeg(*arguments: str) -> None:
-    subprocess.run([require("ffmpeg"), "-v", "error", "-y", "-nostdin", *arguments], check=True, timeout=30)
+    subprocess.run([require("ffmpeg"), "-v", "error", "-y", "-nostdin", *arguments], check=True, timeout=60)

@@ -11,7 +11,7 @@ from typing import Any
 from tornado.httputil import HTTPHeaders
 
 Headers = Sequence[tuple[str, str]]
-TIMEOUT_S = 5.0
+TIMEOUT_S = 40.0
 UPGRADE: Headers = (
     ("Upgrade", "websocket"),
     ("Connection", "Upgrade"),

@@ -20,8 +20,8 @@ from tests.support.jupyter import EXTENSIONS, quiet_lab, share_labextension
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.tools import require
 
-START_S = 40.0
-STOP_S = 10.0
+START_S = 150.0
+STOP_S = 40.0
 ADMIN_TOKEN = "token-of-the-test-service"
 
 _CONFIG = """
@@ -133,7 +133,7 @@ class Hub:
             method,
             f"{self.url}/hub/api/{path}",
             json=body or None,
-            timeout=30,
+            timeout=60,
             headers={"Authorization": f"token {ADMIN_TOKEN}"},
         )
         answer.raise_for_status()
@@ -142,13 +142,13 @@ class Hub:
     def log_in(self, user: str) -> requests.Session:
         """A browser in which ``user`` has logged in to the Hub and to their own server."""
         browser = requests.Session()
-        page = browser.get(f"{self.url}/hub/login", timeout=10)
+        page = browser.get(f"{self.url}/hub/login", timeout=60)
         token = re.search(r'name="_xsrf" value="([^"]*)"', page.text)
         assert token is not None
         browser.post(
-            f"{self.url}/hub/login", timeout=10, data={"username": user, "password": "x", "_xsrf": token[1]}
+            f"{self.url}/hub/login", timeout=60, data={"username": user, "password": "x", "_xsrf": token[1]}
         ).raise_for_status()
-        browser.get(f"{self.url}/user/{user}/clawdbot/chat", timeout=10).raise_for_status()
+        browser.get(f"{self.url}/user/{user}/clawdbot/chat", timeout=60).raise_for_status()
         return browser
 
     def start_server(self, user: str) -> None:

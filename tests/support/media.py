@@ -24,6 +24,6 @@ def png(width: int, height: int, colour: tuple[int, int, int] = (200, 30, 30)) -
 def upload(gateway: GatewayProcess, name: str, data: bytes) -> dict[str, Any]:
     """``POST media``; what the gateway says of the file."""
     request = Request(f"{gateway.url}media?name={quote(name)}", data, {"Authorization": f"Bearer {gateway.token}"})
-    with urlopen(request, timeout=20) as response:
+    with urlopen(request, timeout=60) as response:
         told: dict[str, Any] = json.load(response)
         return told

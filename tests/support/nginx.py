@@ -10,7 +10,7 @@ from tests.support.http import ask
 from tests.support.server import free_port
 from tests.support.tools import require
 
-START_S, STOP_S = 20.0, 10.0
+START_S, STOP_S = 60.0, 40.0
 FORWARDED = """
             proxy_set_header X-Forwarded-For $remote_addr;
             proxy_set_header X-Forwarded-Proto $scheme;

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from .server import GatewayProcess
 
-START_S = 5.0
+START_S = 40.0
 CHUNK = 65_536
 RST = struct.pack("ii", 1, 0)
 

@@ -16,9 +16,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .unretrieved import check_output
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 45.0
-STOP_S = 20.0
+START_S = 120.0
+STOP_S = 60.0
 _OURS = ("CLAWDBOT_", "ANTHROPIC_", "JUPYTER_", "OPENAI_", "LC_")
 
 
@@ -162,6 +164,7 @@ class GatewayProcess:
         if self._process is not None:
             self._signal(signal.SIGKILL)
             self.wait()
+            check_output(self.output)
 
     def terminate(self) -> None:
         """``SIGTERM``; it ends in its own time."""
@@ -179,6 +182,7 @@ class GatewayProcess:
         self.terminate()
         try:
             self.wait()
+            check_output(self.output)
         except subprocess.TimeoutExpired:
             self.kill()
 

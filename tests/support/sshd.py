@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.server import clean_environment, free_port
 from tests.support.tools import require
 
-START_S = 10.0
+START_S = 60.0
 KNOWN = "box"
 """The host as the client's configuration names it. ``stranger`` is the same with an unknown host key, ``locked-out``
 with a key that opens nothing, ``shut`` a port without a listener."""

@@ -79,7 +79,7 @@ def find_unshare() -> str | None:
     """The program, where this user may mount a memory disk in a namespace of its own."""
     path = shutil.which("unshare")
     inside = [path or "", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]
-    if path is None or subprocess.run(inside, capture_output=True, timeout=10).returncode != 0:
+    if path is None or subprocess.run(inside, capture_output=True, timeout=60).returncode != 0:
         return None
     return path
 
@@ -90,7 +90,7 @@ def _beside_python(name: str) -> str | None:
 
 def _node_version(path: str) -> tuple[int, ...]:
     try:
-        printed = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        printed = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
         return tuple(int(part) for part in printed.strip().lstrip("v").split("."))
     except (OSError, ValueError, subprocess.SubprocessError):
         return ()

@@ -15,13 +15,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 
 T = TypeVar("T")
-WAIT_S = 10.0
+WAIT_S = 40.0
 """Longest wait for something that must happen."""
 
 SCOPES = ["operator.admin", "operator.approvals", "operator.pairing"]
 
 
-def run(main: Coroutine[Any, Any, T], timeout_s: float = 45.0) -> T:
+def run(main: Coroutine[Any, Any, T], timeout_s: float = 150.0) -> T:
     """Run an async test to its end, bounded."""
 
     async def bounded() -> T:

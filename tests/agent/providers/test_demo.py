@@ -130,7 +130,7 @@ def test_neither_the_demo_nor_the_registry_loads_the_sdk() -> None:
         "import clawdbot_ext.agent.context.builder, clawdbot_ext.agent.providers.registry\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('anthropic', 'httpx2', 'pydantic')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
 
 

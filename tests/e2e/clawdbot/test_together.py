@@ -36,7 +36,7 @@ def test_the_same_session_is_live_in_all_four_clients(browser, page_url, tui, ou
         env=dict(running.environment),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert opened.returncode == 0, opened.stderr
     theirs = Page(browser, page_url)

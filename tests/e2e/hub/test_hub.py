@@ -18,7 +18,7 @@ from tests.support.hub import ADMIN_TOKEN, Hub, cookie_of, cookies_for
 from tests.support.server import ROOT
 from tests.support.wire import WireError, opened, run, text_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # starting a Hub and two servers takes its time
+pytestmark = pytest.mark.slow  # starting a Hub and two servers takes its time
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,11 @@ def test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessi
             assert said[-1] == "for ann alone" and not [text for text in said if "bob" in text]
 
     run(main())
-    page = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10)
+    page = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=60)
     assert page.status_code == 200 and "<title>Clawdbot" in page.text
     name = page.text.partition("./assets/")[2].partition('"')[0]
-    assert browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/assets/{name}", timeout=10).status_code == 200
-    session = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/auth/session", timeout=10).json()
+    assert browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/assets/{name}", timeout=60).status_code == 200
+    session = browsers["ann"].get(f"{hub.url}/user/ann/clawdbot/auth/session", timeout=60).json()
     assert (session["user"], session["mount"]) == ("ann", "jupyter")
 
 
@@ -98,8 +98,8 @@ def test_no_other_user_comes_in(hub, browsers):
         assert await refused("ann", browsers["ann"], Origin="http://evil.example") == 403
 
     run(main())
-    assert browsers["bob"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10).status_code in (403, 404)
-    stranger = requests.get(f"{hub.url}/user/ann/clawdbot/chat", timeout=10, allow_redirects=False)
+    assert browsers["bob"].get(f"{hub.url}/user/ann/clawdbot/chat", timeout=60).status_code in (403, 404)
+    stranger = requests.get(f"{hub.url}/user/ann/clawdbot/chat", timeout=60, allow_redirects=False)
     assert stranger.status_code == 302 and "/hub/" in stranger.headers["Location"]
 
 
@@ -111,26 +111,26 @@ def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
     def at(user, path):
         return f"{hub.url}/user/{user}/clawdbot/{path}"
 
-    forged = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n", timeout=10, headers=origin)
+    forged = ann.post(at("ann", "media?name=mine.csv"), data=b"a,b\n", timeout=60, headers=origin)
     assert forged.status_code == 403  # as a page of Bob's server in Ann's browser would send it: their origin is one
     ann.headers["X-XSRFToken"] = cookie_of(ann, "_xsrf", "/user/ann/")
     bob.headers["X-XSRFToken"] = cookie_of(bob, "_xsrf", "/user/bob/")
     made = ann.post(
-        at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=10, headers={**origin, "Content-Type": "text/csv"}
+        at("ann", "media?name=mine.csv"), data=b"a,b\n1,2\n", timeout=60, headers={**origin, "Content-Type": "text/csv"}
     )
     assert made.status_code == 201, made.text
     id_ = made.json()["mediaId"]
     nobodys = "A" * len(id_)
-    assert ann.get(at("ann", f"media/{id_}"), timeout=10).status_code == 200
+    assert ann.get(at("ann", f"media/{id_}"), timeout=60).status_code == 200
     for path in ("media/{}", "media/{}/thumbnail", "media/{}.0"):
         for method in ("GET", "HEAD", "POST", "DELETE", "PUT"):
             theirs, none = (
-                bob.request(method, at("bob", path.format(each)), headers=origin, timeout=10) for each in (id_, nobodys)
+                bob.request(method, at("bob", path.format(each)), headers=origin, timeout=60) for each in (id_, nobodys)
             )
             assert theirs.status_code == none.status_code in (403, 404, 405), (method, path)
             assert theirs.text.replace(id_, "") == none.text.replace(nobodys, ""), (method, path)
             refused = bob.request(
-                method, at("ann", path.format(id_)), headers=origin, timeout=10, allow_redirects=False
+                method, at("ann", path.format(id_)), headers=origin, timeout=60, allow_redirects=False
             )
             assert refused.status_code in (302, 401, 403, 404, 405) and b"1,2" not in refused.content, (method, path)
 
@@ -178,7 +178,7 @@ def test_there_is_no_second_port_and_no_login_of_ours(hub):
     }
     assert listening and hub.gateway_port not in listening
     for path in ("auth/login", "auth/logout"):
-        assert requests.get(f"{hub.url}/user/ann/clawdbot/{path}", timeout=10, allow_redirects=False).status_code in (
+        assert requests.get(f"{hub.url}/user/ann/clawdbot/{path}", timeout=60, allow_redirects=False).status_code in (
             302,
             403,
             404,
@@ -197,7 +197,7 @@ def test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them(
 
     def ran(*arguments):
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=given, capture_output=True, text=True, timeout=30
+            [sys.executable, *arguments], cwd=ROOT, env=given, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -13,7 +13,7 @@ from tests.support.tools import require
 
 from .server import TOKEN, Lab
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 45_000
 """A kernel has to start, and the gateway with its first client."""
 IDLE_7 = ".jp-NotebookKernelStatus-fade:not(.jp-NotebookKernelStatus-info)"
 """Notebook 7's sign that the kernel has answered; Lab says it in its status bar."""

@@ -36,7 +36,7 @@ def told(api) -> str:
 
 def wait_until(page: Page, condition: Callable[[], bool]) -> None:
     """Let the page go on until ``condition`` holds."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         page.wait_for_timeout(50)

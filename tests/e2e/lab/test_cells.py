@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from .page import ask, cells, panel, run, wait_until
 from .server import TOKEN
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 FIXED = "[[text=Try this:\n\n```python\nprint(40 + 2)\n```\n]]"
 STATE = """() => { const notebook = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook");

@@ -13,7 +13,7 @@ from tests.support.media import png
 
 from .test_panel import answered, ask, panel, run, told
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 def cell(page: Page, number: int) -> Locator:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from .conftest import PATIENCE_MS
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 def test_the_link_of_web_leads_to_the_page_of_this_server(open_notebook, lab):

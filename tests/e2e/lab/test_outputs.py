@@ -13,7 +13,7 @@ from tests.support.hostile import Canary, corpus
 
 from .conftest import PATIENCE_MS
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 NUMBER = re.compile(r"Hostile reply number (\d+)")
 FORMULA = "It is $x^2$."

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, WebSocket, expect
 
 from .page import answered, ask, cells, panel, run, told, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 CODE = "[[text=Try this:\n\n```python\nprint(40 + 2)\n```\n]]"
 

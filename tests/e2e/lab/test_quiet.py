@@ -14,7 +14,7 @@ from tests.support.http import ask as request
 from .page import panel, run, wait_until
 from .server import TOKEN
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 QUIET_MS = 10_000
 LABS_OWN = re.compile(r"/api/(kernels|sessions|terminals|kernelspecs|contents)|/lab/api/workspaces")

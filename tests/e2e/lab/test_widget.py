@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 MADE = "from clawdbot_ext import ChatWidget\nChatWidget('again', height='320px')"
 RUN_AGAIN = "Run this cell to open the chat."

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.server import GatewayProcess
 
-REPLY_MS = 20_000
+REPLY_MS = 60_000
 FILL = """async ([url, session, texts]) => {
     const socket = new WebSocket(url), open = new Map();
     let next = 1;

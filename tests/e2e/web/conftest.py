@@ -19,7 +19,7 @@ from .chat import Chat
 
 HERE = Path(__file__).parent
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 45_000
 """Longest wait for a page: a loaded machine of two cores runs four of these at once."""
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.support.proxy import CuttingProxy
 
-BACK_MS = 25_000
+BACK_MS = 60_000
 CUTS, CUTS_S = 10, 60
 IMPATIENT = """setInterval(() =>
     document.querySelector("clawdbot-chat").shadowRoot.querySelector(".banner button")?.click(), 50)"""

@@ -13,7 +13,6 @@ from tests.support.jupyter import TOKEN, JupyterProcess
 from tests.support.nginx import FORWARDED, HOST, SOCKETS, Nginx
 from tests.support.server import ROOT, GatewayProcess
 
-pytestmark = pytest.mark.timeout(300)
 KOREAN = {"ko-KR": "허용되지 않은 주소예요", "en-US": "This address is not allowed"}
 
 

@@ -42,7 +42,7 @@ def inject(chat: Chat, *texts: str, key: str = "main") -> None:
                 await wire.call("chat.inject", {"sessionKey": key, "message": text})
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(run, main()).result(timeout=30)
+        pool.submit(run, main()).result(timeout=60)
 
 
 def in_view(chat: Chat, text: str) -> None:

@@ -10,7 +10,7 @@ from clawdbot_ext.config.settings import FEATURES
 from tests.support.http import ask
 from tests.support.wire import WireError, run, text_of, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 CAPS = ("chat.append", "session.events")
 PATIENCE_S = 90.0
 """The first list of models imports the SDK, which takes its time on a loaded machine."""

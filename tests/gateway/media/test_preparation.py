@@ -42,7 +42,7 @@ def test_a_file_that_is_being_read_is_seen_after_a_reload_and_stop_ends_it(make_
                 flight = (await reloaded.call("chat.history", {"sessionKey": "main"}))["inFlight"]
                 assert [(m["mediaId"], m["name"]) for m in flight["media"]] == [(sound["mediaId"], "talk.wav")]
                 await reloaded.call("chat.abort", {"sessionKey": "main", "runId": run_id})
-            assert (await wire.end(run_id, timeout=15))["state"] == "aborted"
+            assert (await wire.end(run_id, timeout=60))["state"] == "aborted"
             kept = (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
             assert files_of(kept[0]) == [sound["mediaId"]] and text_of(kept[0]) == "what is said?"
             assert (await wire.ask("[[text=well]] hello", key="other"))["state"] == "final", "nothing is blocked"

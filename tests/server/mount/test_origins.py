@@ -9,7 +9,7 @@ import pytest
 from tests.support.http import ask, upgrade
 from tests.support.jupyter import TOKEN, JupyterProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 SETTINGS = {
     "none": {},
     "allow_origin": {"allow_origin": "https://box.example"},

@@ -13,7 +13,6 @@ from tests.support.http import OTHER_CLIENT, ask, login, upgrade
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess
 
-pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a loaded machine
 PROXY = OTHER_CLIENT
 """The address that is trusted; 127.0.0.1 is not."""
 HTTPS = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "box.example")]

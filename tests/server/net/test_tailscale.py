@@ -19,8 +19,6 @@ from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess
 from tests.support.tailnet import ADDRESS, NAME, OWNER, Tailnet
 
-pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a loaded machine
-
 
 @pytest.fixture
 def tailnet(tmp_path):

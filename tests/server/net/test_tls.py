@@ -23,7 +23,6 @@ from tests.support import aio
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess, clean_environment, free_port
 
-pytestmark = pytest.mark.timeout(180)  # several processes start, perhaps on a loaded machine
 TLS = {"gateway": {"tls": {"enabled": True}}}
 OTHER = ":".join(["AB"] * 32)
 
@@ -182,7 +181,7 @@ def test_a_jupyter_server_relays_to_it_and_listens_with_the_same_certificate_whe
 
 # -- whose certificate ------------------------------------------------------------------------------------------------
 def openssl(folder, *words):
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
 
 
 def test_a_made_certificate_stays_until_it_has_run_out(tmp_path):
@@ -225,7 +224,7 @@ def test_the_users_own_certificate_is_shown(tmp_path):
         ["openssl", "x509", "-in", tmp_path / "cert.pem", "-noout", "-fingerprint", "-sha256"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     ).stdout
     assert made.fingerprint == shown.strip().partition("=")[2]

@@ -42,7 +42,7 @@ class Peer:
     def buffered(self) -> int:
         return 0
 
-    def admitted(self) -> None:
+    def on_authenticated(self) -> None:
         """No frame of these tests is large."""
 
     def close(self, code: int, reason: str) -> None:

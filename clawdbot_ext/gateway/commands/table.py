@@ -20,6 +20,7 @@ from ...protocol.schema import (
 )
 from ...runtime import server_info
 from ..connections.connection import Connection
+from ..connections.presence import of_a_home
 from ..runs.manager import recorded
 from ..services import Services, after_response, provider_setup
 from ..sessions.lifecycle import LEVELS, UNDO_MS, clear, new_key, reset
@@ -169,7 +170,7 @@ async def _status(call: Call) -> Answer:
         call.say(
             "status.uptime",
             minutes=(now_ms() - services.host.started_at) // 60_000,
-            clients=len(services.events.connections),
+            clients=sum(not of_a_home(client) for client in services.events.connections),
         ),
     ]
     info = server_info.read_info(services.config())

@@ -97,7 +97,12 @@ class Presence:
 def _shown(client: Connection) -> bool:
     """Whether the client is listed: calls of the command line come and go (Clawdbot leaves them out too), and what
     works in notebooks belongs to a page or a server that is listed by itself."""
-    return client.info.get("mode") not in ("cli", "probe") and not (client.role == "node" and "notebook" in client.caps)
+    return client.info.get("mode") not in ("cli", "probe") and not of_a_home(client)
+
+
+def of_a_home(client: Connection) -> bool:
+    """Whether the client is the node that works in the notebooks of a page or of a server, and no client by itself."""
+    return client.role == "node" and "notebook" in client.caps
 
 
 def _key(client: Connection) -> str:

@@ -10,6 +10,7 @@ from ...protocol.clock import now_ms
 from ...protocol.keys import AGENT_ID
 from ...protocol.schema import GatewayStopParams, NoParams, OkResult
 from ..connections.connection import Connection
+from ..connections.presence import of_a_home
 from ..registry import method
 from ..services import Services, provider_setup
 
@@ -65,7 +66,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
         "gateway": {
             "version": __version__,
             "uptimeMs": now - services.host.started_at,
-            "clients": len(services.events.connections),
+            "clients": sum(not of_a_home(client) for client in services.events.connections),
             "runs": services.runs.counts(),
         },
         "model": {

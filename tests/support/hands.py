@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from jupyter_server.serverapp import ServerApp
+
+from clawdbot_ext import config
+from clawdbot_ext.config.live import LiveConfig
+from clawdbot_ext.server.hands_node.host import JupyterHost
+from clawdbot_ext.server.hands_node.node import HandsNode
 from tests.support.jupyter import JupyterProcess
 from tests.support.wire import Wire, WireError, wired
 
@@ -68,6 +76,62 @@ class Hands:
                 await asyncio.sleep(0.02)  # a node of another process is told of by no event
 
         return await asyncio.wait_for(look(), limit_s)
+
+
+class NodeAlone:
+    """A node of a Jupyter server in this process, asked as a gateway asks it, without a gateway."""
+
+    def __init__(self, node: HandsNode):
+        self.node = node
+        self._ids = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        self._told: dict[str, Callable[[Mapping[str, Any]], None]] = {}
+
+    def begin(
+        self, command: str, told: Callable[[Mapping[str, Any]], None] = lambda data: None, **params: Any
+    ) -> tuple[str, asyncio.Future[Mapping[str, Any]]]:
+        """Invoke a command; the invocation's id, and its result to come."""
+        id_ = str(next(self._ids))
+        self._told[id_] = told
+        waiting = self._waiting[id_] = asyncio.get_running_loop().create_future()
+        asked = {"id": id_, "nodeId": "n", "command": command, "paramsJSON": json.dumps(params)}
+        self.node.handle("node.invoke.request", asked, self._send)
+        return id_, waiting
+
+    async def ask(self, command: str, **params: Any) -> Any:
+        """The command's answer. Raises ``NodeRefused``."""
+        return answer_of(await self.begin(command, **params)[1])
+
+    def cancel(self, id_: str) -> None:
+        self.node.handle("node.invoke.cancel", {"id": id_}, self._send)
+
+    async def _send(self, method: str, params: Mapping[str, Any]) -> bool:
+        if method == "node.event":
+            told = json.loads(params["payloadJSON"])
+            self._told[told["id"]](told["data"])
+        else:
+            self._waiting[params["id"]].set_result(params)
+        return True
+
+
+def answer_of(result: Mapping[str, Any]) -> Any:
+    """The payload of a ``node.invoke.result``. Raises ``NodeRefused``."""
+    if not result["ok"]:
+        raise NodeRefused(result["error"])
+    return json.loads(result["payloadJSON"])
+
+
+@asynccontextmanager
+async def node_alone(root: Path, state: Path, **traits: Any) -> AsyncIterator[NodeAlone]:
+    """A node of a Jupyter server that listens nowhere; ``traits`` are the server's."""
+    app = ServerApp(root_dir=str(root), allow_root=True, **traits)
+    app.initialize(argv=[], find_extensions=False, new_httpserver=False)
+    node = HandsNode(JupyterHost(app, LiveConfig(lambda: config.load({"CLAWDBOT_STATE_DIR": str(state)}))))
+    try:
+        yield NodeAlone(node)
+    finally:
+        await node.close()
+        await app.kernel_manager.shutdown_all()
 
 
 def code(source: str, **more: Any) -> dict[str, Any]:

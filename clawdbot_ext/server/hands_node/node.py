@@ -11,7 +11,11 @@ from typing import Any
 from . import files, search
 from .errors import HandsError
 from .host import JupyterHost
+from .introspection import Introspection
+from .kernels import Kernels
 from .notebooks import Notebooks
+from .progress import Progress, ProgressSender, Send
+from .running import Runner
 from .sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -21,9 +25,6 @@ MAX_RESULT_CHARACTERS = 16_000_000
 """Of a result, below what a connection takes (``gateway.maxPayloadBytes``)."""
 RESULT_ATTEMPTS, RESULT_RETRY_S = 5, 1.0
 
-Send = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
-"""Sends a request to the gateway, method and parameters; whether it was taken."""
-Progress = Callable[[Mapping[str, Any]], None]
 Command = Callable[[Mapping[str, Any], Progress], Awaitable[Mapping[str, Any]]]
 
 
@@ -34,11 +35,14 @@ class HandsNode:
         self.host = host
         self.sessions = Sessions(host)
         self.notebooks = Notebooks(host, self.sessions)
+        self.kernels = Kernels(host, self.sessions)
+        self.runner = Runner(host, self.sessions, self.kernels, self.notebooks)
+        self.introspection = Introspection(host, self.sessions, self.kernels)
         self.commands = self._commands()
         self._working: dict[str, asyncio.Task[None]] = {}
 
     def _commands(self) -> dict[str, Command]:
-        notebooks, host = self.notebooks, self.host
+        notebooks, host, runner, introspection = self.notebooks, self.host, self.runner, self.introspection
         return {
             "notebook.list": _quiet(notebooks.list_notebooks),
             "notebook.read": _quiet(notebooks.read),
@@ -46,6 +50,16 @@ class HandsNode:
             "notebook.apply": _quiet(notebooks.apply),
             "notebook.create": _quiet(notebooks.create),
             "notebook.save": _quiet(notebooks.save),
+            "notebook.run": runner.run,
+            "notebook.interrupt": _quiet(runner.interrupt),
+            "kernel.restart": _quiet(runner.restart),
+            "kernel.input": _quiet(runner.input),
+            "kernel.execute": _quiet(runner.execute),
+            "kernel.variables": _quiet(introspection.variables),
+            "kernel.inspect": _quiet(introspection.inspect),
+            "kernel.docs": _quiet(introspection.docs),
+            "kernel.packages": _quiet(introspection.packages),
+            "kernel.try": _quiet(introspection.try_code),
             "file.list": _quiet(lambda params: files.list_directory(host, params)),
             "file.read": _quiet(lambda params: files.read(host, params)),
             "file.write": _quiet(lambda params: files.write(host, params)),
@@ -68,15 +82,16 @@ class HandsNode:
             found.cancel()
 
     async def close(self) -> None:
-        """Cancel what is under way, and wait for its end."""
+        """Cancel what is under way and wait for its end; disconnect from kernels, which go on."""
         working = list(self._working.values())
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+        await self.kernels.close()
 
     async def _answer(self, asked: Mapping[str, Any], send: Send) -> None:
         result: dict[str, Any] = {"id": asked["id"], "nodeId": asked["nodeId"]}
-        progress = _Progress(str(asked["id"]), send)
+        progress = ProgressSender(str(asked["id"]), send)
         try:
             payload = await self.invoke(str(asked["command"]), asked.get("paramsJSON"), progress.tell)
             result |= {"ok": True, "payloadJSON": await asyncio.to_thread(_encoded, payload)}
@@ -126,27 +141,3 @@ def _encoded(payload: Mapping[str, Any]) -> str:
     if len(text) > MAX_RESULT_CHARACTERS:
         raise HandsError("TOO_LARGE", "the answer is too large; ask for less at once", size=len(text))
     return text
-
-
-class _Progress:
-    """Progress of one invocation, sent in its order before the result."""
-
-    def __init__(self, id_: str, send: Send):
-        self._id, self._send = id_, send
-        self._queue: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
-
-    def tell(self, data: Mapping[str, Any]) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        self._queue.put_nowait(data)
-
-    async def _run(self) -> None:
-        while (data := await self._queue.get()) is not None:
-            payload = {"id": self._id, "data": dict(data)}
-            await self._send("node.event", {"event": "node.progress", "payloadJSON": json.dumps(payload, default=str)})
-
-    async def close(self) -> None:
-        if self._task is not None:
-            self._queue.put_nowait(None)
-            await asyncio.gather(self._task, return_exceptions=True)

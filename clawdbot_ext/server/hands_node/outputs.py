@@ -143,6 +143,8 @@ class Collector:
         self._clears = False
         self.dropped = 0
         self.execution_count: int | None = None
+        self.failed = False
+        """The code raised."""
 
     def take(self, message: Mapping[str, Any]) -> str | None:
         """Add one ``iopub`` message; text to show as it comes, or ``None`` for a message that is no output."""
@@ -207,6 +209,7 @@ class Collector:
     def _data(self, kind: str, content: Mapping[str, Any]) -> str | None:
         output: dict[str, Any] = {"output_type": kind}
         if kind == "error":
+            self.failed = True
             output |= {name: content.get(name) for name in ("ename", "evalue", "traceback")}
         else:
             output |= {"data": dict(content.get("data") or {}), "metadata": dict(content.get("metadata") or {})}

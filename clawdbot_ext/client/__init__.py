@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .approvals import Approval, Approvals, Decision, Grant
+    from .changes import Change, Changes, UndoResult
     from .endpoint import Endpoint
     from .errors import ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted
     from .events import LOST, Event
@@ -17,37 +19,51 @@ if TYPE_CHECKING:
 __all__ = [
     "CAPS",
     "LOST",
+    "Approval",
+    "Approvals",
+    "Change",
+    "Changes",
     "Chunk",
     "ClientError",
     "Closed",
     "ConnectionLost",
+    "Decision",
     "End",
     "Endpoint",
     "Event",
     "GatewayClient",
+    "Grant",
     "Notice",
     "ReplyEnd",
     "ReplyFailed",
     "TimedOut",
+    "UndoResult",
     "Unreachable",
     "Untrusted",
     "connect",
 ]
 
 _HOMES = {
+    "Approval": "approvals",
+    "Approvals": "approvals",
     "CAPS": "gateway_client",
+    "Change": "changes",
+    "Changes": "changes",
     "Chunk": "reply",
     "ClientError": "errors",
     "Closed": "errors",
     "ConnectionLost": "errors",
+    "Decision": "approvals",
     "Endpoint": "endpoint",
     "Event": "events",
     "GatewayClient": "gateway_client",
+    "Grant": "approvals",
     "LOST": "events",
     "Notice": "reply",
     "ReplyEnd": "reply",
     "ReplyFailed": "reply",
     "TimedOut": "errors",
+    "UndoResult": "changes",
     "Unreachable": "errors",
     "Untrusted": "errors",
     "connect": "sync",

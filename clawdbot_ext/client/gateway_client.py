@@ -31,11 +31,14 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 
 from .._version import __version__
 from ..config import ConfigError
-from ..protocol.errors import GatewayError, RateLimited, Unauthorized
+from ..protocol.errors import RateLimited
 from . import tls
+from .approvals import Approvals, OnApproval, decided_by
+from .changes import Changes
 from .endpoint import Endpoint, NoGateway, bearer_header, cookie_header
 from .errors import MALFORMED, ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
 from .events import LOST, Event
+from .http_failures import problem, refusal
 from .reply import Chunk, Notice, ReplyEnd, ask, follow, whole
 from .uploads import AttachmentInput, OnProgress, ready
 
@@ -112,6 +115,10 @@ class GatewayClient:
         self._subscribers: list[Callable[[Event], None]] = []
         self._heard_at = 0.0
         self._seq: int | None = None
+        self.approvals = Approvals(self)
+        """The questions that wait for a person, and the permissions that were given for good."""
+        self.changes = Changes(self)
+        """The changes that the assistant made, and their undo."""
 
     @property
     def bearer(self) -> dict[str, str]:
@@ -159,7 +166,7 @@ class GatewayClient:
             raise
         except (asyncio.TimeoutError, ConnectionLost) as exc:
             await self._drop()
-            raise Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
+            raise Unreachable(self.endpoint.ws_url, problem(exc)) from exc
         except BaseException:
             await self._drop()
             raise
@@ -177,11 +184,11 @@ class GatewayClient:
         try:
             self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
         except HTTPClientError as exc:
-            raise _refusal(exc) or Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
+            raise refusal(exc) or Unreachable(self.endpoint.ws_url, problem(exc)) from exc
         except ssl.SSLError as exc:
-            raise Untrusted(self.endpoint.ws_url, _problem(exc), getattr(exc, "seen", "")) from exc
+            raise Untrusted(self.endpoint.ws_url, problem(exc), getattr(exc, "seen", "")) from exc
         except (OSError, ValueError) as exc:
-            raise Unreachable(self.endpoint.ws_url, _problem(exc)) from exc
+            raise Unreachable(self.endpoint.ws_url, problem(exc)) from exc
 
     async def _log_in(self, timeout_s: float) -> Mapping[str, Any]:
         challenge = await self._read_frame()
@@ -319,13 +326,17 @@ class GatewayClient:
         attachments: Sequence[AttachmentInput] = (),
         on_upload: OnProgress | None = None,
         model: str | None = None,
+        mode: str | None = None,
+        on_approval: OnApproval | None = None,
     ) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
         """Send a message and yield its reply as it is written; the last item is the ``ReplyEnd``. See ``reply.ask``.
 
         ``attachments`` are paths, bytes, pairs of a name and bytes, frames, figures, images, or any other values
-        (``describe``); ``on_upload`` hears how far they have gone. ``model`` is chosen for the session first.
+        (``describe``); ``on_upload`` hears how far they have gone. ``model`` and ``mode`` are set for the session
+        first. ``on_approval`` decides the questions of the run; those that it leaves, and all without it, wait for
+        another window.
         """
-        return ask(
+        items = ask(
             self,
             text,
             session_key=session_key,
@@ -335,7 +346,9 @@ class GatewayClient:
             attachments=ready(attachments),
             on_upload=on_upload,
             model=model,
+            mode=mode,
         )
+        return items if on_approval is None else decided_by(self, items, on_approval)
 
     async def send(
         self,
@@ -345,6 +358,8 @@ class GatewayClient:
         session_key: str = "main",
         thinking: str | None = None,
         model: str | None = None,
+        mode: str | None = None,
+        on_approval: OnApproval | None = None,
     ) -> ReplyEnd:
         """Send a message with files and wait for the whole reply.
 
@@ -352,7 +367,15 @@ class GatewayClient:
             ReplyFailed: the model gave an error. Else as ``ask``.
         """
         return await whole(
-            self.ask(text, session_key=session_key, thinking=thinking, attachments=attachments, model=model)
+            self.ask(
+                text,
+                session_key=session_key,
+                thinking=thinking,
+                attachments=attachments,
+                model=model,
+                mode=mode,
+                on_approval=on_approval,
+            )
         )
 
     def follow(self, run_id: str, *, session_key: str = "main") -> AsyncIterator[Chunk | Notice | ReplyEnd]:
@@ -468,26 +491,3 @@ def _object(value: Any) -> Mapping[str, Any]:
 async def _drain(socket: WebSocketClientConnection) -> None:
     while await socket.read_message() is not None:
         pass
-
-
-def _refusal(exc: HTTPClientError) -> GatewayError | None:
-    """The error for a refused upgrade; ``None`` where it is no refusal of the credential."""
-    if exc.code in (401, 403):
-        return Unauthorized(f"unauthorized: HTTP {exc.code}")
-    if exc.code == 429 and exc.response is not None:
-        seconds = exc.response.headers.get("Retry-After", "")
-        return RateLimited(
-            "too many failed logins, try again later", retry_after_ms=1000 * int(seconds) if seconds.isdigit() else None
-        )
-    return None
-
-
-def _problem(exc: BaseException) -> str:
-    """Short description of a network failure."""
-    if isinstance(exc, asyncio.TimeoutError):
-        return "no answer in time"
-    if isinstance(exc, HTTPClientError):
-        return exc.message or "" if exc.code == 599 else f"HTTP {exc.code} {exc.message or ''}".rstrip()
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror
-    return str(exc) or type(exc).__name__

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..protocol.errors import GatewayError
 from .errors import ClientError, ConnectionLost, NotUnderstood
 from .uploads import AttachmentInput, OnProgress, attach
 
@@ -38,9 +39,10 @@ class Chunk:
 class Notice:
     """An event beside the text: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool``
     (phase, name, title, output, isError …), ``media`` (phase, name, fraction, detail: an attachment is looked at),
-    ``lost`` (code, reason): the client reconnects."""
+    ``approval`` (a question that waits for a person: ``Approval.from_wire`` reads it), ``resolved`` (id, decision,
+    resolvedBy, reason: such a question is closed), ``lost`` (code, reason): the client reconnects."""
 
-    kind: Literal["queued", "retry", "tool", "media", "lost"]
+    kind: Literal["queued", "retry", "tool", "media", "approval", "resolved", "lost"]
     facts: Mapping[str, Any]
 
 
@@ -175,12 +177,13 @@ async def ask(
     attachments: Sequence[AttachmentInput] = (),
     on_upload: OnProgress | None = None,
     model: str | None = None,
+    mode: str | None = None,
 ) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
     """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``ReplyEnd``.
 
     ``run_id`` (also the idempotency key) is made up where none is given. To stop the reply call ``chat.abort``; leaving
     the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
-    ``model`` is chosen for the session first, and stays its model.
+    ``model`` and the permission ``mode`` are set for the session first, and stay.
 
     Raises:
         OSError: a file of ``attachments`` cannot be read.
@@ -191,8 +194,9 @@ async def ask(
     params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
     if thinking is not None:
         params["thinking"] = thinking
-    if model:
-        await client.request("sessions.patch", {"key": session_key, "model": model})
+    settings = {name: value for name, value in (("model", model), ("handsMode", mode)) if value}
+    if settings:
+        await client.request("sessions.patch", {"key": session_key, **settings})
     if attachments:
         params["attachments"] = await attach(client, attachments, on_upload)
 
@@ -220,6 +224,9 @@ async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> A
                 yield chunk
         elif run_id not in [queued.get("runId") for queued in history.get("queued") or ()]:
             yield _end_in(history, run_id, {})
+            return
+        async for notice in _questions(client, run_id, set()):
+            yield notice
 
     async for item in _until_the_end(client, run_id, session_key, begin, None):
         yield item
@@ -234,11 +241,13 @@ async def _until_the_end(
 ) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
     """One run on as many connections as it takes."""
     reply, events = ReplyState(), asyncio.Queue[Any]()
+    asked: set[str] = set()
+    """Ids of the open questions of the run."""
 
     def put(event: Event) -> None:
         if event.name == "client.lost":
             events.put_nowait(event)
-        elif event.payload.get("runId") == run_id:
+        elif event.payload.get("runId") == run_id or _is_question_of(run_id, event):
             if events.qsize() >= MAX_WAITING_EVENTS:
                 raise ConnectionLost(1008, "events are not read")
             events.put_nowait(event)
@@ -247,11 +256,11 @@ async def _until_the_end(
     try:
         while True:
             try:
-                async for item in begin(reply):
+                async for item in _news(begin(reply), asked):
                     yield item
                     if isinstance(item, ReplyEnd):
                         return
-                async for item in _follow(client, run_id, session_key, reply, events):
+                async for item in _news(_follow(client, run_id, session_key, reply, events), asked):
                     yield item
                 return
             except ConnectionLost as exc:
@@ -259,8 +268,47 @@ async def _until_the_end(
             await client.reconnect(patience_s=patience_s)
             while not events.empty() and events.get_nowait().name != "client.lost":
                 pass  # of the connection that is gone
+            async for item in _news(_questions(client, run_id, asked), asked):
+                yield item
     finally:
         stop()
+
+
+def _is_question_of(run_id: str, event: Event) -> bool:
+    """Report whether an event asks something for this run. Which questions close is told for all runs: see
+    ``_news``."""
+    request = event.payload.get("request")
+    asks = event.name == "exec.approval.requested" and isinstance(request, Mapping) and request.get("runId") == run_id
+    return asks or event.name == "exec.approval.resolved"
+
+
+async def _news(
+    items: AsyncIterator[Chunk | Notice | ReplyEnd], asked: set[str]
+) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
+    """``items`` without the questions that were told already and the ends of other runs' questions; ``asked`` is kept
+    up to date."""
+    async for item in items:
+        if isinstance(item, Notice) and item.kind in ("approval", "resolved"):
+            id_ = str(item.facts.get("id"))
+            if (id_ in asked) == (item.kind == "approval"):
+                continue
+            asked ^= {id_}
+        yield item
+
+
+async def _questions(client: ConnectedClient, run_id: str, asked: set[str]) -> AsyncIterator[Notice]:
+    """The open questions of a run as the gateway has them now, and which of ``asked`` are closed."""
+    if "exec.approval.list" not in (client.hello.get("features") or {}).get("methods", ()):
+        return
+    try:
+        rows = (await client.request("exec.approval.list"))["approvals"]
+    except GatewayError:  # this client may not decide
+        return
+    rows = [row for row in rows if (row.get("request") or {}).get("runId") == run_id]
+    for id_ in asked - {str(row["id"]) for row in rows}:
+        yield Notice("resolved", {"id": id_})
+    for row in rows:
+        yield Notice("approval", row)
 
 
 async def _follow(
@@ -271,15 +319,11 @@ async def _follow(
         name, payload = await events.get()
         if name == "client.lost":
             raise ConnectionLost(payload["code"], payload["reason"])
-        data = payload.get("data")
-        if name == "agent" and isinstance(data, Mapping) and data.get("phase") == "retry":
-            yield Notice("retry", data)
-        elif name == "agent" and payload.get("stream") == "tool" and isinstance(data, Mapping):
-            if data.get("phase") == "start":  # the text so far is a message of its own; what follows begins anew
+        if notice := _notice(name, payload):
+            if notice.kind == "tool" and notice.facts.get("phase") == "start":
+                # the text so far is a message of its own; what follows begins anew
                 reply.text, reply.thinking = TextAccumulator(), TextAccumulator()
-            yield Notice("tool", data)
-        elif name == "agent" and payload.get("stream") == "media" and isinstance(data, Mapping):
-            yield Notice("media", data)
+            yield notice
         elif name == "chat" and payload.get("state") == "delta":
             try:
                 chunk = reply.apply(payload)
@@ -298,6 +342,20 @@ async def _follow(
                 left_out=reply.left_out,
             )
             return
+
+
+def _notice(name: str, payload: Mapping[str, Any]) -> Notice | None:
+    """The notice that an event of a run stands for, if it does."""
+    if name == "exec.approval.requested":
+        return Notice("approval", payload)
+    if name == "exec.approval.resolved":
+        return Notice("resolved", payload)
+    data, stream = payload.get("data"), payload.get("stream")
+    if name != "agent" or not isinstance(data, Mapping):
+        return None
+    if data.get("phase") == "retry":
+        return Notice("retry", data)
+    return Notice("tool", data) if stream == "tool" else Notice("media", data) if stream == "media" else None
 
 
 async def _caught_up(client: ConnectedClient, session_key: str, run_id: str, reply: ReplyState) -> Chunk | None:

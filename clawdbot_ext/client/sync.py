@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .approvals import Approval, Approvals, Decision, Grant, Mode, OnApproval, settle
+from .changes import Change, Changes, UndoResult
 from .endpoint import Endpoint
 from .errors import Closed
 from .events import Event
 from .gateway_client import CAPS, REQUEST_TIMEOUT_S, GatewayClient
-from .reply import Chunk, Notice, ReplyEnd, whole
+from .reply import Chunk, Notice, ReplyEnd, ReplyFailed, whole
 from .uploads import AttachmentInput, attach, ready
 
 if TYPE_CHECKING:
@@ -81,9 +83,11 @@ class SyncClient:
         run_id: str | None = None,
         attachments: Sequence[AttachmentInput] = (),
         model: str | None = None,
+        mode: str | None = None,
+        on_approval: OnApproval | None = None,
         patience_s: float | None = None,
     ) -> Iterator[Chunk | Notice | ReplyEnd]:
-        """As ``GatewayClient.ask``."""
+        """As ``GatewayClient.ask``; ``on_approval`` is called in this thread, between two items."""
         files = ready(attachments)
         items: queue.SimpleQueue[Chunk | Notice | ReplyEnd | BaseException] = queue.SimpleQueue()
 
@@ -95,6 +99,7 @@ class SyncClient:
                 run_id=run_id,
                 attachments=files,
                 model=model,
+                mode=mode,
                 patience_s=patience_s,
             ):
                 items.put(item)
@@ -109,8 +114,15 @@ class SyncClient:
                 yield item
                 if isinstance(item, ReplyEnd):
                     return
+                if on_approval is not None and isinstance(item, Notice) and item.kind == "approval":
+                    self._decide(Approval.from_wire(item.facts), on_approval)
         finally:
             task.cancel()
+
+    def _decide(self, approval: Approval, on_approval: OnApproval) -> None:
+        decision = on_approval(approval)
+        if decision is not None:
+            self._call(_settled(self._client, approval.id, decision))
 
     def send(
         self,
@@ -120,10 +132,24 @@ class SyncClient:
         session_key: str = "main",
         thinking: str | None = None,
         model: str | None = None,
+        mode: str | None = None,
+        on_approval: OnApproval | None = None,
     ) -> ReplyEnd:
-        """As ``GatewayClient.send``."""
-        files = ready(attachments)
-        return self._call(self._client.send(text, files, session_key=session_key, thinking=thinking, model=model))
+        """As ``GatewayClient.send``; ``on_approval`` is called in this thread."""
+        for item in self.ask(
+            text,
+            session_key=session_key,
+            thinking=thinking,
+            attachments=attachments,
+            model=model,
+            mode=mode,
+            on_approval=on_approval,
+        ):
+            if isinstance(item, ReplyEnd):
+                if item.state == "error":
+                    raise ReplyFailed(item)
+                return item
+        raise AssertionError("unreachable: the last item is the end")
 
     def submit(
         self,
@@ -142,6 +168,16 @@ class SyncClient:
                 )
             )
         )
+
+    @property
+    def approvals(self) -> SyncApprovals:
+        """As ``GatewayClient.approvals``."""
+        return SyncApprovals(self._client.approvals, self._call)
+
+    @property
+    def changes(self) -> SyncChanges:
+        """As ``GatewayClient.changes``."""
+        return SyncChanges(self._client.changes, self._call)
 
     def attach(self, files: Sequence[AttachmentInput]) -> list[dict[str, Any]]:
         """Store files at the gateway; what ``chat.send`` takes for them. Raises as ``client_media.attach``."""
@@ -207,6 +243,68 @@ class SyncClient:
         if done.cancelled():
             return Closed() if self._closed else CancelledError()
         return done.exception()
+
+
+async def _settled(client: GatewayClient, approval_id: str, decision: Decision | Awaitable[Decision | None]) -> None:
+    """Decide as ``decision`` says, which an asynchronous callback gives later."""
+    made = decision if isinstance(decision, Decision) else await decision
+    if made is not None:
+        await settle(client, approval_id, made)
+
+
+class SyncApprovals:
+    """The synchronous face of ``Approvals``."""
+
+    def __init__(self, approvals: Approvals, call: Callable[[Coroutine[Any, Any, Any]], Any]):
+        self._approvals, self._call = approvals, call
+
+    def list(self, session_key: str = "") -> Sequence[Approval]:
+        """As ``Approvals.list``."""
+        found: Sequence[Approval] = self._call(self._approvals.list(session_key))
+        return found
+
+    def resolve(self, approval_id: str, decision: Decision) -> None:
+        """As ``Approvals.resolve``."""
+        self._call(self._approvals.resolve(approval_id, decision))
+
+    def grants(self) -> Sequence[Grant]:
+        """As ``Approvals.grants``."""
+        found: Sequence[Grant] = self._call(self._approvals.grants())
+        return found
+
+    def revoke(self, grant_id: str) -> None:
+        """As ``Approvals.revoke``."""
+        self._call(self._approvals.revoke(grant_id))
+
+    def set_mode(
+        self, mode: Mode | None, *, session_key: str = "main", notebook: str = "", minutes: int | None = None
+    ) -> Mapping[str, Any]:
+        """As ``Approvals.set_mode``."""
+        now: Mapping[str, Any] = self._call(
+            self._approvals.set_mode(mode, session_key=session_key, notebook=notebook, minutes=minutes)
+        )
+        return now
+
+
+class SyncChanges:
+    """The synchronous face of ``Changes``."""
+
+    def __init__(self, changes: Changes, call: Callable[[Coroutine[Any, Any, Any]], Any]):
+        self._changes, self._call = changes, call
+
+    def list(self, *, session_key: str = "", path: str = "", limit: int | None = None) -> Sequence[Change]:
+        """As ``Changes.list``."""
+        found: Sequence[Change] = self._call(self._changes.list(session_key=session_key, path=path, limit=limit))
+        return found
+
+    def undo(self, change_id: str, *, force: bool = False, cells: Sequence[str] | None = None) -> UndoResult:
+        """As ``Changes.undo``."""
+        done: UndoResult = self._call(self._changes.undo(change_id, force=force, cells=cells))
+        return done
+
+    def keep(self, change_id: str) -> None:
+        """As ``Changes.keep``."""
+        self._call(self._changes.keep(change_id))
 
 
 def connect(endpoint: Endpoint, *, locale: str | None = None, caps: Sequence[str] = CAPS) -> SyncClient:

@@ -26,7 +26,15 @@ PROMPT = "›"
 class Terminal:
     """``python -m clawdbot_ext ARGUMENTS`` in a terminal of 100 × 40."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], *, columns: int = 100, lines: int = 40):
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        *,
+        columns: int = 100,
+        lines: int = 40,
+        kind: str = "xterm-256color",
+    ):
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen = Screen(columns, lines)
@@ -35,7 +43,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**environment, "TERM": "xterm-256color"},
+            env={**environment, "TERM": kind},
             cwd=Path(environment["CLAWDBOT_STATE_DIR"]),
             start_new_session=True,
         )

@@ -13,7 +13,6 @@ import itertools
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,9 +24,12 @@ from ...escapes import clean, one_line
 from ...protocol.errors import GatewayError
 from ...protocol.keys import canonical
 from .. import exit_codes, files
-from ..agent import media_notice, retry_notice
+from ..approval_prompt import Terminal
 from ..connection import Target, gateway_options, understood
 from ..printing import is_terminal, language, out, say
+from .attachments import PendingFiles
+from .hands import HandsCommands, mode_text
+from .questions import Questions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,6 +46,12 @@ SOON_FAILURES = 4
 MAX_TASKS = 1000
 """Lines that wait to be printed; a gateway that sends more is heard again from its history."""
 LEAVE = ("/quit", "/exit")
+SHOWN_CHANGES = ("reset", "cleared", "restored", "deleted")
+"""Reasons of ``session.changed`` that are told."""
+
+
+class QuestionCame(Exception):
+    """The line that is edited is empty, and a question wants its place."""
 
 
 @click.command("chat", help=say("help.chat"), short_help=say("short.chat"))
@@ -79,6 +87,7 @@ class Chat:
     """One conversation and where it stands."""
 
     def __init__(self, client: GatewayClient, session: str, home: Any):
+        from ..reading import read_line
         from .input import Commands, prompt_session
         from .markdown import console
 
@@ -95,14 +104,16 @@ class Chat:
         """Another client's message is being answered in this session."""
         self._typed = ""
         """Lines typed while a reply was being written."""
-        self._files: list[Path] = []
-        """Attachments of the next message."""
+        self._files = PendingFiles(self._say)
         self._pictures: dict[str, bytes] = {}
         """Small pictures of images that are shown, by media id."""
         self._failed: GatewayError | None = None
         self._malformed = False
         """An event was not of the protocol."""
         self._tasks: set[asyncio.Task[None]] = set()
+        terminal = Terminal(self._print, read_line)
+        self._questions = Questions(client, terminal, lambda: self._key, self._abort)
+        self._hands = HandsCommands(client, terminal, lambda: self._key, self._questions)
         self._unsubscribe = client.subscribe(self._apply_event)
 
     async def run(self) -> None:
@@ -110,7 +121,7 @@ class Chat:
         try:
             await self._open()
             while (text := await self._edit()) is not None:
-                if text and not self._attach_files(text):
+                if text and not await self._command(text):
                     await self._send(text)
         finally:
             self._unsubscribe()  # that the connection ends now is no news
@@ -124,15 +135,17 @@ class Chat:
 
         self._key = canonical(self._key, self._main_key())
         listed = await self._client.request("commands.list", {"sessionKey": self._key})
-        self._commands.rows = [*listed["commands"], *_own_commands()]
+        self._commands.rows = [*listed["commands"], *view.own_commands()]
         history = await self._history()
         rows = await self._client.request("sessions.list", {"search": self._key, "includeDerivedTitles": True})
         row = next((row for row in rows["sessions"] if row["key"] == self._key), None)
+        self._hands.hands = (row or {}).get("hands") or {}
         self._print(view.header(self._key, row, self._client.hello))
         await self._fetch_pictures(history["messages"][-view.TAIL_MESSAGES :])
         self._print(view.tail(history, self._pictures))
         self._remember(history["messages"])
         self._print(view.queued_lines(history.get("queued") or ()))
+        await self._questions.sync()
         if in_flight := history.get("inFlight"):
             self._own.add(in_flight["runId"])
             await self._show_reply(in_flight["runId"], self._client.follow(in_flight["runId"], session_key=self._key))
@@ -152,13 +165,14 @@ class Chat:
 
     def _print(self, lines: Sequence[RenderableType]) -> None:
         """Print above the line that is edited or the reply that grows, whichever there is."""
-        from prompt_toolkit.application import run_in_terminal
+        from prompt_toolkit.application import get_app_or_none, run_in_terminal
 
         from .view import print_all
 
         if not lines:
             return
-        if self._editor.app.is_running:
+        app = get_app_or_none()
+        if app is not None and app.is_running:
             self._start(_done(run_in_terminal(lambda: print_all(self._console, lines))))
         else:
             print_all(self._console, lines)
@@ -170,7 +184,10 @@ class Chat:
 
     def _toolbar(self) -> str:
         state = say("chat.lost") if not self._client.connected else say("chat.busy") if self._busy else say("chat.keys")
-        return f" {clean(self._key.removeprefix('agent:main:'))} · {state}"
+        if waiting := self._questions.waiting:
+            state = say("chat.waits", count=waiting)
+        parts = [clean(self._key.removeprefix("agent:main:")), mode_text(self._hands.hands), state]
+        return f" {' · '.join(part for part in parts if part)}"
 
     # -- editing ----------------------------------------------------------------------------------------------------
     async def _edit(self) -> str | None:
@@ -182,8 +199,13 @@ class Chat:
         while True:
             if self._failed:
                 raise self._failed
+            if self._questions.due:
+                await self._ask_questions()
             try:
-                text = (await self._editor.prompt_async(PROMPT, default=typed)).strip()
+                text = (await self._editor.prompt_async(PROMPT, default=typed, pre_run=self._begun)).strip()
+            except QuestionCame:
+                typed = ""
+                continue
             except EOFError:
                 if self._failed:
                     raise self._failed from None
@@ -195,31 +217,33 @@ class Chat:
                 self._say(leave_hint())
                 continue
             self._console.print()
+            if self._questions.due:
+                typed = text  # it was written before the question: the question first
+                continue
             return None if text in LEAVE else text
 
-    # -- asking -----------------------------------------------------------------------------------------------------
-    def _attach_files(self, text: str) -> bool:
-        """``/attach FILE…`` and ``/detach``: done here. ``False`` for any other line."""
-        word, _, rest = text.partition(" ")
-        if word == files.DETACH:
-            self._files = []
-            self._say(say("attach.off"))
-        elif word == files.ATTACH:
-            try:
-                self._files += files.named_in(rest.strip()) if rest.strip() else []
-            except OSError as exc:
-                self._say(exit_codes.explain(exc)[1], "red")
-                return True
-            waiting = say("attach.waiting", names=files.names(self._files))
-            self._say(waiting if self._files else say("attach.none"))
-        else:
-            return False
-        return True
+    async def _ask_questions(self) -> None:
+        try:
+            await self._questions.ask_all()
+        except (GatewayError, ClientError) as exc:
+            self._say(exit_codes.explain(exc)[1], "red")
 
+    async def _command(self, text: str) -> bool:
+        """Do what is done here rather than sent; ``False`` for any other line."""
+        if self._files.run(text):
+            return True
+        try:
+            with understood():
+                return await self._hands.run(text)
+        except (GatewayError, ClientError) as exc:
+            self._say(exit_codes.explain(exc)[1], "red")
+            return True
+
+    # -- asking -----------------------------------------------------------------------------------------------------
     async def _send(self, text: str) -> None:
         run_id = str(uuid.uuid4())
         self._own.add(run_id)
-        sent, self._files = self._files, []
+        sent = self._files.pop_all()
         for path in sent:
             self._say(f"📎 {path.name}", "dim")
         asking = self._client.ask(
@@ -233,13 +257,14 @@ class Chat:
             if code == exit_codes.UNAUTHORIZED:
                 raise
             self._say(line, "red")
-            self._files, self._typed = sent, text if sent else ""  # nothing of it is lost
+            self._files.paths, self._typed = sent, text if sent else ""  # nothing of it is lost
             return
         if end is not None and end.left_out:  # it was a command: they wait for the next message
-            self._files = sent
-            self._say(say("attach.waiting", names=files.names(sent)))
+            self._files.paths = sent
+            self._files.tell_waiting()
         if end is not None and end.switch_to:
-            self._key, self._busy = end.switch_to, False
+            self._key, self._busy, self._hands.hands = end.switch_to, False, {}
+            await self._questions.sync()
             self._say(say("chat.switched", session=self._key))
 
     async def _show_reply(self, run_id: str, items: AsyncIterator[Chunk | Notice | ReplyEnd]) -> ReplyEnd | None:
@@ -259,15 +284,21 @@ class Chat:
             else:
                 left.set()
 
-        with GrowingReply(self._console) as reply, watch_keys(stop, reply.show_typed) as typed:
+        with GrowingReply(self._console) as reply:
             reading = asyncio.ensure_future(self._read_reply(items, reply, lambda: presses > 0))
             leaving = asyncio.ensure_future(left.wait())
-            await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            while not reading.done() and not left.is_set():
+                asking = asyncio.ensure_future(self._questions.wait())
+                with watch_keys(stop, reply.show_typed) as typed:
+                    await asyncio.wait({reading, leaving, asking}, return_when=asyncio.FIRST_COMPLETED)
+                self._typed = (self._typed + "".join(typed)).strip("\n")
+                if not asking.cancel() and not reading.done() and not left.is_set():
+                    with reply.paused():
+                        await self._ask_questions()
             leaving.cancel()
             if not reading.done():
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
-            self._typed = "".join(typed).strip("\n")
             end = None if reading.cancelled() else reading.result()
         if end is None:
             self._say(say("chat.left"))
@@ -282,7 +313,8 @@ class Chat:
         self, items: AsyncIterator[Chunk | Notice | ReplyEnd], reply: GrowingReply, stopping: Any
     ) -> ReplyEnd | None:
         """Feed ``reply`` from the gateway; drawn at a steady pace, however the text comes."""
-        from ...client.reply import Chunk, ReplyEnd
+        from ...client.reply import Notice, ReplyEnd
+        from . import view
 
         before = text = ""
         self._reply = reply
@@ -296,8 +328,12 @@ class Chat:
                     whole = before + item.text
                     reply.end(text if text.startswith(whole) else whole)  # what was seen stays
                     return item
-                if not isinstance(item, Chunk):
-                    reply.status = _status(item)
+                if isinstance(item, Notice) and item.kind in ("approval", "resolved"):
+                    reply.status = say("chat.asks" if item.kind == "approval" else "chat.stop")
+                    continue
+                if isinstance(item, Notice):
+                    reply.status = view.status(item)
+                    reply.plan = view.plan(item.facts) or reply.plan
                     if item.kind == "tool" and item.facts.get("phase") == "start":
                         before = text = f"{text.rstrip()}\n\n`{reply.status}`\n\n".lstrip()
                     continue
@@ -337,7 +373,7 @@ class Chat:
             raise ConnectionLost(1008, "more events than can be shown")
         try:
             self._heard(event)
-        except MALFORMED:
+        except (*MALFORMED, NotUnderstood):
             if not self._malformed:
                 self._malformed = True
                 self._say(say("chat.malformed"), "yellow")
@@ -350,11 +386,15 @@ class Chat:
             self._start(self._come_back())
         elif name == "shutdown":
             self._say(say("chat.shutdown"), "yellow")
+        elif name == "exec.approval.requested":
+            self._asked(payload)
+        elif self._hands.heard(name, payload):
+            self._editor.app.invalidate()
         elif payload.get("sessionKey", payload.get("key")) != self._key or payload.get("runId") in self._own:
             return
         elif name == "session.message":
             self._show_message(payload.get("message") or {})
-        elif name == "session.changed" and payload.get("reason") in ("reset", "cleared", "restored", "deleted"):
+        elif name == "session.changed" and payload.get("reason") in SHOWN_CHANGES:
             self._say(say(f"chat.{payload['reason']}"))
         elif name == "agent" and (payload.get("data") or {}).get("phase") == "start":
             self._busy = True
@@ -363,6 +403,23 @@ class Chat:
             self._busy = False
             self._editor.app.invalidate()
             self._show_end(payload)
+
+    def _begun(self) -> None:
+        """The line is being edited from now on: a question that came just before is due."""
+        asyncio.get_running_loop().call_soon(self._give_way)
+
+    def _give_way(self) -> None:
+        """End the editing of an empty line for a question that is due."""
+        app = self._editor.app
+        if self._questions.due and app.is_running and not app.is_done and not self._editor.default_buffer.text:
+            app.exit(exception=QuestionCame())
+
+    def _asked(self, record: Mapping[str, Any]) -> None:
+        """A question: asked at once where no line is being written, else shown above it and asked after it."""
+        approval = self._questions.requested(record)
+        if approval is not None and self._editor.app.is_running and self._editor.default_buffer.text:
+            self._say(say("chat.asksLater", title=one_line(approval.title)), "yellow")
+        self._give_way()
 
     def _show_message(self, message: Mapping[str, Any]) -> None:
         from .view import message_lines
@@ -393,6 +450,7 @@ class Chat:
             await self._client.reconnect(failed)
             history = await self._history()
             with understood():
+                await self._questions.sync()
                 missed = list(history["messages"])
         except NotUnderstood as exc:
             self._say(exit_codes.explain(exc)[1], "red")
@@ -415,15 +473,6 @@ class Chat:
         task.add_done_callback(self._tasks.discard)
 
 
-def _own_commands() -> list[dict[str, str]]:
-    """Commands of the terminal besides the gateway's."""
-    return [
-        {"name": "attach", "argument": "FILE", "description": say("attach.help")},
-        {"name": "detach", "description": say("attach.detach")},
-        {"name": "quit", "description": say("chat.quit")},
-    ]
-
-
 async def _done(work: Any) -> None:
     await work
 
@@ -432,17 +481,3 @@ async def _every(seconds: float, draw: Any) -> None:
     while True:
         await asyncio.sleep(seconds)
         draw()
-
-
-def _status(notice: Notice) -> str:
-    """Status text while no reply is being written."""
-    facts = notice.facts
-    if notice.kind == "queued":
-        return say("notice.queued", position=facts["position"])
-    if notice.kind == "lost":
-        return say("notice.lost")
-    if notice.kind == "tool":
-        return say("notice.tool", title=one_line(str(facts.get("title") or facts.get("name"))))
-    if notice.kind == "media":
-        return one_line(media_notice(facts))
-    return one_line(retry_notice(facts))

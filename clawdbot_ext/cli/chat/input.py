@@ -12,11 +12,13 @@ from typing import Any
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.utils import is_dumb_terminal
 
 from ... import private_files
 from ...escapes import clean
@@ -87,8 +89,9 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
         if buffer.text.strip():
             buffer.validate_and_handle()
 
+    # A dumb terminal has no raw mode yet when its prompt is seen: Enter comes as Ctrl+J from there.
     @keys.add("escape", "enter")
-    @keys.add("c-j")
+    @keys.add("c-j", filter=~Condition(is_dumb_terminal))
     def new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 

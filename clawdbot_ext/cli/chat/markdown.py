@@ -8,6 +8,8 @@ flickering.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -149,8 +151,11 @@ class GrowingReply:
         self._printed = 0
         self.thinking = ""
         self.status = ""
+        self.plan: Sequence[str] = ()
+        """The steps of the assistant's plan, ticked off, above the status."""
         self._typed = ""
-        self._live = Live(console=console, transient=True, auto_refresh=False, vertical_overflow="crop")
+        self._paused = False
+        self._live = self._drawing()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -163,6 +168,9 @@ class GrowingReply:
         """Draw: print what is finished, put the rest and the status below it."""
         if text is not None:
             self._set_text(text)
+        if self._paused:
+            return
+        if text is not None:
             end = finished(self._text, self._printed)
             if end > self._printed:
                 self._print(self._text[self._printed : end])
@@ -173,6 +181,7 @@ class GrowingReply:
         elif self.thinking:
             thought = "\n".join(clean(self.thinking).splitlines()[-THINKING_LINES:])
             parts.append(Trimmed(Text(thought, style="dim italic"), screen=True))
+        parts += [Text(clean(step)) for step in self.plan]
         if self.status:
             parts.append(Text(clean(self.status), style="dim"))
         if self._typed:
@@ -190,9 +199,31 @@ class GrowingReply:
         self._set_text(text)
         self._live.update(Group(), refresh=True)
         self._live.stop()
+        self._print_rest()
+        if self.plan:
+            self._console.print(Text("\n".join(map(clean, self.plan))))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the screen to something else: all of the text so far is printed, and nothing is drawn meanwhile."""
+        self._live.update(Group(), refresh=True)
+        self._live.stop()
+        self._print_rest()
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+            self._live = self._drawing()
+            self._live.start()
+
+    def _print_rest(self) -> None:
         if rest := self._text[self._printed :].strip("\n"):
             self._print(rest)
         self._printed = len(self._text)
+
+    def _drawing(self) -> Live:
+        return Live(console=self._console, transient=True, auto_refresh=False, vertical_overflow="crop")
 
     def _set_text(self, text: str) -> None:
         """Go on with ``text``; when it does not begin with what is printed already, print all of it anew."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ...client.reply import ReplyEnd, message_text
+from ...client.reply import Notice, ReplyEnd, message_text
 from ...escapes import clean, one_line
 from ...protocol.clock import now_ms
+from ..agent import media_notice, retry_notice
+from ..approval_view import plan_lines
 from ..files import attachments, line_of
 from ..printing import ago, say
 from ..sessions import speaker
+from . import hands
 from .images import picture, protocol
 from .input import PROMPT
 from .markdown import rendered
@@ -23,7 +26,8 @@ TAIL_MESSAGES = 8
 TAIL_LINES = 12
 """Characters of each of those, except the last."""
 
-Print = Callable[[RenderableType], None]
+PROGRESS_LINES, PROGRESS_CHARS = 3, 200
+"""Of a running cell's output, shown while it runs."""
 
 
 def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, Any]) -> list[RenderableType]:
@@ -114,6 +118,47 @@ def _usage(message: Mapping[str, Any]) -> Sequence[Text]:
         return ()
     text = say("chat.usage", model=message["model"], tokens=f"{usage['totalTokens']:,}")
     return [Text(f"{text} · ${cost:.4f}" if cost else text, style="dim"), Text()]
+
+
+def own_commands() -> list[dict[str, Any]]:
+    """Commands of the terminal besides the gateway's."""
+    return [
+        {"name": "attach", "argument": "FILE", "description": say("attach.help")},
+        {"name": "detach", "description": say("attach.detach")},
+        *hands.rows(),
+        {"name": "quit", "description": say("chat.quit")},
+    ]
+
+
+def status(notice: Notice) -> str:
+    """Status text while no reply is being written."""
+    facts = notice.facts
+    if notice.kind == "queued":
+        return say("notice.queued", position=facts["position"])
+    if notice.kind == "lost":
+        return say("notice.lost")
+    if notice.kind == "tool":
+        title = say("notice.tool", title=one_line(str(facts.get("title") or facts.get("name"))))
+        return "\n".join([title, *_progress(facts.get("progress"))])
+    if notice.kind == "media":
+        return one_line(media_notice(facts))
+    return one_line(retry_notice(facts))
+
+
+def _progress(data: Any) -> list[str]:
+    """The last lines of what a running cell has written, or the step that a tool is at."""
+    text = str(data.get("text") or "") if isinstance(data, Mapping) else ""
+    return [one_line(line, PROGRESS_CHARS) for line in text.splitlines()[-PROGRESS_LINES:] if line.strip()]
+
+
+def plan(facts: Mapping[str, Any]) -> Sequence[str] | None:
+    """The steps of the assistant's plan where a tool's event has them."""
+    for place in ("details", "progress"):
+        data = facts.get(place)
+        steps = data.get("steps") if isinstance(data, Mapping) else None
+        if isinstance(steps, list) and all(isinstance(step, Mapping) for step in steps):
+            return plan_lines(steps)
+    return None
 
 
 def queued_lines(queued: Sequence[Mapping[str, Any]]) -> list[RenderableType]:

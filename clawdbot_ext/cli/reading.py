@@ -1,0 +1,48 @@
+"""A line read from the person at the terminal, wherever standard input and output lead."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.input import create_input
+from prompt_toolkit.output import create_output
+
+
+async def read_line(prompt: str, secret: bool) -> str:
+    """The line that a person types, without its end; ``secret``: unseen.
+
+    Raises:
+        KeyboardInterrupt: Ctrl+C. EOFError: Ctrl+D.
+    """
+    session: PromptSession[str] = PromptSession(is_password=secret)
+    return str(await session.prompt_async(FormattedText([("bold", prompt)])))
+
+
+def is_person_there() -> bool:
+    """Report whether a person sees standard error and can type there, even where input and output are files.
+
+    False for a background job, which would be stopped for reading.
+    """
+    if not sys.stderr.isatty():
+        return False
+    if sys.platform == "win32":
+        return sys.stdin.isatty()
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
+@contextmanager
+def terminal_on_stderr() -> Iterator[None]:
+    """Questions are asked on standard error here, so that the output of a command stays its result."""
+    with create_app_session(
+        input=create_input(always_prefer_tty=True), output=create_output(stdout=sys.stderr, always_prefer_tty=True)
+    ):
+        yield

@@ -1,0 +1,32 @@
+"""Failures of the HTTP request that opens a connection, as exceptions of the client and in a few words."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tornado.httpclient import HTTPClientError
+
+from ..protocol.errors import GatewayError, RateLimited, Unauthorized
+
+
+def refusal(exc: HTTPClientError) -> GatewayError | None:
+    """The error for a refused upgrade; ``None`` where it is no refusal of the credential."""
+    if exc.code in (401, 403):
+        return Unauthorized(f"unauthorized: HTTP {exc.code}")
+    if exc.code == 429 and exc.response is not None:
+        seconds = exc.response.headers.get("Retry-After", "")
+        return RateLimited(
+            "too many failed logins, try again later", retry_after_ms=1000 * int(seconds) if seconds.isdigit() else None
+        )
+    return None
+
+
+def problem(exc: BaseException) -> str:
+    """Short description of a network failure."""
+    if isinstance(exc, asyncio.TimeoutError):
+        return "no answer in time"
+    if isinstance(exc, HTTPClientError):
+        return exc.message or "" if exc.code == 599 else f"HTTP {exc.code} {exc.message or ''}".rstrip()
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    return str(exc) or type(exc).__name__

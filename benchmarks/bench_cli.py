@@ -32,6 +32,7 @@ WHOLE = "clawdbot agent -m /status (with its answer)"
 WAYS: Mapping[str, tuple[str, ...]] = {
     "python -c pass": NOTHING,
     "clawdbot --version": (*CLI, "--version"),
+    "clawdbot --help": (*CLI, "--help"),
     "clawdbot status --help": (*CLI, "status", "--help"),
     "clawdbot config get gateway.port": (*CLI, "config", "get", "gateway.port"),
     "clawdbot chat --help": (*CLI, "chat", "--help"),

@@ -12,7 +12,7 @@ from ..config import Config, ConfigError
 from ..runtime import server_info
 from . import exit_codes, security_checks
 from .connection import Target, call, gateway_options, json_option
-from .printing import out, print_json
+from .printing import out, print_json, say
 from .security_checks import Finding, tell
 
 COLORS = {"critical": "red", "warn": "yellow", "info": "cyan"}
@@ -20,7 +20,7 @@ ROUNDS = 5
 """A configuration that could not be read may hide more once its first problem is mended."""
 
 
-@click.group("security", help=tell("help.security"), short_help=tell("short.security"))
+@click.group("security", help=tell("help.security"), short_help=say("short.security"))
 def group() -> None:
     """See ``help``."""
 

@@ -26,7 +26,7 @@ from ...client.tls import pinned
 from ...config import program_environment
 from ...runtime.browser import open_page
 from .. import exit_codes
-from ..printing import note, out, print_json
+from ..printing import note, out, print_json, say
 from .process import REMOTE_COMMAND, Host, HostType, RemoteGateway, SshError, explain, find, may_ask, program, tell
 
 OPEN_S = 30.0
@@ -282,7 +282,7 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-@click.command("tunnel", help=tell("help.tunnel"), short_help=tell("short.tunnel"))
+@click.command("tunnel", help=tell("help.tunnel"), short_help=say("short.tunnel"))
 @click.argument("host", type=HostType(), metavar="[USER@]HOST[:PORT]")
 @click.option("--local-port", type=click.IntRange(1, 65535), help=tell("help.tunnel.localPort"))
 @click.option("--remote-command", metavar="COMMAND", default=REMOTE_COMMAND, help=tell("help.remoteCommand"))

@@ -130,16 +130,6 @@ class ToolExecutor(Protocol):
         ...
 
 
-def result_block(call_id: str, text: str, is_error: bool, images: Sequence[ToolImage] = ()) -> dict[str, Any]:
-    """The outcome of a call, as the Messages API takes it."""
-    block: dict[str, Any] = {
-        "type": "tool_result",
-        "tool_use_id": call_id,
-        "content": [{"type": "text", "text": text if text.strip() else "(no output)"}, *map(image_block, images)],
-    }
-    return {**block, "is_error": True} if is_error else block
-
-
 def image_block(image: ToolImage) -> dict[str, Any]:
     """An image, as the Messages API takes it."""
     return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}

@@ -38,12 +38,12 @@ WIRE_STOP_REASONS = {
     "stop_sequence": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
-    "pause_turn": "length",
+    "pause_turn": "pause",
     "tool_use": "toolUse",
     "refusal": "refusal",
 }
-"""The Messages API's stop reasons as the wire's. ``pause_turn`` is a reply that wants to go on, as ``length`` is."""
-_NOTICED = frozenset({"max_tokens", "model_context_window_exceeded", "pause_turn", "refusal"})
+"""The Messages API's stop reasons as the wire's. ``pause`` never gets there: the loop goes on after it."""
+_NOTICED = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class RetryPolicy:
     least_s: float = 5.0
     """… and none begins with less than this left of it."""
     first_token_s: float = 120.0
-    """Time limit of one attempt, in seconds, until its first output."""
+    """Time limit of one attempt, in seconds, until its first output. Where the person set a limit for the whole reply
+    (``agents.defaults.timeoutSeconds``) it is that: a local model may read a long prompt for minutes."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ async def run_turn(
     Raises:
         asyncio.CancelledError: the caller cancelled; the stream is closed and ``reply`` holds what had come.
     """
-    reply.provider, reply.model = provider.name, request.model
+    reply.provider, reply.model, reply.digest = provider.name, request.model, request.digest
     started = clock()
     attempt = 0
     while True:
@@ -193,7 +194,8 @@ async def _next(events: AsyncIterator[ProviderEvent]) -> ProviderEvent | None:
 
 def _wait_s(failure: ProviderError, attempt: int, policy: RetryPolicy, random: Callable[[], float]) -> float | None:
     """Seconds to wait before the next try, or ``None`` when there is to be none."""
-    if failure.kind not in RETRYABLE or attempt >= policy.max_attempts:
+    may_pass = failure.kind in RETRYABLE if failure.passing is None else failure.passing
+    if not may_pass or attempt >= policy.max_attempts:
         return None
     jitter = random() * min(policy.cap_s, policy.base_s * 2.0**attempt)
     if failure.retry_after_s is None:
@@ -207,9 +209,11 @@ def _wait_s(failure: ProviderError, attempt: int, policy: RetryPolicy, random: C
 def _done(completed: Completed, request: TurnRequest, reply: Reply) -> Outcome:
     stop_reason = WIRE_STOP_REASONS.get(completed.stop_reason, "stop")
     reply.stop_reason = stop_reason
+    if completed.stop_reason == "refusal" and completed.explanation:
+        return Outcome("done", stop_reason, _t(request.locale, "notice.refusal.why", why=completed.explanation))
     if completed.stop_reason in _NOTICED:
         return Outcome("done", stop_reason, _t(request.locale, f"notice.{completed.stop_reason}"))
-    if not reply.text and stop_reason != "toolUse":
+    if not reply.text and stop_reason not in ("toolUse", "pause"):
         return Outcome("done", stop_reason, _t(request.locale, "notice.empty"))
     return Outcome("done", stop_reason)
 

@@ -97,7 +97,6 @@ class Gateway:
                 approvals=Approvals(store, events, lambda: str(config().home / "gateway.sqlite3")),
                 hands=HandsServices(Grants(store, events), Changes(store, events)),
                 environment=host.environment,
-                pop_notices=peers.presence.pop_notices,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
             )
         )

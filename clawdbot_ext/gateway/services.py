@@ -25,7 +25,7 @@ from .hands.modes import hands_of
 from .media.attachments import ReadFile
 from .media.library import MediaLibrary
 from .runs.manager import RunManager
-from .runs.turn import thinking_level
+from .runs.request_writer import thinking_level
 from .sweeper import Sweeper
 from .wire_forms import session_entry
 

@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clawdbot_ext.agent.context.builder import build
+from clawdbot_ext.agent.context.history import wire_blocks
 from clawdbot_ext.agent.loop import MAX_STEPS, run_agent_loop
 from clawdbot_ext.agent.providers.anthropic import AnthropicProvider
-from clawdbot_ext.agent.providers.base import Reply, ToolSpec
+from clawdbot_ext.agent.providers.base import Reply, ToolSpec, TurnRequest
 from clawdbot_ext.agent.providers.demo_tools import calculate
 from clawdbot_ext.agent.tools import ToolCall, ToolFailed, ToolImage, ToolResult, shorten
 from clawdbot_ext.agent.turn import Outcome
 from tests.support.aio import run
 from tests.support.messages_api import MessagesAPI
-from tests.support.turns import request
+from tests.support.turns import MODEL, request
 
 SPEC = ToolSpec("look", "Look at something.", {"type": "object", "properties": {"at": {"type": "string"}}})
+
+
+class Conversation:
+    """A stored conversation, as the gateway keeps it, and the requests made of it."""
+
+    def __init__(self, text: str, reply: Reply, **fields: Any):
+        self.stored: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": text}]}]
+        self.reply, self.fields = reply, fields
+
+    async def next_request(self, smaller: bool) -> TurnRequest:
+        fitted = build(self.stored, window=200_000, max_output=1000, model=MODEL, tools=[SPEC])
+        made = request("", tools=[SPEC], digest=fitted.digest, **self.fields)
+        return replace(made, messages=fitted.messages)
+
+    def step(self) -> None:
+        """Store the reply so far, as one that goes on."""
+        content = wire_blocks(self.reply.content)
+        digest = {"promptDigest": self.reply.digest}
+        self.stored.append({"role": "assistant", "content": content, "stopReason": "toolUse", **digest})
+        self.reply.begin_again()
+
+    def result(self, result: ToolResult) -> None:
+        images = [{"type": "image", "mimeType": image.media_type, "data": image.data} for image in result.images]
+        content = [{"type": "text", "text": result.text}, *images]
+        self.stored.append(
+            {"role": "toolResult", "toolCallId": result.call_id, "content": content, "isError": result.is_error}
+        )
 
 
 class ToolExecutor:
@@ -27,8 +56,10 @@ class ToolExecutor:
 
     specs: Sequence[ToolSpec] = (SPEC,)
 
-    def __init__(self, reply: Reply, answers: Mapping[str, ToolResult] | None = None):
-        self.reply, self.steps, self.calls = reply, [], []
+    def __init__(self, conversation: Conversation):
+        self.conversation, self.reply = conversation, conversation.reply
+        self.steps: list[tuple[str, list[str]]] = []
+        self.calls: list[ToolCall] = []
         self.together = asyncio.Event()
 
     def lock(self, call: ToolCall) -> str | None:
@@ -36,23 +67,28 @@ class ToolExecutor:
 
     async def start_step(self, calls: Sequence[ToolCall]) -> None:
         self.steps.append((self.reply.text, [call.id for call in calls]))
-        self.reply.begin_again()
+        self.conversation.step()
 
     async def execute(self, call: ToolCall) -> ToolResult:
         self.calls.append(call)
         if len(self.steps[-1][1]) == len(self.calls):
             self.together.set()
         await self.together.wait()  # all of a step run at the same time, or this never ends
-        return ToolResult(call.id, call.problem or f"saw {call.arguments.get('at')}", bool(call.problem))
+        result = ToolResult(call.id, call.problem or f"saw {call.arguments.get('at')}", bool(call.problem))
+        self.conversation.result(result)
+        return result
 
 
-def talk(api: MessagesAPI, text: str, **fields: Any) -> tuple[Outcome, ToolExecutor, Reply]:
+def talk(
+    api: MessagesAPI, text: str, make: type[ToolExecutor] = ToolExecutor, **fields: Any
+) -> tuple[Outcome, Any, Reply]:
     async def main() -> tuple[Outcome, ToolExecutor, Reply]:
         provider, reply = AnthropicProvider("anthropic", "k", api.url, stall_s=3.0), Reply()
-        executor = ToolExecutor(reply)
+        conversation = Conversation(text, reply, **fields)
+        executor = make(conversation)
         try:
             return (
-                await run_agent_loop(provider, request(text, **fields), reply, lambda event: None, executor),
+                await run_agent_loop(provider, conversation.next_request, reply, lambda event: None, executor),
                 executor,
                 reply,
             )
@@ -94,10 +130,10 @@ def test_calls_made_together_run_together_and_answer_in_order(api: MessagesAPI) 
 
 
 class OneByOne(ToolExecutor):
-    """Locks by ``at``, and lets a call end when the test says so."""
+    """Locks by the argument ``lock``, and notes how many calls ran at once."""
 
-    def __init__(self, reply: Reply):
-        super().__init__(reply)
+    def __init__(self, conversation: Conversation):
+        super().__init__(conversation)
         self.running: list[str] = []
         self.most = 0
 
@@ -111,19 +147,14 @@ class OneByOne(ToolExecutor):
         for _ in range(5):
             await asyncio.sleep(0)
         self.running.remove(call.name)
-        return ToolResult(call.id, call.name, images=[ToolImage("image/png", "AAAA")])
+        result = ToolResult(call.id, call.name, images=[ToolImage("image/png", "AAAA")])
+        self.conversation.result(result)
+        return result
 
 
 @pytest.mark.parametrize(("args", "most"), [('{"lock": "a.ipynb"}', 1), ("{}", 3)])
 def test_calls_with_one_lock_go_one_after_the_other_in_their_order(api: MessagesAPI, args: str, most: int) -> None:
-    async def main() -> OneByOne:
-        provider, reply = AnthropicProvider("anthropic", "k", api.url, stall_s=3.0), Reply()
-        executor = OneByOne(reply)
-        await run_agent_loop(provider, request(f"[[call=a,b,c]][[args={args}]]"), reply, lambda event: None, executor)
-        await provider.aclose()
-        return executor
-
-    executor = run(main())
+    _, executor, _ = talk(api, f"[[call=a,b,c]][[args={args}]]", OneByOne)
     assert [call.name for call in executor.calls] == ["a", "b", "c"] and executor.most == most
     source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
     results = api.bodies[1]["messages"][-1]["content"]
@@ -163,9 +194,10 @@ def test_a_model_that_never_stops_calling_is_stopped() -> None:
 
     async def main() -> None:
         reply = Reply()
-        executor = ToolExecutor(reply)
+        conversation = Conversation("go", reply)
+        executor = ToolExecutor(conversation)
         executor.together.set()
-        outcome = await run_agent_loop(Endless(), request("go"), reply, lambda event: None, executor)
+        outcome = await run_agent_loop(Endless(), conversation.next_request, reply, lambda event: None, executor)
         assert outcome.state == "done" and str(MAX_STEPS) in outcome.message and len(executor.calls) == MAX_STEPS
 
     run(main())

@@ -107,8 +107,13 @@ async def in_process(
     environment: Mapping[str, str] | None = None,
     locale: str = "en",
     store: SqliteStore | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[InProcess]:
-    """A gateway that is stopped when the block is left. ``provider`` stands for the demo."""
+    """A gateway that is stopped when the block is left. ``provider`` stands for the demo, ``settings`` are the contents
+    of ``config.json``."""
+    if settings is not None:
+        (folder / "jupyter").mkdir(mode=0o700, exist_ok=True)
+        (folder / "jupyter" / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     live = LiveConfig(lambda: config.load({"CLAWDBOT_STATE_DIR": str(folder), **(environment or {})}))
     ensure_home(live())
     make = provider or (lambda: DemoProvider(delay_ms=0, first_ms=0))
@@ -130,6 +135,13 @@ async def client_of(gateway: Gateway, *, locale: str = "en", instance: str = "pa
         {"minProtocol": 3, "maxProtocol": 3, "client": client, "locale": locale, "caps": ["session.events"]},
     )
     return made
+
+
+def asking(api_url: str, model: str, **defaults: Any) -> dict[str, Any]:
+    """Settings for a model at a scripted Messages API."""
+    provider = {"apiKey": "sk-test", "baseUrl": api_url}
+    agents = {"defaults": {"model": f"anthropic/{model}", "autoTitle": False, **defaults}}
+    return {"models": {"providers": {"anthropic": provider}}, "agents": agents}
 
 
 def tool(name: str, run: Run, *, kind: ToolKind = "read", **fields: Any) -> Tool:

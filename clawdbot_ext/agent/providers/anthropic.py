@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import anthropic
 import httpx2
 import msgspec
 
+from ..context.history import is_thinking
 from ..known_models import Thinking, takes_temperature, thinking_of
 from ..model_listing import model_infos, next_page, thinking_modes
 from . import anthropic_errors
@@ -70,9 +72,9 @@ class AnthropicProvider:
         try:
             host = httpx2.URL(base_url).host
             self._ours = host == "anthropic.com" or host.endswith(".anthropic.com")
-            timeout = httpx2.Timeout(
-                connect=5.0, read=stall_s or (STALL_S if self._ours else LOCAL_STALL_S), write=30.0, pool=5.0
-            )
+            self._stall_given = stall_s is not None
+            self._stall_s = stall_s or (STALL_S if self._ours else LOCAL_STALL_S)
+            timeout = httpx2.Timeout(connect=5.0, read=self._stall_s, write=30.0, pool=5.0)
             # A redirect is not followed: it would carry the key to another host.
             options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False, "limits": LIMITS}
             if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
@@ -97,15 +99,22 @@ class AnthropicProvider:
         began = shown = False
         self._streaming += 1
         try:
-            async with await self._messages.create(stream=True, **self._params(request)) as stream:
+            params = self._params(request)
+            async with await self._messages.create(stream=True, timeout=self._timeout(request), **params) as stream:
                 response = stream.response
-                _require_event_stream(response)
                 began = True
                 assembly = Assembly()
+                if _media_type(response) == "application/json":  # a server that does not stream
+                    for whole in assembly.whole(await self._whole_message(response)):
+                        yield whole
+                    if assembly.stop_reason:
+                        yield assembly.completed()
+                    return
+                _require_event_stream(response)
                 # Not the SDK's typed events: a pydantic model for each of them is a third of the cost of a reply.
                 events = stream.raw_events(response)
                 async for sse in events:
-                    event = decode(sse.data) if sse.data else {}
+                    event = _event(sse.data)
                     delta = assembly.add(event)
                     if delta is not None:
                         if not shown:
@@ -122,7 +131,8 @@ class AnthropicProvider:
                 if assembly.stop_reason:
                     yield assembly.completed()
         except _FAILURES as exc:
-            raise anthropic_errors.classify(exc, began=began, secret=self._key) from exc
+            failure = anthropic_errors.classify(exc, began=began, secret=self._key)
+            raise _unseen(failure) if _has_images(request) else failure from exc
         finally:
             self._streaming -= 1
             await self._close_if_retired()
@@ -158,6 +168,22 @@ class AnthropicProvider:
         if self._retired and not self._streaming:
             await self._client.close()
 
+    async def _whole_message(self, response: httpx2.Response) -> Mapping[str, Any]:
+        """The message that a server gave as JSON. Raises ``ProviderError`` if it is an error or no message."""
+        body = decode((await response.aread()).decode())
+        if body.get("type") == "error" or "error" in body:
+            raise anthropic_errors.from_body(body, response.status_code, response.headers, self._key)
+        if not isinstance(body.get("content"), list):
+            raise ProviderError("protocol", "the server answered JSON that is no message", status=response.status_code)
+        return body
+
+    def _timeout(self, request: TurnRequest) -> httpx2.Timeout:
+        """The limits of one call. Anthropic pings; others may be silent for as long as they read the prompt."""
+        read = self._stall_s
+        if not self._ours and not self._stall_given:
+            read = max(read, request.patience_s)
+        return httpx2.Timeout(connect=5.0, read=read, write=30.0, pool=5.0)
+
     def _params(self, request: TurnRequest) -> dict[str, Any]:
         params: dict[str, Any] = {
             "model": request.model,
@@ -165,7 +191,9 @@ class AnthropicProvider:
             "messages": request.messages,
             **({"tools": [_tool(tool) for tool in request.tools]} if request.tools else {}),
             **thinking_params(
-                self._thinking.get(request.model) or thinking_of(request.model), request.thinking, request.max_tokens
+                self._thinking.get(request.model) or thinking_of(request.model),
+                "off" if _thinking_is_missing(request) else request.thinking,
+                request.max_tokens,
             ),
         }
         if request.temperature is not None and request.thinking == "off" and takes_temperature(request.model):
@@ -176,6 +204,16 @@ class AnthropicProvider:
             # One moving mark at the end of the request: each turn reads the cache that the turn before wrote.
             params["cache_control"] = {"type": "ephemeral"}
         return params
+
+
+def _thinking_is_missing(request: TurnRequest) -> bool:
+    """Would models that think within a budget refuse the request, since the reply whose tools have just answered has
+    lost its thinking? (It was cut out with what it was bound to.) They take it where thinking is off."""
+    if thinking_of(request.model).adaptive or len(request.messages) < 2:
+        return False
+    reply, last = (request.messages[n].get("content") for n in (-2, -1))
+    answered = isinstance(last, list) and any(block.get("type") == "tool_result" for block in last)
+    return answered and isinstance(reply, list) and not is_thinking(reply[0])
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
@@ -204,9 +242,47 @@ async def _drain(events: AsyncIterator[Any]) -> None:
         pass  # the reply is complete; only the connection is lost
 
 
+def _media_type(response: httpx2.Response) -> str:
+    return response.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def _event(data: str) -> dict[str, Any]:
+    """The event in a line of data. Raises ``ProviderError`` that may pass: a proxy or a server stumbled."""
+    try:
+        return decode(data) if data else {}
+    except (msgspec.MsgspecError, ValueError) as exc:
+        raise ProviderError("protocol", "the server sent an event that is no JSON", passing=True) from exc
+
+
+_IMAGES_REFUSED = re.compile(r"image|vision|multi-?modal|mmproj", re.I)
+
+
+def _unseen(failure: ProviderError) -> ProviderError:
+    """A server's own error about images as what it is: the model takes none, and no other try will change that."""
+    if failure.kind in ("server", "invalid") and _IMAGES_REFUSED.search(failure.detail):
+        return ProviderError(
+            "no_vision",
+            failure.detail,
+            status=failure.status,
+            request_id=failure.request_id,
+            passing=False,
+        )
+    return failure
+
+
+def _has_images(request: TurnRequest) -> bool:
+    return any(
+        part.get("type") == "image"
+        for message in request.messages
+        if isinstance(message.get("content"), list)
+        for block in message["content"]
+        for part in (block["content"] if block.get("type") == "tool_result" else [block])
+    )
+
+
 def _require_event_stream(response: httpx2.Response) -> None:
     """Raises ``ProviderError`` when the answer is something else: a web page, or a server that cannot stream."""
-    kind = response.headers.get("content-type", "").split(";")[0].strip()
+    kind = _media_type(response)
     if kind != "text/event-stream":
         raise ProviderError(
             "protocol",

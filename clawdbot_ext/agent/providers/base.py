@@ -66,6 +66,11 @@ class TurnRequest:
     """Sent only to models that take one, and not while they think."""
     locale: str = "en"
     """The client's language, for providers that write their own texts (the demo)."""
+    patience_s: float = 0.0
+    """How long a server that is not Anthropic's may be silent while it reads the prompt, if that is longer than its
+    provider would wait by itself; seconds."""
+    digest: str = ""
+    """The digest of the whole prompt (``context.history``), to which the thinking in the reply is bound."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class Completed:
     stop_reason: str
     content: Sequence[Mapping[str, Any]]
     usage: Usage
+    explanation: str = ""
+    """Why the model declined, in the provider's words."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +115,10 @@ ProviderEvent = TextDelta | ThinkingDelta | Usage | Completed
 class ProviderError(Exception):
     """A call that failed, with what is needed to say so and to decide on a retry.
 
-    ``kind`` is one of ``auth, billing, invalid, too_large, not_found, rate_limit, overloaded, server, connect,
-    timeout, cut, protocol``; the last three of a stream that had begun are *cuts* and are never retried once output
-    was shown. ``retry_after_s`` is the provider's own wish in seconds. ``detail`` is safe to show (no key, no path).
+    ``kind`` is one of ``auth, billing, invalid, no_vision, too_large, not_found, rate_limit, overloaded, server,
+    connect, timeout, cut, protocol``; the last three of a stream that had begun are *cuts* and are never retried once
+    output was shown. ``retry_after_s`` is the provider's own wish in seconds. ``detail`` is safe to show (no key, no
+    path).
     """
 
     def __init__(
@@ -121,8 +129,11 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after_s: float | None = None,
         request_id: str | None = None,
+        passing: bool | None = None,
     ):
+        """``passing``: another try may, or can never, bring a reply; ``None``: what is usual for the kind."""
         super().__init__(f"{kind}: {detail}")
+        self.passing = passing
         self.kind, self.detail, self.status = kind, detail, status
         self.retry_after_s, self.request_id = retry_after_s, request_id
 
@@ -162,6 +173,8 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     stop_reason: str | None = None
     attempts: int = 0
+    digest: str = ""
+    """``TurnRequest.digest`` of the request that it answers."""
 
     def begin_again(self) -> None:
         """Empty the reply: its text so far is stored elsewhere, and the model goes on with a new message."""

@@ -28,6 +28,8 @@ class Assembly:
     def __init__(self) -> None:
         self.stop_reason: str | None = None
         """Set once the provider said why it stopped; until then the reply is not whole."""
+        self.explanation = ""
+        """Why the model declined."""
         self._blocks: dict[int, dict[str, Any]] = {}
         self._parts: dict[int, list[str]] = {}
         self._usage: dict[str, int] = {}
@@ -40,7 +42,9 @@ class Assembly:
         if kind == "content_block_start":
             return self._start(event.get("index", 0), _mapping(event.get("content_block")))
         if kind == "message_delta":
-            self.stop_reason = _mapping(event.get("delta")).get("stop_reason") or self.stop_reason
+            delta = _mapping(event.get("delta"))
+            self.stop_reason = delta.get("stop_reason") or self.stop_reason
+            self.explanation = str(_mapping(delta.get("stop_details")).get("explanation") or "") or self.explanation
             self._count(_mapping(event.get("usage")))
         elif kind == "message_start":
             self._count(_mapping(_mapping(event.get("message")).get("usage")))
@@ -55,13 +59,28 @@ class Assembly:
             elif block.get("type") == "tool_use":
                 content.append(_tool_use(block, "".join(self._parts[index])))
                 continue
+            elif block.get("type") == "server_tool_use" and self._parts[index]:
+                block["input"] = _arguments("".join(self._parts[index])) or {}
             content.append(block)
-        return Completed(self.stop_reason or "", content, self.usage())
+        return Completed(self.stop_reason or "", content, self.usage(), self.explanation)
+
+    def whole(self, message: Mapping[str, Any]) -> list[TextDelta | ThinkingDelta]:
+        """Take a whole message instead of a stream's events; returns what is to be shown of it."""
+        self._count(_mapping(message.get("usage")))
+        content = message.get("content")
+        shown = [
+            delta
+            for index, block in enumerate(content if isinstance(content, list) else [])
+            if (delta := self._start(index, _mapping(block))) is not None
+        ]
+        self.stop_reason = str(message.get("stop_reason") or ("end_turn" if shown else "")) or None
+        self.explanation = str(_mapping(message.get("stop_details")).get("explanation") or "")
+        return shown
 
     @property
     def calling(self) -> bool:
-        """A call of a tool is being written."""
-        return any(block.get("type") == "tool_use" for block in self._blocks.values())
+        """A call of a tool, ours or the provider's, is being written."""
+        return any(str(block.get("type")).endswith("tool_use") for block in self._blocks.values())
 
     def usage(self) -> Usage:
         """The tokens counted so far; before the end, those of the prompt."""
@@ -82,6 +101,9 @@ class Assembly:
             return self._thinking(index, delta.get("thinking"))
         if kind == "signature_delta" and index in self._blocks:
             self._blocks[index]["signature"] = delta.get("signature")
+        if kind == "citations_delta" and index in self._blocks and isinstance(delta.get("citation"), Mapping):
+            known = self._blocks[index].get("citations")
+            self._blocks[index]["citations"] = [*(known if isinstance(known, list) else ()), delta["citation"]]
         if kind == "input_json_delta" and index in self._blocks and isinstance(delta.get("partial_json"), str):
             self._parts[index].append(delta["partial_json"])
         return None
@@ -118,11 +140,17 @@ def _tool_use(block: Mapping[str, Any], arguments: str) -> dict[str, Any]:
         "input": dict(_mapping(block.get("input"))),
     }
     if arguments.strip():
-        try:
-            use["input"] = _json.decode(arguments)
-        except msgspec.MsgspecError:
-            use |= {"input": {}, "invalid": arguments}
+        decoded = _arguments(arguments)
+        use |= {"input": decoded} if decoded is not None else {"input": {}, "invalid": arguments}
     return use
+
+
+def _arguments(text: str) -> dict[str, Any] | None:
+    """The JSON object that a call's arguments are; ``None`` if they are none."""
+    try:
+        return _json.decode(text)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -49,12 +49,9 @@ async def context(call: Call) -> Answer:
     system = system_prompt(
         config["agents.defaults.systemPrompt"],
         session.settings.get("systemPrompt") if session else None,
-        call.caller.locale,
     )
     reserve = min(model.max_output, config["agents.defaults.maxTokens"] or model.max_output)
-    fitted = build(
-        effective(stored), system=system, window=model.context_window, max_output=reserve, locale=call.caller.locale
-    )
+    fitted = build(effective(stored), system=system, window=model.context_window, max_output=reserve, answering=False)
     prompt = estimate(system)
     rows = [
         ("context.system", prompt),

@@ -6,7 +6,7 @@ import asyncio
 import platform
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..._version import __version__
@@ -74,6 +74,10 @@ class Presence:
         taken = list(self.notices)
         self.notices.clear()
         return taken
+
+    def keep_notices(self, notices: Sequence[str]) -> None:
+        """Put back notices that went nowhere."""
+        self.notices.extendleft(reversed(notices))
 
     def close(self) -> None:
         """Emit nothing more."""

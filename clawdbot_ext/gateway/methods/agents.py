@@ -62,7 +62,7 @@ async def agent(services: Services, caller: Connection, params: AgentParams) -> 
         attachments=params.attachments,
         timeout_ms=params.timeout * 1000 if params.timeout else None,
     )
-    sent = await accept_message(services, caller, send, system=params.extra_system_prompt)
+    sent = await accept_message(services, caller, send, instructions=params.extra_system_prompt)
     accepted = AgentResult(run_id=params.idempotency_key, status="accepted", accepted_at=now_ms())
     if sent.run_id is msgspec.UNSET:  # a stop word: done, and no run of its own
         return TwoResponses(accepted, _stopped(params.idempotency_key))

@@ -71,7 +71,13 @@ async def _answer(
         session_key=key,
         request_hash=hash_of(key, place.kind, place.message_id, *told),
         message={},
-        options={"locale": caller.locale, "client": caller.info["id"], "channel": "webchat", **wishes},
+        options={
+            "locale": caller.locale,
+            "client": caller.info["id"],
+            "channel": "webchat",
+            "asker": {"instanceId": caller.info["instanceId"]},
+            **wishes,
+        },
         place=place,
     )
     if accepted.existing:

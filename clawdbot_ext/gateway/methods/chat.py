@@ -41,7 +41,7 @@ from ...protocol.schema import (
     SessionMessageEvent,
     Siblings,
 )
-from ...store.api import BranchPoint, HistoryPage
+from ...store.api import Accepted, BranchPoint, HistoryPage
 from ..commands.table import run_command, split_command
 from ..connections.connection import Connection
 from ..media.attachments import content_of, names_of, owner_of, request_part, resolve
@@ -66,11 +66,13 @@ async def accept_message(
     caller: Connection,
     params: ChatSendParams,
     *,
-    system: str | None = None,
+    instructions: str | None = None,
     place: BranchPoint | None = None,
 ) -> ChatSendResult:
-    """Accept a message for ``chat.send``, ``chat.edit``, ``agent`` or a node's request. ``system`` is added to this
-    turn's prompt; ``place`` is where in the tree the message goes, if not at the end.
+    """Accept a message for ``chat.send``, ``chat.edit``, ``agent`` or a node's request.
+
+    ``instructions`` go with the message to the model, which is told whose they are; ``place`` is where in the tree the
+    message goes, if not at the end.
 
     The run carries the channel ``webchat``: its reply goes to the session's watchers and nowhere else, whatever
     ``deliver`` says.
@@ -102,22 +104,35 @@ async def accept_message(
     if files and is_temporary(key):
         await services.media.hold([file.id for file in files])
     request_hash = hash_of(key, params.message + request_part(files), *where)
-    accepted, position = await services.runs.submit(
-        run_id=params.idempotency_key,
-        session_key=key,
-        request_hash=request_hash,
-        place=place,
-        message={"role": "user", "content": content_of(params.message, files, caller.locale), "timestamp": now_ms()},
-        options={
-            "thinking": params.thinking,
-            "locale": caller.locale,
-            "client": caller.info["id"],
-            "timeoutMs": params.timeout_ms,
-            "channel": "webchat",
-            "asker": {"instanceId": caller.info["instanceId"]},
-            **({"system": system} if system else {}),
-        },
-    )
+    notices = services.peers.presence.pop_notices(key)
+    notes = {"language": caller.locale, **({"notices": notices} if notices else {})}
+    if instructions:
+        notes["instructions"] = instructions
+    accepted: Accepted | None = None
+    try:
+        accepted, position = await services.runs.submit(
+            run_id=params.idempotency_key,
+            session_key=key,
+            request_hash=request_hash,
+            place=place,
+            message={
+                "role": "user",
+                "content": content_of(params.message, files, caller.locale),
+                "timestamp": now_ms(),
+                "notes": notes,
+            },
+            options={
+                "thinking": params.thinking,
+                "locale": caller.locale,
+                "client": caller.info["id"],
+                "timeoutMs": params.timeout_ms,
+                "channel": "webchat",
+                "asker": {"instanceId": caller.info["instanceId"]},
+            },
+        )
+    finally:
+        if accepted is None or accepted.existing:
+            services.peers.presence.keep_notices(notices)
     if accepted.existing:
         return recorded(accepted.run)
     if place is not None:

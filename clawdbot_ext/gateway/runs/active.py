@@ -11,6 +11,7 @@ from ...agent.providers.base import Reply
 from ...protocol.clock import now_ms
 from ...store.api import Run
 from ..connections.reply_stream import ReplyStream
+from .run_usage import RunUsage
 
 FLUSH_INTERVAL_S = 0.25
 """A crash loses at most this much of a reply (promise P5) …"""
@@ -27,6 +28,8 @@ class ActiveRun:
         self.ended = on_end
         """Called once the end is stored or cannot be, before it is told: the session is free."""
         self.reply = Reply()
+        self.spent = RunUsage()
+        """Tokens and cost of the steps that are stored."""
         self.stop_reason = ""
         """The reason for stopping: ``rpc`` (asked by a client), ``shutdown``, or ``ended`` by itself; empty before."""
         self.task: asyncio.Task[None] | None = None

@@ -125,6 +125,7 @@ async def _compact(
     facts = {
         "summary": summary.text,
         "after": parts.after,
+        **({"question": parts.question} if parts.question is not None else {}),
         "tokensBefore": before,
         "tokensAfter": after,
         "auto": auto,

@@ -28,7 +28,5 @@ class RunContext:
     approvals: Approvals
     hands: HandsServices
     environment: Environment
-    pop_notices: Callable[[str], list[str]]
-    """Takes the notices that wait for the next turn of a session, by its key."""
     announce: Callable[[Session, SessionChange], None]
     """Emits ``session.changed``."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...agent.context.history import wire_blocks
 from ...agent.context.token_estimate import estimate
 from ...agent.model_catalog import ModelCatalogue
 from ...i18n import catalogue
@@ -64,6 +65,10 @@ def final_message(models: ModelCatalogue, active: ActiveRun, outcome: RunOutcome
     }
     if estimated:
         message["usage"]["estimated"] = True
+    if reply.digest and reply.content and not active.prefix:
+        message["promptDigest"] = reply.digest
+    if active.spent.steps:
+        message["runUsage"] = active.spent.with_last(message["usage"])
     if outcome.message:
         message["errorMessage" if outcome.state != "done" else "notice"] = outcome.message
     if outcome.error:
@@ -79,6 +84,7 @@ def step_message(models: ModelCatalogue, active: ActiveRun, titles: Mapping[str,
     """The assistant's message that calls tools; ``titles`` by the calls' ids."""
     message = final_message(models, active, RunOutcome("done", "toolUse"))
     assert message is not None  # only what was aborted may have nothing
+    active.spent.add(message["usage"])
     for block in message["content"]:
         if block["type"] == "toolCall":
             block["title"] = titles[block["id"]]
@@ -91,22 +97,4 @@ def _content(active: ActiveRun) -> list[dict[str, Any]]:
     if active.prefix or not reply.content:
         blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
         return [*blocks, {"type": "text", "text": active.text}] if active.text else blocks
-    wire: list[dict[str, Any]] = []
-    for block in reply.content:
-        kind = block.get("type")
-        if kind == "text":
-            if block["text"]:
-                wire.append({"type": "text", "text": block["text"]})
-        elif kind == "thinking":
-            wire.append(
-                {
-                    "type": "thinking",
-                    "thinking": block.get("thinking", ""),
-                    "thinkingSignature": block.get("signature", ""),
-                }
-            )
-        elif kind == "tool_use":
-            wire.append({"type": "toolCall", "id": block["id"], "name": block["name"], "arguments": block["input"]})
-            if "invalid" in block:
-                wire[-1]["invalidArguments"] = block["invalid"]
-    return wire
+    return wire_blocks(reply.content)

@@ -87,6 +87,12 @@ export interface ContentBlock {
   name?: string;
   arguments?: unknown;
   title?: string;
+  /** Of a `text`: what it cites, as the provider gave it. */
+  citations?: readonly Record<string, unknown>[];
+  /** Of a `serverBlock`: a call of one of the provider's own tools, or its result, as the provider wrote it. */
+  block?: Record<string, unknown>;
+  /** Of an `image` in a tool's result: base64. */
+  data?: string;
   /** Of an attachment. */
   mediaId?: string;
   mimeType?: string;
@@ -115,6 +121,10 @@ export interface ToolStep {
   title?: string;
   args?: unknown;
   output?: string;
+  /** What the tool shows meanwhile. */
+  progress?: Record<string, unknown>;
+  /** Facts of the tool for clients; the model is not sent them. */
+  details?: Record<string, unknown>;
   isError?: boolean;
   /** It was not allowed. */
   denied?: boolean;
@@ -159,6 +169,8 @@ export interface Message {
   provider?: string;
   model?: string;
   usage?: Usage;
+  /** Of the last message of a run that called tools: all its calls of the model together. */
+  runUsage?: Usage & { steps: number };
   stopReason?: string;
   errorMessage?: string;
   error?: ProviderFault;
@@ -171,6 +183,8 @@ export interface Message {
   isError?: boolean;
   denied?: boolean;
   durationMs?: number;
+  /** Facts of the tool for clients; the model is not sent them. */
+  details?: Record<string, unknown>;
 }
 
 export interface SessionEntry {

@@ -77,9 +77,12 @@ def test_what_was_injected_before_anybody_wrote_comes_after_a_user_message() -> 
     assert [role for role, _ in sent] == ["user", "assistant", "user"] and sent[1][1] == ["The data is in /data."]
 
 
-def test_what_was_injected_after_the_question_comes_before_it() -> None:
-    sent = texts(fit(user("one"), assistant("two"), user("three"), assistant("note", stopReason="injected")))
-    assert sent == [("user", ["one"]), ("assistant", ["two", "note"]), ("user", ["three"])]
+def test_what_was_injected_after_the_question_is_left_for_the_next_turn_where_it_stands() -> None:
+    stored = [user("one"), assistant("two"), user("three"), assistant("note", stopReason="injected")]
+    now = texts(fit(*stored))
+    assert now == [("user", ["one"]), ("assistant", ["two"]), ("user", ["three"])]
+    later = texts(fit(*stored, assistant("four"), user("five")))
+    assert later == [*now, ("assistant", ["note", "four"]), ("user", ["five"])]
 
 
 def test_what_the_demo_was_asked_and_said_is_not_sent_to_a_model() -> None:
@@ -97,9 +100,9 @@ def test_the_time_is_told_once_and_again_after_a_pause() -> None:
             user("three", timestamp=NOON + 90 * MINUTE),
         )
     )
-    assert sent[0] == ("user", ["<time>2026-11-22 12:00 +0900</time>", "one"])
+    assert sent[0] == ("user", ["<time>Sunday 2026-11-22 12:00 +0900</time>", "one"])
     assert sent[2] == ("user", ["two"])
-    assert sent[4] == ("user", ["<time>2026-11-22 13:30 +0900</time>", "three"])
+    assert sent[4] == ("user", ["<time>Sunday 2026-11-22 13:30 +0900</time>", "three"])
 
 
 def test_a_turn_begins_as_the_one_before_it_did_so_that_the_cache_holds() -> None:

@@ -50,7 +50,7 @@ def test_the_request_carries_system_limit_and_one_cache_mark(api: MessagesAPI) -
         ("stop_sequence", "stop", False),
         ("max_tokens", "length", True),
         ("model_context_window_exceeded", "length", True),
-        ("pause_turn", "length", True),
+        ("pause_turn", "pause", False),
         ("tool_use", "toolUse", False),
         ("refusal", "refusal", True),
         ("something_new", "stop", False),

@@ -164,9 +164,18 @@ def test_the_first_output_has_a_time_limit_of_its_own(api: MessagesAPI) -> None:
     assert turn.outcome.state == "failed" and turn.kind == "timeout" and len(api.bodies) == 2
 
 
-@pytest.mark.parametrize("shape", ["html", "json"])
-def test_an_answer_that_is_no_event_stream_points_to_the_address(api: MessagesAPI, shape: str) -> None:
-    turn = run(ask(api, f"[[cut={shape}]]"))
+def test_a_message_as_json_in_answer_to_a_stream_is_taken(api: MessagesAPI) -> None:
+    turn = run(ask(api, "[[cut=json]]"))
+    assert (turn.outcome.state, turn.outcome.stop_reason, turn.shown, turn.reply.text) == (
+        "done",
+        "stop",
+        "whole",
+        "whole",
+    )
+
+
+def test_an_answer_that_is_no_event_stream_points_to_the_address(api: MessagesAPI) -> None:
+    turn = run(ask(api, "[[cut=html]]"))
     assert turn.outcome.state == "failed" and turn.kind == "protocol" and len(api.bodies) == 1
     assert turn.outcome.error is not None and "baseUrl" in turn.outcome.error["hint"]
 

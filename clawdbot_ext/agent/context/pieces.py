@@ -1,0 +1,251 @@
+"""Pieces of a conversation: one for each stored message as it is sent to the model, before it is made to fit.
+
+Everything here depends on what is stored alone, not on the client that asks now, so that a piece reads the same in
+every request. Notes for the model are in English for that reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from .attachments import AttachmentContent, attachments, named
+from .history import blocks_of, is_thinking, model_blocks, result_content, server_ids
+from .token_estimate import estimate
+
+DEMO = "demo"
+"""The name of the provider that is a script."""
+
+MESSAGE_TOKENS = 8
+"""Tokens that the API adds to each message for its role, and to each tool result for its frame."""
+IMAGE_TOKENS = 1600
+"""Tokens of an image in a tool's result: the most that the API counts for one."""
+SIGNATURE_CHARS_PER_TOKEN = 5
+"""A signature holds the thinking itself, encrypted, whatever is shown of it."""
+TIME_GAP_MS = 30 * 60 * 1000
+"""A user message gets a note of its time when it is the first, or this much later than the one before."""
+LANGUAGES = {"en": "English", "ko": "Korean"}
+
+ABORTED = "[The user stopped this reply here.]"
+_UNFINISHED = {
+    "aborted": ABORTED,
+    "interrupted": "[This reply was cut off here by a lost connection.]",
+    "error": "[This reply ended here because of an error.]",
+}
+"""Stop reasons of replies that the model is told were not finished, and how."""
+REFUSED = "[A message was left out here with the reply to it: the model had declined to answer it.]"
+UNKNOWN = "Cut off: it is not known whether this was carried out. Check before you try it again."
+"""The result of a call that has none."""
+
+
+@dataclass
+class Piece:
+    """One stored message as it will be sent."""
+
+    role: str
+    blocks: list[dict[str, Any]]
+    """As the Messages API takes them."""
+    prompt_tokens: int = 0
+    """Of a reply: how many tokens the provider counted in the request that it answers."""
+    files: Sequence[AttachmentContent] = ()
+    results: bool = False
+    """Tool results: they belong to the reply before them, and no context can begin with them."""
+    prompt_digest: str = ""
+    """Of a reply: the digest of the prompt that its thinking is bound to."""
+    paused: bool = False
+    """A reply that the provider wants back to go on with it."""
+    run_id: str = ""
+    tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count()
+
+    def count(self) -> None:
+        """Estimate ``tokens`` anew."""
+        self.tokens = sum(map(block_tokens, self.blocks)) + sum(file.tokens for file in self.files) + MESSAGE_TOKENS
+
+    @property
+    def asks(self) -> bool:
+        """Something that a person said."""
+        return self.role == "user" and not self.results
+
+    @property
+    def thinks(self) -> bool:
+        return any(map(is_thinking, self.blocks))
+
+
+def block_tokens(block: Mapping[str, Any]) -> int:
+    """The estimate for one block; what is neither text nor image counts as the text that it is written as."""
+    kind = block["type"]
+    if kind == "text":
+        return estimate(block["text"])
+    if kind == "image":
+        return IMAGE_TOKENS
+    if kind == "tool_result":
+        return sum(map(block_tokens, block["content"])) + MESSAGE_TOKENS
+    if is_thinking(block):
+        hidden = len(block.get("signature") or block.get("data") or "") // SIGNATURE_CHARS_PER_TOKEN
+        return max(estimate(block.get("thinking") or ""), hidden)
+    return estimate(json.dumps(block, ensure_ascii=False))
+
+
+def pieces_of(
+    stored: Sequence[Mapping[str, Any]],
+    *,
+    zone: tzinfo | None = None,
+    shown: Mapping[str, AttachmentContent] | None = None,
+    provider: str = "",
+    vision: bool = True,
+) -> list[Piece]:
+    """The messages that belong to the conversation: no command's answer, nothing empty, no other role.
+
+    What the demo was asked and said is not part of it: a model must not take its script for its own words. Nor is a
+    turn that a model refused: the models' safety rules look at the whole conversation, which would be refused again.
+
+    Args:
+        shown: attachments by media id, as the model gets them; others are named and no more.
+        provider: the one that is asked now; empty: whichever wrote the replies.
+        vision: the model takes images in tool results.
+    """
+    maker = _Maker(zone, shown or {}, provider, vision, _answered(stored))
+    results = {str(m.get("toolCallId")): m for m in stored if m.get("role") == "toolResult"}
+    for message in stored:
+        if message.get("role") == "assistant":
+            maker.reply(message, results)
+        elif message.get("role") == "user":
+            maker.question(message)
+    return maker.pieces
+
+
+def _answered(stored: Sequence[Mapping[str, Any]]) -> Container[str]:
+    """Ids of calls of the provider's own tools that may be sent: those with a result, and the one that waits for it."""
+    found = {id_ for message in stored for id_ in server_ids(message.get("content"), "tool_use_id")}
+    if stored and stored[-1].get("role") == "assistant":
+        found |= set(server_ids(stored[-1].get("content"), "id"))
+    return found
+
+
+class _Maker:
+    def __init__(
+        self,
+        zone: tzinfo | None,
+        shown: Mapping[str, AttachmentContent],
+        provider: str,
+        vision: bool,
+        answered: Container[str],
+    ) -> None:
+        self.pieces: list[Piece] = []
+        self._zone, self._shown, self._provider, self._vision = zone, shown, provider, vision
+        self._answered = answered
+        self._last_ms = 0
+        self._language = ""
+        self._refused = False
+
+    def reply(self, message: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
+        if message.get("demo") and self._provider != DEMO:
+            while self.pieces and self.pieces[-1].role == "user":
+                self.pieces.pop()
+            return
+        stop = str(message.get("stopReason"))
+        if stop == "refusal":
+            self._take_back()
+            return
+        same = self._provider in ("", message.get("provider"))
+        command = bool(message.get("command"))
+        blocks = [] if command else model_blocks(message.get("content"), same_provider=same, answered=self._answered)
+        if stop in _UNFINISHED and not command:
+            blocks = _noted(blocks, _UNFINISHED[stop], alone=bool(self.pieces) and self.pieces[-1].results)
+        if not any(not is_thinking(block) for block in blocks):
+            return
+        calls = [block for block in blocks if block["type"] == "tool_use"]
+        self.pieces.append(
+            Piece(
+                "assistant",
+                blocks,
+                _prompt_tokens(message),
+                prompt_digest=str(message.get("promptDigest") or ""),
+                paused=stop == "toolUse" and not calls,
+                run_id=str(message.get("runId") or ""),
+            )
+        )
+        if calls:
+            made = [self._result(str(call["id"]), results) for call in calls]
+            self.pieces.append(Piece("user", made, results=True, run_id=str(message.get("runId") or "")))
+
+    def question(self, message: Mapping[str, Any]) -> None:
+        text = [str(b["text"]) for b in blocks_of(message.get("content")) if str(b.get("text") or "").strip()]
+        files = [self._shown.get(block["mediaId"]) or named(block) for block in attachments(message)]
+        if not text and not files:
+            return
+        run_id = str(message.get("runId") or "")
+        before = self.pieces[-1] if self.pieces else None
+        if before is not None and before.results and before.run_id != run_id:
+            self.pieces.append(Piece("assistant", _texts(ABORTED)))
+        parts = [*self._notes(message), "\n\n".join(each.strip() for each in text)]
+        self.pieces.append(Piece("user", _texts(*filter(None, parts)), files=files, run_id=run_id))
+
+    def _take_back(self) -> None:
+        """Leave out a turn that was refused: the reply's steps, and what a person said before."""
+        while self.pieces and not self.pieces[-1].asks:
+            self.pieces.pop()
+        if self.pieces:
+            self.pieces.pop()
+        self._refused = True
+
+    def _notes(self, message: Mapping[str, Any]) -> list[str]:
+        """Notes in front of what a person said: time, language of their interface, notices."""
+        notes = []
+        sent_ms = int(message.get("timestamp") or 0)
+        if sent_ms - self._last_ms >= TIME_GAP_MS:
+            notes.append(_time_note(sent_ms, self._zone))
+        self._last_ms = sent_ms or self._last_ms
+        given = message.get("notes")
+        given = given if isinstance(given, Mapping) else {}
+        language = LANGUAGES.get(str(given.get("language")), "")
+        if language and language != self._language:
+            notes.append(f"<interface-language>{language}</interface-language>")
+            self._language = language
+        if self._refused:
+            notes.append(REFUSED)
+            self._refused = False
+        if notices := [str(notice) for notice in given.get("notices") or ()]:
+            notes.append("<notices>\n" + "\n".join(notices) + "\n</notices>")
+        if instructions := str(given.get("instructions") or "").strip():
+            notes.append(f"<instructions>\n{instructions}\n</instructions>")
+        return notes
+
+    def _result(self, call_id: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """The result of a call; the API wants one for each, so a call without is reported as cut off."""
+        found = results.get(call_id)
+        if found is None:
+            found = {"content": UNKNOWN, "isError": True}
+        content = result_content(found, vision=self._vision)
+        block = {"type": "tool_result", "tool_use_id": call_id, "content": content}
+        return {**block, "is_error": True} if found.get("isError") else block
+
+
+def _noted(blocks: list[dict[str, Any]], note: str, *, alone: bool) -> list[dict[str, Any]]:
+    """An unfinished reply with a note behind its last text; of one without text the note ``alone``, or nothing."""
+    said = [block for block in blocks if not is_thinking(block)]
+    if said and said[-1]["type"] == "text":
+        return [*said[:-1], {"type": "text", "text": f"{said[-1]['text'].rstrip()}\n\n{note}"}]
+    return [*said, *_texts(note)] if said or alone else []
+
+
+def _texts(*texts: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def _time_note(sent_ms: int, zone: tzinfo | None) -> str:
+    at = datetime.fromtimestamp(sent_ms / 1000, zone).astimezone(zone)
+    return f"<time>{at:%A %Y-%m-%d %H:%M %z}</time>"
+
+
+def _prompt_tokens(message: Mapping[str, Any]) -> int:
+    usage = message.get("usage")
+    if not isinstance(usage, Mapping):
+        return 0
+    return sum(int(usage.get(part) or 0) for part in ("input", "cacheRead", "cacheWrite"))

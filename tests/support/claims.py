@@ -1,18 +1,34 @@
 """The claims of the pages on notebooks and Hubs, each with the tests that hold it.
 
 A row is a phrase as it stands on the page and the names of the tests. ``tests/test_docs.py`` keeps the rows true: the
-phrase stands there, the tests exist, and every section of the page has a row or is named as one without a claim.
+phrase stands there, the tests exist, and every sentence of the page has a row or is named as one that promises nothing.
 """
 
 from __future__ import annotations
 
-WITHOUT_CLAIM = {
-    "docs/jupyterhub.md": {"Users of one host name"},
-    "docs/notebook.md": set[str](),
-}
-"""Sections that advise and promise nothing."""
+import re
+
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"\n\s*\n|\n(?=- |\d+\. |\| )")
+_SENTENCE_END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`*%{])")
+
+
+def sentences(page: str) -> list[str]:
+    """The sentences, list items and table rows of a Markdown page, each on one line, without headings and code."""
+    found = []
+    for block in _BLOCK.split(_FENCE.sub("\n", page)):
+        line = " ".join(block.split())
+        if line.startswith("#") or re.fullmatch(r"[|\s:-]*", line):
+            continue
+        found += [line] if line.startswith("|") else _SENTENCE_END.split(line)
+    return found
+
 
 NOTEBOOK = [
+    (
+        "a panel beside the notebook, a widget in a cell, magics",
+        ["test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back"],
+    ),
     ("speech bubble at the right side", ["test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook"]),
     ("`Alt C` in the panel closes it", ["test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel"]),
     (
@@ -132,6 +148,116 @@ NOTEBOOK = [
         "They are kept without outputs",
         ["test_an_example_is_kept_without_outputs", "test_an_example_runs_without_an_api_key"],
     ),
+    (
+        "windows on the session `main` of one gateway",
+        ["test_the_first_server_of_a_state_directory_is_its_gateway_and_gives_it_up_at_its_end"],
+    ),
+    ("JupyterLab (4.4 or newer)", ["test_installing_the_wheel_enables_the_labextension"]),
+    ("need no API key", ["test_an_example_runs_without_an_api_key"]),
+    (
+        "moved to the left side in Lab's settings",
+        ["test_lab_settings_choose_the_side_and_what_goes_along_and_the_launcher_opens_a_tab"],
+    ),
+    ("*View* › *Open Clawdbot*", ["test_notebook_7_has_the_widget_the_panel_and_the_commands"]),
+    ("share one connection", ["test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back"]),
+    (
+        "opens the chat in a tab of the browser",
+        ["test_notebook_7_opens_the_chat_in_a_tab_of_the_browser_and_offers_no_tab_of_its_own"],
+    ),
+    ("are in Lab's language", ["test_the_settings_page_of_a_korean_lab_is_in_korean"]),
+    (
+        "say what goes along with the next message",
+        ["test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook"],
+    ),
+    (
+        "| *Cell 3* (on) |",
+        [
+            "test_ask_is_about_its_cell_whatever_is_clicked_afterwards",
+            "test_the_preview_shows_exactly_what_goes_along_with_its_size",
+        ],
+    ),
+    ("| *Notebook* |", ["test_lab_settings_choose_the_side_and_what_goes_along_and_the_launcher_opens_a_tab"]),
+    (
+        "The setting *What goes along by default*",
+        ["test_lab_settings_choose_the_side_and_what_goes_along_and_the_launcher_opens_a_tab"],
+    ),
+    (
+        "can be put below the cell",
+        [
+            "test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook",
+            "test_replace_names_and_replaces_the_cell_that_was_asked_about",
+        ],
+    ),
+    ("one step of undo", ["test_replace_names_and_replaces_the_cell_that_was_asked_about"]),
+    (
+        "without a cell is put below the active one",
+        ["test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook"],
+    ),
+    (
+        "ask about just that cell",
+        [
+            "test_ask_is_about_its_cell_whatever_is_clicked_afterwards",
+            "test_only_the_kernels_language_is_run_and_only_failed_cells_are_fixed",
+        ],
+    ),
+    (
+        "What is saved with the notebook is at most",
+        ["test_a_saved_notebook_converts_without_secrets_and_without_the_widgets_conversation"],
+    ),
+    ("show anywidgets instead", ["test_frames_go_through_the_kernel_and_the_chat_says_so"]),
+    ("anywidget's extension for Lab runs the code", ["test_r11_installing_us_adds_nobody_elses_code_to_lab"]),
+    ("shows widgets as those programs do", ["test_frames_go_through_the_kernel_and_the_chat_says_so"]),
+    ("all of them in the same session", ["test_r13_a_visitor_has_the_chat_of_one_session_and_no_more"]),
+    (
+        "drawn by the package's extension",
+        ["test_r13_a_real_page_of_voila_shows_the_chat_of_one_session_and_it_answers"],
+    ),
+    ('say `view="chat"` there', ["test_r13_a_visitor_has_the_chat_of_one_session_and_no_more"]),
+    (
+        "| `%%clawdbot` |",
+        [
+            "test_the_cell_is_the_question_and_the_reply_is_stored_as_markdown",
+            "test_a_value_goes_in_as_in_an_f_string_and_code_stays",
+        ],
+    ),
+    ("| `%%clawdbot --raw` |", ["test_a_value_goes_in_as_in_an_f_string_and_code_stays"]),
+    ("| `%%clawdbot -s KEY -m MODEL` |", ["test_the_options_of_the_cell_go_with_a_line_too"]),
+    ("| `%clawdbot explain …` |", ["test_fix_sends_the_failed_cell_with_its_traceback"]),
+    ("never inserts the code of another language", ["test_the_code_of_a_reply_is_its_python"]),
+    ("`{spread:.1f}`, `{name!r}`, `{len(rows)}`", ["test_a_field_is_replaced_as_in_an_f_string"]),
+    ("at least one name, and no space", ["test_braces_of_code_and_text_stay"]),
+    ("everything within other braces", ["test_braces_of_code_and_text_stay"]),
+    ("math (`$x_{i}$`), f-strings", ["test_braces_of_code_and_text_stay"]),
+    ("- everything, with `--raw`", ["test_a_value_goes_in_as_in_an_f_string_and_code_stays"]),
+    ("What had been written stays", ["test_a_gateway_that_dies_in_the_middle_fails_the_cell_and_the_next_one_serves"]),
+    (
+        "the sentence is the output, and the next cell runs",
+        ["test_with_keep_going_all_cells_run", "test_with_keep_going_it_is_an_output_and_no_failure"],
+    ),
+    (
+        "| `clawdbot_ext.client.ClientError` |",
+        [
+            "test_nobody_listening_is_unreachable_and_says_why",
+            "test_a_lost_connection_fails_what_waits_and_tells_the_listeners",
+        ],
+    ),
+    (
+        "| `clawdbot_ext.client.endpoint.NoGateway` |",
+        ["test_without_a_gateway_the_exit_code_is_3_and_the_way_out_is_named"],
+    ),
+    (
+        "Of a widget the session's name and the height",
+        ["test_a_saved_notebook_converts_without_secrets_and_without_the_widgets_conversation"],
+    ),
+    ("The tests run all of them", ["test_an_example_runs_without_an_api_key"]),
+    ("ask, fix an error, go on in the terminal", ["test_an_example_runs_without_an_api_key"]),
+    ("the chat in a cell, from Python, in a layout", ["test_an_example_runs_without_an_api_key"]),
+    ("all of `%clawdbot` and `%%clawdbot`", ["test_an_example_runs_without_an_api_key"]),
+    ("what the assistant sees of a frame; wants pandas", ["test_an_example_runs_without_an_api_key"]),
+    (
+        "the same session in the notebook, the terminal, the browser and Python",
+        ["test_an_example_runs_without_an_api_key"],
+    ),
 ]
 
 HUBS = [
@@ -158,6 +284,103 @@ HUBS = [
         ["test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server_was_stopped"],
     ),
     ("*This address is not allowed*", ["test_a_proxy_that_hides_the_host_from_jupyter_is_told_with_the_setting"]),
+    (
+        "the same conversation in their terminals",
+        [
+            "test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them",
+            "test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessions",
+        ],
+    ),
+    (
+        "Conversations are in the user's home",
+        [
+            "test_page_and_socket_work_behind_the_proxy_and_each_user_has_their_own_sessions",
+            "test_s10_what_was_there_before_is_narrowed",
+        ],
+    ),
+    ("The extension opens no port on it", ["test_there_is_no_second_port_and_no_login_of_ours"]),
+    (
+        "no user is the owner until `gateway.auth.owners`",
+        ["test_s17_a_named_owner_is_one_and_what_they_make_opens_no_kernel"],
+    ),
+    ("can stand in the environment", ["test_the_snippets_for_hubs_name_settings_that_exist"]),
+    ("`models.allowed` names ids", ["test_only_allowed_models_can_be_chosen_and_answer"]),
+    ("| `tools` | tools for the model |", ["test_what_is_switched_off_is_refused_and_told_beforehand"]),
+    ("| `uploads` |", ["test_what_is_switched_off_is_refused_and_told_beforehand"]),
+    ("| `files` |", ["test_what_is_switched_off_is_refused_and_told_beforehand"]),
+    ("| `temporary` |", ["test_what_is_switched_off_is_refused_and_told_beforehand"]),
+    ("| `export`, `import` |", ["test_what_is_switched_off_is_refused_and_told_beforehand"]),
+    ("| `settings` |", ["test_what_is_switched_off_is_refused_and_told_beforehand"]),
+    ("All settings are in the", ["test_a_setting_is_documented"]),
+    ("the token against forgery", ["test_s7_a_page_of_another_users_server_can_forge_no_request_to_mine"]),
+    ("A server counts as active while a reply", ["test_a_quiet_page_makes_no_request_and_does_not_keep_the_server_up"]),
+    (
+        "reconnects and keep-alive pings do not count",
+        ["test_a_quiet_page_makes_no_request_and_does_not_keep_the_server_up"],
+    ),
+    (
+        "ends its replies in at most 8 seconds",
+        ["test_sigterm_ends_a_long_reply_as_interrupted_with_its_text", "test_a_cut_answer_is_shown_as_cut"],
+    ),
+    ("`clawdbot doctor` says which it is", ["test_doctor_says_so_too"]),
+    ("*You are not logged in to Jupyter*", ["test_a_login_of_jupyter_that_has_ended_is_told_and_leads_back"]),
+    ("| *demo* answers |", ["test_doctor_takes_the_gateways_word_about_the_key"]),
 ]
 
 CLAIMS = {"docs/notebook.md": NOTEBOOK, "docs/jupyterhub.md": HUBS}
+
+_ADVICE_NOTEBOOK = [
+    "![",  # pictures
+    "The panel [in Korean]",
+    "Lab offers Korean where its language pack",  # Lab's own
+    "A switch is bound to what it names:",  # which the next sentence says
+    "`Z`, or `Ctrl Z` in the cell",
+    "From Python:",
+    "In marimo (0.25, by hand)",
+    "Voila shows a notebook to people who have no login",
+    "A Voila that runs inside a Jupyter server without a login",
+    "| Raised | When |",
+    "| Switch | What the assistant gets |",
+    "Questions and answers of the magics, since they are cells",
+]
+_ADVICE_HUBS = [
+    "For administrators.",
+    "What users see:",
+    "**Whatever is in the environment of a user's server",  # Jupyter's own
+    "So can files that their account can read",
+    "For a class with a key of its own",
+    "Otherwise use a proxy that holds the key",
+    "1.",
+    "Run a proxy that speaks Anthropic's Messages API",
+    "It authenticates users, for example",
+    "2.",
+    "Give users only its address",
+    "`ANTHROPIC_BASE_URL`, or `models.providers",
+    "What a user has as the API key is then",
+    "There, too, is the only place where a limit",
+    "TLJH's users share one machine",
+    "The package belongs into the users' image",
+    "A key by `extraEnv` from a Kubernetes secret",
+    "What the gateway refuses them there, a kernel",
+    "| `policy.disabled` | what users",
+    "How far that goes is said [above]",
+    "What must hold against that is held by the proxy",
+    "To leave the extension out for some users",
+    "`jupyter server extension disable",
+    "Without a domain for each user",
+    "Sockets cannot show it",
+    "Where users do not trust each other",
+    "What the proxy in front reports as activity",
+    "`jupyterhub-idle-culler` looks at both",
+    "| claim | test |",
+    "With **named servers** in several pods",
+    "on a local disk of the pod is fast",
+    "A small block-storage volume",
+    "| what you see | why, and what to do |",
+    "| `clawdbot/` is *404* |",
+    "| the page loads, and then connects again and again |",
+    "| a note about a network file system |",
+]
+
+PROMISE_NOTHING = {"docs/notebook.md": _ADVICE_NOTEBOOK, "docs/jupyterhub.md": _ADVICE_HUBS}
+"""Phrases of sentences that advise, lead to another one, or tell of what other programs do."""

@@ -278,3 +278,23 @@ def test_fix_with_a_draft_sends_the_question_by_itself_and_keeps_the_draft(open_
     expect(side.locator("#composer")).to_have_value("half a thought")
     expect(answers).to_have_count(before + 1, timeout=60_000)
     assert "This cell fails." in told(api) and "1 / 0" in told(api) and "half a thought" not in told(api)
+
+
+def test_lab_settings_choose_the_side_and_what_goes_along_and_the_launcher_opens_a_tab(open_notebook, api, lab):
+    chosen = lab.folder / "settings" / "jupyter-clawdbot" / "plugin.jupyterlab-settings"
+    chosen.parent.mkdir(parents=True, exist_ok=True)
+    chosen.write_text(json.dumps({"side": "left", "goesAlong": "notebook"}))
+    try:
+        page = open_notebook("settings.ipynb", *(f"cell{number} = 1" + "\n# long" * 800 for number in range(20)))
+        side = panel(page)
+        expect(page.locator("#jp-left-stack #clawdbot-chat")).to_be_visible()
+        ask(side, "What is in it? [[text=twenty cells]]")
+        answered(side, "twenty cells")
+        assert "settings.ipynb" in told(api) and "cell18 = 1" in told(api) and "cell19 = 1" in told(api)
+        assert "cell1 = 1" not in told(api)  # of a long notebook the end
+        page.get_by_role("menuitem", name="File").click()
+        page.get_by_role("menuitem", name="New Launcher").click()
+        page.locator(".jp-Launcher").get_by_text("Clawdbot", exact=False).first.click()
+        expect(page.locator("#jp-main-dock-panel clawdbot-chat .connection[data-open=true]")).to_be_attached()
+    finally:
+        chosen.unlink()

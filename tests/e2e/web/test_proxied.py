@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -123,6 +124,25 @@ def test_an_unknown_proxy_before_our_own_port_is_told_with_a_command_that_mends_
     card.get_by_role("button", name="Try again").or_(card.get_by_role("button", name="다시 시도")).click()
     log_in(page, behind.bare.token)
     talks(page)
+
+
+def test_a_login_of_jupyter_that_has_ended_is_told_and_leads_back(behind, page):
+    page.goto(f"{behind.urls['lab, prefix']}clawdbot/chat?token={TOKEN}")
+    expect(page.locator(".connection[data-open=true]")).to_be_visible()
+    page.context.clear_cookies()
+    page.reload()
+    expect(page).to_have_url(re.compile("/team/lab/login\\?next="))  # Jupyter's own
+    page.go_back()
+    page.goto(f"{behind.urls['lab, prefix']}clawdbot/chat?token={TOKEN}")
+    expect(page.locator(".connection[data-open=true]")).to_be_visible()
+    page.context.clear_cookies()
+    page.context.set_offline(True)
+    expect(page.locator(".banner")).to_be_visible()
+    page.context.set_offline(False)
+    card = page.locator("clawdbot-login")
+    expect(card).to_contain_text("You are not logged in to Jupyter")
+    card.get_by_role("link", name="Log in").click()
+    expect(page).to_have_url(re.compile("/team/lab/login\\?next="))
 
 
 def test_a_host_that_is_not_known_is_told_by_a_page(behind, browser):

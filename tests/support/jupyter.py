@@ -20,6 +20,8 @@ EXTENSIONS = {
     "notebook_shim": False,
     "jupyter_lsp": False,
     "jupyter_server_terminals": False,
+    "jupyter_server_ydoc": False,
+    "jupyter_server_fileid": False,
 }
 """Whatever else is installed would only make the start slower."""
 

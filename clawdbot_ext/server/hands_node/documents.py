@@ -194,14 +194,14 @@ class RoomCells:
         self._room.ycells[index]["metadata"][name] = value
 
     def put_outputs(self, index: int, outputs: Sequence[Mapping[str, Any]], execution_count: int | None) -> None:
-        from pycrdt import Map, Text
-
         cell = self._room.ycells[index]
-        shared = cell["outputs"]
+        shared, shared_map, shared_text = cell["outputs"], type(cell), type(cell["source"])
         shared.clear()
         for output in outputs:
-            stream = output.get("output_type") == "stream"
-            shared.append(Map({**output, "text": Text(joined(output.get("text")))} if stream else dict(output)))
+            made = dict(output)
+            if output.get("output_type") == "stream":
+                made["text"] = shared_text(joined(output.get("text")))
+            shared.append(shared_map(made))
         cell["execution_count"] = execution_count
 
 

@@ -6,6 +6,7 @@ for its documents.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from .host import JupyterHost
@@ -36,14 +37,12 @@ async def text_of(host: JupyterHost, path: str) -> str | None:
 
 
 async def replace_text(host: JupyterHost, path: str, before_hash: str, text: str) -> bool:
-    """Replace the text in its room, unless it is closed or has changed; cursors outside of the change stay."""
-    import hashlib
-
+    """Replace the text in its room, unless it is closed or has changed."""
     document = await room_of(host, path, "file", "text")
     if document is None or hashlib.sha256(str(document.source).encode()).hexdigest() != before_hash:
         return False
     with document.ydoc.transaction(origin=ORIGIN):
-        put_text(document.ysource, text)
+        document.source = text
     return True
 
 

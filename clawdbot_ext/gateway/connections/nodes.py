@@ -31,6 +31,22 @@ KIND = "node"
 INVOKE_MS = 30_000
 NODE_RULES = "system.execapprovals"
 """Commands that change what a node runs without asking: more than having it run something."""
+HANDS_COMMANDS = frozenset(
+    {
+        "notebook.apply",
+        "notebook.run",
+        "notebook.interrupt",
+        "notebook.save",
+        "notebook.create",
+        "kernel.restart",
+        "kernel.input",
+        "kernel.execute",
+        "kernel.try",
+        "file.write",
+    }
+)
+"""Commands of notebook nodes that change or run something. The assistant's go through its permission; a client that
+invokes them itself does what a login with every right may do in Jupyter anyway, so it needs that."""
 
 
 class Nodes:

@@ -35,7 +35,7 @@ from ...protocol.schema import (
     RequestIdParams,
 )
 from ..connections.connection import Connection
-from ..connections.nodes import KIND, NODE_RULES, _gone, node_id
+from ..connections.nodes import HANDS_COMMANDS, KIND, NODE_RULES, _gone, node_id
 from ..hands.node_permission import permitted
 from ..registry import method
 from ..services import Services
@@ -109,7 +109,8 @@ async def node_invoke(services: Services, caller: Connection, params: NodeInvoke
     node = services.peers.nodes.connected().get(params.node_id)
     if node is None:
         raise _gone()
-    if params.command.lower().startswith(NODE_RULES) and SCOPE_ADMIN not in caller.scopes:
+    powerful = params.command in HANDS_COMMANDS or params.command.lower().startswith(NODE_RULES)
+    if powerful and SCOPE_ADMIN not in caller.scopes:
         raise MissingScope(f"missing scope: {SCOPE_ADMIN}", scope=SCOPE_ADMIN)
     if params.command not in node.commands:
         raise InvalidRequest("node command not allowed", reason="COMMAND_NOT_DECLARED", command=params.command)

@@ -55,6 +55,8 @@ class Known:
     """A request with a ``temperature`` is taken. The models since Opus 4.7 answer one with a 400."""
     prefill: bool = False
     """It goes on from an assistant message at the end of a request; Claude 4.6 and newer answer that with a 400."""
+    retires: str = ""
+    """The day (ISO) from which it does not answer any more, as the SDK's list of deprecated models says."""
 
 
 _ALWAYS = Thinking(adaptive=True, budget=False, off="always")
@@ -127,17 +129,7 @@ KNOWN: tuple[Known, ...] = (  # newest first
         _OPUS_4_PRICE,
         temperature=True,
         prefill=True,
-    ),
-    Known(
-        "claude-sonnet-4-5",
-        "Claude Sonnet 4.5",
-        "sonnet",
-        200_000,
-        64_000,
-        _BUDGET,
-        Price(3, 15, 0.30, 3.75),
-        temperature=True,
-        prefill=True,
+        retires="2027-01-22",
     ),
 )
 _BY_ID = {model.id: model for model in KNOWN}

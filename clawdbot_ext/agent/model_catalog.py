@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,7 +35,7 @@ RETRY_S = 60.0
 """Delay before a failed listing is tried again."""
 FIRST_WAIT_S = 2.0
 """Time that the first message waits for the list of models; then the built-in table decides."""
-DEFAULT_LINE = "sonnet"
+DEFAULT_LINE, SMALL_LINE = "sonnet", "haiku"
 
 
 class UnknownModel(NotFound):
@@ -114,6 +115,14 @@ class ModelCatalogue:
             found = _named(spec, self.offered())
         return found
 
+    def small(self, provider: str, model_id: str) -> Model:
+        """The model for a little request beside a conversation with ``model_id``: the provider's newest small one that
+        may be used, else that model itself."""
+        offered = self._of(provider)
+        active = [model for model in offered if not model.deprecated]
+        same = next((model for model in offered if model.id == model_id), None)
+        return _newest_of(SMALL_LINE, active) or same or bare(provider, model_id)
+
     def allows(self, model: Model) -> bool:
         """Report whether ``models.allowed`` permits it. The demo is no model."""
         allowed = self._sources.config()["models.allowed"]
@@ -125,9 +134,11 @@ class ModelCatalogue:
         if not spec:
             return None
         provider, slash, model_id = spec.partition("/")
-        if slash and provider in self._sources.current():
-            return _named(model_id, self._all_of(provider)) or self._on_trust(provider, model_id)
         everything = [model for name in self._sources.current() for model in self._all_of(name)]
+        if slash and provider in self._sources.current():
+            # The id of another provider's model may begin with this one's name: anthropic/… of a router.
+            named = _named(model_id, self._all_of(provider)) or _with_id(spec, everything)
+            return named or self._on_trust(provider, model_id)
         return _named(spec, everything) or self._on_trust(next(iter(self._sources.current())), spec)
 
     def resolve(self, spec: str) -> Model:
@@ -311,6 +322,11 @@ def _named(name: str, models: Sequence[Model]) -> Model | None:
     return _newest_of(wanted, active) or _newest_of(wanted.removeprefix("claude-").removesuffix("-latest"), active)
 
 
+def _with_id(model_id: str, models: Sequence[Model]) -> Model | None:
+    """The model whose id is exactly that."""
+    return next((model for model in models if model.id.lower() == model_id.lower()), None)
+
+
 def _undated(model_id: str) -> str:
     row = known_models.lookup(model_id)
     return row.id if row else model_id
@@ -339,5 +355,7 @@ def _configured(provider: str, entry: Any, listed: Sequence[Model]) -> Model:
 
 
 def _builtin() -> Sequence[Model]:
-    """Anthropic's models as the built-in table has them, without those that not everyone may use."""
-    return [bare("anthropic", row.id) for row in known_models.KNOWN if row.line != "mythos"]
+    """Anthropic's models as the built-in table has them, without those that not everyone may use or that are gone."""
+    today = datetime.now(timezone.utc).date().isoformat()
+    rows = [row for row in known_models.KNOWN if row.line != "mythos" and not (row.retires and row.retires <= today)]
+    return [bare("anthropic", row.id) for row in rows]

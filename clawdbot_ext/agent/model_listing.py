@@ -45,6 +45,7 @@ def model_info(provider: str, row: Mapping[str, Any]) -> ModelInfo | None:
     )
     output = _count(
         row.get("max_tokens"),
+        row.get("max_output_tokens"),
         _mapping(row.get("top_provider")).get("max_completion_tokens"),
         known and known.max_output,
     )
@@ -92,7 +93,7 @@ def bare(
         input=("text", "image") if images else ("text",),
         created_at_ms=created_at_ms,
         line=line or (known.line if known else ""),
-        deprecated=deprecated,
+        deprecated=deprecated or (known is not None and bool(known.retires)),
         temperature=takes_temperature(model_id),
     )
 

@@ -304,7 +304,7 @@ SETTINGS: tuple[Setting, ...] = (
         "agents.defaults.model",
         "string",
         "",
-        "The model that answers, such as anthropic/claude-sonnet-4-5; empty: chosen automatically.",
+        "The model that answers, such as anthropic/claude-sonnet-5-5; empty: chosen automatically.",
         by="client",
     ),
     Setting(

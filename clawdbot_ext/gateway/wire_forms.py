@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..agent.model_catalog import Model, UnknownModel
+from ..agent.providers.base import Usage
 from ..i18n import catalogue
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
@@ -31,6 +32,18 @@ def decode(message: Message) -> dict[str, Any]:
 def assistant_message(text: str, **fields: Any) -> dict[str, Any]:
     """An assistant's wire message that no model wrote."""
     return {"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": now_ms(), **fields}
+
+
+def wire_usage(usage: Usage, cost: Mapping[str, float]) -> dict[str, Any]:
+    """Tokens and cost in wire form."""
+    return {
+        "input": usage.input,
+        "output": usage.output,
+        "cacheRead": usage.cache_read,
+        "cacheWrite": usage.cache_write,
+        "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
+        "cost": cost,
+    }
 
 
 CLAWDBOT_FIELDS: Mapping[str, Any] = {

@@ -455,6 +455,12 @@ class Store(Protocol):
         """Remove a document, if it is there."""
         ...
 
+    async def add_usage(
+        self, key: str, session_id: str, *, provider: str, model: str, spent: Mapping[str, Any], now: int
+    ) -> None:
+        """Add what a request beside the conversation (a title) cost: ``spent`` is ``usage`` in wire form."""
+        ...
+
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
         """Usage of every reply since then, oldest first; kept when its conversation is deleted."""
         ...

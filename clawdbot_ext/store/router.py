@@ -269,6 +269,11 @@ class StoreRouter:
     async def delete_record(self, kind: str, id_: str) -> None:
         await self.kept.delete_record(kind, id_)
 
+    async def add_usage(
+        self, key: str, session_id: str, *, provider: str, model: str, spent: Mapping[str, Any], now: int
+    ) -> None:
+        await self._of(key).add_usage(key, session_id, provider=provider, model=model, spent=spent, now=now)
+
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
         both = await asyncio.gather(
             self.temporary.spent(since=since, session_key=session_key),

@@ -332,6 +332,11 @@ class SqliteStore:
     async def delete_record(self, kind: str, id_: str) -> None:
         await self._write(lambda conn: records.delete(conn, kind, id_))
 
+    async def add_usage(
+        self, key: str, session_id: str, *, provider: str, model: str, spent: Mapping[str, Any], now: int
+    ) -> None:
+        await self._write(lambda conn: usage.add(conn, session_id, provider, model, spent, now))
+
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
         return await self._read(lambda conn: usage.since(conn, since, session_key))
 

@@ -32,6 +32,17 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
     )
 
 
+def add(
+    conn: sqlite3.Connection, session_id: str, provider: str, model: str, spent: Mapping[str, Any], now: int
+) -> None:
+    """Note what a request beside the conversation cost, in its transcript's sums too."""
+    record(conn, session_id, {"role": "assistant", "provider": provider, "model": model, "usage": spent}, now)
+    conn.execute(
+        "UPDATE transcripts SET total_cost = total_cost + ? WHERE session_id = ?",
+        (float((spent.get("cost") or {}).get("total") or 0.0), session_id),
+    )
+
+
 def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[UsageRecord]:
     """Usage of the replies from ``at`` on, oldest first."""
     rows = conn.execute(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -376,5 +378,48 @@ def test_the_table_knows_every_model_the_sdk_names() -> None:
 
     literal = next(part for part in get_args(model.Model) if get_args(part))
     missing = {name for name in get_args(literal) if lookup(name) is None}
-    assert missing <= {"claude-mythos-preview"}, "retired on 2026-06-30"
+    assert missing <= {"claude-mythos-preview", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"}, "retired in 2026"
     assert len({row.id for row in KNOWN}) == len(KNOWN)
+
+
+def sdk_retirements() -> dict[str, str]:
+    """The SDK's list of deprecated models: id → the day (ISO) of its end."""
+    from anthropic.resources.messages.messages import DEPRECATED_MODELS
+
+    days = {name: re.sub(r"(\d)(st|nd|rd|th)", r"\1", day) for name, day in DEPRECATED_MODELS.items()}
+    return {name: datetime.strptime(day, "%B %d, %Y").date().isoformat() for name, day in days.items()}  # noqa: DTZ007
+
+
+def test_the_table_follows_the_sdks_list_of_deprecated_models() -> None:
+    known = sdk_retirements()
+    assert {row.id: row.retires for row in KNOWN if row.retires} == {
+        row.id: known[row.id] for row in KNOWN if row.id in known
+    }
+    offered = {model.id: model.deprecated for model in model_catalog._builtin()}
+    assert all(offered[name] for name in known if name in offered)
+    assert "claude-sonnet-4-5" not in offered
+
+
+def test_no_text_of_ours_names_a_model_that_is_gone() -> None:
+    gone = [name for name, day in sdk_retirements().items() if day <= "2026-11-30"]
+    root = Path(config.__file__).parents[2]
+    texts = [*root.glob("clawdbot_ext/**/*.py"), *root.glob("clawdbot_ext/locale/*.json"), *root.glob("docs/**/*.md")]
+    named = [path.name for path in texts if any(name in path.read_text("utf-8") for name in gone)]
+    assert named == []
+
+
+def test_the_id_of_a_routers_model_may_begin_with_the_name_of_another_provider(keyed: Env, api: MessagesAPI) -> None:
+    write(keyed, local(api.url, '[{id: "anthropic/some-finetune"}, {id: "meta/llama-4/scout"}]'))
+    models = Providers(Source(keyed)).models
+    for spec in ("anthropic/some-finetune", "ollama/anthropic/some-finetune"):
+        found = models.find(spec)
+        assert found is not None and found.spec == "ollama/anthropic/some-finetune"
+    for spec in ("meta/llama-4/scout", "ollama/meta/llama-4/scout"):
+        found = models.find(spec)
+        assert found is not None and found.spec == "ollama/meta/llama-4/scout"
+
+
+def test_little_requests_go_to_the_small_model_of_the_same_provider(catalogue: Callable[..., Any]) -> None:
+    small = catalogue(lambda models: models.small("anthropic", "claude-opus-5-5"))
+    assert small.id == "claude-haiku-4-5-20251001"
+    assert catalogue(lambda models: models.small("elsewhere", "qwen")).id == "qwen"

@@ -58,7 +58,7 @@ def test_a_value_is_set_shown_and_unset(config: Here) -> None:
 
 def test_text_needs_no_quotes_and_json5_is_understood(config: Here) -> None:
     for name, given, shown in [
-        ("agents.defaults.model", "anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
+        ("agents.defaults.model", "anthropic/claude-sonnet-5-5", "anthropic/claude-sonnet-5-5"),
         ("gateway.auth.token", "12345", "12345"),
         ("agents.defaults.systemPrompt", "'one\\ntwo'", "one\ntwo"),
         ("agents.defaults.systemPrompt", "{not an object}", "{not an object}"),

@@ -172,7 +172,8 @@ class StrictAPI:
 # -- what the scripted model says -------------------------------------------------------------------------------------
 def is_side_request(body: Mapping[str, Any]) -> bool:
     """Whether it is about a conversation (a title, a summary) instead of being its next turn."""
-    return not body.get("tools") and len(body["messages"]) == 1 and _text(body["messages"][0]).startswith("<")
+    first = _text(body["messages"][0])
+    return not body.get("tools") and len(body["messages"]) == 1 and first.startswith(("<person>", "<user>"))
 
 
 def _text(message: Mapping[str, Any]) -> str:

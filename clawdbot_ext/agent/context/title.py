@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from ..known_models import thinking_of
 from ..providers.base import Completed, Provider, ProviderError, TurnRequest, Usage
 
-MAX_TOKENS = 40
+MAX_TOKENS, THINKING_TOKENS = 40, 2048
+"""The longest answer; and of a model that cannot be kept from thinking first."""
 QUESTION_CHARS, REPLY_CHARS = 2000, 1000
 """Characters of each that the model is shown: the beginning tells the subject."""
 TITLE_CHARS = 60
@@ -38,7 +40,7 @@ async def make_title(provider: Provider, model: str, question: str, reply: str) 
     request = TurnRequest(
         model=model,
         system=_SYSTEM,
-        max_tokens=MAX_TOKENS,
+        max_tokens=THINKING_TOKENS if thinking_of(model).off == "always" else MAX_TOKENS,
         messages=[{"role": "user", "content": [{"type": "text", "text": text}]}],
     )
     async for event in provider.stream(request):

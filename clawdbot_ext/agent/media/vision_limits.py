@@ -21,9 +21,7 @@ from .types import ModelSight
 PATCH = 28
 """Pixels at a side that make one token."""
 SMALL_WINDOW = 200_000
-_STANDARD_RESOLUTION = frozenset(
-    {"claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5"}
-)
+_STANDARD_RESOLUTION = frozenset({"claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-5"})
 _MANY = 20
 _MANY_EDGE = 2000
 SHARE = 0.4

@@ -18,7 +18,7 @@ from ...protocol.errors import GatewayError
 from ...protocol.keys import is_temporary
 from ...protocol.schema import SessionChange
 from ...store.api import Session, Store, StoreDamaged
-from ..wire_forms import decode, given_title, text_of
+from ..wire_forms import decode, given_title, text_of, wire_usage
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +77,16 @@ class AutoTitle:
             question = next((text_of(m) for m in messages if m["role"] == "user"), "")
             reply = next((text_of(m) for m in messages if m["role"] == "assistant" and not m.get("command")), "")
             provider = await self._providers.get(provider_name)
-            title, usage = await asyncio.wait_for(make_title(provider, model, question, reply), LIMIT_S)
-            log.debug("title of %s: %d tokens", session.key, usage.input + usage.output)
+            small = self._providers.models.small(provider_name, model)
+            title, usage = await asyncio.wait_for(make_title(provider, small.id, question, reply), LIMIT_S)
+            await self._store.add_usage(
+                session.key,
+                session.session_id,
+                provider=provider_name,
+                model=small.id,
+                spent=wire_usage(usage, self._providers.models.cost(provider_name, small.id, usage)),
+                now=now_ms(),
+            )
             now = await self._store.get_session(session.key)
             if title and now is not None and (now.session_id, now.title) == (session.session_id, session.title):
                 given = {"text": title, "first": session.title}

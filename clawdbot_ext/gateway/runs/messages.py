@@ -12,6 +12,7 @@ from ...agent.model_catalog import ModelCatalogue
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...store.api import RunState
+from ..wire_forms import wire_usage
 from .active import ActiveRun
 
 t = catalogue("gateway")
@@ -54,14 +55,7 @@ def final_message(models: ModelCatalogue, active: ActiveRun, outcome: RunOutcome
         "stopReason": outcome.stop_reason,
         "timestamp": now_ms(),
         "durationMs": now_ms() - active.started_at,
-        "usage": {
-            "input": usage.input,
-            "output": usage.output,
-            "cacheRead": usage.cache_read,
-            "cacheWrite": usage.cache_write,
-            "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
-            "cost": models.cost(reply.provider, reply.model, usage),
-        },
+        "usage": wire_usage(usage, models.cost(reply.provider, reply.model, usage)),
     }
     if estimated:
         message["usage"]["estimated"] = True

@@ -134,6 +134,21 @@ def test_korean_counts_by_the_syllable() -> None:
     assert estimate("") == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("3f9ac1d07b" * 50, 0.6, 0.9),
+        ("0.8444218515250481 " * 50, 0.6, 0.9),
+        ('{"id": 17, "value": 0.5391, "tags": ["a", "b"]}, ' * 20, 0.5, 0.8),
+        ("The quick brown fox jumps over the lazy dog, and goes home. " * 20, 0.2, 0.32),
+        ("    for row in rows:\n        total += row.value * weights[row.key]\n" * 20, 0.25, 0.4),
+    ],
+    ids=["hex", "digits", "json", "prose", "code"],
+)
+def test_data_has_more_tokens_for_its_length_than_prose(text: str, least: float, most: float) -> None:
+    assert least < estimate(text) / len(text) < most
+
+
 @pytest.mark.slow
 def test_the_beginning_stays_the_same_for_many_turns() -> None:
     stored = long_talk(400, "lorem ipsum " * 30)

@@ -187,7 +187,7 @@ def test_limits_are_those_of_the_model() -> None:
     def sight(model_id: str, window: int = 1_000_000, **more: int) -> api.ModelSight:
         return api.sight_of(ModelInfo(model_id, model_id, "p", window, 64_000, input=("text", "image")), **more)
 
-    old = sight("claude-sonnet-4-5", 200_000)
+    old = sight("claude-haiku-4-5", 200_000)
     assert (old.image_edge, old.pdf_pages) == (1568, 100)
     assert (sight("claude-opus-4-7").image_edge, sight("claude-opus-4-7").pdf_pages) == (2576, 600)
     assert sight("claude-3-5-haiku-20241022").image_edge == 1568

@@ -177,6 +177,7 @@ def test_retired_models_are_left_out_and_deprecated_ones_marked(api: MessagesAPI
         ({"id": "Qwen/Qwen3-8B", "object": "model", "max_model_len": 40_960}, 40_960, 8_192),
         ({"id": "gemma", "meta": {"n_ctx_train": 131_072, "n_ctx": 4096}}, 4096, 4096),
         ({"id": "x/y", "context_length": 500_000, "top_provider": {"max_completion_tokens": 99_000}}, 500_000, 99_000),
+        ({"id": "gpt", "max_input_tokens": 400_000, "max_output_tokens": 50_000}, 400_000, 50_000),
         ({"id": "anthropic/claude-opus-5.5"}, 1_000_000, 128_000),
         ({"id": "claude-something-new", "max_input_tokens": None, "max_tokens": None}, 200_000, 64_000),
     ],

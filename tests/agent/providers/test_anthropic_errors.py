@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from clawdbot_ext.agent.providers.anthropic import AnthropicProvider
 from clawdbot_ext.agent.providers.base import ProviderError, Reply
-from clawdbot_ext.agent.turn import RetryPolicy, run_turn
+from clawdbot_ext.agent.turn import Outcome, RetryPolicy, run_turn
 from tests.support.aio import run, until
 from tests.support.messages_api import MessagesAPI
+from tests.support.strict_api import StrictAPI
 from tests.support.turns import Turn, ask, request, take
 
 
@@ -257,3 +260,66 @@ def test_cancelling_before_the_first_output_ends_the_request(api: MessagesAPI) -
         await provider.aclose()
 
     run(go())
+
+
+# -- over the strict API ----------------------------------------------------------------------------------------------
+def strictly(text: str, *, content: list[dict[str, Any]] | None = None, **fields: Any) -> tuple[Turn, StrictAPI]:
+    """A turn over the strict API, in which waiting takes no time."""
+
+    async def main(api: StrictAPI) -> Turn:
+        provider = AnthropicProvider("anthropic", "k", api.url, stall_s=3.0)
+        asked = request(text, **fields)
+        if content:
+            asked = replace(asked, messages=[{"role": "user", "content": content}])
+        turn = Turn(Outcome("failed", "error"), Reply())
+        turn.outcome = await run_turn(
+            provider, asked, turn.reply, turn.events.append, sleep=turn.clock.sleep, clock=turn.clock
+        )
+        await provider.aclose()
+        return turn
+
+    with StrictAPI() as api:
+        return run(main(api)), api
+
+
+def test_a_broken_event_before_any_output_is_tried_again() -> None:
+    turn, api = strictly("[[bad=malformed]][[times=1]] hello")
+    assert (turn.outcome.state, len(api.seen), len(turn.retries)) == ("done", 2, 1)
+
+
+def test_a_broken_event_every_time_is_named() -> None:
+    turn, api = strictly("[[bad=malformed]] hello")
+    assert (turn.outcome.state, turn.kind, len(api.seen)) == ("failed", "protocol", 4)
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+
+def test_images_for_a_server_without_vision_end_at_once_and_it_is_said() -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+    turn, api = strictly("", content=[{"type": "image", "source": source}], model="claude-blind")
+    assert (turn.outcome.state, turn.kind, len(api.seen)) == ("failed", "no_vision", 1)
+    assert "takes no images" in turn.outcome.message and turn.outcome.error and "/model" in turn.outcome.error["hint"]
+
+
+def test_why_a_model_declined_is_said() -> None:
+    turn, _ = strictly("[[stop=refusal]] hello")
+    assert turn.outcome.stop_reason == "refusal" and "This may enable cyber harm." in turn.outcome.message
+
+
+def test_a_server_of_ones_own_may_be_silent_for_as_long_as_a_reply_may_take() -> None:
+    async def main() -> tuple[float | None, ...]:
+        own, ours = AnthropicProvider("ollama", "", "http://127.0.0.1:9"), AnthropicProvider("anthropic", "k")
+        asked = request("hello", patience_s=500.0)
+        limits = own._timeout(asked).read, own._timeout(request("hello")).read, ours._timeout(asked).read
+        await own.aclose()
+        await ours.aclose()
+        return limits
+
+    assert run(main()) == (500.0, 120.0, 60.0)
+
+
+@pytest.mark.parametrize("case", ["unknown", "redacted", "emptythink", "search", "splitjson", "nousage", "json"])
+def test_whatever_the_api_answers_is_understood(case: str) -> None:
+    turn, api = strictly(f"[[bad={case}]][[text=hello]]")
+    assert (turn.outcome.state, turn.reply.text, api.refusals) == ("done", "hello", [])

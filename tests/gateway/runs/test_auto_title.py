@@ -9,6 +9,8 @@ import pytest
 
 from clawdbot_ext.agent.context.title import tidy, worth_a_title
 from tests.support.aio import until
+from tests.support.in_process import asking, in_process
+from tests.support.strict_api import StrictAPI, is_side_request
 from tests.support.wire import WireError, run, text_of, wired
 
 CAPS = ("session.events",)
@@ -163,3 +165,26 @@ def test_a_temporary_session_leaves_nothing_on_disk(gateway):
             assert (await wire.call("chat.history", {"sessionKey": key}))["messages"] == []
 
     run(after())
+
+
+@pytest.mark.parametrize(
+    ("models", "asked"), [([], "claude-haiku-5-5"), (["claude-opus-5-5"], "claude-opus-5-5")], ids=["small", "thinks"]
+)
+def test_a_title_is_made_by_a_small_model_appears_in_usage_and_leaves_room_to_think(tmp_path, models, asked):
+    async def main(api):
+        settings = asking(api.url, "claude-opus-5-5", autoTitle=True)
+        settings["models"]["providers"]["anthropic"]["models"] = models
+        async with in_process(tmp_path, settings=settings) as chat:
+            await chat.ask("please plot the sales", "r1")
+            titled = "Scripted title and summary"
+            await until(
+                lambda: any(p["entry"].get("derivedTitle") == titled for p in chat.peer.payloads("session.changed"))
+            )
+            body = next(seen.body for seen in api.seen if is_side_request(seen.body))
+            assert body["model"] == asked and api.refusals == []
+            assert body["max_tokens"] == (40 if asked == "claude-haiku-5-5" else 2048)
+            spent = (await chat.call("sessions.usage", {}))["payload"]["sessions"][0]
+            assert asked in spent["models"] and spent["replies"] == 2
+
+    with StrictAPI() as api:
+        run(main(api))

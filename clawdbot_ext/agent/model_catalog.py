@@ -163,10 +163,6 @@ class ModelCatalogue:
         }
         return {**parts, "total": sum(parts.values())}
 
-    def has_price(self, provider: str, model_id: str) -> bool:
-        """Report whether the price is known. If not, ``cost`` gives 0, which is not the same as free."""
-        return self._price(provider, model_id, Usage()) is not None
-
     def problems(self) -> Mapping[str, ProviderError]:
         """Why the providers that could not be asked for their models could not."""
         return {name: listing.error for name, listing in self._listings.items() if listing.error is not None}

@@ -227,6 +227,20 @@ def test_a_run_ends_in_a_final_state_only(drive):
     drive(scenario)
 
 
+@pytest.mark.parametrize("state", ["queued", "done", "failed", "aborted", "interrupted"])
+def test_a_run_that_does_not_run_takes_no_step(drive, state):
+    async def scenario(store):
+        await send(store, "r1", start=state != "queued")
+        if state != "queued":
+            await store.finish_run("r1", state=state, message=None, result={}, now=2)
+        before = await read(store)
+        with pytest.raises(NotFound):
+            await store.append_step("r1", reply("late"), now=3)
+        assert await read(store) == before
+
+    drive(scenario)
+
+
 def test_the_text_so_far_is_kept_while_the_run_lives_and_only_then(drive):
     async def scenario(store):
         await send(store, "r1")
@@ -269,6 +283,53 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
 
     drive(before)
     drive(after)
+
+
+def test_after_a_crash_each_tool_call_without_a_result_gets_one_and_no_other(drive):
+    calls = [{"type": "toolCall", "id": f"c{n}", "name": "run", "arguments": {}} for n in range(3)]
+
+    async def before(store):
+        await send(store, "r0")
+        await store.append_step("r0", {"role": "assistant", "content": calls[:1], "timestamp": 1}, now=2)
+        await finish(store, "r0", now=3)  # a run of before: its call stays as it is
+        await send(store, "r1")
+        await store.append_step("r1", {"role": "assistant", "content": calls, "timestamp": 1}, now=4)
+        result = {"role": "toolResult", "toolCallId": "c1", "toolName": "run", "timestamp": 1}
+        await store.append_step("r1", {**result, "content": [{"type": "text", "text": "42"}]}, now=5)
+
+    async def after(store):
+        facts = {"stopReason": "interrupted", "toolMessage": "unknown", "zone": "late in the alphabet"}
+        await store.recover(now=9, interrupted=lambda run: facts)
+        page = await store.history(session_key=MAIN, limit=10)
+        left = [body(message) for message in page.messages][-4:]
+        assert [(each["role"], each.get("toolCallId")) for each in left] == [
+            ("toolResult", "c1"),
+            ("toolResult", "c0"),
+            ("toolResult", "c2"),
+            ("assistant", None),
+        ]
+        assert [each.get("interrupted", False) for each in left] == [False, True, True, False]
+        assert text_of(left[1]) == "unknown" and "toolMessage" not in left[3]
+        assert (left[3]["stopReason"], left[3]["zone"]) == ("interrupted", "late in the alphabet")
+        assert (await store.get_run("r1")).result == {"status": "error", "summary": "interrupted"}
+
+    drive(before)
+    drive(after)
+
+
+def test_a_session_that_is_deleted_ends_what_runs_and_what_waits_in_it_alone(drive):
+    async def scenario(store):
+        await send(store, "runs")
+        await send(store, "waits", start=False)
+        await send(store, "elsewhere", key=OTHER)
+        await store.delete_session(MAIN, delete_transcript=False, now=5)
+        ended = [await store.get_run(run_id) for run_id in ("runs", "waits")]
+        assert [(run.state, run.ended_at, run.result["status"]) for run in ended] == [("aborted", 5, "aborted")] * 2
+        assert (await store.get_run("elsewhere")).state == "running"
+        late = await store.finish_run("runs", state="done", message=reply("late"), result={}, now=6)
+        assert late.message is None and await store.start_run("waits", now=6) is None
+
+    drive(scenario)
 
 
 def test_a_send_that_waits_survives_a_restart_with_its_message(drive):

@@ -9,14 +9,6 @@ export function textOf(message: Message): string {
     .join("\n\n");
 }
 
-export function thinkingOf(message: Message): string {
-  if (typeof message.content === "string") return "";
-  return message.content
-    .filter((block) => block.type === "thinking")
-    .map((block) => block.thinking ?? "")
-    .join("\n\n");
-}
-
 /**
  * Put messages into a list that is ordered by `seq`, each id once. A message that is already there is replaced, so the
  * same news may arrive by an event, by the end of a run and by history in any order.

@@ -151,11 +151,6 @@ export function entryOf(state: State, key: string): SessionEntry | undefined {
   return state.sessions.find((entry) => entry.key === key);
 }
 
-/** Is a reply of this session being written or about to be? */
-export function isBusy(view: View): boolean {
-  return view.live !== null || view.pending.some((pending) => pending.status === "sending");
-}
-
 /** A session that the gateway keeps in memory only: the key tells. */
 export function isTemporary(key: string): boolean {
   return key.startsWith("agent:main:temporary:");

@@ -17,12 +17,16 @@ from ..escapes import Cleaner, clean, one_line
 from ..protocol.errors import GatewayError
 from . import exit_codes
 from .connection import Target, gateway_options, json_option, with_client
-from .printing import fail, note, print_json, say
+from .printing import fail, note, print_json, say, texts
 
 if TYPE_CHECKING:
+    from ..client.approvals import Approval
     from ..client.gateway_client import GatewayClient
     from ..client.reply import Notice, ReplyEnd
+    from .agent_permission import Permission
 
+MODES = ("chat", "read", "plan", "ask", "edits", "notebook", "unattended")
+"""As ``client.approvals.MODES``, which is loaded with the client only."""
 ABORT_TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
 """Time that a gateway may be away in the middle of a reply: longer than a restart takes."""
@@ -48,6 +52,10 @@ PATIENCE_S = 60.0
     metavar="SECONDS",
     help=say("help.agent.timeout"),
 )
+@click.option("--allow", "rules", multiple=True, metavar="TOOL[:PATH]", help=say("help.agent.allow"))
+@click.option("--mode", type=click.Choice(MODES), help=say("help.agent.mode"))
+@click.option("--notebook", default="", metavar="PATH", help=say("help.mode.notebook"))
+@click.option("--wait", is_flag=True, help=say("help.agent.wait"))
 @json_option
 @gateway_options
 def command(
@@ -57,17 +65,27 @@ def command(
     session: str,
     thinking: str | None,
     timeout: float,
+    rules: tuple[str, ...],
+    mode: str | None,
+    notebook: str,
+    wait: bool,
     as_json: bool,
 ) -> None:
     """Ask once, print the reply, exit with how it went."""
     text = _with_input(message, needed=not files)
     run_id = str(uuid.uuid4())
 
+    refused: list[Approval] = []
+
     async def work(client: GatewayClient) -> tuple[ReplyEnd | None, str]:
+        from .agent_permission import Permission, mode_of_session
+
         printer = Printer(quiet=as_json)
+        permission = Permission(client, rules, wait=wait, before_asking=printer.end_line)
         try:
-            asking = _ask(client, text, files, session, thinking, run_id, printer)
-            return await asyncio.wait_for(asking, timeout), printer.text
+            async with mode_of_session(client, session, mode, notebook):
+                asking = _ask(client, text, files, session, thinking, run_id, printer, permission)
+                return await asyncio.wait_for(asking, timeout), printer.text
         except asyncio.TimeoutError:
             await _abort(client, session, run_id)
             return None, printer.text
@@ -75,12 +93,19 @@ def command(
             await _abort(client, session, run_id)
             raise
         finally:
+            refused.extend(permission.refused)
             printer.finish()
 
     end, streamed = with_client(target, work)
     code = _exit_code(end)
+    if refused and code == exit_codes.OK:
+        code = exit_codes.PERMISSION
     if as_json:
-        print_json(_report(end, streamed, session, run_id))
+        print_json(_report(end, streamed, session, run_id, refused))
+    elif refused:
+        tools = " ".join(f"--allow {tool}" for tool in dict.fromkeys(each.tool for each in refused) if tool)
+        titles = "; ".join(one_line(each.title) for each in refused)
+        fail(texts("hands")("agent.refused", titles=titles, allow=tools or "--wait"))
     elif end is None:
         fail(say("agent.timeout", seconds=f"{timeout:g}"))
     elif end.state == "error":
@@ -123,6 +148,18 @@ class Printer:
             if self._open_line:
                 self._write("\n")
 
+    def begin_again(self) -> None:
+        """Begin another message: the text before a tool's call is one of its own."""
+        self.text = ""
+        if not self._quiet:
+            self._write(self._cleaner.finish())
+        self.end_line()
+
+    def end_line(self) -> None:
+        """Begin a new line where one is open, for something else on the terminal."""
+        if self._open_line:
+            self._write("\n")
+
     def _write(self, text: str) -> None:
         if text:
             click.echo(text, nl=False)
@@ -137,11 +174,18 @@ async def _ask(
     thinking: str | None,
     run_id: str,
     printer: Printer,
+    permission: Permission,
 ) -> ReplyEnd | None:
     from ..client.reply import Chunk, ReplyEnd
 
     async for item in client.ask(
-        text, session_key=session, thinking=thinking, run_id=run_id, patience_s=PATIENCE_S, attachments=files
+        text,
+        session_key=session,
+        thinking=thinking,
+        run_id=run_id,
+        patience_s=PATIENCE_S,
+        attachments=files,
+        on_approval=permission.decide,
     ):
         if isinstance(item, ReplyEnd):
             rest = item.text
@@ -169,6 +213,8 @@ def _tell(notice: Notice) -> None:
     elif notice.kind == "media":
         if facts.get("phase") in ("start", "error"):
             note(one_line(media_notice(facts)))
+    elif notice.kind in ("approval", "resolved"):
+        return  # asked by `Permission`
     else:
         note(one_line(retry_notice(facts)))
 
@@ -205,7 +251,9 @@ def _exit_code(end: ReplyEnd | None) -> int:
     return exit_codes.FAILED if end.state == "error" else exit_codes.OK
 
 
-def _report(end: ReplyEnd | None, streamed: str, session: str, run_id: str) -> dict[str, Any]:
+def _report(
+    end: ReplyEnd | None, streamed: str, session: str, run_id: str, refused: Sequence[Approval]
+) -> dict[str, Any]:
     """The output of ``--json``."""
     message = dict((end and end.message) or {})
     interrupted = message.get("stopReason") == "interrupted"
@@ -218,5 +266,10 @@ def _report(end: ReplyEnd | None, streamed: str, session: str, run_id: str) -> d
     }
     if end is not None and end.error_message:
         report["error"] = {"message": end.error_message, **end.error}
+    if refused:
+        calls = [{"tool": each.tool, "title": each.title, "path": each.path} for each in refused]
+        report |= {"status": "refused"} if report["status"] == "ok" else {}
+        report["refused"] = calls
+        report.setdefault("error", {"code": "PERMISSION_NEEDED", "message": texts("hands")("agent.needsPerson")})
     kept = ("model", "provider", "usage", "stopReason", "command", "demo")
     return report | {name: message[name] for name in kept if name in message}

@@ -7,12 +7,14 @@ by what it looks like must look like what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from ..client.approvals import (
+    MODES,
     Approval,
     CellEdit,
     CodePreview,
@@ -22,10 +24,11 @@ from ..client.approvals import (
     Preview,
     RunPreview,
 )
-from ..client.changes import Change
+from ..client.changes import Change, UndoResult
 from ..client.text_diff import DiffLine, diff
 from ..client.typed_answers import editable, pickable, wider
 from ..escapes import one_line, visible
+from ..protocol.clock import now_ms
 from .printing import texts
 
 say = texts("hands")
@@ -122,6 +125,26 @@ def change_summary(change: Change) -> str:
     if change.file is not None and not change.cells:
         return say("changes.file", path=one_line(change.path))
     return say("changes.cells", count=len(change.cells), path=one_line(change.path))
+
+
+def problem_lines(result: UndoResult, how: str) -> list[RenderableType]:
+    """The cells that an undo left alone, and what an undo would change in them; ``how`` is the command that does it."""
+    lines: list[RenderableType] = []
+    for problem in result.problems:
+        lines.append(Text(say("changes.problem", cell=one_line(problem.cell)), style="yellow"))
+        lines += difference(problem.before, problem.now)
+    return [*lines, Text(say("changes.force", command=how), style="yellow")]
+
+
+def mode_text(hands: Mapping[str, Any]) -> str:
+    """The mode of a session as a status line has it; empty where the gateway has none."""
+    mode = hands.get("mode")
+    if not mode:
+        return ""
+    text = say(f"mode.{mode}") if mode in MODES else one_line(str(mode))
+    if until := hands.get("untilMs"):
+        text += f" ({say('mode.left', minutes=max(0, -(-(int(until) - now_ms()) // 60_000)))})"
+    return text
 
 
 def plan_lines(steps: Sequence[Mapping[str, object]]) -> list[str]:

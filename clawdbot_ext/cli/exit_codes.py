@@ -6,6 +6,7 @@
 3    no gateway can be reached
 4    the gateway does not accept the credentials, or its certificate is not the right one
 5    the reply was stopped or interrupted before its end
+6    something needed a permission, and no person was there to ask
 130  Ctrl+C
 """
 
@@ -18,7 +19,7 @@ from ..escapes import clean
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
 from .printing import language, say
 
-OK, FAILED, USAGE, UNREACHABLE, UNAUTHORIZED, INTERRUPTED, CTRL_C = 0, 1, 2, 3, 4, 5, 130
+OK, FAILED, USAGE, UNREACHABLE, UNAUTHORIZED, INTERRUPTED, PERMISSION, CTRL_C = 0, 1, 2, 3, 4, 5, 6, 130
 
 EXPECTED = (ConfigError, NoGateway, ClientError, GatewayError, OSError)
 """Failures that are told in one line; anything else is a bug and shows its traceback."""

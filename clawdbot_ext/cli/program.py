@@ -32,6 +32,8 @@ COMMANDS = {
     "chat": Row("chat.command:command", "short.chat"),
     "agent": Row("agent:command", "short.agent"),
     "sessions": Row("sessions:group", "help.sessions"),
+    "approvals": Row("approvals:group", "help.approvals"),
+    "changes": Row("changes:group", "help.changes"),
     "import": Row("import_:command", "help.import"),
     "models": Row("models:group", "help.models"),
     "config": Row("config:group", "help.config"),

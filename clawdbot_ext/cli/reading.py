@@ -35,8 +35,8 @@ def is_person_there() -> bool:
         return sys.stdin.isatty()
     try:
         return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
-    except OSError:
-        return False
+    except OSError:  # a terminal that controls no jobs
+        return True
 
 
 @contextmanager

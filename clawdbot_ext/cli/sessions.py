@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -13,9 +13,10 @@ from ..client.reply import message_text
 from ..escapes import clean, one_line
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
+from .agent import MODES
 from .connection import Target, call, gateway_options, json_option, with_client
 from .files import attachments, line_of
-from .printing import ago, note, out, print_json, say, shorten, table
+from .printing import ago, note, out, print_json, say, shorten, table, texts
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -51,11 +52,12 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
             shorten(_title(entry), 40),
             str(entry.get("messageCount", "")),
             str(entry.get("model", "")),
+            _mode(entry),
             ago(entry.get("updatedAt") or 0, now) + _state(entry),
         ]
         for entry in found["sessions"]
     ]
-    table([say(f"sessions.{name}") for name in ("key", "title", "messages", "model", "updated")], rows)
+    table([say(f"sessions.{name}") for name in ("key", "title", "messages", "model", "mode", "updated")], rows)
 
 
 @group.command("search", help=say("help.sessions.find"))
@@ -132,6 +134,11 @@ def export(
 def _title(entry: Mapping[str, Any]) -> str:
     named = entry.get("displayName") or entry.get("derivedTitle") or entry.get("lastMessagePreview")
     return str(named or str(entry["key"]).removeprefix("agent:main:"))
+
+
+def _mode(entry: Mapping[str, Any]) -> str:
+    mode = str((entry.get("hands") or {}).get("mode") or "")
+    return texts("hands")(f"mode.{mode}") if mode in MODES else mode
 
 
 def _state(entry: Mapping[str, Any]) -> str:
@@ -286,3 +293,33 @@ def _tell(answer: Mapping[str, Any], text: str, *, as_json: bool) -> None:
         print_json(answer)
     else:
         out(say(text, key=answer["key"]))
+
+
+@group.command("mode", help=say("help.sessions.mode"))
+@key_argument
+@click.argument("mode", required=False, type=click.Choice(MODES))
+@click.option("--notebook", metavar="PATH", help=say("help.mode.notebook"))
+@click.option("--minutes", type=click.IntRange(1, 1440), metavar="MINUTES", help=say("help.mode.minutes"))
+@json_option
+@gateway_options
+def mode_(target: Target, key: str, mode: str | None, notebook: str | None, minutes: int | None, as_json: bool) -> None:
+    """Show or set how much may be done in a session without asking."""
+
+    async def work(client: GatewayClient) -> Mapping[str, Any]:
+        if mode is not None:
+            from ..client.approvals import Mode
+
+            wanted = cast("Mode", mode)
+            return await client.approvals.set_mode(wanted, session_key=key, notebook=notebook or "", minutes=minutes)
+        found = (await client.request("sessions.resolve", {"key": key}))["key"]
+        rows = (await client.request("sessions.list", {"search": found}))["sessions"]
+        entry: Mapping[str, Any] = next((row for row in rows if row["key"] == found), {})
+        return entry.get("hands") or {}
+
+    hands = with_client(target, work)
+    if as_json:
+        print_json({"key": key, "hands": hands})
+        return
+    from .approval_view import mode_text
+
+    out(say("sessions.modeNow", mode=mode_text(hands) or "-"))

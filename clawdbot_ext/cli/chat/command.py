@@ -25,10 +25,11 @@ from ...protocol.errors import GatewayError
 from ...protocol.keys import canonical
 from .. import exit_codes, files
 from ..approval_prompt import Terminal
+from ..approval_view import mode_text
 from ..connection import Target, gateway_options, understood
 from ..printing import is_terminal, language, out, say
 from .attachments import PendingFiles
-from .hands import HandsCommands, mode_text
+from .hands import HandsCommands
 from .questions import Questions
 
 if TYPE_CHECKING:

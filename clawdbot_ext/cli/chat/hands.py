@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich.console import RenderableType
 from rich.text import Text
 
 from ...client.approvals import MODES, Approvals, same_session
-from ...client.changes import Change, Changes, UndoResult
+from ...client.changes import Change, Changes
 from ...client.interface import ConnectedClient
-from ...escapes import one_line
 from ...protocol.clock import now_ms
 from ..approval_prompt import Terminal
-from ..approval_view import change_lines, change_summary, difference
+from ..approval_view import change_lines, change_summary, mode_text, problem_lines
 from ..printing import ago, texts
 from .questions import Questions, show_others
 
@@ -38,17 +36,6 @@ def rows() -> list[dict[str, Any]]:
         }
         for name in NAMES
     ]
-
-
-def mode_text(hands: Mapping[str, Any]) -> str:
-    """The mode of a session as a status line has it; empty where the gateway has none."""
-    mode = hands.get("mode")
-    if not mode:
-        return ""
-    text = say(f"mode.{mode}") if mode in MODES else one_line(str(mode))
-    if until := hands.get("untilMs"):
-        text += f" ({say('mode.left', minutes=max(0, -(-(int(until) - now_ms()) // 60_000)))})"
-    return text
 
 
 class HandsCommands:
@@ -139,7 +126,7 @@ class HandsCommands:
         if change is not None:
             result = await self._changes.undo(change.id, force=force)
             if result.problems:
-                self._terminal.show(problem_lines(result, change.id))
+                self._terminal.show(problem_lines(result, f"/undo {change.id[:8]} force"))
 
     async def _keep(self, arguments: Sequence[str]) -> None:
         found = [each for each in await self._changes.list(session_key=self._key()) if each.state == "applied"]
@@ -162,12 +149,3 @@ class HandsCommands:
 
     def _say(self, text: str, style: str = "dim") -> None:
         self._terminal.show([Text(text, style=style)])
-
-
-def problem_lines(result: UndoResult, change_id: str) -> list[RenderableType]:
-    """The cells that an undo left alone: what they are now, and what they were."""
-    lines: list[RenderableType] = []
-    for problem in result.problems:
-        lines.append(Text(say("changes.problem", cell=one_line(problem.cell)), style="yellow"))
-        lines += difference(problem.before, problem.now)
-    return [*lines, Text(say("changes.force", id=change_id[:8]), style="yellow")]

@@ -34,7 +34,8 @@ SOURCES = (
     ".npmrc",
     "static",
     "labextension",
-    "clawdbot_ext/client/describe.py",  # part of the page: it runs in kernels
+    "clawdbot_ext/client/describe.py",  # parts of the page: they run in kernels
+    "clawdbot_ext/server/hands_node/kernel_code.py",
 )
 NOT_SOURCES = ("node_modules", "test", "coverage", "lib", "tsconfig.tsbuildinfo")
 OUTPUT = "clawdbot_ext/_static"

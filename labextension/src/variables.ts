@@ -92,7 +92,7 @@ async function evaluate(
 }
 
 /** The string that Python showed the repr of. */
-function unquoted(repr: string): string {
+export function unquoted(repr: string): string {
   const quote = repr[0];
   if (quote !== "'" && quote !== '"') return repr;
   const body = repr.slice(1, -1);

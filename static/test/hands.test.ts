@@ -95,9 +95,9 @@ describe("a batch", () => {
     expect(refusal([{ op: "clear", cell: "a", rev: rev("a") }], now).code).toBe("NOT_EDITABLE");
     expect(refusal([{ op: "delete", cell: "b", rev: rev("b") }], now).facts).toEqual({ cell: "b" });
     expect(refusal([{ op: "insert", after: "q", cell: {} }]).code).toBe("NO_SUCH_CELL");
-    expect(refusal([{ op: "type", cell: "a", rev: rev("a"), to: "heading" as "raw" }]).code).toBe("INVALID");
-    expect(refusal([{ op: "explode", cell: "a", rev: rev("a") } as unknown as Operation]).code).toBe("INVALID");
-    expect(refusal([{ op: "move", cell: "a", rev: rev("a"), after: "a" }]).code).toBe("INVALID");
+    expect(refusal([{ op: "type", cell: "a", rev: rev("a"), to: "heading" as "raw" }]).code).toBe("INVALID_REQUEST");
+    expect(refusal([{ op: "explode", cell: "a", rev: rev("a") } as unknown as Operation]).code).toBe("INVALID_REQUEST");
+    expect(refusal([{ op: "move", cell: "a", rev: rev("a"), after: "a" }]).code).toBe("INVALID_REQUEST");
   });
 });
 

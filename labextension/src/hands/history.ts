@@ -6,7 +6,7 @@ import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
 import type { ISessionContext } from "@jupyterlab/apputils";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import { NotebookActions } from "@jupyterlab/notebook";
-import type { KernelMessage } from "@jupyterlab/services";
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import { isRunning, pathOf } from "./notebooks.js";
 import { revisionOf } from "./revision.js";
 
@@ -47,6 +47,8 @@ const OF_THE_SERVER = new Set(["restarting", "autorestarting", "dead", "terminat
 
 export class History {
   private readonly runs = new WeakMap<NotebookPanel, Kept>();
+  /** What each kernel does outside of its subshells. */
+  private readonly states = new WeakMap<Kernel.IKernelConnection, string>();
   private readonly kernels: Record<string, Known> = (stored(KERNELS) as Record<string, Known> | null) ?? {};
 
   constructor(notebooks: INotebookTracker) {
@@ -70,7 +72,7 @@ export class History {
   /** The states of all cells of a notebook, in order. */
   statesOf(panel: NotebookPanel): CellState[] {
     const { runs } = this.of(panel);
-    const process = this.processOf(panel.sessionContext);
+    const process = this.processOf(panel);
     let newest = 0; // the last of the runs above
     let changed = false; // a cell above does not say what ran
     return panel.content.widgets.map((cell): CellState => {
@@ -101,21 +103,51 @@ export class History {
     const state = (content as { execution_state?: string }).execution_state;
     const kernel = context.session?.kernel;
     if (!kernel || (state !== undefined && OF_THE_SERVER.has(state))) return;
+    if (state !== undefined) this.heardState(kernel, state, message.parent_header);
     const known = this.kernels[kernel.id];
     if (known?.process === header.session) return;
     this.kernels[kernel.id] = { process: header.session, restarts: known ? known.restarts + 1 : 0 };
     store(KERNELS, this.kernels);
   };
 
-  private processOf(context: ISessionContext): string {
-    return this.kernels[context.session?.kernel?.id ?? ""]?.process ?? "";
+  /** Lab takes the end of what a subshell did for that of the cell which still runs, and shows the kernel as idle. */
+  private heardState(kernel: Kernel.IKernelConnection, state: string, parent: object): void {
+    if (!(parent as { subshell_id?: string | null }).subshell_id) this.states.set(kernel, state);
+    else if (state === "idle" && this.states.get(kernel) === "busy")
+      setTimeout(() => {
+        const { _updateStatus: update } = kernel as unknown as { _updateStatus?: (status: string) => void };
+        if (this.states.get(kernel) === "busy" && kernel.status === "idle") update?.call(kernel, "busy");
+      });
+  }
+
+  /** Is a cell running, or other code outside of subshells? */
+  isBusy(panel: NotebookPanel): boolean {
+    const kernel = panel.sessionContext.session?.kernel;
+    return kernel ? (this.states.get(kernel) ?? kernel.status) === "busy" : false;
+  }
+
+  processOf(panel: NotebookPanel): string {
+    return this.kernels[panel.sessionContext.session?.kernel?.id ?? ""]?.process ?? "";
+  }
+
+  /** Wait until another process of the kernel is heard of. */
+  nextProcess(panel: NotebookPanel): Promise<void> {
+    const [before, { sessionContext }] = [this.processOf(panel), panel];
+    return new Promise((resolve) => {
+      const heard = (): void => {
+        if (this.processOf(panel) === before) return;
+        sessionContext.iopubMessage.disconnect(heard);
+        resolve();
+      };
+      sessionContext.iopubMessage.connect(heard);
+    });
   }
 
   private ran(panel: NotebookPanel, cell: Cell): void {
     const kept = this.of(panel);
     const revision = revisionOf(cell.model.sharedModel.getSource());
     kept.last += 1;
-    kept.runs[cell.model.id] = { revision, order: kept.last, process: this.processOf(panel.sessionContext) };
+    kept.runs[cell.model.id] = { revision, order: kept.last, process: this.processOf(panel) };
     store(STORED + pathOf(panel), kept);
   }
 

@@ -149,7 +149,7 @@ export class HandsNode {
     let result: Record<string, unknown>;
     try {
       const carryOut = this.options.commands[command];
-      if (!carryOut) throw new HandsError("UNSUPPORTED", `no such command: ${command}`);
+      if (!carryOut) throw new HandsError("NOT_SUPPORTED", `no such command: ${command}`);
       const parameters = JSON.parse(asked.paramsJSON ?? "{}") as Parameters;
       const progress = (data: Readonly<Record<string, unknown>>): void => {
         if (socket === this.socket) this.send("node.event", { event: "node.progress", payload: { id, data } });

@@ -1,5 +1,5 @@
 /** The notebooks that are open in this page, by path, and their cells, by id. */
-import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
+import type { Cell, CodeCell, ICodeCellModel } from "@jupyterlab/cells";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import { HandsError } from "./errors.js";
 
@@ -58,6 +58,10 @@ export function cellOf(panel: NotebookPanel, id: unknown): Cell {
 
 export function noSuchCell(id: unknown): HandsError {
   return new HandsError("NO_SUCH_CELL", `no cell ${String(id)}`, { cell: id });
+}
+
+export function isCode(cell: Cell): cell is CodeCell {
+  return cell.model.type === "code";
 }
 
 export function isRunning(cell: Cell): boolean {

@@ -78,7 +78,7 @@ export function withinBudget(outputs: readonly RawOutput[], budget: Budget): Out
   return made.reverse();
 }
 
-/** One page of all outputs, from 1: a long text goes on over several. */
+/** One page of all outputs, from 0: a long text goes on over several. */
 export function pageOf(
   outputs: readonly RawOutput[],
   page: number,
@@ -111,16 +111,7 @@ export function pageOf(
       pages.at(-1)?.push({ ...outline(raw), text: rest.slice(0, characters) });
     }
   }
-  return { outputs: pages[page - 1] ?? [], pages: pages.length };
-}
-
-/** The end of what a cell has put out so far, for those who watch it. */
-export function tailOf(cell: Cell, characters: number): string {
-  const { outputs } = cell.model as ICodeCellModel;
-  let tail = "";
-  for (let at = outputs.length - 1; at >= 0 && tail.length < characters; at--)
-    tail = textOf(outputs.get(at).toJSON(), characters) + tail;
-  return tail.slice(-characters);
+  return { outputs: pages[page] ?? [], pages: pages.length };
 }
 
 function outline(raw: RawOutput): Output {
@@ -129,8 +120,8 @@ function outline(raw: RawOutput): Output {
 }
 
 /** @param last of a longer one only so many characters at the end are wanted */
-function textOf(raw: RawOutput, last = Infinity): string {
-  const plain = (text: string): string => (last === Infinity ? text : text.slice(-last)).replace(ANSI, "");
+export function textOf(raw: RawOutput, last = Infinity): string {
+  const plain = (text: string): string => withoutAnsi(last === Infinity ? text : text.slice(-last));
   if (raw.output_type === "error" || raw.output_type === "pyerr")
     return plain((raw.traceback ?? []).join("\n")) || `${raw.ename ?? "Error"}: ${raw.evalue ?? ""}`;
   if (!raw.data) return plain(joined(raw.text));
@@ -142,6 +133,10 @@ function textOf(raw: RawOutput, last = Infinity): string {
   if (html !== "") return plain(withoutTags(html));
   const json = raw.data["application/json"];
   return json === undefined ? "" : plain(JSON.stringify(json));
+}
+
+export function withoutAnsi(text: string): string {
+  return text.replace(ANSI, "");
 }
 
 /** A table as its words, row by row. Nothing in it is loaded or run: the document is never shown. */
@@ -170,6 +165,6 @@ function shortened(text: string, most: number): string {
   return `${text.slice(0, half)}\n[… ${text.length - most} characters left out …]\n${text.slice(text.length - half)}`;
 }
 
-function joined(text: unknown): string {
+export function joined(text: unknown): string {
   return Array.isArray(text) ? text.join("") : typeof text === "string" ? text : "";
 }

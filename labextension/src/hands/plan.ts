@@ -56,11 +56,14 @@ const TYPES: ReadonlySet<unknown> = new Set(["code", "markdown", "raw"]);
 /**
  * The cells after all operations, in order.
  * @param newId makes an id for a cell that is given none
- * @throws HandsError CONFLICT (with the present texts), NOT_EDITABLE, NO_SUCH_CELL, INVALID
+ * @throws HandsError CONFLICT (with the present texts), NOT_EDITABLE, NO_SUCH_CELL, INVALID_REQUEST
  */
 export function planned(now: readonly CellNow[], operations: readonly Operation[], newId: () => string): PlannedCell[] {
   const known = new Map(now.map((cell) => [cell.id, cell]));
-  const conflicts = operations.flatMap((each) => conflictOf(each, known));
+  const made = new Set(operations.map((each) => (each.op === "insert" ? each.cell.id : undefined)));
+  const conflicts = operations.flatMap((each) =>
+    each.op !== "insert" && made.has(each.cell) && !known.has(each.cell) ? [] : conflictOf(each, known),
+  );
   if (conflicts.length > 0) throw new HandsError("CONFLICT", "a cell was changed since it was read", { conflicts });
   for (const each of operations) mustBeAllowed(each, known);
   const cells = now.map(({ id, type, source }, from): PlannedCell => ({
@@ -91,7 +94,7 @@ function mustBeAllowed(operation: Operation, known: ReadonlyMap<string, CellNow>
   if (operation.op === "insert" || operation.op === "move") return;
   const cell = known.get(operation.cell);
   const allowed = operation.op === "delete" ? cell?.deletable : cell?.editable;
-  if (!allowed)
+  if (allowed === false)
     throw new HandsError("NOT_EDITABLE", `the cell may not be changed: ${operation.op}`, { cell: operation.cell });
 }
 
@@ -142,7 +145,7 @@ function placeAfter(cells: readonly PlannedCell[], after: string | null): number
 }
 
 function invalid(message: string): HandsError {
-  return new HandsError("INVALID", message);
+  return new HandsError("INVALID_REQUEST", message);
 }
 
 /**

@@ -1,9 +1,9 @@
 /** `notebook.list`, `notebook.read`, `cell.output`: the open notebooks as they are, saved or not. */
-import type { Cell, CodeCell, ICodeCellModel } from "@jupyterlab/cells";
+import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import type { CellState, History } from "./history.js";
 import type { Parameters } from "./node.js";
-import { cellOf, isReadOnly, openNotebook, pathOf, texts } from "./notebooks.js";
+import { cellOf, isCode, isReadOnly, openNotebook, pathOf, texts } from "./notebooks.js";
 import type { Output } from "./outputs.js";
 import { BRIEF, FULL, NO_OUTPUTS, pageOf, rawOutputs, withinBudget } from "./outputs.js";
 import { revisionOf } from "./revision.js";
@@ -42,7 +42,7 @@ export class Reader {
 
   private entry(panel: NotebookPanel, path: string, current: boolean): unknown {
     const { model } = panel.context;
-    const code = panel.content.widgets.filter((cell): cell is CodeCell => cell.model.type === "code");
+    const code = panel.content.widgets.filter(isCode);
     return {
       path,
       current,
@@ -95,7 +95,7 @@ export class Reader {
 
   async output({ path, cell, page }: Parameters): Promise<unknown> {
     const panel = await openNotebook(this.notebooks, path);
-    return pageOf(rawOutputs(cellOf(panel, cell)), typeof page === "number" ? page : 1, FULL);
+    return pageOf(rawOutputs(cellOf(panel, cell)), typeof page === "number" ? page : 0, FULL);
   }
 }
 

@@ -11,6 +11,7 @@ from tests.support.messages_api import MessagesAPI
 from tests.support.server import ROOT
 from tests.support.tools import require
 
+from .hands import Hands, gateway_client
 from .server import TOKEN, Lab
 
 PATIENCE_MS = 45_000
@@ -71,3 +72,20 @@ def open_notebook(browser, lab, api):
     yield show
     for page in opened:
         page.context.close()
+
+
+@pytest.fixture(scope="module")
+def client(lab):
+    with gateway_client(lab) as client:
+        yield client
+
+
+@pytest.fixture
+def hands(open_notebook, client):
+    """Open a notebook, and the hands of its page: ``page, hands = hands("a.ipynb", "1 + 1")``."""
+
+    def opened(name: str, *sources, **options) -> tuple[Page, Hands]:
+        page = open_notebook(name, *sources, **options)
+        return page, Hands(client, page)
+
+    return opened

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Page, WebSocket
+from playwright.sync_api import Page
 
 from clawdbot_ext.client.endpoint import Endpoint
 from clawdbot_ext.client.sync import SyncClient, connect
@@ -30,11 +30,10 @@ class Refused(Exception):
 
 
 class Hands:
-    """The commands of one page. ``progress`` is what it told of the calls so far, in order."""
+    """The commands of one page."""
 
     def __init__(self, client: SyncClient, page: Page):
         self.client, self.page = client, page
-        self.progress: list[dict[str, Any]] = []
         self._threads = ThreadPoolExecutor(4)
         wait_until(page, lambda: page.evaluate(INSTANCE) is not None)
         self.node: str = page.evaluate(INSTANCE)
@@ -67,6 +66,12 @@ class Hands:
     def rev(self, path: str, cell: str) -> str:
         return str(self.read(path, cells=[cell], outputs="none")[0]["rev"])
 
+    def run(self, path: str, *ids: str, **params: Any) -> Future[dict[str, Any]]:
+        """Begin to run cells as they are now."""
+        known = {cell["id"]: cell["rev"] for cell in self.read(path, outputs="none")}
+        revs = {id_: known[id_] for id_ in ids}
+        return self.begin("notebook.run", path=path, cells=list(ids), **{"revs": revs, "save": True, **params})
+
     def apply(self, path: str, *operations: dict[str, Any], **meta: Any) -> list[dict[str, Any]]:
         """Apply operations, each with the revision that its cell has now unless it names one."""
         known = {cell["id"]: cell["rev"] for cell in self.read(path, outputs="none")}
@@ -77,19 +82,17 @@ class Hands:
 
 
 def watch_progress(page: Page) -> list[dict[str, Any]]:
-    """What the page tells of calls from now on, if it has not connected yet."""
+    """What the page tells of its calls from now on."""
     told: list[dict[str, Any]] = []
 
-    def sent(payload: str | bytes) -> None:
-        frame = json.loads(payload)
-        if frame.get("method") == "node.event":
-            told.append(frame["params"]["payload"]["data"])
+    def sent(event: dict[str, Any]) -> None:
+        text = event["response"]["payloadData"]
+        if '"node.progress"' in text:
+            told.append(json.loads(text)["params"]["payload"]["data"])
 
-    def opened(socket: WebSocket) -> None:
-        if socket.url.endswith("/clawdbot/ws?role=node"):
-            socket.on("framesent", sent)
-
-    page.on("websocket", opened)
+    session = page.context.new_cdp_session(page)
+    session.on("Network.webSocketFrameSent", sent)
+    session.send("Network.enable")
     return told
 
 

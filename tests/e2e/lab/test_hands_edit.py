@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from .hands import Hands, Refused, gateway_client
+from .hands import Refused
 from .page import cells, run, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
@@ -20,23 +20,6 @@ PLACE = """() => { const panel = document.querySelector(".jp-NotebookPanel:not(.
              last: [...active.querySelectorAll(".cm-line")].at(-1).textContent,
              top: Math.round(active.getBoundingClientRect().top) }; }"""
 """Off-screen cells are not in the document."""
-
-
-@pytest.fixture(scope="module")
-def client(lab):
-    with gateway_client(lab) as client:
-        yield client
-
-
-@pytest.fixture
-def hands(open_notebook, client):
-    """Open a notebook, and the hands of its page: ``page, hands = hands("a.ipynb", "1 + 1")``."""
-
-    def opened(name: str, *sources: Any, **options: Any) -> tuple[Page, Hands]:
-        page = open_notebook(name, *sources, **options)
-        return page, Hands(client, page)
-
-    return opened
 
 
 def rewrite(lab, name: str, change) -> None:

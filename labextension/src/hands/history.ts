@@ -45,6 +45,15 @@ const KERNELS = "clawdbot-kernels";
 /** Statuses that the server tells of a kernel; the session of such a message is the server's. */
 const OF_THE_SERVER = new Set(["restarting", "autorestarting", "dead", "terminating"]);
 
+/** What is asked on a kernel's control channel, beside what it does. */
+const ON_CONTROL = new Set([
+  "create_subshell_request",
+  "delete_subshell_request",
+  "list_subshell_request",
+  "interrupt_request",
+  "debug_request",
+]);
+
 export class History {
   private readonly runs = new WeakMap<NotebookPanel, Kept>();
   /** What each kernel does outside of its subshells. */
@@ -110,9 +119,10 @@ export class History {
     store(KERNELS, this.kernels);
   };
 
-  /** Lab takes the end of what a subshell did for that of the cell which still runs, and shows the kernel as idle. */
+  /** Lab takes the end of what goes on beside a cell for the cell's own end, and shows the kernel as idle. */
   private heardState(kernel: Kernel.IKernelConnection, state: string, parent: object): void {
-    if (!(parent as { subshell_id?: string | null }).subshell_id) this.states.set(kernel, state);
+    const { subshell_id: subshell, msg_type: type = "" } = parent as { subshell_id?: string | null; msg_type?: string };
+    if (!subshell && !ON_CONTROL.has(type)) this.states.set(kernel, state);
     else if (state === "idle" && this.states.get(kernel) === "busy")
       setTimeout(() => {
         const { _updateStatus: update } = kernel as unknown as { _updateStatus?: (status: string) => void };

@@ -10,6 +10,9 @@ import { FULL, withinBudget } from "./outputs.js";
 
 const RESTART_MS = 30_000;
 const EXECUTE_MS = 30_000;
+/** For code that was interrupted. */
+const STOP_MS = 3_000;
+const IDLE_MS = 300;
 const MOST_EXECUTE_MS = 600_000;
 const OUTPUTS = new Set(["stream", "display_data", "execute_result", "error"]);
 
@@ -56,6 +59,17 @@ function change(kernel: Kernel.IKernelConnection, signal: AbortSignal): Promise<
   });
 }
 
+/**
+ * A cell's reply comes before the word that the kernel is idle.
+ * @throws HandsError KERNEL_BUSY
+ */
+export async function mustBeIdle(history: History, panel: NotebookPanel): Promise<void> {
+  const late = new AbortController();
+  await within(kernelIdle(kernelOf(panel), history, panel, late.signal), IDLE_MS);
+  late.abort();
+  if (history.isBusy(panel)) throw new HandsError("KERNEL_BUSY", "a cell runs; wait for its end");
+}
+
 export class Kernels {
   constructor(
     private readonly notebooks: INotebookTracker,
@@ -82,7 +96,7 @@ export class Kernels {
     const panel = await openNotebook(this.notebooks, path);
     if (typeof code !== "string") throw new HandsError("INVALID_REQUEST", "code is a text");
     const kernel = kernelOf(panel);
-    if (this.history.isBusy(panel)) throw new HandsError("KERNEL_BUSY", "a cell runs; wait for its end");
+    await mustBeIdle(this.history, panel);
     const began = performance.now();
     const outputs: RawOutput[] = [];
     const future = kernel.requestExecute(
@@ -96,9 +110,12 @@ export class Kernels {
     call.signal.addEventListener("abort", stop);
     const given = typeof timeoutMs === "number" && timeoutMs > 0 ? timeoutMs : EXECUTE_MS;
     const reply = await within(settled(future), Math.min(given, MOST_EXECUTE_MS));
-    if (!reply) stop();
+    if (!reply) {
+      stop();
+      await within(settled(future), STOP_MS);
+    }
     call.signal.removeEventListener("abort", stop);
-    if (reply) future.dispose();
+    future.dispose();
     return {
       status: reply ?? "timeout",
       outputs: withinBudget(outputs, FULL),

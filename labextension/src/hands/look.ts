@@ -10,7 +10,7 @@ import kernelCode from "../../../clawdbot_ext/server/hands_node/kernel_code.py";
 import { unquoted } from "../variables.js";
 import { HandsError } from "./errors.js";
 import type { History } from "./history.js";
-import { kernelOf } from "./kernel.js";
+import { kernelOf, mustBeIdle } from "./kernel.js";
 import type { Parameters } from "./node.js";
 import { openNotebook, within } from "./notebooks.js";
 import { joined, withoutAnsi } from "./outputs.js";
@@ -97,8 +97,7 @@ export class Look {
     const panel = await openNotebook(this.notebooks, path);
     if (typeof code !== "string") throw invalid("code is a text");
     const most = Math.max(1, Math.min(typeof seconds === "number" ? Math.trunc(seconds) : TRY_S, MOST_TRY_S));
-    if (this.history.isBusy(panel))
-      throw new HandsError("KERNEL_BUSY", "a cell runs; the kernel is copied between two cells");
+    await mustBeIdle(this.history, panel); // it is copied between two cells
     const expression = `tried(__import__('IPython').get_ipython(), ${JSON.stringify(code)}, ${most})`;
     const patience = (most + 10) * 1_000;
     const found = (await this.evaluate(panel, kernelCode, expression, { beside: false, patience })) as {

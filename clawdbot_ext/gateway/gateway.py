@@ -47,9 +47,7 @@ from .connections.peer import Peer
 from .connections.presence import Presence
 from .dispatch import callable_by, dispatch
 from .hands.approvals import Approvals
-from .hands.changes import Changes
-from .hands.grants import Grants
-from .hands.services import HandsServices
+from .hands.services import hands_services
 from .media.library import MediaLibrary
 from .methods.auth import load_logged_out
 from .methods.config import poll_file
@@ -87,6 +85,7 @@ class Gateway:
             Presence(events, lambda: main_session_key(config()["session.mainKey"])),
             Nodes(events),
         )
+        approvals = Approvals(store, events, lambda: str(config().home / "gateway.sqlite3"))
         runs = RunManager(
             RunContext(
                 config=config,
@@ -94,8 +93,8 @@ class Gateway:
                 events=events,
                 providers=providers,
                 media=media,
-                approvals=Approvals(store, events, lambda: str(config().home / "gateway.sqlite3")),
-                hands=HandsServices(Grants(store, events), Changes(store, events)),
+                approvals=approvals,
+                hands=hands_services(config, store, events, peers.nodes, approvals),
                 environment=host.environment,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
             )
@@ -143,6 +142,7 @@ class Gateway:
         services.events.emit("shutdown", event)
         await services.runs.drain()
         await services.runs.titles.close()
+        await services.runs.hands.running.close()
         restart = restart_expected_ms is not None
         for connection in [*services.events.connections, *self._pending]:
             code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
@@ -210,6 +210,12 @@ class Gateway:
             services.peers.nodes.left(connection)
             services.peers.presence.left(connection)
 
+    def _questions(self, connection: Connection) -> dict[str, Any]:
+        """The open questions, for clients that may decide."""
+        if SCOPE_APPROVALS not in connection.scopes:
+            return {}
+        return {"approvals": self.services.runs.approvals.rows(connection)}
+
     def hello(self, connection: Connection) -> dict[str, Any]:
         """The payload of ``hello-ok``."""
         services = self.services
@@ -240,7 +246,7 @@ class Gateway:
                     "scope": "per-sender",
                 },
                 "setup": provider_setup(services),
-                **({"approvals": services.runs.approvals.rows()} if SCOPE_APPROVALS in connection.scopes else {}),
+                **self._questions(connection),
             },
             "policy": {
                 "maxPayload": config["gateway.maxPayloadBytes"],

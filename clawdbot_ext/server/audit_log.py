@@ -46,6 +46,10 @@ KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "How much the assistant may do without a question was changed for a session.",
         {**_WHO, "session": "Its key.", "mode": "The mode; absent: the default."},
     ),
+    "change": (
+        "A change that the assistant made was undone.",
+        {**_WHO, "id": "The change.", "action": "What was done with it."},
+    ),
     "pairing": (
         "Something happened to a paired device.",
         {**_WHO, "device": "Its id.", "action": "What happened.", "role": "As what it connects."},
@@ -89,7 +93,7 @@ class Audit:
         """Write one event. Texts are cut to ``MAX_TEXT``; a full disk is logged and has no other effect."""
         if self._events is None:
             self._events = self._open()
-        from jsonschema import ValidationError  # type: ignore[import-untyped]
+        from jsonschema import ValidationError
 
         fields = {name: str(value)[:MAX_TEXT] for name, value in facts.items() if value not in (None, "")}
         try:

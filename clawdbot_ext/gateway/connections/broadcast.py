@@ -7,7 +7,7 @@ gets fewer and longer ones and a congested one gets none until it has drained (i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.clock import now_ms
@@ -27,7 +27,13 @@ class Broadcast:
         """The time of the last run event (milliseconds since the epoch), with or without receivers."""
 
     def emit(
-        self, name: str, payload: Any, *, session: str | None = None, state_version: Mapping[str, int] | None = None
+        self,
+        name: str,
+        payload: Any,
+        *,
+        session: str | None = None,
+        state_version: Mapping[str, int] | None = None,
+        only: Callable[[Connection], bool] = lambda client: True,
     ) -> None:
         """Send an event to every client that may see it (``Connection.may_receive``).
 
@@ -35,11 +41,12 @@ class Broadcast:
             payload: a value for msgspec, or a function that makes one, called only when there is a receiver.
             session: the key of the session that it is about.
             state_version: ``stateVersion`` of the frame.
+            only: the clients that it is meant for.
         """
         row = EVENTS[name]
         if name in ("agent", "chat"):
             self.last_run_event = now_ms()
-        receivers = [client for client in self.connections if client.may_receive(row, session)]
+        receivers = [client for client in self.connections if client.may_receive(row, session) and only(client)]
         if receivers:
             data = encode(payload() if callable(payload) else payload)
             for client in receivers:

@@ -1,22 +1,26 @@
 """Nodes: devices that execute commands for the gateway: registration, invocation, results.
 
 A node connects with the role ``node`` and lists the commands it takes. ``node.invoke`` of an operator becomes the event
-``node.invoke.request`` for that node alone; its ``node.invoke.result`` answers the operator.
+``node.invoke.request`` for that node alone; its ``node.invoke.result`` answers the operator. The gateway's own tools
+ask by ``command``, which has no time limit, hears the node's progress and tells the node when it is to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET
 
 from ...protocol.clock import now_ms
-from ...protocol.errors import Unavailable
+from ...protocol.errors import InvalidRequest, Unavailable
 from ...protocol.frames import encode
 from ...protocol.schema import (
+    NodeEventParams,
+    NodeInvokeCancelEvent,
     NodeInvokeEvent,
     NodeInvokeParams,
     NodeInvokeResultParams,
@@ -49,12 +53,25 @@ HANDS_COMMANDS = frozenset(
 invokes them itself does what a login with every right may do in Jupyter anyway, so it needs that."""
 
 
+class NodeFailed(Exception):
+    """A command that a node refused or could not carry out: ``code``, an English ``message``, and ``facts``."""
+
+    def __init__(self, code: str, message: str, facts: Mapping[str, Any] | None = None):
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.facts = code, message, dict(facts or {})
+
+
+class NodeGone(Exception):
+    """The node went away before it answered: what became of the command is not known."""
+
+
 class Nodes:
     """The connected nodes of one gateway, what they were asked, and who waits to be paired as one."""
 
     def __init__(self, events: Broadcast) -> None:
         self._events = events
         self._asked: dict[str, tuple[Connection, asyncio.Future[NodeInvokeResultParams]]] = {}
+        self._progress: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self._by_key: dict[tuple[str, str], asyncio.Future[NodeInvokeResultParams]] = {}
         self._pending: dict[str, dict[str, Any]] = {}
 
@@ -104,6 +121,64 @@ class Nodes:
             raise _gone()
         return answer.result()
 
+    async def command(
+        self,
+        node: Connection,
+        command: str,
+        params: Mapping[str, Any],
+        *,
+        progress: Callable[[Mapping[str, Any]], None] = lambda data: None,
+    ) -> Any:
+        """Have a node carry out a command of the gateway's own, however long that takes; its payload. Cancelled, it
+        tells the node to stop.
+
+        Raises:
+            NodeFailed: the node refused, or could not.
+            NodeGone: it went away meanwhile.
+        """
+        if node not in self._events.connections:
+            raise NodeGone(f"{node.info['displayName']} is not connected any more")
+        answer = asyncio.get_running_loop().create_future()
+        id_ = str(uuid.uuid4())
+        self._asked[id_], self._progress[id_] = (node, answer), progress
+        event = NodeInvokeEvent(
+            id=id_,
+            node_id=node_id(node),
+            command=command,
+            params_json=encode(params).decode(),
+            timeout_ms=0,
+            idempotency_key=id_,
+        )
+        try:
+            node.send_event("node.invoke.request", encode(event))
+            await asyncio.wait({answer})
+        except asyncio.CancelledError:
+            node.send_event("node.invoke.cancel", encode(NodeInvokeCancelEvent(id=id_)))
+            raise
+        finally:
+            del self._asked[id_], self._progress[id_]
+        if answer.cancelled():
+            raise NodeGone(f"{node.info['displayName']} is not connected any more")
+        result: NodeInvokeResultParams = answer.result()
+        try:
+            payload = payload_of(result)
+        except InvalidRequest as exc:
+            raise NodeFailed("BAD_RESULT", exc.message) from exc
+        if not result.ok:
+            error = dict(result.error or {})
+            code, message = str(error.pop("code", "FAILED")), str(error.pop("message", "the command failed"))
+            raise NodeFailed(code, message, error)
+        return payload
+
+    def progressed(self, node: Connection, payload: Mapping[str, Any]) -> bool:
+        """Deliver the progress of a command; ``False`` if no caller waits for it from this node any more."""
+        id_, data = str(payload.get("id")), payload.get("data")
+        asked = self._asked.get(id_)
+        if asked is None or asked[0] is not node or id_ not in self._progress or not isinstance(data, Mapping):
+            return False
+        self._progress[id_](data)
+        return True
+
     def answered(self, node: Connection, params: NodeInvokeResultParams) -> bool:
         """Deliver a node's result; ``False`` if no caller waits for it from this node any more."""
         asked = self._asked.get(params.id)
@@ -138,6 +213,19 @@ class Nodes:
 def node_id(client: Connection) -> str:
     """The device, or for a node without one whatever it calls itself."""
     return client.device_id or str(client.info["instanceId"])
+
+
+def payload_of(params: NodeInvokeResultParams | NodeEventParams) -> Any:
+    """The payload, which comes as a value or as JSON text. Raises ``InvalidRequest`` for text that is no JSON."""
+    given = params.payload_json
+    if given is UNSET or given is None:
+        return None if params.payload is UNSET else params.payload
+    if not isinstance(given, str):
+        return given
+    try:
+        return msgspec.json.decode(given.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        raise InvalidRequest("payloadJSON is not JSON", reason="INVALID_JSON") from None
 
 
 def _gone() -> Unavailable:

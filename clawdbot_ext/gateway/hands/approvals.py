@@ -1,7 +1,12 @@
 """Approvals: questions that a person decides, and the rules by which no question is needed.
 
-Each question and its decision are stored. Our own tools ask by ``ask`` (``gateway.tools``); any client with the scope
-may ask over the wire.
+Each question and its decision are stored. Our own tools ask by ``ask_for_tool``: their questions are stored before
+they are shown, wait as long as it takes, and are there again after a restart. Any client with the scope may ask over
+the wire (``ask``), with a time limit.
+
+A decision is used once (``use``). Two records keep that: the question with its decision and the time of its use (kind
+``approval``, for good), and, until it is used or comes to nothing, an entry that finds it at the next start
+(``approval-open``).
 """
 
 from __future__ import annotations
@@ -10,32 +15,43 @@ import asyncio
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from ...protocol.clock import now_ms
-from ...protocol.errors import InvalidRequest, RateLimited
+from ...protocol.errors import InvalidRequest, NotFound, RateLimited
+from ...protocol.keys import is_temporary
 from ...protocol.schema import (
+    CAP_SESSION_EVENTS,
     ApprovalRequestedEvent,
     ApprovalResolvedEvent,
+    ApprovalResolveParams,
     ApprovalResult,
     ApprovalsFileResult,
 )
 from ...store.api import Store
 from ..connections.broadcast import Broadcast
 from ..connections.connection import Connection
+from .decisions import check_decision
 
 log = logging.getLogger(__name__)
 
 KIND = "approval"
+OPEN = "approval-open"
 RULES = "exec-approvals"
 TIMEOUT_MS = 120_000
 MAX_PENDING = 64
 DECIDING_S = 5.0
+NO_LIMIT_SHOWN_MS = 10 * 365 * 24 * 3600 * 1000
+"""How far ahead the end of a question without a limit is for clients that need one."""
 EMPTY_RULES: dict[str, Any] = {"version": 1, "defaults": {}, "agents": {}}
+
+
+class AlreadyUsed(Exception):
+    """The permission was used before: whatever it was for has begun, and how far it came is not known."""
 
 
 @dataclass
@@ -43,7 +59,8 @@ class Pending:
     """An open question."""
 
     record: Mapping[str, Any]
-    decided: asyncio.Future[str]
+    decided: asyncio.Future[Mapping[str, Any]]
+    """The stored record, with its decision."""
     deciding: bool = False
     """A decision has been made and is being stored."""
 
@@ -60,9 +77,11 @@ class Approvals:
         self.using = asyncio.Lock()
         """Held from finding a decision to marking it as used."""
 
-    def rows(self) -> list[Mapping[str, Any]]:
-        """The open questions, oldest first, as clients are told of them."""
-        return [pending.record for pending in self.pending.values() if not pending.deciding]
+    # -- asking -----------------------------------------------------------------------------------------------------
+    def rows(self, client: Connection | None = None) -> list[Mapping[str, Any]]:
+        """The open questions, oldest first, as a client is told of them."""
+        rows = [pending.record for pending in self.pending.values() if not pending.deciding]
+        return [row if client is None or _knows_no_limit(client) else _with_end(row) for row in rows]
 
     async def ask(
         self,
@@ -80,48 +99,196 @@ class Approvals:
         Raises:
             InvalidRequest: ``id_`` was used before. RateLimited: too many questions wait.
         """
-        pending = self.pending
         id_ = id_ or str(uuid.uuid4())
-        if id_ in pending:
-            raise _used()
-        if len(pending) >= MAX_PENDING:
-            raise RateLimited(f"more than {MAX_PENDING} approvals are waiting", retry_after_ms=1000)
         now = now_ms()
         record = {"id": id_, "request": dict(request), "createdAtMs": now, "expiresAtMs": now + timeout_ms}
         stored = record if caller is None else {**record, "requestedBy": caller}
-        decided = asyncio.get_running_loop().create_future()
-        pending[id_] = Pending(record, decided, deciding=True)  # it cannot be decided before it is shown
+        pending = await self._open(record)
         try:
             if await self._store.get_record(KIND, id_) is not None:
                 raise _used()
         except BaseException:
-            del pending[id_]
+            del self.pending[id_]
             raise
-        pending[id_].deciding = False
-        reason = "withdrawn"
-        try:
-            await self._store.put_record(KIND, id_, stored, now=now)
-            self._events.emit(
-                "exec.approval.requested",
-                ApprovalRequestedEvent(id=id_, request=request, created_at_ms=now, expires_at_ms=now + timeout_ms),
-            )
-            await asyncio.wait({decided}, timeout=timeout_ms / 1000)
-            reason = "expired"
-            if pending[id_].deciding:  # decided in the last moment: that is being stored
-                await asyncio.wait({decided}, timeout=DECIDING_S)
-        finally:
-            pending.pop(id_, None)
-            if not decided.done():
-                self._events.emit(
-                    "exec.approval.resolved", ApprovalResolvedEvent(id=id_, decision="deny", ts=now_ms(), reason=reason)
-                )
-                closing = self._store.put_record(
-                    KIND, id_, {**stored, "decision": None, "expired": True, "reason": reason}, now=now_ms()
-                )
-                await asyncio.shield(closing)
-        decision = decided.result() if decided.done() else None
+        decided = await self._wait(pending, stored, timeout_ms)
+        decision = None if decided is None else str(decided["decision"])
         return ApprovalResult(id=id_, decision=decision, created_at_ms=now, expires_at_ms=now + timeout_ms)
 
+    async def ask_for_tool(
+        self, id_: str, request: Mapping[str, Any], *, timeout_ms: int = 0, keeps: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, Any] | None:
+        """Ask on behalf of one of our tools; the stored record with its decision, ``None`` when its time is up.
+
+        The same id again is the same question: it goes on waiting, or its decision is there already.
+
+        Args:
+            timeout_ms: 0: as long as it takes.
+            keeps: whether the question stays open when the caller is cancelled (the gateway stops, the run goes on
+                after the next start).
+
+        Raises:
+            RateLimited: too many questions wait. AlreadyUsed: the decision was used.
+        """
+        pending = self.pending.get(id_)
+        if pending is None:
+            stored = await self._store.get_record(KIND, id_)
+            if stored is not None:
+                if stored.get("usedAtMs"):
+                    raise AlreadyUsed(id_)
+                return stored if stored.get("decision") else None
+            now = now_ms()
+            record = {
+                "id": id_,
+                "request": dict(request),
+                "createdAtMs": now,
+                "expiresAtMs": now + timeout_ms if timeout_ms else 0,
+            }
+            pending = await self._open(record)
+        durable = request.get("kind") != "input"  # the cell that asks is not waited for after a restart
+        return await self._wait(pending, pending.record, timeout_ms, durable=durable, keeps=keeps)
+
+    async def _open(self, record: Mapping[str, Any]) -> Pending:
+        """Take a place for a question that is not shown yet. Raises ``InvalidRequest``, ``RateLimited``."""
+        if record["id"] in self.pending:
+            raise _used()
+        if len(self.pending) >= MAX_PENDING:
+            raise RateLimited(f"more than {MAX_PENDING} approvals are waiting", retry_after_ms=1000)
+        # It cannot be decided before it is shown.
+        pending = Pending(record, asyncio.get_running_loop().create_future(), deciding=True)
+        self.pending[str(record["id"])] = pending
+        return pending
+
+    async def _wait(
+        self,
+        pending: Pending,
+        stored: Mapping[str, Any],
+        timeout_ms: int,
+        *,
+        durable: bool = False,
+        keeps: Callable[[], bool] = lambda: False,
+    ) -> Mapping[str, Any] | None:
+        id_ = str(stored["id"])
+        reason, kept = "withdrawn", False
+        try:
+            if pending.deciding and not pending.decided.done():
+                await self._show(pending, stored, durable)
+            await asyncio.wait({pending.decided}, timeout=timeout_ms / 1000 if timeout_ms else None)
+            reason = "expired"
+            if pending.deciding:  # decided in the last moment: that is being stored
+                await asyncio.wait({pending.decided}, timeout=DECIDING_S)
+        except asyncio.CancelledError:
+            kept = durable and keeps()
+            raise
+        finally:
+            if not kept:
+                self.pending.pop(id_, None)
+                if not pending.decided.done():
+                    await asyncio.shield(self._withdraw(stored, reason, durable))
+        return pending.decided.result() if pending.decided.done() else None
+
+    async def _show(self, pending: Pending, stored: Mapping[str, Any], durable: bool) -> None:
+        """Store a question, then show it."""
+        id_, now = str(stored["id"]), now_ms()
+        await self._store.put_record(KIND, id_, stored, now=now)
+        if durable and not is_temporary(str(stored["request"].get("sessionKey", ""))):
+            await self._store.put_record(OPEN, id_, {"id": id_}, now=now)
+        pending.deciding = False
+        self._events.emit("exec.approval.requested", _event(pending.record), only=_knows_no_limit)
+        self._events.emit("exec.approval.requested", _event(_with_end(pending.record)), only=_needs_end)
+
+    async def _withdraw(self, stored: Mapping[str, Any], reason: str, durable: bool) -> None:
+        id_ = str(stored["id"])
+        self._events.emit(
+            "exec.approval.resolved", ApprovalResolvedEvent(id=id_, decision="deny", ts=now_ms(), reason=reason)
+        )
+        closed = {**stored, "decision": None, "expired": True, "reason": reason}
+        await self._store.put_record(KIND, id_, closed, now=now_ms())
+        if durable:
+            await self._store.delete_record(OPEN, id_)
+
+    # -- deciding ---------------------------------------------------------------------------------------------------
+    async def decide(self, params: ApprovalResolveParams, by: str) -> Mapping[str, Any]:
+        """Decide once: the first decision stands, and is stored before it takes effect. The stored record.
+
+        Raises:
+            NotFound: there is no such question, or it is decided already. InvalidRequest: no answer to this question.
+        """
+        pending = self.pending.get(params.id)
+        if pending is None or pending.deciding:
+            raise NotFound("unknown approval id")
+        decision = check_decision(pending.record["request"], params)
+        pending.deciding = True
+        now = now_ms()
+        try:
+            record = dict(await self._store.get_record(KIND, params.id) or {})
+            record |= {**decision, "resolvedBy": by, "resolvedAtMs": now}
+            await self._store.put_record(KIND, params.id, record, now=now)
+        except BaseException:
+            pending.deciding = False  # not stored: it can be decided still
+            raise
+        if not pending.decided.done():
+            pending.decided.set_result(record)
+        event = ApprovalResolvedEvent(id=params.id, decision=params.decision, ts=now, resolved_by=by)
+        if decision.get("scope", "once") != "once":
+            event.scope = decision["scope"]
+        if decision.get("reason"):
+            event.reason = decision["reason"]
+        self._events.emit("exec.approval.resolved", event)
+        return record
+
+    async def allowed_without_question(self, id_: str, request: Mapping[str, Any], by: str) -> None:
+        """Keep a permission that a mode, a grant or a plan gives, so that it is used and found like any other.
+
+        Raises ``AlreadyUsed``."""
+        stored = await self._store.get_record(KIND, id_)
+        if stored is not None and stored.get("usedAtMs"):
+            raise AlreadyUsed(id_)
+        now = now_ms()
+        record = {"id": id_, "request": dict(request), "createdAtMs": now, "expiresAtMs": 0}
+        record |= {"decision": "allow-once", "scope": "once", "resolvedBy": by, "resolvedAtMs": now}
+        await self._store.put_record(KIND, id_, record, now=now)
+
+    async def use(self, id_: str, digest: str) -> None:
+        """Use a permission, at the moment of doing what it is for; it is stored as used first.
+
+        Raises ``AlreadyUsed``; ``NotFound`` where no yes with this digest is stored."""
+        async with self.using:
+            record = await self._store.get_record(KIND, id_)
+            allowed = record is not None and record.get("decision") in ("allow-once", "allow-always")
+            if record is None or not allowed or record["request"].get("digest") != digest:
+                raise NotFound("no such permission")
+            if record.get("usedAtMs"):
+                raise AlreadyUsed(id_)
+            await self._store.put_record(KIND, id_, {**record, "usedAtMs": now_ms()}, now=now_ms())
+            await self._store.delete_record(OPEN, id_)
+
+    async def drop(self, id_: str) -> None:
+        """Note that a decision comes to nothing: it was a no, or what it was for has changed."""
+        await self._store.delete_record(OPEN, id_)
+
+    # -- after a start ----------------------------------------------------------------------------------------------
+    async def load(self) -> frozenset[str]:
+        """Take up the questions that a restart interrupted. The runs that they hold up."""
+        runs = set()
+        for entry in await self._store.list_records(OPEN):
+            id_ = str(entry["id"])
+            record = await self._store.get_record(KIND, id_)
+            if record is None or record.get("usedAtMs") or record.get("expired"):
+                await self._store.delete_record(OPEN, id_)
+                continue
+            runs.add(str(record["request"].get("runId")))
+            if not record.get("decision"):
+                self.pending[id_] = Pending(record, asyncio.get_running_loop().create_future())
+        return frozenset(runs)
+
+    async def withdraw_of(self, run_ids: Sequence[str]) -> None:
+        """Take back what was loaded for runs that do not go on."""
+        for id_, pending in list(self.pending.items()):
+            if pending.record["request"].get("runId") in run_ids:
+                del self.pending[id_]
+                await self._withdraw(pending.record, "withdrawn", durable=True)
+
+    # -- rules ------------------------------------------------------------------------------------------------------
     async def rules(self) -> ApprovalsFileResult:
         stored = await self._store.get_record(RULES, RULES)
         rules = dict(EMPTY_RULES if stored is None else stored)
@@ -145,6 +312,26 @@ class Approvals:
 
 def _used() -> InvalidRequest:
     return InvalidRequest("approval id already used", reason="EXISTS")
+
+
+def _event(row: Mapping[str, Any]) -> ApprovalRequestedEvent:
+    return ApprovalRequestedEvent(
+        id=row["id"], request=row["request"], created_at_ms=row["createdAtMs"], expires_at_ms=row["expiresAtMs"]
+    )
+
+
+def _needs_end(client: Connection) -> bool:
+    return not _knows_no_limit(client)
+
+
+def _knows_no_limit(client: Connection) -> bool:
+    return CAP_SESSION_EVENTS in client.caps
+
+
+def _with_end(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    if record["expiresAtMs"]:
+        return record
+    return {**record, "expiresAtMs": record["createdAtMs"] + NO_LIMIT_SHOWN_MS}
 
 
 def _allowlist(rules: Mapping[str, Any], agent: str) -> list[Mapping[str, Any]]:

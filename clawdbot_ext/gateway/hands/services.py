@@ -4,13 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...config.live import LiveConfig
+from ...store.api import Store
+from ..connections.broadcast import Broadcast
+from ..connections.nodes import Nodes
+from .approvals import Approvals
+from .catalog import Catalog
 from .changes import Changes
 from .grants import Grants
+from .permission import Permission
+from .plans import Plans
+from .running import Running
+from .targets import Targets
+from .toolbox import Toolbox
 
 
 @dataclass(frozen=True)
 class HandsServices:
-    """Everything that tools in notebooks and files share."""
+    """Everything about tools in notebooks and files."""
 
     grants: Grants
     changes: Changes
+    targets: Targets
+    running: Running
+    permission: Permission
+    catalog: Catalog
+
+
+def hands_services(
+    config: LiveConfig, store: Store, events: Broadcast, nodes: Nodes, approvals: Approvals
+) -> HandsServices:
+    """Build the services."""
+    grants, plans = Grants(store, events), Plans(store)
+    changes, targets, running = Changes(store, events), Targets(nodes), Running()
+    return HandsServices(
+        grants=grants,
+        changes=changes,
+        targets=targets,
+        running=running,
+        permission=Permission(config, store, approvals, grants, plans),
+        catalog=Catalog(Toolbox(targets, changes, approvals, plans, running)),
+    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from ...protocol.clock import now_ms
-from ...protocol.errors import InvalidRequest, NotFound, Stale
+from ...protocol.errors import InvalidRequest, Stale
 from ...protocol.schema import (
     Approval,
     ApprovalListResult,
     ApprovalRequestParams,
-    ApprovalResolvedEvent,
     ApprovalResolveParams,
     ApprovalResult,
     ApprovalsFileResult,
@@ -19,7 +18,7 @@ from ...protocol.schema import (
     OkResult,
 )
 from ..connections.connection import Connection
-from ..hands.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, requester
+from ..hands.approvals import EMPTY_RULES, RULES, TIMEOUT_MS, requester
 from ..registry import method
 from ..services import Services
 
@@ -40,26 +39,15 @@ async def exec_approval_request(
 
 @method("exec.approval.list")
 async def exec_approval_list(services: Services, caller: Connection, params: NoParams) -> ApprovalListResult:
-    return ApprovalListResult(approvals=[msgspec.convert(row, Approval) for row in services.runs.approvals.rows()])
+    return ApprovalListResult(
+        approvals=[msgspec.convert(row, Approval) for row in services.runs.approvals.rows(caller)]
+    )
 
 
 @method("exec.approval.resolve")
 async def exec_approval_resolve(services: Services, caller: Connection, params: ApprovalResolveParams) -> OkResult:
     """Decide once: the first decision stands, and is stored before it takes effect."""
-    pending = services.runs.approvals.pending.get(params.id)
-    if pending is None or pending.deciding:
-        raise NotFound("unknown approval id")
-    pending.deciding = True
-    now, who = now_ms(), str(caller.info["displayName"])
-    record = dict(await services.store.get_record(KIND, params.id) or {})
-    record |= {"decision": params.decision, "resolvedBy": who, "resolvedAtMs": now}
-    try:
-        await services.store.put_record(KIND, params.id, record, now=now)
-    except BaseException:
-        pending.deciding = False  # not stored: it can be decided still
-        raise
-    if not pending.decided.done():
-        pending.decided.set_result(params.decision)
+    record = await services.runs.approvals.decide(params, str(caller.info["displayName"]))
     services.access.auth.note(
         "approval",
         {
@@ -68,9 +56,6 @@ async def exec_approval_resolve(services: Services, caller: Connection, params: 
             "decision": params.decision,
             "tool": dict(record.get("request") or {}).get("tool"),
         },
-    )
-    services.events.emit(
-        "exec.approval.resolved", ApprovalResolvedEvent(id=params.id, decision=params.decision, ts=now, resolved_by=who)
     )
     return OkResult(ok=True)
 

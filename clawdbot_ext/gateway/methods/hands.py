@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...protocol.errors import NotFound
 from ...protocol.schema import (
     ChangeIdParams,
     ChangesListParams,
@@ -15,6 +14,7 @@ from ...protocol.schema import (
     OkResult,
 )
 from ..connections.connection import Connection
+from ..hands.undo import undo
 from ..registry import method
 from ..services import Services
 
@@ -44,8 +44,18 @@ async def hands_changes_list(services: Services, caller: Connection, params: Cha
 
 @method("hands.changes.undo")
 async def hands_changes_undo(services: Services, caller: Connection, params: ChangesUndoParams) -> ChangesUndoResult:
-    await services.runs.hands.changes.get(params.id)
-    raise NotFound("unknown change id")
+    hands = services.runs.hands
+    result = await undo(
+        hands.changes,
+        hands.targets,
+        await hands.changes.get(params.id),
+        by=str(caller.info["displayName"]),
+        asker={"instanceId": caller.info["instanceId"]},
+        force=bool(params.force),
+        cells=params.cells,
+    )
+    services.access.auth.note("change", {**caller.audit_fields(), "id": params.id, "action": "undo"})
+    return result
 
 
 @method("hands.changes.keep")

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, MissingScope, NotFound, Unavailable
@@ -35,7 +34,7 @@ from ...protocol.schema import (
     RequestIdParams,
 )
 from ..connections.connection import Connection
-from ..connections.nodes import HANDS_COMMANDS, KIND, NODE_RULES, _gone, node_id
+from ..connections.nodes import HANDS_COMMANDS, KIND, NODE_RULES, _gone, node_id, payload_of
 from ..hands.node_permission import permitted
 from ..registry import method
 from ..services import Services
@@ -154,19 +153,6 @@ async def node_rename(services: Services, caller: Connection, params: NodeRename
 
 
 # -- what nodes tell ---------------------------------------------------------------------------------------------------
-def payload_of(params: NodeInvokeResultParams | NodeEventParams) -> Any:
-    """The payload, which comes as a value or as JSON text. Raises ``InvalidRequest`` for text that is no JSON."""
-    given = params.payload_json
-    if given is UNSET or given is None:
-        return None if params.payload is UNSET else params.payload
-    if not isinstance(given, str):
-        return given
-    try:
-        return msgspec.json.decode(given.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        raise InvalidRequest("payloadJSON is not JSON", reason="INVALID_JSON") from None
-
-
 @method("node.event")
 async def node_event(services: Services, caller: Connection, params: NodeEventParams) -> OkResult:
     """Subscribe to a session, start a turn, tell of a command. Events that mean nothing here are taken and ignored."""
@@ -178,6 +164,8 @@ async def node_event(services: Services, caller: Connection, params: NodeEventPa
         caller.subscribed.add(key)
     elif params.event == "chat.unsubscribe" and key:
         caller.subscribed.discard(key)
+    elif params.event == "node.progress":
+        services.peers.nodes.progressed(caller, facts)
     elif params.event in ("agent.request", "voice.transcript"):
         await _start_turn(services, caller, params.event, facts, key)
     elif params.event in ("exec.started", "exec.finished", "exec.denied"):

@@ -19,6 +19,9 @@ FLUSH_CHARS = 2048
 """… or this many characters."""
 
 
+SUSPENDED = "suspended"
+
+
 class ActiveRun:
     """A run that is being answered."""
 
@@ -31,7 +34,7 @@ class ActiveRun:
         self.spent = RunUsage()
         """Tokens and cost of the steps that are stored."""
         self.stop_reason = ""
-        """The reason for stopping: ``rpc`` (asked by a client), ``shutdown``, or ``ended`` by itself; empty before."""
+        """The reason for stopping: ``rpc`` (a client asked), ``shutdown``, ``SUSPENDED``, ``ended`` (by itself); or empty."""
         self.task: asyncio.Task[None] | None = None
         self.tools: dict[str, dict[str, Any]] = {}
         """The tool calls under way, by id, as clients are told of them."""
@@ -51,6 +54,11 @@ class ActiveRun:
         if self.in_turn and self.task:
             self.task.cancel()
         return True
+
+    @property
+    def suspended(self) -> bool:
+        """It waits for a person while the gateway stops: it has not ended, and goes on after the next start."""
+        return self.stop_reason == SUSPENDED
 
     @property
     def text(self) -> str:

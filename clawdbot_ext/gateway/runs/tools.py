@@ -27,9 +27,6 @@ from ...agent.tools import (
 )
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
-from ...protocol.errors import RateLimited
-from ...protocol.keys import AGENT_ID
-from ..hands.approvals import TIMEOUT_MS
 from .active import ActiveRun
 from .context import RunContext
 from .events import RunEvents
@@ -37,9 +34,6 @@ from .messages import step_message
 
 log = logging.getLogger(__name__)
 t = catalogue("agent")
-
-ASKING: frozenset[str] = frozenset({"edit", "execute", "network"})
-"""Kinds of tools whose calls a person has to allow."""
 
 
 class RunToolExecutor:
@@ -99,6 +93,8 @@ class RunToolExecutor:
         except ToolFailed as exc:
             output, denied = ToolOutput(str(exc), is_error=True), isinstance(exc, ToolNotAllowed)
         except asyncio.CancelledError as exc:
+            if self._active.suspended:  # its question stays, and is answered after the next start
+                raise
             if not self._active.stop_reason:  # nothing was stopped: the tool waited for something that was cancelled
                 output = self._fault(call, exc)
             else:
@@ -117,9 +113,9 @@ class RunToolExecutor:
             raise ToolFailed(call.problem)
         if tool is None:
             raise ToolFailed(t(self._locale, "tool.nosuch", name=call.name[:80]))
-        if tool.kind in ASKING:
-            await self._permission(tool, call)
-        output = await tool.run(call.arguments, self._call_context(call))
+        output = await self._context.hands.permission.carry_out(
+            tool, call, self._call_context(call), self._title(call), lambda: self._active.suspended
+        )
         output = ToolOutput(output) if isinstance(output, str) else output
         return replace(output, text=shorten(output.text))
 
@@ -138,35 +134,6 @@ class RunToolExecutor:
             asker=run.options.get("asker") or {},
             progress=progress,
         )
-
-    async def _permission(self, tool: Tool, call: ToolCall) -> None:
-        """Returns once a person, or a rule that a person made, allows the call. Raises ``ToolNotAllowed``."""
-        rule = f"tool:{call.name}"
-        if await self._context.approvals.is_allowed(AGENT_ID, rule):
-            return
-        run = self._active.run
-        try:
-            answer = await self._context.approvals.ask(
-                {
-                    "command": tool.command(call.arguments),
-                    "host": "gateway",
-                    "agentId": AGENT_ID,
-                    "tool": call.name,
-                    "arguments": call.arguments,
-                    "title": self._title(call),
-                    "sessionKey": run.session_key,
-                    "runId": run.run_id,
-                    "toolCallId": call.id,
-                },
-            )
-        except RateLimited as exc:
-            raise ToolFailed(exc.message) from exc
-        if answer.decision is None:
-            raise ToolNotAllowed(t(self._locale, "tool.expired", seconds=TIMEOUT_MS // 1000))
-        if answer.decision == "deny":
-            raise ToolNotAllowed(t(self._locale, "tool.denied"))
-        if answer.decision == "allow-always":
-            await self._context.approvals.always_allow(AGENT_ID, rule)
 
     async def _done(self, call: ToolCall, output: ToolOutput, started: int, denied: bool = False) -> None:
         took = now_ms() - started
@@ -216,6 +183,7 @@ class RunToolExecutor:
             return call.name
 
 
-def offered(provider: str) -> Sequence[Tool]:
-    """The tools for the models of a provider: so far the demo's own."""
-    return DEMO_TOOLS if provider == "demo" else ()
+async def offered(context: RunContext, session_key: str, provider: str) -> Sequence[Tool]:
+    """The tools for a turn: those for notebooks and files as the session's mode has them, and the demo's own."""
+    hands = await context.hands.permission.hands(session_key)
+    return [*context.hands.catalog.offered(hands), *(DEMO_TOOLS if provider == "demo" else ())]

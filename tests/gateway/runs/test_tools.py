@@ -278,7 +278,10 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwG
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, *tools: Tool) -> None:
-    monkeypatch.setattr(turn, "offered", lambda provider: tools)
+    async def offered(*_):
+        return tools
+
+    monkeypatch.setattr(turn, "offered", offered)
 
 
 @pytest.mark.parametrize(

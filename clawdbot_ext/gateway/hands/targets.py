@@ -1,0 +1,161 @@
+"""The node that carries out a command: the page that asked, another page with the document, or the Jupyter server.
+
+Paths are relative to Jupyter's root and spelled as JupyterLab spells them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...agent.tools import ToolFailed
+from ..connections.connection import Connection
+from ..connections.nodes import NodeFailed, NodeGone, Nodes
+
+CAP = "notebook"
+"""The capability that notebook nodes announce."""
+MAX_PATH = 4096
+LOOK_S = 10.0
+"""How long a page may take to say which notebooks it has; a page that hangs is passed over."""
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A node for one document."""
+
+    nodes: Nodes
+    node: Connection
+    path: str
+
+    @property
+    def name(self) -> str:
+        """As people know it."""
+        return str(self.node.info["displayName"])
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is the Jupyter server, which works on files and kernels, and not a page with a live document."""
+        return is_server(self.node)
+
+    async def __call__(self, command: str, *, progress: Progress = lambda data: None, **params: Any) -> Any:
+        """Have the node carry out a command on the document. Raises ``NodeFailed``, ``NodeGone``."""
+        if command not in self.node.commands:
+            raise NodeFailed("NOT_OFFERED", f"{self.name} has no command {command}")
+        return await self.nodes.command(self.node, command, {"path": self.path, **params}, progress=progress)
+
+
+class Targets:
+    """Finds the node for a command."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+
+    async def of_notebook(self, path: str, asker: Mapping[str, Any]) -> Target:
+        """The node for a notebook. Raises ``ToolFailed`` where there is none."""
+        path = checked(path)
+        for page in self._pages(asker):
+            if any(each.get("path") == path for each in await self._notebooks(page)):
+                return Target(self._nodes, page, path)
+        return self.of_server(path)
+
+    def of_new(self, path: str, asker: Mapping[str, Any]) -> Target:
+        """The node that creates a notebook: the page that asked, which opens it, else the server."""
+        path = checked(path)
+        mine = [page for page in self._pages(asker) if _instance(page) == asker.get("instanceId")]
+        able = [node for node in [*mine, *self._servers()] if "notebook.create" in node.commands]
+        if not able:
+            raise nowhere()
+        return Target(self._nodes, able[0], path)
+
+    def of_server(self, path: str) -> Target:
+        """The Jupyter server. Raises ``ToolFailed`` where none is a node."""
+        servers = self._servers()
+        if not servers:
+            raise nowhere()
+        return Target(self._nodes, servers[0], checked(path))
+
+    def of_folder(self, path: Any) -> Target:
+        """The Jupyter server, for a folder; empty: the root. Raises ``ToolFailed`` where none is a node."""
+        folder = str(path).strip().strip("/")
+        found = self.of_server(folder or "root")
+        return found if folder else replace(found, path="")
+
+    async def notebooks(self, asker: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every notebook that a node has, once: as the page that asked has it, if it does."""
+        nodes = [*self._pages(asker), *self._servers()]
+        listed = await asyncio.gather(*(self._notebooks(node) for node in nodes))
+        found: dict[str, dict[str, Any]] = {}
+        for node, notebooks in zip(nodes, listed, strict=True):
+            asking = _instance(node) == asker.get("instanceId")
+            for each in notebooks:
+                row = {**each, "where": str(node.info["displayName"]), "asking": asking}
+                if not asking:
+                    row["current"] = False  # current there, not for the person who asks
+                found.setdefault(str(each.get("path")), row)
+        return list(found.values())
+
+    def any(self) -> bool:
+        """Whether there is a node at all."""
+        return any(CAP in node.caps for node in self._nodes.connected().values())
+
+    async def _notebooks(self, node: Connection) -> Sequence[Mapping[str, Any]]:
+        if "notebook.list" not in node.commands:
+            return ()
+        try:
+            listed = await asyncio.wait_for(self._nodes.command(node, "notebook.list", {}), LOOK_S)
+        except (NodeFailed, NodeGone, asyncio.TimeoutError):
+            return ()
+        rows = listed.get("notebooks") if isinstance(listed, Mapping) else None
+        return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else ()
+
+    def _pages(self, asker: Mapping[str, Any]) -> list[Connection]:
+        """Pages, the one that asked first, then the newest."""
+        pages = [node for node in self._nodes.connected().values() if CAP in node.caps and not is_server(node)]
+        return sorted(pages, key=lambda node: (_instance(node) != asker.get("instanceId"), -node.connected_at))
+
+    def _servers(self) -> list[Connection]:
+        return [node for node in self._nodes.connected().values() if CAP in node.caps and is_server(node)]
+
+
+def is_server(node: Connection) -> bool:
+    """Whether a notebook node is a Jupyter server: it alone reads and writes files."""
+    return "file.read" in node.commands
+
+
+def nowhere() -> ToolFailed:
+    return ToolFailed(
+        "The notebook is not open in any connected JupyterLab or Notebook page, and no Jupyter server is connected "
+        "that could open it. Ask the person to open it in JupyterLab with this assistant's extension."
+    )
+
+
+def checked(path: Any) -> str:
+    """A path in its one spelling. Raises ``ToolFailed`` for what is no path inside Jupyter's root."""
+    if not isinstance(path, str) or not path.strip():
+        raise ToolFailed("path is missing: give the notebook's or file's path as notebook_list or file_list spells it")
+    plain = path.strip()
+    while plain.startswith("./"):
+        plain = plain[2:]
+    drive, colon, rest = plain.partition(":")
+    inside = rest if colon and "/" not in drive else plain
+    parts = inside.split("/")
+    bad = (
+        len(plain) > MAX_PATH
+        or inside.startswith(("/", "~", "\\"))
+        or ".." in parts
+        or "." in parts
+        or "" in parts[:-1]
+        or "\\" in plain
+        or any(ord(character) < 32 or ord(character) == 127 for character in plain)
+    )
+    if bad:
+        raise ToolFailed(f"{path!r:.200} is not a path inside Jupyter's folder; give it relative to that, without ..")
+    return plain
+
+
+def _instance(node: Connection) -> str:
+    return str(node.info["instanceId"])

@@ -1,0 +1,189 @@
+"""The undo of a change: the cells as they were before, by the same commands of a node, guarded by the text after.
+
+A cell that the person has changed since is left alone and reported, unless they insist. Undoing twice does nothing the
+second time: a cell that is as it was before needs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ...agent.tools import ToolFailed
+from ...protocol.errors import InvalidRequest, Unavailable
+from ...protocol.revision import revision
+from ...protocol.schema import CellChange, Change, ChangesUndoResult, UndoProblem
+from ..connections.nodes import NodeFailed, NodeGone
+from .changes import Changes
+from .targets import Target, Targets
+
+
+async def undo(
+    changes: Changes,
+    targets: Targets,
+    change: Change,
+    *,
+    by: str,
+    asker: Mapping[str, Any],
+    force: bool = False,
+    cells: Collection[str] | None = None,
+) -> ChangesUndoResult:
+    """Put back what a change replaced.
+
+    Raises:
+        Unavailable: no node has the document (``NO_NODE``), or it could not (``NODE_ERROR``).
+        InvalidRequest: the change has no such cells.
+    """
+    if cells is not None and not set(cells) <= {each.cell for each in change.cells}:
+        raise InvalidRequest("the change has no such cells", reason="NO_SUCH_CELL")
+    try:
+        if change.file:
+            problems = await _undo_file(targets.of_server(change.path), change, force)
+        else:
+            target = await targets.of_notebook(change.path, asker)
+            problems = await _undo_cells(target, change, by, force, cells)
+    except ToolFailed as exc:
+        raise Unavailable(str(exc), reason="NO_NODE") from exc
+    except NodeFailed as exc:
+        raise Unavailable(
+            exc.message, reason="NODE_ERROR", nodeError={"code": exc.code, "message": exc.message}
+        ) from exc
+    except NodeGone as exc:
+        raise Unavailable(str(exc), reason="NOT_CONNECTED") from exc
+    whole = cells is None or set(cells) >= {each.cell for each in change.cells}
+    if not problems and whole:
+        await changes.set_state(change, "undone")
+    return ChangesUndoResult(state=change.state, problems=problems)
+
+
+async def _undo_cells(
+    target: Target, change: Change, by: str, force: bool, only: Collection[str] | None
+) -> list[UndoProblem]:
+    found = await target("notebook.read", outputs="none")
+    batch = _Batch([cell for cell in found.get("cells") or () if isinstance(cell, Mapping)], force)
+    for each in reversed(change.cells):
+        if only is None or each.cell in only:
+            batch.take_back(each)
+    if batch.ops:
+        meta = {"runId": change.run_id, "by": by, "approvalId": change.id, "undo": True}
+        await target("notebook.apply", ops=batch.ops, meta=meta)
+    return batch.problems
+
+
+class _Batch:
+    """The operations of one undo, against the notebook as it is and as they leave it."""
+
+    def __init__(self, cells: Sequence[Mapping[str, Any]], force: bool) -> None:
+        self._cells = {str(cell["id"]): cell for cell in cells}
+        self._order = [str(cell["id"]) for cell in cells]
+        self._force = force
+        self.ops: list[dict[str, Any]] = []
+        self.problems: list[UndoProblem] = []
+
+    def take_back(self, change: CellChange) -> None:
+        cell = self._cells.get(change.cell)
+        if change.op == "delete":
+            if cell is None and change.before is not None:
+                self._insert(change, change.before)
+        elif cell is None:
+            if change.op != "insert":  # the person has deleted it since
+                self._missing(change)
+        elif change.op == "insert":
+            if self._as_left(change, cell):
+                self.ops.append({"op": "delete", "cell": change.cell, "rev": _rev(cell)})
+                self._order.remove(change.cell)
+                del self._cells[change.cell]
+        elif change.op == "move":
+            self._move(change, cell)
+        elif change.op == "clear":
+            self._uncleared(change, cell)
+        elif change.before is not None and not self._is_before(change, cell) and self._as_left(change, cell):
+            self._restore(change, cell, change.before)
+
+    def _restore(self, change: CellChange, cell: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        rev = _rev(cell)
+        if before.get("type") != cell.get("type"):
+            self.ops.append({"op": "type", "cell": change.cell, "rev": rev, "to": before.get("type")})
+        if before.get("source") != cell.get("source"):
+            self.ops.append({"op": "replace", "cell": change.cell, "rev": rev, "source": before.get("source")})
+        self._cells[change.cell] = {**cell, "type": before.get("type")}
+
+    def _insert(self, change: CellChange, before: Mapping[str, Any]) -> None:
+        index = min(int(before.get("index") or 0), len(self._order))
+        after = self._order[index - 1] if index else None
+        kept = {
+            name: before[name] for name in ("metadata", "outputs", "executionCount") if before.get(name) is not None
+        }
+        cell = {"id": change.cell, "type": before.get("type"), "source": before.get("source"), **kept}
+        self.ops.append({"op": "insert", "after": after, "cell": cell})
+        self._order.insert(index, change.cell)
+        self._cells[change.cell] = cell
+
+    def _move(self, change: CellChange, cell: Mapping[str, Any]) -> None:
+        rest = [id_ for id_ in self._order if id_ != change.cell]
+        index = min(int((change.before or {}).get("index") or 0), len(rest))
+        if self._order.index(change.cell) == index:
+            return
+        after = rest[index - 1] if index else None
+        self.ops.append({"op": "move", "cell": change.cell, "rev": _rev(cell), "after": after})
+        rest.insert(index, change.cell)
+        self._order = rest
+
+    def _uncleared(self, change: CellChange, cell: Mapping[str, Any]) -> None:
+        """Outputs come back with the cell: there is no other way to give it some."""
+        before = change.before or {}
+        if not before.get("outputs") or not self._as_left(change, cell):
+            return
+        index = self._order.index(change.cell)
+        self.ops.append({"op": "delete", "cell": change.cell, "rev": _rev(cell)})
+        self._order.remove(change.cell)
+        self._insert(change, {**before, "source": cell.get("source"), "index": index})
+
+    def _is_before(self, change: CellChange, cell: Mapping[str, Any]) -> bool:
+        before = change.before or {}
+        return bool(before.get("source") == cell.get("source") and before.get("type") == cell.get("type"))
+
+    def _as_left(self, change: CellChange, cell: Mapping[str, Any]) -> bool:
+        """Whether the cell is as the assistant left it, or the person insists; else it is a problem."""
+        after = change.after or {}
+        if after.get("source") == cell.get("source") or self._force:
+            return True
+        self.problems.append(
+            UndoProblem(
+                cell=change.cell,
+                now=str(cell.get("source") or ""),
+                before=(change.before or {}).get("source"),
+                after=after.get("source"),
+            )
+        )
+        return False
+
+    def _missing(self, change: CellChange) -> None:
+        if self._force and change.before is not None:
+            self._insert(change, change.before)
+        elif not self._force:
+            before, after = (change.before or {}).get("source"), (change.after or {}).get("source")
+            self.problems.append(UndoProblem(cell=change.cell, now=None, before=before, after=after))
+
+
+def _rev(cell: Mapping[str, Any]) -> str:
+    return revision(str(cell.get("source") or ""))
+
+
+async def _undo_file(target: Target, change: Change, force: bool) -> list[UndoProblem]:
+    """A file that was created is emptied of nothing: nodes delete no files, so it is reported instead."""
+    file = change.file
+    assert file
+    try:
+        present = await target("file.read", bytes=2_000_000)
+    except NodeFailed as exc:
+        if exc.code not in ("NOT_FOUND", "NO_SUCH_FILE"):
+            raise
+        present = {"text": None, "hash": None}
+    now = present.get("text")
+    if now == file.before:
+        return []
+    if file.before is None or (present.get("hash") != file.hash and not force):
+        return [UndoProblem(cell="", now=now, before=file.before, after=file.after)]
+    await target("file.write", text=file.before, hash=present.get("hash"))
+    return []

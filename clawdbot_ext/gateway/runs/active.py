@@ -34,7 +34,7 @@ class ActiveRun:
         self.spent = RunUsage()
         """Tokens and cost of the steps that are stored."""
         self.stop_reason = ""
-        """The reason for stopping: ``rpc`` (a client asked), ``shutdown``, ``SUSPENDED``, ``ended`` (by itself); or empty."""
+        """The reason for stopping: ``rpc`` (a client asked), ``shutdown``, ``SUSPENDED``, ``ended``; empty before."""
         self.task: asyncio.Task[None] | None = None
         self.tools: dict[str, dict[str, Any]] = {}
         """The tool calls under way, by id, as clients are told of them."""

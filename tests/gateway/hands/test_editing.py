@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.protocol.revision import revision
-from tests.support.obeying import HandsGateway
 from tests.support.notebook_node import NotebookNode, notebook
+from tests.support.obeying import HandsGateway
 from tests.support.strict_api import call
 from tests.support.wire import WireError, run
 

@@ -31,8 +31,10 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.Event().wait()
         return ""
 
-    offered = (tool("look", look), tool("wait", wait))
-    monkeypatch.setattr(turn, "offered", lambda provider: offered)
+    async def offered(*_: Any) -> Any:
+        return (tool("look", look), tool("wait", wait))
+
+    monkeypatch.setattr(turn, "offered", offered)
 
 
 def share_read(api: StrictAPI) -> list[float]:

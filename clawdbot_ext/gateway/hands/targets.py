@@ -118,7 +118,9 @@ class Targets:
         return sorted(pages, key=lambda node: (_instance(node) != asker.get("instanceId"), -node.connected_at))
 
     def _servers(self) -> list[Connection]:
-        return [node for node in self._nodes.connected().values() if CAP in node.caps and is_server(node)]
+        """Jupyter servers, the newest first: the one around this gateway was there before all others."""
+        servers = [node for node in self._nodes.connected().values() if CAP in node.caps and is_server(node)]
+        return sorted(servers, key=lambda node: -node.connected_at)
 
 
 def is_server(node: Connection) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...agent.model_catalog import Model
 from ...agent.providers.base import ToolSpec
 from ...agent.providers.demo_tools import DEMO_TOOLS
 from ...agent.tools import (
@@ -34,6 +35,9 @@ from .messages import step_message
 
 log = logging.getLogger(__name__)
 t = catalogue("agent")
+
+SMALLEST_WINDOW = 16_000
+"""Tokens; in less, the tools for notebooks (some 5,000) would leave a model no room to work in."""
 
 
 class RunToolExecutor:
@@ -183,7 +187,10 @@ class RunToolExecutor:
             return call.name
 
 
-async def offered(context: RunContext, session_key: str, provider: str) -> Sequence[Tool]:
+async def offered(context: RunContext, session_key: str, model: Model) -> Sequence[Tool]:
     """The tools for a turn: those for notebooks and files as the session's mode has them, and the demo's own."""
+    demo = DEMO_TOOLS if model.provider == "demo" else ()
+    if model.context_window < SMALLEST_WINDOW:
+        return demo
     hands = await context.hands.permission.hands(session_key)
-    return [*context.hands.catalog.offered(hands), *(DEMO_TOOLS if provider == "demo" else ())]
+    return [*context.hands.catalog.offered(hands), *demo]

@@ -41,7 +41,7 @@ async def answer_turn(
     active.reply.provider, active.reply.model = model.provider, model.id
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
     toolless = active.prefix or disabled(config, "tools")  # what goes on goes on as text
-    tools = () if toolless else await offered(context, session.key, model.provider)
+    tools = () if toolless else await offered(context, session.key, model)
     executor = RunToolExecutor(context, events, active, tools)
     writer = RequestWriter(
         context, active, session, model, executor.specs, emit, thinking=options.get("thinking"), patience_s=seconds

@@ -117,6 +117,10 @@ class ClawdbotApp(ExtensionApp):
         """Let replies end, close the store and give the lock up when the server stops."""
         if self.__dict__.get("_leadership") is not None:
             await self.__dict__["_leadership"].step_down("the Jupyter server stops")
+        assert self.serverapp is not None
+        node = self.serverapp.web_app.settings.pop("clawdbot_hands", None)
+        if node is not None:  # else its modules were never imported
+            await node.close()
 
     def current_activity(self) -> Any:
         """Replies under way, so that an idle shutdown of the server waits for them."""

@@ -312,9 +312,8 @@ class Leadership:
         """A request was proxied, so that the leader's gateway runs: make this server's notebooks a node of it."""
         if self._node is None and self.state is LeadershipState.STANDBY:
             from .hands_node.connection import RemoteConnection
-            from .hands_node.host import JupyterHost
 
-            self._node = RemoteConnection(JupyterHost(self.host.app, self.live))
+            self._node = RemoteConnection(self.host.app, self.live)
 
     async def _disconnect_node(self) -> None:
         node, self._node = self._node, None

@@ -31,11 +31,14 @@ from .host import JupyterHost
 from .node import CLIENT_ID, HandsNode
 
 if TYPE_CHECKING:
+    from ...config.live import LiveConfig
     from ...gateway.connections.connection import Connection
     from ...gateway.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
+SETTING = "clawdbot_hands"
+"""Of the Tornado application: the server's node."""
 RECONNECT_S = 0.2
 RETRY_S = 5.0
 """Seconds between two attempts to find the gateway of another process, where it refuses or there is none."""
@@ -54,6 +57,15 @@ def client_info(host: JupyterHost) -> dict[str, Any]:
     }
 
 
+def node_of(app: Any, config: LiveConfig) -> HandsNode:
+    """The one node of a server: what it has running goes on, whichever gateway it is connected with."""
+    settings: dict[str, Any] = app.web_app.settings
+    if SETTING not in settings:
+        settings[SETTING] = HandsNode(JupyterHost(app, config))
+    node: HandsNode = settings[SETTING]
+    return node
+
+
 class LocalConnection:
     """The node of the server that the gateway itself runs in; the ``Peer`` of its own connection."""
 
@@ -62,16 +74,14 @@ class LocalConnection:
 
     def __init__(self, gateway: Gateway, app: Any):
         self.identity: Identity | None = Identity(owner(), "token")
-        self.node = HandsNode(JupyterHost(app, gateway.services.config))
+        self.node = node_of(app, gateway.services.config)
         self._gateway = gateway
         self._ids = itertools.count(1)
         self._connection: Connection | None = None
         self._waiting: dict[str, asyncio.Future[bool]] = {}
-        self._closing: asyncio.Task[None] | None = None
         self._connect()
 
     def _connect(self) -> None:
-        self._waiting, self._connection = {}, None
         self._connection = self._gateway.accept(self)
 
     # -- as the gateway sees it --------------------------------------------------------------------------------------
@@ -85,14 +95,14 @@ class LocalConnection:
         """Frames are not limited here."""
 
     def close(self, code: int, reason: str) -> None:
-        """End what is under way. After anything but the gateway's end (another secret, say) connect anew."""
-        for waiter in self._waiting.values():
-            waiter.cancel()
-        loop = asyncio.get_running_loop()
-        self._closing = loop.create_task(self.node.close(), name="hands node close")
+        """Connect anew after anything but the gateway's end (another secret, say). What runs goes on."""
+        waiting, self._waiting, self._connection = self._waiting, {}, None
+        for waiter in waiting.values():
+            if not waiter.done():
+                waiter.set_result(False)
         if code not in (CloseCode.GOING_AWAY, CloseCode.RESTART):
             log.info("the server's own node is connected anew: %s", reason)
-            loop.call_later(RECONNECT_S, self._connect)
+            asyncio.get_running_loop().call_later(RECONNECT_S, self._connect)
 
     # -- frames --------------------------------------------------------------------------------------------------------
     def _take(self, frame: bytes) -> None:
@@ -107,17 +117,19 @@ class LocalConnection:
         elif message.get("type") == "event":
             self.node.handle(str(message["event"]), message.get("payload") or {}, self._send)
 
-    def _request(self, method: str, params: Mapping[str, Any]) -> str:
-        assert self._connection is not None
+    def _request(self, method: str, params: Mapping[str, Any]) -> asyncio.Future[bool]:
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if self._connection is None:
+            waiter.set_result(False)
+            return waiter
         id_ = str(next(self._ids))
+        self._waiting[id_] = waiter
         frame = {"type": "req", "id": id_, "method": method, "params": params}
         self._connection.receive(json.dumps(frame, ensure_ascii=False))
-        return id_
+        return waiter
 
     async def _send(self, method: str, params: Mapping[str, Any]) -> bool:
-        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[self._request(method, params)] = waiter
-        return await waiter
+        return await self._request(method, params)
 
 
 def _connect_params(node: HandsNode) -> dict[str, Any]:
@@ -132,8 +144,8 @@ def _connect_params(node: HandsNode) -> dict[str, Any]:
 class RemoteConnection:
     """The node of a Jupyter server whose gateway runs in another process; it comes back when that one does."""
 
-    def __init__(self, host: JupyterHost):
-        self.node = HandsNode(host)
+    def __init__(self, app: Any, config: LiveConfig):
+        self.node = node_of(app, config)
         self._client = GatewayClient(self._first_endpoint(), handshake=self._introduce, locate=self._locate)
         self._lost = asyncio.Event()
         self._client.subscribe(self._take)
@@ -169,7 +181,6 @@ class RemoteConnection:
                     log.info("the gateway has no connection to this server's notebooks: %s", exc)
                 told = str(exc)
                 await asyncio.sleep(RETRY_S)
-            await self.node.close()
 
     async def _send(self, method: str, params: Mapping[str, Any]) -> bool:
         try:
@@ -180,8 +191,7 @@ class RemoteConnection:
         return True
 
     async def close(self) -> None:
-        """Disconnect for good."""
+        """Disconnect for good. What runs goes on."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self.node.close()
         await self._client.close()

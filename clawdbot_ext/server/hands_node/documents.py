@@ -205,8 +205,11 @@ class RoomCells:
         cell["execution_count"] = execution_count
 
 
-async def load(host: JupyterHost, path: str) -> Document:
+async def load(host: JupyterHost, path: str, *, to_edit: bool = True) -> Document:
     """Load the notebook at a path that ``host.path`` has let pass: from its room if there is one.
+
+    Args:
+        to_edit: with all that saving it needs; else it is read faster.
 
     Raises:
         HandsError: as ``storage.get_notebook``.
@@ -219,7 +222,7 @@ async def load(host: JupyterHost, path: str) -> Document:
         cells = RoomCells(room).all()
         notebook = {**notebook, "cells": cells, "nbformat": notebook["nbformat"] or 4}
         return Document(host, path, notebook, record, True, None, {}, room)
-    model = await storage.get_notebook(host, path)
+    model = await (storage.get_notebook if to_edit else storage.look_at_notebook)(host, path)
     content = model["content"]
     cells = [_whole(cell, cell.get("id")) for cell in content["cells"]]
     document = Document(

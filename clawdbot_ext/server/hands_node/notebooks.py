@@ -65,15 +65,15 @@ class Notebooks:
         except HandsError:
             return None
 
-    async def load(self, params: Mapping[str, Any]) -> Document:
-        """The document that a command names. Raises as ``documents.load``."""
-        return await load(self._host, await self._host.path(params.get("path")))
+    async def _look(self, params: Mapping[str, Any]) -> Document:
+        """The document that a command names, to be read. Raises as ``documents.load``."""
+        return await load(self._host, await self._host.path(params.get("path")), to_edit=False)
 
     # -- reading -----------------------------------------------------------------------------------------------------
     async def read(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """``notebook.read {path, cells?, from?, to?, outputs}``."""
         await self._host.require("read", "contents")
-        document = await self.load(params)
+        document = await self._look(params)
         detail = params.get("outputs") or "none"
         if detail not in ("none", "brief", "full"):
             raise HandsError("INVALID_REQUEST", "outputs is none, brief or full")
@@ -131,7 +131,7 @@ class Notebooks:
     async def cell_output(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """``cell.output {path, cell, page}``; pages count from 0."""
         await self._host.require("read", "contents")
-        document = await self.load(params)
+        document = await self._look(params)
         page = params.get("page") or 0
         cell = document.cells[document.index_of(str(params.get("cell")))]
         all_pages = outputs.pages(cell.get("outputs") or ())

@@ -113,7 +113,7 @@ class Runner:
         path = await self._host.path(params.get("path"))
         ids, saves = _ids(params.get("cells")), params.get("save", True) is not False
         async with self._host.lock(f"run:{path}"):
-            document = await documents.load(self._host, path)
+            document = await documents.load(self._host, path, to_edit=False)
             _check_revisions(document, ids, params.get("revs"))
             if saves and document.writable:
                 await self._host.require("write", "contents")
@@ -311,7 +311,7 @@ class Runner:
         return {"status": status, "outputs": outputs.full(execution.collector.outputs()), "ms": ms}
 
     async def _kernel_of(self, path: str) -> str:
-        return await self._kernel(await documents.load(self._host, path), None)
+        return await self._kernel(await documents.load(self._host, path, to_edit=False), None)
 
 
 def _ids(cells: Any) -> list[str]:

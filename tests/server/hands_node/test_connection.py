@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.support.hands import Hands, NodeRefused
+from clawdbot_ext.protocol.revision import revision
+from tests.support.aio import until
+from tests.support.hands import Hands, NodeRefused, cells_of, code, write_notebook
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess, free_port
 from tests.support.wire import WireError, opened, run, wired
@@ -37,6 +39,11 @@ def test_a_relaying_server_is_a_node_too_and_stays_one_when_it_takes_over(state)
     lab = JupyterProcess(state, clawdbot_port=port)
     lab.start()
     (lab.folder / "of-the-lab.txt").write_text("here")
+    ready = lab.folder / "ready"
+    wait = f"while os.path.exists({str(ready)!r}): time.sleep(0.02)"
+    cell = code(f"import time, os\nopen({str(ready)!r}, 'w').close()\n{wait}\n'survived'")
+    notebook = write_notebook(lab.folder / "n.ipynb", [cell])
+    rev = revision(cell["source"])
     hands = Hands(lab)
 
     async def main():
@@ -49,13 +56,23 @@ def test_a_relaying_server_is_a_node_too_and_stays_one_when_it_takes_over(state)
                 assert len((await wire.call("node.list"))["nodes"]) == 2
                 presence = await wire.call("system-presence", {})
                 assert not [row for row in presence if "Jupyter server" in row["host"]]
-        leader.kill()
+                running = asyncio.create_task(
+                    hands.ask(wire, "notebook.run", path="n.ipynb", cells=["c0"], revs={"c0": rev})
+                )
+                await until(ready.exists, LIMIT_S)
+                leader.kill()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        ready.unlink()
+        await until(lambda: cells_of(notebook)[0]["outputs"], LIMIT_S)
         for _ in range(600):
             try:
                 async with opened(lab.ws_url, additional_headers=lab.headers) as wire:
                     await wire.handshake()
                     assert (await hands.ask(wire, "file.read", path="of-the-lab.txt"))["text"] == "here"
                     assert len([r for r in (await wire.call("node.list"))["nodes"] if r["connected"]]) == 1
+                    op = {"op": "clear", "cell": "c0", "rev": rev}
+                    assert (await hands.ask(wire, "notebook.apply", path="n.ipynb", ops=[op]))["changes"]
                     return
             except (OSError, WireError, NodeRefused):
                 await asyncio.sleep(0.1)  # the takeover of another process has no event of this loop

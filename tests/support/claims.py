@@ -29,6 +29,51 @@ NOTEBOOK = [
         "a panel beside the notebook, a widget in a cell, magics",
         ["test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back"],
     ),
+    ("The assistant's tools work there", ["test_a_batch_is_applied_whole_and_says_what_was_before"]),
+    ("What is hidden stays hidden", ["test_no_path_leads_out", "test_no_link_leads_out"]),
+    ("A batch of edits is made whole", ["test_one_wrong_revision_changes_nothing_and_gives_the_present_text"]),
+    (
+        "A copy of the file from before the first edit",
+        ["test_a_copy_is_kept_before_the_first_edit_and_before_one_after_a_persons"],
+    ),
+    (
+        "A notebook that has a session may be open",
+        ["test_a_notebook_with_a_session_may_be_open_and_is_not_written_under"],
+    ),
+    (
+        "the change is made in their room",
+        [
+            "test_an_edit_is_made_in_the_room_and_the_page_sees_it",
+            "test_a_text_in_a_room_is_read_and_written_there",
+        ],
+    ),
+    (
+        "Cells run in the notebook's kernel",
+        [
+            "test_cells_of_a_closed_notebook_run_and_their_outputs_are_in_its_file",
+            "test_a_hundred_megabytes_of_output_take_little_memory",
+        ],
+    ),
+    (
+        "The cell runs on when the gateway ends",
+        ["test_a_relaying_server_is_a_node_too_and_stays_one_when_it_takes_over"],
+    ),
+    (
+        "A notebook older than nbformat 4.5",
+        [
+            "test_cells_of_an_older_format_keep_ids_that_are_not_in_the_file",
+            "test_a_notebook_of_format_3_is_read_and_not_converted_by_an_edit",
+        ],
+    ),
+    (
+        "looks up docs while a cell runs",
+        ["test_variables_and_docs_are_told_also_while_a_cell_runs"],
+    ),
+    ("It can try code in a copy", ["test_a_try_tells_the_effect_and_changes_nothing"]),
+    (
+        "`policy.disabled` holds here",
+        ["test_what_the_administrator_and_jupyters_authorizer_do_not_allow_is_refused"],
+    ),
     ("speech bubble at the right side", ["test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook"]),
     ("`Alt C` in the panel closes it", ["test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel"]),
     (

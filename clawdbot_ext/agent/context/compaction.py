@@ -99,7 +99,7 @@ def split(messages: Sequence[Mapping[str, Any]], keep_tokens: int) -> Split | No
 
 
 def _begins_step(messages: Sequence[Mapping[str, Any]], index: int) -> bool:
-    """Is it a reply behind tool results, so that calls and results both stay on their side of a cut before it?"""
+    """Whether it is a reply behind tool results: calls and results both stay on their side of a cut before it."""
     return index > 0 and messages[index].get("role") == "assistant" and messages[index - 1].get("role") == "toolResult"
 
 

@@ -57,7 +57,7 @@ class Document:
         raise HandsError("NO_SUCH_CELL", f"there is no cell {cell} in {self.path}", cell=cell)
 
     def state(self, index: int, latest: int, running: frozenset[str] = frozenset()) -> str | None:
-        """How a code cell's outputs relate to its source; ``latest``: the highest number of the code cells before."""
+        """Relation of a code cell's outputs to its source; ``latest``: the highest number of the code cells before."""
         cell = self.cells[index]
         if cell["cell_type"] != "code":
             return None

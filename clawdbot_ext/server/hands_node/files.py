@@ -101,7 +101,7 @@ def _part(data: bytes, start: int, length: int) -> tuple[bytes, dict[str, str]]:
 
 
 def _continued(data: bytes, at: int) -> int:
-    """How many bytes from ``at`` belong to a character that began before."""
+    """Number of bytes from ``at`` that belong to a character that began before."""
     count = 0
     while at + count < len(data) and data[at + count] & 0xC0 == 0x80:
         count += 1

@@ -161,7 +161,7 @@ class JupyterHost:
 
 
 class _NoConnection:
-    """The connection of a request that nobody sent."""
+    """The connection of a request that was not sent."""
 
     def set_close_callback(self, callback: Any) -> None:
         """Keep nothing: it never closes."""

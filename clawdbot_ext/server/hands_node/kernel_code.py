@@ -174,7 +174,7 @@ def _in_copy(shell: Any, code: str) -> str:
     sys.stdin = open(os.devnull)  # noqa: SIM115 - the process ends here
 
     def publish(data: Any, *_: Any, **__: Any) -> None:
-        """What would be displayed: never by the connections of the process that this is a copy of."""
+        """Write what would be displayed, never by the connections of the process that this is a copy of."""
         out.write(f"{data.get('text/plain', '[an output]')}\n")
         if "image/png" in data and len(pictures) < 2:
             pictures.append(data["image/png"])

@@ -49,7 +49,7 @@ class Call:
         for future in (self.reply, self.idle):
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # looked at, whoever waits
+                future.exception()  # looked at, so that asyncio does not complain
 
 
 class KernelLink:
@@ -214,7 +214,7 @@ class KernelLink:
         return await self.request(kind, content, subshell=subshell, timeout_s=timeout_s)
 
     async def wait_idle(self) -> None:
-        """Wait for the end of what runs or waits in the kernel, whoever began it. Raises ``KERNEL_DIED``.
+        """Wait for the end of what runs or waits in the kernel, also of others. Raises ``KERNEL_DIED``.
 
         A kernel answers in order. What the server knows of its state is no use: an answer beside a cell makes it idle.
         """

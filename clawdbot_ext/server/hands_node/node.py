@@ -67,7 +67,7 @@ class HandsNode:
         }
 
     def connect_params(self) -> dict[str, Any]:
-        """What the node says of itself in ``connect``."""
+        """The node's description of itself in ``connect``."""
         return {"role": "node", "scopes": [], "caps": [CAP], "commands": sorted(self.commands)}
 
     # -- invocations -------------------------------------------------------------------------------------------------

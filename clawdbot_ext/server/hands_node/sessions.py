@@ -41,7 +41,7 @@ class Sessions:
     async def maybe_open(self, path: str) -> bool:
         """Whether a page that is not ours may have the notebook open, with changes that a write would endanger.
 
-        Nothing tells what pages have open; whoever has a notebook open has a session for it. A session that this node
+        Nothing tells what pages have open; a page with a notebook open has a session for it. A session that this node
         started counts when a page has connected to its kernel.
         """
         for model in await self.all():
@@ -98,7 +98,7 @@ class Sessions:
         return str(getattr(self.host.kernels.get_kernel(kernel_id), "execution_state", None) or "unknown")
 
     def incarnation(self, kernel_id: str) -> int:
-        """How often the kernel was seen to be another process."""
+        """Number of times that the kernel was seen to be another process."""
         provisioner = getattr(self.host.kernels.get_kernel(kernel_id), "provisioner", None)
         process: int = getattr(provisioner, "pid", None) or id(provisioner)
         known, count = self._incarnations.get(kernel_id, (process, 0))

@@ -82,7 +82,7 @@ class Hands:
 
 
 def watch_progress(page: Page) -> list[dict[str, Any]]:
-    """What the page tells of its calls from now on."""
+    """The page's reports of its calls from now on."""
     told: list[dict[str, Any]] = []
 
     def sent(event: dict[str, Any]) -> None:

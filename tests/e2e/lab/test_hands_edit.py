@@ -1,4 +1,4 @@
-"""What the assistant reads and edits in an open notebook: the live document, never the person's place in it."""
+"""Reading and editing in an open notebook: the live document, never the person's place in it."""
 
 from __future__ import annotations
 

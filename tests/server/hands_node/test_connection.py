@@ -1,4 +1,4 @@
-"""How the node is connected: in the gateway's process or from a server that relays; what the administrator allows."""
+"""Connection of the node: in the gateway's process or from a server that relays; what the administrator allows."""
 
 from __future__ import annotations
 

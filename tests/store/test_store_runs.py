@@ -30,6 +30,7 @@ def test_a_queued_send_is_not_in_the_transcript_until_it_starts(drive):
         assert accepted.message is None and accepted.run.state == "queued"
         assert await read(store) == []
         started = await store.start_run("r1", now=7)
+        assert not started.existing
         assert started.run.state == "running" and started.run.started_at == 7 and started.message.seq == 1
         assert await read(store) == ["question"]
 
@@ -125,14 +126,16 @@ def test_keys_are_forgotten_thirty_days_after_the_run_ended_when_the_store_opens
     async def first(store):
         await send(store, "old", now=1)
         await finish(store, "old", now=2)
+        await send(store, "just", now=1)
+        await finish(store, "just", now=3)
         await send(store, "young", now=DAY_MS)
         await finish(store, "young", now=DAY_MS)
         await send(store, "waiting", start=False, now=1)
         await send(store, "newest", now=30 * DAY_MS + 3)
 
     async def second(store):
-        known = [await store.get_run(run_id) for run_id in ("old", "young", "waiting", "newest")]
-        assert [run and run.run_id for run in known] == [None, "young", "waiting", "newest"]
+        known = [await store.get_run(run_id) for run_id in ("old", "just", "young", "waiting", "newest")]
+        assert [run and run.run_id for run in known] == [None, "just", "young", "waiting", "newest"]
 
     drive(first)
     drive(second)

@@ -1,4 +1,4 @@
-"""What the page's hands know of a kernel and do in it beside the cells, and with documents as such."""
+"""The page's hands in a kernel beside the cells, and with documents as such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the assistant runs: in the person's own kernel and in their sight, taking nothing out of their hands."""
+"""Cells that the assistant runs: in the person's own kernel and in their sight, taking nothing out of their hands."""
 
 from __future__ import annotations
 

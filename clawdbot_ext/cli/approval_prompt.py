@@ -22,9 +22,9 @@ from ..client.approvals import (
     FilePreview,
     Scope,
 )
-from ..client.typed_answers import choice, understand, wider
+from ..client.typed_answers import answers_hint, choice, understand, wider
 from ..escapes import clean, one_line
-from .approval_view import keys_hint, question_lines
+from .approval_view import question_lines
 from .printing import texts
 
 say = texts("hands")
@@ -77,7 +77,7 @@ async def _permission(approval: Approval, terminal: Terminal) -> Decision:
     edited: dict[int, str] = {}
     terminal.show(question_lines(approval))
     while True:
-        terminal.show([Text(keys_hint(approval), style="dim")])
+        terminal.show([Text(answers_hint(approval, say), style="dim")])
         line = await terminal.read(say("approval.prompt"), False)
         meant = understand(line, approval, edited)
         if isinstance(meant, Decision):

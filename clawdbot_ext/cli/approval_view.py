@@ -26,7 +26,7 @@ from ..client.approvals import (
 )
 from ..client.changes import Change, UndoResult
 from ..client.text_diff import DiffLine, diff
-from ..client.typed_answers import editable, pickable, wider
+from ..client.typed_answers import pickable
 from ..escapes import one_line, visible
 from ..protocol.clock import now_ms
 from .printing import texts
@@ -57,20 +57,6 @@ def question_lines(
         rest = len(lines) - MOST_LINES
         lines = [*lines[:MOST_LINES], Text(say("approval.more", count=rest), style="yellow")]
     return [*shown, *map(_indented, lines)]
-
-
-def keys_hint(approval: Approval) -> str:
-    """The answers that a question takes."""
-    parts = [say("approval.key.yes")]
-    if scopes := wider(approval):
-        one = say(f"approval.scope.{scopes[0]}") if len(scopes) == 1 else say("approval.scope.choose")
-        parts.append(say("approval.key.always", scope=one))
-    parts.append(say("approval.key.no"))
-    if editable(approval):
-        parts.append(say("approval.key.edit"))
-    if pickable(approval):
-        parts.append(say("approval.key.pick"))
-    return " · ".join(parts)
 
 
 def preview_lines(preview: Preview, edited: Mapping[int, str], *, numbered: bool = False) -> Iterator[Text]:

@@ -7,6 +7,7 @@ The letters are the first of the English words, or the Korean words; a letter ty
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -54,6 +55,20 @@ def pickable(approval: Approval) -> int:
 def wider(approval: Approval) -> list[Scope]:
     """The scopes of a yes beyond this once."""
     return [scope for scope in approval.choices if scope != "once"]
+
+
+def answers_hint(approval: Approval, t: Callable[..., str], *, edits: bool = True) -> str:
+    """The answers that a question takes, on a line; ``t`` has the texts of ``locale/hands``."""
+    parts = [t("approval.key.yes")]
+    if scopes := wider(approval):
+        one = t(f"approval.scope.{scopes[0]}") if len(scopes) == 1 else t("approval.scope.choose")
+        parts.append(t("approval.key.always", scope=one))
+    parts.append(t("approval.key.no"))
+    if edits and editable(approval):
+        parts.append(t("approval.key.edit"))
+    if pickable(approval):
+        parts.append(t("approval.key.pick"))
+    return " · ".join(parts)
 
 
 def understand(line: str, approval: Approval, edited: dict[int, str] | None = None) -> Decision | Wish | None:

@@ -12,23 +12,28 @@ import contextlib
 import html
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
 
+from ..client.approvals import MODES, Approval
 from ..client.describe import NamedFile, files_of
 from ..client.reply import Chunk, Notice, ReplyEnd
+from ..escapes import one_line
 from ..i18n import catalogue, environment_language
 from ..runtime.browser import open_page
 from .expansion import FieldProblem, expand
 from .kernel_client import KernelClient, shared
 from .last_run import LastRun
 from .magic_errors import EXPECTED, ClawdbotError, Stopped, UsageProblem, error_text, sentences
+from .magic_hands import change_line, session_mode, undone
 from .magic_line import FLAGS, OPTIONS, Options, Transformers, near, parse
 from .magic_output import LiveOutput, display_bundle, display_text, growing
 from .markup import MOST_CHARS
 from .page_address import browser_is_here, page_address
+from .permission import CellPermission
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -39,7 +44,22 @@ PATIENCE_S = 30.0
 """Time that a cell waits for a gateway that has gone; another takes over within three seconds where there is one."""
 ABORT_S = 5.0
 """Time that an interrupted cell waits to hear that its reply was stopped."""
-SUBCOMMANDS = ("status", "new", "sessions", "use", "models", "model", "web", "ask", "fix", "explain", "stop", "help")
+SUBCOMMANDS = (
+    "status",
+    "new",
+    "sessions",
+    "use",
+    "models",
+    "model",
+    "mode",
+    "undo",
+    "web",
+    "ask",
+    "fix",
+    "explain",
+    "stop",
+    "help",
+)
 ASKING = ("ask", "fix", "explain")
 ALONE = ("status", "sessions", "models", "web", "stop", "help")
 """Subcommands with nothing behind them."""
@@ -58,6 +78,7 @@ class Clawdbot:
         self._client = client or shared()
         self._text = catalogue("notebook")
         self._language = environment_language()
+        self._hands_text = partial(catalogue("hands"), self._language)
         self._transformers = Transformers(shell)
         self._transformers.install()
         self._local: Mapping[str, Any] = {}
@@ -220,6 +241,7 @@ class Clawdbot:
         shown = growing(self.shell)
         remarks = [self.t("left", fields=", ".join(f"`{field}`" for field in left))] if left else []
         run_id, key = uuid.uuid4().hex, session or self.session
+        permission = CellPermission(self.client, self._hands_text)
         try:
             for item in self.client.ask(
                 question, session_key=key, run_id=run_id, attachments=files, model=model or None, patience_s=PATIENCE_S
@@ -227,7 +249,11 @@ class Clawdbot:
                 if isinstance(item, Chunk):
                     shown.append(item)
                 elif isinstance(item, ReplyEnd):
-                    return self._ended(item, shown, remarks)
+                    return self._ended(item, shown, remarks, permission.refused)
+                elif item.kind == "approval":
+                    permission.ask(Approval.from_wire(item.facts))
+                elif item.kind == "tool" and (changed := change_line(item.facts, self.t)):
+                    remarks.append(changed)
                 elif item.kind == "media" and item.facts.get("phase") == "error":
                     remarks.append(f"{item.facts.get('name')}: {item.facts.get('detail')}")
                 elif text := self._noticed(item):
@@ -242,7 +268,7 @@ class Clawdbot:
             raise
         raise AssertionError("unreachable: the last item is the end")
 
-    def _ended(self, end: ReplyEnd, shown: LiveOutput, remarks: Sequence[str]) -> ReplyEnd:
+    def _ended(self, end: ReplyEnd, shown: LiveOutput, remarks: Sequence[str], refused: Sequence[Approval]) -> ReplyEnd:
         text = end.text or shown.text
         if end.state == "error":
             shown.finish(_with_remarks(text, remarks))
@@ -252,6 +278,8 @@ class Clawdbot:
         elif not text:
             remarks = [*remarks, self.t("noReply")]
         shown.finish(_with_remarks(text, remarks))
+        if refused:
+            raise ClawdbotError(self.t("refused", titles="; ".join(one_line(each.title) for each in refused)))
         return end
 
     def _noticed(self, notice: Notice) -> str:
@@ -307,6 +335,12 @@ class Clawdbot:
             raise UsageProblem(self.t("whichModel"))
         self.client.request("sessions.patch", {"key": self.session, "model": rest})
         self._say(self.t("modelNow", model=rest))
+
+    def _mode(self, rest: str) -> None:
+        self._say(session_mode(self.client, self.session, rest, self.t, self._hands_text))
+
+    def _undo(self, rest: str) -> None:
+        self._say(undone(self.client, self.session, rest.split(), self._hands_text))
 
     def _web(self, _rest: str) -> None:
         """Show where the page is for the person's browser, and open it, logged in by a link for one use, where that
@@ -433,6 +467,8 @@ def complete(ours: Clawdbot, event: Any) -> list[str]:
         known = ours.variables()
     elif before in ("-s", "--session", "use", "-m", "--model", "model"):
         known = ours.names("sessions" if before in ("-s", "--session", "use") else "models")
+    elif before == "mode":
+        known = MODES
     elif before and not (asks and begun.startswith("-")) and words[0] != "%%clawdbot":
         known = ()
     # IPython puts a match in the place of `symbol`, which begins behind the last of its separators (a colon is one).

@@ -71,8 +71,17 @@ class Kernel:
         """Run a cell to its end."""
         return self.collect(self.start(code))
 
-    def start(self, code: str) -> str:
-        return str(self._client.execute(code))
+    def start(self, code: str, *, stdin: bool = True) -> str:
+        return str(self._client.execute(code, allow_stdin=stdin))
+
+    def prompt(self) -> dict[str, Any]:
+        """The next request of a cell for input."""
+        content: dict[str, Any] = self._client.get_stdin_msg(timeout=CELL_S)["content"]
+        return content
+
+    def answer(self, text: str) -> None:
+        """Type into the input that waits."""
+        self._client.input(text)
 
     def collect(self, asked: str, until: str | None = None) -> Ran:
         """Everything of a cell until it is idle, or until some output has ``until`` in it."""

@@ -95,6 +95,8 @@ export interface WidgetState {
 interface Embed {
   define(): void;
   kernelCode(): Promise<string>;
+  /** Ask the gateway, over the connection of the chats in this page. Its errors are in the reader's language. */
+  request(base: string, method: string, params: object, locale: string): Promise<unknown>;
   /** Draw the chat of a widget into `el`; what is given back takes it away. */
   renderWidget(options: { model: WidgetState; el: HTMLElement; base: string; locale: string }): Promise<() => void>;
 }

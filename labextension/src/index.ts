@@ -118,7 +118,9 @@ function activate(
 
   // Also for those who chat in a terminal or in a tab of the browser while the notebook is open here.
   const hands = notebooks
-    ? app.restored.then(whenIdle).then(async () => (await import("./hands/index.js")).startHands(app, notebooks))
+    ? app.restored
+        .then(whenIdle)
+        .then(async () => (await import("./hands/index.js")).startHands(app, notebooks, { text, locale }))
     : Promise.resolve(null);
 
   let byDefault: ByDefault = "cell";
@@ -148,7 +150,7 @@ function activate(
       },
       onShow: () => namespace.refresh(),
       onLeave: (close) => {
-        if (close && id === side.id && labShell) labShell[area === "left" ? "collapseLeft" : "collapseRight"]();
+        if (close && id === side.id) sides[area === "left" ? "collapseLeft" : "collapseRight"]?.();
         current()?.activate();
       },
     });
@@ -160,6 +162,8 @@ function activate(
     return panel;
   }
 
+  /** Notebook 7's shell has them, too, though it is no `ILabShell`. */
+  const sides = app.shell as Partial<Pick<ILabShell, "collapseLeft" | "collapseRight">>;
   // -- the side panel ------------------------------------------------------------------------------------------------
   const side = makePanel("clawdbot-chat");
   let area: "left" | "right" = "right";

@@ -2,12 +2,15 @@
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import { apply } from "./apply.js";
+import type { Meta } from "./apply.js";
 import { Documents } from "./documents.js";
 import { HandsError } from "./errors.js";
 import { History } from "./history.js";
 import { Inputs } from "./input.js";
 import { Kernels } from "./kernel.js";
 import { Look } from "./look.js";
+import { markChanged } from "./mark.js";
+import type { Words } from "./mark.js";
 import type { Command } from "./node.js";
 import { HandsNode } from "./node.js";
 import { openNotebook } from "./notebooks.js";
@@ -15,7 +18,7 @@ import type { Operation } from "./plan.js";
 import { Reader } from "./read.js";
 import { Runner } from "./run.js";
 
-export function startHands(app: JupyterFrontEnd, notebooks: INotebookTracker): HandsNode {
+export function startHands(app: JupyterFrontEnd, notebooks: INotebookTracker, words: Words): HandsNode {
   const history = new History(notebooks);
   const connections = (id: string): number | undefined =>
     [...app.serviceManager.kernels.running()].find((kernel) => kernel.id === id)?.connections;
@@ -29,7 +32,9 @@ export function startHands(app: JupyterFrontEnd, notebooks: INotebookTracker): H
     "notebook.apply": async ({ path, ops, meta }) => {
       const panel = await openNotebook(notebooks, path);
       if (!Array.isArray(ops)) throw new HandsError("INVALID_REQUEST", "ops is a list");
-      const changes = apply(panel, ops as Operation[], meta ?? {});
+      const given: Meta = meta ?? {};
+      const changes = apply(panel, ops as Operation[], given);
+      if (given.runId) markChanged(panel, changes, given.runId, words);
       return { changes, dirty: panel.context.model.dirty };
     },
     "notebook.create": (parameters) => documents.create(parameters),

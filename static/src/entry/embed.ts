@@ -25,3 +25,8 @@ export async function renderWidget(options: Parameters<typeof import("./widget.j
 export async function kernelCode(): Promise<string> {
   return (await import("../../../clawdbot_ext/client/describe.py?raw")).default;
 }
+
+/** One request to the gateway by JupyterLab's page itself, such as an undo. */
+export async function request(...given: Parameters<typeof import("./request.js").request>): Promise<unknown> {
+  return (await import("./request.js")).request(...given);
+}

@@ -251,3 +251,30 @@ def test_notebook_7_has_the_same_hands(hands):
     ask.apply("seven-hands.ipynb", {"op": "replace", "cell": "cell0", "source": "a = 7"})
     expect(page.locator(".jp-Notebook .cm-line").first).to_have_text("a = 7")
     assert ask("notebook.list")["notebooks"][0]["path"] == "seven-hands.ipynb"
+
+
+def test_a_changed_cell_has_a_mark_that_takes_no_focus_and_goes_with_the_next_edit(hands):
+    page, ask = hands("marked.ipynb", "a = 1", "b = 2", "c = 3")
+    page.locator(".jp-Notebook .cm-content").nth(1).click()
+    before = page.evaluate(PLACE)
+    ask.apply(
+        "marked.ipynb",
+        {"op": "replace", "cell": "cell0", "source": "a = 10"},
+        {"op": "replace", "cell": "cell1", "source": "b = 20"},
+        {"op": "move", "cell": "cell2", "after": None},
+    )
+    marks = page.get_by_role("note").filter(has_text="The assistant changed this cell.")
+    expect(marks).to_have_count(2)
+    assert {**page.evaluate(PLACE), "last": "", "top": 0} == {**before, "last": "", "top": 0}
+    page.keyboard.press("Control+End")
+    page.keyboard.type("0")
+    expect(marks).to_have_count(1)
+    marks.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Enter")
+    expect(marks).to_have_count(0)
+    assert [cell["source"] for cell in ask.read("marked.ipynb")] == ["c = 3", "a = 10", "b = 200"]
+
+    ask.apply("marked.ipynb", {"op": "replace", "cell": "cell0", "source": "a = 11"}, runId="unknown")
+    marks.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("The change is not known any more.")).to_be_visible()
+    expect(marks).to_have_count(1)

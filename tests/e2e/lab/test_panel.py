@@ -265,6 +265,17 @@ def test_esc_goes_back_to_the_notebook_and_a_second_alt_c_closes_the_panel(open_
     expect(page.locator(".jp-Notebook .jp-Cell").first).to_have_class(re.compile("jp-mod-active"))
 
 
+def test_a_second_alt_c_closes_the_panel_in_notebook_7_too(open_notebook):
+    page = open_notebook("back-seven.ipynb", "x = 1", "y = 2", at="notebooks")
+    page.locator(".jp-Notebook .jp-InputPrompt").first.click()
+    page.keyboard.press("Alt+c")
+    expect(page.locator("#clawdbot-chat clawdbot-chat #composer")).to_be_focused()
+    page.keyboard.press("Alt+c")
+    expect(page.locator("#clawdbot-chat")).to_be_hidden()
+    page.keyboard.press("ArrowDown")  # it is the notebook's key again
+    expect(page.locator(".jp-Notebook .jp-Cell").nth(1)).to_have_class(re.compile("jp-mod-active"))
+
+
 def test_fix_with_a_draft_sends_the_question_by_itself_and_keeps_the_draft(open_notebook, api):
     page = open_notebook("draft.ipynb", "1 / 0")
     side = panel(page)

@@ -43,9 +43,9 @@ INSIDE = {
     ),
 }
 BROWSER = levels(
-    "entry > elements/chat > elements/transcript, elements/composer, elements/settings > elements/sessions, "
-    "elements/content, elements/media > elements/base > state > client, input > markdown, elements/styles, i18n, "
-    "protocol"
+    "entry > elements/chat > elements/transcript, elements/composer, elements/settings > elements/hands > "
+    "elements/sessions, elements/content, elements/media > elements/base > state > client, input > markdown, "
+    "elements/styles, i18n, protocol"
 )
 
 ONLY_IN = {

@@ -11,6 +11,7 @@ import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
 import type en from "./en.json";
 import type errors from "./errors.en.json";
+import type hands from "./hands.en.json";
 import type find from "./find.en.json";
 import type menus from "./menus.en.json";
 import type palette from "./palette.en.json";
@@ -35,6 +36,7 @@ type Area = typeof approvals &
   typeof palette &
   typeof errors &
   typeof find &
+  typeof hands &
   typeof login &
   typeof media &
   typeof notes &

@@ -6,6 +6,7 @@
  * it: an older or a foreign gateway may leave it out.
  */
 import { PROTOCOL_VERSION } from "./generated.js";
+import type { HandsEntry, Progress, ResultDetails, ResultImage } from "./hands.js";
 import type * as wire from "./generated.js";
 
 export type { FileEntry, Prompt, InFlight, Queued, SearchHit, SessionQueueEvent } from "./generated.js";
@@ -122,14 +123,17 @@ export interface ToolStep {
   args?: unknown;
   output?: string;
   /** What the tool shows meanwhile. */
-  progress?: Record<string, unknown>;
+  progress?: Progress;
   /** Facts of the tool for clients; the model is not sent them. */
-  details?: Record<string, unknown>;
+  details?: ResultDetails;
   isError?: boolean;
   /** It was not allowed. */
   denied?: boolean;
   startedAt?: number;
   durationMs?: number;
+  /** What it showed while it ran, oldest first. */
+  log?: readonly Progress[];
+  images?: readonly ResultImage[];
 }
 
 /** A command that waits for a person's decision. */
@@ -184,7 +188,7 @@ export interface Message {
   denied?: boolean;
   durationMs?: number;
   /** Facts of the tool for clients; the model is not sent them. */
-  details?: Record<string, unknown>;
+  details?: ResultDetails;
 }
 
 export interface SessionEntry {
@@ -222,6 +226,7 @@ export interface SessionEntry {
   temporary?: boolean;
   systemPrompt?: string;
   temperature?: number;
+  hands?: HandsEntry;
 }
 
 export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "inFlight">> & {

@@ -73,6 +73,8 @@ export class Controller {
   onSessionEvent: (event: SessionChangedEvent) => void = () => undefined;
   /** A command to stop was obeyed; true if there was something to stop. */
   onStopped: (any: boolean) => void = () => undefined;
+  /** Told each event; an empty name: events may have been lost, what is known must be read again. */
+  readonly watchers = new Set<(name: string, payload?: unknown) => void>();
   /** A reply of any session ended. */
   onReply: (event: ChatEvent) => void = () => undefined;
 
@@ -96,6 +98,7 @@ export class Controller {
     this.client.onEvent = (name, payload) => this.receive(name, payload);
     this.client.onGap = () => {
       this.dispatch({ type: "gap" });
+      this.watched("");
       void this.loadSessions();
     };
   }
@@ -327,6 +330,7 @@ export class Controller {
   // -- news ---------------------------------------------------------------------------------------------------------
   private async greet(hello: Hello): Promise<void> {
     this.dispatch({ type: "hello", hello });
+    this.watched("");
     const current = this.state.current;
     const unacknowledged = Object.values(this.state.views).flatMap((view) =>
       view.pending.filter((pending) => pending.status === "sending").map((pending) => ({ key: view.key, pending })),
@@ -363,7 +367,12 @@ export class Controller {
     }
   }
 
+  private watched(name: string, payload?: unknown): void {
+    for (const watch of this.watchers) watch(name, payload);
+  }
+
   private receive(name: string, payload: unknown): void {
+    this.watched(name, payload);
     const now = this.now();
     switch (name) {
       case "chat": {

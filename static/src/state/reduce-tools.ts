@@ -2,11 +2,16 @@
 import type { AgentEvent, Approval, Message, ToolStep } from "../protocol/types.js";
 import type { Live, State, View } from "./state.js";
 
+/** So many pieces of a call's progress are kept. */
+const PROGRESS_KEPT = 300;
+
 /** A tool has begun, has more output, or is done: what is known of a call is put together by its id. */
 export function withTool(live: Live, step: ToolStep, now: number): Live {
   const tools = live.tools ?? [];
   const known = tools.find((tool) => tool.toolCallId === step.toolCallId);
   const next: ToolStep = { ...(known ?? { startedAt: now }), ...step };
+  const { progress } = step;
+  if (progress) next.log = [...(known?.log ?? []), progress].slice(-PROGRESS_KEPT);
   return { ...live, tools: known ? tools.map((tool) => (tool === known ? next : tool)) : [...tools, next] };
 }
 

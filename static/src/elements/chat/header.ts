@@ -7,6 +7,7 @@ import { entryOf, isTemporary } from "../../state/state.js";
 import type { State } from "../../state/state.js";
 
 import type { Ui } from "../base/ui-context.js";
+import { loadElement } from "../base/lazy.js";
 import { count } from "../base/format.js";
 import { icon } from "../base/icons.js";
 import { titleOf } from "../sessions/title.js";
@@ -48,7 +49,7 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
           </button>`
         : nothing
     }
-    ${modelButton(ui, entry, state.current)} ${contextUse(ui, entry)}
+    ${modelButton(ui, entry, state.current)} ${hands(ui, state)} ${contextUse(ui, entry)}
     <span
       class="connection"
       data-open=${open ? "true" : "false"}
@@ -67,6 +68,13 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
       ${icon("compose")}
     </button>
   </header>`;
+}
+
+/** What the assistant may do in notebooks without a question. */
+function hands(ui: Ui, { current, sessions }: State): TemplateResult | typeof nothing {
+  if (!ui.controller.can("hands.changes.list")) return nothing;
+  void loadElement("clawdbot-hands-mode");
+  return html`<clawdbot-hands-mode .ui=${ui} .key=${current} .sessions=${sessions}></clawdbot-hands-mode>`;
 }
 
 /** Which model answers and how much it thinks; opens the choice of both. */

@@ -8,7 +8,7 @@ import en from "../../i18n/settings.en.json";
 import ko from "../../i18n/settings.ko.json";
 
 import type { Ui } from "../base/ui-context.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { forms } from "../styles/lazy.js";
 

@@ -11,7 +11,7 @@ import { addTexts } from "../../i18n/index.js";
 import { lazyIcon } from "./icons.js";
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { composerParts } from "../styles/lazy-composer.js";
 

@@ -3,7 +3,7 @@ import { html, render } from "lit";
 
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 
 interface Picture {
   address: string;

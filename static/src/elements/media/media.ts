@@ -16,7 +16,7 @@ import ko from "../../i18n/media.ko.json";
 import type { Ui } from "../base/ui-context.js";
 import { bytes } from "../base/format-bytes.js";
 import { elapsed } from "../base/format.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/media.js";
 

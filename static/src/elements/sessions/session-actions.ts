@@ -18,6 +18,7 @@ export type SessionAction =
   | "options"
   | "export"
   | "earlier"
+  | "changes"
   | "reset"
   | "clear"
   | "archive"
@@ -43,6 +44,7 @@ export function runAction(ui: Ui, own: Set<string>, action: SessionAction, key: 
   if (action === "duplicate") void duplicate(ui, key, title);
   if (action === "options") void dialogs().then((part) => part?.showOptions(key, title));
   if (action === "earlier") void dialogs().then((part) => part?.showEarlier(key, title));
+  if (action === "changes") void ui.part("clawdbot-change-list").then((part) => part?.open(key, title));
   if (action === "export") void dialogs().then((part) => part?.chooseExport(key, title));
 }
 

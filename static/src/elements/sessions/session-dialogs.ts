@@ -14,7 +14,7 @@ import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
 import { download } from "../base/download.js";
 import { fullTime } from "../base/format.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { forms } from "../styles/lazy.js";
 
@@ -146,7 +146,9 @@ export class ClawdbotSessionDialogs extends LightElement {
                 ${t("archive.count", { count: each.messageCount })}</small
               >
             </div>
-            <button type="button" class="button" @click=${() => void this.openTranscript(each)}>${t("archive.read")}</button>
+            <button type="button" class="button" @click=${() => void this.openTranscript(each)}>
+              ${t("archive.read")}
+            </button>
             <button type="button" class="button" @click=${() => void this.restore(each.sessionId)}>
               ${t("archive.restore")}
             </button>

@@ -9,8 +9,8 @@ import en from "../../i18n/menus.en.json";
 import ko from "../../i18n/menus.ko.json";
 
 import type { Ui } from "../base/ui-context.js";
-import { icon } from "../base/icons.js";
-import type { IconName } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
+import type { IconName } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { menuKeys, showBeside } from "../base/popup.js";
 import type { SessionAction } from "./session-actions.js";
@@ -63,8 +63,10 @@ export class ClawdbotSessionMenu extends LightElement {
     const rename: Item = ["pencil", "sessions.rename", "rename"];
     const options: Item = ["sliders", "menu.options", "options"];
     const file: Item = ["download", "sessions.export", "export"];
+    const changes: Item = ["check", "menu.changes", "changes"];
     const remove: Item = ["trash", "sessions.remove", "remove"];
     const files = this.ui.controller.can("sessions.export") ? [file] : [];
+    if (this.ui.controller.can("hands.changes.list")) files.push(changes);
     if (isTemporary(this.key)) return [options, ...files, remove];
     return [
       rename,

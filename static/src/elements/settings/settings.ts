@@ -12,7 +12,7 @@ import { loadElement } from "../base/lazy.js";
 
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 import { importFile } from "../sessions/import.js";
 import { LightElement } from "../base/light-element.js";
 import { mayNotify } from "./web-notifications.js";
@@ -28,6 +28,7 @@ const SECTIONS = {
   writing: "settings.writing",
   notices: "settings.notices",
   provider: "settings.provider",
+  permissions: "settings.permissions",
   conversations: "settings.conversations",
   about: "settings.about",
 } as const;
@@ -231,6 +232,14 @@ export class ClawdbotSettings extends LightElement {
       this.hit(title, t("setup.title"), t("setup.label"))
     )
       return [html`<clawdbot-setup plain .ui=${this.ui} .setup=${hello?.snapshot?.setup}></clawdbot-setup>`];
+    if (section === "permissions") {
+      if (!controller.can("hands.grants.list") || !this.hit(title, t("settings.permissionsHint"))) return [];
+      void loadElement("clawdbot-grants");
+      return [
+        html`<p class="fine">${t("settings.permissionsHint")}</p>
+          <clawdbot-grants .ui=${this.ui}></clawdbot-grants>`,
+      ];
+    }
     if (section === "conversations") return this.conversations(title);
     if (section !== "about" || !this.hit(title, t("settings.logout"), t("settings.shortcuts"))) return [];
     return [

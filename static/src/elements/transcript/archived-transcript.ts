@@ -16,7 +16,7 @@ import { addTexts } from "../../i18n/index.js";
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
 import { fullTime } from "../base/format.js";
-import { icon } from "../base/icons.js";
+import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { forms } from "../styles/lazy.js";
 

@@ -158,7 +158,8 @@ export class ClawdbotMessage extends LightElement {
         (part) => part.key,
         (part) => this.draw(part),
       )}
-      ${live ? this.underWay(live) : nothing} ${message && !live ? this.finished(message) : nothing}
+      ${live ? this.underWay(live) : nothing} ${this.outcome(row)}
+      ${message && !live ? this.finished(message) : nothing}
     </article>`;
   }
 
@@ -176,6 +177,13 @@ export class ClawdbotMessage extends LightElement {
         void loadElement("clawdbot-media");
         return html`<clawdbot-media .block=${part.block} .ui=${ui}></clawdbot-media>`;
     }
+  }
+
+  /** What a run with tools came to: its plan, what it changed. */
+  private outcome(row: Row): TemplateResult | typeof nothing {
+    if (!this.parts.some((part) => part.kind === "tools")) return nothing;
+    void loadElement("clawdbot-run-outcome");
+    return html`<clawdbot-run-outcome .ui=${this.ui} .row=${row} .parts=${this.parts}></clawdbot-run-outcome>`;
   }
 
   private thinking({ key, running, ms }: Part & { kind: "thinking" }): TemplateResult {

@@ -16,10 +16,13 @@ import type { Ui } from "../base/ui-context.js";
 import { elapsed } from "../base/format.js";
 import { icon } from "../base/icons.js";
 import { LightElement } from "../base/light-element.js";
-import { sheet } from "../styles/tools.js";
+import { progressView, resultView } from "../hands/result-view.js";
+import { addHandsTexts } from "../hands/texts.js";
+import { sheet } from "../styles/hands.js";
 import { visible } from "../base/reveal-hidden.js";
 
 addTexts({ en, ko });
+addHandsTexts();
 
 /** So many calls are folded into one line. */
 const FOLD = 3;
@@ -38,6 +41,29 @@ const VERBS: Record<string, TextKey> = {
   web_search: "tools.search",
   web_fetch: "tools.fetch",
   list: "tools.list",
+  notebook_list: "tools.list",
+  notebook_read: "tools.read",
+  cell_output: "tools.read",
+  notebook_search: "tools.search",
+  notebook_edit: "tools.edit",
+  notebook_create: "tools.create",
+  kernel_variables: "tools.variables",
+  variable_inspect: "tools.variables",
+  docs_lookup: "tools.lookUp",
+  package_list: "tools.list",
+  file_list: "tools.list",
+  file_read: "tools.read",
+  file_search: "tools.search",
+  file_write: "tools.write",
+  file_patch: "tools.edit",
+  cell_run: "tools.exec",
+  run_wait: "tools.wait",
+  run_interrupt: "tools.interrupt",
+  kernel_restart: "tools.restart",
+  kernel_execute: "tools.exec",
+  try_code: "tools.try",
+  plan: "tools.plan",
+  ask_person: "tools.ask",
 };
 /** The argument that names what a tool works on. */
 const TARGETS = ["path", "file", "file_path", "command", "cmd", "query", "url", "name", "key", "text"];
@@ -103,7 +129,7 @@ export class ClawdbotTools extends LightElement {
     const { t } = this.ui;
     const failed = steps.filter((step) => step.isError && !step.denied).length;
     const running = steps.find((step) => step.phase !== undefined && step.phase !== "result");
-    return html`<details class="tool-group">
+    return html`<details class="tool-group" ?open=${running?.log !== undefined}>
       <summary>
         ${icon("chevron")}<span>${t("tools.count", { count: steps.length })}</span>
         ${failed > 0 ? html`<strong class="tool-failed">${t("tools.failures", { count: failed })}</strong>` : nothing}
@@ -121,7 +147,7 @@ export class ClawdbotTools extends LightElement {
     const state = running ? "running" : step.denied ? "denied" : failed ? "failed" : done ? "done" : "unknown";
     const ms = running ? Date.now() - (step.startedAt ?? Date.now()) : step.durationMs;
     const args = typeof step.args === "string" ? step.args : JSON.stringify(step.args ?? {}, null, 2);
-    return html`<details class="tool" data-state=${state}>
+    return html`<details class="tool" data-state=${state} ?open=${running && step.log !== undefined}>
       <summary>
         ${running ? html`<span class="spinner"></span>` : icon(failed ? "warn" : step.denied ? "stop" : done ? "check" : "gear")}
         <span class="tool-verb">${this.verb(step)}</span>
@@ -131,6 +157,7 @@ export class ClawdbotTools extends LightElement {
         ${ms === undefined ? nothing : html`<span class="tool-time">${elapsed(ms, this.ui.locale)}</span>`}
       </summary>
       <div class="tool-body">
+        ${running ? progressView(this.ui, step) : resultView(this.ui, step)}
         <p class="fine">${t("tools.arguments")} · ${step.name}</p>
         <pre tabindex="0">${this.plain(args)}</pre>
         ${

@@ -109,6 +109,9 @@ function stepOf(block: ContentBlock, result: Message | undefined, running: ToolS
   step.phase = "result";
   step.output = textOf(result);
   step.isError = result.isError === true;
+  if (result.details) step.details = result.details;
+  if (typeof result.content !== "string")
+    step.images = result.content.filter((each) => each.type === "image") as never[];
   if (result.denied) step.denied = true;
   if (result.durationMs !== undefined) step.durationMs = result.durationMs;
   return step;

@@ -297,6 +297,38 @@ NOTEBOOK = [
     ("The tests run all of them", ["test_an_example_runs_without_an_api_key"]),
     ("ask, fix an error, go on in the terminal", ["test_an_example_runs_without_an_api_key"]),
     ("the chat in a cell, from Python, in a layout", ["test_an_example_runs_without_an_api_key"]),
+    ("| `%clawdbot mode MODE` |", ["test_the_mode_is_shown_and_set"]),
+    ("| `%clawdbot undo` |", ["test_the_mode_is_shown_and_set"]),
+    (
+        "the cell shows what it wants to do (a diff per cell",
+        ["test_the_question_is_answered_in_the_cell", "test_a_preview_is_markdown_with_a_diff_per_cell"],
+    ),
+    ("The answers are those of [the terminal]", ["test_an_answer_is_a_decision"]),
+    (
+        "Another window may answer meanwhile",
+        ["test_another_window_that_answers_first_ends_the_prompt_and_the_cell_goes_on"],
+    ),
+    (
+        "the prompt ends, and the cell says",
+        ["test_another_window_that_answers_first_ends_the_prompt_and_the_cell_goes_on"],
+    ),
+    ("Interrupting the cell takes the question back", ["test_interrupting_the_cell_takes_the_question_back"]),
+    (
+        "the question is refused at once",
+        ["test_where_no_person_can_be_asked_it_is_refused_at_once_and_the_cell_fails"],
+    ),
+    (
+        "Without `on_approval` a question waits",
+        ["test_a_question_that_was_missed_while_away_is_told_after_coming_back"],
+    ),
+    (
+        "With it, one that another window answers first",
+        [
+            "test_another_window_that_is_faster_cancels_the_callback",
+            "test_a_decision_that_comes_too_late_is_no_failure",
+        ],
+    ),
+    ("`mode=` is set for the session before the message", ["test_the_mode_is_set_before_the_message"]),
     ("all of `%clawdbot` and `%%clawdbot`", ["test_an_example_runs_without_an_api_key"]),
     ("what the assistant sees of a frame; wants pandas", ["test_an_example_runs_without_an_api_key"]),
     (
@@ -384,6 +416,8 @@ _ADVICE_NOTEBOOK = [
     "In marimo (0.25, by hand)",
     "Voila shows a notebook to people who have no login",
     "A Voila that runs inside a Jupyter server without a login",
+    "`y`, `a`, `n REASON`, `1,3`",  # listed in docs/cli.md
+    "Run `%clawdbot mode edits` before",
     "| Raised | When |",
     "| Switch | What the assistant gets |",
     "Questions and answers of the magics, since they are cells",

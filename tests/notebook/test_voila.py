@@ -17,7 +17,7 @@ from tests.support.server import ROOT, free_port
 from tests.support.tools import require
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-START_S, PATIENCE_MS = 60.0, 40_000
+START_S, PATIENCE_MS = 120.0, 60_000
 CELL = "from clawdbot_ext import ChatWidget\nChatWidget('visitor')"
 
 
@@ -33,7 +33,6 @@ def test_the_extension_needs_no_module_that_voilas_page_lacks() -> None:
 @pytest.fixture
 def voila(tmp_path, home) -> Iterator[str]:
     """The address of the page."""
-    pytest.importorskip("voila", reason="Voila is not installed: pip install voila")
     cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": CELL}
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
@@ -53,7 +52,7 @@ def voila(tmp_path, home) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 def answers(port: int) -> bool:

@@ -22,6 +22,7 @@ EXTENSIONS = {
     "jupyter_server_terminals": False,
     "jupyter_server_ydoc": False,
     "jupyter_server_fileid": False,
+    "voila": False,
 }
 """Whatever else is installed would only make the start slower."""
 

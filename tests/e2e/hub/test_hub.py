@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -169,13 +170,15 @@ def test_s7_what_one_user_has_does_not_exist_for_another(hub, browsers):
 
 
 def test_there_is_no_second_port_and_no_login_of_ours(hub):
-    listening = {
-        connection.laddr.port
-        for process in psutil.process_iter(["environ"])
-        if str(hub.folder) in (process.info["environ"] or {}).get("HOME", "")
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = set()
+    for process in psutil.process_iter(["environ"]):
+        if str(hub.folder) in (process.info["environ"] or {}).get("HOME", ""):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended since
+                listening |= {
+                    connection.laddr.port
+                    for connection in process.net_connections("tcp")
+                    if connection.status == psutil.CONN_LISTEN
+                }
     assert listening and hub.gateway_port not in listening
     for path in ("auth/login", "auth/logout"):
         assert requests.get(f"{hub.url}/user/ann/clawdbot/{path}", timeout=60, allow_redirects=False).status_code in (
@@ -189,7 +192,8 @@ def test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them(
     server = next(
         process
         for process in psutil.process_iter(["environ", "cmdline"])
-        if (process.info["environ"] or {}).get("JUPYTERHUB_USER") == "ann"
+        if str(hub.folder) in (process.info["environ"] or {}).get("HOME", "")  # another Hub may run beside this one
+        and process.info["environ"].get("JUPYTERHUB_USER") == "ann"
         and "jupyterhub.singleuser" in (process.info["cmdline"] or [])
     )
     # with a state directory where no gateway is, as on another machine

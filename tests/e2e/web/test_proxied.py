@@ -126,6 +126,16 @@ def test_an_unknown_proxy_before_our_own_port_is_told_with_a_command_that_mends_
     talks(page)
 
 
+def test_the_icon_of_the_page_is_fetched_once_or_twice_however_often_it_changes_and_by_no_redirect(behind, page):
+    fetched: list[int] = []
+    page.on("response", lambda answer: fetched.append(answer.status) if "favicon.svg" in answer.url else None)
+    page.goto(f"{behind.urls['lab, prefix']}clawdbot/chat?session=icon&token={TOKEN}")
+    for _ in range(3):
+        talks(page)
+    page.wait_for_function("document.querySelector('link[rel=icon]').href.startsWith('data:')")
+    assert 1 <= len(fetched) <= 2 and set(fetched) == {200}  # by the browser, and by the page that draws on it
+
+
 def test_a_login_of_jupyter_that_has_ended_is_told_and_leads_back(behind, page):
     page.goto(f"{behind.urls['lab, prefix']}clawdbot/chat?token={TOKEN}")
     expect(page.locator(".connection[data-open=true]")).to_be_visible()

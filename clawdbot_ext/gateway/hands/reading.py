@@ -44,7 +44,7 @@ class _Reader:
     async def cell_output(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         target = await self._targets.of_notebook(arguments["path"], context.asker)
         page = int(arguments.get("page", 1))
-        found = await ask(target, "cell.output", cell=arguments["cell"], page=page)
+        found = await ask(target, "cell.output", cell=arguments["cell"], page=page - 1)
         images, notes = images_of(found.get("outputs") or ())
         body = outputs_text(found.get("outputs") or (), MOST_CHARS) or "(no output)"
         return ToolOutput("\n".join([f"Page {page} of {found.get('pages', 1)}", body, *notes]), images)
@@ -150,7 +150,7 @@ def _row(each: Any) -> str:
 def reading_tools(box: Toolbox) -> Sequence[Tool]:
     """The tools that read."""
     reader = _Reader(box)
-    name = text("Name of a variable or an expression of names and attributes, such as df.columns.")
+    name = text("A name with its attributes, such as df.columns or pandas.merge.")
     return (
         reading(
             "notebook_list",
@@ -210,7 +210,15 @@ def reading_tools(box: Toolbox) -> Sequence[Tool]:
             "variable_inspect",
             "Describe one variable of the kernel: a frame's columns, types, missing values and first rows, an array's "
             "statistics, an object's text; works also while a cell runs.",
-            schema({"path": PATH, "name": name, "detail": number("0 short, 1 normal, 2 long.", 0, 2)}, "path", "name"),
+            schema(
+                {
+                    "path": PATH,
+                    "name": text("Name of a variable."),
+                    "detail": number("0 short, 1 normal, 2 long.", 0, 2),
+                },
+                "path",
+                "name",
+            ),
             reader.variable_inspect,
         ),
         reading(

@@ -14,7 +14,7 @@ from . import rooms, storage
 from .errors import HandsError
 from .host import JupyterHost
 
-READ_BYTES, MOST_READ_BYTES = 200_000, 1_000_000
+READ_BYTES, MOST_READ_BYTES = 200_000, 4_000_000
 """Of one ``file.read``: unless asked otherwise, and at most."""
 MAX_FILE_BYTES = 50 * 1024 * 1024
 """A larger file is not read: the contents manager gives only whole ones."""

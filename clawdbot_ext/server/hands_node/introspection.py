@@ -23,6 +23,8 @@ from .sessions import Sessions
 MOST_TEXT = 20_000
 TRY_S, MOST_TRY_S = 10, 30
 PACKAGES_S = 30.0
+PICTURE_S = 0.3
+"""Seconds that the kernel has to say that it is idle; a figure is drawn only then."""
 
 
 class Introspection:
@@ -53,11 +55,14 @@ class Introspection:
         name = params.get("name")
         link = await self._link(params)
         if link.language != "python":
-            return await self._inspected(link, _dotted(name), 1 if params.get("detail") == "full" else 0)
+            return await self._inspected(link, _dotted(name), 1 if params.get("detail") in ("full", 2) else 0)
         if not isinstance(name, str) or not name.isidentifier():
             raise HandsError("INVALID_REQUEST", "name is the name of a variable")
-        expression = f"told({name!r}, {_NAMESPACE}[{name!r}]) if {name!r} in {_NAMESPACE} else 'null'"
-        found = await self._evaluate(link, describe, expression)
+        value, idle = f"{_NAMESPACE}[{name!r}]", await link.is_idle(PICTURE_S)
+        # Never drawn beside a running cell: matplotlib is not made for two threads.
+        told = f"told({name!r}, {value})" if idle else f"json.dumps({{'text': describe({name!r}, {value})}})"
+        expression = f"{told} if {name!r} in {_NAMESPACE} else 'null'"
+        found = await self._evaluate(link, describe, expression, beside=not idle)
         if found is None:
             raise HandsError("NO_SUCH_NAME", f"the kernel has no variable {name}", name=name)
         answer: dict[str, Any] = {"name": name, "text": found["text"], "leftOut": found.get("leftOut", {})}

@@ -14,6 +14,7 @@ from typing import Any
 MOST_NAMES = 300
 MOST_SUMMARY = 120
 MOST_TEXT = 20_000
+MOST_PICTURE = 2_000_000
 HIDDEN = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 """IPython's own."""
 NOT_COPIED = ("torch.cuda", "tensorflow", "jax", "pyspark", "cupy", "numba.cuda", "dask.distributed", "ray")
@@ -100,8 +101,10 @@ def tried(shell: Any, code: str, seconds: int) -> str:
     if loaded:
         return json.dumps({"refused": f"a process that uses {', '.join(loaded)} cannot be copied"})
     import signal
+    import time
     import warnings
 
+    began = time.monotonic()
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python warns of threads; what the copy does needs none of them
@@ -117,11 +120,12 @@ def tried(shell: Any, code: str, seconds: int) -> str:
         except BaseException as exc:  # noqa: BLE001 - nothing may go on in the copy
             text = json.dumps({"status": "error", "text": "", "error": f"{type(exc).__name__}: {exc}"[:1000]})
         try:
-            os.write(writer, text.encode("utf-8", "replace")[:1_000_000])
+            os.write(writer, text.encode("utf-8", "replace"))
         finally:
             os._exit(0)
     os.close(writer)
-    return _answer_of(child, reader, seconds)
+    answer = _answer_of(child, reader, seconds)
+    return json.dumps({**json.loads(answer), "ms": round((time.monotonic() - began) * 1000)})
 
 
 def _in_use(name: str) -> bool:
@@ -176,7 +180,7 @@ def _in_copy(shell: Any, code: str) -> str:
     def publish(data: Any, *_: Any, **__: Any) -> None:
         """Write what would be displayed, never by the connections of the process that this is a copy of."""
         out.write(f"{data.get('text/plain', '[an output]')}\n")
-        if "image/png" in data and len(pictures) < 2:
+        if "image/png" in data and len(pictures) < 2 and len(data["image/png"]) < MOST_PICTURE:
             pictures.append(data["image/png"])
 
     shell.display_pub.publish = publish
@@ -202,7 +206,10 @@ def _in_copy(shell: Any, code: str) -> str:
     answer["removed"] = [name for name in before if name not in names][:50]
     programs.seek(0)
     text = out.getvalue() + programs.read(MOST_TEXT).decode("utf-8", "replace")
-    if pictures:
-        answer["images"] = [p if isinstance(p, str) else base64.b64encode(p).decode() for p in pictures]
+    encoded = [data if isinstance(data, str) else base64.b64encode(data).decode() for data in pictures]
+    answer["outputs"] = [
+        {"kind": "display", "mimes": ["image/png"], "image": {"mediaType": "image/png", "data": data}}
+        for data in encoded
+    ]
     answer["text"] = text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]}\n…\n{text[-MOST_TEXT // 2 :]}"
     return json.dumps(answer)

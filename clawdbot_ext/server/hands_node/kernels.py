@@ -222,10 +222,18 @@ class KernelLink:
 
     async def require_idle(self, reason: str) -> None:
         """Raise ``KERNEL_BUSY`` with the reason if the kernel is not idle within ``IDLE_S``."""
+        if not await self.is_idle(IDLE_S):
+            raise HandsError("KERNEL_BUSY", reason)
+
+    async def is_idle(self, seconds: float) -> bool:
+        """Whether the kernel answers within so many seconds. Raises ``KERNEL_DIED``."""
         try:
-            await self.request("kernel_info_request", {}, timeout_s=IDLE_S)
+            await self.request("kernel_info_request", {}, timeout_s=seconds)
         except HandsError as exc:
-            raise HandsError("KERNEL_BUSY", reason) if exc.code == "TIMEOUT" else exc from exc
+            if exc.code == "TIMEOUT":
+                return False
+            raise
+        return True
 
     async def _get_subshell(self) -> str | None:
         if SUBSHELLS not in self.features:

@@ -79,6 +79,7 @@ class Notebooks:
             raise HandsError("INVALID_REQUEST", "outputs is none, brief or full")
         session = await self._sessions.of(document.path)
         kernel = self._kernel(session["kernel"]["id"]) if session and session.get("kernel") else None
+        kernel = kernel or await self._sessions.not_started(kernel_name(document.notebook))
         answer: dict[str, Any] = {
             "path": document.path,
             "nbformat": list(document.format),
@@ -229,6 +230,12 @@ def _latest_before(document: Document) -> list[int]:
         count = cell.get("execution_count")
         highest = max(highest, count) if isinstance(count, int) else highest
     return found
+
+
+def kernel_name(notebook: Mapping[str, Any]) -> str | None:
+    """The kernel that a notebook wants."""
+    name = ((notebook.get("metadata") or {}).get("kernelspec") or {}).get("name")
+    return name if isinstance(name, str) else None
 
 
 def _language(notebook: Mapping[str, Any], kernel: Mapping[str, Any] | None) -> str | None:

@@ -17,7 +17,7 @@ from .documents import Document
 from .errors import HandsError
 from .host import JupyterHost
 from .kernels import KernelLink, Kernels, Message
-from .notebooks import Notebooks
+from .notebooks import Notebooks, kernel_name
 from .progress import Progress
 from .sessions import Sessions
 
@@ -214,10 +214,9 @@ class Runner:
         try:
             kernel_id = await self._sessions.kernel_id(document.path)
         except HandsError:
-            if isinstance(expected, Mapping):
+            if isinstance(expected, Mapping) and expected.get("id") is not None:
                 raise HandsError("KERNEL_CHANGED", "the kernel does not run any more", kernel=None) from None
-            spec = (document.notebook.get("metadata") or {}).get("kernelspec") or {}
-            return await self._sessions.start(document.path, spec.get("name"))
+            return await self._sessions.start(document.path, kernel_name(document.notebook))
         now = self._sessions.describe(kernel_id)
         if isinstance(expected, Mapping) and any(
             name in expected and expected[name] != now[name] for name in ("id", "restarts")

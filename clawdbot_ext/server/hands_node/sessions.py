@@ -78,6 +78,21 @@ class Sessions:
         self._ours.add(model["id"])
         return str(model["kernel"]["id"])
 
+    async def not_started(self, kernel_name: str | None) -> dict[str, Any] | None:
+        """The kernel that a notebook would get, told as one without an id; ``None``: it is not installed."""
+        name = kernel_name or self.host.kernels.default_kernel_name
+        found = (await ensure_async(self.host.app.kernel_spec_manager.get_all_specs())).get(name)
+        if found is None:
+            return None
+        return {
+            "id": None,
+            "name": name,
+            "displayName": found["spec"].get("display_name") or name,
+            "language": found["spec"].get("language") or "",
+            "status": "not started",
+            "restarts": 0,
+        }
+
     def describe(self, kernel_id: str) -> dict[str, Any]:
         """A kernel as the gateway is told of it. Raises ``NO_KERNEL``."""
         if kernel_id not in self.host.kernels:

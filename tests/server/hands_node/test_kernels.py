@@ -69,7 +69,9 @@ def test_cells_of_a_closed_notebook_run_and_their_outputs_are_in_its_file(hands,
     ]
     notebook = write_notebook(folder / "n.ipynb", cells)
     path = f"{folder.name}/n.ipynb"
-    found = hands("notebook.run", path=path, cells=["c0", "c1", "c2", "c3"], revs=revs(*cells))
+    kernel = hands("notebook.read", path=path)["kernel"]
+    expected = {name: kernel[name] for name in ("id", "restarts")}
+    found = hands("notebook.run", path=path, cells=["c0", "c1", "c2", "c3"], revs=revs(*cells), kernel=expected)
     assert [result["status"] for result in found["results"]] == ["ok", "ok", "error", "aborted"]
     one = found["results"][1]
     assert one["executionCount"] == 1 and one["saved"] and one["ms"] >= 0
@@ -289,6 +291,10 @@ def test_a_try_tells_the_effect_and_changes_nothing(hands, standing):
     assert found["status"] == "ok" and found["value"] == "42"
     assert "in the copy\n" in found["text"] and "of a program" in found["text"]
     assert {row["name"] for row in found["changed"]} >= {"x", "new"}
+    assert found["ms"] >= 0 and found["outputs"] == []
+    drawn = "from IPython.display import Image, display\ndisplay(Image(data=b'png', format='png'))"
+    (picture,) = hands("kernel.try", path=standing, code=drawn)["outputs"]
+    assert picture["image"] == {"mediaType": "image/png", "data": "cG5n"}
     failed = hands("kernel.try", path=standing, code="words.clear(); 1 / 0")
     assert failed["status"] == "error" and failed["error"] == "ZeroDivisionError: division by zero"
     endless = hands("kernel.try", path=standing, code="while True: pass", seconds=1)

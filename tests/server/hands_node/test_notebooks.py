@@ -47,7 +47,12 @@ def path(folder, notebook):
 # -- reading -----------------------------------------------------------------------------------------------------------
 def test_a_notebook_is_read_with_revisions_and_states(hands, path):
     found = hands("notebook.read", path=path, outputs="none")
-    assert found["nbformat"] == [4, 5] and not found["readOnly"] and found["kernel"] is None
+    assert found["nbformat"] == [4, 5] and not found["readOnly"]
+    assert (found["kernel"]["id"], found["kernel"]["status"], found["kernel"]["name"]) == (
+        None,
+        "not started",
+        "python3",
+    )
     assert found["language"] == "python" and found["open"] == "no" and found["count"] == 4 and len(found["hash"]) == 64
     rows = found["cells"]
     assert [row["id"] for row in rows] == ["c0", "c1", "c2", "c3"]

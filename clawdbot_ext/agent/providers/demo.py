@@ -14,7 +14,7 @@ from typing import Any
 
 from ...i18n import catalogue
 from ..context.token_estimate import estimate
-from . import demo_directives
+from . import demo_directives, demo_notebook
 from .base import Completed, ModelInfo, ProviderError, ProviderEvent, TextDelta, ThinkingDelta, TurnRequest, Usage
 
 NAME = "demo"
@@ -28,6 +28,9 @@ LONG_SECTIONS = 12
 _t = catalogue("agent")
 _WORD_END = re.compile(r"(?<=\S)(?=\s)")
 _SUM = re.compile(r"[\d\s.+*/%()-]+")
+_WORK = re.compile(
+    r"\b(add|write|insert) (me )?a cell\b|\bedit and (a )?run\b|셀(을|를)? ?(하나 )?(추가|만들)", re.IGNORECASE
+)
 _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
@@ -35,6 +38,7 @@ _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("tool", r"\btool\b|\bapprov(e|al)\b|\bcalculat(e|or)\b|도구|승인|계산"),
         ("clock", r"\bwhat time\b|\bclock\b|몇 ?시|시계"),
         ("fix", r"\bcorrected cell\b|\bfix (this|my|the) (cell|error)\b|고친 셀|셀을? 고쳐"),
+        ("work", _WORK.pattern),
         ("key", r"\bapi[ _-]?key\b|\bset ?up\b|\bkey\b|api ?키|설정|키\b"),
         ("explain", r"\bvariance\b|standard deviation|분산|표준편차"),
         ("pandas", r"\bpandas\b|dataframe"),
@@ -49,7 +53,7 @@ _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("hello", r"^\W*(hi|hello|hey|help)\b|^\W*(안녕|도움)|^\?+$"),
     )
 )
-TOOL_SUBJECTS = ("tools", "tool", "clock")
+TOOL_SUBJECTS = ("tools", "tool", "clock", "work")
 _ERROR = re.compile(r"\berror\s+(\d{3})\b|(?:오류|에러)\s*(\d{3})", re.IGNORECASE)
 _ERROR_KINDS = {
     400: "invalid",
@@ -90,10 +94,14 @@ class DemoProvider:
             for word in _words(thinking):
                 yield ThinkingDelta(word)
                 await asyncio.sleep(delay_s)
-        if results := tool_results(request.messages):
+        offered = {tool.name for tool in request.tools}
+        if demo_notebook.is_asked(request.messages, offered, _WORK):
+            step = demo_notebook.next_step(request.messages, request.locale)
+            answer, calls = step.text, [_use(step.tool, step.arguments or {})] if step.tool else []
+        elif results := tool_results(request.messages):
             answer, calls = _on_results(request.locale, results), []
         else:
-            calls = _calls(wishes, subject, text, {tool.name for tool in request.tools})
+            calls = _calls(wishes, subject, text, offered)
             answer = _scripted(wishes) or (
                 _t(request.locale, "demo.tool.ask") if calls else _answer(request.locale, subject, text)
             )
@@ -162,11 +170,11 @@ def _calls(wishes: Mapping[str, str], subject: str, text: str, offered: set[str]
         wanted = [(wishes["tool"], {"expression": wishes["expression"]} if "expression" in wishes else {})]
     elif wishes:
         wanted = []
-    return [
-        {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}", "name": name, "input": arguments}
-        for name, arguments in wanted
-        if name in offered or "tool" in wishes
-    ]
+    return [_use(name, arguments) for name, arguments in wanted if name in offered or "tool" in wishes]
+
+
+def _use(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}", "name": name, "input": arguments}
 
 
 def _expression(text: str) -> str | None:

@@ -334,6 +334,20 @@ SETTINGS: tuple[Setting, ...] = (
         by="client",
     ),
     Setting(
+        "agents.defaults.webSearch",
+        "boolean",
+        False,
+        "Let Claude search the web. Anthropic does it, at a price for each search.",
+        by="client",
+    ),
+    Setting(
+        "agents.defaults.webFetch",
+        "boolean",
+        False,
+        "Let Claude read web pages that you or a search name. Anthropic fetches them.",
+        by="client",
+    ),
+    Setting(
         "agents.defaults.timeoutSeconds",
         "integer",
         600,

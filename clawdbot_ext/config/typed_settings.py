@@ -88,6 +88,8 @@ class TypedSettings:
                 "gateway.tailscale.resetOnExit",
                 "gateway.kernelsGetProviderKeys",
                 "agents.defaults.autoTitle",
+                "agents.defaults.webSearch",
+                "agents.defaults.webFetch",
             ],
         ) -> bool: ...
         @overload

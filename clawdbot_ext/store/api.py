@@ -279,6 +279,11 @@ class Store(Protocol):
         so far (``save_partial``) is forgotten: it is in the message. Raises ``NotFound`` when the run has ended."""
         ...
 
+    async def fold_run(self, run_id: str, into: str, *, now: int) -> Finished | None:
+        """Append the message of a run that waits as a step of ``into``, which is running and answers it too; the run
+        ends as ``done``. ``None``: it does not wait (any more), or ``into`` has ended."""
+        ...
+
     async def finish_run(
         self,
         run_id: str,

@@ -104,6 +104,9 @@ class StoreRouter:
     async def append_step(self, run_id: str, message: Mapping[str, Any], *, now: int) -> Finished:
         return await self._of_run(run_id).append_step(run_id, message, now=now)
 
+    async def fold_run(self, run_id: str, into: str, *, now: int) -> Finished | None:
+        return await self._of_run(run_id).fold_run(run_id, into, now=now)
+
     async def finish_run(
         self,
         run_id: str,

@@ -179,6 +179,18 @@ def append_step(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any
     return Finished(session=_session_of(conn, run, now), message=added)
 
 
+def fold(conn: sqlite3.Connection, run_id: str, into: str, now: int) -> Finished | None:
+    """Append what a waiting run says as a step of the running one, and end it: that one answers it."""
+    run, running = get(conn, run_id), get(conn, into)
+    if run is None or run.state != "queued" or running is None or running.state != "running":
+        return None
+    message = {**decode(run.message), "foldedInto": into}
+    conn.execute("UPDATE runs SET text = '', thinking = '' WHERE run_id = ?", (into,))
+    added = messages.add(conn, running.session_id, message, now, run_id)
+    _end(conn, run_id, "done", {"status": "ok", "summary": "folded", "foldedInto": into}, None, now)
+    return Finished(session=_session_of(conn, run, now), message=added)
+
+
 def _unanswered(conn: sqlite3.Connection, run: Run) -> list[Mapping[str, Any]]:
     """The tool calls of a run that have no result."""
     rows = conn.execute(

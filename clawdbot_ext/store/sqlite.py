@@ -193,6 +193,9 @@ class SqliteStore:
     async def append_step(self, run_id: str, message: Mapping[str, Any], *, now: int) -> Finished:
         return await self._write(lambda conn: runs.append_step(conn, run_id, message, now))
 
+    async def fold_run(self, run_id: str, into: str, *, now: int) -> Finished | None:
+        return await self._write(lambda conn: runs.fold(conn, run_id, into, now))
+
     async def finish_run(
         self,
         run_id: str,

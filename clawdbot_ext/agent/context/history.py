@@ -127,7 +127,8 @@ class PromptDigest:
 
     def __init__(self, model: str, system: str, tools: Sequence[ToolSpec]) -> None:
         self._digest = hashlib.sha256()
-        self.add([model, system, [[tool.name, tool.description, tool.parameters] for tool in tools]])
+        told = [[tool.name, tool.description, tool.parameters, tool.server] for tool in tools]
+        self.add([model, system, told])
 
     def add(self, part: Any) -> None:
         """Append a message."""

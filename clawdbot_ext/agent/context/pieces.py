@@ -180,7 +180,7 @@ class _Maker:
         files = [self._shown.get(block["mediaId"]) or named(block) for block in attachments(message)]
         if not text and not files:
             return
-        run_id = str(message.get("runId") or "")
+        run_id = str(message.get("foldedInto") or message.get("runId") or "")
         before = self.pieces[-1] if self.pieces else None
         if before is not None and before.results and before.run_id != run_id:
             self.pieces.append(Piece("assistant", _texts(ABORTED)))

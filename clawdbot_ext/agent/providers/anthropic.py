@@ -33,6 +33,8 @@ LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keep
 """An idle connection is kept for most of a minute, not the library's 5 s: people read before they answer, and a new
 connection costs the next reply a TCP and TLS handshake."""
 LIST_TIMEOUT_S = 10.0
+SERVER_TOOL_USES = 8
+"""Searches, and pages fetched, in one call of the model."""
 DRAIN_S = 0.25
 """Time to wait for the end of a finished stream, so that the connection can be used again."""
 
@@ -203,7 +205,21 @@ class AnthropicProvider:
         if self._ours or "claude" in request.model.lower():
             # One moving mark at the end of the request: each turn reads the cache that the turn before wrote.
             params["cache_control"] = {"type": "ephemeral"}
+            params["messages"] = _marked(request.messages)
         return params
+
+
+def _marked(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The messages with a second mark where the request before this one ended. The API looks for an entry no more than
+    20 blocks back, and a step with many calls side by side has more."""
+    replies = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    ends = [number for number in replies[-1:] if 0 < number < len(messages) - 1]
+    if not ends or not isinstance(messages[ends[0] - 1]["content"], list):
+        return messages
+    before = messages[ends[0] - 1]
+    *blocks, last = before["content"]
+    marked = {**before, "content": [*blocks, {**last, "cache_control": {"type": "ephemeral"}}]}
+    return [*messages[: ends[0] - 1], marked, *messages[ends[0] :]]
 
 
 def _thinking_is_missing(request: TurnRequest) -> bool:
@@ -217,6 +233,8 @@ def _thinking_is_missing(request: TurnRequest) -> bool:
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
+    if tool.server:
+        return {"type": tool.server, "name": tool.name, "max_uses": SERVER_TOOL_USES}
     return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
 
 

@@ -44,11 +44,15 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A tool as the model is told of it. ``parameters`` is the JSON Schema of its arguments, an object."""
+    """A tool as the model is told of it. ``parameters`` is the JSON Schema of its arguments, an object.
+
+    A tool with a ``server`` type is run by the provider itself, which alone knows what it does and takes.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    server: str = ""
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ async def accept_message(
                 "timeoutMs": params.timeout_ms,
                 "channel": "webchat",
                 "asker": {"instanceId": caller.info["instanceId"]},
+                **({"when": params.when} if params.when else {}),
             },
         )
     finally:

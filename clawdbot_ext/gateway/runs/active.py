@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ...agent.providers.base import Reply
@@ -30,6 +30,8 @@ class ActiveRun:
         """``prefix``: what the reply begins with, when it goes on from one that was cut."""
         self.ended = on_end
         """Called once the end is stored or cannot be, before it is told: the session is free."""
+        self.fold_in: Callable[[], Awaitable[None]] | None = None
+        """Takes in what was sent meanwhile to be read at once; called before each request to the model."""
         self.reply = Reply()
         self.spent = RunUsage()
         """Tokens and cost of the steps that are stored."""

@@ -59,6 +59,7 @@ class RunEvents:
         unstored: Mapping[str, Any] | None = None,
         error: Mapping[str, Any] | None = None,
         error_message: str = "",
+        folded_into: str = "",
     ) -> None:
         """Emit the last ``chat`` event of a run."""
         wire: dict[RunState, Any] = {"done": "final", "aborted": "aborted"}
@@ -69,6 +70,8 @@ class RunEvents:
             event.message = unstored
         if state == "aborted":
             event.stop_reason = "rpc"
+        if folded_into:
+            event.folded_into = folded_into
         if error_message:
             event.error_message = error_message
         if error:

@@ -213,6 +213,7 @@ class RunManager:
         prefix = run.text.rstrip()
         stream = ReplyStream(self._context.events, run.run_id, run.session_key, time.monotonic, prefix)
         active = ActiveRun(run, stream, prefix, on_end=lambda: self._active.pop(run.session_key, None))
+        active.fold_in = lambda: asyncio.shield(self._fold_in(active))
         self._active[run.session_key] = active
         self._queue.release(run.session_key)
         active.task = asyncio.create_task(self._run(active, accepted), name=f"run {run.run_id[:8]}")
@@ -223,6 +224,32 @@ class RunManager:
         finally:
             active.ended()
             self._next(active.run.session_key)
+
+    async def _fold_in(self, active: ActiveRun) -> None:
+        """Give a running reply what waits in its session and is to be read now (``when: now``), in its order.
+
+        What goes on from a reply that was cut takes nothing in: it is to end as it began. Sends that are taken in are
+        answered by that run, and end without a reply of their own.
+        """
+        key = active.run.session_key
+        wanted = [] if active.prefix else [run for run in self.queued(key) if run.options.get("when") == "now"]
+        for run in wanted:
+            if run not in self.queued(key):  # stopped or edited while the one before was taken in
+                continue
+            with self._queue.moving(key):
+                self._queue.remove([run])
+                try:
+                    folded = await self._context.store.fold_run(run.run_id, active.run.run_id, now=now_ms())
+                except GatewayError as exc:
+                    self._queue.put_back(key, [run])
+                    log.warning("run %s: not taken in by %s: %s", run.run_id, active.run.run_id, exc)
+                    return
+            if folded is None or folded.message is None:
+                continue
+            self.events.emit_message(folded.session, folded.message)
+            self.events.emit_end(run, 1, "done", folded_into=active.run.run_id)
+        if wanted:
+            self._emit_queue(key)
 
     async def store_late_ends(self) -> None:
         """Try again to store what the disk had no room for; called every second."""

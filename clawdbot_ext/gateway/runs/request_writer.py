@@ -64,7 +64,7 @@ class RequestWriter:
             config["agents.defaults.systemPrompt"],
             session.settings.get("systemPrompt"),
             environment=context.environment,
-            hands=bool(tools),
+            hands=any(not tool.server for tool in tools),
         )
         self._thinking = thinking or thinking_level(config, session)
         self._temperature = session.settings.get("temperature")
@@ -75,6 +75,8 @@ class RequestWriter:
 
     async def next_request(self, smaller: bool) -> TurnRequest:
         """The request as it is now; ``smaller``: the one before was refused as too large."""
+        if self._active.fold_in is not None:
+            await self._active.fold_in()
         tighter = TIGHTER if smaller else 1.0
         fitted = await self._fit(tighter)
         full = fitted.tokens > AT_PART * (self._model.context_window - self._max_tokens) * tighter

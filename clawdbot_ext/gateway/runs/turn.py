@@ -22,6 +22,7 @@ from .context import RunContext
 from .events import RunEvents
 from .messages import RunOutcome, t
 from .request_writer import RequestWriter
+from .server_tools import server_tools
 from .tools import RunToolExecutor, offered
 
 
@@ -43,8 +44,10 @@ async def answer_turn(
     toolless = active.prefix or disabled(config, "tools")  # what goes on goes on as text
     tools = () if toolless else await offered(context, session.key, model)
     executor = RunToolExecutor(context, events, active, tools)
+    chatting = (await context.hands.permission.hands(session.key)).mode == "chat"
+    specs = [*executor.specs, *(() if toolless or chatting else server_tools(config, model.provider))]
     writer = RequestWriter(
-        context, active, session, model, executor.specs, emit, thinking=options.get("thinking"), patience_s=seconds
+        context, active, session, model, specs, emit, thinking=options.get("thinking"), patience_s=seconds
     )
     if active.prefix:
         provider = Continuing(provider, active.prefix, active.run.text[len(active.prefix) :])

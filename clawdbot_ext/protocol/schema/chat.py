@@ -35,6 +35,9 @@ class ChatSendParams(Params):
     deliver: bool | None = None
     attachments: Attachments | None = None
     timeout_ms: Ms | None = None
+    when: Literal["now", "next"] | None = None
+    """Ours: when a reply is being written, `now` lets it read the message before its next step, if it has one; its own
+    `chat` `final` then has `foldedInto`. Else, and with `next`, the message waits its turn."""
 
 
 class ChatSendResult(Result):
@@ -204,6 +207,8 @@ class ChatEvent(Result):
     error: Mapping[str, Any] | UnsetType = UNSET
     """Ours: `{kind, status?, requestId?, hint}` of a provider's error."""
     stop_reason: str | UnsetType = UNSET
+    folded_into: str | UnsetType = UNSET
+    """Ours: the run that has read the message of this one (`when: "now"`) and answers it too."""
 
 
 class AgentEvent(Result):

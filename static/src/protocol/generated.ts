@@ -343,6 +343,8 @@ export interface ChatEvent {
   /** Ours: `{kind, status?, requestId?, hint}` of a provider's error. */
   error?: Record<string, unknown>;
   stopReason?: string;
+  /** Ours: the run that has read the message of this one (`when: "now"`) and answers it too. */
+  foldedInto?: string;
 }
 
 export interface ChatHistoryParams {
@@ -424,6 +426,11 @@ export interface ChatSendParams {
   deliver?: boolean | null;
   attachments?: Attachment[] | null;
   timeoutMs?: number | null;
+  /**
+   * Ours: when a reply is being written, `now` lets it read the message before its next step, if it has one; its own
+   * `chat` `final` then has `foldedInto`. Else, and with `next`, the message waits its turn.
+   */
+  when?: "next" | "now" | null;
 }
 
 export interface ChatSendResult {

@@ -12,7 +12,7 @@ import pytest
 from clawdbot_ext.agent.tools import ToolImage, ToolOutput
 from clawdbot_ext.gateway.runs import turn
 from tests.support.in_process import InProcess, asking, client_of, in_process, texts, tool, until
-from tests.support.strict_api import Says, StrictAPI, call, wants
+from tests.support.strict_api import Says, StrictAPI, call, is_side_request, wants
 from tests.support.wire import run
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -194,6 +194,45 @@ def test_the_last_message_of_a_run_says_what_the_whole_run_cost(tmp_path: Path, 
         run(main(api))
 
 
+def test_a_step_of_many_calls_is_read_from_the_cache_too(tmp_path: Path, tools: None) -> None:
+    """The API looks for an earlier prompt 20 blocks back and no further."""
+
+    async def main(api: StrictAPI) -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-sonnet-5-5", thinking="low")) as chat:
+            await chat.ask("[[think=hm]]" + wants(call("look"), call("look")) * 15, "r1")
+            await chat.ask("and?", "r2")
+            assert api.refusals == [] and api.divergences() == []
+            assert min(share_read(api)) > 0.95
+
+    with StrictAPI() as api:
+        run(main(api))
+
+
+def test_work_that_cannot_be_shortened_is_summed_up_between_two_steps(tmp_path: Path, tools: None) -> None:
+    def brain(body: Any) -> Says:
+        if is_side_request(body):
+            return Says("The summary: steps were made.")
+        done = len(api.turns) - 1
+        return Says(f"step {done}", [call("look", note="words " * 1500)]) if done < 9 else Says("all done")
+
+    async def main() -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-tiny")) as chat:
+            end = await chat.ask("the task: count the rows", "r1")
+            assert (end["state"], api.refusals) == ("final", []), end
+            last = str(api.turns[-1].body["messages"])
+            assert "The summary: steps were made." in last and "the task: count the rows" in last and "step 8" in last
+            stored = await chat.messages()
+            assert any(m.get("compaction", {}).get("auto") for m in stored), "people see it in the transcript"
+            streams = [p["data"]["phase"] for p in chat.peer.payloads("agent") if p["stream"] == "compaction"]
+            assert streams[:2] == ["start", "end"]
+            await chat.ask("and now?", "r2")
+            assert api.refusals == [] and "step 8" in str(api.turns[-1].body["messages"])
+
+    with StrictAPI() as api:
+        api.brain = brain
+        run(main())
+
+
 def test_on_a_small_window_old_results_are_shortened_and_the_work_is_not_lost(tmp_path: Path, tools: None) -> None:
     """Twelve steps of results that together exceed the window three times over."""
 
@@ -220,3 +259,105 @@ def test_on_a_small_window_old_results_are_shortened_and_the_work_is_not_lost(tm
     with StrictAPI() as api:
         api.brain = brain
         run(main())
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> dict[str, asyncio.Event]:
+    """A tool that ends when the test says so: ``gate["open"].set()``."""
+    events: dict[str, asyncio.Event] = {}
+
+    async def hold(arguments: Any, context: Any) -> str:
+        events["open"] = asyncio.Event()
+        context.progress({"waiting": True})
+        await events["open"].wait()
+        return "held"
+
+    async def offered(*_: Any) -> Any:
+        return (tool("hold", hold),)
+
+    monkeypatch.setattr(turn, "offered", offered)
+    return events
+
+
+async def holding(chat: InProcess, run_id: str) -> None:
+    await until(lambda: any(event["phase"] == "update" for event in chat.tool_events(run_id)))
+
+
+def test_a_message_for_now_is_read_at_the_next_step_and_one_for_later_waits(
+    tmp_path: Path, gate: dict[str, asyncio.Event]
+) -> None:
+    async def main(api: StrictAPI) -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-sonnet-5-5", thinking="low")) as chat:
+            korean = await client_of(chat.gateway, locale="ko", instance="page-2")
+            chat.send(f"[[think=hm]]{wants(call('hold'))} the task", "r1")
+            await holding(chat, "r1")
+            await chat.call("chat.send", {"sessionKey": "main", "message": "and then this", "idempotencyKey": "r2"})
+            steer = {"sessionKey": "main", "message": "no, the other file", "idempotencyKey": "r3", "when": "now"}
+            await korean.call("chat.send", steer)
+            gate["open"].set()
+            assert (await chat.end("r1"))["state"] == "final"
+            folded = await korean.end("r3")
+            assert (folded["state"], folded["foldedInto"]) == ("final", "r1")
+            sent = api.bodies[1]["messages"][-1]["content"]
+            assert sent[0]["type"] == "tool_result" and texts(sent[1:]).endswith("no, the other file")
+            assert "and then this" not in str(api.bodies[1])
+            await chat.end("r2")
+            assert "and then this" in str(api.bodies[-1]) and api.refusals == [] and api.divergences() == []
+            roles = [(m["role"], m["runId"]) for m in await chat.messages()]
+            order = ["user", "assistant", "toolResult", "user", "assistant", "user", "assistant"]
+            assert [role for role, _ in roles] == order and roles[3] == ("user", "r3")
+            again = await korean.call("chat.send", steer)
+            assert again["payload"]["status"] == "ok", "a resend is recognised"
+
+    with StrictAPI() as api:
+        run(main(api))
+
+
+def test_a_message_for_now_to_a_reply_without_another_step_is_answered_next(
+    tmp_path: Path, gate: dict[str, asyncio.Event]
+) -> None:
+    async def main(api: StrictAPI) -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-sonnet-5-5")) as chat:
+            chat.send("[[first_ms=300]][[text=the first]] one", "r1")
+            await until(lambda: bool(api.seen))
+            end = await chat.ask("[[text=the second]] two", "r2", when="now")
+            assert texts(end["message"]["content"]) == "the second" and "foldedInto" not in end
+
+    with StrictAPI() as api:
+        run(main(api))
+
+
+def test_a_stop_takes_back_what_was_to_be_read_now(tmp_path: Path, gate: dict[str, asyncio.Event]) -> None:
+    async def main(api: StrictAPI) -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-sonnet-5-5")) as chat:
+            chat.send(wants(call("hold")), "r1")
+            await holding(chat, "r1")
+            steer = {"sessionKey": "main", "message": "now!", "idempotencyKey": "r2", "when": "now"}
+            await chat.call("chat.send", steer)
+            await chat.call("chat.abort", {"sessionKey": "main"})
+            assert [(await chat.end(run_id))["state"] for run_id in ("r1", "r2")] == ["aborted", "aborted"]
+            assert "now!" not in str(await chat.messages())
+
+    with StrictAPI() as api:
+        run(main(api))
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_web_search_is_offered_when_it_is_switched_on_and_its_citations_are_kept(
+    tmp_path: Path, tools: None, on: bool
+) -> None:
+    async def main(api: StrictAPI) -> None:
+        settings = asking(api.url, "claude-sonnet-5-5", **({"webSearch": True, "webFetch": True} if on else {}))
+        async with in_process(tmp_path, settings=settings) as chat:
+            end = await chat.ask("[[bad=search]][[text=It is so.]] look it up", "r1")
+            served = {each["name"]: each["type"] for each in api.bodies[0].get("tools") or () if "type" in each}
+            offered = {"web_search": "web_search_20250305", "web_fetch": "web_fetch_20250910"}
+            assert served == (offered if on else {})
+            search, result, text = end["message"]["content"]
+            assert search["block"]["input"] == {"query": "x"} and result["block"]["type"] == "web_search_tool_result"
+            assert text["citations"][0]["url"] == "https://example.org/x"
+            await chat.ask("thanks", "r2")
+            assert api.refusals == [] and api.divergences() == []
+
+    with StrictAPI() as api:
+        run(main(api))

@@ -71,6 +71,8 @@ def preview_lines(preview: Preview, edited: Mapping[int, str], *, numbered: bool
             yield Text(say("approval.cell.run", number=source.index + 1), style="bold")
             yield from _code(source.source)
     elif isinstance(preview, CodePreview):
+        if preview.path or preview.kernel:
+            yield _place(preview.path, preview.kernel)
         yield from _code(edited.get(0, preview.code))
     elif isinstance(preview, FilePreview):
         yield _place(preview.path)
@@ -79,7 +81,8 @@ def preview_lines(preview: Preview, edited: Mapping[int, str], *, numbered: bool
         yield from difference(preview.before, edited.get(0, preview.after))
     elif isinstance(preview, PlanPreview):
         for number, operation in enumerate(preview.operations, 1):
-            yield Text(f"{number}. {one_line(operation)}")
+            yield Text(f"{number}. {one_line(operation.title)} ({one_line(operation.tool)})", style="bold")
+            yield from _code(operation.text)
 
 
 def cell_lines(cell: CellEdit, edited: str | None = None, number: int | None = None) -> Iterator[Text]:
@@ -135,7 +138,7 @@ def mode_text(hands: Mapping[str, Any]) -> str:
 
 def plan_lines(steps: Sequence[Mapping[str, object]]) -> list[str]:
     """The assistant's plan, ticked off."""
-    marks = {"done": "✓", "doing": "▸", "active": "▸", "running": "▸", "in_progress": "▸", "skipped": "–"}
+    marks = {"done": "✓", "doing": "▸", "dropped": "–"}
     return [f"{marks.get(str(step.get('state')), '○')} {one_line(str(step.get('text') or ''))}" for step in steps]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -62,6 +63,8 @@ class RunPreview:
 @dataclass(frozen=True)
 class CodePreview:
     code: str
+    path: str = ""
+    kernel: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,24 @@ class FilePreview:
 
 
 @dataclass(frozen=True)
-class PlanPreview:
-    """Operations that one yes allows, each on a line."""
+class Operation:
+    """One call of a plan, with everything that it is called with."""
 
-    operations: tuple[str, ...]
+    title: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The arguments as text: nothing that the yes is for is left out."""
+        return json.dumps(self.arguments, ensure_ascii=False, indent=2)
+
+
+@dataclass(frozen=True)
+class PlanPreview:
+    """Operations that one yes allows, each once and exactly so."""
+
+    operations: tuple[Operation, ...]
 
 
 Preview = EditPreview | RunPreview | CodePreview | FilePreview | PlanPreview
@@ -388,7 +405,7 @@ def _preview(given: Any) -> Preview | None:
         ]
         return RunPreview(path, tuple(cells), _kernel(given.get("kernel")))
     if kind == "code":
-        return CodePreview(str(given.get("code") or ""))
+        return CodePreview(str(given.get("code") or ""), path, _kernel(given.get("kernel")))
     if kind == "file":
         return FilePreview(path, _source(given.get("before")), _source(given.get("after")) or "")
     if kind == "plan":
@@ -420,8 +437,7 @@ def _kernel(given: Any) -> str:
     return str(found or "")
 
 
-def _operation(given: Any) -> str:
-    if isinstance(given, Mapping):
-        told = given.get("title") or given.get("text") or given.get("command")
-        return str(told or " ".join(str(given[name]) for name in ("tool", "path") if given.get(name)))
-    return str(given)
+def _operation(given: Mapping[str, Any]) -> Operation:
+    arguments = given.get("arguments")
+    tool = str(given.get("tool") or "")
+    return Operation(str(given.get("title") or tool), tool, arguments if isinstance(arguments, Mapping) else {})

@@ -206,12 +206,15 @@ def markdown(approval: Approval, t: Texts, most: int | None = MOST_CHARS) -> str
         body = "\n\n".join(_cell(cell, number, len(preview.cells), t) for number, cell in enumerate(preview.cells, 1))
         body = f"{_plain(preview.path)}\n\n{body}"
     elif isinstance(preview, CodePreview):
-        body = _fenced(preview.code, "python")
+        body = f"{_plain(preview.path)} {_plain(preview.kernel)}\n\n{_fenced(preview.code, 'python')}".strip()
     elif isinstance(preview, FilePreview):
         new = f" ({t('approval.file.new')})" if preview.before is None else ""
         body = f"{_plain(preview.path)}{new}\n\n{_fenced(unified(preview.before, preview.after), 'diff')}"
     elif isinstance(preview, PlanPreview):
-        body = "\n".join(f"{number}. {_plain(each)}" for number, each in enumerate(preview.operations, 1))
+        body = "\n\n".join(
+            f"**{number}.** {_plain(each.title)} ({_plain(each.tool)})\n\n{_fenced(each.text, 'json')}"
+            for number, each in enumerate(preview.operations, 1)
+        )
     elif preview is not None:
         cells = "\n\n".join(
             f"{t('approval.cell.run', number=cell.index + 1)}\n\n{_fenced(cell.source, 'python')}"

@@ -59,9 +59,10 @@ def test_the_kinds_of_previews_are_read() -> None:
     assert isinstance(ran, RunPreview) and ran.kernel == "Python 3" and ran.cells[0].source == "s"
     assert preview({"type": "code", "code": "1"}) == CodePreview("1")
     assert preview({"type": "file", "path": "f", "before": None, "after": "t"}) == FilePreview("f", None, "t")
-    assert preview({"type": "plan", "operations": [{"tool": "file_write", "path": "f"}, "run"]}) == PlanPreview(
-        ("file_write f", "run")
-    )
+    operation = {"tool": "file_write", "arguments": {"path": "f"}, "title": "Write"}
+    plan = preview({"type": "plan", "operations": [operation]})
+    assert isinstance(plan, PlanPreview) and plan.operations[0].title == "Write"
+    assert '"path": "f"' in plan.operations[0].text
     assert preview({"type": "of a newer gateway"}) is None
 
 

@@ -1,0 +1,191 @@
+"""The assistant's work in a notebook, seen and steered from ``clawdbot chat``: a real gateway, a model that obeys, a
+scripted notebook node."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from clawdbot_ext.protocol.revision import revision
+from tests.cli.conftest import run_cli
+from tests.cli.terminal import Terminal
+from tests.support.notebook_node import NotebookNode, notebook
+from tests.support.server import GatewayProcess
+from tests.support.strict_api import StrictAPI, call, wants
+
+pytestmark = pytest.mark.slow
+PATH = "분석/a.ipynb"
+PROMPT = "Answer ›"
+
+
+@pytest.fixture(scope="module")
+def obeying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with StrictAPI() as api:
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": api.url}
+        gateway = GatewayProcess(tmp_path_factory.mktemp("obeying") / "state", env=env)
+        gateway.start()
+        yield gateway
+        gateway.stop()
+
+
+@pytest.fixture
+def node(obeying: GatewayProcess) -> Iterator[NotebookNode]:
+    """A page with a notebook, on a loop of its own."""
+    node = NotebookNode([notebook(PATH, "x = 1", "print(x)", "y = 2")])
+    ready: Future[None] = Future()
+    over: Future[asyncio.Event] = Future()
+
+    async def serve() -> None:
+        done = asyncio.Event()
+        over.set_result(done)
+        async with node.connected(obeying.ws_url, obeying.token, instance="page"):
+            ready.set_result(None)
+            await done.wait()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    ready.result(15)
+    yield node
+    loop.call_soon_threadsafe(over.result(1).set)
+    thread.join(15)
+    loop.close()
+
+
+@pytest.fixture
+def terminal(obeying: GatewayProcess, node: NotebookNode, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    """``clawdbot chat`` in a session of the test's own."""
+    environment = {**obeying.environment, "VISUAL": "sed -i s/10/20/", "EDITOR": "false"}
+    opened = Terminal(["chat", "--session", request.node.name[5:25]], environment, lines=60)
+    opened.expect("Clawdbot · ")
+    opened.ready()
+    yield opened
+    opened.close()
+
+
+def edit(*ops: dict[str, Any]) -> str:
+    return wants(call("notebook_edit", path=PATH, ops=list(ops)))
+
+
+def replace(cell: str, old: str, new: str) -> dict[str, Any]:
+    return {"op": "replace", "cell": cell, "rev": revision(old), "source": new}
+
+
+def wish(terminal: Terminal, text: str) -> None:
+    terminal.send(f"\x1b[200~{text}\x1b[201~\r")
+
+
+def test_an_edit_is_seen_changed_partly_allowed_and_undone(terminal: Terminal, node: NotebookNode) -> None:
+    wish(terminal, edit(replace("c0", "x = 1", "x = 10"), replace("c2", "y = 2", "y = 3")))
+    terminal.expect(PROMPT)
+    for shown in ("[1] cell 1 (code) changes", "- x = 1", "+ x = 10", "[2] cell 3 (code) changes", "1,3 only these"):
+        assert shown in terminal.screen.text, terminal.screen.text
+    assert node.notebooks[PATH].sources() == ["x = 1", "print(x)", "y = 2"]
+    terminal.send("e 1\r")
+    terminal.expect("+ x = 20")
+    terminal.send("1\r")
+    terminal.expect("1 cell changed in 분석/a.ipynb · /undo")
+    terminal.ready()
+    assert node.notebooks[PATH].sources() == ["x = 20", "print(x)", "y = 2"]
+    terminal.send("/undo\r")
+    terminal.expect("Undone: 1 cell changed")
+    assert node.notebooks[PATH].sources() == ["x = 1", "print(x)", "y = 2"]
+
+
+def test_an_undo_that_would_lose_the_persons_work_is_refused_and_forced(terminal: Terminal, node: NotebookNode) -> None:
+    wish(terminal, edit(replace("c0", "x = 1", "x = 10")))
+    terminal.expect(PROMPT)
+    terminal.send("y\r")
+    terminal.expect("/undo takes it back")
+    terminal.ready()
+    node.notebooks[PATH].type("c0", "x = 11")
+    terminal.send("/undo\r")
+    terminal.expect("was changed since")
+    terminal.expect("+ x = 11")
+    terminal.ready()
+    assert node.notebooks[PATH].sources()[0] == "x = 11"
+    terminal.send("/undo force\r")
+    terminal.expect("Undone: 1 cell changed")
+    assert node.notebooks[PATH].sources()[0] == "x = 1"
+
+
+def test_a_run_is_allowed_watched_and_asks_for_its_input(terminal: Terminal, node: NotebookNode) -> None:
+    node.notebooks[PATH].type("c1", "input")
+    wish(terminal, wants(call("cell_run", path=PATH, cells=["c1"])))
+    terminal.expect(PROMPT)
+    terminal.expect("run cell 2")
+    terminal.send("y\r")
+    terminal.expect("? ", times=2)
+    terminal.send("secret words\r")
+    terminal.expect("Answered.")
+    terminal.ready()
+    assert "secret words" in str(node.__dict__)
+
+
+def test_the_assistants_own_question_is_answered(terminal: Terminal) -> None:
+    questions = [{"id": "column", "text": "Which column?", "choices": ["price", "weight"]}]
+    wish(terminal, wants(call("ask_person", questions=questions)))
+    terminal.expect("? Which column?")
+    terminal.expect("  2  weight")
+    terminal.send("2\r")
+    terminal.expect("Answered.")
+    terminal.ready()
+
+
+def test_a_plan_is_shown_with_all_that_it_would_do_and_ticked_off(terminal: Terminal, node: NotebookNode) -> None:
+    terminal.send("/mode plan\r")
+    terminal.expect("Mode: Plan")
+    terminal.ready()
+    steps = [{"text": "Look at the data", "state": "done"}, {"text": "Change x", "state": "doing"}]
+    change = {"path": PATH, "ops": [replace("c0", "x = 1", "x = 10")]}
+    planned = call("plan", steps=steps, operations=[{"tool": "notebook_edit", "arguments": change}])
+    wish(terminal, wants(planned, call("notebook_edit", **change)))
+    terminal.expect(PROMPT)
+    assert '"source": "x = 10"' in terminal.screen.text
+    terminal.send("y\r")
+    terminal.expect("✓ Look at the data")
+    terminal.expect("▸ Change x")
+    terminal.expect("1 cell changed in 분석/a.ipynb")
+    terminal.ready()
+    assert node.notebooks[PATH].sources()[0] == "x = 10"
+
+
+def test_in_a_mode_that_allows_it_nothing_is_asked_and_the_change_is_told(
+    terminal: Terminal, node: NotebookNode, obeying: GatewayProcess
+) -> None:
+    terminal.send("/mode edits\r")
+    terminal.expect("Mode: Edits")
+    terminal.ready()
+    wish(terminal, edit(replace("c0", "x = 1", "x = 10")))
+    terminal.expect("1 cell changed in 분석/a.ipynb")
+    terminal.ready()
+    assert PROMPT not in terminal.screen.text
+    assert node.notebooks[PATH].sources()[0] == "x = 10"
+    listed = run_cli(obeying.environment, "changes", "list", "--path", PATH)
+    assert "can be undone" in listed.stdout
+    change = listed.stdout.splitlines()[1].split()[0]
+    assert "+ x = 10" in run_cli(obeying.environment, "changes", "show", change).stdout
+    assert run_cli(obeying.environment, "changes", "undo", change).returncode == 0
+    assert node.notebooks[PATH].sources()[0] == "x = 1"
+
+
+def test_a_yes_for_the_notebook_is_listed_and_revoked(
+    terminal: Terminal, node: NotebookNode, obeying: GatewayProcess
+) -> None:
+    wish(terminal, edit(replace("c0", "x = 1", "x = 10")))
+    terminal.expect(PROMPT)
+    terminal.send("a notebook\r")
+    terminal.expect("Allowed for this notebook in this session.")
+    terminal.ready()
+    wish(terminal, edit(replace("c0", "x = 10", "x = 11")))
+    terminal.expect("1 cell changed", times=2)
+    terminal.ready()
+    listed = run_cli(obeying.environment, "approvals", "list").stdout
+    row = next(line for line in listed.splitlines() if "notebook_edit" in line)
+    assert run_cli(obeying.environment, "approvals", "revoke", row.split()[0]).returncode == 0
+    assert "notebook_edit" not in run_cli(obeying.environment, "approvals", "list").stdout

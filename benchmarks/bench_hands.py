@@ -1,0 +1,103 @@
+"""The assistant's hands in a page of JupyterLab: ``python -m benchmarks.bench_hands [--runs 20]``.
+
+A real Lab, kernel and Chromium; each call goes from a client over the gateway to the page and back. ``read``: 300 cells
+with an output each. ``apply``: an edit of a cell in view, until the frame in which it is seen. ``run``: a
+cell that sleeps, less the time it sleeps. ``variables``: while a cell runs. The machine's other load is in the numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.lab.hands import Hands, gateway_client
+from tests.e2e.lab.page import wait_until
+from tests.e2e.lab.server import TOKEN, Lab
+from tests.support.tools import require
+
+BUDGET_MS = {"read": 60, "apply": 100, "run": 60, "variables": 60}
+CELLS = 300
+SLEEP_S = 0.1
+PATH = "bench.ipynb"
+SEEN = """(text) => new Promise((done) => { const look = () => requestAnimationFrame(() =>
+    document.querySelector(".jp-Notebook .cm-line").textContent === text ? done() : look()); look(); })"""
+
+
+def write(lab: Lab) -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": ["a line of output\n"] * 20}
+    rest = [(f"value_{n} = {n}\n" * 10, [output]) for n in range(CELLS - 3)]
+    lab.write(
+        PATH, "first = 0", f"import time\ntime.sleep({SLEEP_S})", "for n in range(6000):\n    time.sleep(0.1)", *rest
+    )
+
+
+def timed(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return (time.perf_counter() - began) * 1000
+
+
+def measure(page: Page, ask: Hands, runs: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in BUDGET_MS}
+    revs = {"cell1": ask.rev(PATH, "cell1")}
+    for number in range(runs + 1):
+        read = timed(lambda: ask("notebook.read", path=PATH, outputs="brief"))
+        source, rev = f"first = {number}", ask.rev(PATH, "cell0")
+        edit = {"op": "replace", "cell": "cell0", "rev": rev, "source": source}
+
+        def apply(edit: dict[str, Any] = edit, source: str = source) -> None:
+            ask("notebook.apply", path=PATH, ops=[edit], meta={})
+            page.evaluate(SEEN, source)
+
+        applied = timed(apply)
+        ran = timed(lambda: ask("notebook.run", path=PATH, cells=["cell1"], revs=revs, save=False))
+        if number:  # the first round warms up
+            found["read"].append(read)
+            found["apply"].append(applied)
+            found["run"].append(ran - SLEEP_S * 1000)
+    ask.run(PATH, "cell2", save=False)
+    wait_until(page, lambda: ask.read(PATH, cells=["cell2"])[0]["state"] == "running")
+    for number in range(runs + 1):
+        looked = timed(lambda: ask("kernel.variables", path=PATH))
+        if number:
+            found["variables"].append(looked)
+    ask("notebook.interrupt", path=PATH)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        lab = Lab(Path(folder, "it"))
+        lab.start()
+        try:
+            browser = playwright.chromium.launch(executable_path=require("chromium"), args=["--no-sandbox"])
+            write(lab)
+            page = browser.new_page(viewport={"width": 1400, "height": 860}, locale="en-US")
+            page.goto(f"{lab.url}lab/tree/{PATH}?token={TOKEN}&reset")
+            expect(page.get_by_role("button", name="| Idle")).to_be_attached(timeout=60_000)
+            with gateway_client(lab) as client:
+                found = measure(page, Hands(client, page), runs)
+            browser.close()
+        finally:
+            lab.stop()
+    print(f"load average {os.getloadavg()[0]:.1f}, {runs} runs, medians")
+    for name, values in found.items():
+        print(
+            f"{name:10} {statistics.median(values):6.0f} ms  ({min(values):.0f}–{max(values):.0f})"
+            f"  budget {BUDGET_MS[name]}"
+        )
+
+
+if __name__ == "__main__":
+    main()

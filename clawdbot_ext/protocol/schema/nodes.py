@@ -26,6 +26,9 @@ from .devices import Id, RequestIdParams
 Short = Annotated[str, Meta(max_length=256)]
 Names = Annotated[Sequence[Annotated[str, Meta(max_length=128)]], Meta(max_length=256)]
 
+JsonText = Annotated[str, Meta(max_length=32 * 1024 * 1024)]
+"""As long as a frame may be: a notebook with its outputs is one text, whatever number of commas it has."""
+
 
 class NodeIdParams(Params):
     node_id: Id
@@ -49,7 +52,9 @@ class NodeInvokeResultParams(NodeIdParams):
     id: Id
     ok: bool
     payload: Any = UNSET
-    payload_json: Any = field(default=UNSET, name="payloadJSON")
+    payload_json: JsonText | dict[str, Any] | list[Any] | float | bool | None | UnsetType = field(
+        default=UNSET, name="payloadJSON"
+    )
     """The payload as JSON text."""
     error: Mapping[str, Any] | None = None
 

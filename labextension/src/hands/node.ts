@@ -41,7 +41,7 @@ interface Frame {
   payload?: unknown;
   id?: string;
   ok?: boolean;
-  error?: { code: string; details?: { reason?: string } };
+  error?: { code: string; message?: string; details?: { reason?: string } };
 }
 
 const PROTOCOL = 3;
@@ -63,6 +63,8 @@ export class HandsNode {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private room = ROOM;
   private readonly running = new Map<string, AbortController>();
+  /** Results that the gateway has not taken yet, by the request they went with. */
+  private readonly answers = new Map<string, Invocation>();
 
   constructor(private readonly options: NodeOptions) {}
 
@@ -99,6 +101,7 @@ export class HandsNode {
     this.socket = null;
     for (const call of this.running.values()) call.abort(new HandsError("GONE", "the gateway is gone"));
     this.running.clear();
+    this.answers.clear();
     if (code === PROTOCOL_ERROR || code === POLICY) this.refused = true;
     if (this.refused) return;
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures++);
@@ -131,7 +134,7 @@ export class HandsNode {
     });
   }
 
-  /** Of the answers, only that to `connect` says something. */
+  /** Of most answers there is nothing to be done. */
   private answered(frame: Frame): void {
     const hello = frame.payload as { policy?: { maxPayload?: number } } | undefined;
     if (frame.ok && hello?.policy) {
@@ -139,6 +142,12 @@ export class HandsNode {
       this.room = Math.min(ROOM, (hello.policy.maxPayload ?? ROOM) / 2);
     } else if (frame.error && frame.id === "1" && FINAL.has(frame.error.details?.reason ?? frame.error.code))
       this.refused = true;
+    const asked = this.answers.get(frame.id ?? "");
+    this.answers.delete(frame.id ?? "");
+    if (!asked || frame.ok) return;
+    // The gateway did not take the result: then it is told that, or it would wait.
+    const { code = "FAILED", message = "the result was refused" } = frame.error ?? {};
+    this.send("node.invoke.result", { id: asked.id, nodeId: asked.nodeId, ok: false, error: { code, message } });
   }
 
   private async invoked(asked: Invocation): Promise<void> {
@@ -162,13 +171,17 @@ export class HandsNode {
       result = { ok: false, error: wireError(error) };
     }
     this.running.delete(id);
-    if (socket === this.socket) this.send("node.invoke.result", { id, nodeId, ...result });
+    if (socket !== this.socket) return;
+    this.answers.set(this.send("node.invoke.result", { id, nodeId, ...result }), asked);
   }
 
-  private send(method: string, params: unknown): void {
+  /** @returns the request's id */
+  private send(method: string, params: unknown): string {
     if (method === "connect") this.requests = 0;
+    const id = String(++this.requests);
     if (this.socket?.readyState === WebSocket.OPEN)
-      this.socket.send(JSON.stringify({ type: "req", id: String(++this.requests), method, params }));
+      this.socket.send(JSON.stringify({ type: "req", id, method, params }));
+    return id;
   }
 }
 

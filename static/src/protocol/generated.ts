@@ -849,7 +849,7 @@ export interface NodeInvokeResultParams {
   ok: boolean;
   payload?: unknown;
   /** The payload as JSON text. */
-  payloadJSON?: unknown;
+  payloadJSON?: string | Record<string, unknown> | unknown[] | number | boolean | null;
   error?: Record<string, unknown> | null;
 }
 

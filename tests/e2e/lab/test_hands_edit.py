@@ -278,3 +278,9 @@ def test_a_changed_cell_has_a_mark_that_takes_no_focus_and_goes_with_the_next_ed
     marks.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("The change is not known any more.")).to_be_visible()
     expect(marks).to_have_count(1)
+
+
+def test_a_large_notebook_is_read_whole(hands):
+    numbers = {"output_type": "stream", "name": "stdout", "text": "1,[{" * 500}
+    _, ask = hands("large.ipynb", *((f"v{n} = {n}", [numbers]) for n in range(300)))
+    assert sum(len(cell["outputs"][0]["text"]) for cell in ask.read("large.ipynb")) == 600_000

@@ -1,0 +1,97 @@
+"""The assistant's tools in notebooks that no page has open: model, gateway, the server's node, contents and kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clawdbot_ext.protocol.revision import revision
+from tests.support.hands import cells_of, code, text, write_notebook
+from tests.support.obeying import HandsGateway
+from tests.support.server import GatewayProcess
+from tests.support.strict_api import StrictAPI, call
+from tests.support.wire import run
+
+pytestmark = pytest.mark.slow
+LIMIT_S = 120
+
+
+@pytest.fixture(scope="module")
+def obeying(tmp_path_factory) -> Iterator[HandsGateway]:
+    """A standalone gateway, whose root is its state directory, with a model that obeys."""
+    with StrictAPI() as api:
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": api.url}
+        gateway = GatewayProcess(tmp_path_factory.mktemp("together") / "state", env=env)
+        gateway.start()
+        yield HandsGateway(gateway, api)
+        gateway.stop()
+
+
+def test_a_closed_notebook_is_read_edited_run_and_undone(obeying):
+    cells = [text("# Hi"), code("x = 6"), code("x * 7"), code("print('hello', input('Who? '))")]
+    notebook = write_notebook(obeying.gateway.state / "n.ipynb", cells)
+
+    async def main():
+        async with obeying.person() as person:
+            read = await person.wish(call("notebook_read", path="n.ipynb"))
+            shown, _ = await person.result(read)
+            assert "x * 7" in shown and revision("x = 6") in shown and "not started" in shown
+
+            op = {"op": "replace", "cell": "c1", "rev": revision("x = 6"), "source": "x = 10"}
+            edit = await person.wish(call("notebook_edit", path="n.ipynb", ops=[op]))
+            question = await person.question(edit)
+            assert cells_of(notebook)[1]["source"] == "x = 6", "nothing is done before the yes"
+            await person.decide(question)
+            await person.result(edit)
+            kept = cells_of(notebook)[1]
+            assert kept["source"] == "x = 10"
+            assert kept["metadata"]["clawdbot"] == {"run": edit, "by": "test", "approval": question["id"]}
+
+            ran = await person.wish(call("cell_run", path="n.ipynb", cells=["c1", "c2"], wait_s=60))
+            await person.allow(ran)
+            said, message = await person.result(ran)
+            assert "70" in said and not message["isError"]
+            assert cells_of(notebook)[2]["outputs"][0]["data"]["text/plain"] == ["70"]
+
+            asks = await person.wish(call("cell_run", path="n.ipynb", cells=["c3"], wait_s=60))
+            await person.allow(asks)
+            question = await person.question(asks, 2)
+            assert question["request"]["kind"] == "input" and question["request"]["prompt"] == "Who? "
+            await person.decide(question, answers={"value": "world"})
+            said, _ = await person.result(asks)
+            assert "hello world" in said
+
+            tried = await person.wish(call("try_code", path="n.ipynb", code="x += 1; x"))
+            await person.allow(tried)
+            assert "11" in (await person.result(tried))[0]
+            variables = await person.wish(call("kernel_variables", path="n.ipynb"))
+            assert "10" in (await person.result(variables))[0]
+
+            undone = await person.wire.call("hands.changes.undo", {"id": await newest_change(person)})
+            assert undone == {"state": "undone", "problems": []}
+            assert cells_of(notebook)[1]["source"] == "x = 6"
+        assert obeying.api.refusals == []
+
+    async def newest_change(person):
+        listed = await person.wire.call("hands.changes.list", {"path": "n.ipynb", "sessionKey": person.key})
+        return listed["changes"][0]["id"]
+
+    run(main(), LIMIT_S)
+
+
+def test_files_are_written_with_a_yes_and_only_as_they_were_read(obeying):
+    async def main():
+        async with obeying.person() as person:
+            made = await person.wish(call("file_write", path="notes.txt", text="one\n"))
+            await person.allow(made)
+            said, message = await person.result(made)
+            assert not message["isError"] and (obeying.gateway.state / "notes.txt").read_text() == "one\n"
+            listed = await person.wish(call("file_list", path=""))
+            shown, _ = await person.result(listed)
+            assert "notes.txt" in shown and "secrets" not in shown and "name jupyter ·" not in shown
+            secret = await person.wish(call("file_read", path="jupyter/secrets/token"))
+            said, message = await person.result(secret)
+            assert message["isError"] and obeying.gateway.token not in said
+
+    run(main(), LIMIT_S)

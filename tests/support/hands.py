@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import ensure_async
 
 from clawdbot_ext import config
 from clawdbot_ext.config.live import LiveConfig
@@ -131,7 +132,7 @@ async def node_alone(root: Path, state: Path, **traits: Any) -> AsyncIterator[No
         yield NodeAlone(node)
     finally:
         await node.close()
-        await app.kernel_manager.shutdown_all()
+        await ensure_async(app.kernel_manager.shutdown_all())
 
 
 def code(source: str, **more: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
-from ..contents import call
 from .errors import HandsError
 from .host import JupyterHost
 
@@ -36,11 +36,11 @@ async def get(host: JupyterHost, path: str, *, content: bool = True, **options: 
     manager = host.contents
     try:
         try:
-            model = await call(manager.get, path, content=content, require_hash=True, **options)
+            model = await _ask(manager.get, path, content=content, require_hash=True, **options)
         except TypeError:  # a manager older than jupyter_server 2.11's interface
-            model = await call(manager.get, path, content=content, **options)
+            model = await _ask(manager.get, path, content=content, **options)
         if not model.get("hash"):
-            whole = model if content else await call(manager.get, path, content=True, **options)
+            whole = model if content else await _ask(manager.get, path, content=True, **options)
             model = {**model, "hash": _hash(whole["content"])}
     except HTTPError as exc:
         raise _of_http(exc, path) from exc
@@ -52,7 +52,7 @@ async def get(host: JupyterHost, path: str, *, content: bool = True, **options: 
 async def get_directory(host: JupyterHost, path: str) -> dict[str, Any]:
     """The model of a directory with its entries. Raises as ``get``."""
     try:
-        return dict(await call(host.contents.get, path, content=True, type="directory"))
+        return dict(await _ask(host.contents.get, path, content=True, type="directory"))
     except HTTPError as exc:
         raise _of_http(exc, path) from exc
     except OSError as exc:
@@ -62,7 +62,7 @@ async def get_directory(host: JupyterHost, path: str) -> dict[str, Any]:
 async def size_of(host: JupyterHost, path: str) -> int:
     """The size of a file in bytes, without reading it; 0 where the manager does not say. Raises as ``get``."""
     try:
-        model = await call(host.contents.get, path, content=False)
+        model = await _ask(host.contents.get, path, content=False)
     except HTTPError as exc:
         raise _of_http(exc, path) from exc
     except OSError as exc:
@@ -129,7 +129,7 @@ async def save(host: JupyterHost, path: str, model: Mapping[str, Any]) -> str:
         HandsError: ``READ_ONLY``, ``NOT_FOUND`` (the directory), ``FAILED``.
     """
     try:
-        await call(host.contents.save, {**model, "path": path}, path)
+        await _ask(host.contents.save, {**model, "path": path}, path)
     except HTTPError as exc:
         raise _of_http(exc, path, writing=True) from exc
     except PermissionError as exc:
@@ -139,10 +139,16 @@ async def save(host: JupyterHost, path: str, model: Mapping[str, Any]) -> str:
     return str((await get(host, path, content=False, type=model["type"]))["hash"])
 
 
+async def _ask(function: Any, *args: Any, **options: Any) -> Any:
+    """Call a method of the contents manager as Jupyter's own handlers do: a synchronous one on the loop, since the
+    signatures of notebooks are in a database that belongs to the loop's thread."""
+    return await ensure_async(function(*args, **options))
+
+
 async def exists(host: JupyterHost, path: str) -> bool:
     """Whether there is a file or directory. Raises ``BAD_PATH``: the disk takes no such name."""
     try:
-        return bool(await call(host.contents.file_exists, path)) or bool(await call(host.contents.dir_exists, path))
+        return bool(await _ask(host.contents.file_exists, path)) or bool(await _ask(host.contents.dir_exists, path))
     except OSError as exc:
         raise HandsError("BAD_PATH", f"{path}: {exc.strerror}") from exc
 

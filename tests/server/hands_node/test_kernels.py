@@ -320,3 +320,30 @@ def test_a_dead_kernels_questions_are_refused(hands, folder):
     write_notebook(folder / "n.ipynb", [code("1")])
     for command in ("kernel.variables", "kernel.packages", "notebook.interrupt"):
         assert refused(hands, command, path=f"{folder.name}/n.ipynb").code == "NO_KERNEL"
+
+
+# -- other managers ----------------------------------------------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore:The synchronous:DeprecationWarning")  # Jupyter's, as long as it has them
+def test_synchronous_managers_serve_as_well(tmp_path):
+    cells = [code("x = 6"), code("x * 7")]
+    notebook = write_notebook(tmp_path / "n.ipynb", cells)
+    contents = "jupyter_server.services.contents.largefilemanager.LargeFileManager"
+    kernels = "jupyter_server.services.kernels.kernelmanager.MappingKernelManager"
+
+    async def main():
+        async with node_alone(
+            tmp_path, tmp_path / "state", contents_manager_class=contents, kernel_manager_class=kernels
+        ) as node:
+            op = {"op": "replace", "cell": "c0", "rev": revision("x = 6"), "source": "x = 7"}
+            await node.ask("notebook.apply", path="n.ipynb", ops=[op])
+            shown = {"c0": revision("x = 7"), "c1": revision("x * 7")}
+            found = await node.ask("notebook.run", path="n.ipynb", cells=["c0", "c1"], revs=shown)
+            assert found["results"][1]["outputs"][0]["text"] == "49" and found["results"][1]["saved"]
+            rows = (await node.ask("kernel.variables", path="n.ipynb"))["variables"]
+            assert [row["name"] for row in rows] == ["x"]
+            assert (await node.ask("kernel.restart", path="n.ipynb"))["kernel"]["restarts"] == 1
+            await node.ask("file.write", path="a.txt", text="one", hash=None)
+            assert (await node.ask("file.read", path="a.txt"))["text"] == "one"
+
+    run(main(), LIMIT_S)
+    assert cells_of(notebook)[1]["outputs"][0]["data"]["text/plain"] == ["49"]

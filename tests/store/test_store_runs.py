@@ -49,6 +49,39 @@ def test_only_a_waiting_run_can_be_started(drive):
     drive(scenario)
 
 
+def test_a_waiting_send_is_folded_into_the_running_one_once(drive):
+    async def scenario(store):
+        await send(store, "r1", "the task")
+        await send(store, "r2", "no, the other", start=False)
+        folded = await store.fold_run("r2", "r1", now=5)
+        message = body(folded.message)
+        assert (message["runId"], message["foldedInto"], message["role"]) == ("r2", "r1", "user")
+        assert await read(store) == ["the task", "no, the other"]
+        ended = await store.get_run("r2")
+        assert (ended.state, ended.result["status"], ended.result["foldedInto"]) == ("done", "ok", "r1")
+        assert await store.fold_run("r2", "r1", now=6) is None and await store.queued_runs(MAIN) == []
+        assert (await send(store, "r2", "no, the other")).existing, "a resend is recognised"
+        await finish(store, "r1")
+        await send(store, "r3", "late", start=False)
+        assert await store.fold_run("r3", "r1", now=7) is None, "it has ended"
+        assert [run.run_id for run in await store.queued_runs(MAIN)] == ["r3"]
+
+    drive(scenario)
+
+
+def test_what_a_request_beside_the_conversation_cost_is_counted(drive):
+    async def scenario(store):
+        session = (await send(store, "r1")).session
+        usage = {"input": 10, "output": 2, "cacheRead": 0, "cacheWrite": 0, "cost": {"total": 0.5}}
+        await store.add_usage(MAIN, session.session_id, provider="p", model="small", spent=usage, now=9)
+        (spent,) = await store.spent(since=0)
+        assert (spent.at, spent.session_key, spent.model, spent.input, spent.cost) == (9, MAIN, "small", 10, 0.5)
+        now = await store.get_session(MAIN)
+        assert (now.total_cost, now.input_tokens) == (0.5, 0), "the conversation itself has not grown"
+
+    drive(scenario)
+
+
 def test_a_queued_send_joins_the_transcript_that_is_current_when_it_starts(drive):
     async def scenario(store):
         await say(store, "before")

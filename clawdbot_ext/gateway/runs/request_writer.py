@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ...agent.context.builder import Fitted, build
 from ...agent.context.compaction import AT_PART, effective
@@ -23,6 +24,8 @@ from .active import ActiveRun
 from .compaction import compact_if_needed
 from .context import RunContext
 from .messages import t
+
+T = TypeVar("T")
 
 CONTEXT_MESSAGES = 2000
 """The number of stored messages read for the context; the part that fits the window is decided by tokens."""
@@ -104,7 +107,8 @@ class RequestWriter:
             limit=CONTEXT_MESSAGES,
             max_bytes=max(LEAST_BYTES, self._model.context_window * BYTES_PER_TOKEN),
         )
-        messages = effective([decode(message) for message in page.messages])
+        stored = sum(len(message.body) for message in page.messages)
+        messages = await _maybe_in_thread(stored, lambda: effective([decode(message) for message in page.messages]))
         shown = await prepare_attachments(
             self._context.media,
             messages,
@@ -127,8 +131,9 @@ class RequestWriter:
                 tighter=tighter,
             )
 
-        large = (
-            sum(len(message.body) for message in page.messages) + sum(each.bytes for each in shown.values())
-            > LARGE_BYTES
-        )
-        return await asyncio.to_thread(made) if large else made()
+        return await _maybe_in_thread(stored + sum(each.bytes for each in shown.values()), made)
+
+
+async def _maybe_in_thread(size: int, work: Callable[[], T]) -> T:
+    """The result of ``work``, done in a thread where there is much of it: ``size`` is in bytes."""
+    return await asyncio.to_thread(work) if size > LARGE_BYTES else work()

@@ -63,7 +63,7 @@ async def run_agent_loop(
         if not calls:
             return outcome
         await executor.start_step(calls)
-        await _execute_all(executor, calls)
+        await execute_all(executor, calls)
     return Outcome("done", "length", _t(locale, "notice.tool_steps", steps=MAX_STEPS))
 
 
@@ -77,7 +77,7 @@ def _tool_call(block: Mapping[str, Any], locale: str) -> ToolCall:
     return ToolCall(str(block["id"]), str(block["name"]), block["input"], problem)
 
 
-async def _execute_all(executor: ToolExecutor, calls: Sequence[ToolCall]) -> list[ToolResult]:
+async def execute_all(executor: ToolExecutor, calls: Sequence[ToolCall]) -> list[ToolResult]:
     """All results, in order. Calls with one lock key run one after the other, others side by side; when storing one
     fails or the caller is cancelled, the others are stopped first."""
     locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

@@ -10,7 +10,7 @@ milliseconds since the epoch, given by the caller. Keys are canonical (``protoco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -309,11 +309,17 @@ class Store(Protocol):
         """Runs waiting, oldest first."""
         ...
 
-    async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
-        """After a start: every ``running`` run ends as ``interrupted``. Tool calls without a result get one that says
-        so (``toolMessage`` of ``interrupted(run)``), and its partial text appended as an assistant
-        message made of ``interrupted(run)`` plus content (also when the text is empty, so that the turn shows as cut).
-        Returns those runs."""
+    async def unanswered_calls(self, run_id: str) -> Sequence[Mapping[str, Any]]:
+        """The tool calls of a run (``toolCall`` blocks) that have no result, in their order."""
+        ...
+
+    async def recover(
+        self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+    ) -> Sequence[Run]:
+        """After a start: every ``running`` run but those of ``spare``, which go on, ends as ``interrupted``. Tool calls
+        without a result get one that says so (``toolMessage`` of ``interrupted(run)``), and its partial text appended
+        as an assistant message made of ``interrupted(run)`` plus content (also when the text is empty, so that the turn
+        shows as cut). Returns those runs."""
         ...
 
     # -- messages ---------------------------------------------------------------------------------------------------

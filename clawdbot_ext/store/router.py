@@ -9,7 +9,7 @@ two indexes cannot be one order. The usage of its replies is counted until the g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +129,13 @@ class StoreRouter:
             return await self._of(session_key).queued_runs(session_key)
         return await self.kept.queued_runs()  # asked at the start, when there are no temporary sessions yet
 
-    async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
-        return await self.kept.recover(now=now, interrupted=interrupted)
+    async def unanswered_calls(self, run_id: str) -> Sequence[Mapping[str, Any]]:
+        return await self._of_run(run_id).unanswered_calls(run_id)
+
+    async def recover(
+        self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+    ) -> Sequence[Run]:
+        return await self.kept.recover(now=now, interrupted=interrupted, spare=spare)
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(

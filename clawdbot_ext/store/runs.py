@@ -8,7 +8,7 @@ goes. Plain functions of a connection, to be called inside a transaction. Below:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw, structs
@@ -255,10 +255,20 @@ def _session_of(conn: sqlite3.Connection, run: Run, now: int) -> Session:
     return sessions.get(conn, run.session_key) or sessions.gone(run.session_key, run.session_id, now)
 
 
-def recover(conn: sqlite3.Connection, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
+def unanswered(conn: sqlite3.Connection, run_id: str) -> Sequence[Mapping[str, Any]]:
+    """The tool calls of a run that have no result, in their order; empty for an unknown run."""
+    run = get(conn, run_id)
+    return _unanswered(conn, run) if run is not None else ()
+
+
+def recover(
+    conn: sqlite3.Connection, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+) -> Sequence[Run]:
     """End what a crash left running; returns those runs as ended, with the text they had come to."""
     ended = []
     for run in _alive(conn, "running", None):
+        if run.run_id in spare:
+            continue
         content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
         content += [{"type": "text", "text": run.text}] if run.text else []
         facts = interrupted(run)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -216,8 +216,13 @@ class SqliteStore:
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         return await self._read(lambda conn: runs.queued(conn, session_key))
 
-    async def recover(self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]]) -> Sequence[Run]:
-        return await self._write(lambda conn: runs.recover(conn, now, interrupted))
+    async def unanswered_calls(self, run_id: str) -> Sequence[Mapping[str, Any]]:
+        return await self._read(lambda conn: runs.unanswered(conn, run_id))
+
+    async def recover(
+        self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+    ) -> Sequence[Run]:
+        return await self._write(lambda conn: runs.recover(conn, now, interrupted, spare))
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(

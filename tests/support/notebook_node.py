@@ -125,6 +125,7 @@ class NotebookNode:
         """Command → a function called once it is done and before it is answered."""
         self._wire: Wire | None = None
         self._node_id = ""
+        self.instance = ""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @asynccontextmanager
@@ -132,7 +133,7 @@ class NotebookNode:
         self, url: str, token: str, *, instance: str = "", server: bool = False
     ) -> AsyncIterator[NotebookNode]:
         """Connected to a gateway until the block is left."""
-        self._node_id = instance or uuid.uuid4().hex
+        self._node_id = self.instance = instance or uuid.uuid4().hex
         async with opened(url) as wire:
             self._wire = wire
             wire.taps.append(self._heard)

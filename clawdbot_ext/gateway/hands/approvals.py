@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,7 @@ class Approvals:
         """``rules_path`` names the file that the rules are in, for people."""
         self._store, self._events, self._rules_path = store, events, rules_path
         self.pending: dict[str, Pending] = {}
+        self._interrupted: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.changing_rules = asyncio.Lock()
         """Held from reading the rules to writing them, so that no change is lost."""
         self.using = asyncio.Lock()
@@ -268,7 +269,8 @@ class Approvals:
 
     # -- after a start ----------------------------------------------------------------------------------------------
     async def load(self) -> frozenset[str]:
-        """Take up the questions that a restart interrupted. The runs that they hold up."""
+        """Take up the questions that a restart interrupted, and yeses that were not used. The runs that wait for
+        them."""
         runs = set()
         for entry in await self._store.list_records(OPEN):
             id_ = str(entry["id"])
@@ -276,17 +278,33 @@ class Approvals:
             if record is None or record.get("usedAtMs") or record.get("expired"):
                 await self._store.delete_record(OPEN, id_)
                 continue
-            runs.add(str(record["request"].get("runId")))
+            run_id, call_id = str(record["request"].get("runId")), str(record["request"].get("toolCallId"))
+            runs.add(run_id)
+            self._interrupted[run_id, call_id] = record
             if not record.get("decision"):
                 self.pending[id_] = Pending(record, asyncio.get_running_loop().create_future())
         return frozenset(runs)
 
-    async def withdraw_of(self, run_ids: Sequence[str]) -> None:
-        """Take back what was loaded for runs that do not go on."""
-        for id_, pending in list(self.pending.items()):
-            if pending.record["request"].get("runId") in run_ids:
-                del self.pending[id_]
-                await self._withdraw(pending.record, "withdrawn", durable=True)
+    def interrupted(self, run_id: str, call_id: str) -> Mapping[str, Any] | None:
+        """The question of a call that a restart interrupted, as it was stored."""
+        return self._interrupted.get((run_id, call_id))
+
+    def waits_for_person(self, run_id: str) -> bool:
+        """Whether a run waits for a question that stays open when the gateway stops."""
+        requests = [pending.record["request"] for pending in self.pending.values() if not pending.deciding]
+        return any(
+            request.get("runId") == run_id
+            and request.get("kind") in ("tool", "question")
+            and not is_temporary(str(request.get("sessionKey", "")))
+            for request in requests
+        )
+
+    async def withdraw_of(self, run_id: str) -> None:
+        """Take back what was loaded for a run that does not go on."""
+        for id_, record in [(record["id"], record) for (run, _), record in self._interrupted.items() if run == run_id]:
+            if self.pending.pop(id_, None) is not None:
+                await self._withdraw(record, "withdrawn", durable=True)
+            await self.drop(id_)
 
     # -- rules ------------------------------------------------------------------------------------------------------
     async def rules(self) -> ApprovalsFileResult:

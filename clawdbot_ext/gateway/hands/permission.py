@@ -23,6 +23,7 @@ from .grants import Grants
 from .modes import Hands, hands_of
 from .plans import Plans
 from .proposals import Proposal, ProposingTool, Verdict, approval_id
+from .targets import Targets
 
 log = logging.getLogger(__name__)
 t = catalogue("agent")
@@ -33,8 +34,16 @@ Ruling = Literal["allow", "ask", "refuse", "planned"]
 class Permission:
     """Decides about calls, and has the allowed ones carried out."""
 
-    def __init__(self, config: LiveConfig, store: Store, approvals: Approvals, grants: Grants, plans: Plans) -> None:
-        self._config, self._store = config, store
+    def __init__(
+        self,
+        config: LiveConfig,
+        store: Store,
+        approvals: Approvals,
+        grants: Grants,
+        plans: Plans,
+        targets: Targets,
+    ) -> None:
+        self._config, self._store, self._targets = config, store, targets
         self._approvals, self._grants, self._plans = approvals, grants, plans
 
     async def hands(self, session_key: str) -> Hands:
@@ -54,14 +63,34 @@ class Permission:
             if (await self.hands(context.session_key)).mode == "chat":
                 raise ToolNotAllowed(t(context.locale, "tool.mode", mode="chat"))
             return await tool.run(call.arguments, context)
+        interrupted = self._approvals.interrupted(context.run_id, context.call_id)
+        if interrupted is not None:
+            return await self._go_on(tool, call, context, interrupted, keeps)
         proposal = await self._proposal(tool, call, context)
         digest = proposal.digest(call.name, call.arguments, context.session_key)
         id_ = approval_id(context, digest)
         request = self._request(tool, call, context, title, proposal, digest)
         verdict = await self._allowed(tool, call, context, proposal, id_, request)
         if verdict is None:
-            verdict = await self._ask(tool, call, context, proposal, id_, request, keeps)
+            verdict = await self._ask(tool, call, context, id_, request, keeps)
             proposal = await self._unchanged(tool, call, context, id_, digest)
+        return await self._perform(proposal, verdict, context, digest)
+
+    async def _go_on(
+        self, tool: Tool, call: ToolCall, context: ToolContext, record: Mapping[str, Any], keeps: Callable[[], bool]
+    ) -> ToolOutput:
+        """A call whose question a restart interrupted: the same question, and nothing is looked at before its yes.
+
+        The page comes back by itself after a restart, a little later than the gateway.
+        """
+        id_, digest = str(record["id"]), str(record["request"]["digest"])
+        verdict = await self._ask(tool, call, context, id_, record["request"], keeps)
+        await self._targets.wait_for_page(context.asker)
+        proposal = await self._unchanged(tool, call, context, id_, digest)
+        return await self._perform(proposal, verdict, context, digest)
+
+    async def _perform(self, proposal: Proposal, verdict: Verdict, context: ToolContext, digest: str) -> ToolOutput:
+        id_ = verdict.approval_id
         try:
             await self._approvals.use(id_, digest)
         except (AlreadyUsed, NotFound) as exc:
@@ -115,7 +144,6 @@ class Permission:
         tool: Tool,
         call: ToolCall,
         context: ToolContext,
-        proposal: Proposal,
         id_: str,
         request: Mapping[str, Any],
         keeps: Callable[[], bool],
@@ -137,7 +165,7 @@ class Permission:
                 t(context.locale, "tool.denied.reason", reason=reason) if reason else t(context.locale, "tool.denied")
             )
             raise ToolNotAllowed(said)
-        await self._keep_scope(tool, call, context, proposal, record, by)
+        await self._keep_scope(tool, call, context, record, by)
         return Verdict(
             id_,
             by,
@@ -151,7 +179,6 @@ class Permission:
         tool: Tool,
         call: ToolCall,
         context: ToolContext,
-        proposal: Proposal,
         record: Mapping[str, Any],
         by: str,
     ) -> None:
@@ -168,8 +195,8 @@ class Permission:
                 tool=call.name,
                 scope=scope,
                 by=by,
-                path=record.get("pattern", proposal.path) if scope == "always" else proposal.path,
-                cell=proposal.cells[0] if proposal.cells else "",
+                path=str(record["pattern"] if scope == "always" else record["request"]["path"]),
+                cell=str(record["request"].get("cell", "")),
                 session_key=context.session_key,
             )
         except RateLimited as exc:  # the call itself is allowed all the same
@@ -215,6 +242,8 @@ class Permission:
         }
         if isinstance(tool, ProposingTool):
             request |= {"path": proposal.path, "preview": proposal.preview, "choices": list(_choices(proposal))}
+            if len(proposal.cells) == 1:
+                request["cell"] = proposal.cells[0]
             if proposal.excepted:
                 request["excepted"] = proposal.excepted
         return request | dict(proposal.request)

@@ -42,6 +42,6 @@ def hands_services(
         changes=changes,
         targets=targets,
         running=running,
-        permission=Permission(config, store, approvals, grants, plans),
+        permission=Permission(config, store, approvals, grants, plans, targets),
         catalog=Catalog(Toolbox(targets, changes, approvals, plans, running)),
     )

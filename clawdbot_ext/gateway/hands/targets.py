@@ -20,6 +20,9 @@ MAX_PATH = 4096
 LOOK_S = 10.0
 """How long a page may take to say which notebooks it has; a page that hangs is passed over."""
 
+BACK_S, LOOK_AGAIN_S = 5.0, 0.1
+"""How long, and how often, a page is looked for that comes back after a restart of the gateway."""
+
 Progress = Callable[[Mapping[str, Any]], None]
 
 
@@ -98,9 +101,12 @@ class Targets:
                 found.setdefault(str(each.get("path")), row)
         return list(found.values())
 
-    def any(self) -> bool:
-        """Whether there is a node at all."""
-        return any(CAP in node.caps for node in self._nodes.connected().values())
+    async def wait_for_page(self, asker: Mapping[str, Any]) -> None:
+        """Wait a moment for the page that asked, if it is not connected (yet)."""
+        waited = 0.0
+        while not any(_instance(page) == asker.get("instanceId") for page in self._pages(asker)) and waited < BACK_S:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            waited += LOOK_AGAIN_S
 
     async def _notebooks(self, node: Connection) -> Sequence[Mapping[str, Any]]:
         if "notebook.list" not in node.commands:

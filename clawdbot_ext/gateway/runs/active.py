@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from ...agent.providers.base import Reply
+from ...agent.tools import ToolCall
 from ...protocol.clock import now_ms
 from ...store.api import Run
 from ..connections.reply_stream import ReplyStream
@@ -42,6 +43,8 @@ class ActiveRun:
         """The tool calls under way, by id, as clients are told of them."""
         self.media: dict[str, Mapping[str, Any]] = {}
         """The attachments being read, by id, likewise."""
+        self.pending: Sequence[ToolCall] = ()
+        """Calls that a restart of the gateway interrupted: made, or answered, before the model goes on."""
         self.in_turn = False
         """The provider is at work; before and after that, cancelling the task would lose the run's end."""
         self.started_at = now_ms()

@@ -52,7 +52,8 @@ class Execution:
             active.in_turn = False
             active.stop_reason = active.stop_reason or "ended"
             flusher.cancel()
-            await asyncio.shield(self._end(active, outcome))
+            if not active.suspended:
+                await asyncio.shield(self._end(active, outcome))
 
     def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
         if isinstance(event, Retrying):

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from ...agent.tools import ToolCall
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, InvalidRequest, QueueFull, ShuttingDown, StorageFull, Unavailable
@@ -29,7 +30,7 @@ from ..connections.reply_stream import ReplyStream
 from ..hands.approvals import Approvals
 from ..hands.services import HandsServices
 from ..wire_forms import text_of
-from .active import ActiveRun
+from .active import SUSPENDED, ActiveRun
 from .auto_title import AutoTitle
 from .context import RunContext
 from .events import RunEvents
@@ -183,7 +184,8 @@ class RunManager:
     async def recover(self) -> None:
         """After a start: mark what a crash cut off, take up what was still waiting."""
         try:
-            lost = await self._context.store.recover(now=now_ms(), interrupted=_cut_by_crash)
+            waiting = await self.approvals.load()
+            lost = await self._context.store.recover(now=now_ms(), interrupted=_cut_by_crash, spare=waiting)
         except StorageFull as exc:  # reading goes on; tried again every second
             log.error("what a crash cut off cannot be marked yet: %s", exc)
             self._unrecovered = True
@@ -193,6 +195,8 @@ class RunManager:
             log.warning(
                 "run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key, len(run.text)
             )
+        for run_id in waiting:
+            await self._go_on(run_id)
         for run in await self._context.store.queued_runs():
             if "command" in run.options:  # it died between being accepted and being done: never text for the model
                 await self._context.store.finish_run(
@@ -207,13 +211,36 @@ class RunManager:
         for key in self._queue.sessions():
             self._next(key)
 
+    async def _go_on(self, run_id: str) -> None:
+        """Take up a run that waits for a person since before the restart."""
+        run = await self._context.store.get_run(run_id)
+        session = await self._context.store.get_session(run.session_key) if run is not None else None
+        if run is None or session is None or run.state != "running":
+            await self.approvals.withdraw_of(run_id)
+            return
+        if run.session_key in self._active:
+            return
+        pending = await self._context.store.unanswered_calls(run_id)
+        self._begin(Accepted(run=run, existing=False, session=session, message=None), pending)
+
     # -- running ----------------------------------------------------------------------------------------------------
-    def _begin(self, accepted: Accepted) -> None:
+    def _begin(self, accepted: Accepted, pending: Sequence[Mapping[str, Any]] = ()) -> None:
         run = accepted.run
         prefix = run.text.rstrip()
         stream = ReplyStream(self._context.events, run.run_id, run.session_key, time.monotonic, prefix)
         active = ActiveRun(run, stream, prefix, on_end=lambda: self._active.pop(run.session_key, None))
         active.fold_in = lambda: asyncio.shield(self._fold_in(active))
+        active.pending = [ToolCall(str(call["id"]), str(call["name"]), call["arguments"]) for call in pending]
+        active.tools = {
+            str(call["id"]): {
+                "toolCallId": call["id"],
+                "name": call["name"],
+                "title": call.get("title", call["name"]),
+                "args": call["arguments"],
+                "phase": "start",
+            }
+            for call in pending
+        }
         self._active[run.session_key] = active
         self._queue.release(run.session_key)
         active.task = asyncio.create_task(self._run(active, accepted), name=f"run {run.run_id[:8]}")
@@ -301,11 +328,14 @@ class RunManager:
     async def _abort(self, session_key: str, run_id: str | None) -> list[str]:
         stopped = []
         active = self._active.get(session_key)
+        interrupting: set[asyncio.Task[None]] = set()
         if active and run_id in (None, active.run.run_id) and active.stop("rpc"):
             stopped.append(active.run.run_id)
+            interrupting.add(asyncio.create_task(self.hands.running.stop_of(active.run.run_id)))
         stopped += await self._remove_queued([r for r in self.queued(session_key) if run_id in (None, r.run_id)])
         if active and active.task and run_id in (None, active.run.run_id):
-            await asyncio.wait([active.task], timeout=STOP_S)
+            await asyncio.wait({active.task, *interrupting}, timeout=STOP_S)
+            await self.approvals.withdraw_of(active.run.run_id)  # questions of a restart that it had not come to yet
         return stopped
 
     async def _remove_queued(self, runs: Sequence[Run]) -> list[str]:
@@ -359,6 +389,9 @@ class RunManager:
     async def drain(self) -> None:
         """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
         self._stopping = True
+        for active in list(self._active.values()):
+            if self.approvals.waits_for_person(active.run.run_id):
+                active.stop(SUSPENDED)
         tasks = {a.task for a in self._active.values() if a.task}
         if tasks:
             await asyncio.wait(tasks, timeout=DRAIN_S)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...agent.loop import execute_all
 from ...agent.model_catalog import Model
 from ...agent.providers.base import ToolSpec
 from ...agent.providers.demo_tools import DEMO_TOOLS
@@ -86,6 +87,18 @@ class RunToolExecutor:
             for call in calls:
                 await asyncio.shield(self._done(call, ToolOutput(self._stopped(), is_error=True), now_ms()))
             raise
+
+    async def finish_step(self, calls: Sequence[ToolCall]) -> None:
+        """Finish the step that a restart interrupted: calls that wait for a person go on, of the others it is not known
+        how far they came. Raises what the store raises."""
+        waiting = [
+            call for call in calls if self._context.approvals.interrupted(self._active.run.run_id, call.id) is not None
+        ]
+        for call in calls:
+            if call not in waiting:
+                await self._done(call, ToolOutput(t(self._locale, "tool.unknown"), is_error=True), now_ms())
+        if waiting:
+            await execute_all(self, waiting)
 
     async def execute(self, call: ToolCall) -> ToolResult:
         """See ``ToolExecutor``. Raises what the store raises."""

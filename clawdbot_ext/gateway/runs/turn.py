@@ -52,6 +52,7 @@ async def answer_turn(
     if active.prefix:
         provider = Continuing(provider, active.prefix, active.run.text[len(active.prefix) :])
     try:
+        await executor.finish_step(active.pending)
         outcome = await run_agent_loop(
             provider,
             writer.next_request,

@@ -170,7 +170,7 @@ def test_a_tool_that_fails_says_so_to_the_model(standing_gateway, wish, said):
     run(main())
 
 
-def test_a_crash_between_permission_and_end_runs_nothing_again(gateway):
+def test_a_question_that_a_crash_interrupts_is_answered_after_it_and_the_tool_runs_once(gateway):
     async def before():
         async with connect(gateway) as wire:
             run_id, _ = await wire.send("use a tool: 3 * 3")
@@ -183,11 +183,13 @@ def test_a_crash_between_permission_and_end_runs_nothing_again(gateway):
 
     async def after():
         async with connect(gateway) as wire:
-            assert wire.hello["snapshot"]["approvals"] == []
+            (question,) = wire.hello["snapshot"]["approvals"]
+            assert question["request"]["runId"] == run_id
+            await wire.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
+            assert (await wire.end(run_id))["state"] == "final"
             _, step, result, end = await history(wire)
-            assert result["toolCallId"] == step["content"][-1]["id"] and result["interrupted"] is True
-            assert "not known" in text_of(result)
-            assert (end["stopReason"], end["runId"]) == ("interrupted", run_id)
+            assert result["toolCallId"] == step["content"][-1]["id"] and text_of(result) == "9"
+            assert end["runId"] == run_id and not (await wire.call("exec.approval.list"))["approvals"]
             assert (await wire.ask("[[text=on we go]]"))["state"] == "final"
 
     run(after())

@@ -35,7 +35,7 @@ PHONE_WIDTH = 600
 """A window narrower than this is a phone's: touch, no mouse."""
 Scheme = Literal["light", "dark"]
 COLUMNS, LINES = 100, 46
-WAIT_S = 15.0
+WAIT_S = 60.0
 """The longest that anything may take to appear."""
 
 QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

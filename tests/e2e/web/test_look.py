@@ -231,3 +231,11 @@ def test_turns_are_articles_with_headings_and_the_log_is_silent(visit, standing_
     headings = log.locator("article h2")
     expect(headings.first).to_have_text(re.compile(r"^Your message, "))
     expect(headings.last).to_have_text(re.compile(r"^Clawdbot's answer, "))
+
+
+def test_on_a_phone_the_models_name_gives_way_to_the_title(visit, standing_gateway):
+    chat = visit(standing_gateway, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).ready()
+    title = chat.page.locator(".header h1")
+    expect(title).to_have_text("Main session")
+    expect(chat.page.locator(".model")).to_be_visible()
+    assert title.evaluate("title => title.scrollWidth <= title.clientWidth")

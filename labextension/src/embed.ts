@@ -56,7 +56,7 @@ export type CodeActions = (block: CodeBlock) => readonly CodeAction[];
 
 export interface ChatStatus {
   title: string;
-  status: "idle" | "answering" | "offline" | "login";
+  status: "idle" | "answering" | "needs-you" | "offline" | "login";
   locale: string;
 }
 

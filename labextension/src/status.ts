@@ -1,4 +1,4 @@
-/** The item of the status bar: is the gateway there, is an answer being written. */
+/** The item of the status bar: the state of the gateway, of the answer and of questions. */
 import { Widget } from "@lumino/widgets";
 import type { ChatStatus } from "./embed.js";
 import type { Text } from "./texts.js";
@@ -6,6 +6,7 @@ import type { Text } from "./texts.js";
 const MARKS: Record<ChatStatus["status"], string> = {
   idle: "",
   answering: " …",
+  "needs-you": " ❗",
   offline: " ⚠",
   login: " ⚿",
 };
@@ -30,6 +31,7 @@ export class StatusItem extends Widget {
     const said = {
       idle: "Clawdbot: ready",
       answering: "Clawdbot: answering…",
+      "needs-you": "Clawdbot: waiting for your decision",
       offline: "Clawdbot: not connected",
       login: "Clawdbot: log in",
     }[status];

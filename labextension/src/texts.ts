@@ -86,6 +86,7 @@ const KOREAN: Record<string, string> = {
   "The whole notebook": "노트북 전체",
   Nothing: "보내지 않음",
   "Clawdbot: ready": "Clawdbot: 준비됨",
+  "Clawdbot: waiting for your decision": "Clawdbot: 결정을 기다리고 있어요",
   "Clawdbot: answering…": "Clawdbot: 답변 중…",
   "Clawdbot: not connected": "Clawdbot: 연결 안 됨",
   "Clawdbot: log in": "Clawdbot: 로그인 필요",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from clawdbot_ext.client.sync import SyncClient
 
@@ -48,6 +48,7 @@ def test_the_demo_adds_a_cell_runs_it_and_the_addition_can_be_undone(hands, clie
     [shown] = edit["request"]["preview"]["cells"]
     assert edit["request"]["tool"] == "notebook_edit" and shown["op"] == "insert"
     assert cells(page) == ["1 + 1"]  # nothing before the yes
+    expect(page.locator(".clawdbot-StatusItem button")).to_have_text("Clawdbot ❗")
     changed = shown["after"].replace("Mon", "Monday")
     client.request("exec.approval.resolve", {"id": edit["id"], "decision": "allow-once", "edited": {"0": changed}})
     wait_until(page, lambda: len(cells(page)) == 2)

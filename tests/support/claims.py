@@ -252,6 +252,7 @@ NOTEBOOK = [
     ("show anywidgets instead", ["test_frames_go_through_the_kernel_and_the_chat_says_so"]),
     ("anywidget's extension for Lab runs the code", ["test_r11_installing_us_adds_nobody_elses_code_to_lab"]),
     ("shows widgets as those programs do", ["test_frames_go_through_the_kernel_and_the_chat_says_so"]),
+    ("Tools do nothing for them", ["test_r13_tools_do_nothing_for_a_guest_in_whatever_mode_the_session_is"]),
     ("all of them in the same session", ["test_r13_a_visitor_has_the_chat_of_one_session_and_no_more"]),
     (
         "drawn by the package's extension",

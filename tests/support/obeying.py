@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,9 @@ class HandsGateway:
     api: StrictAPI
 
     @asynccontextmanager
-    async def person(self, instance: str = "page", caps: tuple[str, ...] = CAPS) -> AsyncIterator[Person]:
+    async def person(
+        self, instance: str = "page", caps: tuple[str, ...] = CAPS, scopes: Sequence[str] = SCOPES
+    ) -> AsyncIterator[Person]:
         """A page's chat socket."""
         async with opened(self.gateway.ws_url) as wire:
             wire.start()
@@ -39,7 +41,7 @@ class HandsGateway:
                     "maxProtocol": 3,
                     "caps": list(caps),
                     "role": "operator",
-                    "scopes": SCOPES,
+                    "scopes": list(scopes),
                     "client": client,
                     "auth": {"token": self.gateway.token},
                 },

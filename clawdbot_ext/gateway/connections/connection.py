@@ -18,7 +18,7 @@ from ...protocol.clock import now_ms
 from ...protocol.connection import Handshake, Reject, ServerConnection
 from ...protocol.errors import GatewayError, RateLimited
 from ...protocol.frames import CloseCode
-from ...protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, Event, Role
+from ...protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, SCOPE_APPROVALS, Event, Role
 from .. import error_texts
 from ..access.rate_limits import Bucket
 from .handshake import ConnectGrant, authorize_connect, authorize_device
@@ -256,6 +256,12 @@ class Connection:
         """The identity limited to this connection's scopes, for credentials that it creates."""
         assert self.identity is not None
         return replace(self.identity, scopes=self.scopes & self.identity.scopes, role=self.role)
+
+    def asker(self) -> dict[str, Any]:
+        """Facts about the sender of a message that its run keeps: ``guest`` may decide nothing, so tools do nothing for
+        them."""
+        facts: dict[str, Any] = {"instanceId": self.info["instanceId"]}
+        return facts if SCOPE_APPROVALS in self.scopes else {**facts, "guest": True}
 
     def audit_fields(self) -> dict[str, str]:
         """The user, the authentication method and the address, for the audit log."""

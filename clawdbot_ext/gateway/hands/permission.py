@@ -57,8 +57,11 @@ class Permission:
         """Carry out a call if it is allowed. ``keeps``: see ``Approvals.ask_for_tool``.
 
         Raises:
-            ToolNotAllowed: it was denied, or the mode does not have it. ToolFailed: it could not be done.
+            ToolNotAllowed: it was denied, the mode does not have it, or the message is from a guest, who may decide
+                nothing. ToolFailed: it could not be done.
         """
+        if context.asker.get("guest"):
+            raise ToolNotAllowed(t(context.locale, "tool.guest"))
         if tool.kind == "read" and not isinstance(tool, ProposingTool):
             if (await self.hands(context.session_key)).mode == "chat":
                 raise ToolNotAllowed(t(context.locale, "tool.mode", mode="chat"))

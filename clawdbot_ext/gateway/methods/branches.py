@@ -75,7 +75,7 @@ async def _answer(
             "locale": caller.locale,
             "client": caller.info["id"],
             "channel": "webchat",
-            "asker": {"instanceId": caller.info["instanceId"]},
+            "asker": caller.asker(),
             **wishes,
         },
         place=place,

@@ -127,7 +127,7 @@ async def accept_message(
                 "client": caller.info["id"],
                 "timeoutMs": params.timeout_ms,
                 "channel": "webchat",
-                "asker": {"instanceId": caller.info["instanceId"]},
+                "asker": caller.asker(),
                 **({"when": params.when} if params.when else {}),
             },
         )

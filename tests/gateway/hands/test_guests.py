@@ -1,0 +1,37 @@
+"""Messages of people who may decide nothing: a visitor of a page of Voila, a guest of the tailnet."""
+
+from __future__ import annotations
+
+from tests.support.notebook_node import NotebookNode, notebook
+from tests.support.obeying import HandsGateway
+from tests.support.strict_api import call
+from tests.support.wire import run
+
+GUEST = ("operator.read", "operator.write")
+
+
+def test_r13_tools_do_nothing_for_a_guest_in_whatever_mode_the_session_is(obeying: HandsGateway) -> None:
+    async def main() -> None:
+        node = NotebookNode([notebook("a.ipynb", "x = 'secret'")])
+        async with (
+            obeying.working(node, mode="edits") as (owner, _),
+            obeying.person(scopes=GUEST) as guest,
+        ):
+            guest.key = owner.key
+            for wished in (
+                call("notebook_read", path="a.ipynb"),
+                call("notebook_list"),
+                call(
+                    "notebook_edit",
+                    path="a.ipynb",
+                    ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}],
+                ),
+            ):
+                text, message = await guest.result(await guest.wish(wished))
+                assert message["denied"] and "secret" not in text, wished
+            assert node.applied == [] and node.notebooks["a.ipynb"].sources() == ["x = 'secret'"]
+            assert (await owner.wire.call("exec.approval.list", {}))["approvals"] == [], "the owner is not asked either"
+            text, message = await owner.result(await owner.wish(call("notebook_read", path="a.ipynb")))
+            assert "secret" in text and not message.get("denied")
+
+    run(main())

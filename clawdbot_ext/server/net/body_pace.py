@@ -114,7 +114,7 @@ class PacedBody(HTTPMessageDelegate):
 
 
 class PacedHandler(RequestHandler):
-    """Base of routes with ``stream_request_body`` on another Jupyter server, which has no ``PacedBody``. Call
+    """Base of routes with ``stream_request_body``. On another Jupyter server, which has no ``PacedBody``, call
     ``begin_pace`` at the end of ``prepare``, ``paced`` for each piece and ``end_pace`` when the body is complete."""
 
     _pace: Pace | None = None
@@ -139,3 +139,10 @@ class PacedHandler(RequestHandler):
     def on_connection_close(self) -> None:
         self.end_pace()
         super().on_connection_close()
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        """Tell the client that the connection closes where the request was not read to its end: Tornado closes it
+        without a word, and a proxy in front would send its next request on it."""
+        if not self._headers_written and not self.request._body_future.done():
+            self.set_header("Connection", "close")
+        return super().finish(chunk)

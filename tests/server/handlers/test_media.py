@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.support import http
 from tests.support.media import png
 from tests.support.server import ROOT
 from tests.support.tools import require
@@ -137,6 +138,13 @@ def test_who_has_not_logged_in_reads_and_writes_nothing(standing_gateway):
         body = b"x" if method == "POST" else None
         assert ask(gateway, method, path, body, Authorization="Bearer wrong").status in (401, 429)
     assert ask(gateway, "GET", "media/" + "x" * 24).status == 404
+
+
+def test_a_refused_upload_says_that_its_connection_closes(standing_gateway):
+    """Tornado closes it, since the body is unread; a proxy that sends its next request on it answers that with 503."""
+    headers = [("Connection", "keep-alive"), ("Origin", f"http://127.0.0.1:{standing_gateway.port}")]
+    answer = http.ask(standing_gateway.port, "POST", "/media?name=a.csv", headers, b"a,b\n")
+    assert (answer.status, answer.headers["Connection"]) == (401, "close")
 
 
 def test_limits_are_told_and_held_while_the_file_comes(make_gateway):

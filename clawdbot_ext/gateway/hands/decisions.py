@@ -1,4 +1,4 @@
-"""What a person may answer to a question, and how it is stored."""
+"""A person's possible answers to a question, and their storage."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class _Runner:
         return run_output(run.target.path, run.task.result())
 
     async def _lost(self, run: CellRun, context: ToolContext) -> ToolOutput:
-        """What can be seen of a run whose page went away."""
+        """The visible facts of a run whose page went away."""
         try:
             target = await self._box.targets.of_notebook(run.target.path, context.asker)
             found = await ask(target, "notebook.read", cells=list(run.cells), outputs="brief")

@@ -38,7 +38,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What one call would do."""
+    """The effect that one call would have."""
 
     path: str
     """The document that it is about; empty: none."""

@@ -1,6 +1,6 @@
 """Runs of cells that the assistant started: they go on while the model does other things, until they end.
 
-A handle is for one run in one session. Handles are in memory: after a restart of the gateway nobody waits for what a
+A handle is for one run in one session. Handles are in memory: after a restart of the gateway none waits for what a
 kernel may still be doing, and the model is told so.
 """
 
@@ -94,7 +94,7 @@ class Running:
         return True
 
     async def stop_of(self, run_id: str) -> None:
-        """Stop what a chat run started: its kernels are interrupted, and nobody waits any more."""
+        """Stop what a chat run started: its kernels are interrupted, and no handle waits any more."""
         mine = [run for run in self._runs.values() if run.run_id == run_id and run.running]
         await asyncio.gather(*(self.interrupt(run) for run in mine))
 

@@ -361,3 +361,19 @@ def test_web_search_is_offered_when_it_is_switched_on_and_its_citations_are_kept
 
     with StrictAPI() as api:
         run(main(api))
+
+
+def test_what_had_to_be_left_out_is_said_with_the_answer(tmp_path: Path, tools: None) -> None:
+    def brain(body: Any) -> Says:
+        return Says("" if is_side_request(body) else "fine")  # an empty summary is none
+
+    async def main() -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-tiny")) as chat:
+            ends = [await chat.ask(f"question {number} " + "word " * 3000, f"r{number}") for number in range(6)]
+            assert {end["state"] for end in ends} == {"final"} and api.refusals == []
+            assert "notice" not in ends[0]["message"]
+            assert "no longer fits" in ends[-1]["message"]["notice"]
+
+    with StrictAPI() as api:
+        api.brain = brain
+        run(main())

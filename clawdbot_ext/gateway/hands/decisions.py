@@ -16,9 +16,9 @@ SCOPES = ("once", "cell", "notebook", "always")
 def check_decision(request: Mapping[str, Any], params: ApprovalResolveParams) -> dict[str, Any]:
     """The fields that are stored for a decision about ``request``. Raises ``InvalidRequest`` for one that is none."""
     decision: dict[str, Any] = {"decision": params.decision}
+    if params.reason and params.reason.strip():
+        decision["reason"] = params.reason.strip()
     if params.decision == "deny":
-        if params.reason and params.reason.strip():
-            decision["reason"] = params.reason.strip()
         return decision
     if request.get("kind") in ("question", "input"):
         return decision | {"answers": _answers(request, params)}

@@ -349,6 +349,8 @@ def _answered(planned: Sequence[Planned], verdict: Verdict) -> list[str]:
             lines.append(f"The person refused {about}: it was not done.")
         elif index in verdict.edited and verdict.edited[index] != each.source:
             lines.append(f"The person changed {about}; the cell's text is now:\n{verdict.edited[index]}")
+    if verdict.reason:
+        lines.append(f"The person says: {verdict.reason}")
     return lines
 
 

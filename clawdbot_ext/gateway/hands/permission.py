@@ -175,6 +175,7 @@ class Permission:
             accepted=record.get("accepted"),
             edited={int(index): text for index, text in (record.get("edited") or {}).items()},
             answers=record.get("answers") or {},
+            reason=record.get("reason") or "",
         )
 
     async def _keep_scope(

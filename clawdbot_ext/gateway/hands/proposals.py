@@ -32,6 +32,8 @@ class Verdict:
     """Indexes of the preview's cells; ``None``: all."""
     edited: Mapping[int, str] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    """Why not all of it, in the person's words."""
     asked: bool = True
     """Whether a person was asked about this very call."""
 

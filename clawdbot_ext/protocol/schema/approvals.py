@@ -44,7 +44,7 @@ class ApprovalResolveParams(Params):
     id: Id
     decision: Decision
     reason: Annotated[str, Meta(max_length=4096)] | None = None
-    """Of a `deny`: told to the model."""
+    """Of a `deny`, or of a yes to a part: told to the model."""
     scope: GrantScope | None = None
     """How far the yes goes; one of the question's `choices`. `allow-always` without it: the widest of them."""
     pattern: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None

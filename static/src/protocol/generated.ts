@@ -128,7 +128,7 @@ export interface ApprovalRequestedEvent {
 export interface ApprovalResolveParams {
   id: string;
   decision: "allow-always" | "allow-once" | "deny";
-  /** Of a `deny`: told to the model. */
+  /** Of a `deny`, or of a yes to a part: told to the model. */
   reason?: string | null;
   /** How far the yes goes; one of the question's `choices`. `allow-always` without it: the widest of them. */
   scope?: "always" | "cell" | "notebook" | "once" | null;

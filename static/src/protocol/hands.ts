@@ -36,6 +36,10 @@ export interface CellOperation {
   type?: string;
   before?: Side;
   after?: Side;
+  /** Of `type`: what it becomes. */
+  to?: string;
+  /** Of `move` and `insert`: the cell that it comes after; `null`: to the beginning, `end`: to the end. */
+  place?: string | null;
   /** Cells whose outputs no longer come from what stands above them. */
   staleAfter?: readonly string[];
 }
@@ -44,11 +48,15 @@ export interface EditPreview {
   type: "edit";
   path: string;
   cells: readonly CellOperation[];
+  /** The notebook is made with them. */
+  creates?: boolean;
 }
 export interface RunPreview {
   type: "run";
   path: string;
   cells: readonly { cell?: string; index?: number; source?: string }[];
+  /** The kernel is restarted first: its variables are lost. */
+  restarts?: boolean;
   kernel?: { displayName?: string; name?: string; id?: string } | string | null;
 }
 export interface CodePreview {
@@ -89,6 +97,8 @@ export interface HandsRequest {
   path?: string;
   preview?: Preview | null;
   choices?: readonly GrantScope[];
+  /** Why no mode and no permission covers it. */
+  excepted?: string;
   questions?: readonly Question[];
   prompt?: string;
   password?: boolean;

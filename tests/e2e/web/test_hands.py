@@ -110,7 +110,7 @@ def test_a_changed_cell_goes_back_to_what_was_proposed(stage):
 def test_it_is_refused_with_a_reason_and_letters_in_fields_decide_nothing(stage):
     chat, script = stage()
     script.emit("exec.approval.requested", question(edit()))
-    card(chat).get_by_role("button", name="Deny with a reason…").click()
+    card(chat).get_by_role("button", name="Give a reason…").click()
     chat.page.wait_for_timeout(QUIET_MS)
     chat.page.keyboard.type("any y and n", delay=10)
     expect(card(chat).get_by_label("Why not?")).to_have_value("any y and n")

@@ -124,10 +124,11 @@ def test_a_part_is_accepted_another_is_changed_and_the_model_is_told(obeying: Ha
             for wrong in ({"accepted": [3]}, {"accepted": []}, {"edited": {"9": "x"}}, {"scope": "nowhere"}):
                 with pytest.raises(WireError):
                     await person.decide(question, **wrong)
-            await person.decide(question, accepted=[0, 1], edited={"1": "Bee"})
+            await person.decide(question, accepted=[0, 1], edited={"1": "Bee"}, reason="keep c")
             text, _ = await person.result(run_id)
             assert node.notebooks[PATH].sources() == ["A", "Bee", "c"]
             assert "refused operation 3" in text and "changed operation 2" in text and "Bee" in text
+            assert "The person says: keep c" in text
 
             denied = await person.wish(edit(replace("c2", "c", "C")))
             await person.allow(denied, decision="deny", reason="c is right as it is")

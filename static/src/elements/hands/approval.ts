@@ -163,7 +163,8 @@ export class ClawdbotApproval extends LightElement {
         ? t(YES[preview.type])
         : t(choice.scope === "once" ? "approvals.allow-once" : "hands.yes.more");
     return html`<div class="approval-foot">
-      ${this.scopes()} ${this.reasoning || partly ? this.reason(partly) : nothing}
+      ${this.request.excepted ? html`<p class="fine">${t("hands.excepted")}</p>` : nothing} ${this.scopes()}
+      ${this.reasoning || partly ? this.reason(partly) : nothing}
       <div class="card-actions">
         <button
           type="button"

@@ -52,14 +52,18 @@ export function heading(ui: Ui, operation: CellOperation, after: string | null):
     ${removed > 0 ? html`<span class="removed">−${removed}</span>` : nothing}`;
 }
 
-function facts(ui: Ui, { op, type, before, after }: CellOperation): string[] {
+function facts(ui: Ui, { op, type, to: becomes, place, before, after }: CellOperation): string[] {
   const { t } = ui;
-  const [was, is] = [typeOf(before), typeOf(after) ?? type];
+  const [was, is] = [typeOf(before) ?? (becomes === undefined ? undefined : type), typeOf(after) ?? becomes ?? type];
   if (op === "type" && is !== undefined)
     return [was !== undefined && was !== is ? `${typeName(ui, was)} → ${typeName(ui, is)}` : `→ ${typeName(ui, is)}`];
   const [from, to] = [indexOf(before), indexOf(after)];
   if (op === "move" && from !== undefined && to !== undefined && from !== to)
     return [t("hands.moved", { from: from + 1, to: to + 1 })];
+  if (op === "move" && place !== undefined)
+    return [
+      place === null ? t("hands.toStart") : place === "end" ? t("hands.toEnd") : t("hands.behind", { id: place }),
+    ];
   return op === "insert" && type !== undefined ? [typeName(ui, type)] : [];
 }
 

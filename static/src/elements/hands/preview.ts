@@ -6,7 +6,7 @@ import type { CellOperation, HandsRequest, PlanPreview, Preview, RunPreview } fr
 import { sourceOf } from "../../protocol/hands.js";
 
 import type { Ui } from "../base/ui-context.js";
-import { body, cellName, hasText, heading, staleAfter } from "./cell-operations.js";
+import { body, cellName, heading, staleAfter } from "./cell-operations.js";
 import { plain } from "./plain.js";
 
 /** What the person has chosen so far. */
@@ -80,7 +80,7 @@ function operation(
   const proposed = sourceOf(each.after);
   const after = draft.edited.get(at) ?? proposed;
   const head = heading(ui, each, after);
-  const changes = hasText(each.op) && each.op !== "delete" && proposed !== null;
+  const changes = (each.op === "insert" || each.op === "replace") && proposed !== null;
   return html`<li class="operation" ?data-refused=${refused}>
     <div class="operation-head">
       ${

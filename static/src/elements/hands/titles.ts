@@ -7,8 +7,12 @@ import { nameOf } from "./plain.js";
 export function questionTitle({ t }: Ui, request: HandsRequest, preview: Preview | null): string {
   switch (preview?.type) {
     case "edit":
-      return t("hands.ask.edit", { count: preview.cells.length, name: nameOf(preview.path) });
+      return t(preview.creates ? "hands.ask.create" : "hands.ask.edit", {
+        count: preview.cells.length,
+        name: nameOf(preview.path),
+      });
     case "run":
+      if (preview.restarts) return t("hands.ask.restart", { name: nameOf(preview.path) });
       return t("hands.ask.run", { count: preview.cells.length, name: nameOf(preview.path) });
     case "code":
       return request.path ? t("hands.ask.codeIn", { name: nameOf(request.path) }) : t("hands.ask.code");

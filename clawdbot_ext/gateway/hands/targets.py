@@ -63,7 +63,29 @@ class Targets:
         for page in self._pages(asker):
             if any(each.get("path") == path for each in await self._notebooks(page)):
                 return Target(self._nodes, page, path)
+        return await self._server_of(path)
+
+    async def _server_of(self, path: str) -> Target:
+        """The Jupyter server of a notebook: that of its session, else one that has it, else the newest.
+
+        Raises ``ToolFailed`` where none is a node."""
+        servers = self._servers()
+        if len(servers) > 1:
+            for server in servers:
+                if any(each.get("path") == path for each in await self._notebooks(server)):
+                    return Target(self._nodes, server, path)
+            for server in servers:
+                if await self._has(server, path):
+                    return Target(self._nodes, server, path)
         return self.of_server(path)
+
+    async def _has(self, server: Connection, path: str) -> bool:
+        looking = self._nodes.command(server, "notebook.read", {"path": path, "cells": [], "outputs": "none"})
+        try:
+            await asyncio.wait_for(looking, LOOK_S)
+        except (NodeFailed, NodeGone, asyncio.TimeoutError):
+            return False
+        return True
 
     def of_new(self, path: str, asker: Mapping[str, Any]) -> Target:
         """The node that creates a notebook: the page that asked, which opens it, else the server."""

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from clawdbot_ext.protocol.revision import revision
-from tests.support.hands import cells_of, code, text, write_notebook
+from tests.support.hands import Hands, cells_of, code, text, write_notebook
+from tests.support.jupyter import JupyterProcess
 from tests.support.obeying import HandsGateway
 from tests.support.server import GatewayProcess
 from tests.support.strict_api import StrictAPI, call
-from tests.support.wire import run
+from tests.support.wire import opened, run
 
 pytestmark = pytest.mark.slow
 LIMIT_S = 120
@@ -78,6 +79,27 @@ def test_a_closed_notebook_is_read_edited_run_and_undone(obeying):
         return listed["changes"][0]["id"]
 
     run(main(), LIMIT_S)
+
+
+def test_of_two_servers_the_one_that_has_the_notebook_is_asked(obeying):
+    """The other one is the newest, relays to the gateway, and has a folder of its own."""
+    write_notebook(obeying.gateway.state / "mine.ipynb", [code("'of the gateway'")])
+    lab = JupyterProcess(obeying.gateway.state, clawdbot_port=obeying.gateway.port)
+    write_notebook(lab.folder / "other.ipynb", [code("'of the lab'")])
+    lab.start()
+
+    async def main():
+        async with opened(lab.ws_url, additional_headers=lab.headers) as relayed, obeying.person() as person:
+            await relayed.handshake()
+            await Hands(lab).node_id(person.wire)
+            for path, words in (("mine.ipynb", "of the gateway"), ("other.ipynb", "of the lab")):
+                read = await person.wish(call("notebook_read", path=path))
+                assert words in (await person.result(read))[0]
+
+    try:
+        run(main(), LIMIT_S)
+    finally:
+        lab.kill()
 
 
 def test_files_are_written_with_a_yes_and_only_as_they_were_read(obeying):

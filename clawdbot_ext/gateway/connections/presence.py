@@ -110,9 +110,7 @@ def of_a_home(client: Connection) -> bool:
 
 
 def _key(client: Connection) -> str:
-    """A page of JupyterLab has two connections with one ``instanceId``: its chat's and that of a node."""
-    instance = str(client.info["instanceId"])
-    return client.device_id or (f"{instance}/node" if client.role == "node" else instance)
+    return client.device_id or str(client.info["instanceId"])
 
 
 def _row(client: Connection, reason: str, ts: int) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from .hands import Refused
-from .page import cells, run, wait_until
+from .hands import Hands, Refused
+from .page import cells, panel, run, wait_until
+from .server import TOKEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -20,6 +22,10 @@ PLACE = """() => { const panel = document.querySelector(".jp-NotebookPanel:not(.
              last: [...active.querySelectorAll(".cm-line")].at(-1).textContent,
              top: Math.round(active.getBoundingClientRect().top) }; }"""
 """Off-screen cells are not in the document."""
+
+
+LAST_NODE = """{ const Real = WebSocket; globalThis.WebSocket = class extends Real { constructor(...given) {
+    super(...given); if (String(given[0]).endsWith("?role=node")) globalThis.lastNode = this; } }; }"""
 
 
 def rewrite(lab, name: str, change) -> None:
@@ -284,3 +290,44 @@ def test_a_large_notebook_is_read_whole(hands):
     numbers = {"output_type": "stream", "name": "stdout", "text": "1,[{" * 500}
     _, ask = hands("large.ipynb", *((f"v{n} = {n}", [numbers]) for n in range(300)))
     assert sum(len(cell["outputs"][0]["text"]) for cell in ask.read("large.ipynb")) == 600_000
+
+
+def test_a_read_only_notebook_says_so_and_a_second_page_is_noticed(hands, lab, browser):
+    page, ask = hands("shared.ipynb", "a = 1")
+    assert ask("notebook.list")["notebooks"][0]["elsewhere"] is False
+    second = browser.new_page(viewport={"width": 1400, "height": 860}, locale="en-US")
+    second.goto(f"{lab.url}lab/workspaces/other/tree/shared.ipynb?token={TOKEN}&reset")
+    other = Hands(ask.client, second)
+    wait_until(second, lambda: len(other("notebook.list")["notebooks"]) == 1)
+    assert other.node != ask.node and {other.node, ask.node} <= set(ask.nodes())
+    # Lab looks at its list of kernels every ten seconds; nothing more is asked for this.
+    wait_until(page, lambda: ask("notebook.list")["notebooks"][0]["elsewhere"] is True)
+    second.context.close()
+
+    def locked(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "writable": False})
+
+    page.route(re.compile(r"/api/contents/shared\.ipynb\?"), locked)
+    page.reload()
+    ask = Hands(ask.client, page)
+    wait_until(page, lambda: [each["readOnly"] for each in ask("notebook.list")["notebooks"]] == [True])
+    with pytest.raises(Refused) as refused:
+        ask.apply("shared.ipynb", {"op": "replace", "cell": "cell0", "source": "a = 2"})
+    assert refused.value.code == "READ_ONLY" and cells(page) == ["a = 1"]
+
+
+def test_the_page_and_its_chat_are_one_client_and_it_comes_back_after_the_gateway(hands):
+    page, ask = hands("back.ipynb", "a = 1")
+    page.add_init_script(LAST_NODE)
+    page.reload()
+    panel(page)
+    ask = Hands(ask.client, page)
+    present = [row for row in ask.client.request("system-presence") if row.get("instanceId") == ask.node]
+    assert [row["roles"] for row in present] == [["operator"]] and ask.node in ask.nodes()
+    page.context.set_offline(True)
+    page.evaluate("() => lastNode.close()")
+    wait_until(page, lambda: ask.node not in ask.nodes())
+    page.context.set_offline(False)  # the page hears of it
+    wait_until(page, lambda: ask.node in ask.nodes())
+    assert ask.read("back.ipynb")[0]["source"] == "a = 1"

@@ -50,9 +50,8 @@ async def run_agent_loop(
         request = await next_request(False)
         locale = request.locale
         outcome = await asyncio.wait_for(run_turn(provider, request, reply, emit, policy=policy), limit_s)
-        if _too_large(outcome):
-            request = await next_request(True)
-            outcome = await asyncio.wait_for(run_turn(provider, request, reply, emit, policy=policy), limit_s)
+        if _too_large(outcome) and (smaller := await next_request(True)).messages != request.messages:
+            outcome = await asyncio.wait_for(run_turn(provider, smaller, reply, emit, policy=policy), limit_s)
         if outcome.stop_reason == "pause":  # of the provider's own tools: it goes on when it is given its reply back
             await executor.start_step([])
             continue

@@ -15,8 +15,16 @@ from tests.support.wire import run, wired
 
 
 def content(api: Any, question: str) -> list[list[dict[str, Any]]]:
-    """The user messages of the request that ends with ``question``, as lists of blocks; a title is asked for too."""
-    asked = [[message["content"] for message in body["messages"] if message["role"] == "user"] for body in api.bodies]
+    """The user messages of the request that ends with ``question``, as lists of blocks without the marks of the prompt
+    cache, which move on with the conversation; a title is asked for too."""
+    asked = [
+        [
+            [{name: value for name, value in block.items() if name != "cache_control"} for block in message["content"]]
+            for message in body["messages"]
+            if message["role"] == "user"
+        ]
+        for body in api.bodies
+    ]
     return next(users for users in asked if str(users[-1][-1].get("text", "")).endswith(question))
 
 

@@ -18,8 +18,8 @@ _BUILTIN = frozenset(dir(builtins))
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _LINE_MAGIC = re.compile(r"^\s*(?:[A-Za-z_][\w, ]*=\s*)?(!|%(?!%)[A-Za-z])")
 _SHELL = re.compile(
-    r"""^[ \t]*(?:[\w.,\ \[\]'"]+=\s*)?!                        # !command, x = !command
-      | ^[ \t]*(?:[\w.,\ ]+=\s*)?%\s*(?:pip|conda|mamba|micromamba|uv|sx|system|env|set_env|run|load_ext|sc|
+    r"""^[ \t]*(?:[\w.,\[\]'"][\w.,\ \[\]'"]*=\s*)?!            # !command, x = !command
+      | ^[ \t]*(?:[\w.,][\w.,\ ]*=\s*)?%\s*(?:pip|conda|mamba|micromamba|uv|sx|system|env|set_env|run|load_ext|sc|
           rm|mv|cp|mkdir|rmdir|cd|writefile|store|macro|logstart|edit|save)\b
       | ^[ \t]*%%\s*(?:bash|sh|script|cmd|powershell|system|sx|!|writefile|file|perl|ruby|javascript|js|html|ruby|svg)
       | ^[ \t]*%%\s*!

@@ -256,10 +256,12 @@ class RunManager:
         """Give a running reply what waits in its session and is to be read now (``when: now``), in its order.
 
         What goes on from a reply that was cut takes nothing in: it is to end as it began. Sends that are taken in are
-        answered by that run, and end without a reply of their own.
+        answered by that run, and end without a reply of their own. A guest's waits for a reply of its own, unless this
+        one is a guest's too: it would be acted on with the rights of the other sender.
         """
         key = active.run.session_key
-        wanted = [] if active.prefix else [run for run in self.queued(key) if run.options.get("when") == "now"]
+        urgent = [run for run in self.queued(key) if run.options.get("when") == "now" and not active.prefix]
+        wanted = [run for run in urgent if _is_guest(active.run) or not _is_guest(run)]
         for run in wanted:
             if run not in self.queued(key):  # stopped or edited while the one before was taken in
                 continue
@@ -439,3 +441,8 @@ def recorded(run: Run) -> ChatSendResult:
     if "switchTo" in result:
         answer.switch_to = str(result["switchTo"])
     return answer
+
+
+def _is_guest(run: Run) -> bool:
+    """Whether the sender may decide nothing (``Connection.asker``)."""
+    return bool((run.options.get("asker") or {}).get("guest"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.notebook_node import NotebookNode, notebook
 from tests.support.obeying import HandsGateway
-from tests.support.strict_api import call
+from tests.support.strict_api import call, wants
 from tests.support.wire import run
 
 GUEST = ("operator.read", "operator.write")
@@ -33,5 +33,29 @@ def test_r13_tools_do_nothing_for_a_guest_in_whatever_mode_the_session_is(obeyin
             assert (await owner.wire.call("exec.approval.list", {}))["approvals"] == [], "the owner is not asked either"
             text, message = await owner.result(await owner.wish(call("notebook_read", path="a.ipynb")))
             assert "secret" in text and not message.get("denied")
+
+    run(main())
+
+
+def test_r13_a_guests_message_for_now_is_not_acted_on_with_the_owners_rights(obeying: HandsGateway) -> None:
+    async def main() -> None:
+        node = NotebookNode([notebook("a.ipynb", "x = 'secret'")])
+        edit = call(
+            "notebook_edit", path="a.ipynb", ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}]
+        )
+        async with (
+            obeying.working(node, mode="ask") as (owner, _),
+            obeying.person(scopes=GUEST) as guest,
+        ):
+            guest.key = owner.key
+            owners = await owner.wish(edit)
+            question = await owner.question(owners)
+            asked = {"sessionKey": owner.key, "message": wants(call("notebook_read", path="a.ipynb")), "when": "now"}
+            guests = (await guest.wire.call("chat.send", {**asked, "idempotencyKey": "guest-now"}))["runId"]
+            await owner.decide(question)
+            _, message = await owner.result(owners)
+            assert message["toolName"] == "notebook_edit" and not message.get("denied")
+            _, message = await guest.result(guests)
+            assert message["toolName"] == "notebook_read" and message["denied"]
 
     run(main())

@@ -275,6 +275,8 @@ class StoreRouter:
         await store.put_record(kind, id_, body, now=now)
 
     async def delete_record(self, kind: str, id_: str) -> None:
+        """Remove a record from the store that has it."""
+        await self.temporary.delete_record(kind, id_)
         await self.kept.delete_record(kind, id_)
 
     async def add_usage(

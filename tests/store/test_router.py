@@ -68,7 +68,6 @@ globals().update(_suite(test_store_branches, test_store_messages, test_store_run
 METHODS = sorted(name for name, value in vars(Store).items() if inspect.iscoroutinefunction(value))
 ONLY_KEPT = {
     "add_media",
-    "delete_record",
     "find_media",
     "get_media",
     "list_records",
@@ -85,6 +84,7 @@ ONLY_KEPT = {
 BOTH = {
     "close",
     "count_sessions",
+    "delete_record",
     "find_session",
     "get_change",
     "get_record",
@@ -245,6 +245,9 @@ def test_a_record_of_a_temporary_session_is_found_and_not_kept() -> None:
         assert await store.kept.get_record("approval", "t") is None
         assert await store.kept.get_record("approval", "k") is not None
         assert await store.get_record("device", "d") == await store.kept.get_record("device", "d") == {"n": 1}
+        for id_ in ("t", "k"):
+            await store.delete_record("approval", id_)
+            assert await store.get_record("approval", id_) is None
 
     _two(scenario)
 

@@ -205,8 +205,9 @@ class Lesson:
         try:
             terminal.ready(timeout_s=WAIT_S)
             for line in lines[:-1]:
+                before = terminal.screen.text.count(wanted[0])  # the conversation that is shown may have it, too
                 terminal.send(f"{line}\r")
-                terminal.expect(wanted[0], timeout_s=WAIT_S)
+                terminal.expect(wanted[0], times=before + 1, timeout_s=WAIT_S)
                 terminal.ready(timeout_s=WAIT_S)
             terminal.send(f"{lines[-1]}\r")
             terminal.expect(wanted[-1], timeout_s=WAIT_S)

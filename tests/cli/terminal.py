@@ -38,12 +38,14 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen = Screen(columns, lines)
+        # Who runs the tests may export the size of another terminal, which rich believes before this one's.
+        kept = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "clawdbot_ext", *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**environment, "TERM": kind},
+            env={**kept, "TERM": kind},
             cwd=Path(environment["CLAWDBOT_STATE_DIR"]),
             start_new_session=True,
         )

@@ -213,6 +213,7 @@ PLACES = {
         "os.execve",
     ): (),  # ourselves again: test_s10_a_server_shows_neither… looks at what comes
     ("server/process.py", "os.execve"): (),  # the same
+    ("server/hands_node/kernel_code.py", "os.fork"): (),  # sent to the person's kernel, and runs there only
     ("server/net/tailscale.py", "asyncio.create_subprocess_exec"): (try_tailscale,),
 }
 TRIALS = [trial for trials in PLACES.values() for trial in trials]

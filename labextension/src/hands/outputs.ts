@@ -147,7 +147,8 @@ function withoutTags(html: string): string {
   );
   body.querySelectorAll("script, style").forEach((each) => each.remove());
   body.querySelectorAll("td, th").forEach((each) => each.append("\t"));
-  return body.textContent.replace(/[ \t]*\n\s*/g, "\n").trim();
+  const lines = body.textContent.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "").join("\n");
 }
 
 function imageOf(raw: RawOutput): Output["image"] | undefined {

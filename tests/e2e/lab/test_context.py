@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 
 import pytest
@@ -134,6 +135,7 @@ def test_selected_text_is_what_is_selected_in_a_cell_or_its_output(open_notebook
     page.evaluate("""() => { const range = document.createRange();
         range.selectNodeContents(document.querySelector(".jp-OutputArea-output pre"));
         const selection = getSelection(); selection.removeAllRanges(); selection.addRange(range); }""")
+    expect(chip(side, "Selected text")).to_have_attribute("title", re.compile("gamma delta"))
     ask(side, "And that? [[text=output]]")
     answered(side, "output")
     assert "gamma delta" in told(api)

@@ -378,6 +378,22 @@ def test_permissions_are_listed_in_the_settings_and_revoked(stage):
     expect(rows).to_have_count(0)
 
 
+def test_permissions_and_changes_open_before_the_mode_has_come(stage):
+    chat, script = stage()
+    grant = {"id": "g1", "tool": "cell_run", "scope": "always", "path": "*", "createdAtMs": 1, "usedAtMs": 0}
+    script.answers["hands.grants.list"] = lambda _: {"grants": [grant]}
+    chat.page.context.route(re.compile(r"/mode-[\w-]+\.js$"), lambda _: None)  # a slow network: never answered
+    chat.open("chat")
+    chat.ready()
+    chat.page.get_by_role("button", name="Settings").click()
+    expect(chat.page.locator(".grants li")).to_have_count(1)
+    chat.page.keyboard.press("Escape")
+    chat.page.locator(".sessions li:has([aria-current]) .session-more").click(force=True)
+    chat.page.get_by_role("menuitem", name="Changes").click()
+    expect(chat.page.locator("dialog.change-list")).to_be_visible()
+    assert chat.page.evaluate("() => customElements.get('clawdbot-hands-mode') === undefined")
+
+
 # -- senses -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("options", [{}, {"viewport": {"width": 390, "height": 844}}, {"color_scheme": "dark"}])
 def test_it_is_accessible_and_fits_its_window(stage, options):

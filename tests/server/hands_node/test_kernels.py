@@ -28,6 +28,17 @@ def refused(hands, command, **params):
     return caught.value
 
 
+@asynccontextmanager
+async def own_node(folder, **traits):
+    """``node_alone`` in ``folder``. Jupyter's sessions are closed in this thread: if they were left to the garbage
+    collector, another thread might collect them, in which SQLite refuses that."""
+    async with node_alone(folder, folder / "state", **traits) as node:
+        try:
+            yield node
+        finally:
+            node.node.host.sessions.close()
+
+
 def revs(*cells):
     return {f"c{index}": revision(cell["source"]) for index, cell in enumerate(cells)}
 
@@ -96,7 +107,7 @@ def test_progress_comes_in_order_and_input_is_asked_for(tmp_path):
     write_notebook(tmp_path / "n.ipynb", cells)
 
     async def main():
-        async with node_alone(tmp_path, tmp_path / "state") as node:
+        async with own_node(tmp_path) as node:
             told = []
             _, result = node.begin("notebook.run", told.append, path="n.ipynb", cells=["c0"], revs=revs(*cells))
             await until(lambda: told[-1:] and told[-1]["phase"] == "input")
@@ -119,7 +130,7 @@ def test_a_cancelled_run_interrupts_the_kernel_and_keeps_what_came(tmp_path):
     notebook = write_notebook(tmp_path / "n.ipynb", cells)
 
     async def main():
-        async with node_alone(tmp_path, tmp_path / "state") as node:
+        async with own_node(tmp_path) as node:
             told = []
             id_, result = node.begin("notebook.run", told.append, path="n.ipynb", cells=["c0"], revs=revs(*cells))
             await until(lambda: any(data["phase"] == "output" for data in told))
@@ -331,9 +342,7 @@ def test_synchronous_managers_serve_as_well(tmp_path):
     kernels = "jupyter_server.services.kernels.kernelmanager.MappingKernelManager"
 
     async def main():
-        async with node_alone(
-            tmp_path, tmp_path / "state", contents_manager_class=contents, kernel_manager_class=kernels
-        ) as node:
+        async with own_node(tmp_path, contents_manager_class=contents, kernel_manager_class=kernels) as node:
             op = {"op": "replace", "cell": "c0", "rev": revision("x = 6"), "source": "x = 7"}
             await node.ask("notebook.apply", path="n.ipynb", ops=[op])
             shown = {"c0": revision("x = 7"), "c1": revision("x * 7")}

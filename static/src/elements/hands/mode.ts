@@ -17,11 +17,9 @@ import { showBeside } from "../base/popup.js";
 import { sheet } from "../styles/hands.js";
 import { menus } from "../styles/lazy.js";
 import { handsIn, isAllowed, minutesLeft, MODES, notebooksIn, TIMED } from "./modes.js";
-import { registerHands } from "./registry.js";
 import { addHandsTexts } from "./texts.js";
 
 addHandsTexts();
-registerHands();
 
 const LOOK_MS = 5_000;
 const MINUTES = [15, 30, 60, 120, 240] as const;
@@ -135,7 +133,7 @@ export class ClawdbotHandsMode extends LightElement {
     const [name, what] = MODES[mode];
     const allowed = isAllowed(mode, hands.cap);
     const checked = (this.chosen ?? hands.mode) === mode;
-    return html`<label class="model-row" data-mode=${mode} ?data-disabled=${!allowed}>
+    return html`<label class="mode-row" data-mode=${mode} ?data-disabled=${!allowed}>
         <input
           type="radio"
           name="hands-mode"

@@ -13,6 +13,7 @@ import { loadElement } from "../base/lazy.js";
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
 import { icon } from "../base/more-icons.js";
+import { registerHands } from "../hands/registry.js";
 import { importFile } from "../sessions/import.js";
 import { LightElement } from "../base/light-element.js";
 import { mayNotify } from "./web-notifications.js";
@@ -22,6 +23,7 @@ import type { Setting } from "./settings-table.js";
 import { forms } from "../styles/lazy.js";
 
 addTexts({ en, ko });
+registerHands();
 
 const SECTIONS = {
   look: "settings.look",

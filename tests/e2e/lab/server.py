@@ -95,6 +95,7 @@ class Lab:
                 self._process.wait(15)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
 
     def write(
         self,

@@ -427,7 +427,7 @@ export class ClawdbotChat extends HostedElement {
   private readonly sessionAction = (action: SessionAction, key: string): void => {
     const { ui } = this;
     if (!ui) return;
-    import("../sessions/session-actions.js").then(
+    import("./lazy-session-actions.js").then(
       ({ runAction }) => runAction(ui, this.news.own, action, key),
       () => this.tell({ text: ui.t("part.failed"), kind: "error" }),
     );

@@ -1,4 +1,4 @@
-/** The parts of this folder that are fetched at their first use, and are not known to the first load. Whoever loads one calls this. */
+/** The parts of this folder that are fetched at their first use. The chunk that loads one of them calls `registerHands`. */
 import { registerLazyElements } from "../base/lazy.js";
 
 export function registerHands(): void {

@@ -6,11 +6,9 @@ import en from "../../i18n/menus.en.json";
 import ko from "../../i18n/menus.ko.json";
 
 import type { Ui } from "../base/ui-context.js";
-import { registerHands } from "../hands/registry.js";
 import { titleOf } from "./title.js";
 
 addTexts({ en, ko });
-registerHands();
 
 export type SessionAction =
   | "rename"

@@ -196,7 +196,9 @@ def test_the_cursor_the_selection_and_the_view_stay(hands):
 def test_a_cell_that_goes_away_under_the_cursor_gives_its_keys_to_no_other(hands):
     page, ask = hands("gone.ipynb", "a = 1", "b = 2", "c = 3")
     page.locator(".jp-Notebook .cm-content").nth(1).click()
+    expect(page.locator(".jp-Notebook .cm-content").nth(1)).to_be_focused()
     ask.apply("gone.ipynb", {"op": "delete", "cell": "cell1"})
+    wait_until(page, lambda: cells(page) == ["a = 1", "c = 3"])
     page.keyboard.type("ddxx")
     assert cells(page) == ["a = 1", "c = 3"]
 

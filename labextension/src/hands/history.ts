@@ -119,15 +119,20 @@ export class History {
     store(KERNELS, this.kernels);
   };
 
-  /** Lab takes the end of what goes on beside a cell for the cell's own end, and shows the kernel as idle. */
+  /**
+   * Lab takes the end of what goes on beside a cell for the cell's own end, and shows the kernel as idle. Only code that
+   * runs counts here, and only our own questions beside it: the states of a starting kernel and of Lab's debugger overlap.
+   */
   private heardState(kernel: Kernel.IKernelConnection, state: string, parent: object): void {
     const { subshell_id: subshell, msg_type: type = "" } = parent as { subshell_id?: string | null; msg_type?: string };
-    if (!subshell && !ON_CONTROL.has(type)) this.states.set(kernel, state);
-    else if (state === "idle" && this.states.get(kernel) === "busy")
+    if (!subshell && !ON_CONTROL.has(type)) {
+      if (state !== "busy" || type === "execute_request") this.states.set(kernel, state);
+    } else if (subshell && state === "idle" && this.states.get(kernel) === "busy") {
       setTimeout(() => {
         const { _updateStatus: update } = kernel as unknown as { _updateStatus?: (status: string) => void };
         if (this.states.get(kernel) === "busy" && kernel.status === "idle") update?.call(kernel, "busy");
       });
+    }
   }
 
   /** Is a cell running, or other code outside of subshells? */

@@ -100,7 +100,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     environment: "node",
-    testTimeout: 20_000,
+    testTimeout: 120_000,
     restoreMocks: true,
   },
 });

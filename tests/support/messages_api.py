@@ -35,21 +35,18 @@ import json
 import re
 import socket
 import struct
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
-from typing_extensions import Self
+from tornado.web import RequestHandler
 
 from clawdbot_ext.agent.context.token_estimate import estimate
 from clawdbot_ext.agent.known_models import takes_prefill
 from clawdbot_ext.agent.providers import demo_directives
+from tests.support.loopback_server import LoopbackServer
 
 CUTS = {
     "refuse": "the connection is reset before any answer",
@@ -121,7 +118,7 @@ class Logged:
     peer: tuple[str, int]
 
 
-class MessagesAPI:
+class MessagesAPI(LoopbackServer):
     """The server. Attributes may be changed while it runs."""
 
     def __init__(self, *, key: str | None = None, models: Sequence[Mapping[str, Any]] | None = MODELS):
@@ -130,6 +127,7 @@ class MessagesAPI:
             key: if given, other keys are refused with 401.
             models: the rows of ``/v1/models``; ``None`` makes that path a 404, as on servers without it.
         """
+        super().__init__()
         self.key, self.models = key, models
         self.page_size = 1000
         self.says: str | Callable[[str], str] | None = None
@@ -138,48 +136,15 @@ class MessagesAPI:
         self.open_streams = 0
         """Answers being written now: back to 0 when a client that went away was noticed."""
         self.seen: Counter[str] = Counter()
-        self._ready = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._done: asyncio.Event | None = None
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        """The base URL, without ``/v1``."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def bodies(self) -> list[Mapping[str, Any]]:
         """The bodies of the requests for messages, in order."""
         return [r.body for r in self.requests if r.path == "/v1/messages"]
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(0)), name="messages api", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(5):
-            raise RuntimeError("the scripted Messages API did not start")
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        assert self._loop is not None and self._done is not None and self._thread is not None
-        self._loop.call_soon_threadsafe(self._done.set)
-        self._thread.join(5)
-
-    async def serve(self, port: int, announce: Callable[[str], None] = lambda url: None) -> None:
-        """Listen on loopback (``port`` 0: any) until ``__exit__``; ``announce`` is told the base URL."""
-        self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
+    def routes(self) -> list[Any]:
         routes = [(r"/v1/messages", _Messages), (r"/v1/messages/count_tokens", _CountTokens), (r"/v1/models", _Models)]
-        rules = [(path, handler, {"api": self}) for path, handler in routes]
-        server = HTTPServer(Application(rules, log_function=lambda _: None))
-        sockets = bind_sockets(port, "127.0.0.1", family=socket.AF_INET)
-        server.add_sockets(sockets)
-        self.port = sockets[0].getsockname()[1]
-        self._ready.set()
-        announce(self.url)
-        await self._done.wait()
-        server.stop()
-        await server.close_all_connections()
+        return [(path, handler, {"api": self}) for path, handler in routes]
 
 
 class _Handler(RequestHandler):

@@ -34,19 +34,15 @@ import contextlib
 import itertools
 import json
 import re
-import socket
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
-from typing_extensions import Self
+from tornado.web import RequestHandler
 
+from tests.support.loopback_server import LoopbackServer
 from tests.support.strict_rules import MODELS, CacheUse, PromptCache, Refused, check, content_of, divergence, sign
 
 BAD = {
@@ -105,23 +101,15 @@ def wants(*steps: Call) -> str:
     return "[[tool=" + ">>".join(f"{step.name} {json.dumps(step.input)}" for step in steps) + "]]"
 
 
-class StrictAPI:
+class StrictAPI(LoopbackServer):
     """The server. Attributes may be changed while it runs."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.brain: Callable[[Mapping[str, Any]], Says] | None = None
         self.seen: list[Seen] = []
         self.cache = PromptCache()
         self.times: Counter[str] = Counter()
-        self.port = 0
-        self._ready = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._done: asyncio.Event | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def bodies(self) -> list[Mapping[str, Any]]:
@@ -142,31 +130,8 @@ class StrictAPI:
         bodies = [seen.body for seen in self.turns]
         return [found for old, new in itertools.pairwise(bodies) if (found := divergence(old, new))]
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(0)), name="strict api", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(5):
-            raise RuntimeError("the strict Messages API did not start")
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        assert self._loop is not None and self._done is not None and self._thread is not None
-        self._loop.call_soon_threadsafe(self._done.set)
-        self._thread.join(5)
-
-    async def serve(self, port: int, announce: Callable[[str], None] = lambda url: None) -> None:
-        """Listen on loopback (``port`` 0: any) until ``__exit__``; ``announce`` is told the base URL."""
-        self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
-        rules = [(r"/v1/messages", _Messages, {"api": self}), (r"/v1/models", _Models)]
-        server = HTTPServer(Application(rules, log_function=lambda _: None), max_buffer_size=200 * 2**20)
-        sockets = bind_sockets(port, "127.0.0.1", family=socket.AF_INET)
-        server.add_sockets(sockets)
-        self.port = sockets[0].getsockname()[1]
-        self._ready.set()
-        announce(self.url)
-        await self._done.wait()
-        server.stop()
-        await server.close_all_connections()
+    def routes(self) -> list[Any]:
+        return [(r"/v1/messages", _Messages, {"api": self}), (r"/v1/models", _Models)]
 
 
 # -- what the scripted model says -------------------------------------------------------------------------------------

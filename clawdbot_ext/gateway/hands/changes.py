@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from ...agent.tools import ToolContext
+from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, NotFound
-from ...protocol.schema import Change, ChangesChangedEvent, ChangeState
+from ...protocol.schema import CellChange, Change, ChangesChangedEvent, ChangeState, FileChange
 from ...store.api import Store
 from ..connections.broadcast import Broadcast
+from .proposals import Verdict
 
 
 class Changes:
@@ -38,6 +42,31 @@ class Changes:
         """Store a change and tell the clients that watch its session."""
         await self._store.put_change(change.session_key, msgspec.to_builtins(change))
         self._events.emit("hands.changes.changed", ChangesChangedEvent(change=change), session=change.session_key)
+
+    async def applied(
+        self,
+        context: ToolContext,
+        verdict: Verdict,
+        path: str,
+        *,
+        cells: Sequence[CellChange] = (),
+        file: FileChange | UnsetType = UNSET,
+    ) -> Change:
+        """Store what a call has just changed. The change has the id of the yes that it was allowed by."""
+        change = Change(
+            id=verdict.approval_id,
+            session_key=context.session_key,
+            run_id=context.run_id,
+            tool_call_id=context.call_id,
+            path=path,
+            created_at_ms=now_ms(),
+            by=verdict.by,
+            state="applied",
+            cells=list(cells),
+            file=file,
+        )
+        await self.put(change)
+        return change
 
     async def keep(self, id_: str) -> None:
         """Accept a change. Raises ``NotFound``; ``InvalidRequest`` (``UNDONE``): it was undone."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...agent.tools import Tool, ToolContext, ToolFailed, ToolOutput
-from ...protocol.clock import now_ms
 from ...protocol.revision import revision
 from ...protocol.schema import CellChange, Change
 from .names import stale_after
@@ -300,18 +299,8 @@ async def _apply(
     ops = _node_ops(planned, verdict, context.call_id)
     meta = {"runId": context.run_id, "by": verdict.by, "approvalId": verdict.approval_id}
     result = await ask(target, "notebook.apply", ops=ops, meta=meta)
-    change = Change(
-        id=verdict.approval_id,
-        session_key=context.session_key,
-        run_id=context.run_id,
-        tool_call_id=context.call_id,
-        path=target.path,
-        created_at_ms=now_ms(),
-        by=verdict.by,
-        state="applied",
-        cells=[cell_change(each) for each in result.get("changes") or ()],
-    )
-    await box.changes.put(change)
+    cells = [cell_change(each) for each in result.get("changes") or ()]
+    change = await box.changes.applied(context, verdict, target.path, cells=cells)
     return ToolOutput(
         "\n".join([*_told(change), *_answered(planned, verdict), *_stale(planned, found, verdict)]),
         details={"changeId": change.id, "path": target.path, "cells": len(change.cells)},

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...agent.tools import Tool, ToolContext, ToolFailed, ToolOutput
-from ...protocol.clock import now_ms
-from ...protocol.schema import Change, FileChange
+from ...protocol.schema import FileChange
 from ..connections.nodes import NodeFailed, NodeGone
 from .editing import FINDS, patched
 from .nodecalls import GONE, ask, model_text
@@ -94,19 +93,8 @@ def _proposal(
     async def perform(verdict: Verdict) -> ToolOutput:
         written = verdict.edited.get(0, after)
         result = await ask(target, "file.write", text=written, hash=hash_)
-        change = Change(
-            id=verdict.approval_id,
-            session_key=context.session_key,
-            run_id=context.run_id,
-            tool_call_id=context.call_id,
-            path=target.path,
-            created_at_ms=now_ms(),
-            by=verdict.by,
-            state="applied",
-            cells=[],
-            file=FileChange(before=before, after=written, hash=str(result["hash"])),
-        )
-        await box.changes.put(change)
+        left = FileChange(before=before, after=written, hash=str(result["hash"]))
+        change = await box.changes.applied(context, verdict, target.path, file=left)
         lines = [f"Wrote {target.path}, hash {result['hash']}."]
         if written != after:
             lines.append(f"The person changed the text first; it is now:\n{written:.20000}")

@@ -31,6 +31,7 @@ PAGE_COMMANDS = (
     "notebook.interrupt",
     "notebook.save",
     "notebook.create",
+    "notebook.delete",
     "kernel.restart",
     "kernel.input",
     "kernel.execute",
@@ -41,7 +42,7 @@ PAGE_COMMANDS = (
     "kernel.try",
     "notebook.reveal",
 )
-SERVER_COMMANDS = (*PAGE_COMMANDS, "file.list", "file.read", "file.write", "file.search")
+SERVER_COMMANDS = (*PAGE_COMMANDS, "file.list", "file.read", "file.write", "file.delete", "file.search")
 
 
 class CommandError(Exception):
@@ -130,9 +131,9 @@ class NotebookNode:
 
     @asynccontextmanager
     async def connected(
-        self, url: str, token: str, *, instance: str = "", server: bool = False
+        self, url: str, token: str, *, instance: str = "", server: bool = False, of: str = ""
     ) -> AsyncIterator[NotebookNode]:
-        """Connected to a gateway until the block is left."""
+        """Connected to a gateway until the block is left; ``of``: the server that a page says it came from."""
         self._node_id = self.instance = instance or uuid.uuid4().hex
         async with opened(url) as wire:
             self._wire = wire
@@ -154,6 +155,7 @@ class NotebookNode:
                         "mode": "node",
                         "instanceId": self._node_id,
                         "displayName": "Jupyter Server" if server else "JupyterLab",
+                        "serverId": of,
                     },
                     "auth": {"token": token},
                 },
@@ -333,9 +335,16 @@ class NotebookNode:
     async def _notebook_create(self, params: Any, id_: str) -> Any:
         if params["path"] in self.notebooks:
             raise CommandError("EXISTS")
-        cells = [Cell(uuid.uuid4().hex[:8], each["type"], each["source"]) for each in params.get("cells") or ()]
+        cells = [Cell(each["id"], each["type"], each["source"]) for each in params.get("cells") or ()]
         self.notebooks[params["path"]] = Notebook(params["path"], cells)
         return {"path": params["path"]}
+
+    async def _notebook_delete(self, params: Any, id_: str) -> Any:
+        found = self._at(params)
+        if [{"cell": cell.id, "rev": cell.rev} for cell in found.cells] != params["cells"]:
+            raise CommandError("CONFLICT", conflicts=[])
+        del self.notebooks[found.path]
+        return {"path": found.path}
 
     async def _notebook_save(self, params: Any, id_: str) -> Any:
         return {"dirty": False}
@@ -425,6 +434,12 @@ class NotebookNode:
         self.files[params["path"]] = params["text"]
         self.written.append({"path": params["path"], "text": params["text"]})
         return {"path": params["path"], "hash": _hash(params["text"])}
+
+    async def _file_delete(self, params: Any, id_: str) -> Any:
+        if _hash(self.files[params["path"]]) != params["hash"]:
+            raise CommandError("CONFLICT")
+        del self.files[params["path"]]
+        return {"path": params["path"]}
 
     async def _file_search(self, params: Any, id_: str) -> Any:
         return {"matches": [{"path": name} for name, text in self.files.items() if params["text"] in text]}

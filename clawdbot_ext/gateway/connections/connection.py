@@ -213,6 +213,7 @@ class Connection:
             "deviceFamily": params.client.device_family,
             "modelIdentifier": params.client.model_identifier,
             "instanceId": params.client.instance_id or self.device_id or self.conn_id,
+            "serverId": params.client.server_id or "",
         }
         self.deltas = self._delta_kind()
         self.connected_at = now_ms()

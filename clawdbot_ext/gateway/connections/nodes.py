@@ -42,11 +42,13 @@ HANDS_COMMANDS = frozenset(
         "notebook.interrupt",
         "notebook.save",
         "notebook.create",
+        "notebook.delete",
         "kernel.restart",
         "kernel.input",
         "kernel.execute",
         "kernel.try",
         "file.write",
+        "file.delete",
     }
 )
 """Commands of notebook nodes that change or run something. The assistant's go through its permission; a client that

@@ -18,6 +18,7 @@ from ...protocol.schema import CellChange, Change, ChangesChangedEvent, ChangeSt
 from ...store.api import Store
 from ..connections.broadcast import Broadcast
 from .proposals import Verdict
+from .targets import Target
 
 
 class Changes:
@@ -38,6 +39,11 @@ class Changes:
             raise NotFound("unknown change id")
         return _change(row)
 
+    async def server_of(self, session_key: str) -> str:
+        """The Jupyter server that a session's newest change was made on; empty: not known."""
+        rows = await self._store.list_changes(session_key=session_key, limit=1)
+        return str(rows[0].get("server") or "") if rows else ""
+
     async def put(self, change: Change) -> None:
         """Store a change and tell the clients that watch its session."""
         await self._store.put_change(change.session_key, msgspec.to_builtins(change))
@@ -47,10 +53,11 @@ class Changes:
         self,
         context: ToolContext,
         verdict: Verdict,
-        path: str,
+        target: Target,
         *,
         cells: Sequence[CellChange] = (),
         file: FileChange | UnsetType = UNSET,
+        created: bool | UnsetType = UNSET,
     ) -> Change:
         """Store what a call has just changed. The change has the id of the yes that it was allowed by."""
         change = Change(
@@ -58,12 +65,14 @@ class Changes:
             session_key=context.session_key,
             run_id=context.run_id,
             tool_call_id=context.call_id,
-            path=path,
+            path=target.path,
             created_at_ms=now_ms(),
             by=verdict.by,
             state="applied",
             cells=list(cells),
             file=file,
+            created=created,
+            server=target.server or UNSET,
         )
         await self.put(change)
         return change

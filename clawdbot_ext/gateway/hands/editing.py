@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...agent.tools import Tool, ToolContext, ToolFailed, ToolOutput
@@ -83,7 +83,7 @@ def editing_tools(box: Toolbox) -> Sequence[Tool]:
     """The tools that edit notebooks."""
 
     async def notebook_edit(arguments: Mapping[str, Any], context: ToolContext) -> Proposal:
-        target = await box.targets.of_notebook(arguments["path"], context.asker)
+        target = await box.targets.of_notebook(arguments["path"], context)
         found = await ask(target, "notebook.read", outputs="none")
         planned = plan(arguments["ops"], found)
 
@@ -106,7 +106,7 @@ def editing_tools(box: Toolbox) -> Sequence[Tool]:
     async def notebook_create(arguments: Mapping[str, Any], context: ToolContext) -> Proposal:
         if not str(arguments["path"]).endswith(".ipynb"):
             raise ToolFailed("path of a notebook ends with .ipynb")
-        target = box.targets.of_new(arguments["path"], context.asker)
+        target = await box.targets.of_new(arguments["path"], context)
         cells = [{"type": each["type"], "source": each["source"]} for each in arguments.get("cells") or ()]
 
         async def perform(verdict: Verdict) -> ToolOutput:
@@ -265,7 +265,7 @@ def _node_ops(planned: Sequence[Planned], verdict: Verdict, call_id: str) -> lis
             continue
         source = verdict.edited.get(index, each.source)
         if each.cell is None:
-            id_ = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call_id}\0{index}"))
+            id_ = _new_id(call_id, index)
             after = each.op["after"]
             ops.append(
                 {
@@ -288,6 +288,11 @@ def _node_ops(planned: Sequence[Planned], verdict: Verdict, call_id: str) -> lis
     return ops
 
 
+def _new_id(call_id: str, index: int) -> str:
+    """The id of the cell that an operation of a call makes: the same however often the call is looked at."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call_id}\0{index}"))
+
+
 async def _apply(
     box: Toolbox,
     target: Target,
@@ -300,7 +305,7 @@ async def _apply(
     meta = {"runId": context.run_id, "by": verdict.by, "approvalId": verdict.approval_id}
     result = await ask(target, "notebook.apply", ops=ops, meta=meta)
     cells = [cell_change(each) for each in result.get("changes") or ()]
-    change = await box.changes.applied(context, verdict, target.path, cells=cells)
+    change = await box.changes.applied(context, verdict, target, cells=cells)
     return ToolOutput(
         "\n".join([*_told(change), *_answered(planned, verdict), *_stale(planned, found, verdict)]),
         details={"changeId": change.id, "path": target.path, "cells": len(change.cells)},
@@ -358,11 +363,25 @@ async def _create(
     context: ToolContext,
 ) -> ToolOutput:
     taken = [
-        {**cell, "source": verdict.edited.get(index, cell["source"])}
+        {**cell, "id": _new_id(context.call_id, index), "source": verdict.edited.get(index, cell["source"])}
         for index, cell in enumerate(cells)
         if verdict.accepted is None or index in verdict.accepted
     ]
     params = {"kernelName": arguments["kernel"]} if arguments.get("kernel") else {}
     made = await ask(target, "notebook.create", cells=taken, **params)
-    path = str(made.get("path") or target.path)
-    return ToolOutput(f"Created {path} with {len(taken)} cells. Read it to get their ids.", details={"path": path})
+    target = replace(target, path=str(made.get("path") or target.path))
+    inserted = [
+        cell_change(
+            {
+                "op": "insert",
+                "cell": cell["id"],
+                "index": index,
+                "after": {"source": cell["source"], "type": cell["type"], "index": index},
+            }
+        )
+        for index, cell in enumerate(taken)
+    ]
+    change = await box.changes.applied(context, verdict, target, cells=inserted, created=True)
+    planned = [Planned({"op": "insert"}, None, cell["source"]) for cell in cells]
+    lines = [f"Created {target.path} with {len(taken)} cells.", *_told(change)[1:], *_answered(planned, verdict)]
+    return ToolOutput("\n".join(lines), details={"changeId": change.id, "path": target.path, "cells": len(taken)})

@@ -35,7 +35,7 @@ class _Runner:
 
     # -- cells ------------------------------------------------------------------------------------------------------
     async def cell_run(self, arguments: Mapping[str, Any], context: ToolContext) -> Proposal:
-        target = await self._box.targets.of_notebook(arguments["path"], context.asker)
+        target = await self._box.targets.of_notebook(arguments["path"], context)
         found = await ask(target, "notebook.read", outputs="none")
         cells = chosen(arguments, found)
         kernel = found.get("kernel")
@@ -48,7 +48,7 @@ class _Runner:
                 session_key=context.session_key,
                 run_id=context.run_id,
                 target=target,
-                cells=[str(cell["id"]) for cell in cells],
+                cells={str(cell["id"]): int(cell["index"]) for cell in cells},
                 work=lambda report: self._run(target, cells, kernel, context, report),
             )
             return await self._wait(run, wait_s, context)
@@ -78,8 +78,10 @@ class _Runner:
         report: Progress,
     ) -> Mapping[str, Any]:
         questions: set[asyncio.Task[None]] = set()
+        indexes = {str(cell["id"]): cell["index"] for cell in cells}
 
-        def heard(data: Mapping[str, Any]) -> None:
+        def heard(told: Mapping[str, Any]) -> None:
+            data = {**told, "index": indexes[str(told["cell"])]} if str(told.get("cell")) in indexes else told
             if data.get("phase") == "input":
                 task = asyncio.create_task(self._answer_input(target, data, context))
                 questions.add(task)
@@ -109,6 +111,7 @@ class _Runner:
             "password": bool(data.get("password")),
             "path": target.path,
             "cell": data.get("cell"),
+            **({"index": data["index"]} if "index" in data else {}),
             "sessionKey": context.session_key,
             "runId": context.run_id,
             "toolCallId": context.call_id,
@@ -152,12 +155,12 @@ class _Runner:
             return await self._lost(run, context)
         if isinstance(error, NodeFailed):
             return ToolOutput(model_text(error), is_error=True)
-        return run_output(run.target.path, run.task.result())
+        return run_output(run.target.path, run.task.result(), run.cells)
 
     async def _lost(self, run: CellRun, context: ToolContext) -> ToolOutput:
         """The visible facts of a run whose page went away."""
         try:
-            target = await self._box.targets.of_notebook(run.target.path, context.asker)
+            target = await self._box.targets.of_notebook(run.target.path, context)
             found = await ask(target, "notebook.read", cells=list(run.cells), outputs="brief")
         except ToolFailed:
             return ToolOutput(f"{GONE} Handle {run.handle}.", is_error=True)
@@ -248,7 +251,7 @@ class _Runner:
     async def _kernel(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> tuple[Target, Mapping[str, Any], Mapping[str, Any]]:
-        target = await self._box.targets.of_notebook(arguments["path"], context.asker)
+        target = await self._box.targets.of_notebook(arguments["path"], context)
         found = await ask(target, "notebook.read", outputs="none", cells=[])
         kernel = found.get("kernel")
         if not isinstance(kernel, Mapping):
@@ -295,8 +298,8 @@ def chosen(arguments: Mapping[str, Any], found: Mapping[str, Any]) -> list[Mappi
     return code
 
 
-def run_output(path: str, result: Mapping[str, Any]) -> ToolOutput:
-    """The results of a run, for the model and in brief for clients."""
+def run_output(path: str, result: Mapping[str, Any], indexes: Mapping[str, int]) -> ToolOutput:
+    """The results of a run, for the model and in brief for clients; ``indexes``: those of its cells at its start."""
     results = [each for each in result.get("results") or () if isinstance(each, Mapping)]
     share = OUTPUT_CHARS // max(1, len(results))
     parts, outputs = [], []
@@ -308,7 +311,11 @@ def run_output(path: str, result: Mapping[str, Any]) -> ToolOutput:
             f'ms="{each.get("ms")}">\n{body or "(no output)"}\n</result>'
         )
     images, notes = images_of(outputs)
-    brief = [{name: each.get(name) for name in ("cell", "status", "executionCount", "ms")} for each in results]
+    brief = [
+        {name: each.get(name) for name in ("cell", "status", "executionCount", "ms")}
+        | ({"index": indexes[str(each["cell"])]} if str(each.get("cell")) in indexes else {})
+        for each in results
+    ]
     failed = any(each.get("status") != "ok" for each in results)
     return ToolOutput("\n".join([*parts, *notes]), images, {"path": path, "results": brief}, failed)
 

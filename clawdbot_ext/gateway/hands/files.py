@@ -22,7 +22,7 @@ def file_tools(box: Toolbox) -> Sequence[Tool]:
     """The tools that write files."""
 
     async def file_write(arguments: Mapping[str, Any], context: ToolContext) -> Proposal:
-        target = _target(box, arguments)
+        target = await _target(box, arguments, context)
         present = await _present(target)
         if present is not None and arguments.get("hash") != present["hash"]:
             raise ToolFailed(
@@ -32,7 +32,7 @@ def file_tools(box: Toolbox) -> Sequence[Tool]:
         return _proposal(box, target, present, str(arguments["text"]), context)
 
     async def file_patch(arguments: Mapping[str, Any], context: ToolContext) -> Proposal:
-        target = _target(box, arguments)
+        target = await _target(box, arguments, context)
         present = await _present(target)
         if present is None:
             raise ToolFailed(f"There is no file {target.path}.")
@@ -62,8 +62,8 @@ def file_tools(box: Toolbox) -> Sequence[Tool]:
     )
 
 
-def _target(box: Toolbox, arguments: Mapping[str, Any]) -> Target:
-    target = box.targets.of_server(arguments["path"])
+async def _target(box: Toolbox, arguments: Mapping[str, Any], context: ToolContext) -> Target:
+    target = await box.targets.of_server(arguments["path"], context)
     if target.path.endswith(".ipynb"):
         raise ToolFailed("A notebook is not written as a file: use notebook_edit or notebook_create.")
     return target
@@ -94,7 +94,7 @@ def _proposal(
         written = verdict.edited.get(0, after)
         result = await ask(target, "file.write", text=written, hash=hash_)
         left = FileChange(before=before, after=written, hash=str(result["hash"]))
-        change = await box.changes.applied(context, verdict, target.path, file=left)
+        change = await box.changes.applied(context, verdict, target, file=left)
         lines = [f"Wrote {target.path}, hash {result['hash']}."]
         if written != after:
             lines.append(f"The person changed the text first; it is now:\n{written:.20000}")

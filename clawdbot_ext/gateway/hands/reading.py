@@ -27,13 +27,13 @@ class _Reader:
         self._targets = box.targets
 
     async def notebook_list(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        rows = await self._targets.notebooks(context.asker)
+        rows = await self._targets.notebooks(context)
         if not rows:
             return "No notebook is open in a connected page, and no Jupyter server is connected."
         return cut("\n".join(map(_notebook_line, rows)), CHARS)
 
     async def notebook_read(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
-        target = await self._targets.of_notebook(arguments["path"], context.asker)
+        target = await self._targets.of_notebook(arguments["path"], context)
         given = {name: arguments[name] for name in ("cells", "from", "to") if name in arguments}
         found = await ask(target, "notebook.read", outputs=arguments.get("outputs", "brief"), **given)
         shown = notebook_text(found, int(arguments.get("max_chars", CHARS)))
@@ -42,7 +42,7 @@ class _Reader:
         return ToolOutput("\n".join([shown, *notes]), images, {"path": target.path})
 
     async def cell_output(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
-        target = await self._targets.of_notebook(arguments["path"], context.asker)
+        target = await self._targets.of_notebook(arguments["path"], context)
         page = int(arguments.get("page", 1))
         found = await ask(target, "cell.output", cell=arguments["cell"], page=page - 1)
         images, notes = images_of(found.get("outputs") or ())
@@ -53,10 +53,10 @@ class _Reader:
         wanted = str(arguments["query"]).casefold()
         paths = [arguments["path"]] if "path" in arguments else None
         if paths is None:
-            paths = [str(row["path"]) for row in await self._targets.notebooks(context.asker)]
+            paths = [str(row["path"]) for row in await self._targets.notebooks(context)]
         hits: list[str] = []
         for path in paths[:20]:
-            target = await self._targets.of_notebook(path, context.asker)
+            target = await self._targets.of_notebook(path, context)
             found = await ask(target, "notebook.read", outputs="brief")
             for cell in found.get("cells") or ():
                 hits += _hits(path, cell, wanted)
@@ -64,30 +64,30 @@ class _Reader:
         return "\n".join(hits[:MAX_HITS]) + more if hits else "Found nowhere."
 
     async def kernel_variables(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        target = await self._targets.of_notebook(arguments["path"], context.asker)
+        target = await self._targets.of_notebook(arguments["path"], context)
         found = await ask(target, "kernel.variables")
         return cut(_plain(found, "variables"), CHARS)
 
     async def variable_inspect(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
-        target = await self._targets.of_notebook(arguments["path"], context.asker)
+        target = await self._targets.of_notebook(arguments["path"], context)
         found = await ask(target, "kernel.inspect", name=arguments["name"], detail=int(arguments.get("detail", 1)))
         images, notes = images_of([found] if isinstance(found, Mapping) else ())
         return ToolOutput("\n".join([cut(_plain(found, "text"), CHARS), *notes]), images)
 
     async def docs_lookup(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        target = await self._targets.of_notebook(arguments["path"], context.asker)
+        target = await self._targets.of_notebook(arguments["path"], context)
         return cut(_plain(await ask(target, "kernel.docs", name=arguments["name"]), "text"), CHARS)
 
     async def package_list(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        target = await self._targets.of_notebook(arguments["path"], context.asker)
+        target = await self._targets.of_notebook(arguments["path"], context)
         return cut(_plain(await ask(target, "kernel.packages"), "packages"), CHARS)
 
     async def file_list(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        found = await ask(self._targets.of_folder(arguments.get("path", "")), "file.list")
+        found = await ask(await self._targets.of_folder(arguments.get("path", ""), context), "file.list")
         return cut(_plain(found, "entries", "files", "content"), CHARS) or "(empty)"
 
     async def file_read(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        target = self._targets.of_server(arguments["path"])
+        target = await self._targets.of_server(arguments["path"], context)
         at = int(arguments.get("from", 0))
         found = await ask(target, "file.read", **{"from": at, "bytes": int(arguments.get("max_chars", CHARS))})
         body = found.get("text")
@@ -96,7 +96,7 @@ class _Reader:
         return f"{target.path}: {found.get('size')} bytes, hash {found.get('hash')}, from {at}\n{body}"
 
     async def file_search(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        target = self._targets.of_folder(arguments.get("path", ""))
+        target = await self._targets.of_folder(arguments.get("path", ""), context)
         found = await ask(target, "file.search", text=arguments["text"], glob=arguments.get("glob", "*"))
         return cut(_plain(found, "matches", "results", "hits"), CHARS) or "Found nowhere."
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,8 @@ class CellRun:
     run_id: str
     """The chat run that started it."""
     target: Target
-    cells: Sequence[str]
+    cells: Mapping[str, int]
+    """Id → index at the start, in the order of the run."""
     task: asyncio.Task[Mapping[str, Any]] = field(init=False)
     listen: Progress = field(default=lambda data: None)
     """Told of the progress: the card of the call that waits."""
@@ -59,7 +60,7 @@ class Running:
         session_key: str,
         run_id: str,
         target: Target,
-        cells: Sequence[str],
+        cells: Mapping[str, int],
         work: Callable[[Progress], Awaitable[Mapping[str, Any]]],
     ) -> CellRun:
         """Begin; ``work`` runs the cells and reports its progress."""

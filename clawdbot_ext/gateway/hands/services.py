@@ -36,7 +36,8 @@ def hands_services(
 ) -> HandsServices:
     """Build the services."""
     grants, plans = Grants(store, events), Plans(store)
-    changes, targets, running = Changes(store, events), Targets(nodes), Running()
+    changes, running = Changes(store, events), Running()
+    targets = Targets(nodes, changes.server_of)
     return HandsServices(
         grants=grants,
         changes=changes,

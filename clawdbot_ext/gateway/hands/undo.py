@@ -1,4 +1,4 @@
-"""The undo of a change: the cells as they were before, by the same commands of a node, guarded by the text after.
+"""The undo of a change: cells and files as they were before, by commands of a node, guarded by the text after.
 
 A cell that the person has changed since is left alone and reported, unless they insist. Undoing twice does nothing the
 second time: a cell that is as it was before needs nothing.
@@ -16,6 +16,8 @@ from ...protocol.schema import CellChange, Change, ChangesUndoResult, UndoProble
 from ..connections.nodes import NodeFailed, NodeGone
 from .changes import Changes
 from .targets import Target, Targets
+
+_NO_FILE = ("NOT_FOUND", "NO_SUCH_FILE")
 
 
 async def undo(
@@ -38,10 +40,13 @@ async def undo(
         raise InvalidRequest("the change has no such cells", reason="NO_SUCH_CELL")
     try:
         if change.file:
-            problems = await _undo_file(targets.of_server(change.path), change, force)
+            problems = await _undo_file(await targets.of_change(change, asker, file=True), change, force)
         else:
-            target = await targets.of_notebook(change.path, asker)
-            problems = await _undo_cells(target, change, by, force, cells)
+            target = await targets.of_change(change, asker)
+            if change.created is True and cells is None:
+                problems = await _undo_notebook(target, change, force)
+            else:
+                problems = await _undo_cells(target, change, by, force, cells)
     except ToolFailed as exc:
         raise Unavailable(str(exc), reason="NO_NODE") from exc
     except NodeFailed as exc:
@@ -170,20 +175,44 @@ def _rev(cell: Mapping[str, Any]) -> str:
     return revision(str(cell.get("source") or ""))
 
 
+async def _undo_notebook(target: Target, change: Change, force: bool) -> list[UndoProblem]:
+    """Delete a notebook that the change made, unless there is something of the person's in it."""
+    try:
+        found = await target("notebook.read", outputs="none")
+    except NodeFailed as exc:
+        if exc.code in _NO_FILE:
+            return []
+        raise
+    cells = [cell for cell in found.get("cells") or () if isinstance(cell, Mapping)]
+    left = {each.cell: str((each.after or {}).get("source") or "") for each in change.cells}
+    problems = [
+        UndoProblem(cell=str(cell["id"]), now=str(cell.get("source") or ""), before=None, after=left.get(cell["id"]))
+        for cell in cells
+        if cell.get("source") and cell.get("source") != left.get(cell["id"])
+    ]
+    if problems and not force:
+        return problems
+    await target("notebook.delete", cells=[{"cell": cell["id"], "rev": _rev(cell)} for cell in cells])
+    return []
+
+
 async def _undo_file(target: Target, change: Change, force: bool) -> list[UndoProblem]:
-    """A file that was created is emptied of nothing: nodes delete no files, so it is reported instead."""
+    """Put back the text of a file; one that the change made is deleted."""
     file = change.file
     assert file
     try:
         present = await target("file.read", bytes=2_000_000)
     except NodeFailed as exc:
-        if exc.code not in ("NOT_FOUND", "NO_SUCH_FILE"):
+        if exc.code not in _NO_FILE:
             raise
         present = {"text": None, "hash": None}
     now = present.get("text")
-    if now == file.before:
+    if now == file.before and (now is not None or present.get("hash") is None):
         return []
-    if file.before is None or (present.get("hash") != file.hash and not force):
+    if present.get("hash") != file.hash and not force:
         return [UndoProblem(cell="", now=now, before=file.before, after=file.after)]
-    await target("file.write", text=file.before, hash=present.get("hash"))
+    if file.before is None:
+        await target("file.delete", hash=present.get("hash"))
+    else:
+        await target("file.write", text=file.before, hash=present.get("hash"))
     return []

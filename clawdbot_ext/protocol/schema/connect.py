@@ -19,6 +19,8 @@ class ClientInfo(Params):
     instance_id: Annotated[str, Meta(max_length=256)] | None = None
     device_family: Annotated[str, Meta(max_length=128)] | None = None
     model_identifier: Annotated[str, Meta(max_length=128)] | None = None
+    server_id: Annotated[str, Meta(max_length=256)] | None = None
+    """Of a page's node: `instanceId` of the node of the Jupyter server that the page came from."""
 
 
 class ConnectAuth(Params):

@@ -105,6 +105,10 @@ class Change(Result):
     state: ChangeState
     cells: Sequence[CellChange]
     file: FileChange | UnsetType = UNSET
+    created: bool | UnsetType = UNSET
+    """Whether it made the notebook; its undo deletes it."""
+    server: str | UnsetType = UNSET
+    """`instanceId` of the node of the Jupyter server that has the document."""
 
 
 class ChangesListResult(Result):

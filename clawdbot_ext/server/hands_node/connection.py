@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 SETTING = "clawdbot_hands"
 """Of the Tornado application: the server's node."""
+PAGE_OPTION = "clawdbotServer"
+"""Of the pages of JupyterLab and Notebook: the ``instanceId`` of this server's node, which their own nodes tell."""
 RECONNECT_S = 0.2
 RETRY_S = 5.0
 """Seconds between two attempts to find the gateway of another process, where it refuses or there is none."""
@@ -62,6 +64,8 @@ def node_of(app: Any, config: LiveConfig) -> HandsNode:
     settings: dict[str, Any] = app.web_app.settings
     if SETTING not in settings:
         settings[SETTING] = HandsNode(JupyterHost(app, config))
+        pages: dict[str, Any] = settings.setdefault("page_config_data", {})
+        pages[PAGE_OPTION] = client_info(settings[SETTING].host)["instanceId"]
     node: HandsNode = settings[SETTING]
     return node
 

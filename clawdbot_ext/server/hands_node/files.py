@@ -138,6 +138,23 @@ async def write(host: JupyterHost, params: Mapping[str, Any]) -> dict[str, Any]:
         return {"path": path, "hash": hash_}
 
 
+async def delete(host: JupyterHost, params: Mapping[str, Any]) -> dict[str, Any]:
+    """``file.delete {path, hash}``: a file that has this hash still."""
+    await host.require("write", "contents")
+    path = await host.path(params.get("path"))
+    expected = params.get("hash")
+    if not path or not isinstance(expected, str):
+        raise HandsError("INVALID_REQUEST", "file.delete takes path and hash")
+    if path.endswith(".ipynb"):
+        raise HandsError("NOT_A_FILE", "a notebook is deleted by notebook.delete")
+    async with host.lock(path):
+        if await rooms.text_of(host, path) is not None:
+            raise HandsError("MAYBE_OPEN", f"{path} is open in a page; it is not deleted under it", path=path)
+        await _check(host, path, expected)
+        await storage.delete(host, path)
+    return {"path": path}
+
+
 async def _check(host: JupyterHost, path: str, expected: str | None) -> None:
     """Raises ``EXISTS``, ``NOT_A_FILE``, ``CONFLICT``, ``READ_ONLY``."""
     await storage.size_of(host, path)

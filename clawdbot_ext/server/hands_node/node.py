@@ -49,6 +49,7 @@ class HandsNode:
             "cell.output": _quiet(notebooks.cell_output),
             "notebook.apply": _quiet(notebooks.apply),
             "notebook.create": _quiet(notebooks.create),
+            "notebook.delete": _quiet(notebooks.delete),
             "notebook.save": _quiet(notebooks.save),
             "notebook.run": runner.run,
             "notebook.interrupt": _quiet(runner.interrupt),
@@ -63,6 +64,7 @@ class HandsNode:
             "file.list": _quiet(lambda params: files.list_directory(host, params)),
             "file.read": _quiet(lambda params: files.read(host, params)),
             "file.write": _quiet(lambda params: files.write(host, params)),
+            "file.delete": _quiet(lambda params: files.delete(host, params)),
             "file.search": _quiet(lambda params: search.search(host, params)),
         }
 

@@ -194,6 +194,25 @@ class Notebooks:
             hash_ = await storage.save(self._host, path, {"type": "notebook", "format": "json", "content": node})
         return {"path": path, "hash": hash_}
 
+    async def delete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """``notebook.delete {path, cells}``: a notebook that has exactly these cells (id and rev) still."""
+        await self._host.require("write", "contents")
+        path = await self._host.path(params.get("path"))
+        expected = params.get("cells")
+        if not isinstance(expected, list) or not all(isinstance(each, Mapping) for each in expected):
+            raise HandsError("INVALID_REQUEST", "cells is the list of the notebook's cells, with cell and rev")
+        async with self._host.lock(path):
+            document = await load(self._host, path)
+            if document.room is not None:
+                raise HandsError("MAYBE_OPEN", f"{path} is open in a page; it is not deleted under it", path=path)
+            await self.refuse_if_open(document)
+            now = [(cell["id"], revision(cell["source"])) for cell in document.cells]
+            if now != [(each.get("cell"), each.get("rev")) for each in expected]:
+                raise HandsError("CONFLICT", f"{path} was changed meanwhile; read it again", conflicts=[])
+            await self._sessions.end(path)
+            await storage.delete(self._host, path)
+        return {"path": path}
+
     async def _metadata(self, name: Any) -> dict[str, Any]:
         manager = self._host.app.kernel_spec_manager
         name = name or self._host.kernels.default_kernel_name

@@ -78,6 +78,18 @@ class Sessions:
         self._ours.add(model["id"])
         return str(model["kernel"]["id"])
 
+    async def end(self, path: str) -> None:
+        """End the session of a notebook, with its kernel, if there is one. Raises ``FORBIDDEN``, ``FAILED``."""
+        session = await self.of(path)
+        if session is None:
+            return
+        await self.host.require("write", "sessions")
+        try:
+            await ensure_async(self.host.sessions.delete_session(session["id"]))
+        except _FAILURES as exc:
+            raise HandsError("FAILED", f"the kernel of {path} did not stop: {exc}"[:500]) from exc
+        self._ours.discard(session["id"])
+
     async def not_started(self, kernel_name: str | None) -> dict[str, Any] | None:
         """The kernel that a notebook would get, told as one without an id; ``None``: it is not installed."""
         name = kernel_name or self.host.kernels.default_kernel_name

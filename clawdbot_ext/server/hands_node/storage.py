@@ -139,6 +139,16 @@ async def save(host: JupyterHost, path: str, model: Mapping[str, Any]) -> str:
     return str((await get(host, path, content=False, type=model["type"]))["hash"])
 
 
+async def delete(host: JupyterHost, path: str) -> None:
+    """Delete a file; Jupyter's own managers move it to the trash where there is one. Raises as ``save``."""
+    try:
+        await _ask(host.contents.delete, path)
+    except HTTPError as exc:
+        raise _of_http(exc, path, writing=True) from exc
+    except OSError as exc:
+        raise HandsError("FAILED", f"{path} cannot be deleted: {exc.strerror}") from exc
+
+
 async def _ask(function: Any, *args: Any, **options: Any) -> Any:
     """Call a method of the contents manager as Jupyter's own handlers do: a synchronous one on the loop, since the
     signatures of notebooks are in a database that belongs to the loop's thread."""

@@ -1,11 +1,12 @@
-/** `notebook.create`, `save`, `reveal`: the notebook as a document of Lab's. */
+/** `notebook.create`, `delete`, `save`, `reveal`: the notebook as a document of Lab's. */
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import { ServerConnection } from "@jupyterlab/services";
 import { HandsError } from "./errors.js";
 import type { Parameters } from "./node.js";
-import { cellOf, openNotebook, within } from "./notebooks.js";
+import { cellOf, isReadOnly, openNotebook, within } from "./notebooks.js";
 import type { GivenCell } from "./plan.js";
+import { revisionOf } from "./revision.js";
 
 const SAVING_MS = 30_000;
 const OPENING_MS = 15_000;
@@ -35,6 +36,22 @@ export class Documents {
     };
     await contents.save(path, { type: "notebook", format: "json", content });
     await within(this.open(path), OPENING_MS);
+    return { path };
+  }
+
+  /** Delete the notebook if its cells are still exactly those, unsaved text included. @throws HandsError CONFLICT */
+  async delete({ path, cells }: Parameters): Promise<unknown> {
+    const panel = await openNotebook(this.notebooks, path);
+    const now = panel.content.widgets.map(({ model }) => [model.id, revisionOf(model.sharedModel.getSource())]);
+    const expected = ((cells ?? []) as { cell: string; rev: string }[]).map(({ cell, rev }) => [cell, rev]);
+    if (JSON.stringify(now) !== JSON.stringify(expected))
+      throw new HandsError("CONFLICT", "the notebook was changed meanwhile", { conflicts: [] });
+    if (isReadOnly(panel)) throw new HandsError("READ_ONLY", "the notebook is read-only");
+    const { contents, sessions } = this.app.serviceManager;
+    const place = panel.context.path;
+    await contents.delete(place); // Jupyter's trash has it, where the server has one
+    this.notebooks.filter((each) => each.context.path === place).forEach((each) => each.dispose());
+    await sessions.stopIfNeeded(place);
     return { path };
   }
 

@@ -38,6 +38,7 @@ export function startHands(app: JupyterFrontEnd, notebooks: INotebookTracker, wo
       return { changes, dirty: panel.context.model.dirty };
     },
     "notebook.create": (parameters) => documents.create(parameters),
+    "notebook.delete": (parameters) => documents.delete(parameters),
     "notebook.save": (parameters) => documents.save(parameters),
     "notebook.reveal": (parameters) => documents.reveal(parameters),
     "notebook.run": (parameters, call) => runner.run(parameters, call),

@@ -5,6 +5,7 @@
  * While there is no gateway it tries again after ever longer pauses, and not at all where it was refused, until the
  * network or the page comes back. On a connection that stands it sends nothing unless it was asked.
  */
+import { PageConfig } from "@jupyterlab/coreutils";
 import { root } from "../embed.js";
 import { HandsError } from "./errors.js";
 import { instanceId } from "./instance.js";
@@ -130,6 +131,7 @@ export class HandsNode {
         mode: "node",
         instanceId: instanceId(),
         displayName,
+        serverId: PageConfig.getOption("clawdbotServer") || undefined,
       },
     });
   }

@@ -233,6 +233,10 @@ export interface Change {
   state: "applied" | "kept" | "undone";
   cells: CellChange[];
   file?: FileChange;
+  /** Whether it made the notebook; its undo deletes it. */
+  created?: boolean;
+  /** `instanceId` of the node of the Jupyter server that has the document. */
+  server?: string;
 }
 
 export interface ChangeIdParams {
@@ -458,6 +462,8 @@ export interface ClientInfo {
   instanceId?: string | null;
   deviceFamily?: string | null;
   modelIdentifier?: string | null;
+  /** Of a page's node: `instanceId` of the node of the Jupyter server that the page came from. */
+  serverId?: string | null;
 }
 
 export interface CommandsCompleteParams {

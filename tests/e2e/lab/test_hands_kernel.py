@@ -107,6 +107,14 @@ def test_notebooks_are_created_behind_the_one_in_front_saved_and_shown(hands, la
     assert refusal(ask, "notebook.create", path="other.ipynb", kernelName="none")["code"] == "NO_KERNEL"
     assert ask("notebook.save", path="front.ipynb") == {"dirty": False}
     assert json.loads((lab.work / "front.ipynb").read_text())["cells"][0]["source"] == ["v0 = 01"]
+    seen = [{"cell": cell["id"], "rev": cell["rev"]} for cell in ask.read("made.ipynb")]
+    ask.apply("made.ipynb", {"op": "replace", "cell": "first", "source": "n = 2"})
+    assert refusal(ask, "notebook.delete", path="made.ipynb", cells=seen)["code"] == "CONFLICT"
+    assert "made.ipynb" in {each["path"] for each in ask("notebook.list")["notebooks"]}
+    seen = [{"cell": cell["id"], "rev": cell["rev"]} for cell in ask.read("made.ipynb")]
+    ask("notebook.delete", path="made.ipynb", cells=seen)
+    assert not (lab.work / "made.ipynb").exists() and not page.locator(".jp-Dialog").count()
+    assert "made.ipynb" not in {each["path"] for each in ask("notebook.list")["notebooks"]}
     ask("notebook.reveal", path="front.ipynb", cell="cell50")
     expect(page.locator(".jp-Notebook .cm-line", has_text="v50 = 50")).to_be_in_viewport()
 

@@ -21,6 +21,7 @@ def test_a_notebook_is_created_read_edited_and_undone_on_the_server(obeying: Han
             await person.allow(run_id)
             text, message = await person.result(run_id)
             assert not message["isError"], text
+            made = message["details"]["changeId"]
             run_id = await person.wish(call("notebook_read", path="made.ipynb"))
             text, message = await person.result(run_id)
             assert not message["isError"] and "# 제목" in text, text
@@ -40,7 +41,12 @@ def test_a_notebook_is_created_read_edited_and_undone_on_the_server(obeying: Han
             await person.allow(run_id)
             text, message = await person.result(run_id)
             assert not message["isError"] and (obeying.gateway.state / "notes.txt").read_text() == "한글\n", text
+            written = message["details"]["changeId"]
             run_id = await person.wish(call("file_list"), call("file_search", text="한글"), call("notebook_list"))
             assert [each["isError"] for each in await person.results(run_id)] == [False, False, False]
+            assert (await person.wire.call("hands.changes.undo", {"id": written}))["state"] == "undone"
+            assert not (obeying.gateway.state / "notes.txt").exists()
+            assert (await person.wire.call("hands.changes.undo", {"id": made}))["state"] == "undone"
+            assert not file.exists()
 
     run(main(), 60)

@@ -26,6 +26,7 @@ def test_cells_run_after_a_yes_with_progress_on_the_card(obeying: HandsGateway) 
             assert message["isError"] and "raise two: failed" in text
             statuses = [each["status"] for each in message["details"]["results"]]
             assert statuses == ["ok", "error"] and message["details"]["path"] == PATH
+            assert [each["index"] for each in message["details"]["results"]] == [0, 1]
             updates = [
                 frame["payload"]["data"]["progress"]
                 for frame in person.wire.events

@@ -36,6 +36,11 @@ def framed(job: Job, body: str, *facts: str, truncated: bool = False) -> TextBlo
     return TextBlock(f"{opening(job, *facts)}\n{body}\n{closing(job)}", truncated)
 
 
+def elsewhere(job: Job) -> str:
+    """How more of a file can be had that is not shown whole."""
+    return f"Where you have the tool attachment_read, it reads more of it, by the id {_id(job)}."
+
+
 def clock(ms: int, *, tenths: bool = False) -> str:
     """A position in a recording: ``0:07``, ``12:34``, ``1:02:03``; ``0:07.4`` with tenths."""
     seconds, rest = divmod(ms, 1000)

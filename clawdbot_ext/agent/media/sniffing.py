@@ -6,11 +6,11 @@ claim that is wrong becomes a note. No decoder is involved: whether the file is 
 
 from __future__ import annotations
 
-import codecs
 import re
 import zipfile
 from pathlib import Path
 
+from ...text_decoding import is_text
 from .errors import MediaError
 from .mime_types import EXTENSIONS, TEXT_TYPES, extension, kind_of
 from .types import Identified, Kind, Note
@@ -71,8 +71,6 @@ _OFFICE = {
     "xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
-_CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
-"""Bytes that text does not have (bell, backspace and escape occur in terminal logs)."""
 
 
 def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
@@ -82,9 +80,13 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
         size = file.seek(0, 2)
         file.seek(max(0, size - TAIL))
         tail = file.read(TAIL)
+        file.seek(_behind_tag(head))
+        sound = file.read(16)
     if not head:
         raise MediaError("MEDIA_EMPTY", name=name)
     mime = sniff(head)
+    if mime == "audio/mpeg" and head.startswith(b"ID3"):  # a tag, which stands before other sound than MP3 too
+        mime = sniff(sound) if sniff(sound) in ("audio/aac", "audio/flac", "audio/wav", "audio/ogg") else mime
     if mime == "application/zip":
         mime = _inside_zip(path, name, size)
     if mime is None:
@@ -95,14 +97,22 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
     return Identified(kind, mime, _mismatch(mime, kind, name, claimed))
 
 
+def _behind_tag(head: bytes) -> int:
+    """Where the sound begins behind an ID3v2 tag (its length has seven bits a byte), else 0."""
+    if not head.startswith(b"ID3") or len(head) < 10 or max(head[6:10]) > 127:
+        return 0
+    length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return length + (20 if head[5] & 0x10 else 10)
+
+
 def sniff(head: bytes) -> str | None:
     """The type that the first bytes show; ``None`` for text and for what is not known."""
     for signature, mime in _SIGNATURES:
-        if head.startswith(signature) and not (signature in (b"BM", b"MZ", b"BZh", b"ID3") and _texty(head)):
+        if head.startswith(signature) and not (signature in (b"BM", b"MZ", b"BZh", b"ID3") and is_text(head)):
             return mime
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12])
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") and not _texty(head[:16]):
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") and not is_text(head[:16]):
         return _iso_media(head)
     if head[:4] == b"\x1aE\xdf\xa3":  # Matroska: a codec id begins with V_ for a picture
         return "video/webm" if b"V_" in head else "audio/webm"
@@ -172,7 +182,7 @@ def _small(archive: zipfile.ZipFile, name: str) -> bool:
 
 def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | None) -> str | None:
     """The kind of text, by its name and claimed type; ``None`` when it is no text."""
-    if not _texty(head):
+    if not is_text(head):
         return None
     ending = extension(name)
     known = EXTENSIONS.get(ending)
@@ -184,19 +194,6 @@ def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | No
     if known in TEXT_TYPES and known != "application/x-ipynb+json":
         return known
     return claimed if claimed in TEXT_TYPES else "text/plain"
-
-
-def _texty(head: bytes) -> bool:
-    """Could this be text, in any encoding? UTF-16 and UTF-32 are known by their mark or by every other byte being 0."""
-    if head.startswith(
-        (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-    ):
-        return True
-    if b"\x00" in head:
-        even, odd = head[0::2], head[1::2]
-        zeros = sorted((even.count(0) / max(1, len(even)), odd.count(0) / max(1, len(odd))))
-        return zeros[0] < 0.02 and zeros[1] > 0.4
-    return len(head) - len(head.translate(None, _CONTROL)) <= len(head) * 0.002
 
 
 def _mismatch(mime: str, kind: Kind, name: str, claimed: str | None) -> tuple[Note, ...]:

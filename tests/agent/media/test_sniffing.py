@@ -44,6 +44,9 @@ def identify(tmp_path):
         (files.tone(0.1), "audio", "audio/wav"),
         (b"\xff\xfb\x90\x64" + bytes(64), "audio", "audio/mpeg"),
         (b"ID3\x04\0\0\0\0\0\0" + bytes(64), "audio", "audio/mpeg"),
+        (b"ID3\x04\0\0\0\0\0\0" + b"\xff\xf1\x5c\x40" + bytes(64), "audio", "audio/aac"),
+        (b"ID3\x04\0\0\0\0\1\0" + bytes(128) + b"\xff\xf1\x5c\x40" + bytes(64), "audio", "audio/aac"),
+        (b"ID3\x03\0\0\0\0\0\x04" + bytes(4) + b"fLaC" + bytes(64), "audio", "audio/flac"),
         (b"junk\n" + files.pdf(["a"]), "document", "application/pdf"),
         (
             files.office(files.WORD),

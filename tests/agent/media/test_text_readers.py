@@ -59,6 +59,22 @@ def test_a_long_text_is_cut_at_the_end_of_a_line_and_says_so(read) -> None:
     assert told(understood).splitlines()[-3].endswith("of the log")
 
 
+def test_a_file_with_one_bad_byte_is_read_but_for_that(read) -> None:
+    understood = read(KOREAN.encode() + b"\xff\n", "a.log")
+    assert KOREAN + "\ufffd\n" in told(understood)
+    assert understood.notes == (api.Note("undecodable", {"encoding": "UTF-8"}),)
+
+
+def test_of_a_log_larger_than_is_read_the_end_is_shown_too(read, monkeypatch) -> None:
+    monkeypatch.setattr("clawdbot_ext.agent.media.readers.text.MOST_BYTES", 20_000)
+    monkeypatch.setattr("clawdbot_ext.agent.media.readers.text.END_BYTES", 4_000)
+    for encoding in ("utf-8", "cp949", "utf-16"):
+        data = "".join(f"{number}번째 줄\n" for number in range(9000)).encode(encoding)
+        understood = read(data, "a.log", sight=SMALL)
+        assert "0번째 줄" in told(understood) and "8999번째 줄" in told(understood)
+        assert "attachment_read" in told(understood) and understood.blocks[0].truncated
+
+
 def test_a_file_of_blanks_is_empty(read) -> None:
     with pytest.raises(api.MediaError) as refused:
         read(b" \n\t\n", "a.txt")
@@ -93,6 +109,51 @@ def test_a_large_table_goes_as_summary_and_rows_from_both_ends(read, delimiter: 
 def test_a_csv_that_is_no_table_goes_as_text(read) -> None:
     assert "just one sentence" in told(read(b"just one sentence\nand another\n", "a.csv"))
     assert '"never closed' in told(read(b'a,b\n1,"never closed\n' + b"x\n" * 50, "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("sep=;\nname;score\nA;1\nB;2\n", "- score: integer; distinct 2; min 1"),
+        ("day,v\n2024-1-9,1\n2024-1-10,2\n2024-1-2,3\n", "- day: date; distinct 3; 2024-1-2 … 2024-1-10"),
+        ("zip,price\n03187,1\n00412,2\n", "- zip: text; distinct 2; '03187' × 1"),
+        ("country,n\nNA,1\nKR,2\n", "missing 1 (NA 1)"),
+        ("id,v\n12345678901234567891,123456789.123\n", "max 123456789.123"),
+        ("id,v\n12345678901234567891,1\n", "min 12345678901234567891"),
+        ("분기 매출 보고서\n\n날짜,금액\n2024-01-01,3\n2024-01-02,4\n", "Before the table:\n분기 매출 보고서"),
+        ("1,2\n3,4\n5,6\n", "A table of 3 rows and 2 columns"),
+        ('a;b\n"x, y";1,5\n"z, w";2,5\n', "- b: text; distinct 2; '1,5' × 1"),
+        ("a,b\n1,2\n1\n", "1 rows have more or fewer cells"),
+    ],
+)
+def test_a_table_is_told_by_what_is_written_in_it(read, text: str, wanted: str) -> None:
+    assert wanted in told(read(text.encode(), "a.csv"))
+
+
+def test_a_table_of_utf16_without_its_mark_is_one(read) -> None:
+    text = "이름,나이,도시\n가람,31,서울\n나래,28,부산\n"
+    assert "- 나이: integer; distinct 2; min 28" in told(read(text.encode("utf-16-le"), "a.csv"))
+
+
+def test_a_table_longer_than_is_looked_at_says_so(read, monkeypatch) -> None:
+    monkeypatch.setattr("clawdbot_ext.agent.media.readers.tables.MAX_ROWS", 1000)
+    understood = read(table(3000), "a.csv")
+    assert "more than 1000 rows" in told(understood) and codes(understood) == ["table_estimate", "table"]
+
+
+def test_parquet_is_read_without_what_pandas_would_add_or_take(read) -> None:
+    out = io.BytesIO()
+    moments = pa.array([1_700_000_000_123_456_789, None], pa.timestamp("ns"))
+    table = pa.Table.from_arrays(
+        [moments, pa.array([1, 2]), pa.array(["03187", "NA"]), pa.array([{"at": 5}, None])],
+        schema=pa.schema(
+            [("t", pa.timestamp("ns")), ("x", pa.int64()), ("x", pa.string()), ("s", pa.struct([("at", pa.int64())]))]
+        ),
+    )
+    parquet.write_table(table, out)
+    text = told(read(out.getvalue(), "a.parquet"))
+    assert "2023-11-14 22:13:20.123456789,1,03187,{'at': 5}\n,2,NA," in text
+    assert "- x (string): text; distinct 2" in text and "- t (timestamp[ns]): text; missing 1" in text
 
 
 def test_ragged_rows_and_hundreds_of_columns_do_no_harm(read) -> None:

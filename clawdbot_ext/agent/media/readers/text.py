@@ -1,27 +1,31 @@
-"""Text, code, JSON, Markdown, HTML, SVG, XML: as it is, in whatever encoding, cut where the budget ends."""
+"""Text, code, JSON, Markdown, HTML, SVG, XML: as it is, in any encoding; of a long one the beginning and the end."""
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path
 
+from ....text_decoding import Decoded, decode
 from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..prompt_framing import framed, trim
+from ..prompt_framing import elsewhere, framed, trim
 from ..types import Facts, Note, Understood
 from ..worker_client import Job, Result
 from ..worker_main import Report
 
 MOST_BYTES = 8_000_000
 """Limit on what is read of a file; no model reads more."""
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_NAMES = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32", "cp949": "CP949 (EUC-KR)"}
+END_BYTES = 200_000
+"""Read of the end of a file that is longer: a log's last lines say how it went."""
+END_SHARE = 0.2
+_NAMES = {
+    "utf-8-sig": "UTF-8",
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "utf-32": "UTF-32",
+    "cp949": "CP949 (EUC-KR)",
+}
 
 
 def probe(job: Job, report: Report) -> Result:
@@ -32,85 +36,57 @@ def probe(job: Job, report: Report) -> Result:
 
 def understand(job: Job, report: Report) -> Result:
     text, notes = read(job)
-    kept, left_out = trim(text, job.sight.tokens)
-    if left_out:
-        notes.append(Note("trimmed", {"shown": len(kept), "total": len(text)}))
-        kept += f"\n[cut here for length: {left_out} of {len(text)} characters more]"
-    block = framed(job, kept, truncated=bool(left_out))
+    end = _end(job) if job.size > MOST_BYTES else ""
+    kept, truncated = text, bool(end) or estimate(text) > job.sight.tokens
+    about = ""
+    if truncated:
+        kept = shortened(text, end or text, job.sight.tokens)
+        size = f"{job.size} bytes" if end else f"{len(text)} characters in {text.count(chr(10)) + 1} lines"
+        about = f"A text of {size}; you see its beginning and its end. {elsewhere(job)}"
+        total = job.size if end else len(text)
+        notes.append(Note("trimmed", {"shown": len(kept), "total": total}))
+    block = framed(job, kept, about, truncated=truncated)
     return Result(understood=Understood((block,), tuple(notes), estimate(block.text)))
+
+
+def shortened(text: str, ending: str, tokens: int) -> str:
+    """The beginning of ``text`` and the last lines of ``ending``, together about ``tokens``, and what is between."""
+    head, _ = trim(text, int(tokens * (1 - END_SHARE)))
+    last, _ = trim(ending[-len(head) :][::-1], int(tokens * END_SHARE))
+    tail = last[::-1]
+    if tail.find("\n") < len(tail) * 0.2:
+        tail = tail[tail.find("\n") + 1 :]
+    between = f"{len(text) - len(head) - len(tail)} of {len(text)} characters" if ending is text else "the middle"
+    return f"{head}\n[cut here for length: {between} left out]\n{tail.rstrip()}"
+
+
+def _end(job: Job) -> str:
+    with Path(job.path).open("rb") as file:
+        encoding = decode(file.read(END_BYTES)).encoding
+        file.seek((job.size - END_BYTES) // 4 * 4)
+        data = file.read()
+    plain = encoding.removesuffix("-sig")
+    text = data.decode({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(plain, plain), "replace")
+    return _lines(text[1:])
 
 
 def read(job: Job) -> tuple[str, list[Note]]:
     """A file's text, its line ends as ``\\n``, and notes on how it was read."""
     with Path(job.path).open("rb") as file:
         data = file.read(MOST_BYTES)
-    text, notes = decode(data)
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    decoded = decode(data)
+    text = _lines(decoded.text)
     if not text.strip():
         raise MediaError("MEDIA_EMPTY")
-    return text, notes
+    return text, notes_on(decoded)
 
 
-def decode(data: bytes) -> tuple[str, list[Note]]:
-    """Bytes as text. UTF-8 when they are that; else Korean encodings are tried before a guess by statistics."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            text = data.decode(encoding, "replace")
-            return text, _noted(encoding, text)
-    for encoding in ("utf-8", *_utf16(data)):
-        try:
-            text = _whole(data, encoding).decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return text, _noted(encoding, text)
-    return _guessed(data)
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").removeprefix("\ufeff")
 
 
-def _whole(data: bytes, encoding: str) -> bytes:
-    """Without a character that the cut at ``MOST_BYTES`` left half."""
-    if len(data) < MOST_BYTES:
-        return data
-    return data[: data.rfind(b"\n") + 1] or data if encoding == "utf-8" else data[: len(data) // 2 * 2]
-
-
-def _utf16(data: bytes) -> tuple[str, ...]:
-    """UTF-16 without its mark: every other byte of Western text is 0."""
-    even, odd = data[0:4096:2].count(0), data[1:4096:2].count(0)
-    if max(even, odd) < 0.3 * len(data[0:4096:2]):
-        return ()
-    return ("utf-16-le",) if odd > even else ("utf-16-be",)
-
-
-def _guessed(data: bytes) -> tuple[str, list[Note]]:
-    from charset_normalizer import from_bytes
-
-    sample = data[:200_000]
-    if _looks_korean(sample):
-        text = data.decode("cp949", "replace")
-        return text, _noted("cp949", text)
-    best = from_bytes(sample).best()
-    encoding = best.encoding if best is not None else "latin-1"
-    text = data.decode(encoding, "replace")
-    return text, [Note("encoding_unsure", {"encoding": _NAMES.get(encoding, encoding)}), *_noted(encoding, text)[1:]]
-
-
-def _looks_korean(data: bytes) -> bool:
-    """Report whether the text is CP949. Statistics mix it up with Chinese and Japanese encodings, whose bytes overlap.
-    Real Korean text decodes without an error; what is not ASCII in it is nearly all Hangul, and nearly all of that from
-    the 2,350 syllables of EUC-KR, which are the common ones: Japanese bytes give the rare others."""
-    try:
-        text = data.decode("cp949")
-    except UnicodeDecodeError as exc:
-        if exc.start < len(data) - 2:
-            return False
-        text = data[: exc.start].decode("cp949")
-    other = [c for c in text if ord(c) > 127]
-    hangul = [c for c in other if "가" <= c <= "힣"]
-    common = sum(min(c.encode("cp949")) >= 0xA1 for c in hangul)  # EUC-KR's own have both bytes up there
-    return bool(other) and len(hangul) >= 0.8 * len(other) and common >= 0.9 * len(hangul)
-
-
-def _noted(encoding: str, text: str) -> list[Note]:
-    name = _NAMES.get(encoding, encoding.upper())
-    notes = [] if name == "UTF-8" else [Note("encoding", {"encoding": name})]
-    return [*notes, Note("undecodable", {"encoding": name})] if "\ufffd" in text else notes
+def notes_on(decoded: Decoded) -> list[Note]:
+    """Notes for the user on an encoding other than UTF-8, a guess, and characters that were replaced."""
+    name = _NAMES.get(decoded.encoding, decoded.encoding.upper())
+    notes = [] if name == "UTF-8" else [Note("encoding" if decoded.sure else "encoding_unsure", {"encoding": name})]
+    return [*notes, Note("undecodable", {"encoding": name})] if decoded.bad else notes

@@ -186,8 +186,8 @@ def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | No
         return None
     ending = extension(name)
     known = EXTENSIONS.get(ending)
-    ends = head + tail
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (
+    ends = (head + tail).replace(b"\0", b"")  # UTF-16 has one in every character of JSON's own
+    if ends.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1] == b"{" and (
         ending == "ipynb" or (re.search(rb'"nbformat"\s*:\s*\d', ends) and b'"cells"' in ends)
     ):
         return "application/x-ipynb+json"

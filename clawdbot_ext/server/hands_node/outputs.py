@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...agent.media.readers.notebook import without_tags
+from ...agent.media.readers.notebook_text import final_state, names_an_object, without_images, without_tags
 from ...escapes import clean
 
 Output = dict[str, Any]
@@ -81,7 +81,7 @@ def to_wire(output: Mapping[str, Any], *, images: bool = True) -> Output:
         return {
             "kind": "stream",
             "name": str(output.get("name") or "stdout"),
-            "text": clean(_last_written(joined(output.get("text")))),
+            "text": clean(final_state(joined(output.get("text")))),
             "mimes": [],
         }
     if kind == "error":
@@ -92,8 +92,11 @@ def to_wire(output: Mapping[str, Any], *, images: bool = True) -> Output:
     data = output.get("data")
     data = data if isinstance(data, Mapping) else {}
     sent: Output = {"kind": "result" if kind == "execute_result" else "display", "mimes": sorted(map(str, data))}
-    mime = next((name for name in _TEXTS if name in data), None)
-    if mime is not None:
+    texts = [name for name in _TEXTS if name in data]
+    if len(texts) > 1 and texts[0] == "text/plain" and names_an_object(joined(data["text/plain"])):
+        texts.pop(0)
+    if texts:
+        mime = texts[0]
         sent["text"] = _text(mime, data[mime])
     picture = next((name for name in _IMAGES if name in data), None)
     if picture is not None and images:
@@ -105,7 +108,8 @@ def to_wire(output: Mapping[str, Any], *, images: bool = True) -> Output:
 
 def _text(mime: str, value: Any) -> str:
     text = joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False, default=str)
-    return clean(without_tags(text) if mime == "text/html" else text)
+    text = without_images(text)[0]
+    return clean(without_tags(text) if mime == "text/html" else final_state(text))
 
 
 def shortened(output: Output, most: int) -> Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 
@@ -15,6 +16,7 @@ from tests.agent.media.conftest import BLIND, codes, pictures, told
 from tests.support import files
 
 KOREAN = "제목: 분기 보고서\n매출이 12% 늘었습니다. 다음 주에 회의합니다.\n"
+PNG = base64.b64encode(files.png(files.photo(40, 30))).decode()
 SMALL = msgspec.structs.replace(api.ModelSight(), tokens=400)
 
 
@@ -245,6 +247,75 @@ def test_old_notebooks_are_read_too(read) -> None:
     }
     text = told(read(json.dumps(old).encode(), "old.ipynb"))
     assert "nbformat 3" in text and "print 42" in text and "[stdout]\n42" in text
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_old_notebooks_are_read_whatever_their_fields_are_like(read, version: int) -> None:
+    cells = [
+        {"cell_type": "heading", "level": 2, "source": ["Ti", "tle"]},
+        {"cell_type": "html", "source": "<b>x</b>"},
+        {"cell_type": "code", "input": ["1", "+1"], "outputs": [{"output_type": "pyout", "text": ["2"], "png": PNG}]},
+        {"cell_type": "code", "code": "oops", "outputs": [{"output_type": "pyerr", "ename": "E", "evalue": "v"}]},
+        "no cell",
+    ]
+    sheets = {"cells": cells} if version == 1 else {"worksheets": [{"cells": cells[:2]}, {"cells": cells[2:]}]}
+    understood = read(json.dumps({"nbformat": version, **sheets}).encode(), "old.ipynb")
+    assert "## Title" in told(understood) and "1+1" in told(understood) and "E: v" in told(understood)
+    assert [picture.label for picture in pictures(understood)] == ["cell 3"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "output", "wanted"),
+    [
+        ({"attachments": {"a.png": {"image/png": "PNG"}}}, {}, "[attachment:a.png: a picture of 40 × 30 pixels]"),
+        ({"source": '<img src="data:image/png;base64,PNG">\nafter'}, {}, '<img src="[image 1]">\nafter'),
+        ({"source": "![x](data:image/svg+xml;base64,PNG)"}, {}, "![x]([image 1])\n[image 1: image/svg+xml, not shown]"),
+        ({}, {"text/html": '<b>Table</b><img alt="y" src="data:image/png;base64,PNG"/>'}, "Table  [image 1] y"),
+        ({}, {"text/html": "<p>a&lt;b</p><p>c</p>", "text/plain": "<IPython.core.display.HTML object>"}, "a<b\nc"),
+        ({}, {"image/gif": "PNG"}, "[output: image/gif, not shown]"),
+        ({}, {"text/plain": "x data:font/woff2;base64,PNG"}, "x [font/woff2, "),
+    ],
+)
+def test_no_picture_of_a_notebook_is_lost_in_silence_nor_sent_as_base64(read, cell, output, wanted: str) -> None:
+    made = json.loads(json.dumps([cell, output]).replace("PNG", PNG))
+    shown = {"output_type": "display_data", "metadata": {}, "data": made[1]}
+    cells = [
+        {**files.code("s", *([shown] if made[1] else [])), **made[0]},
+        {"cell_type": "markdown", "source": "the end"},
+    ]
+    understood = read(files.notebook(*cells), "a.ipynb")
+    assert wanted in told(understood) and "the end" in told(understood)
+    assert PNG[:60] not in told(understood)
+    assert len(pictures(understood)) == (
+        "not shown" not in wanted and "HTML" not in str(output) and "font" not in wanted
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("".join(f"\r{n}%|{'#' * n}" for n in range(101)) + "\nacc=0.93\n", f"100%|{'#' * 100}\nacc=0.93"),
+        ("long line\rshort\n", "shortline"),
+        ("long line\r\x1b[Kshort\n", "short"),
+        ("a\r\nb\r\n", "a\nb"),
+        ("outer 0\ninner 0\x1b[A\router 1\n\rinner 1\n", "outer 1\ninner 1"),
+        ("abc\b\bX", "aXc"),
+        ("\x1b[31mred\x1b[0m", "red"),
+    ],
+)
+def test_of_overwritten_lines_the_last_state_is_shown(read, text: str, shown: str) -> None:
+    pieces = [{"output_type": "stream", "name": "stderr", "text": text[at : at + 7]} for at in range(0, len(text), 7)]
+    assert f"[stderr]\n{shown}\n" in told(read(files.notebook(files.code("train()", *pieces)), "a.ipynb"))
+
+
+def test_what_is_no_strict_json_costs_its_value_only(read) -> None:
+    data = files.notebook(files.code("x", files.printed("half @@")), {"cell_type": "markdown", "source": "끝"})
+    data = json.dumps(json.loads(data), ensure_ascii=False).encode()
+    odd = data.replace(b'"metadata": {', b'"metadata": {"t": NaN, "u": -Infinity, ', 1).replace(b"@@", b"\\ud83d a\tb")
+    assert "half \ufffd a\tb" in told(read(odd, "a.ipynb"))
+    assert "끝" in told(read(b"\xef\xbb\xbf" + odd, "a.ipynb"))
+    assert "끝" in told(read(odd.decode().encode("utf-16"), "a.ipynb"))
+    assert "\ufffd" in told(read(odd.replace("끝".encode(), "끝 이에요".encode() + b"\xff"), "a.ipynb"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Jupyter notebooks of any version: cells in order, with their outputs, pictures and errors, the heavy ones trimmed.
 
-Read as JSON and upgraded by nbformat where it is old. Nothing of it is executed or rendered: HTML goes to the model as
+Read as JSON; old formats are upgraded. Nothing of it is executed or rendered: HTML goes to the model as
 text, and scripts not at all.
 """
 
@@ -10,13 +10,13 @@ import base64
 import binascii
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ....text_decoding import decode
 from ...context.token_estimate import estimate
 from ..errors import MediaError
 from ..prompt_framing import closing, opening, trim
@@ -24,6 +24,8 @@ from ..types import Block, Facts, ImageBlock, Note, TextBlock, Understood
 from ..vision_limits import image_tokens
 from ..worker_client import Job, Result
 from ..worker_main import Report
+from .notebook_text import final_state, names_an_object, without_images, without_tags
+from .old_notebooks import upgraded
 
 OUTPUT_TOKENS = 600
 """Limit on one output; a million printed lines say no more."""
@@ -31,11 +33,7 @@ TRACEBACK_TOKENS = 1500
 SOURCE_TOKENS = 8000
 IMAGE_EDGE = 1000
 """Plots are seen well at this size."""
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_UNREAD = re.compile(r"<(script|style)\b", re.IGNORECASE)
-_UNREAD_END = {name: re.compile(rf"</{name}\s{{0,9}}>", re.IGNORECASE) for name in ("script", "style")}
-_TAG = re.compile(r"<[^<>]{0,500}>")
-_PICTURES = {"image/png", "image/jpeg"}
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _TEXTS = ("text/markdown", "text/latex", "text/plain", "text/html", "application/json", "image/svg+xml")
 """MIME types in order of preference; a table's plain text is shorter than its HTML."""
 
@@ -52,9 +50,9 @@ def understand(job: Job, report: Report) -> Result:
 
 def _read(job: Job) -> dict[str, Any]:
     """The notebook in nbformat 4. Raises ``MEDIA_CORRUPT`` (``json``), ``MEDIA_TRUNCATED``, ``MEDIA_EMPTY``."""
-    data = Path(job.path).read_bytes()
+    content = decode(Path(job.path).read_bytes()).text.removeprefix("\ufeff")
     try:
-        notebook = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
+        notebook = _parsed(content)
     except (msgspec.DecodeError, RecursionError) as exc:
         if "truncated" in str(exc):
             raise MediaError("MEDIA_TRUNCATED") from None
@@ -62,7 +60,7 @@ def _read(job: Job) -> dict[str, Any]:
     if not isinstance(notebook, dict) or not isinstance(notebook.get("nbformat"), int):
         raise MediaError("MEDIA_CORRUPT", variant="json", detail="it has no nbformat")
     if notebook["nbformat"] < 4:
-        notebook = _upgraded(notebook)
+        notebook = upgraded(notebook)
     if not isinstance(notebook.get("cells"), list):
         raise MediaError("MEDIA_CORRUPT", variant="json", detail="it has no cells")
     if not notebook["cells"]:
@@ -70,16 +68,19 @@ def _read(job: Job) -> dict[str, Any]:
     return dict(notebook)
 
 
-def _upgraded(notebook: dict[str, Any]) -> dict[str, Any]:
-    from nbformat import convert, from_dict
+def _parsed(content: str) -> Any:
+    """The JSON, strictly; else as Python writes it: with NaN and Infinity, which stay text, and half characters.
 
+    Raises ``msgspec.DecodeError``.
+    """
     try:
-        version = notebook["nbformat"]
-        old = from_dict(notebook)  # type: ignore[no-untyped-call]
-        upgraded: dict[str, Any] = json.loads(json.dumps(convert(old, 4)))  # type: ignore[no-untyped-call]
-        return upgraded | {"nbformat": version}
-    except (ValueError, KeyError, AttributeError, TypeError) as exc:
-        raise MediaError("MEDIA_CORRUPT", variant="json", detail=f"nbformat {notebook['nbformat']}: {exc}") from None
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        try:
+            return json.loads(content, strict=False, parse_constant=str)
+        except ValueError:
+            pass
+        raise
 
 
 class _Description:
@@ -137,6 +138,7 @@ class _Description:
         return f"{opening(self.job)}\n{facts}"
 
     def _say(self, text: str) -> None:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # JSON may have half characters
         self.text += ("\n" if self.text else "") + text
         self.left -= estimate(text)
 
@@ -144,41 +146,55 @@ class _Description:
         kind = str(cell.get("cell_type") or "raw")
         count = cell.get("execution_count")
         run = f" [{count}]" if isinstance(count, int) else " [not run]" if kind == "code" else ""
-        source, left_out = trim(_joined(cell.get("source")), SOURCE_TOKENS)
+        source, images = without_images(_joined(cell.get("source")))
+        source, left_out = trim(source, SOURCE_TOKENS)
         self._say(f"\n[cell {number}: {kind}{run}]\n{source}" + (f"\n… {left_out} characters more" if left_out else ""))
-        for output in _outputs(cell):
+        for name, files in _mapping(cell.get("attachments")).items():
+            images += [(mime, _joined(data), f"attachment:{name}") for mime, data in _mapping(files).items()]
+        self._images(number, images)
+        for output in _merged(_outputs(cell)):
             if self.left <= 0:
                 return
             self._output(number, output)
 
+    def _images(self, number: int, images: list[tuple[str, str, str]]) -> None:
+        """Images inside a text, behind it; a line for each that cannot be shown."""
+        for mime, data, name in images:
+            if not self._picture(number, mime, data, name):
+                self._say(f"[{name}: {mime}, not shown]")
+
     def _output(self, number: int, output: Mapping[str, Any]) -> None:
         kind = output.get("output_type")
         if kind == "stream":
-            self._shortened(str(output.get("name") or "output"), _ANSI.sub("", _joined(output.get("text"))))
+            self._shortened(str(output.get("name") or "output"), final_state(_joined(output.get("text"))))
         elif kind == "error":
             trace = output.get("traceback")
             text = "\n".join(map(str, trace)) if isinstance(trace, list) else ""
-            text = _ANSI.sub("", text) or f"{output.get('ename')}: {output.get('evalue')}"
+            text = final_state(text) or f"{output.get('ename')}: {output.get('evalue')}"
             self._shortened("error", text, TRACEBACK_TOKENS)
         else:
             data = _mapping(output.get("data"))
-            for mime in sorted(_PICTURES & data.keys()):
-                if self._picture(number, mime, data[mime]):
+            for mime in _PICTURES:
+                if mime in data and self._picture(number, mime, data[mime], "output"):
                     return
-            self._data(data)
+            self._data(number, data)
 
-    def _data(self, data: Mapping[str, Any]) -> None:
-        mime = next((name for name in _TEXTS if name in data), None)
-        if mime is None:
+    def _data(self, number: int, data: Mapping[str, Any]) -> None:
+        texts = [name for name in _TEXTS if name in data]
+        if len(texts) > 1 and texts[0] == "text/plain" and names_an_object(_joined(data["text/plain"])):
+            texts = [*texts[1:], "text/plain"]
+        if not texts:
             if data:
                 self.trimmed += 1
                 self._say(f"[output: {', '.join(sorted(map(str, data)))[:200]}, not shown]")
             return
-        value = data[mime]
+        value = data[texts[0]]
         text = _joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False)
-        if mime == "text/html":
+        text, images = without_images(text)
+        if texts[0] == "text/html":
             text = without_tags(text)
-        self._shortened("output", _ANSI.sub("", text))
+        self._shortened("output", final_state(text))
+        self._images(number, images)
 
     def _shortened(self, label: str, text: str, tokens: int = OUTPUT_TOKENS) -> None:
         """An output's beginning and end: the end of a log says how it went."""
@@ -189,8 +205,8 @@ class _Description:
             text = f"{head}\n… {max(0, len(text) - len(head) - len(tail))} characters left out …\n{tail}"
         self._say(f"[{label}]\n{text.rstrip()}")
 
-    def _picture(self, number: int, mime: str, value: Any) -> bool:
-        """Add a plot; ``False`` when it cannot be, and what it says as text has to do."""
+    def _picture(self, number: int, mime: str, value: Any, name: str) -> bool:
+        """Add an image; ``False`` when it cannot be, and what it says as text has to do."""
         sight = self.job.sight
         if not sight.images or self.pictures >= sight.max_images:
             self.trimmed += 1
@@ -199,26 +215,10 @@ class _Description:
         if block is None or _cost(block) > self.left:
             self.trimmed += 1
             return False
-        self._say(f"[output: a picture of {block.width} × {block.height} pixels]")
+        self._say(f"[{name}: a picture of {block.width} × {block.height} pixels]")
         self.blocks += [TextBlock(self.text.strip()), block]
         self.text, self.pictures, self.left = "", self.pictures + 1, self.left - _cost(block)
         return True
-
-
-def without_tags(html: str) -> str:
-    """The text of HTML, line by line; in one pass, however many scripts it opens and never closes."""
-    kept, at, never_ends = [], 0, set()
-    for begun in _UNREAD.finditer(html):
-        name = begun[1].lower()
-        if begun.start() < at or name in never_ends:
-            continue
-        if ended := _UNREAD_END[name].search(html, begun.end()):
-            kept.append(html[at : begun.start()])
-            at = ended.end()
-        else:
-            never_ends.add(name)
-    lines = _TAG.sub(" ", " ".join([*kept, html[at:]])).split("\n")
-    return "\n".join(stripped for line in lines if (stripped := line.strip()))
 
 
 def _decoded(job: Job, mime: str, encoded: str, number: int) -> ImageBlock | None:
@@ -226,9 +226,11 @@ def _decoded(job: Job, mime: str, encoded: str, number: int) -> ImageBlock | Non
 
     from . import images
 
+    if mime not in _PICTURES:
+        return None
     try:
         data = base64.b64decode(encoded, validate=False)
-        picture = Image.open(io.BytesIO(data), formats=["PNG" if mime == "image/png" else "JPEG"])
+        picture = Image.open(io.BytesIO(data), formats=[mime.partition("/")[2].upper()])
         images.check_pixels(*picture.size)
         picture.load()
     except (binascii.Error, OSError, SyntaxError, ValueError, EOFError, MediaError):
@@ -246,6 +248,23 @@ def _cost(block: Block) -> int:
 def _outputs(cell: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     outputs = cell.get("outputs")
     return (output for output in outputs if isinstance(output, Mapping)) if isinstance(outputs, list) else iter(())
+
+
+def _merged(outputs: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Outputs with the pieces of one stream put together: a progress bar comes in many."""
+    last: Mapping[str, Any] | None = None
+    for output in outputs:
+        same = output.get("output_type") == "stream" and last is not None
+        if same and last is not None and last.get("name") == output.get("name"):
+            last = {**last, "text": _joined(last.get("text")) + _joined(output.get("text"))}
+            continue
+        if last is not None:
+            yield last
+        last = output if output.get("output_type") == "stream" else None
+        if last is None:
+            yield output
+    if last is not None:
+        yield last
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ request begins as the one before did, so the provider's prompt cache is used.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from ..known_models import takes_prefill
@@ -34,16 +34,28 @@ _ASK = (
 class Continuing:
     """A provider whose reply goes on from ``kept`` (which must not end with white space); deltas are what is new."""
 
-    def __init__(self, provider: Provider, kept: str, space: str):
+    def __init__(self, provider: Provider, kept: str, space: str, going_on: Callable[[], bool] = lambda: True):
         """
         Args:
             space: the white space that stood behind ``kept``, where it is known that some did.
+            going_on: whether the next reply goes on from it; the steps after a tool call are replies as any other.
         """
+        self._going_on = going_on
         self.name = provider.name
         self._provider, self._kept, self._space = provider, kept, space
 
     async def stream(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
         """See ``Provider.stream``."""
+        events = self._on(request) if self._going_on() else self._provider.stream(request)
+        try:
+            async for event in events:
+                yield event
+        finally:  # at once, not when it is collected: the connection goes with it
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _on(self, request: TurnRequest) -> AsyncIterator[ProviderEvent]:
         prefill = self.name == DEMO or (takes_prefill(request.model) and request.thinking == "off")
         messages = [*request.messages, _message("assistant", self._kept)]
         joint = None
@@ -60,7 +72,7 @@ class Continuing:
                 if joint is not None and isinstance(event, Completed) and (text := joint.end()):
                     yield TextDelta(text)
                 yield event
-        finally:  # at once, not when it is collected: the connection goes with it
+        finally:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()

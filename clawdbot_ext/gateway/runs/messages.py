@@ -67,7 +67,7 @@ def final_message(models: ModelCatalogue, active: ActiveRun, outcome: RunOutcome
         message["errorMessage" if outcome.state != "done" else "notice"] = outcome.message
     if outcome.error:
         message["error"] = dict(outcome.error)
-    if continues := active.run.options.get("continues"):
+    if (continues := active.run.options.get("continues")) and not active.spent.steps:
         message["continues"] = continues
     if reply.provider == "demo":
         message["demo"] = True
@@ -86,9 +86,26 @@ def step_message(models: ModelCatalogue, active: ActiveRun, titles: Mapping[str,
 
 
 def _content(active: ActiveRun) -> list[dict[str, Any]]:
-    """The provider's blocks in wire form once the reply is complete and all there is, else what was streamed."""
+    """The provider's blocks in wire form once the reply is complete, else what was streamed."""
     reply = active.reply
-    if active.prefix or not reply.content:
-        blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
+    if reply.content and not active.prefix:
+        return wire_blocks(reply.content)
+    blocks = [{"type": "thinking", "thinking": reply.thinking}] if reply.thinking else []
+    if not reply.content:
         return [*blocks, {"type": "text", "text": active.text}] if active.text else blocks
-    return wire_blocks(reply.content)
+    return [*blocks, *wire_blocks(_joined(active))]
+
+
+def _joined(active: ActiveRun) -> list[Mapping[str, Any]]:
+    """The blocks of a reply that goes on from another one: that one's text in front, and nothing of it twice.
+
+    Its thinking is left out: it is bound to a prompt that is not in the history.
+    """
+    blocks = [block for block in active.reply.content if block.get("type") not in ("thinking", "redacted_thinking")]
+    first = next((at for at, block in enumerate(blocks) if block.get("type") == "text"), len(blocks))
+    later = "".join(str(block["text"]) for block in blocks[first + 1 :] if block.get("type") == "text")
+    if not active.text.endswith(later):
+        later, blocks = "", [block for block in blocks if block.get("type") != "text"]
+    kept = {"type": "text", "text": active.text[: len(active.text) - len(later)]}
+    old = blocks[first] if first < len(blocks) and blocks[first].get("type") == "text" else {}
+    return [*blocks[:first], {**old, **kept}, *blocks[first + bool(old) :]]

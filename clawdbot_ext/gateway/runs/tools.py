@@ -81,6 +81,7 @@ class RunToolExecutor:
         }
         active.stream.restart()
         active.reply.begin_again()
+        active.prefix = ""  # stored with this step
         try:
             await asyncio.shield(self._store(message))
         except asyncio.CancelledError:

@@ -41,7 +41,7 @@ async def answer_turn(
         return RunOutcome("failed", "error", why, {"kind": "model", "hint": t(locale, "run.model")})
     active.reply.provider, active.reply.model = model.provider, model.id
     seconds = (options.get("timeoutMs") or 0) / 1000 or config["agents.defaults.timeoutSeconds"]
-    toolless = active.prefix or disabled(config, "tools")  # what goes on goes on as text
+    toolless = disabled(config, "tools")
     tools = () if toolless else await offered(context, session.key, model)
     executor = RunToolExecutor(context, events, active, tools)
     chatting = (await context.hands.permission.hands(session.key)).mode == "chat"
@@ -50,7 +50,8 @@ async def answer_turn(
         context, active, session, model, specs, emit, thinking=options.get("thinking"), patience_s=seconds
     )
     if active.prefix:
-        provider = Continuing(provider, active.prefix, active.run.text[len(active.prefix) :])
+        space = active.run.text[len(active.prefix) :]
+        provider = Continuing(provider, active.prefix, space, lambda: bool(active.prefix))
     try:
         await executor.finish_step(active.pending)
         outcome = await run_agent_loop(

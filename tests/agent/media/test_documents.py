@@ -120,6 +120,79 @@ def test_a_pdf_that_opens_without_its_password_goes_unlocked(read) -> None:
     assert b"/Encrypt" not in part.data and "Secret plan" in page_text(part.data)
 
 
+def form(pages: int = 1) -> bytes:
+    """A form with a filled text field and a ticked box without pictures of theirs, a comment, and a file inside."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(files.pdf([f"Page {number}" for number in range(1, pages + 1)])))
+    page = writer.pages[0]
+    widgets = [
+        {"/FT": "/Tx", "/T": "name", "/V": "Hong 길동\r둘째 줄"},
+        {"/FT": "/Btn", "/T": "agree", "/V": "/Yes", "/AS": "/Yes", "/AP": {"/N": {"/Yes": {}, "/Off": {}}}},
+        {"/FT": "/Btn", "/T": "spam", "/V": "/Off", "/AS": "/Off", "/AP": {"/N": {"/Yes": {}, "/Off": {}}}},
+        {"/FT": "/Ch", "/T": "city", "/V": "Seoul", "/Opt": ["Seoul", "Busan"], "/Ff": 1 << 17},
+    ]
+    notes, fields = pypdf.generic.ArrayObject(), pypdf.generic.ArrayObject()
+    helv = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
+    for number, widget in enumerate(widgets):
+        rect = [100, 600 - 40 * number, 300, 630 - 40 * number]
+        field = _object(
+            {"/Type": "/Annot", "/Subtype": "/Widget", "/Rect": rect, "/F": 4, "/DA": "/Helv 12 Tf 0 g", **widget}
+        )
+        if "/AP" in field:
+            states = field["/AP"]["/N"]
+            for state in list(states):
+                picture = pypdf.generic.StreamObject()
+                picture.update(_object({"/Type": "/XObject", "/Subtype": "/Form", "/BBox": [0, 0, 20, 20]}))
+                picture.set_data(b"0 0 20 20 re f" if state == "/Yes" else b"")
+                states[pypdf.generic.NameObject(state)] = writer._add_object(picture)
+        notes.append(writer._add_object(field))
+        fields.append(notes[-1])
+    comment = _object({"/Type": "/Annot", "/Subtype": "/Text", "/Rect": [10, 10, 30, 30], "/Contents": "여기 확인"})
+    notes.append(writer._add_object(comment))
+    page[pypdf.generic.NameObject("/Annots")] = notes
+    form = _object({"/NeedAppearances": True, "/DR": {"/Font": {"/Helv": helv}}, "/DA": "/Helv 0 Tf 0 g"})
+    form[pypdf.generic.NameObject("/Fields")] = fields
+    writer._root_object[pypdf.generic.NameObject("/AcroForm")] = writer._add_object(form)
+    writer.add_attachment("data.csv", b"a,b")
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def _object(value):
+    """A PDF object of Python's values; a text that begins with a slash is a name."""
+    generic = pypdf.generic
+    if isinstance(value, dict):
+        return generic.DictionaryObject({generic.NameObject(key): _object(each) for key, each in value.items()})
+    if isinstance(value, list):
+        return generic.ArrayObject([_object(each) for each in value])
+    if isinstance(value, bool | int):
+        return generic.BooleanObject(value) if isinstance(value, bool) else generic.NumberObject(value)
+    return generic.NameObject(value) if value.startswith("/") else generic.TextStringObject(value)
+
+
+@pytest.mark.parametrize("sight", [PAGES, BLIND, api.ModelSight()], ids=["pages", "text", "pdf"])
+def test_what_is_filled_in_and_commented_in_a_pdf_is_told(read, sight: api.ModelSight) -> None:
+    understood = read(form(), "form.pdf", sight=sight)
+    text = told(understood)
+    assert "[form field 'name': Hong 길동 / 둘째 줄]" in text and "[form field 'city': Seoul]" in text
+    assert "[form field 'agree': ticked]" in text and "[form field 'spam': not ticked]" in text
+    assert "[comment] 여기 확인" in text and api.Note("embedded_files", {"count": 1}) in understood.notes
+
+
+def test_a_page_of_a_form_is_drawn_and_taken_out_with_what_is_filled_in(read) -> None:
+    def ink(picture: Image.Image, place: tuple[float, float, float, float]) -> int:
+        width, height = picture.size
+        box = (place[0] * width / 612, place[1] * height / 792, place[2] * width / 612, place[3] * height / 792)
+        return picture.convert("L").crop(tuple(map(round, box))).histogram()[0]
+
+    name, box = (100, 792 - 630, 300, 792 - 600), (100, 792 - 590, 300, 792 - 560)
+    page = Image.open(io.BytesIO(pictures(read(form(), "form.pdf", sight=PAGES))[0].data))
+    assert ink(page, name) and ink(page, box)
+    part = document(read(form(3), "form.pdf", pages=(1, 2))).data
+    alone = pypdfium2.PdfDocument(part)[0].render(scale=2).to_pil()
+    assert ink(alone, box)
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

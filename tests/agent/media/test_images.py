@@ -197,3 +197,45 @@ def test_limits_are_those_of_the_model() -> None:
     several = sight("claude-opus-5-5", attachments=4)
     assert several.tokens * 4 <= 120_000 and several.pdf_bytes * 4 <= 20_000_000
     assert not api.sight_of(ModelInfo("m", "m", "p", 8000, 1000)).images
+
+
+# -- long images, images of numbers -----------------------------------------------------------------------------------
+def strip(width: int, height: int) -> Image.Image:
+    """A page with a black line every 100 pixels."""
+    page = Image.new("RGB", (width, height), "white")
+    for at in range(0, max(width, height), 100):
+        box = (0, at, width, at + 4) if height > width else (at, 0, at + 4, height)
+        page.paste((0, 0, 0), box)
+    return page
+
+
+@pytest.mark.parametrize(("size", "form"), [((1080, 9000), "PNG"), ((1080, 9000), "JPEG"), ((9000, 600), "PNG")])
+def test_a_long_screenshot_goes_in_parts_that_can_be_read(read, size: tuple[int, int], form: str) -> None:
+    understood = read(files.encoded(strip(*size), form), "a")
+    parts = pictures(understood)
+    assert min(size) * 0.4 <= min(min(part.width, part.height) for part in parts) and len(parts) > 3
+    assert parts[1].label == f"part 2 of {len(parts)}" and codes(understood) == ["tiled"]
+    assert ("top to bottom" if size[1] > size[0] else "left to right") in told(understood)
+    assert understood.tokens <= 40_000
+    along = sum(max(part.width, part.height) for part in parts)
+    assert along >= max(size) * min(parts[0].width, parts[0].height) / min(size)
+
+
+def test_an_image_too_long_to_be_read_is_told_to_be(read) -> None:
+    sight = msgspec.structs.replace(api.ModelSight(), max_images=1)
+    understood = read(files.png(strip(1080, 9000)), "a.png", sight=sight)
+    assert len(pictures(understood)) == 1 and "cannot be read at this size" in told(understood)
+
+
+def test_floats_are_shown_over_their_finite_values_and_nan_is_told(read) -> None:
+    field = Image.new("F", (40, 30))
+    field.putdata([1000.0 + x for x in range(1200)])
+    field.putpixel((0, 0), float("nan"))
+    field.putpixel((1, 0), float("inf"))
+    understood = read(files.encoded(field, "TIFF"), "a.tif")
+    shown = Image.open(io.BytesIO(pictures(understood)[0].data)).convert("L")
+    assert shown.getextrema()[1] > 240 and shown.getpixel((0, 0)) < 30 and 90 < shown.getpixel((20, 15)) < 165
+    assert understood.notes[0] == api.Note("not_finite", {"count": 2, "percent": "0.167"})
+    assert "2 of its pixels are no finite number" in told(understood)
+    nothing = Image.new("F", (8, 8), float("nan"))
+    assert "64 of its pixels" in told(read(files.encoded(nothing, "TIFF"), "a.tif"))

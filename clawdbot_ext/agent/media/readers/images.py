@@ -19,11 +19,15 @@ from ..types import Facts, ImageBlock, ModelSight, Note, Picture, TextBlock, Und
 from ..vision_limits import image_tokens
 from ..worker_client import Job, Result
 from ..worker_main import Report
+from . import tiles
+from .pixels import not_finite, srgb
 
 MAX_PIXELS = 100_000_000
 """Of one frame: 400 MB once decoded. Cameras reach 100 million; 20,000 × 20,000 is four times that."""
 MAX_ANIMATION_FRAMES = 6
 """Frames sent of an animation or of a TIFF with pages."""
+LEGIBLE = 0.3
+"""Scaled to less, letters of an ordinary size are gone."""
 _LOSSLESS = {"PNG", "GIF", "BMP"}
 """Formats of screenshots and charts, where JPEG would blur the letters."""
 
@@ -52,6 +56,9 @@ def thumbnail(job: Job, report: Report) -> Result:
 def understand(job: Job, report: Report) -> Result:
     with _open(job) as image:
         frames = int(getattr(image, "n_frames", 1))
+        codec = (image.format or "").lower()
+        if frames == 1 and job.sight.images and tiles.wanted(image.size, job.sight, job.settings.image_max_edge):
+            return _in_tiles(image, job, codec)
         notes: list[Note] = []
         numbers = _sampled(frames, min(MAX_ANIMATION_FRAMES, max(1, job.sight.max_images)))
         if not job.sight.images:
@@ -61,8 +68,7 @@ def understand(job: Job, report: Report) -> Result:
         for number in numbers:
             image.seek(number)
             picture, shown, incomplete = _upright(image, job, job.sight.image_edge if frames == 1 else 0)
-            if incomplete:
-                notes.append(Note("incomplete"))
+            notes += _flaws(picture, incomplete)
             size = shown if number == 0 else size
             label = f"frame {number + 1} of {frames}" if len(numbers) > 1 else ""
             blocks.append(
@@ -76,8 +82,38 @@ def understand(job: Job, report: Report) -> Result:
                 )
             )
         notes += _notes(image, blocks[0], size, frames, len(numbers), job)
-        facts = Facts(size[0], size[1], pages=frames if frames > 1 else None, codec=(image.format or "").lower())
+        facts = Facts(size[0], size[1], pages=frames if frames > 1 else None, codec=codec)
     return Result(understood=_understood(job, blocks if job.sight.images else [], size, frames, notes, facts))
+
+
+def _in_tiles(image: Any, job: Job, codec: str) -> Result:
+    """A long page (a screenshot that was scrolled, a panorama) piece by piece, so that it can be read."""
+    picture, size, incomplete = _upright(image, job, 0)
+    boxes = tiles.boxes(size, job.sight, job.settings.image_max_edge)
+    lossless = image.format in _LOSSLESS
+    blocks = [
+        encoded(
+            picture.crop(box),
+            job.sight,
+            job.settings.image_max_edge,
+            lossless=lossless,
+            label=f"part {number} of {len(boxes)}",
+            share=len(boxes),
+        )
+        for number, box in enumerate(boxes, 1)
+    ]
+    notes = [*_flaws(picture, incomplete), Note("tiled", {"width": size[0], "height": size[1], "count": len(boxes)})]
+    facts = Facts(size[0], size[1], codec=codec)
+    return Result(understood=_understood(job, blocks, size, 1, notes, facts))
+
+
+def _flaws(picture: Any, incomplete: bool) -> list[Note]:
+    notes = [Note("incomplete")] if incomplete else []
+    if count := not_finite(picture):
+        notes.append(
+            Note("not_finite", {"count": count, "percent": f"{100 * count / (picture.width * picture.height):.3g}"})
+        )
+    return notes
 
 
 def _understood(
@@ -85,14 +121,27 @@ def _understood(
 ) -> Understood:
     """The images behind a line that says what they are."""
     text = f"An image of {size[0]} × {size[1]} pixels."
+    codes = {note.code: note for note in notes}
     if frames > 1:
         text = f"An animation of {frames} frames of {size[0]} × {size[1]} pixels; {len(blocks)} of them follow."
     if not blocks:
         text += " You cannot see images with this model: say so rather than guess what it shows."
-    elif any(note.code == "scaled" for note in notes):
+    elif "tiled" in codes:
+        text += (
+            f" It follows in {len(blocks)} parts from {'top to bottom' if size[1] > size[0] else 'left to right'}, "
+            f"each of which begins {tiles.OVERLAP} pixels before the end of the one before."
+        )
+    elif "scaled" in codes:
         text += f" You see it scaled to {blocks[0].width} × {blocks[0].height}."
-    if any(note.code == "incomplete" for note in notes):
+        if max(size) * LEGIBLE > max(blocks[0].width, blocks[0].height):
+            text += " Small writing cannot be read at this size: say so, and ask for a part of it, rather than guess."
+    if "incomplete" in codes:
         text += " The file ends early; the grey part is missing."
+    if "not_finite" in codes:
+        text += (
+            f" {codes['not_finite'].facts['count']} of its pixels are no finite number (NaN or infinity) and shown "
+            "black; the others are scaled from their least to their greatest value."
+        )
     first = TextBlock(f"{opening(job)}\n{text}" + ("" if blocks else f"\n{closing(job)}"))
     last = (TextBlock(closing(job)),) if blocks else ()
     tokens = 60 + sum(image_tokens(block.width, block.height) for block in blocks)
@@ -230,7 +279,7 @@ def encoded(
     """
     edge = min(sight.image_edge, max_edge or sight.image_edge)
     tokens = min(sight.image_tokens, max(64, sight.tokens // share))
-    picture = _srgb(picture)
+    picture = srgb(picture)
     while True:
         size = fitting(picture.width, picture.height, edge, tokens)
         scaled = picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
@@ -242,50 +291,11 @@ def encoded(
 
 def small(picture: Any, edge: int) -> Picture:
     """A thumbnail: WebP, which keeps transparency and is a third of a PNG."""
-    picture = _srgb(picture)
+    picture = srgb(picture)
     picture.thumbnail((edge, edge), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     picture.save(out, "WEBP", quality=80, method=3)
     return Picture(out.getvalue(), "image/webp", picture.width, picture.height)
-
-
-def _srgb(picture: Any) -> Any:
-    """The picture in sRGB, as RGB or (where something is transparent) RGBA, and with no metadata."""
-    transparent = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    profile = picture.info.get("icc_profile")
-    if picture.mode in ("I;16", "I;16B", "I", "F"):
-        picture = _eight_bits(picture)
-    if profile and picture.mode in ("RGB", "RGBA", "CMYK", "L"):
-        picture = _converted(picture, profile)
-    mode = "RGBA" if transparent else "RGB"
-    picture = picture if picture.mode == mode else picture.convert(mode)
-    if transparent and picture.getchannel("A").getextrema()[0] == 255:
-        picture = picture.convert("RGB")
-    if picture.info:
-        picture = picture.copy()
-        picture.info = {}
-    return picture
-
-
-def _converted(picture: Any, profile: bytes) -> Any:
-    """From the colours of an ICC profile to sRGB; as it is when the profile is damaged."""
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return picture
-
-
-def _eight_bits(picture: Any) -> Any:
-    """Scientific images (16 bits, floats) stretched to what can be shown."""
-    picture = picture.convert("F")
-    low, high = picture.getextrema()
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
-        return picture.convert("L")
-    return picture.point(lambda value: value * (255 / (high - low)) - low * 255 / (high - low)).convert("L")
 
 
 def _bytes(picture: Any, most: int, lossless: bool) -> tuple[bytes, str]:

@@ -24,6 +24,7 @@ from ..vision_limits import image_tokens
 from ..worker_client import Job, Result
 from ..worker_main import Report
 from . import images
+from .pdf_extras import MARKS, embedded_files, filled_in, flattened
 
 PAGE_IMAGE_TOKENS = 1568
 """Tokens of a page's picture where the server makes it (by its documentation: as an image, besides the text)."""
@@ -66,6 +67,7 @@ def understand(job: Job, report: Report) -> Result:
         blocks, tokens, shown = _pages(document, job, texts, total, with_images, report)
         notes.append(Note("as_pages" if any(isinstance(b, ImageBlock) for b in blocks) else "as_text"))
         texts = texts[:shown]
+    notes += embedded_files(document)
     last = texts[-1][0]
     if (first, last) != (0, total - 1):
         more = last + 2 if last + 1 < total else 1
@@ -93,6 +95,7 @@ def _open(job: Job) -> Any:
     """
     try:
         document = pypdfium2.PdfDocument(job.path)
+        document.init_forms()  # before any page is opened: else forms are drawn empty
         pages = len(document)
     except pypdfium2.PdfiumError as exc:
         if "assword" in str(exc) or "ecurity" in str(exc):
@@ -115,14 +118,14 @@ def _why(job: Job) -> str:
 
 
 def _text(document: Any, number: int) -> str:
-    """The text of a page, counted from 0; empty where the page is damaged."""
+    """The text of a page, counted from 0, and what is filled in and commented on it; empty where it is damaged."""
     try:
         page = document[number]
         text: str = page.get_textpage().get_text_bounded()
     except pypdfium2.PdfiumError:
         return ""
-    text = text.replace("\r\n", "\n").replace("\ufffe", "-").replace("\x00", "")
-    return text.strip()
+    text = text.replace("\r\n", "\n").replace("\ufffe", "-").replace("\x00", "").strip()
+    return "\n".join(filter(None, [text, *filled_in(document, page)]))
 
 
 def _has_picture(document: Any) -> bool:
@@ -159,7 +162,9 @@ def _as_pdf(document: Any, job: Job, first: int, count: int) -> bytes | None:
     out = io.BytesIO()
     part = pypdfium2.PdfDocument.new()
     try:
-        part.import_pages(document, pages=list(range(first, first + count)))
+        part.import_pages(
+            flattened(job.path, range(first, first + count)) or document, pages=list(range(first, first + count))
+        )
         part.save(out)
     except pypdfium2.PdfiumError:
         return None
@@ -172,10 +177,18 @@ def _document(
     told = _extent(first, len(texts), total) + " It follows as a PDF."
     tokens = sum(estimate(text) + PAGE_IMAGE_TOKENS for _, text in texts)
     return (
-        TextBlock(f"{opening(job)}\n{told}"),
+        TextBlock(f"{opening(job)}\n{told}{_marks(texts)}"),
         DocumentBlock(data, "application/pdf", job.name, len(texts), first + 1),
         TextBlock(closing(job)),
     ), tokens
+
+
+def _marks(texts: list[tuple[int, str]]) -> str:
+    """What is filled in and commented, which a picture of the page does not always show."""
+    lines = [
+        f"[page {number + 1}] {line}" for number, text in texts for line in text.split("\n") if line.startswith(MARKS)
+    ]
+    return "\n" + "\n".join(lines) if lines else ""
 
 
 def _extent(first: int, count: int, total: int) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from ..config import Config
-from ..config.setting_types import FINGERPRINT, wrong
+from ..config.setting_types import FINGERPRINT, split_url, wrong
 from ..runtime import server_info
 from ..runtime.secrets import client_credential, local_token
 
@@ -144,8 +144,8 @@ def socket_url(url: str) -> str:
     Raises:
         ConfigError: it is none.
     """
-    parts = urlsplit(url if "://" in url else f"ws://{url}")
-    if parts.scheme not in _SOCKET_SCHEMES or not parts.hostname or parts.username is not None:
+    parts = split_url(url if "://" in url else f"ws://{url}")
+    if parts is None or parts.scheme not in _SOCKET_SCHEMES or not parts.hostname or parts.username is not None:
         raise wrong("--url", "url", value=url)
     path = parts.path.removesuffix("/chat") if parts.path.endswith("/chat") else parts.path
     return urlunsplit((_SOCKET_SCHEMES[parts.scheme], parts.netloc, path or "/", "", ""))

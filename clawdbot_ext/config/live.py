@@ -43,7 +43,10 @@ class LiveConfig:
         self._stamp = self._mtime()
         self._config = self._load()
         for callback in self._watchers:
-            callback(self._config)
+            try:
+                callback(self._config)
+            except Exception:  # one that fails must keep neither the others nor the caller from the change
+                log.exception("a part of the gateway did not take up the changed configuration")
 
     def poll(self) -> None:
         """Reload when the file changed on disk (another process set something); an invalid file is logged."""
@@ -51,7 +54,7 @@ class LiveConfig:
             return
         try:
             self.reload()
-        except ConfigError as exc:
+        except (ConfigError, OSError) as exc:
             log.error("configuration not reloaded, the last good one stays: %s", exc)
 
     def _mtime(self) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..i18n import catalogue
 
@@ -88,23 +88,35 @@ class Setting:
     check: Callable[[str], str | None] | None = None
 
 
+def split_url(value: str) -> SplitResult | None:
+    """The parts of an address; ``None`` where it has none (a bracket that is not closed, a port that is no number)."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
 def _check_url(value: str) -> str | None:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname):
+    parts = split_url(value)
+    if value and (parts is None or parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname):
         return "url"
     return None
 
 
 def _check_base_url(value: str) -> str | None:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+    parts = split_url(value)
+    if value and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname):
         return "baseUrl"
     return None
 
 
 def _check_origin(value: str) -> str | None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
+    parts = split_url(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        return "origin"
+    if parts.path or parts.query or parts.fragment:
         return "origin"
     return None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import cached_property
 from typing import Any
 
 from .._version import __version__
@@ -33,6 +34,7 @@ from ..protocol.schema import (
     TickEvent,
 )
 from ..runtime.secrets import get_or_create_secret
+from ..runtime.supervision import Supervisor
 from ..store.api import Store, StoreDamaged
 from . import methods  # noqa: F401  its modules register their methods
 from .access.auth import Auth
@@ -77,7 +79,8 @@ class Gateway:
         host: HostFacts | None = None,
     ) -> None:
         providers, host = providers or Providers(config), host or HostFacts(Environment())
-        events, media = Broadcast(), MediaLibrary(config, store)
+        events, supervisor = Broadcast(), Supervisor()
+        media = MediaLibrary(config, store, supervisor)
         devices = Devices(store, auth, emit=events.emit, secret=lambda: get_or_create_secret(config(), "devices"))
         auth.device_scopes = devices.scopes_of
         self.access = AccessControl(config, auth, devices, RequestLimits())
@@ -99,8 +102,10 @@ class Gateway:
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
             )
         )
-        sessions = SessionDirectory(config, providers, events, runs, Sweeper(store))
-        self.services = Services(config, store, events, runs, sessions, providers, media, self.access, peers, host)
+        sessions = SessionDirectory(config, providers, events, runs, Sweeper(store, supervisor))
+        self.services = Services(
+            config, store, events, runs, sessions, providers, media, self.access, peers, host, supervisor
+        )
         self._pending: set[Connection] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -126,7 +131,7 @@ class Gateway:
             raise
         services.sessions.sweeper.start()
         services.config.watch(self._config_changed)
-        self._ticker = asyncio.create_task(self._tick(), name="tick")
+        self._ticker = services.supervisor.run("tick", self._tick)
 
     async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
         """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store."""
@@ -159,16 +164,34 @@ class Gateway:
         elapsed = 0.0
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
-            try:
-                poll_file(services)
-                self.access.on_void()  # what has expired, or was taken back by another process
-                await services.runs.store_late_ends()
-            except (OSError, StoreDamaged, GatewayError) as exc:  # the disk: clients hear ticks all the same
-                log.error("%s", exc)
+            for name, step in self._steps.items():
+                await self._carry_out(name, step)
             elapsed += POLL_INTERVAL_S
             if elapsed * 1000 >= services.config()["gateway.tickIntervalMs"]:
                 elapsed = 0.0
                 services.events.emit("tick", TickEvent(ts=now_ms()))
+
+    @cached_property
+    def _steps(self) -> Mapping[str, Callable[[], Awaitable[None] | None]]:
+        """The work of each tick; none keeps the others from theirs."""
+        return {
+            "configuration": lambda: poll_file(self.services),
+            # What has expired, or was taken back by another process; the server assigns it once the gateway is made.
+            "credentials": lambda: self.access.on_void(),  # noqa: PLW0108
+            "late ends": self.services.runs.store_late_ends,
+        }
+
+    async def _carry_out(self, name: str, step: Callable[[], Awaitable[None] | None]) -> None:
+        troubles = self.services.supervisor.troubles
+        try:
+            if (pending := step()) is not None:
+                await pending
+        except Exception as exc:
+            if troubles.get(name) != repr(exc):  # once, not every second
+                log.error("%s: %s", name, exc, exc_info=not isinstance(exc, (OSError, StoreDamaged, GatewayError)))
+            troubles[name] = repr(exc)
+        else:
+            troubles.pop(name, None)
 
     def _config_changed(self, config: Config) -> None:
         services = self.services

@@ -15,6 +15,7 @@ from ..config.live import LiveConfig
 from ..protocol.clock import now_ms
 from ..protocol.keys import canonical, is_temporary, main_session_key
 from ..protocol.schema import SessionChange, SessionChangedEvent
+from ..runtime.supervision import Supervisor
 from ..store.api import Session, Store
 from .access.control import AccessControl
 from .access.policy import disabled, require
@@ -122,6 +123,7 @@ class Services:
     access: AccessControl
     peers: Peers
     host: HostFacts
+    supervisor: Supervisor
 
 
 def provider_setup(services: Services) -> dict[str, Any]:

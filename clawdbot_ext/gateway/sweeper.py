@@ -8,6 +8,7 @@ import logging
 
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
+from ..runtime.supervision import Supervisor
 from ..store.api import Store, StoreDamaged
 
 log = logging.getLogger(__name__)
@@ -21,13 +22,13 @@ BREATH_S = 0.005
 class Sweeper:
     """One task that sleeps until something is due. Used on one event loop."""
 
-    def __init__(self, store: Store):
-        self._store = store
+    def __init__(self, store: Store, supervisor: Supervisor):
+        self._store, self._supervisor = store, supervisor
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="sweep")
+        self._task = self._supervisor.run("sweep", self._run)
 
     async def stop(self) -> None:
         """End it; a step that the store has begun is carried out."""

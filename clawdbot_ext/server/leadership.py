@@ -14,6 +14,7 @@ import asyncio
 import enum
 import logging
 import threading
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -42,6 +43,8 @@ TAKEOVER_S = 3.0
 POLL_S = 0.05
 PORT_RETRY_S = 1.0
 """Seconds that a new leader waits for the former leader's port, which is free as soon as that process has ended."""
+STANDBY_AGAIN_S = 30.0
+"""Seconds after which a standby that could not even wait for the lock (no permission, say) tries again."""
 ACTIVITY_S = 30.0
 """Interval at which a running reply counts as activity of the server. A Hub is told every five minutes."""
 
@@ -133,13 +136,22 @@ class Leadership:
         loop = asyncio.get_running_loop()
 
         def wait_for_lock() -> None:
-            lock = wait(self.live())
+            lock = self._wait_patiently()
             try:
                 loop.call_soon_threadsafe(self._take_over, lock)
             except RuntimeError:  # the server has ended meanwhile
                 lock.release()
 
         threading.Thread(target=wait_for_lock, name="clawdbot standby", daemon=True).start()
+
+    def _wait_patiently(self) -> GatewayLock:
+        """Wait for the lock, on a thread that must not end: no other one would take over."""
+        while True:
+            try:
+                return wait(self.live())
+            except OSError as exc:
+                self._log_warning("lab.standbyTrouble", path=self.live().home, problem=exc.strerror or exc)
+                time.sleep(STANDBY_AGAIN_S)
 
     def _take_over(self, lock: GatewayLock) -> None:
         if self.state is LeadershipState.STANDBY:

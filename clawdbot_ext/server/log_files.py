@@ -120,6 +120,7 @@ def start(config: Config, server_log: logging.Logger, *, verbose: bool) -> Path:
     ours.propagate = False
     ours.handlers = [file, terminal]
     server_log.addHandler(file)
+    logging.getLogger("asyncio").addHandler(file)  # its words for a task that failed while nothing waited for it
     guard(ours)
     guard(server_log)
     return Path(file.baseFilename)

@@ -15,7 +15,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from .failures import SchemaTooNew, StoreDamaged
 from .found import Media, StoredHit, UsageRecord
+from .health import StorageHealth
 
 __all__ = [
     "FINAL_STATES",
@@ -40,22 +42,6 @@ __all__ = [
 
 RunState = Literal["queued", "running", "done", "failed", "aborted", "interrupted"]
 FINAL_STATES: frozenset[str] = frozenset({"done", "failed", "aborted", "interrupted"})
-
-
-class SchemaTooNew(Exception):
-    """The database was written by a newer version that this one must not touch. ``path``, ``found``, ``supported``."""
-
-    def __init__(self, path: str, found: int, supported: int):
-        super().__init__(f"{path} has schema {found}; this version understands {supported}")
-        self.path, self.found, self.supported = path, found, supported
-
-
-class StoreDamaged(Exception):
-    """The database file cannot be read. It is never replaced; ``path`` names it, ``detail`` is SQLite's word."""
-
-    def __init__(self, path: str, detail: str):
-        super().__init__(f"{path}: {detail}")
-        self.path, self.detail = path, detail
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +177,11 @@ class DeletedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 class Store(Protocol):
     """Interface of the gateway's storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
+
+    @property
+    def health(self) -> StorageHealth:
+        """Condition of what keeps the data."""
+        ...
 
     async def open(self) -> None:
         """Open and migrate. Raises ``SchemaTooNew``, ``StoreDamaged``, ``StorageFull`` (no room even to read)."""

@@ -1,4 +1,4 @@
-"""Opening one SQLite connection as the store needs it, and SQLite's failures as ours.
+"""Opening one SQLite connection as the store needs it.
 
 Above: ``workers`` (threads that own connections), ``sqlite`` (the store). Below: ``search`` (a function
 that the triggers call), the ``sqlite3`` module.
@@ -7,24 +7,17 @@ that the triggers call), the ``sqlite3`` module.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from .. import private_files
-from ..protocol import errors
-from .api import StoreDamaged
 from .search import words_of
 
 BUSY_TIMEOUT_S = 5.0
 """Time that a connection waits for a lock. Only a foreign process can hold one: our writes come from one thread."""
-
-SHM_BYTES = 64 * 1024
-"""With less room than this on the disk, an index of the write-ahead log (32 KiB to begin with) may not fit."""
 
 WAL_KEPT_BYTES = 16 * 1024 * 1024
 """The write-ahead log is cut back to this size when a checkpoint empties it."""
@@ -72,12 +65,14 @@ def connect(path: Path) -> sqlite3.Connection:
 def connect_memory() -> sqlite3.Connection:
     """A database of its own without a file; what it sorts goes into none, either."""
     conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
-    conn.execute("PRAGMA temp_store=MEMORY")
     conn.execute("PRAGMA foreign_keys=ON")
     return _with_functions(conn)
 
 
 def _with_functions(conn: sqlite3.Connection) -> sqlite3.Connection:
+    # In memory: the journal of a statement needs neither a file descriptor nor a place that can be written, and a
+    # temporary session leaves nothing in any file.
+    conn.execute("PRAGMA temp_store=MEMORY")
     conn.create_function("fold", 1, fold, deterministic=True)
     conn.create_function("search_words", 1, words_of, deterministic=True)
     return conn
@@ -125,34 +120,3 @@ def abandon(conn: sqlite3.Connection) -> None:
 def fold(text: str | None) -> str:
     """The form in which texts are compared in a search: case and the two spellings of Hangul and accents ignored."""
     return unicodedata.normalize("NFC", text or "").casefold()
-
-
-_DAMAGED = ("malformed", "not a database", "unsupported file format", "unable to open", "readonly database")
-"""Words of SQLite's own messages: ``sqlite_errorcode`` exists only from Python 3.11."""
-
-
-def explain(error: Exception, path: Path) -> Exception:
-    """Translate SQLite's errors into the store's; other errors, and bugs, stay as they are."""
-    text = str(error)
-    if isinstance(error, (UnicodeEncodeError, OverflowError)) or text.startswith("Error binding parameter"):
-        return errors.InvalidRequest(f"cannot be stored: {text}")
-    if isinstance(error, sqlite3.DataError):
-        return errors.TooLarge(f"cannot be stored: {text}")
-    if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return errors.StorageFull("the disk is full")
-        return StoreDamaged(str(path), error.strerror or text)
-    if not isinstance(error, sqlite3.DatabaseError):
-        return error
-    if "is full" in text:
-        return errors.StorageFull("the disk is full")
-    if any(word in text for word in _DAMAGED):
-        return StoreDamaged(str(path), text)
-    if "locked" in text:
-        return errors.Unavailable("the database is locked by another program", reason="STORAGE_BUSY")
-    if "I/O error" in text:
-        # SQLite's word when there is no room for the index of the log (-shm).
-        if shutil.disk_usage(path.parent).free < SHM_BYTES:
-            return errors.StorageFull("the disk is full")
-        return errors.Unavailable("the disk does not take writes", reason="STORAGE_ERROR")
-    return error

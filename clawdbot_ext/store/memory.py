@@ -28,6 +28,9 @@ class MemoryStore(SqliteStore):
         schema.migrate(conn, self.path)
         return conn
 
+    def _reopen_writer(self) -> sqlite3.Connection:
+        return self._open_writer()
+
     def _close_writer(self, conn: sqlite3.Connection) -> None:
         conn.close()
 

@@ -30,6 +30,7 @@ from .api import (
     Transcript,
     UsageRecord,
 )
+from .health import StorageHealth
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 
@@ -50,6 +51,11 @@ class StoreRouter:
         self.kept, self.temporary = kept, temporary
         self._runs: set[str] = set()
         """Ids of the runs of temporary sessions."""
+
+    @property
+    def health(self) -> StorageHealth:
+        """Condition of the database file; memory has none."""
+        return self.kept.health
 
     def _of(self, key: str) -> Store:
         return self.temporary if is_temporary(key) else self.kept

@@ -17,7 +17,21 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import branches, changes, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
+from . import (
+    branches,
+    changes,
+    db,
+    failures,
+    media,
+    messages,
+    records,
+    runs,
+    schema,
+    search,
+    sessions,
+    transcripts,
+    usage,
+)
 from .api import (
     Accepted,
     BranchPoint,
@@ -34,12 +48,16 @@ from .api import (
     Transcript,
     UsageRecord,
 )
-from .threads import MAX_GROUP, Job, Worker, read_each, stop, submit, write_group
+from .health import StorageHealth
+from .threads import MAX_GROUP, Explain, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
 
 READERS = 2
 """Enough that a long read holds up no short one; SQLite itself would allow any number."""
+
+READ_PATIENCE_S = 5.0
+"""Seconds that a read is tried again while the disk fails, or while there are no file descriptors left."""
 
 T = TypeVar("T")
 
@@ -63,8 +81,17 @@ class SqliteStore:
         self._max_pages, self._wal = max_pages, wal
         self._writes: SimpleQueue[Job | None] = SimpleQueue()
         self._reads: SimpleQueue[Job | None] = SimpleQueue()
+        self.health = StorageHealth()
         self._writer = Worker(
-            "store-writer", self._writes, self._open_writer, self._close_writer, write_group, self._explain, MAX_GROUP
+            "store-writer",
+            self._writes,
+            self._open_writer,
+            self._reopen_writer,
+            self._close_writer,
+            self._write_group,
+            self._explain,
+            self.health,
+            MAX_GROUP,
         )
         self._readers = [self._reader(f"store-reader-{n}", self._reads) for n in range(READERS)]
         self._checker = self._reader("store-check", SimpleQueue())
@@ -96,12 +123,12 @@ class SqliteStore:
         await stop([self._writer])  # last: the connection that closes last puts the log away
 
     def _reader(self, name: str, queue: SimpleQueue[Job | None]) -> Worker:
-        return Worker(
-            name, queue, partial(db.connect_reader, self.path), sqlite3.Connection.close, read_each, self._explain
-        )
+        connect = partial(db.connect_reader, self.path)
+        closes = sqlite3.Connection.close
+        return Worker(name, queue, connect, connect, closes, read_each, self._explain, self.health)
 
     def _explain(self, error: Exception) -> Exception:
-        return db.explain(error, self.path)
+        return failures.explain(error, self.path)
 
     def _open_writer(self) -> sqlite3.Connection:
         db.create_file(self.path)
@@ -115,6 +142,20 @@ class SqliteStore:
             conn.close()
             raise
         return conn
+
+    def _reopen_writer(self) -> sqlite3.Connection:
+        """The writing connection again, after an access to the former one failed as a whole."""
+        conn = db.connect(self.path)
+        db.prepare_writer(conn, max_pages=self._max_pages, wal=self._wal)
+        return conn
+
+    def _write_group(self, conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -> None:
+        """``write_group``, unless the file is no longer the one that a later start would open."""
+        if self.health.moved:
+            for job in jobs:
+                job.error = failures.moved()
+            return
+        write_group(conn, jobs, explain)
 
     def _on_open(self, conn: sqlite3.Connection) -> None:
         """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""
@@ -159,7 +200,16 @@ class SqliteStore:
         return await self._submit(self._writes, function)
 
     async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._submit(self._reads, function)
+        """Read; what fails and may pass is tried again for ``READ_PATIENCE_S``, since a reply may depend on it."""
+        ends, wait = time.monotonic() + READ_PATIENCE_S, 0.02
+        while True:
+            try:
+                return await self._submit(self._reads, function)
+            except Unavailable as error:
+                if not failures.passes(error) or time.monotonic() + wait > ends:
+                    raise
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 0.5)
 
     async def _submit(self, queue: SimpleQueue[Job | None], function: Callable[[sqlite3.Connection], T]) -> T:
         if not self._is_open:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -17,7 +18,11 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
+from .. import failpoints
 from .db import abandon
+from .health import StorageHealth
+
+log = logging.getLogger(__name__)
 
 MAX_GROUP = 512
 """Most jobs in one transaction; bounds how long the first of them waits for the last."""
@@ -34,22 +39,27 @@ class Job:
     future: asyncio.Future[Any]
     value: Any = None
     error: Exception | None = None
+    kept: bool = False
+    """Its work is committed: whatever happens after that, it succeeded."""
 
 
 @dataclass
 class Worker:
     """A thread with a connection of its own. Several may share one queue.
 
-    ``opens`` and ``closes`` run in the thread, as does everything else that touches the connection. A cancelled wait
-    does not recall its job: what was submitted is carried out.
+    ``opens``, ``reopens`` and ``closes`` run in the thread, as does everything else that touches the connection. A
+    cancelled wait does not recall its job: what was submitted is carried out. The thread ends at ``stop`` only:
+    whatever an access raises, its jobs are told, and the next ones get a connection made by ``reopens``.
     """
 
     name: str
     queue: SimpleQueue[Job | None]
     opens: Callable[[], sqlite3.Connection]
+    reopens: Callable[[], sqlite3.Connection]
     closes: Callable[[sqlite3.Connection], None]
     carry_out: Callable[[sqlite3.Connection, Sequence[Job], Explain], None]
     explain: Explain
+    health: StorageHealth
     group: int = 1
     thread: Thread | None = field(default=None, init=False)
     _conn: sqlite3.Connection | None = field(default=None, init=False)
@@ -70,7 +80,7 @@ class Worker:
 
     def _main(self, ready: Future[None]) -> None:
         try:
-            conn = self._conn = self.opens()
+            self._conn = self.opens()
         except Exception as error:  # noqa: BLE001 - not handled here: the caller of start() gets it
             ready.set_exception(self.explain(error))
             return
@@ -79,10 +89,33 @@ class Worker:
         while not stopping:
             jobs, stopping = next_batch(self.queue, self.group)
             if jobs:
-                self.carry_out(conn, jobs, self.explain)
+                self._work(jobs)
                 deliver(jobs)
-        self._conn = None
-        self.closes(conn)
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            self.closes(conn)
+
+    def _work(self, jobs: Sequence[Job]) -> None:
+        """Carry out jobs; every one of them has a value or an error afterwards, whatever happens."""
+        try:
+            if self._conn is None:
+                self._conn = self.reopens()
+            self.carry_out(self._conn, jobs, self.explain)
+        except Exception as error:
+            log.critical("%s: an access failed as a whole; a new connection is made", self.name, exc_info=True)
+            told = self.explain(error)
+            for job in jobs:
+                if not job.kept:
+                    job.value, job.error = None, job.error or told
+            conn, self._conn = self._conn, None
+            if conn is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    conn.close()
+        for job in jobs:
+            if job.error is not None:
+                self.health.note(job.error)
+        if not self.health.ok and self.group > 1 and all(job.error is None for job in jobs):
+            self.health.fine()
 
 
 async def stop(workers: Sequence[Worker]) -> None:
@@ -142,6 +175,7 @@ def read_each(conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -
     """Carry out reading jobs, each on one snapshot of the database."""
     for job in jobs:
         try:
+            failpoints.hit("store.read")
             conn.execute("BEGIN")
             job.value = job.function(conn)
         except Exception as error:  # noqa: BLE001 - not handled here: the caller that waits gets it
@@ -153,16 +187,18 @@ def read_each(conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -
 def write_group(conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -> None:
     """Carry out writing jobs in one transaction; if that fails as a whole, each in one of its own."""
     try:
+        failpoints.hit("store.write")
         conn.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         for job in jobs:
             job.error = explain(error)
         return
     try:
         for job in jobs:
             _write_one(conn, job, explain)
+        failpoints.hit("store.commit")
         conn.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         abandon(conn)
         if len(jobs) == 1:
             jobs[0].error = explain(error)
@@ -170,6 +206,10 @@ def write_group(conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain)
         for job in jobs:
             job.value = job.error = None
             write_group(conn, [job], explain)
+        return
+    for job in jobs:
+        job.kept = True
+    failpoints.hit("store.committed")
 
 
 def _write_one(conn: sqlite3.Connection, job: Job, explain: Explain) -> None:

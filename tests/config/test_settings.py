@@ -65,6 +65,10 @@ def test_a_name_that_is_near_nothing_gets_no_suggestion() -> None:
         ("gateway.allowedHosts", ["https://host"], None),
         ("models.providers.x.models", [{"name": "without an id"}], None),
         ("models.providers.x.baseUrl", "ftp://x", None),
+        ("models.providers.x.baseUrl", "http://[::1:11434", None),
+        ("media.audio.baseUrl", "http://127.0.0.1:port", None),
+        ("gateway.remote.url", "ws://[::1", None),
+        ("gateway.allowedOrigins", ["http://[::1"], None),
         ("session.mainKey", "a:b", None),
     ],
 )

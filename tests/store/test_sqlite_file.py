@@ -270,7 +270,7 @@ def test_after_an_unclean_stop_the_file_is_checked_in_the_background(drive_sqlit
         await store._check
 
     drive_sqlite(scenario)
-    (record,) = caplog.records
+    (record,) = [record for record in caplog.records if "check: " in record.message]
     assert record.levelname == level and str(path) in record.message and word in record.message
 
 

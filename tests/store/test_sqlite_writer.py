@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import shutil
 import sqlite3
 import threading
 
 import pytest
 
-from clawdbot_ext.protocol.errors import ShuttingDown
+from clawdbot_ext.protocol.errors import ShuttingDown, Unavailable
+from clawdbot_ext.store.api import StoreDamaged
+from clawdbot_ext.store.failures import explain
 from clawdbot_ext.store.sqlite import SqliteStore
 
 from .kit import MAIN, read, say, user
@@ -183,3 +187,104 @@ def test_a_store_that_was_closed_can_be_opened_again(path):
         await store.close()
 
     asyncio.run(asyncio.wait_for(main(), 5))
+
+
+# -- whatever an access raises, the thread goes on --------------------------------------------------------------------
+async def still_works(store) -> None:
+    await asyncio.wait_for(say(store, "after"), 30)
+    assert (await asyncio.wait_for(read(store), 30))[-1] == "after"
+
+
+def test_an_io_error_while_the_directory_cannot_be_looked_at_is_told_and_the_thread_goes_on(drive_sqlite, monkeypatch):
+    def lose(conn):
+        conn.execute("ROLLBACK")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def gone(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def scenario(store):
+        monkeypatch.setattr(shutil, "disk_usage", gone)
+        with pytest.raises(Unavailable) as refused:
+            await asyncio.wait_for(store._write(lose), 30)
+        assert refused.value.reason == "STORAGE_ERROR"
+        await still_works(store)
+
+    drive_sqlite(scenario)
+
+
+@pytest.mark.parametrize("worker", ["_writer", "_readers"])
+def test_a_bug_of_the_thread_itself_ends_neither_it_nor_a_waiting_caller(drive_sqlite, worker, caplog):
+    async def scenario(store):
+        await say(store, "before")
+        workers = [store._writer] if worker == "_writer" else store._readers
+        carried_out = workers[0].carry_out
+
+        def broken(conn, jobs, explain):
+            for each in workers:
+                each.carry_out = carried_out
+            raise ZeroDivisionError("a bug")
+
+        for each in workers:
+            each.carry_out = broken
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(say(store, "lost") if worker == "_writer" else read(store), 30)
+        await still_works(store)
+
+    drive_sqlite(scenario)
+    assert "an access failed as a whole" in caplog.text
+
+
+# -- failures that pass are not damage ------------------------------------------------------------------------------
+def failure(text: str, code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (failure("disk I/O error", 10 | 1 << 8), "STORAGE_ERROR"),  # SQLITE_IOERR_READ
+        (failure("unable to open database file", 14), "STORAGE_ERROR"),
+        (failure("out of memory", 7), "STORAGE_ERROR"),
+        (OSError(errno.EMFILE, "Too many open files"), "STORAGE_ERROR"),
+        (OSError(errno.EIO, "Input/output error"), "STORAGE_ERROR"),
+        (failure("database is locked", 5), "STORAGE_BUSY"),
+        (failure("database or disk is full", 13), "STORAGE_FULL"),
+        (failure("attempt to write a readonly database", 8 | 4 << 8), "STORAGE_MOVED"),
+        (failure("database disk image is malformed", 11), None),
+        (failure("file is not a database", 26), None),
+    ],
+    ids=str,
+)
+def test_what_passes_is_told_from_damage_by_the_result_code(drive_sqlite, path, error, reason):
+    drive_sqlite(lambda store: say(store, "a"))
+    told = explain(error, path)
+    assert isinstance(told, StoreDamaged) if reason is None else told.reason == reason
+
+
+def test_a_read_that_fails_for_a_moment_is_tried_again(drive_sqlite):
+    async def scenario(store):
+        await say(store, "a")
+        attempts = []
+
+        def flaky(conn):
+            attempts.append(1)
+            if len(attempts) < 3:
+                raise failure("disk I/O error", 10 | 1 << 8)
+            return "read"
+
+        assert await store._read(flaky) == "read" and len(attempts) == 3
+
+    drive_sqlite(scenario)
+
+
+def test_sorting_and_undoing_need_no_file(drive_sqlite):
+    """With few descriptors left, or /tmp on a disk that cannot be written, replies are stored all the same."""
+
+    async def scenario(store):
+        for run_in in (store._write, store._read):
+            assert await run_in(lambda conn: conn.execute("PRAGMA temp_store").fetchone()) == (2,)
+
+    drive_sqlite(scenario)

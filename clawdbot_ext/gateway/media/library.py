@@ -23,6 +23,7 @@ from ...agent.media.api import MediaError, MediaFile, thumbnail
 from ...config.live import LiveConfig
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, NotFound, RateLimited, StorageFull
+from ...runtime.supervision import Supervisor
 from ...store.api import Media, Store, StoreDamaged
 from ...store.files import Files, Incoming
 from .limits import Limits
@@ -46,8 +47,8 @@ THUMBNAIL = "thumbnail"
 class MediaLibrary:
     """The files and their rows. ``open`` after the store was opened, ``close`` before it is closed."""
 
-    def __init__(self, config: LiveConfig, store: Store):
-        self.config, self.store = config, store
+    def __init__(self, config: LiveConfig, store: Store, supervisor: Supervisor):
+        self.config, self.store, self._supervisor = config, store, supervisor
         self.files = Files(config().home / "media")
         self._uploads: set[Upload] = set()
         self._held: set[str] = set()
@@ -67,7 +68,7 @@ class MediaLibrary:
         self._held = {str(record["id"]) for record in await self.store.list_records(HELD)}
         with contextlib.suppress(StorageFull):
             await self.release()
-        self._collector = asyncio.create_task(self._collect_for_ever(), name="media collector")
+        self._collector = self._supervisor.run("media collector", self._collect_for_ever)
 
     async def close(self) -> None:
         """Also forget what temporary sessions had, which are over now."""

@@ -45,6 +45,8 @@ class ActiveRun:
         """The attachments being read, by id, likewise."""
         self.pending: Sequence[ToolCall] = ()
         """Calls that a restart of the gateway interrupted: made, or answered, before the model goes on."""
+        self.unstored: list[Mapping[str, Any]] = []
+        """Steps that storage refused, oldest first; they are stored before the run's end."""
         self.in_turn = False
         """The provider is at work; before and after that, cancelling the task would lose the run's end."""
         self.started_at = now_ms()

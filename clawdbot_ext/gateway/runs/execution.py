@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ...agent.turn import MediaProgress, Retrying, TurnEvent
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
-from ...protocol.errors import GatewayError, Unavailable
-from ...store.api import Accepted, Finished, RunState, StoreDamaged
+from ...protocol.errors import GatewayError, InvalidRequest
+from ...store.api import Accepted, Finished, Run, RunState, StoreDamaged
+from ..error_texts import sentence
 from .active import FLUSH_INTERVAL_S, ActiveRun
 from .auto_title import AutoTitle
 from .context import RunContext
@@ -23,12 +25,23 @@ log = logging.getLogger(__name__)
 t = catalogue("gateway")
 
 
+@dataclass
+class LateEnd:
+    """The end of a run that storage has not taken yet, with the steps before it that it has not taken either."""
+
+    run: Run
+    steps: list[Mapping[str, Any]]
+    state: RunState
+    message: Mapping[str, Any] | None
+    result: Mapping[str, Any]
+
+
 class Execution:
     """Executes runs, and keeps the ends that storage had no room for until they can be stored."""
 
     def __init__(self, context: RunContext, events: RunEvents, titles: AutoTitle) -> None:
         self._context, self._events, self._titles = context, events, titles
-        self._late: list[tuple[str, RunState, Mapping[str, Any] | None, Mapping[str, Any]]] = []
+        self._late: list[LateEnd] = []
 
     async def execute(self, active: ActiveRun, accepted: Accepted) -> None:
         run = active.run
@@ -85,7 +98,7 @@ class Execution:
                     await self._context.store.save_partial(
                         active.run.run_id, text=active.text, thinking=active.reply.thinking
                     )
-                except GatewayError as exc:
+                except (GatewayError, StoreDamaged) as exc:
                     log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
 
     async def _end(self, active: ActiveRun, outcome: RunOutcome) -> None:
@@ -97,17 +110,17 @@ class Execution:
             "summary": "completed" if outcome.state == "done" else (outcome.message or outcome.state),
         }
         finished: Finished | None = None
+        locale = active.run.options.get("locale")
         try:
+            await self._store_steps(active.run, active.unstored)
             finished = await self._context.store.finish_run(
                 active.run.run_id, state=outcome.state, message=message, result=result, now=now_ms()
             )
-        except (GatewayError, StoreDamaged) as exc:
-            log.error("run %s: its end could not be stored yet: %s", active.run.run_id, exc)
-            if isinstance(exc, Unavailable):
-                self._late.append((active.run.run_id, outcome.state, message, result))
-            why = exc.message if isinstance(exc, GatewayError) else exc.detail
+        except Exception as exc:  # noqa: BLE001 - whatever the store raises: the reply is kept, and its end told
+            log.error("run %s: its end could not be stored yet: %r", active.run.run_id, exc)
+            self._late.append(LateEnd(active.run, list(active.unstored), outcome.state, message, result))
             outcome = RunOutcome(
-                "failed", "error", t(active.run.options.get("locale"), "run.storage", why=why), {"kind": "storage"}
+                "failed", "error", t(locale, "run.storage", why=_reason(exc, locale)), {"kind": "storage"}
             )
         active.ended()
         phase = {"phase": "error", "error": outcome.message} if outcome.state == "failed" else {"phase": "end"}
@@ -126,16 +139,37 @@ class Execution:
             if outcome.state == "done":
                 self._titles.after_reply(finished.session, active.reply.provider, active.reply.model)
 
+    async def _store_steps(self, run: Run, steps: list[Mapping[str, Any]]) -> None:
+        """Store the steps that storage refused, oldest first; what is stored is taken from the list."""
+        while steps:
+            await self._context.store.append_step(run.run_id, steps[0], now=now_ms())
+            steps.pop(0)
+
+    def owes(self, session_key: str) -> bool:
+        """Whether the end of a reply in that session is not stored yet: nothing may be stored behind it."""
+        return any(late.run.session_key == session_key for late in self._late)
+
     async def store_late_ends(self) -> None:
-        """Try again to store what the disk had no room for; called every second."""
-        while self._late:
-            run_id, state, message, result = self._late[0]
+        """Try again to store what storage refused; called every second."""
+        for late in list(self._late):
             try:
+                await self._store_steps(late.run, late.steps)
                 finished = await self._context.store.finish_run(
-                    run_id, state=state, message=message, result=result, now=now_ms()
+                    late.run.run_id, state=late.state, message=late.message, result=late.result, now=now_ms()
                 )
-            except GatewayError:
-                return
-            self._late.pop(0)
-            log.info("run %s: its end is stored now", run_id)
-            self._context.announce(finished.session, "restored")
+            except InvalidRequest as exc:  # will never be taken: its session was deleted meanwhile, say
+                log.error("run %s: its end cannot be stored: %s", late.run.run_id, exc)
+            except Exception as exc:  # noqa: BLE001 - whatever the store raises: the reply is kept until it is stored
+                log.debug("run %s: its end cannot be stored yet: %r", late.run.run_id, exc)
+                continue
+            else:
+                log.info("run %s: its end is stored now", late.run.run_id)
+                self._context.announce(finished.session, "restored")
+            self._late.remove(late)
+
+
+def _reason(error: Exception, locale: str | None) -> str:
+    """What a person is told of the cause; of a bug, only that it was one."""
+    if isinstance(error, GatewayError):
+        return sentence(error.message, locale) or error.message
+    return error.detail if isinstance(error, StoreDamaged) else t(locale, "run.internal")

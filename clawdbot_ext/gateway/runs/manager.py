@@ -23,9 +23,9 @@ import msgspec
 from ...agent.tools import ToolCall
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
-from ...protocol.errors import GatewayError, InvalidRequest, QueueFull, ShuttingDown, StorageFull, Unavailable
+from ...protocol.errors import InvalidRequest, QueueFull, ShuttingDown, Unavailable
 from ...protocol.schema import ChatSendResult, Queued, SessionQueueEvent
-from ...store.api import FINAL_STATES, Accepted, BranchPoint, Run, StoreDamaged
+from ...store.api import FINAL_STATES, Accepted, BranchPoint, Run
 from ..connections.reply_stream import ReplyStream
 from ..hands.approvals import Approvals
 from ..hands.services import HandsServices
@@ -136,8 +136,16 @@ class RunManager:
             )
 
     def busy(self, session_key: str) -> bool:
-        """Whether a reply is being written or is about to be, or the transcript is being replaced."""
-        return session_key in self._active or self._queue.held(session_key)
+        """Whether a reply is being written or is about to be, the transcript is being replaced, or storage is awaited.
+
+        In the last case what waits, or a reply whose end is not stored yet, goes first."""
+        return (
+            session_key in self._active
+            or self._queue.held(session_key)
+            or self._queue.stalled(session_key)
+            or self._execution.owes(session_key)
+            or self._unrecovered
+        )
 
     async def _accept(self, busy: bool, *, run_id: str, session_key: str, **send: Any) -> tuple[Accepted, int]:
         try:
@@ -186,7 +194,8 @@ class RunManager:
         try:
             waiting = await self.approvals.load()
             lost = await self._context.store.recover(now=now_ms(), interrupted=_cut_by_crash, spare=waiting)
-        except StorageFull as exc:  # reading goes on; tried again every second
+            queued = [run for run in await self._context.store.queued_runs() if not await self._is_command(run)]
+        except Unavailable as exc:  # reading goes on; tried again every second, and until then nothing starts
             log.error("what a crash cut off cannot be marked yet: %s", exc)
             self._unrecovered = True
             return
@@ -197,19 +206,21 @@ class RunManager:
             )
         for run_id in waiting:
             await self._go_on(run_id)
-        for run in await self._context.store.queued_runs():
-            if "command" in run.options:  # it died between being accepted and being done: never text for the model
-                await self._context.store.finish_run(
-                    run.run_id,
-                    state="aborted",
-                    message=None,
-                    now=now_ms(),
-                    result={"status": "error", "summary": "interrupted"},
-                )
-            else:
-                self._queue.add(run)
+        known = {run.run_id for key in self._queue.sessions() for run in self.queued(key)}  # sent since the start
+        for run in reversed(queued):
+            if run.run_id not in known:
+                self._queue.put_back(run.session_key, [run])
         for key in self._queue.sessions():
             self._next(key)
+
+    async def _is_command(self, run: Run) -> bool:
+        """Whether a waiting run is a command that died between being accepted and being done, never text for the model:
+        it is ended."""
+        if "command" not in run.options:
+            return False
+        result = {"status": "error", "summary": "interrupted"}
+        await self._context.store.finish_run(run.run_id, state="aborted", message=None, now=now_ms(), result=result)
+        return True
 
     async def _go_on(self, run_id: str) -> None:
         """Take up a run that waits for a person since before the restart."""
@@ -269,9 +280,9 @@ class RunManager:
                 self._queue.remove([run])
                 try:
                     folded = await self._context.store.fold_run(run.run_id, active.run.run_id, now=now_ms())
-                except GatewayError as exc:
+                except Exception as exc:  # noqa: BLE001 - whatever the store raises: it was acknowledged, so it waits on
                     self._queue.put_back(key, [run])
-                    log.warning("run %s: not taken in by %s: %s", run.run_id, active.run.run_id, exc)
+                    log.warning("run %s: not taken in by %s: %r", run.run_id, active.run.run_id, exc)
                     return
             if folded is None or folded.message is None:
                 continue
@@ -281,10 +292,12 @@ class RunManager:
             self._emit_queue(key)
 
     async def store_late_ends(self) -> None:
-        """Try again to store what the disk had no room for; called every second."""
+        """Try again what storage refused: ends of replies first, then the lines behind them. Called every second."""
         if self._unrecovered:
             await self.recover()
         await self._execution.store_late_ends()
+        for key in self._queue.resume():
+            self._next(key)
 
     def _release(self, session_key: str) -> None:
         self._queue.release(session_key)
@@ -292,6 +305,8 @@ class RunManager:
 
     def _next(self, session_key: str) -> None:
         """Start the oldest waiting send of a session that is free."""
+        if self._execution.owes(session_key):
+            self._queue.stall(session_key)
         if self._stopping or self.busy(session_key):
             return
         run = self._queue.pop(session_key)
@@ -306,14 +321,19 @@ class RunManager:
         task.add_done_callback(self._background.discard)
 
     async def _start_waiting(self, run: Run, under_way: ExitStack) -> None:
+        key = run.session_key
         with under_way:
             try:
                 accepted = await self._context.store.start_run(run.run_id, now=now_ms())
-            except (GatewayError, StoreDamaged) as exc:  # a full disk: it stays queued, to be tried at the next start
-                log.error("run %s cannot start: %s", run.run_id, exc)
-                accepted = None
+            except Exception as exc:  # noqa: BLE001 - whatever the store raises: it was acknowledged, so it stays in line
+                log.error("run %s cannot start yet: %r", run.run_id, exc)
+                self._queue.put_back(key, [run])
+                self._queue.stall(key)
+                self._queue.release(key)
+                self._emit_queue(key)
+                return
             if accepted is None:
-                self._release(run.session_key)
+                self._release(key)
             else:
                 self._begin(accepted)
 
@@ -402,6 +422,7 @@ class RunManager:
             active.stop("shutdown")
         if left:
             await asyncio.wait({a.task for a in left if a.task}, timeout=2)
+        await self._execution.store_late_ends()
 
     # -- telling ----------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The queue of sends waiting in each session, and the sessions that are held.
 
 Bookkeeping only: nothing here is stored or told to clients, that is done by ``runs``, which owns the one ``Queue``. A
-session is *held* while a run of it is about to be written, or while its transcript is being replaced; a send is *under
-way* between two states, as long as the store writes.
+session is *held* while a run of it is about to be written, or while its transcript is being replaced; it is *stalled*
+while storage refuses what its line needs next; a send is *under way* between two states, as long as the store writes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Queue:
     def __init__(self) -> None:
         self._waiting: dict[str, deque[Run]] = {}
         self._held: set[str] = set()
+        self._stalled: set[str] = set()
         self._under_way: dict[str, set[asyncio.Future[None]]] = {}
 
     def __len__(self) -> int:
@@ -80,6 +81,18 @@ class Queue:
 
     def release(self, key: str) -> None:
         self._held.discard(key)
+
+    def stall(self, key: str) -> None:
+        """Keep the line as it is until ``resume``: storage has refused the next step."""
+        self._stalled.add(key)
+
+    def stalled(self, key: str) -> bool:
+        return key in self._stalled
+
+    def resume(self) -> Sequence[str]:
+        """Let the stalled sessions go on; their keys."""
+        keys, self._stalled = list(self._stalled), set()
+        return keys
 
     @contextmanager
     def moving(self, key: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,6 +30,8 @@ from ...agent.tools import (
 )
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
+from ...protocol.errors import Unavailable
+from ...store.api import Finished, StoreDamaged
 from .active import ActiveRun
 from .context import RunContext
 from .events import RunEvents
@@ -39,6 +42,10 @@ t = catalogue("agent")
 
 SMALLEST_WINDOW = 16_000
 """Tokens; in less, the tools for notebooks (some 5,000) would leave a model no room to work in."""
+STEP_PATIENCE_S = 30.0
+"""Seconds for which a step that storage refuses is tried again before the reply ends …"""
+STEP_AGAIN_S = 0.5
+"""… and the time between two attempts."""
 
 
 class RunToolExecutor:
@@ -175,9 +182,26 @@ class RunToolExecutor:
         self._active.tools.pop(call.id, None)
 
     async def _store(self, message: Mapping[str, Any]) -> None:
-        finished = await self._context.store.append_step(self._active.run.run_id, message, now=now_ms())
+        try:
+            finished = await self._append(message)
+        except (Unavailable, StoreDamaged):
+            self._active.unstored.append(message)
+            raise
         if finished.message is not None and finished.session.epoch:
             self._events.emit_message(finished.session, finished.message)
+
+    async def _append(self, message: Mapping[str, Any]) -> Finished:
+        """Store a step. What a tool did cannot be done again, so a disk that is full for a moment is waited for."""
+        run_id = self._active.run.run_id
+        ends = time.monotonic() + STEP_PATIENCE_S
+        while True:
+            try:
+                return await self._context.store.append_step(run_id, message, now=now_ms())
+            except Unavailable as exc:
+                if time.monotonic() > ends or self._active.stop_reason:
+                    raise
+                log.warning("run %s: a step is not stored yet: %s", run_id, exc)
+            await asyncio.sleep(STEP_AGAIN_S)
 
     def _fault(self, call: ToolCall, exc: BaseException) -> ToolOutput:
         log.error("tool %s failed", call.name, exc_info=exc)

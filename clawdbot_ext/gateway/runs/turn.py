@@ -14,8 +14,9 @@ from ...agent.model_catalog import UnknownModel
 from ...agent.providers.base import Provider, ProviderError
 from ...agent.turn import RetryPolicy, TurnEvent
 from ...protocol.errors import GatewayError
-from ...store.api import Session
+from ...store.api import Session, StoreDamaged
 from ..access.policy import disabled
+from ..error_texts import sentence
 from ..wire_forms import explain
 from .active import ActiveRun
 from .context import RunContext
@@ -63,8 +64,9 @@ async def answer_turn(
             limit_s=seconds or None,
             policy=RetryPolicy(first_token_s=seconds or RetryPolicy.first_token_s),
         )
-    except GatewayError as exc:  # a step could not be stored: what it was is not known to be kept, so it ends here
-        return RunOutcome("failed", "error", t(locale, "run.storage", why=exc.message), {"kind": "storage"})
+    except (GatewayError, StoreDamaged) as exc:  # a step could not be stored, or what it follows not be read
+        why = exc.detail if isinstance(exc, StoreDamaged) else sentence(exc.message, locale) or exc.message
+        return RunOutcome("failed", "error", t(locale, "run.storage", why=why), {"kind": "storage"})
     except asyncio.TimeoutError:
         return RunOutcome(
             "interrupted", "interrupted", t(locale, "run.timeout", seconds=round(seconds)), {"kind": "timeout"}

@@ -16,6 +16,7 @@ from clawdbot_ext.config import Config, load
 from clawdbot_ext.gateway.media.library import DAY_MS, HOUR_MS, MediaLibrary
 from clawdbot_ext.protocol.clock import now_ms
 from clawdbot_ext.protocol.errors import NotFound, StorageFull
+from clawdbot_ext.runtime.supervision import Supervisor
 from clawdbot_ext.store.api import Media
 from clawdbot_ext.store.router import open_stores
 from tests.support.files import tone
@@ -115,7 +116,7 @@ def opened_library(tmp_path, monkeypatch, settings):
     async def opened() -> AsyncIterator[MediaLibrary]:
         store = open_stores(tmp_path / "store.db")
         await store.open()
-        library = MediaLibrary(live, store)
+        library = MediaLibrary(live, store, Supervisor())
         await library.open()
         try:
             yield library

@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from .. import failpoints
+from . import failpoints
 from .db import abandon
 from .health import StorageHealth
 

@@ -419,6 +419,17 @@ SETTINGS: tuple[Setting, ...] = (
         by="client",
     ),
     Setting(
+        "hands.keepDays",
+        "integer",
+        30,
+        "How long decided questions for permission are kept, at most 2,000 of them. Changes, which can be undone, are "
+        "kept with their conversation, and permissions given for good until they are revoked.",
+        "days",
+        minimum=1,
+        maximum=3_650,
+        by="client",
+    ),
+    Setting(
         "media.image.maxEdge",
         "integer",
         0,

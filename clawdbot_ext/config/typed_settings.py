@@ -30,6 +30,7 @@ class TypedSettings:
                 "agents.defaults.maxTokens",
                 "agents.defaults.timeoutSeconds",
                 "hands.questionMinutes",
+                "hands.keepDays",
                 "media.image.maxEdge",
                 "media.pdf.maxPages",
                 "media.audio.maxMinutes",

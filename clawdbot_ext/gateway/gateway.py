@@ -130,6 +130,7 @@ class Gateway:
             await services.store.close()
             raise
         services.sessions.sweeper.start()
+        services.runs.hands.retention.start()
         services.config.watch(self._config_changed)
         self._ticker = services.supervisor.run("tick", self._tick)
 
@@ -153,6 +154,7 @@ class Gateway:
             code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
             connection.close(code, why)
         await services.sessions.sweeper.stop()
+        await services.runs.hands.retention.stop()
         try:
             await services.providers.aclose()
             await services.media.close()

@@ -413,6 +413,10 @@ class Store(Protocol):
         """Oldest first."""
         ...
 
+    async def record_times(self, kind: str) -> Sequence[tuple[str, int]]:
+        """Id and time of the last write of each, the longest untouched first."""
+        ...
+
     async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
         """Write a small JSON document, in the place of one that is there."""
         ...

@@ -23,6 +23,12 @@ def list_of(conn: sqlite3.Connection, kind: str) -> Sequence[Mapping[str, Any]]:
     return [decode(row[0]) for row in rows]
 
 
+def times(conn: sqlite3.Connection, kind: str) -> Sequence[tuple[str, int]]:
+    """Id and time of the last write of each, the longest untouched first."""
+    found = conn.execute("SELECT id, updated_at FROM records WHERE kind = ? ORDER BY updated_at, id", (kind,))
+    return [(str(id_), int(at)) for id_, at in found]
+
+
 def put(conn: sqlite3.Connection, kind: str, id_: str, body: Mapping[str, Any], now: int) -> None:
     """Write a record, in the place of one that is there."""
     conn.execute(

@@ -273,6 +273,9 @@ class StoreRouter:
     async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
         return await self.kept.list_records(kind)
 
+    async def record_times(self, kind: str) -> Sequence[tuple[str, int]]:
+        return await self.kept.record_times(kind)
+
     async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
         """Write a record; one about a temporary session (``request.sessionKey``) goes to that session's store."""
         request = body.get("request")

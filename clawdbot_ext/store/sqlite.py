@@ -384,6 +384,9 @@ class SqliteStore:
     async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
         return await self._read(lambda conn: records.list_of(conn, kind))
 
+    async def record_times(self, kind: str) -> Sequence[tuple[str, int]]:
+        return await self._read(lambda conn: records.times(conn, kind))
+
     async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
         await self._write(lambda conn: records.put(conn, kind, id_, body, now))
 

@@ -29,6 +29,7 @@ def test_a_record_is_replaced_listed_and_removed(tmp_path) -> None:
         await store.put_record("node", "b", {"n": 4}, now=1)
         assert await store.list_records("device") == [{"n": 2}, {"n": 3}]
         assert await store.get_record("device", "b") == {"n": 3}
+        assert await store.record_times("device") == [("a", 1), ("b", 9)]
         await store.delete_record("device", "b")
         await store.delete_record("device", "b")
         assert await store.get_record("device", "b") is None

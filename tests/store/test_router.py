@@ -76,6 +76,7 @@ ONLY_KEPT = {
     "media_given",
     "media_in_use",
     "orphaned_media",
+    "record_times",
     "recover",
     "remove_media",
     "search",

@@ -14,6 +14,7 @@ from .changes import Changes
 from .grants import Grants
 from .permission import Permission
 from .plans import Plans
+from .retention import Retention
 from .running import Running
 from .targets import Targets
 from .toolbox import Toolbox
@@ -29,6 +30,7 @@ class HandsServices:
     running: Running
     permission: Permission
     catalog: Catalog
+    retention: Retention
 
 
 def hands_services(
@@ -44,5 +46,6 @@ def hands_services(
         targets=targets,
         running=running,
         permission=Permission(config, store, approvals, grants, plans, targets),
+        retention=Retention(config, store, approvals),
         catalog=Catalog(Toolbox(targets, changes, approvals, plans, running)),
     )

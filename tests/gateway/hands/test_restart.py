@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.protocol.revision import revision
+from tests.support.aio import until
 from tests.support.notebook_node import NotebookNode, notebook
 from tests.support.obeying import HandsGateway, Person
 from tests.support.server import GatewayProcess
@@ -46,6 +47,7 @@ def test_a_question_is_there_after_a_restart_and_its_yes_goes_on_with_the_run(
                 restartable.gateway.wait()
             else:
                 restartable.gateway.kill()
+        restartable.put_record("of long ago", {"id": "of long ago", "request": {}, "decision": "deny"}, at=1)
         restartable.gateway.start()
         async with restartable.person(instance) as again:
             again.key = key
@@ -63,6 +65,7 @@ def test_a_question_is_there_after_a_restart_and_its_yes_goes_on_with_the_run(
                 roles = [each["role"] for each in await history(again)]
                 assert roles == ["user", "assistant", "toolResult", "assistant"]
                 assert restartable.api.refusals == []
+                await until(lambda: [record["id"] for record in restartable.records()] == [question["id"]], 30)
 
     run(main(), 90)
 

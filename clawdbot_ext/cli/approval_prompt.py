@@ -112,12 +112,15 @@ async def _edit(approval: Approval, index: int, edited: dict[int, str], terminal
 async def _edited(text: str, suffix: str) -> str | None:
     """``text`` as the editor left it; ``None`` where nothing was saved. Cancelled, it waits for the editor, which has
     the terminal."""
-    editing = asyncio.ensure_future(asyncio.to_thread(click.edit, text, extension=suffix))
-    try:
-        return await asyncio.shield(editing)
-    except asyncio.CancelledError:
-        await asyncio.wait({editing})
-        raise
+    from .reading import keys_for_programs
+
+    with keys_for_programs():
+        editing = asyncio.ensure_future(asyncio.to_thread(click.edit, text, extension=suffix))
+        try:
+            return await asyncio.shield(editing)
+        except asyncio.CancelledError:
+            await asyncio.wait({editing})
+            raise
 
 
 def _proposal(approval: Approval, index: int) -> tuple[str, str]:

@@ -46,3 +46,36 @@ def terminal_on_stderr() -> Iterator[None]:
         input=create_input(always_prefer_tty=True), output=create_output(stdout=sys.stderr, always_prefer_tty=True)
     ):
         yield
+
+
+@contextmanager
+def keys_as_typed() -> Iterator[None]:
+    """Terminal mode for a conversation: outside the editor, too, no key is echoed and Enter stays a carriage return."""
+    with _terminal_mode(on=False):
+        yield
+
+
+@contextmanager
+def keys_for_programs() -> Iterator[None]:
+    """Terminal mode that a program, such as a text editor, expects when it starts."""
+    with _terminal_mode(on=True):
+        yield
+
+
+@contextmanager
+def _terminal_mode(*, on: bool) -> Iterator[None]:
+    """Echo, and Enter as a line feed."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    mode = [*before]
+    mode[0] = mode[0] | termios.ICRNL if on else mode[0] & ~termios.ICRNL
+    mode[3] = mode[3] | termios.ECHO if on else mode[3] & ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, mode)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

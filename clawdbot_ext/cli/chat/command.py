@@ -119,11 +119,14 @@ class Chat:
 
     async def run(self) -> None:
         """Talk until the user leaves. Raises ``GatewayError`` when the gateway does not take us back."""
+        from ..reading import keys_as_typed
+
         try:
-            await self._open()
-            while (text := await self._edit()) is not None:
-                if text and not await self._command(text):
-                    await self._send(text)
+            with keys_as_typed():
+                await self._open()
+                while (text := await self._edit()) is not None:
+                    if text and not await self._command(text):
+                        await self._send(text)
         finally:
             self._unsubscribe()  # that the connection ends now is no news
             for task in self._tasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory
-from prompt_toolkit.input import create_input
+from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.utils import is_dumb_terminal
@@ -96,6 +96,7 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
         event.current_buffer.insert_text("\n")
 
     return PromptSession(
+        input=_keyboard(),
         history=history_file(home),
         completer=commands,
         complete_while_typing=True,
@@ -105,6 +106,16 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
         bottom_toolbar=lambda: FormattedText([("", toolbar())]),
         reserve_space_for_menu=6,
     )
+
+
+def _keyboard() -> Input:
+    """The keyboard of the editor, which stays in raw mode while lines are printed above it.
+
+    A cooked terminal would echo the keys of that moment and turn their Enter into a line feed, which is a new line.
+    """
+    keyboard = create_input()
+    setattr(keyboard, "cooked_mode", nullcontext)  # noqa: B010 (an instance's own; every class of input has it)
+    return keyboard
 
 
 @contextmanager

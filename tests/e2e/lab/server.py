@@ -50,6 +50,11 @@ class Lab:
         """The stored layout."""
         return "".join(file.read_text() for file in (self.folder / "workspaces").glob("*.jupyterlab-workspace"))
 
+    def has_saved_panel(self, notebook: str) -> bool:
+        """Report whether the stored layout has this notebook and the panel in front: Lab stores it some time after."""
+        layout = self.workspace
+        return f'"current":"notebook:{notebook}"' in layout and '"current":"clawdbot-chat"' in layout
+
     def configure(self, config: Mapping[str, Any]) -> None:
         """The gateway's configuration file, before the start."""
         home = self.state / "jupyter"

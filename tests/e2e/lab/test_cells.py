@@ -124,6 +124,7 @@ def test_read_only_cells_and_prose_are_not_replaced_by_code(open_notebook, lab):
 def test_the_cell_is_found_after_a_reload_in_a_second_tab_and_when_it_has_moved(browser, open_notebook, lab):
     page = open_notebook("again.ipynb", "ratio(1, 0)", "other = 1")
     side = asked(page, 1)
+    wait_until(page, lambda: lab.has_saved_panel("again.ipynb"))
     page.reload()
     expect(act(side, "replace")).to_have_text("Replace cell 1")
     page.locator(".jp-Notebook .jp-InputPrompt").first.click()

@@ -323,6 +323,7 @@ def test_the_page_and_its_chat_are_one_client_and_it_comes_back_after_the_gatewa
     page, ask = hands("back.ipynb", "a = 1")
     page.add_init_script(LAST_NODE)
     page.reload()
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible()  # Lab has put its panels in order by then
     panel(page)
     ask = Hands(ask.client, page)
     present = [row for row in ask.client.request("system-presence") if row.get("instanceId") == ask.node]

@@ -108,6 +108,36 @@ def test_agent_says_what_failed_and_what_it_does_not_know(endpoint):
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("wishes", "key"),
+    [
+        ({"sessionId": "main"}, "agent:main:main"),
+        ({"sessionId": "of no transcript"}, "agent:main:of no transcript"),
+        ({"sessionId": " ", "sessionKey": "", "agentId": " Main "}, "agent:main:main"),
+        ({"thinking": "MAX"}, "agent:main:main"),
+        ({"timeout": 1_000_000}, "agent:main:main"),
+    ],
+)
+def test_agent_takes_what_clawdbots_command_line_would_else_answer_by_itself(endpoint, wishes, key):
+    """``clawdbot agent`` of the npm package answers by an agent of its own whenever the gateway refuses."""
+
+    async def main():
+        async with endpoint.connected() as wire:
+            run_id = f"taken-{id(wire)}"
+            await wire.call("agent", {"message": "hi [[text=yo]]", "idempotencyKey": run_id, **wishes})
+            assert (await wire.call("agent.wait", {"runId": run_id}))["status"] == "ok"
+            history = await wire.call("chat.history", {"sessionKey": key, "limit": 2})
+            assert [message["role"] for message in history["messages"]] == ["user", "assistant"]
+            assert history["messages"][0]["runId"] == run_id
+            again = {"message": "hi [[text=yo]]", "idempotencyKey": f"{run_id}-2", "sessionId": history["sessionId"]}
+            await wire.call("agent", again)
+            await wire.call("agent.wait", {"runId": f"{run_id}-2"})
+            history = await wire.call("chat.history", {"sessionKey": key, "limit": 2})
+            assert history["messages"][0]["runId"] == f"{run_id}-2"
+
+    run(main())
+
+
 def test_a_reply_goes_to_its_session_only_whatever_deliver_says(endpoint):
     """``deliver`` and a last channel change nothing: there is one way out."""
 

@@ -42,7 +42,6 @@ def test_nine_of_ten_messages_have_a_translation_the_rest_are_shown_as_they_are(
     ("message", "text"),
     [
         ("no session agent:main:보고서", "세션을 찾을 수 없어요: agent:main:보고서"),
-        ("no session with id 7", "세션을 찾을 수 없어요: 7"),
         ("3 attachments; at most 2", "첨부 파일이 3개예요. 최대 2개까지 보낼 수 있어요."),
         ("no prompt {id}", "프롬프트를 찾을 수 없어요: {id}"),
         ("no prompt a\nb", "프롬프트를 찾을 수 없어요: a\nb"),

@@ -12,6 +12,19 @@ from typing import Any, Literal, Protocol, get_args
 
 ThinkingLevel = Literal["off", "minimal", "low", "medium", "high"]
 THINKING_LEVELS: tuple[str, ...] = get_args(ThinkingLevel)
+_OTHER_NAMES: Mapping[str, ThinkingLevel] = {
+    **dict.fromkeys(("think", "min"), "minimal"),
+    **dict.fromkeys(("on", "enable", "enabled", "thinkhard", "think-hard", "think_hard"), "low"),
+    **dict.fromkeys(("mid", "med", "thinkharder", "think-harder", "harder"), "medium"),
+    **dict.fromkeys(("ultra", "ultrathink", "thinkhardest", "highest", "max"), "high"),
+}
+"""Further words for a level that Clawdbot's clients send as they were typed."""
+
+
+def thinking_level(word: str) -> str | None:
+    """The level that ``word`` stands for; ``None`` for none."""
+    word = word.strip().lower()
+    return word if word in THINKING_LEVELS else _OTHER_NAMES.get(word)
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,12 @@ _KEYWORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("markdown", r"\bmarkdown\b|\bshowcase\b|\bformat(ting)?\b|마크다운|서식"),
         ("long", r"\blong\b|길게|긴 "),
         ("slow", r"\bslow(ly)?\b|천천히|느리게"),
+        ("korean", r"\bin korean\b|한국어로"),
+        ("english", r"\bin english\b|영어로"),
         ("hello", r"^\W*(hi|hello|hey|help)\b|^\W*(안녕|도움)|^\?+$"),
     )
 )
+_LANGUAGES = {"korean": "ko", "english": "en"}
 TOOL_SUBJECTS = ("tools", "tool", "clock", "work")
 _ERROR = re.compile(r"\berror\s+(\d{3})\b|(?:오류|에러)\s*(\d{3})", re.IGNORECASE)
 _ERROR_KINDS = {
@@ -80,8 +83,9 @@ class DemoProvider:
         """See ``Provider.stream``. Thinks aloud when the request has a thinking level or the text asks for it."""
         asked = demo_directives.last_user_text(request.messages)
         wishes = demo_directives.parse(asked)
-        text = demo_directives.strip(asked)
-        subject = _subject(text)
+        text = demo_directives.wish(asked)
+        below = demo_directives.strip(asked)[len(text) :].strip()
+        subject = _subject(text, below)
         delay_s = (
             demo_directives.number(wishes, "delay_ms", SLOW_DELAY_MS if subject == "slow" else self._delay_ms) / 1000
         )
@@ -103,7 +107,7 @@ class DemoProvider:
         else:
             calls = _calls(wishes, subject, text, offered)
             answer = _scripted(wishes) or (
-                _t(request.locale, "demo.tool.ask") if calls else _answer(request.locale, subject, text)
+                _t(request.locale, "demo.tool.ask") if calls else _answer(request.locale, subject, below)
             )
         cut_after = int(demo_directives.number(wishes, "drop", -1))
         rest = answer[len(begun) :] if answer.startswith(begun) else answer
@@ -197,8 +201,10 @@ def _on_results(locale: str, results: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(lines)
 
 
-def _subject(text: str) -> str:
-    return next((name for name, pattern in _KEYWORDS if pattern.search(text)), "other")
+def _subject(text: str, below: str) -> str:
+    """What the answer is about; ``below`` is what came with the person's own words."""
+    found = next((name for name, pattern in _KEYWORDS if pattern.search(text)), None)
+    return found or ("given" if below else "other")
 
 
 def _scripted(wishes: Mapping[str, str]) -> str:
@@ -208,16 +214,19 @@ def _scripted(wishes: Mapping[str, str]) -> str:
     return "".join(f"t{i} " for i in range(int(demo_directives.number(wishes, "tokens", 0))))
 
 
-def _answer(locale: str, subject: str, text: str) -> str:
+def _answer(locale: str, subject: str, below: str) -> str:
     say: Callable[..., str] = _t
+    if subject in _LANGUAGES:
+        locale, subject = _LANGUAGES[subject], "hello"
     if subject == "long":
         sections = (say(locale, f"demo.long.{n % 3}") for n in range(LONG_SECTIONS))
         body = "\n\n".join(f"### {number}\n\n{section}" for number, section in enumerate(sections, 1))
         return say(locale, "demo.long.intro") + "\n\n" + body
     if subject in TOOL_SUBJECTS:  # and no tool is offered
         subject = "other"
-    answer = say(locale, f"demo.{subject}")
-    if subject in ("hello", "key", "other"):
+    facts = {"lines": len(below.splitlines())} if subject == "given" else {}
+    answer = say(locale, f"demo.{subject}", **facts)
+    if subject in ("hello", "key", "other", "given"):
         answer += "\n\n" + say(locale, "demo.setup")
     if subject in ("hello", "other"):
         answer += "\n\n" + say(locale, "demo.try")

@@ -40,6 +40,17 @@ def strip(text: str) -> str:
     return "".join([*kept, text[at:]]).strip()
 
 
+LONGEST_WISH = 300
+"""Characters; a longer paragraph is a text to read, in which a word is no wish."""
+
+
+def wish(text: str) -> str:
+    """The person's own words, in which a key word counts: the first paragraph, and none of a long one. What is piped in
+    or quoted below it wishes for nothing."""
+    first = re.split(r"\n\s*\n|\n(?=```)", strip(text), maxsplit=1)[0]
+    return first if len(first) <= LONGEST_WISH else ""
+
+
 def _found(text: str) -> Iterator[tuple[int, int, str, str]]:
     """Start, end, name and value of each directive."""
     at = 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ...agent.providers.base import thinking_level
 from ...protocol.clock import now_ms
 from ..sessions.lifecycle import LEVELS
 from .base import Answer, Call
@@ -38,6 +39,8 @@ async def _level(call: Call, setting: str, name: str) -> Answer:
             else (session.settings.get(setting) if session else None) or LEVELS[setting][0]
         )
         return Answer(call.say("level.current", name=title, level=level, choices=choices))
+    if setting == "thinkingLevel":
+        wanted = thinking_level(wanted) or wanted
     if wanted != "default" and wanted not in LEVELS[setting]:
         return Answer(call.say("level.unknown", level=call.argument[:40], choices=choices))
     changed = await services.store.patch_session(

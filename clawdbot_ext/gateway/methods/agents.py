@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...protocol.clock import now_ms
-from ...protocol.errors import InvalidRequest, NotFound, Unavailable
+from ...protocol.errors import InvalidRequest, Unavailable
 from ...protocol.keys import AGENT_ID
 from ...protocol.schema import (
     AgentIdentityParams,
@@ -30,6 +30,8 @@ from .chat import accept_message
 
 NAME, AVATAR = "Clawdbot", "C"
 WAIT_MS = 30_000
+LONGEST_S = 86_400
+"""The longest run; a client that would wait longer for it is not refused."""
 
 
 @method("agents.list")
@@ -60,7 +62,7 @@ async def agent(services: Services, caller: Connection, params: AgentParams) -> 
         idempotency_key=params.idempotency_key,
         thinking=params.thinking,
         attachments=params.attachments,
-        timeout_ms=params.timeout * 1000 if params.timeout else None,
+        timeout_ms=min(params.timeout, LONGEST_S) * 1000 if params.timeout else None,
     )
     sent = await accept_message(services, caller, send, instructions=params.extra_system_prompt)
     accepted = AgentResult(run_id=params.idempotency_key, status="accepted", accepted_at=now_ms())
@@ -131,16 +133,16 @@ async def _reply(services: Services, run: Run, told: Any) -> Mapping[str, Any]:
 
 
 def _check_agent(agent_id: str | None) -> None:
-    if agent_id not in (None, "", AGENT_ID):
+    if (agent_id or "").strip().lower() not in ("", AGENT_ID):
         raise InvalidRequest(f"unknown agent id: {agent_id}", reason="UNKNOWN_AGENT")
 
 
 async def _session_key(services: Services, params: AgentParams) -> str:
-    if params.session_key:
+    """The session that a program means. An id of no transcript names a session of its own, as in Clawdbot: a refusal
+    would make its command line answer by itself, past this gateway."""
+    if params.session_key and params.session_key.strip():
         return services.sessions.canonical(params.session_key)
-    if params.session_id:
-        session = await services.store.find_session(session_id=params.session_id)
-        if session is None:
-            raise NotFound(f"no session with id {params.session_id}")
-        return session.key
+    if params.session_id and params.session_id.strip():
+        session = await services.store.find_session(session_id=params.session_id.strip())
+        return session.key if session is not None else services.sessions.canonical(params.session_id)
     return services.sessions.main_key()

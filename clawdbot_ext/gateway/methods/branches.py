@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...agent.providers.base import THINKING_LEVELS
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
 from ...protocol.schema import (
@@ -29,6 +28,7 @@ from ..connections.connection import Connection
 from ..registry import method
 from ..runs.manager import recorded
 from ..services import Services
+from ..sessions.lifecycle import level_of
 from .chat import accept_message, hash_of
 
 UNDO_MS = 10_000
@@ -37,8 +37,7 @@ UNDO_MS = 10_000
 
 @method("chat.regenerate")
 async def chat_regenerate(services: Services, caller: Connection, params: ChatRegenerateParams) -> ChatSendResult:
-    if params.thinking is not None and params.thinking not in THINKING_LEVELS:
-        raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
+    thinking = level_of("thinkingLevel", params.thinking) if params.thinking else None
     model = services.providers.models.resolve(params.model).spec if params.model else None
     place = BranchPoint(kind="regenerate", message_id=params.message_id)
     return await _answer(
@@ -47,7 +46,7 @@ async def chat_regenerate(services: Services, caller: Connection, params: ChatRe
         params.session_key,
         params.idempotency_key,
         place,
-        {"model": model, "thinking": params.thinking},
+        {"model": model, "thinking": thinking},
     )
 
 

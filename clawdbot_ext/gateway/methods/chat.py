@@ -23,7 +23,6 @@ from typing import Any
 
 import msgspec
 
-from ...agent.providers.base import THINKING_LEVELS
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, NotFound
 from ...protocol.keys import is_temporary
@@ -48,6 +47,7 @@ from ..media.attachments import content_of, names_of, owner_of, request_part, re
 from ..registry import method
 from ..runs.manager import recorded
 from ..services import Services, after_response
+from ..sessions.lifecycle import level_of
 from ..wire_forms import assistant_message
 
 DEFAULT_LIMIT = 200
@@ -81,8 +81,7 @@ async def accept_message(
     caller.subscribed.add(key)
     if not params.message.strip() and not params.attachments:
         raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
-    if params.thinking is not None and params.thinking not in THINKING_LEVELS:
-        raise InvalidRequest(f"thinking must be one of {', '.join(THINKING_LEVELS)}", reason="BAD_LEVEL")
+    thinking = level_of("thinkingLevel", params.thinking) if params.thinking else None
     where = (place.kind, place.message_id) if place else ()
     if command := split_command(params.message):  # whatever is attached: beside a notebook something always is
         return await run_command(
@@ -122,7 +121,7 @@ async def accept_message(
                 "notes": notes,
             },
             options={
-                "thinking": params.thinking,
+                "thinking": thinking,
                 "locale": caller.locale,
                 "client": caller.info["id"],
                 "timeoutMs": params.timeout_ms,

@@ -36,7 +36,7 @@ from ..connections.connection import Connection
 from ..hands.modes import mode_changes
 from ..registry import method
 from ..services import Services
-from ..sessions.lifecycle import LEVELS, UNDO_MS, _key_of, clear, new_key, reset
+from ..sessions.lifecycle import LEVELS, UNDO_MS, _key_of, clear, level_of, new_key, reset
 from ..wire_forms import CLAWDBOT_FIELDS, preview_items, t
 
 
@@ -86,10 +86,8 @@ async def sessions_patch(services: Services, caller: Connection, params: Session
     """Merge settings; what is not named stays."""
     changes = {name: value for name, value in msgspec.to_builtins(params).items() if name != "key"}
     for name, value in changes.items():
-        if value is not None and name in LEVELS and value not in LEVELS[name]:
-            raise InvalidRequest(
-                f"{name} must be one of {', '.join(LEVELS[name])}", reason="BAD_LEVEL", choices=LEVELS[name]
-            )
+        if value is not None and name in LEVELS:
+            changes[name] = level_of(name, value)
     if isinstance(changes.get("label"), str):
         changes["label"] = changes["label"].strip() or None
     if isinstance(changes.get("systemPrompt"), str):

@@ -6,8 +6,9 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 
-from ...agent.providers.base import THINKING_LEVELS
+from ...agent.providers.base import THINKING_LEVELS, thinking_level
 from ...protocol.clock import now_ms
+from ...protocol.errors import InvalidRequest
 from ...protocol.keys import TEMPORARY
 from ...store.api import Session
 from ..services import Services
@@ -24,6 +25,15 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
     "elevatedLevel": ("off", "on", "ask", "full"),
 }
 """The values of each level setting; the first is the default."""
+
+
+def level_of(setting: str, word: str) -> str:
+    """The value that ``word`` names. Raises ``InvalidRequest`` for none."""
+    level = thinking_level(word) if setting == "thinkingLevel" else word
+    if level not in LEVELS[setting]:
+        name, choices = "thinking" if setting == "thinkingLevel" else setting, LEVELS[setting]
+        raise InvalidRequest(f"{name} must be one of {', '.join(choices)}", reason="BAD_LEVEL", choices=choices)
+    return str(level)
 
 
 def new_key(*, temporary: bool = False) -> str:

@@ -17,12 +17,13 @@ class AgentParams(Params):
     message: Text
     idempotency_key: RunId
     agent_id: Name | None = None
-    session_key: Key | None = None
-    session_id: Name | None = None
-    """Used when there is no `sessionKey`; without either the main session is meant."""
+    session_key: Annotated[str, Meta(max_length=512)] | None = None
+    session_id: Annotated[str, Meta(max_length=512)] | None = None
+    """Used when there is no `sessionKey`: a transcript's id, else the name of a session. Without either the main
+    session is meant."""
     thinking: Level | None = None
-    timeout: Annotated[int, Meta(ge=0, le=86_400)] | None = None
-    """Seconds; 0 stands for the configured limit."""
+    timeout: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    """Seconds, a day at most; 0 stands for the configured limit."""
     extra_system_prompt: Text | None = None
     """Added to the system prompt of this turn."""
     attachments: Attachments | None = None

@@ -41,10 +41,13 @@ export interface AgentParams {
   idempotencyKey: string;
   agentId?: string | null;
   sessionKey?: string | null;
-  /** Used when there is no `sessionKey`; without either the main session is meant. */
+  /**
+   * Used when there is no `sessionKey`: a transcript's id, else the name of a session. Without either the main session
+   * is meant.
+   */
   sessionId?: string | null;
   thinking?: string | null;
-  /** Seconds; 0 stands for the configured limit. */
+  /** Seconds, a day at most; 0 stands for the configured limit. */
   timeout?: number | null;
   /** Added to the system prompt of this turn. */
   extraSystemPrompt?: string | null;

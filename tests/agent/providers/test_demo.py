@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from clawdbot_ext.agent.providers.base import ModelInfo, Provider
+from clawdbot_ext.agent.providers.base import ModelInfo, Provider, ToolSpec
 from clawdbot_ext.agent.providers.demo import DemoProvider
 from tests.support.aio import run
 from tests.support.turns import Turn, take
@@ -53,6 +53,20 @@ def test_it_speaks_korean() -> None:
 def test_it_shows_what_it_is_asked_for_in_either_language(english: str, korean: str, token: str) -> None:
     assert token in ask(english).shown
     assert token in ask(korean, locale="ko").shown
+
+
+def test_words_of_what_is_piped_in_wish_for_nothing() -> None:
+    diff = "diff --git a/tool.py b/tool.py\n+    # approve the calculator: error 500, 2 + 2\n\n+ add a cell, what time"
+    turn = ask(f"Review this\n\n{diff}", tools=[ToolSpec("demo_calculate", "", {}), ToolSpec("demo_clock", "", {})])
+    assert turn.outcome.state == "done" and "4 lines came with your message" in turn.shown
+    assert [block["type"] for block in turn.reply.content] == ["text"]
+    assert "**demo**, a script" in ask("x" * 400 + diff).shown
+    assert "|--:|" in ask("Make a table of this\n\ncity,people\nSeoul,9400000").shown
+
+
+def test_it_answers_in_the_other_language_when_asked() -> None:
+    assert "데모" in ask("and in Korean?").shown
+    assert "**demo**" in ask("영어로 답해 줘", locale="ko").shown
 
 
 @pytest.mark.parametrize(("text", "locale"), [("long", "en"), ("길게 써 줘", "ko")])

@@ -40,6 +40,21 @@ def test_agent_answers_and_its_message_is_in_the_history(claw):
     assert [m["role"] for m in messages[-2:]] == ["user", "assistant"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--session-id main",
+        "--session-id of-no-transcript",
+        "--agent main --thinking max",
+        "--to +15550100 --timeout 99999",
+    ],
+)
+def test_agent_is_answered_by_this_gateway_and_not_by_its_own(claw, options):
+    done = claw.run("agent", *options.split(), "--message", "hello [[text=an answer of ours]]")
+    assert done.returncode == 0 and "an answer of ours" in done.stdout
+    assert "falling back" not in done.stdout + done.stderr
+
+
 def test_the_second_call_comes_with_the_device_token_that_the_first_was_given(claw):
     claw.run("health")
     kept = json.loads((claw.home / ".clawdbot" / "identity" / "device-auth.json").read_text())

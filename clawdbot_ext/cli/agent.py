@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..client.errors import ClientError
-from ..escapes import Cleaner, clean, one_line
+from ..escapes import clean, one_line
 from ..protocol.errors import GatewayError
-from . import exit_codes
+from . import exit_codes, piped, printing
 from .connection import Target, gateway_options, json_option, with_client
 from .printing import fail, note, print_json, say, texts
+from .reply_printer import Printer, printer_for
 
 if TYPE_CHECKING:
     from ..client.approvals import Approval
@@ -72,7 +74,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Ask once, print the reply, exit with how it went."""
-    text = _with_input(message, needed=not files)
+    started = time.monotonic()
+    given = piped.read(timeout)
+    text = _with_input(message, given.text)
+    attached: list[Path | tuple[str, bytes]] = [*files, *([given.file] if given.file else [])]
+    if not text and not attached:
+        raise click.UsageError(say("agent.noMessage"))
     run_id = str(uuid.uuid4())
 
     refused: list[Approval] = []
@@ -80,12 +87,13 @@ def command(
     async def work(client: GatewayClient) -> tuple[ReplyEnd | None, str]:
         from .agent_permission import Permission, mode_of_session
 
-        printer = Printer(quiet=as_json)
+        printer = printer_for(sys.stdout, quiet=as_json)
         permission = Permission(client, rules, wait=wait, before_asking=printer.end_line)
         try:
             async with mode_of_session(client, session, mode, notebook):
-                asking = _ask(client, text, files, session, thinking, run_id, printer, permission)
-                return await asyncio.wait_for(asking, timeout), printer.text
+                asking = _ask(client, text, attached, session, thinking, run_id, printer, permission)
+                left = max(0.1, timeout - (time.monotonic() - started))
+                return await asyncio.wait_for(asking, left), printer.text
         except asyncio.TimeoutError:
             await _abort(client, session, run_id)
             return None, printer.text
@@ -118,58 +126,16 @@ def command(
     raise click.exceptions.Exit(code)
 
 
-def _with_input(message: str | None, *, needed: bool) -> str:
-    """The message, with what is piped in after it; ``needed``: it must not be empty."""
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
-    parts = [part.encode("utf-8", "replace").decode() for part in (message or "", piped.rstrip("\n")) if part.strip()]
-    if needed and not parts:
-        raise click.UsageError(say("agent.noMessage"))
+def _with_input(message: str | None, piped: str) -> str:
+    """The message, with what is piped in after it."""
+    parts = [part.encode("utf-8", "replace").decode() for part in (message or "", piped) if part.strip()]
     return "\n\n".join(parts)
-
-
-class Printer:
-    """Prints the reply as it comes, unless ``quiet``; ``text`` is all of it."""
-
-    def __init__(self, *, quiet: bool):
-        self.text = ""
-        self._quiet = quiet
-        self._cleaner = Cleaner()
-        self._open_line = False
-
-    def append(self, text: str, *, replaces: bool) -> None:
-        self.text = text if replaces else self.text + text
-        if not self._quiet:
-            self._write(("\n" if replaces else "") + self._cleaner.feed(text))
-
-    def finish(self) -> None:
-        """End the line that is open."""
-        if not self._quiet:
-            self._write(self._cleaner.finish())
-            if self._open_line:
-                self._write("\n")
-
-    def begin_again(self) -> None:
-        """Begin another message: the text before a tool's call is one of its own."""
-        self.text = ""
-        if not self._quiet:
-            self._write(self._cleaner.finish())
-        self.end_line()
-
-    def end_line(self) -> None:
-        """Begin a new line where one is open, for something else on the terminal."""
-        if self._open_line:
-            self._write("\n")
-
-    def _write(self, text: str) -> None:
-        if text:
-            click.echo(text, nl=False)
-            self._open_line = not text.endswith("\n")
 
 
 async def _ask(
     client: GatewayClient,
     text: str,
-    files: Sequence[Path],
+    files: Sequence[Path | tuple[str, bytes]],
     session: str,
     thinking: str | None,
     run_id: str,
@@ -197,11 +163,17 @@ async def _ask(
             if item.part == "text":
                 printer.append(item.text, replaces=item.replaces)
         else:
-            _tell(item)
+            if item.kind == "tool" and item.facts.get("phase") == "start":
+                printer.begin_again()
+            _tell(item, printer)
     return None
 
 
-def _tell(notice: Notice) -> None:
+def _tell(notice: Notice, printer: Printer) -> None:
+    def note(text: str) -> None:
+        printer.end_line()
+        printing.note(text)
+
     facts = notice.facts
     if notice.kind == "queued":
         note(say("notice.queued", position=facts["position"]))

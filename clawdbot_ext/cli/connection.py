@@ -106,12 +106,22 @@ def with_client(target: Target, work: Callable[[GatewayClient], Awaitable[T]]) -
     from ..client.gateway_client import GatewayClient
 
     endpoint = target.locate()
+    keep_quiet()
 
     async def main() -> T:
         async with GatewayClient(endpoint, locale=language(), locate=target.again()) as client:
             return await work(client)
 
     return asyncio.run(main())
+
+
+def keep_quiet() -> None:
+    """Keep what Tornado logs of a failed connection off the terminal: the exception is told, in one line."""
+    import logging
+
+    tornado = logging.getLogger("tornado")
+    if not tornado.handlers:
+        tornado.addHandler(logging.NullHandler())
 
 
 def call(target: Target, method: str, **params: Any) -> Any:

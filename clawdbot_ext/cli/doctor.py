@@ -23,7 +23,7 @@ from ..runtime.paths import on_network
 from ..runtime.port_probe import identify
 from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
-from .printing import out, print_json, say
+from .printing import for_people, out, print_json, say
 
 Level = Literal["ok", "hint", "problem"]
 COLORS = {"ok": "green", "hint": "yellow", "problem": "red"}
@@ -50,9 +50,10 @@ def command(target: Target, as_json: bool) -> None:
         print_json({"ok": fine, "findings": [each._asdict() for each in found]})
     else:
         for each in found:
-            out(f"{click.style(MARKS[each.level], fg=COLORS[each.level])} {each.text}")
+            text = for_people(f"{MARKS[each.level]} {each.text}", sys.stdout, "  ")
+            out(click.style(text[0], fg=COLORS[each.level]) + text[1:])
             if each.fix:
-                out(click.style(f"  → {each.fix}", dim=True))
+                out(click.style(for_people(f"  → {each.fix}", sys.stdout, "    "), dim=True))
     if any(each.level == "problem" for each in found):
         raise click.exceptions.Exit(exit_codes.FAILED)
 

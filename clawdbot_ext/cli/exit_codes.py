@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from ..client.endpoint import NoGateway
-from ..client.errors import ClientError, ConnectionLost, NotUnderstood, TimedOut, Unreachable, Untrusted
+from ..client.errors import ClientError, ConnectionLost, Foreign, NoTls, NotUnderstood, TimedOut, Unreachable, Untrusted
 from ..config import ConfigError
 from ..escapes import clean
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
@@ -53,11 +53,8 @@ def explain(exc: BaseException) -> tuple[int, str]:
         return USAGE, describe(exc)
     if isinstance(exc, NoGateway):
         return UNREACHABLE, say("error.noGateway", home=exc.home)
-    if isinstance(exc, Untrusted):
-        key = "error.otherCertificate" if exc.seen else "error.untrusted"
-        return UNAUTHORIZED, say(key, url=exc.url, problem=exc.problem, seen=exc.seen)
     if isinstance(exc, Unreachable):
-        return UNREACHABLE, say("error.unreachable", url=exc.url, problem=exc.problem)
+        return _no_connection(exc)
     if isinstance(exc, ConnectionLost):
         return UNREACHABLE, say("error.lost", reason=exc.reason or exc.code or "-")
     if isinstance(exc, TimedOut):
@@ -74,6 +71,14 @@ def explain(exc: BaseException) -> tuple[int, str]:
         where = f"{exc.filename}: " if exc.filename else ""
         return FAILED, say("error.os", problem=f"{where}{exc.strerror or exc}")
     raise exc
+
+
+def _no_connection(exc: Unreachable) -> tuple[int, str]:
+    if isinstance(exc, Untrusted):
+        key = "error.otherCertificate" if exc.seen else "error.untrusted"
+        return UNAUTHORIZED, say(key, url=exc.url, problem=exc.problem, seen=exc.seen)
+    kinds: dict[type, str] = {Foreign: "error.foreign", NoTls: "error.noTls"}
+    return UNREACHABLE, say(kinds.get(type(exc), "error.unreachable"), url=exc.url, problem=exc.problem)
 
 
 def _refusal(error: GatewayError) -> str:

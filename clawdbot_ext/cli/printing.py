@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -49,9 +49,16 @@ def out(text: str = "") -> None:
     click.echo(text)
 
 
+def for_people(text: str, stream: TextIO, indent: str = "") -> str:
+    """``text`` wrapped for ``stream`` where that is a terminal, which would break it inside words."""
+    if not stream.isatty():
+        return text
+    return wrapped(text, shutil.get_terminal_size().columns, indent)
+
+
 def note(text: str) -> None:
     """A line for people, on standard error: it is no part of the result."""
-    click.echo(text, err=True)
+    click.echo(for_people(text, sys.stderr), err=True)
 
 
 def indented(text: str) -> str:
@@ -61,7 +68,8 @@ def indented(text: str) -> str:
 
 def fail(text: str) -> None:
     """An error, on standard error. Further lines are indented: none of them can pass for a message of its own."""
-    click.echo(f"{click.style('clawdbot:', fg='red')} {indented(text)}", err=True)
+    text = for_people(f"clawdbot: {indented(text)}", sys.stderr, "  ").removeprefix("clawdbot:")
+    click.echo(f"{click.style('clawdbot:', fg='red')}{text}", err=True)
 
 
 MARKS = 8
@@ -76,8 +84,10 @@ def print_json(value: Any) -> None:
 
 
 def width(text: str) -> int:
-    """The columns of ``text`` in a terminal: Korean and other wide characters take two, combining ones none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    """The columns of ``text`` in a terminal: Korean and most emoji take two, marks that join a letter none."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def pad(text: str, columns: int) -> str:
@@ -87,17 +97,31 @@ def pad(text: str, columns: int) -> str:
 
 def shorten(text: str, columns: int) -> str:
     """``text`` on one line of at most ``columns``."""
+    from rich.cells import set_cell_size
+
     text = " ".join(clean(text).split())
     whole = text[: MARKS * columns]  # however long a title is, no more than fits is measured
     if len(whole) == len(text) and width(text) <= columns:
         return text
-    used = fits = 0
-    for character in whole:
-        used += width(character)
-        if used > columns - 1:
-            break
-        fits += 1
-    return whole[:fits] + "…"
+    return set_cell_size(whole, columns - 1).rstrip() + "…" if columns > 0 else ""
+
+
+def wrapped(text: str, columns: int, indent: str = "") -> str:
+    """``text`` with its lines broken between words, the further ones indented; a word that is too long stays whole."""
+    return "\n".join(_wrapped_line(line, columns, indent) for line in text.split("\n"))
+
+
+def _wrapped_line(line: str, columns: int, indent: str) -> str:
+    if width(line) <= columns:
+        return line
+    rows, row = [], ""
+    for word in re.findall(r"\s*\S+", line):
+        if row and width(row) + width(word) > columns:
+            rows.append(row)
+            row = indent + word.lstrip()
+        else:
+            row += word
+    return "\n".join([*rows, row])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..config import Config, ConfigError
 from ..runtime import server_info
 from . import exit_codes, security_checks
 from .connection import Target, call, gateway_options, json_option
-from .printing import out, print_json, say
+from .printing import for_people, out, print_json, say
 from .security_checks import Finding, tell
 
 COLORS = {"critical": "red", "warn": "yellow", "info": "cyan"}
@@ -100,8 +101,10 @@ def _print(found: list[Finding], fixed: list[Finding]) -> None:
     for each in fixed:
         out(f"{click.style(tell('audit.fixed'), fg='green')}  {each.text}")
     for each in found:
-        label = click.style(tell(f"audit.{each.severity}"), fg=COLORS[each.severity])
-        out(f"{label}  {each.text}\n  {click.style(f'→ {each.remedy}', dim=True)}")
+        label = tell(f"audit.{each.severity}")
+        text = for_people(f"{label}  {each.text}", sys.stdout, "  ").removeprefix(label)
+        out(click.style(label, fg=COLORS[each.severity]) + text)
+        out(click.style(for_people(f"  → {each.remedy}", sys.stdout, "    "), dim=True))
     if not _bad(found):
         out(tell("audit.clean"))
     elif any(each.fix for each in found):

@@ -171,10 +171,10 @@ def show(target: Target, key: str, limit: int, transcript: str | None, archived:
     now = now_ms()
     for message in history["messages"]:
         out(click.style(f"{speaker(message)} · {ago(message.get('timestamp') or 0, now)}", bold=True))
-        out(_body(message) + "\n")
+        _show_body(message)
     if in_flight := history.get("inFlight"):
         out(click.style(say("sessions.writing"), bold=True))
-        out(clean(str(in_flight.get("text", ""))))
+        _show_text(str(in_flight.get("text", "")))
 
 
 def speaker(message: Mapping[str, Any]) -> str:
@@ -184,12 +184,26 @@ def speaker(message: Mapping[str, Any]) -> str:
     return one_line(str(message.get("command") or message.get("model") or say("chat.assistant")))
 
 
-def _body(message: Mapping[str, Any]) -> str:
-    lines = [*map(line_of, attachments(message)), clean(message_text(message))]
+def _show_body(message: Mapping[str, Any]) -> None:
+    for block in attachments(message):
+        out(line_of(block))
+    _show_text(message_text(message), markdown=message.get("role") != "user")
     if message.get("stopReason") in ("error", "interrupted", "aborted"):
         why = clean(str(message.get("errorMessage") or ""))
-        lines.append(click.style(f"[{say('ended.' + message['stopReason'])}{': ' + why if why else ''}]", fg="yellow"))
-    return "\n".join(line for line in lines if line)
+        out(click.style(f"[{say('ended.' + message['stopReason'])}{': ' + why if why else ''}]", fg="yellow"))
+    out()
+
+
+def _show_text(text: str, *, markdown: bool = True) -> None:
+    """A text of the conversation: for a pipe as it is, on a terminal rendered and wrapped between words."""
+    if sys.stdout.isatty() and text:
+        from rich.text import Text
+
+        from .chat.markdown import console, rendered
+
+        console(sys.stdout).print(rendered(text) if markdown else Text(clean(text)))
+    elif text:
+        out(clean(text))
 
 
 def _show_archived(target: Target, key: str, *, as_json: bool) -> None:

@@ -20,6 +20,14 @@ class Unreachable(ClientError):
         self.url, self.problem = url, problem
 
 
+class Foreign(Unreachable):
+    """A program answers that is no Clawdbot gateway."""
+
+
+class NoTls(Unreachable):
+    """The server does not speak TLS, and the address says that it should."""
+
+
 class Untrusted(Unreachable):
     """The server answers with a certificate that is not believed. ``seen`` is its fingerprint if another was pinned."""
 

@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
 from .._version import __version__
 from ..config import ConfigError
@@ -36,7 +36,18 @@ from . import tls
 from .approvals import Approvals, OnApproval, decided_by
 from .changes import Changes
 from .endpoint import Endpoint, NoGateway, bearer_header, cookie_header
-from .errors import MALFORMED, ClientError, Closed, ConnectionLost, TimedOut, Unreachable, Untrusted, from_wire
+from .errors import (
+    MALFORMED,
+    ClientError,
+    Closed,
+    ConnectionLost,
+    Foreign,
+    NoTls,
+    TimedOut,
+    Unreachable,
+    Untrusted,
+    from_wire,
+)
 from .events import LOST, Event
 from .http_failures import problem, refusal
 from .reply import Chunk, Notice, ReplyEnd, ask, follow, whole
@@ -184,8 +195,15 @@ class GatewayClient:
         try:
             self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
         except HTTPClientError as exc:
-            raise refusal(exc) or Unreachable(self.endpoint.ws_url, problem(exc)) from exc
+            kind = (
+                Foreign if 200 <= exc.code < 500 else Unreachable
+            )  # what a proxy says of a gateway that is away is 5xx
+            raise refusal(exc) or kind(self.endpoint.ws_url, problem(exc)) from exc
+        except WebSocketError as exc:
+            raise Foreign(self.endpoint.ws_url, problem(exc)) from exc
         except ssl.SSLError as exc:
+            if not tls.is_about_trust(exc):
+                raise NoTls(self.endpoint.ws_url, problem(exc)) from exc
             raise Untrusted(self.endpoint.ws_url, problem(exc), getattr(exc, "seen", "")) from exc
         except (OSError, ValueError) as exc:
             raise Unreachable(self.endpoint.ws_url, problem(exc)) from exc
@@ -193,7 +211,7 @@ class GatewayClient:
     async def _log_in(self, timeout_s: float) -> Mapping[str, Any]:
         challenge = await self._read_frame()
         if challenge.get("event") != "connect.challenge":
-            raise Unreachable(self.endpoint.ws_url, "what answers is no Clawdbot gateway")
+            raise Foreign(self.endpoint.ws_url, "what answers is no Clawdbot gateway")
         self._seq = None
         self._reader = asyncio.create_task(self._read(), name="gateway client")
         auth = {"token": self.endpoint.token, "password": self.endpoint.password}
@@ -212,7 +230,7 @@ class GatewayClient:
             self._handshake(params, str(_object(challenge.get("payload")).get("nonce", "")))
         hello = await self.request("connect", params, timeout_s=timeout_s)
         if not isinstance(hello, dict):
-            raise Unreachable(self.endpoint.ws_url, "what answers is no Clawdbot gateway")
+            raise Foreign(self.endpoint.ws_url, "what answers is no Clawdbot gateway")
         self.hello = hello
         watchdog = asyncio.create_task(self._watch(), name="gateway watchdog")
         self._reader.add_done_callback(lambda _: watchdog.cancel())

@@ -52,6 +52,11 @@ def pinned(expected: str) -> ssl.SSLContext:
     return context
 
 
+def is_about_trust(exc: ssl.SSLError) -> bool:
+    """Report whether a certificate was shown and not believed; else the other side does not speak TLS at all."""
+    return isinstance(exc, (ssl.SSLCertVerificationError, WrongCertificate))
+
+
 def options(endpoint: Endpoint) -> dict[str, Any]:
     """TLS options of an HTTP request to ``endpoint``; none where the machine's own trust decides."""
     if not endpoint.tls_fingerprint or not endpoint.ws_url.startswith("wss:"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
 from ..client import tls
 from ..client.endpoint import NoGateway
@@ -101,7 +101,7 @@ class Bridge:
                 **tls.options(client.endpoint),
             )
             socket = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES)
-        except (ClientError, ConfigError, GatewayError, NoGateway, HTTPClientError, OSError) as exc:
+        except (ClientError, ConfigError, GatewayError, NoGateway, HTTPClientError, WebSocketError, OSError) as exc:
             self._waiting.pop(number, None)
             self._tell({"kind": "closed", "id": number, "code": UNREACHABLE, "reason": str(exc)[:100]})
             return

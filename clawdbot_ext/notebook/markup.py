@@ -22,6 +22,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from ..markdown_parser import parser
+
 MOST_CHARS = 100_000
 """Longer texts are shown as they were written: the time that a text takes grows with its length."""
 _MOST_FORMULA, _MOST_LINES = 10_000, 100
@@ -51,8 +53,7 @@ def to_html(text: str) -> str:
 
 @cache
 def _parser() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}, renderer_cls=_Renderer)
-    made.enable(["table", "strikethrough"])
+    made = parser(renderer_cls=_Renderer)
     made.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph", "blockquote", "list"]})
     made.inline.ruler.before("escape", "formula", _formula_inline)
     made.core.ruler.push("plain_links", _plain_links)

@@ -71,6 +71,21 @@ def whole(text: str) -> str:
     return printed(target)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ssh <user>@<host>, List<String>", "ssh <user>@<host>, List<String>"),
+        ("one\n\n<div>\ntwo\n</div>", "one\n\n<div> two </div>"),
+        ("`<id>` and a<br>b", "<id> and a\nb"),
+        ("![a plot](https://example.com/p.png), seen", "🖼 a plot (https://example.com/p.png), seen"),
+        ("**중요(필수)**입니다, 10~20도와 30~40%", "중요(필수)입니다, 10~20도와 30~40%"),
+        ("한**(글)**은 *a(b)*를", "한(글)은 a(b)를"),
+    ],
+)
+def test_nothing_of_a_text_is_lost_and_it_reads_as_on_the_page(text: str, shown: str) -> None:
+    assert whole(text) == shown
+
+
 def test_a_block_is_finished_by_a_blank_line_and_what_follows() -> None:
     assert finished("one") == 0
     assert finished("one\n\n") == 0, "a list could go on"

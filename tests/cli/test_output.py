@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawdbot_ext.cli import printing
-from clawdbot_ext.cli.printing import duration, pad, print_json, shorten, width
+from clawdbot_ext.cli.printing import duration, pad, print_json, shorten, width, wrapped
 from clawdbot_ext.escapes import Cleaner, clean
 
 HOSTILE = {
@@ -64,9 +64,19 @@ def test_json_is_escaped_where_it_could_act_and_stays_the_same_value(capsys: pyt
 
 def test_columns_are_counted_as_a_terminal_does() -> None:
     assert [width(text) for text in ("abc", "한글", "e\u0301", "")] == [3, 4, 1, 0]
+    assert [width(text) for text in ("👨‍👩‍👧", "🇰🇷", "❤️")] == [2, 2, 2]
     assert pad("한글", 6) == "한글  "
+    assert pad("👨‍👩‍👧", 4) == "👨‍👩‍👧  "
+    assert shorten("가족 👨‍👩‍👧 사진", 8) == "가족 👨‍👩‍👧…"
     assert shorten("한글과 컴퓨터", 6) == "한글…"
     assert shorten("two\nlines\x1b[2J", 20) == "two lines"
+
+
+def test_lines_for_people_are_broken_between_words_and_an_address_never() -> None:
+    assert wrapped("one two three", 8, "  ") == "one two\n  three"
+    assert wrapped("하나 둘 셋넷", 8) == "하나 둘\n셋넷"
+    assert wrapped("see https://example.com/a/long/path now", 10) == "see\nhttps://example.com/a/long/path\nnow"
+    assert wrapped("short", 10) == "short"
 
 
 def test_a_table_lines_up_with_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,11 @@ def is_asked(messages: Sequence[Mapping[str, Any]], offered: Collection[str], wi
     """Whether a person's newest message, whatever tools have answered since, wishes for this work."""
     own = [message for message in messages if not _results(message)]
     text = demo_directives.last_user_text(own)
-    return set(offered) >= NEEDED and not demo_directives.parse(text) and wish.search(demo_directives.wish(text)) is not None
+    return (
+        set(offered) >= NEEDED
+        and not demo_directives.parse(text)
+        and wish.search(demo_directives.wish(text)) is not None
+    )
 
 
 def next_step(messages: Sequence[Mapping[str, Any]], locale: str) -> Step:

@@ -26,7 +26,7 @@ from ...protocol.keys import canonical
 from .. import exit_codes, files
 from ..approval_prompt import Terminal
 from ..approval_view import mode_text
-from ..connection import Target, gateway_options, understood
+from ..connection import Target, gateway_options, keep_quiet, understood
 from ..printing import is_terminal, language, out, say
 from .attachments import PendingFiles
 from .hands import HandsCommands
@@ -67,6 +67,7 @@ def command(target: Target, session: str) -> None:
 
     config: Config = load()
     endpoint = target.locate()
+    keep_quiet()
 
     async def main() -> None:
         client = GatewayClient(

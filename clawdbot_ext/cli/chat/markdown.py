@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
+from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.markdown import Heading, Markdown, MarkdownElement
@@ -19,6 +20,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from ...escapes import clean
+from ...markdown_parser import parser
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -63,10 +65,29 @@ class PlainHeading(Heading):
         yield self.text
 
 
+def _pictures_in_words(tokens: Sequence[Token]) -> Iterator[Token]:
+    """A picture as what it is called and where it is: rich would print it in front of its paragraph, and no address."""
+    for token in tokens:
+        if token.type == "image":
+            address = str(token.attrs.get("src", ""))
+            shown = "" if address.startswith("data:") else f" ({address})"
+            yield Token("text", "", 0, content=f"🖼 {token.content}{shown}")
+        else:
+            token.children = list(_pictures_in_words(token.children)) if token.children else token.children
+            yield token
+
+
 class ReplyMarkdown(Markdown):
     """Markdown for a conversation in a terminal."""
 
-    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": PlainHeading}
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": PlainHeading,
+    }
+
+    def __init__(self, markup: str):
+        super().__init__("", hyperlinks=False, code_theme="ansi_dark")
+        self.markup, self.parsed = markup, list(_pictures_in_words(parser().parse(markup)))
 
 
 class Trimmed:
@@ -107,7 +128,7 @@ def _without_end_blanks(line: list[Segment]) -> list[Segment]:
 
 def rendered(text: str, *, screen: bool = False) -> Trimmed:
     """Markdown of a text from outside. Links show their address: what is clicked is what is read."""
-    return Trimmed(ReplyMarkdown(clean(text), hyperlinks=False, code_theme="ansi_dark"), screen=screen)
+    return Trimmed(ReplyMarkdown(clean(text)), screen=screen)
 
 
 class Synchronized:

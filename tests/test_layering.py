@@ -29,7 +29,7 @@ CLIENT = PACKAGE.parent / "static" / "src"
 
 TOP = levels(
     "package, __main__, app, describe > cli > server, notebook > gateway, client > agent > runtime > store "
-    "> config > protocol > i18n, private_files, escapes, text_decoding, markdown_parser, _version"
+    "> config > protocol > i18n, private_files, escapes, text_decoding, _version"
 )
 INSIDE = {
     "gateway": levels(

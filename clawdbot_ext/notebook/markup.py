@@ -22,7 +22,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from ..markdown_parser import parser
+from ..client.markdown_parser import parser
 
 MOST_CHARS = 100_000
 """Longer texts are shown as they were written: the time that a text takes grows with its length."""

@@ -19,8 +19,8 @@ from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.segment import Segment
 from rich.text import Text
 
+from ...client.markdown_parser import parser
 from ...escapes import clean
-from ...markdown_parser import parser
 
 if TYPE_CHECKING:
     from typing_extensions import Self

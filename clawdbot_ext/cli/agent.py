@@ -58,6 +58,7 @@ PATIENCE_S = 60.0
 @click.option("--mode", type=click.Choice(MODES), help=say("help.agent.mode"))
 @click.option("--notebook", default="", metavar="PATH", help=say("help.mode.notebook"))
 @click.option("--wait", is_flag=True, help=say("help.agent.wait"))
+@click.option("--now", is_flag=True, help=say("help.agent.now"))
 @json_option
 @gateway_options
 def command(
@@ -71,6 +72,7 @@ def command(
     mode: str | None,
     notebook: str,
     wait: bool,
+    now: bool,
     as_json: bool,
 ) -> None:
     """Ask once, print the reply, exit with how it went."""
@@ -91,7 +93,7 @@ def command(
         permission = Permission(client, rules, wait=wait, before_asking=printer.end_line)
         try:
             async with mode_of_session(client, session, mode, notebook):
-                asking = _ask(client, text, attached, session, thinking, run_id, printer, permission)
+                asking = _ask(client, text, attached, session, thinking, run_id, printer, permission, now=now)
                 left = max(0.1, timeout - (time.monotonic() - started))
                 return await asyncio.wait_for(asking, left), printer.text
         except asyncio.TimeoutError:
@@ -141,6 +143,8 @@ async def _ask(
     run_id: str,
     printer: Printer,
     permission: Permission,
+    *,
+    now: bool,
 ) -> ReplyEnd | None:
     from ..client.reply import Chunk, ReplyEnd
 
@@ -151,6 +155,7 @@ async def _ask(
         run_id=run_id,
         patience_s=PATIENCE_S,
         attachments=files,
+        when="now" if now else None,
         on_approval=permission.decide,
     ):
         if isinstance(item, ReplyEnd):
@@ -177,6 +182,8 @@ def _tell(notice: Notice, printer: Printer) -> None:
     facts = notice.facts
     if notice.kind == "queued":
         note(say("notice.queued", position=facts["position"]))
+    elif notice.kind == "folded":
+        note(say("chat.folded"))
     elif notice.kind == "lost":
         note(say("notice.lost"))
     elif notice.kind == "tool":

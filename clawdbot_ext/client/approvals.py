@@ -289,8 +289,9 @@ async def decided_by(
     """Yield ``items``, and have ``on_approval`` decide the questions among them as they come.
 
     A question that was decided elsewhere meanwhile cancels the callback. What the callback raises is raised here; the
-    question stays open.
+    question stays open. Those of another window's reply that has read the message (``folded``) are left to that window.
     """
+    own = True
     asking: dict[str, asyncio.Task[None]] = {}
     coming: asyncio.Future[Chunk | Notice | ReplyEnd] = _next(items)
     try:
@@ -308,7 +309,8 @@ async def decided_by(
                 item = coming.result()
             except StopAsyncIteration:
                 return
-            if isinstance(item, Notice) and item.kind == "approval":
+            own = own and not (isinstance(item, Notice) and item.kind == "folded")
+            if isinstance(item, Notice) and item.kind == "approval" and own:
                 asking[str(item.facts["id"])] = asyncio.ensure_future(_decide(client, item.facts, on_approval))
             elif isinstance(item, Notice) and (closed := asking.get(str(item.facts.get("id")))) is not None:
                 closed.cancel()

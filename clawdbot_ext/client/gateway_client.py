@@ -50,7 +50,7 @@ from .errors import (
 )
 from .events import LOST, Event
 from .http_failures import problem, refusal
-from .reply import Chunk, Notice, ReplyEnd, ask, follow, whole
+from .reply import Chunk, Notice, ReplyEnd, When, ask, follow, whole
 from .uploads import AttachmentInput, OnProgress, ready
 
 if TYPE_CHECKING:
@@ -345,14 +345,15 @@ class GatewayClient:
         on_upload: OnProgress | None = None,
         model: str | None = None,
         mode: str | None = None,
+        when: When | None = None,
         on_approval: OnApproval | None = None,
     ) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
         """Send a message and yield its reply as it is written; the last item is the ``ReplyEnd``. See ``reply.ask``.
 
         ``attachments`` are paths, bytes, pairs of a name and bytes, frames, figures, images, or any other values
         (``describe``); ``on_upload`` hears how far they have gone. ``model`` and ``mode`` are set for the session
-        first. ``on_approval`` decides the questions of the run; those that it leaves, and all without it, wait for
-        another window.
+        first; ``when`` is as in ``reply.ask``. ``on_approval`` decides the questions of the run; those that it leaves,
+        and all without it, wait for another window.
         """
         items = ask(
             self,
@@ -365,6 +366,7 @@ class GatewayClient:
             on_upload=on_upload,
             model=model,
             mode=mode,
+            when=when,
         )
         return items if on_approval is None else decided_by(self, items, on_approval)
 
@@ -377,6 +379,7 @@ class GatewayClient:
         thinking: str | None = None,
         model: str | None = None,
         mode: str | None = None,
+        when: When | None = None,
         on_approval: OnApproval | None = None,
     ) -> ReplyEnd:
         """Send a message with files and wait for the whole reply.
@@ -392,6 +395,7 @@ class GatewayClient:
                 attachments=attachments,
                 model=model,
                 mode=mode,
+                when=when,
                 on_approval=on_approval,
             )
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .interface import ConnectedClient
 
 Part = Literal["text", "thinking"]
+When = Literal["now", "next"]
 HISTORY_LIMIT = 200
 """Number of messages in which the end of a run is looked for after a lost connection."""
 
@@ -39,10 +40,11 @@ class Chunk:
 class Notice:
     """An event beside the text: ``queued`` (position), ``retry`` (attempt, maxAttempts, waitMs, reason), ``tool``
     (phase, name, title, output, isError …), ``media`` (phase, name, fraction, detail: an attachment is looked at),
+    ``folded`` (into): the running reply of that id has read the message, and what follows is of it,
     ``approval`` (a question that waits for a person: ``Approval.from_wire`` reads it), ``resolved`` (id, decision,
     resolvedBy, reason: such a question is closed), ``lost`` (code, reason): the client reconnects."""
 
-    kind: Literal["queued", "retry", "tool", "media", "approval", "resolved", "lost"]
+    kind: Literal["queued", "retry", "tool", "media", "folded", "approval", "resolved", "lost"]
     facts: Mapping[str, Any]
 
 
@@ -61,6 +63,8 @@ class ReplyEnd:
     """It was ``/stop``, and there was nothing to stop."""
     left_out: tuple[str, ...] = ()
     """The names of what was attached to a command, which takes nothing along."""
+    folded_into: str = ""
+    """The run that has read the message and answers it: this one ended without a reply of its own."""
 
     @property
     def text(self) -> str:
@@ -178,12 +182,14 @@ async def ask(
     on_upload: OnProgress | None = None,
     model: str | None = None,
     mode: str | None = None,
+    when: When | None = None,
 ) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
     """Send ``text`` to a session and yield the reply, lost connections or not; the last item is the ``ReplyEnd``.
 
     ``run_id`` (also the idempotency key) is made up where none is given. To stop the reply call ``chat.abort``; leaving
     the iterator only stops listening. The caller sets a time limit by ``asyncio.wait_for`` where it wants one.
-    ``model`` and the permission ``mode`` are set for the session first, and stay.
+    ``model`` and the permission ``mode`` are set for the session first, and stay. A message for ``now`` is read by a
+    reply that is being written, before its next step, if it comes to one; that reply is yielded then.
 
     Raises:
         OSError: a file of ``attachments`` cannot be read.
@@ -194,6 +200,8 @@ async def ask(
     params: dict[str, Any] = {"sessionKey": session_key, "message": text, "idempotencyKey": run_id}
     if thinking is not None:
         params["thinking"] = thinking
+    if when is not None:
+        params["when"] = when
     settings = {name: value for name, value in (("model", model), ("handsMode", mode)) if value}
     if settings:
         await client.request("sessions.patch", {"key": session_key, **settings})
@@ -209,11 +217,21 @@ async def ask(
         elif position := ack.get("queuePosition"):
             yield Notice("queued", {"position": position})
 
+    into = ""
     async for item in _until_the_end(client, run_id, session_key, begin, patience_s):
-        yield item
+        if isinstance(item, ReplyEnd) and item.folded_into:
+            into = item.folded_into
+            yield Notice("folded", {"into": into})
+        else:
+            yield item
+    if into:
+        async for item in follow(client, into, session_key=session_key, patience_s=patience_s):
+            yield item
 
 
-async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
+async def follow(
+    client: ConnectedClient, run_id: str, *, session_key: str, patience_s: float | None = None
+) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
     """Yield the reply of ``run_id`` so far, then the rest; the last item is the ``ReplyEnd``. Raises as ``ask``."""
 
     async def begin(reply: ReplyState) -> AsyncIterator[Chunk | Notice | ReplyEnd]:
@@ -228,7 +246,7 @@ async def follow(client: ConnectedClient, run_id: str, *, session_key: str) -> A
         async for notice in _questions(client, run_id, set()):
             yield notice
 
-    async for item in _until_the_end(client, run_id, session_key, begin, None):
+    async for item in _until_the_end(client, run_id, session_key, begin, patience_s):
         yield item
 
 
@@ -340,6 +358,7 @@ async def _follow(
                 payload.get("error") or {},
                 reply.switch_to,
                 left_out=reply.left_out,
+                folded_into=str(payload.get("foldedInto") or ""),
             )
             return
 
@@ -387,8 +406,17 @@ def _end_in(history: Mapping[str, Any], run_id: str, ack: Mapping[str, Any]) -> 
         "interrupted": "error",
     }
     state = states.get(ack.get("status")) or states.get(message.get("stopReason"), "final")
+    read = next((m["foldedInto"] for m in history["messages"] if m.get("runId") == run_id and m.get("foldedInto")), "")
     problem = message.get("errorMessage") or (ack.get("summary") if state == "error" else "")
-    return ReplyEnd(run_id, state, message or None, str(problem or ""), message.get("error") or {}, ack.get("switchTo"))
+    return ReplyEnd(
+        run_id,
+        state,
+        message or None,
+        str(problem or ""),
+        message.get("error") or {},
+        ack.get("switchTo"),
+        folded_into=str(read),
+    )
 
 
 __all__ = [

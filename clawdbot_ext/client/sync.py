@@ -19,7 +19,7 @@ from .endpoint import Endpoint
 from .errors import Closed
 from .events import Event
 from .gateway_client import CAPS, REQUEST_TIMEOUT_S, GatewayClient
-from .reply import Chunk, Notice, ReplyEnd, ReplyFailed, whole
+from .reply import Chunk, Notice, ReplyEnd, ReplyFailed, When, whole
 from .uploads import AttachmentInput, attach, ready
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class SyncClient:
         attachments: Sequence[AttachmentInput] = (),
         model: str | None = None,
         mode: str | None = None,
+        when: When | None = None,
         on_approval: OnApproval | None = None,
         patience_s: float | None = None,
     ) -> Iterator[Chunk | Notice | ReplyEnd]:
@@ -100,6 +101,7 @@ class SyncClient:
                 attachments=files,
                 model=model,
                 mode=mode,
+                when=when,
                 patience_s=patience_s,
             ):
                 items.put(item)
@@ -114,6 +116,8 @@ class SyncClient:
                 yield item
                 if isinstance(item, ReplyEnd):
                     return
+                if isinstance(item, Notice) and item.kind == "folded":
+                    on_approval = None  # as ``decided_by``
                 if on_approval is not None and isinstance(item, Notice) and item.kind == "approval":
                     self._decide(Approval.from_wire(item.facts), on_approval)
         finally:
@@ -133,6 +137,7 @@ class SyncClient:
         thinking: str | None = None,
         model: str | None = None,
         mode: str | None = None,
+        when: When | None = None,
         on_approval: OnApproval | None = None,
     ) -> ReplyEnd:
         """As ``GatewayClient.send``; ``on_approval`` is called in this thread."""
@@ -143,6 +148,7 @@ class SyncClient:
             attachments=attachments,
             model=model,
             mode=mode,
+            when=when,
             on_approval=on_approval,
         ):
             if isinstance(item, ReplyEnd):
@@ -159,12 +165,18 @@ class SyncClient:
         session_key: str = "main",
         run_id: str | None = None,
         model: str | None = None,
+        when: When | None = None,
     ) -> Future[ReplyEnd]:
         """Send a message and go on: the future has the end of its reply. Raises, from there, as ``send``."""
         return self._start(
             whole(
                 self._client.ask(
-                    text, session_key=session_key, run_id=run_id, attachments=ready(attachments), model=model
+                    text,
+                    session_key=session_key,
+                    run_id=run_id,
+                    attachments=ready(attachments),
+                    model=model,
+                    when=when,
                 )
             )
         )

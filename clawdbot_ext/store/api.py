@@ -256,8 +256,8 @@ class Store(Protocol):
 
     async def get_run(self, run_id: str) -> Run | None: ...
 
-    async def edit_queued(self, run_id: str, message: Mapping[str, Any]) -> Run | None:
-        """Replace the user message of a run that waits. ``None`` if it does not wait (any more)."""
+    async def edit_queued(self, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]) -> Run | None:
+        """Replace the user message and the options of a run that waits. ``None`` if it does not wait (any more)."""
         ...
 
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:

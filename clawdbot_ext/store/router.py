@@ -127,8 +127,8 @@ class StoreRouter:
     async def get_run(self, run_id: str) -> Run | None:
         return await self._of_run(run_id).get_run(run_id)
 
-    async def edit_queued(self, run_id: str, message: Mapping[str, Any]) -> Run | None:
-        return await self._of_run(run_id).edit_queued(run_id, message)
+    async def edit_queued(self, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]) -> Run | None:
+        return await self._of_run(run_id).edit_queued(run_id, message, options)
 
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         if session_key is not None:

@@ -153,10 +153,13 @@ def _mark_running(conn: sqlite3.Connection, run_id: str, session_id: str, now: i
     )
 
 
-def edit_queued(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any]) -> Run | None:
-    """Replace what a waiting run will say; ``None`` if it does not wait."""
+def edit_queued(
+    conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]
+) -> Run | None:
+    """Replace what a waiting run will say, and its options; ``None`` if it does not wait."""
     changed = conn.execute(
-        "UPDATE runs SET message = ? WHERE run_id = ? AND state = 'queued'", (encode(message), run_id)
+        "UPDATE runs SET message = ?, options = ? WHERE run_id = ? AND state = 'queued'",
+        (encode(message), encode(options), run_id),
     ).rowcount
     return _need(conn, run_id) if changed else None
 

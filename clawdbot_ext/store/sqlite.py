@@ -260,8 +260,8 @@ class SqliteStore:
     async def get_run(self, run_id: str) -> Run | None:
         return await self._read(lambda conn: runs.get(conn, run_id))
 
-    async def edit_queued(self, run_id: str, message: Mapping[str, Any]) -> Run | None:
-        return await self._write(lambda conn: runs.edit_queued(conn, run_id, message))
+    async def edit_queued(self, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]) -> Run | None:
+        return await self._write(lambda conn: runs.edit_queued(conn, run_id, message, options))
 
     async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
         return await self._read(lambda conn: runs.queued(conn, session_key))

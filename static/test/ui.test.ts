@@ -110,6 +110,27 @@ describe("rows", () => {
     expect(under.map((row) => row.key)).toEqual(["user:r", "assistant:r"]);
   });
 
+  test("a run that reads a message in the middle goes on behind it, and tells each call once", () => {
+    const call = { type: "toolCall", id: "c1", name: "read", arguments: {} };
+    const asks = { ...answer, stopReason: "toolUse", content: [call] };
+    const result = { id: "m3", seq: 3, role: "toolResult" as const, timestamp: 3, toolCallId: "c1", content: "1" };
+    const steer = { ...user, id: "m4", seq: 4, runId: "now", content: "no, that one" };
+    const tools = [call, { ...call, id: "c2" }].map(({ id, name }) => ({ phase: "start", toolCallId: id, name }));
+    const stored = [user, asks, result, steer];
+    const during = rowsOf(view({ messages: stored, live: { ...live, tools } }));
+    expect(during.map((row) => row.key)).toEqual(["user:r", "assistant:r", "user:now", "assistant:r:m4"]);
+    const calls = (at: number): unknown[] =>
+      [during[at]]
+        .flatMap((row) => (row ? partsOf(row) : []))
+        .flatMap((part) => (part.kind === "tools" ? part.steps : []));
+    expect([calls(1).length, calls(3).length]).toEqual([1, 1]);
+    const end = { ...answer, id: "m5", seq: 5, content: "Done." };
+    const thoughts = { r: { text: "hm", ms: 5 } };
+    const after = rowsOf(view({ messages: [...stored, end], thoughts }));
+    expect(after.map((row) => row.key)).toEqual(during.map((row) => row.key));
+    expect(after.map((row) => row.thought?.text)).toEqual([undefined, undefined, undefined, "hm"]);
+  });
+
   test("the parts of a reply keep their keys when it is stored", () => {
     const step = { phase: "start", toolCallId: "c1", name: "read" };
     const now = { ...live, text: "Let me look.", thinking: "hm", tools: [step] };

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
+from clawdbot_ext import client
+from clawdbot_ext.client.endpoint import Endpoint
+from clawdbot_ext.client.sync import SyncClient
 from clawdbot_ext.protocol.revision import revision
 from tests.cli.conftest import run_cli
 from tests.cli.terminal import Terminal
@@ -34,8 +37,8 @@ def obeying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 
 
 @pytest.fixture
-def node(obeying: GatewayProcess) -> Iterator[NotebookNode]:
-    """A page with a notebook, on a loop of its own."""
+def served(obeying: GatewayProcess) -> Iterator[tuple[NotebookNode, asyncio.AbstractEventLoop]]:
+    """A page with a notebook, and its loop."""
     node = NotebookNode([notebook(PATH, "x = 1", "print(x)", "y = 2")])
     ready: Future[None] = Future()
     over: Future[asyncio.Event] = Future()
@@ -51,10 +54,22 @@ def node(obeying: GatewayProcess) -> Iterator[NotebookNode]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
     ready.result(15)
-    yield node
+    yield node, loop
     loop.call_soon_threadsafe(over.result(1).set)
     thread.join(15)
     loop.close()
+
+
+@pytest.fixture
+def node(served: tuple[NotebookNode, asyncio.AbstractEventLoop]) -> NotebookNode:
+    return served[0]
+
+
+@pytest.fixture
+def release(served: tuple[NotebookNode, asyncio.AbstractEventLoop]) -> Callable[[], Any]:
+    """Lets a cell that runs come to its end."""
+    node, loop = served
+    return lambda: loop.call_soon_threadsafe(node.released.set)
 
 
 @pytest.fixture
@@ -189,3 +204,87 @@ def test_a_yes_for_the_notebook_is_listed_and_revoked(
     row = next(line for line in listed.splitlines() if "notebook_edit" in line)
     assert run_cli(obeying.environment, "approvals", "revoke", row.split()[0]).returncode == 0
     assert "notebook_edit" not in run_cli(obeying.environment, "approvals", "list").stdout
+
+
+@pytest.fixture
+def window(obeying: GatewayProcess) -> Iterator[SyncClient]:
+    """Another window."""
+    with client.connect(Endpoint(obeying.ws_url, obeying.url, obeying.token)) as connected:
+        yield connected
+
+
+@pytest.fixture
+def queued(window: SyncClient, request: pytest.FixtureRequest) -> threading.Event:
+    """Set once a message waits in the session."""
+    seen = threading.Event()
+    window.request("chat.history", {"sessionKey": request.node.name[5:25]})  # its events come from now on
+    window.subscribe(lambda event: seen.set() if event.name == "session.queue" else None)
+    return seen
+
+
+def running(terminal: Terminal, node: NotebookNode, answer: str = "done") -> None:
+    """Have a cell run until it is released or interrupted."""
+    node.notebooks[PATH].type("c1", "wait")
+    wish(terminal, f"[[text={answer}]]{wants(call('cell_run', path=PATH, cells=['c1']))}")
+    terminal.expect(PROMPT)
+    terminal.send("y\r")
+    terminal.expect("Allowed this once.")
+    terminal.expect("/now TEXT")
+
+
+def test_a_line_for_now_is_read_at_the_next_step_and_other_lines_wait_in_the_field(
+    terminal: Terminal, node: NotebookNode, release: Callable[[], Any], queued: threading.Event
+) -> None:
+    running(terminal, node)
+    terminal.send("and then this\r/now\r")
+    terminal.expect("Write /now TEXT.")
+    terminal.send("/now [[text=the median then]]\r")
+    terminal.expect("› /now [[text=the median then]]")
+    assert queued.wait(60)
+    release()
+    terminal.expect("The assistant has read: [[text=the median then]]")
+    terminal.expect("the median then", times=3)
+    terminal.ready("and then this")
+
+
+def test_a_line_for_now_that_is_not_read_before_the_end_is_answered_then(terminal: Terminal) -> None:
+    terminal.send("[[first_ms=1500]][[text=the first]] one\r")
+    terminal.expect("… · Esc stops")
+    terminal.send("/now [[text=the second]] two\r")
+    terminal.expect("the first", times=2)
+    terminal.expect("the second", times=2)
+    terminal.ready()
+
+
+def test_a_line_for_now_comes_back_to_the_field_when_the_reply_is_stopped(
+    terminal: Terminal, node: NotebookNode
+) -> None:
+    running(terminal, node)
+    terminal.send("/now use the median\r")
+    terminal.expect("› /now use the median")
+    terminal.send("\x03")
+    terminal.ready("use the median")
+
+
+def test_a_reply_of_another_window_is_steered_from_here(
+    terminal: Terminal,
+    node: NotebookNode,
+    window: SyncClient,
+    queued: threading.Event,
+    release: Callable[[], Any],
+    request: pytest.FixtureRequest,
+) -> None:
+    node.notebooks[PATH].type("c1", "wait")
+    key = request.node.name[5:25]
+    theirs = window.submit(wants(call("cell_run", path=PATH, cells=["c1"])), session_key=key)
+    terminal.expect(PROMPT)
+    terminal.send("y\r")
+    terminal.expect("Allowed this once.")
+    terminal.ready()
+    terminal.send("/now [[text=as you say]]\r")
+    assert queued.wait(60)
+    release()
+    terminal.expect("The running reply has read this")
+    assert theirs.result(60).text == "as you say"
+    terminal.expect("as you say", times=2)
+    terminal.ready()

@@ -132,6 +132,17 @@ def test_a_reply_that_is_replaced_is_printed_anew() -> None:
     assert printed(target).splitlines()[-1] == "another reply altogether"
 
 
+def test_a_question_finds_the_whole_text_so_far_printed_drawn_or_not() -> None:
+    target = console()
+    with GrowingReply(target) as reply:
+        reply.show("You will be asked")
+        reply.newest = "You will be asked before it runs."  # between two frames
+        with reply.paused():
+            assert printed(target).strip() == "You will be asked before it runs."
+        reply.end("You will be asked before it runs.")
+    assert printed(target).count("before it runs.") == 1
+
+
 def test_the_tail_never_has_more_lines_than_the_screen() -> None:
     target = console(lines=8)
     with GrowingReply(target) as reply:

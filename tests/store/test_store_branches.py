@@ -255,9 +255,9 @@ def test_a_fork_is_searched_as_what_it_was_copied_from(drive):
 def test_a_waiting_send_can_say_something_else(drive):
     async def scenario(store):
         await send(store, "r1", "before", start=False)
-        assert (await store.edit_queued("r1", user("after"))).state == "queued"
+        assert (await store.edit_queued("r1", user("after"), {"when": "now"})).options == {"when": "now"}
         assert text_of(body((await store.start_run("r1", now=2)).message)) == "after"
-        assert await store.edit_queued("r1", user("too late")) is None
+        assert await store.edit_queued("r1", user("too late"), {}) is None
         assert (await send(store, "r1", "before")).existing
 
     drive(scenario)

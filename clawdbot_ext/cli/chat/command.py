@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +31,7 @@ from ..printing import is_terminal, language, out, say
 from .attachments import PendingFiles
 from .hands import HandsCommands
 from .questions import Questions
+from .steering import Steering, wish
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from ...client.reply import Chunk, Notice, ReplyEnd
     from .markdown import GrowingReply
 
-FRAME_S = 1 / 15
-"""Between two drawings of a growing reply."""
 HISTORY_LIMIT = 50
 SOON_FAILURES = 4
 """Attempts to come back before it is said what one can do; a takeover by another process needs fewer."""
@@ -116,6 +115,7 @@ class Chat:
         terminal = Terminal(self._print, read_line)
         self._questions = Questions(client, terminal, lambda: self._key, self._abort)
         self._hands = HandsCommands(client, terminal, lambda: self._key, self._questions)
+        self._steering = Steering(client, lambda: self._key, self._own, self._print, self._start)
         self._unsubscribe = client.subscribe(self._apply_event)
 
     async def run(self) -> None:
@@ -245,14 +245,24 @@ class Chat:
             return True
 
     # -- asking -----------------------------------------------------------------------------------------------------
-    async def _send(self, text: str) -> None:
+    async def _send(self, line: str) -> None:
+        now = wish(line)
+        text = line if now is None else now
+        if not text:
+            self._steering.take(line)
+            return
         run_id = str(uuid.uuid4())
         self._own.add(run_id)
         sent = self._files.pop_all()
         for path in sent:
             self._say(f"📎 {path.name}", "dim")
         asking = self._client.ask(
-            text, session_key=self._key, run_id=run_id, attachments=sent, on_upload=self._uploaded
+            text,
+            session_key=self._key,
+            run_id=run_id,
+            attachments=sent,
+            on_upload=self._uploaded,
+            when=None if now is None else "now",
         )
         try:
             with understood():
@@ -262,8 +272,10 @@ class Chat:
             if code == exit_codes.UNAUTHORIZED:
                 raise
             self._say(line, "red")
-            self._files.paths, self._typed = sent, text if sent else ""  # nothing of it is lost
+            self._files.paths, self._typed = sent, line if sent else ""  # nothing of it is lost
             return
+        for unread in await self._steering.pop_unread():
+            await self._show_reply(unread, self._client.follow(unread, session_key=self._key))
         if end is not None and end.left_out:  # it was a command: they wait for the next message
             self._files.paths = sent
             self._files.tell_waiting()
@@ -275,6 +287,7 @@ class Chat:
     async def _show_reply(self, run_id: str, items: AsyncIterator[Chunk | Notice | ReplyEnd]) -> ReplyEnd | None:
         """Draw a reply until its end, or until Ctrl+C or Esc was pressed twice."""
         from . import view
+        from .feed import feed
         from .input import watch_keys
         from .markdown import GrowingReply
 
@@ -285,16 +298,17 @@ class Chat:
             nonlocal presses
             presses += 1
             if presses == 1:
-                self._start(self._abort(run_id))
+                self._start(self._stop(reply.run_id))
             else:
                 left.set()
 
         with GrowingReply(self._console) as reply:
-            reading = asyncio.ensure_future(self._read_reply(items, reply, lambda: presses > 0))
+            reply.run_id, self._reply = run_id, reply
+            reading = asyncio.ensure_future(feed(items, reply, lambda: presses > 0, self._folded))
             leaving = asyncio.ensure_future(left.wait())
             while not reading.done() and not left.is_set():
                 asking = asyncio.ensure_future(self._questions.wait())
-                with watch_keys(stop, reply.show_typed) as typed:
+                with watch_keys(stop, reply.show_typed, self._steering.take) as typed:
                     await asyncio.wait({reading, leaving, asking}, return_when=asyncio.FIRST_COMPLETED)
                 self._typed = (self._typed + "".join(typed)).strip("\n")
                 if not asking.cancel() and not reading.done() and not left.is_set():
@@ -305,6 +319,8 @@ class Chat:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
             end = None if reading.cancelled() else reading.result()
+        self._typed = f"{self._typed}\n{self._steering.given_back}".strip("\n")
+        self._steering.given_back = ""
         if end is None:
             self._say(say("chat.left"))
             return None
@@ -314,42 +330,14 @@ class Chat:
         self._print(view.end_lines(end))
         return end
 
-    async def _read_reply(
-        self, items: AsyncIterator[Chunk | Notice | ReplyEnd], reply: GrowingReply, stopping: Any
-    ) -> ReplyEnd | None:
-        """Feed ``reply`` from the gateway; drawn at a steady pace, however the text comes."""
-        from ...client.reply import Notice, ReplyEnd
-        from . import view
+    def _folded(self, into: str) -> None:
+        """A running reply has read the message that was asked with: its end is ours to show."""
+        self._own.add(into)
+        self._say(say("chat.folded"))
 
-        before = text = ""
-        self._reply = reply
-        reply.status = say("chat.asking")
-        reply.show()
-        frames = asyncio.ensure_future(_every(FRAME_S, lambda: reply.show(text)))
-        try:
-            async for item in items:
-                if isinstance(item, ReplyEnd):
-                    frames.cancel()
-                    whole = before + item.text
-                    reply.end(text if text.startswith(whole) else whole)  # what was seen stays
-                    return item
-                if isinstance(item, Notice) and item.kind in ("approval", "resolved"):
-                    reply.status = say("chat.asks" if item.kind == "approval" else "chat.stop")
-                    continue
-                if isinstance(item, Notice):
-                    reply.status = view.status(item)
-                    reply.plan = view.plan(item.facts) or reply.plan
-                    if item.kind == "tool" and item.facts.get("phase") == "start":
-                        before = text = f"{text.rstrip()}\n\n`{reply.status}`\n\n".lstrip()
-                    continue
-                reply.status = say("chat.stopping") if stopping() else say("chat.stop")
-                if item.part == "text":
-                    text = before + item.text if item.replaces else text + item.text
-                else:
-                    reply.thinking += item.text
-            return None
-        finally:
-            frames.cancel()
+    async def _stop(self, run_id: str) -> None:
+        await self._steering.stop(self._abort)  # first: what was for the reply is no message to answer after it
+        await self._abort(run_id)
 
     def _uploaded(self, name: str, part: float) -> None:
         if self._reply is not None:
@@ -393,6 +381,8 @@ class Chat:
             self._say(say("chat.shutdown"), "yellow")
         elif name == "exec.approval.requested":
             self._asked(payload)
+        elif self._steering.heard(name, payload):
+            return
         elif self._hands.heard(name, payload):
             self._editor.app.invalidate()
         elif payload.get("sessionKey", payload.get("key")) != self._key or payload.get("runId") in self._own:
@@ -472,17 +462,12 @@ class Chat:
         for message in missed:
             self._apply_event(Event("session.message", {"sessionKey": self._key, "message": message}))
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Awaitable[None]) -> asyncio.Future[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _done(work: Any) -> None:
     await work
-
-
-async def _every(seconds: float, draw: Any) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        draw()

@@ -119,9 +119,11 @@ def _keyboard() -> Input:
 
 
 @contextmanager
-def watch_keys(on_stop: Callable[[], None], on_typed: Callable[[str], None]) -> Iterator[list[str]]:
+def watch_keys(
+    on_stop: Callable[[], None], on_typed: Callable[[str], None], on_line: Callable[[str], bool]
+) -> Iterator[list[str]]:
     """While a reply is written: Esc and Ctrl+C call ``on_stop``; what else is typed is collected for the next line, and
-    told to ``on_typed`` so that it can be seen."""
+    told to ``on_typed`` so that it can be seen. Enter gives the line to ``on_line``, which may take it away."""
     typed: list[str] = []
     keyboard = create_input()
     loop = asyncio.get_running_loop()
@@ -131,7 +133,11 @@ def watch_keys(on_stop: Callable[[], None], on_typed: Callable[[str], None]) -> 
             if press.key in (Keys.Escape, Keys.ControlC):
                 on_stop()
             elif press.key in (Keys.ControlM, Keys.ControlJ):
-                typed.append("\n")
+                *lines, line = "".join(typed).split("\n")
+                if on_line(line):
+                    typed[:] = [f"{each}\n" for each in lines]
+                else:
+                    typed.append("\n")
             elif press.key in (Keys.ControlH, Keys.Backspace):
                 del typed[-1:]
             elif press.key == Keys.BracketedPaste or len(press.key) == 1:

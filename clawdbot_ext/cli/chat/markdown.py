@@ -170,6 +170,10 @@ class GrowingReply:
         self._console = console
         self._text = ""
         self._printed = 0
+        self.newest = ""
+        """The text so far, drawn or not."""
+        self.run_id = ""
+        """The run that writes it."""
         self.thinking = ""
         self.status = ""
         self.plan: Sequence[str] = ()
@@ -227,6 +231,7 @@ class GrowingReply:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave the screen to something else: all of the text so far is printed, and nothing is drawn meanwhile."""
+        self._set_text(self.newest)
         self._live.update(Group(), refresh=True)
         self._live.stop()
         self._print_rest()

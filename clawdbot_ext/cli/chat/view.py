@@ -126,6 +126,7 @@ def own_commands() -> list[dict[str, Any]]:
         {"name": "attach", "argument": "FILE", "description": say("attach.help")},
         {"name": "detach", "description": say("attach.detach")},
         *hands.rows(),
+        {"name": "now", "argument": "TEXT", "description": say("chat.now")},
         {"name": "quit", "description": say("chat.quit")},
     ]
 
@@ -138,11 +139,15 @@ def status(notice: Notice) -> str:
     if notice.kind == "lost":
         return say("notice.lost")
     if notice.kind == "tool":
-        title = say("notice.tool", title=one_line(str(facts.get("title") or facts.get("name"))))
-        return "\n".join([title, *_progress(facts.get("progress"))])
+        return "\n".join([tool_line(notice), *_progress(facts.get("progress")), say("chat.stop")])
     if notice.kind == "media":
         return one_line(media_notice(facts))
     return one_line(retry_notice(facts))
+
+
+def tool_line(notice: Notice) -> str:
+    """The line of a tool's call."""
+    return say("notice.tool", title=one_line(str(notice.facts.get("title") or notice.facts.get("name"))))
 
 
 def _progress(data: Any) -> list[str]:
@@ -168,10 +173,17 @@ def queued_lines(queued: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
         Text.assemble(
             (PROMPT, "dim cyan"),
             (clean(str(each.get("text", ""))), "dim"),
-            (f"  {say('chat.waiting')} · {ago(each.get('createdAt') or now, now)}", "dim"),
+            (
+                f"  {_waits(each)} · {ago(each.get('createdAt') or now, now)}",
+                "dim",
+            ),
         )
         for each in queued
     ]
+
+
+def _waits(queued: Mapping[str, Any]) -> str:
+    return say("chat.waitsNow" if queued.get("when") == "now" else "chat.waiting")
 
 
 def notice(text: str, style: str = "dim") -> Text:

@@ -131,9 +131,16 @@ async def chat_undelete(services: Services, caller: Connection, params: ChatMess
 @method("chat.queue.edit")
 async def chat_queue_edit(services: Services, caller: Connection, params: ChatQueueEditParams) -> OkResult:
     """Raises ``InvalidRequest`` (``NOT_QUEUED``, ``EMPTY_MESSAGE``, ``COMMAND``)."""
-    if not params.message.strip():
-        raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
-    if split_command(params.message):
-        raise InvalidRequest("a command does not wait its turn; send it by itself", reason="COMMAND")
-    await services.runs.edit(services.sessions.canonical(params.session_key), params.run_id, params.message)
+    if params.message is not None or params.when is None:
+        if not (params.message or "").strip():
+            raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
+        if split_command(params.message or ""):
+            raise InvalidRequest("a command does not wait its turn; send it by itself", reason="COMMAND")
+    await services.runs.edit(
+        services.sessions.canonical(params.session_key),
+        params.run_id,
+        params.message,
+        when=params.when,
+        guest="guest" in caller.asker(),
+    )
     return OkResult(ok=True)

@@ -208,7 +208,7 @@ async def chat_history(services: Services, caller: Connection, params: ChatHisto
         if active.media:
             result.in_flight.media = list(active.media.values())
         active.stream.caught_up(caller)
-    if current and (queued := services.runs.queue_view(key)):
+    if current and (queued := services.runs.unanswered(key)):
         result.queued = queued
     return result
 

@@ -56,6 +56,8 @@ class RunManager:
         self._execution = Execution(context, self.events, self.titles)
         self._active: dict[str, ActiveRun] = {}
         self._queue = Queue()
+        self._starting: dict[str, Run] = {}
+        """By session: a send that has left the line and is not written yet."""
         self._background: set[asyncio.Task[Any]] = set()
         self._stopping = False
         self._unrecovered = False
@@ -85,12 +87,13 @@ class RunManager:
     def queued(self, session_key: str) -> Sequence[Run]:
         return self._queue.waiting(session_key)
 
-    def queue_view(self, session_key: str) -> list[Queued]:
-        """The waiting sends of a session as clients see them."""
-        return [
-            Queued(run_id=r.run_id, text=text_of(msgspec.json.decode(r.message)), created_at=r.created_at)
-            for r in self.queued(session_key)
-        ]
+    def unanswered(self, session_key: str) -> list[Queued]:
+        """The waiting sends of a session as clients see them, and the one that is about to be answered."""
+        starting = self._starting.get(session_key)
+        return [_view(run) for run in ([starting] if starting else [])] + self._queue_view(session_key)
+
+    def _queue_view(self, session_key: str) -> list[Queued]:
+        return [_view(run) for run in self.queued(session_key)]
 
     # -- accepting --------------------------------------------------------------------------------------------------
     async def submit(
@@ -169,8 +172,12 @@ class RunManager:
             self._next(session_key)
         return accepted, position
 
-    async def edit(self, session_key: str, run_id: str, text: str) -> None:
-        """Let a waiting send say something else, also one that is still being accepted; what is attached to it stays.
+    async def edit(
+        self, session_key: str, run_id: str, text: str | None, *, when: str | None = None, guest: bool = False
+    ) -> None:
+        """Change a waiting send, also one that is still being accepted: ``text`` is what it says, ``when`` as in
+        ``chat.send``; ``None`` leaves either as it is, and what is attached stays. With a text of a ``guest`` it is the
+        guest's: nothing that they write is acted on with the rights of the one who sent it.
 
         Raises:
             InvalidRequest: it does not wait (any more), or never did (``NOT_QUEUED``).
@@ -179,10 +186,15 @@ class RunManager:
             await asyncio.wait(moving, timeout=STOP_S)
         waiting = next((run for run in self.queued(session_key) if run.run_id == run_id), None)
         if waiting is not None:
-            message = msgspec.json.decode(waiting.message)
-            rest = [block for block in message["content"] if block.get("type") != "text"]
-            message["content"] = [*rest, {"type": "text", "text": text}]
-            run = await self._context.store.edit_queued(run_id, message)
+            message, options = msgspec.json.decode(waiting.message), dict(waiting.options)
+            if text is not None:
+                rest = [block for block in message["content"] if block.get("type") != "text"]
+                message["content"] = [*rest, {"type": "text", "text": text}]
+                if guest:
+                    options["asker"] = {**(options.get("asker") or {}), "guest": True}
+            if when is not None:
+                options["when"] = when
+            run = await self._context.store.edit_queued(run_id, message, options)
             if run is not None:
                 self._queue.replace(run)
                 self._emit_queue(session_key)
@@ -313,6 +325,7 @@ class RunManager:
         if run is None:
             return
         self._queue.hold(session_key)
+        self._starting[session_key] = run
         self._emit_queue(session_key)
         with ExitStack() as under_way:  # from this moment: who stops the session must not look between line and start
             under_way.enter_context(self._queue.moving(session_key))
@@ -332,6 +345,8 @@ class RunManager:
                 self._queue.release(key)
                 self._emit_queue(key)
                 return
+            finally:
+                self._starting.pop(key, None)
             if accepted is None:
                 self._release(key)
             else:
@@ -429,9 +444,16 @@ class RunManager:
     def _emit_queue(self, session_key: str) -> None:
         self._context.events.emit(
             "session.queue",
-            lambda: SessionQueueEvent(session_key=session_key, queued=self.queue_view(session_key)),
+            lambda: SessionQueueEvent(session_key=session_key, queued=self._queue_view(session_key)),
             session=session_key,
         )
+
+
+def _view(run: Run) -> Queued:
+    view = Queued(run_id=run.run_id, text=text_of(msgspec.json.decode(run.message)), created_at=run.created_at)
+    if run.options.get("when") == "now":
+        view.when = "now"
+    return view
 
 
 def too_busy() -> Unavailable:

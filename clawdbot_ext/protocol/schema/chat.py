@@ -110,6 +110,8 @@ class Queued(Result):
     run_id: str
     text: str
     created_at: int
+    when: Literal["now"] | UnsetType = UNSET
+    """The running reply reads it before its next step, if it has one."""
 
 
 class Siblings(Result):
@@ -187,7 +189,10 @@ class ChatDeleteResult(Result):
 class ChatQueueEditParams(Params):
     session_key: Key
     run_id: RunId
-    message: Text
+    message: Text | None = None
+    """What it says from now on."""
+    when: Literal["now", "next"] | None = None
+    """As that of `chat.send`."""
 
 
 class ChatEvent(Result):
@@ -305,7 +310,7 @@ ROWS: Rows = (
         ChatQueueEditParams,
         OkResult,
         SCOPE_WRITE,
-        "Change what a message says that waits its turn.",
+        "Change what a message says that waits its turn, or whether the running reply reads it.",
         ours=True,
     ),
     Event("chat", ChatEvent, "Progress and end of a run."),

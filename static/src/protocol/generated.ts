@@ -410,7 +410,10 @@ export interface ChatQueueEditParams {
   /** A session key; `main` is an alias. */
   sessionKey: string;
   runId: string;
-  message: string;
+  /** What it says from now on. */
+  message?: string | null;
+  /** As that of `chat.send`. */
+  when?: "next" | "now" | null;
 }
 
 export interface ChatRegenerateParams {
@@ -990,6 +993,8 @@ export interface Queued {
   runId: string;
   text: string;
   createdAt: number;
+  /** The running reply reads it before its next step, if it has one. */
+  when?: "now";
 }
 
 export interface RequestIdParams {
@@ -1378,7 +1383,7 @@ export interface Methods {
   "chat.delete": { params: ChatMessageParams; result: ChatDeleteResult };
   /** Put a deleted message back. */
   "chat.undelete": { params: ChatMessageParams; result: ChatBranchResult };
-  /** Change what a message says that waits its turn. */
+  /** Change what a message says that waits its turn, or whether the running reply reads it. */
   "chat.queue.edit": { params: ChatQueueEditParams; result: OkResult };
   /** What may be attached, how large and how many. */
   "media.limits": { params: NoParams; result: MediaLimitsResult };

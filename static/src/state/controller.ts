@@ -161,8 +161,9 @@ export class Controller {
   /**
    * Send a message of the session on show. It is on screen at once; it is repeated with the same key until the gateway
    * has answered, over any number of connections.
+   * @param now a reply that is being written reads it before its next step, if it has one
    */
-  send(text: string, attachments: readonly Attached[] = []): void {
+  send(text: string, attachments: readonly Attached[] = [], now = false): void {
     const key = this.state.current;
     const draft = this.drafts.get(key);
     const same = draft.text === text && sameAttached(draft.attachments ?? [], attachments);
@@ -170,6 +171,7 @@ export class Controller {
     const attached = attachments.length > 0 ? { attachments: [...attachments] } : {};
     this.drafts.set(key, { text, ...attached, sendKey });
     const pending: Pending = { runId: sendKey, text, ...attached, createdAt: this.now(), status: "sending" };
+    if (now) pending.when = "now";
     this.dispatch({ type: "send", key, pending });
     void this.deliver(key, pending);
   }
@@ -188,11 +190,12 @@ export class Controller {
   }
 
   private async deliver(key: string, pending: Pending): Promise<void> {
-    const { runId, text, attachments = [] } = pending;
+    const { runId, text, attachments = [], when } = pending;
     const message = {
       sessionKey: key,
       message: text,
       idempotencyKey: runId,
+      ...(when ? { when } : {}),
       ...(attachments.length > 0 ? { attachments: attachments.map(wireOf) } : {}),
     };
     let result: ResultOf<"chat.send">;

@@ -54,6 +54,8 @@ export interface Pending {
   attachments?: Attached[];
   createdAt: number;
   status: "sending" | "accepted";
+  /** A reply that is being written reads it before its next step. */
+  when?: "now";
 }
 
 /** One session as far as it was read. */

@@ -254,6 +254,39 @@ def test_a_run_shows_its_plan_where_it_is_and_what_came_of_it(stage):
     expect(chat.page.locator(".results [data-status=error]")).to_contain_text("NameError")
 
 
+def test_a_message_is_given_to_the_running_reply_by_a_button_and_by_a_key(stage):
+    flight = {"runId": "run-2", "text": "", "thinking": "", "startedAt": 1}
+    chat, script = stage([said("user", 1, "Run it")], flight=flight)
+    script.answers["chat.queue.edit"] = lambda _: {"ok": True}
+    script.answers["chat.send"] = lambda params: {"runId": params["idempotencyKey"], "status": "started"}
+    waiting = {"runId": "next-1", "text": "not that column", "createdAt": 1}
+    script.emit("session.queue", {"sessionKey": KEY, "queued": [waiting]})
+    now = chat.page.get_by_role("button", name="Let the assistant read it before its next step")
+    expect(now).to_have_attribute("aria-pressed", "false")
+    now.click()
+    assert script.wait_for("chat.queue.edit") == {"sessionKey": KEY, "runId": "next-1", "when": "now"}
+    script.emit("session.queue", {"sessionKey": KEY, "queued": [{**waiting, "when": "now"}]})
+    expect(now).to_have_attribute("aria-pressed", "true")
+    now.click()
+    script.emit("session.queue", {"sessionKey": KEY, "queued": [waiting]})
+    expect(now).to_have_attribute("aria-pressed", "false")
+    chat.composer.focus()
+    chat.page.keyboard.press("Control+Shift+Enter")  # the field is empty: the message that waits
+    expect(chat.page.locator(".announcer, [role=status]", has_text="before its next step").first).to_be_attached()
+    assert [call["when"] for call in script.calls("chat.queue.edit")] == ["now", "next", "now"]
+    chat.composer.fill("use the median")
+    chat.page.keyboard.press("Control+Shift+Enter")
+    sent = script.wait_for("chat.send")
+    assert (sent["message"], sent["when"]) == ("use the median", "now")
+    expect(chat.composer).to_have_value("")
+    read = {"id": "m2", "seq": 2, "role": "user", "runId": "next-1", "timestamp": 2, "content": "not that column"}
+    event = {"sessionKey": KEY, "sessionId": "s", "epoch": 1, "seq": 2, "message": {**read, "foldedInto": "run-2"}}
+    script.emit("session.message", event)
+    script.emit("chat", {"runId": "next-1", "sessionKey": KEY, "seq": 1, "state": "final", "foldedInto": "run-2"})
+    expect(chat.page.locator(".turn.user .bubble")).to_have_text(["Run it", "not that column"])
+    expect(chat.page.locator(".turn.assistant[aria-busy=true]")).to_have_count(1)
+
+
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 

@@ -59,3 +59,31 @@ def test_r13_a_guests_message_for_now_is_not_acted_on_with_the_owners_rights(obe
             assert message["toolName"] == "notebook_read" and message["denied"]
 
     run(main())
+
+
+def test_r13_what_a_guest_writes_into_a_waiting_message_is_not_acted_on_with_its_senders_rights(
+    obeying: HandsGateway,
+) -> None:
+    async def main() -> None:
+        node = NotebookNode([notebook("a.ipynb", "x = 'secret'")])
+        edit = call(
+            "notebook_edit", path="a.ipynb", ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}]
+        )
+        read = wants(call("notebook_read", path="a.ipynb"))
+        async with (
+            obeying.working(node, mode="ask") as (owner, _),
+            obeying.person(scopes=GUEST) as guest,
+        ):
+            guest.key = owner.key
+            owners = await owner.wish(edit)
+            question = await owner.question(owners)
+            asked = {"sessionKey": owner.key, "message": "thanks", "idempotencyKey": "owner-next"}
+            await owner.wire.call("chat.send", asked)
+            changed = {"sessionKey": owner.key, "runId": "owner-next", "message": read, "when": "now"}
+            await guest.wire.call("chat.queue.edit", changed)
+            await owner.decide(question)
+            await owner.result(owners)
+            _, message = await owner.result("owner-next")
+            assert message["toolName"] == "notebook_read" and message["denied"]
+
+    run(main())

@@ -313,6 +313,34 @@ def test_a_message_for_now_is_read_at_the_next_step_and_one_for_later_waits(
         run(main(api))
 
 
+def test_a_message_that_waits_already_can_be_for_now_and_for_later_again(
+    tmp_path: Path, gate: dict[str, asyncio.Event]
+) -> None:
+    async def main(api: StrictAPI) -> None:
+        async with in_process(tmp_path, settings=asking(api.url, "claude-sonnet-5-5")) as chat:
+            chat.send(wants(call("hold")), "r1")
+            await holding(chat, "r1")
+            for run_id, text in (("r2", "no, the other file"), ("r3", "and then this")):
+                await chat.call("chat.send", {"sessionKey": "main", "message": text, "idempotencyKey": run_id})
+            for run_id, when in (("r2", "now"), ("r3", "now"), ("r3", "next")):
+                await chat.call("chat.queue.edit", {"sessionKey": "main", "runId": run_id, "when": when})
+            queued = (await chat.call("chat.history", {"sessionKey": "main"}))["payload"]["queued"]
+            assert [(q["runId"], q["text"], q.get("when")) for q in queued] == [
+                ("r2", "no, the other file", "now"),
+                ("r3", "and then this", None),
+            ]
+            gate["open"].set()
+            await chat.end("r1")
+            assert (await chat.end("r2"))["foldedInto"] == "r1"
+            assert "no, the other file" in str(api.bodies[1]) and "and then this" not in str(api.bodies[1])
+            await chat.end("r3")
+            empty = await chat.call("chat.queue.edit", {"sessionKey": "main", "runId": "r3"})
+            assert empty["error"]["details"]["reason"] == "EMPTY_MESSAGE"
+
+    with StrictAPI() as api:
+        run(main(api))
+
+
 def test_a_message_for_now_to_a_reply_without_another_step_is_answered_next(
     tmp_path: Path, gate: dict[str, asyncio.Event]
 ) -> None:

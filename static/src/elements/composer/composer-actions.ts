@@ -6,6 +6,7 @@ import { attachedOf, kindOf } from "../../state/attachments.js";
 import { attachedFrom } from "../../state/host.js";
 import type { ContextSource, GivenFile } from "../../state/host.js";
 import { textOf } from "../../state/messages.js";
+import { isComposingKey } from "../../input/ime.js";
 import { pastedFrom } from "../../input/paste.js";
 import type { Message } from "../../protocol/types.js";
 import { Recall } from "../../input/input-history.js";
@@ -55,8 +56,8 @@ export interface ComposerHost extends HTMLElement {
   edited(): void;
   /** Files of the draft `key` were added, removed or have moved on. */
   filesMoved(key: string): void;
-  /** Send what is there, as soon as all of it is. */
-  submit(): void;
+  /** Send what is there, as soon as all of it is; `now`: for the reply that is being written. */
+  submit(now?: boolean): void;
   endEdit(): void;
   /** Show the draft as it is stored. */
   reload(): void;
@@ -81,12 +82,25 @@ export class ComposerActions {
     const label = (): string => composer.ui.t("attach.drop");
     this.unwatch.push(watchDrops(host, place, label, (files) => void this.attach(files)));
     if (composer.ui.mode === "page") this.unwatch.push(aboveKeyboard(host));
+    composer.addEventListener("keydown", this.steer, true);
+    this.unwatch.push(() => composer.removeEventListener("keydown", this.steer, true));
   }
 
   leave(): void {
     this.voice?.stop();
     for (const end of this.unwatch.splice(0)) end();
   }
+
+  /** Ctrl+Shift+Enter: what is in the field, or else what was sent last and waits, is for the running reply. */
+  private readonly steer = (event: KeyboardEvent): void => {
+    const { composer } = this;
+    const key = event.key === "Enter" && event.shiftKey && !event.altKey && (event.ctrlKey || event.metaKey);
+    if (!key || isComposingKey(event) || event.target !== composer.field()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (composer.blank) void composer.querySelector("clawdbot-queue")?.steerNewest();
+    else composer.submit(true);
+  };
 
   // -- files --------------------------------------------------------------------------------------------------------
   /** The files of the draft on show, with those that its draft remembers. */

@@ -82,6 +82,8 @@ export class ClawdbotComposer extends LightElement {
   private loading: Promise<ComposerActions | null> | undefined;
   /** How many things are on their way into the draft. */
   private coming = 0;
+  /** What is held is for the reply that is being written. */
+  private now = false;
 
   constructor() {
     super();
@@ -173,7 +175,7 @@ export class ClawdbotComposer extends LightElement {
       this.coming -= 1;
       if (this.holding && this.coming === 0) {
         this.holding = false;
-        this.submit();
+        this.submit(this.now);
       }
     }
   }
@@ -271,7 +273,7 @@ export class ClawdbotComposer extends LightElement {
     this.problem = "";
     if (!this.outdated) this.writing.save(this.text);
     this.requestUpdate();
-    if (this.holding && !this.writing.files?.busy) this.submit();
+    if (this.holding && !this.writing.files?.busy) this.submit(this.now);
   }
 
   // -- sending ------------------------------------------------------------------------------------------------------
@@ -280,12 +282,13 @@ export class ClawdbotComposer extends LightElement {
     return this.text.trim() === "" && !this.writing.files?.items.length;
   }
 
-  /** Send what is there, as soon as all of it is. */
-  submit(): void {
+  /** Send what is there, as soon as all of it is; `now`: for the reply that is being written. */
+  submit(now = false): void {
     const field = this.field();
     if (!field || this.composing || this.saving || !this.online || (this.blank && this.coming === 0)) return;
     const { files, editing } = this.writing;
     const text = messageOf(field.value);
+    this.now = now;
     if (!editing && this.command(text)) return;
     this.problem = this.actions?.blocked() ?? "";
     this.holding = this.problem === "" && (this.coming > 0 || files?.busy === true);
@@ -295,7 +298,7 @@ export class ClawdbotComposer extends LightElement {
     const attached = [...(files?.attached ?? []), ...(chips?.consume() ?? [])];
     if (editing) return void this.at((actions) => actions.replace(editing, text));
     this.actions?.remember(text);
-    this.ui.controller.send(text, attached);
+    this.ui.controller.send(text, attached, now);
     this.writing.letGo();
     this.write("");
     this.onSend();
@@ -403,6 +406,7 @@ export class ClawdbotComposer extends LightElement {
         .ui=${ui}
         .sessionKey=${view.key}
         .waiting=${waitingIn(view)}
+        .live=${view.live !== null}
         .onTakeBack=${(queued: Queued) => {
           if (this.blank) this.write(queued.text);
         }}

@@ -1,4 +1,4 @@
-/** `<clawdbot-queue>`: sends that wait for the running reply, to be changed or taken back. */
+/** `<clawdbot-queue>`: sends that wait for the running reply: to be changed, taken back, or read by it at its next step. */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -18,6 +18,7 @@ export class ClawdbotQueue extends LightElement {
     ui: { attribute: false },
     sessionKey: { attribute: false },
     waiting: { attribute: false },
+    live: { attribute: false },
     onTakeBack: { attribute: false },
     onDone: { attribute: false },
     editing: { state: true },
@@ -26,6 +27,8 @@ export class ClawdbotQueue extends LightElement {
   declare ui: Ui;
   declare sessionKey: string;
   declare waiting: readonly Queued[];
+  /** A reply is being written, which could read them. */
+  declare live: boolean;
   /** One was taken back: its text returns to its author. */
   declare onTakeBack: (queued: Queued) => void;
   /** A change is saved or dropped: the focus may go. */
@@ -36,6 +39,7 @@ export class ClawdbotQueue extends LightElement {
   constructor() {
     super();
     this.waiting = [];
+    this.live = false;
     this.editing = null;
     this.onTakeBack = () => undefined;
     this.onDone = () => undefined;
@@ -60,6 +64,20 @@ export class ClawdbotQueue extends LightElement {
     const { t, controller } = this.ui;
     return html`
       <span class="queue-text">${queued.text}</span>
+      ${
+        this.live
+          ? html`<button
+              type="button"
+              class="queue-now"
+              aria-pressed=${queued.when === "now"}
+              aria-label=${t("queue.nowWhat")}
+              title=${t("queue.nowWhat")}
+              @click=${() => void this.steer(queued)}
+            >
+              ${t("queue.now")}
+            </button>`
+          : nothing
+      }
       ${
         controller.can("chat.queue.edit")
           ? html`<button
@@ -111,6 +129,20 @@ export class ClawdbotQueue extends LightElement {
       >
         ${icon("close")}
       </button>`;
+  }
+
+  /** Let the running reply read the one that was sent last, unless it will. */
+  async steerNewest(): Promise<void> {
+    const newest = this.waiting.at(-1);
+    if (this.live && newest && newest.when !== "now") await this.steer(newest);
+  }
+
+  /** Let the running reply read it before its next step, or after all not. */
+  private async steer({ runId, when }: Queued): Promise<void> {
+    const { ui, sessionKey } = this;
+    const wish = when === "now" ? "next" : "now";
+    const asked = ui.controller.client.request("chat.queue.edit", { sessionKey, runId, when: wish });
+    if (await ui.attempt(asked)) ui.announce(ui.t(wish === "now" ? "queue.steered" : "queue.waits"));
   }
 
   private keydown(event: KeyboardEvent, queued: Queued): void {

@@ -71,7 +71,9 @@ export class ClawdbotRunOutcome extends LightElement {
     const run = /^assistant:([^:]+)/.exec(this.row.key)?.[1];
     const { state } = handsOf(this.ui.controller);
     const known = state.changes[this.session] ?? [];
-    const byRun = run === undefined ? [] : changesOf(state, this.session, run);
+    const calls = new Set(this.steps.map(({ toolCallId }) => toolCallId));
+    const all = run === undefined ? [] : changesOf(state, this.session, run);
+    const byRun = all.filter((each) => calls.has(each.toolCallId)); // a run may go on in another turn
     const others = known.filter((each) => ids.has(each.id) && !byRun.includes(each)).reverse();
     return [...byRun, ...others];
   }

@@ -22,6 +22,7 @@ const PAGE_ONLY: readonly (readonly [text: TextKey, ...keys: string[]])[] = [
 ];
 const KEYS: readonly (readonly [text: TextKey, ...keys: string[]])[] = [
   ["shortcuts.newline", "Shift+Enter"],
+  ["shortcuts.now", "Ctrl+Shift+Enter"],
   ["shortcuts.commands", "/"],
   ["shortcuts.mention", "@"],
   ["shortcuts.edit", "↑"],

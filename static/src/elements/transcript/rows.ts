@@ -47,7 +47,7 @@ export function rowsOf(view: View): Row[] {
   const rows = [...stored.rows];
   const { live } = view;
   const last = rows.at(-1);
-  if (live && last?.role === "assistant" && last.key === rowKey("assistant", live.runId, "")) {
+  if (live && last?.role === "assistant" && last.messages[0]?.runId === live.runId) {
     rows[rows.length - 1] = { ...last, live };
     return rows;
   }
@@ -65,10 +65,12 @@ export function rowsOf(view: View): Row[] {
     });
   }
   if (live) {
-    const key = rowKey("assistant", live.runId, "");
+    const own = rowKey("assistant", live.runId, "");
+    const begun = rows.filter((row) => row.key === own || row.key.startsWith(`${own}:`));
+    const key = begun.length > 0 ? keyAfter(own, rows.at(-1)) : own;
     const question = rows.findLast((row) => row.key === rowKey("user", live.runId, "")) ?? rows.at(-1);
     const asked = question?.role === "user" ? cellsOf(question) : (question?.asked ?? NO_CELLS);
-    rows.push({ key, role: "assistant", at: live.startedAt, messages: [], live, asked });
+    rows.push({ key, role: "assistant", at: live.startedAt, messages: [], live: behind(begun, live), asked });
   }
   return rows;
 }
@@ -95,8 +97,9 @@ function turns(view: View): { rows: Row[]; asked: string | undefined } {
     }
     const thought = message.runId === undefined ? undefined : view.thoughts[message.runId];
     const key = rowKey(role, message.runId, message.id);
+    if (thought && seen.has(key)) delete rows.findLast((row) => row.thought === thought)?.thought; // of the last part
     rows.push({
-      key: seen.has(key) ? `${key}:${message.id}` : key,
+      key: seen.has(key) ? keyAfter(key, before) : key,
       role,
       at: message.timestamp,
       messages: [message],
@@ -107,6 +110,21 @@ function turns(view: View): { rows: Row[]; asked: string | undefined } {
     seen.add(key);
   }
   return { rows, asked };
+}
+
+/** A reply that has read a message in the middle goes on in a row of its own, behind that message. */
+function keyAfter(key: string, before: Row | undefined): string {
+  return `${key}:${before?.messages.at(-1)?.id ?? ""}`;
+}
+
+/** Without the calls that stand in rows before it. */
+function behind(begun: readonly Row[], live: Live): Live {
+  if (begun.length === 0 || !live.tools) return live;
+  const blocks = begun
+    .flatMap((row) => row.messages)
+    .flatMap(({ content }) => (typeof content === "string" ? [] : content));
+  const told = new Set(blocks.map((block) => block.id));
+  return { ...live, tools: live.tools.filter((step) => !told.has(step.toolCallId)) };
 }
 
 function cellsIn(attached: readonly { cells?: readonly CellSource[] }[]): readonly CellSource[] {

@@ -33,6 +33,8 @@ Model = ModelInfo
 FRESH_S = 3600.0
 RETRY_S = 60.0
 """Delay before a failed listing is tried again."""
+REMEMBERED_S, MOST_REMEMBERED = 60.0, 256
+"""How long, and of how many names, it is remembered which model they mean: a list of sessions asks a thousand times."""
 FIRST_WAIT_S = 2.0
 """Time that the first message waits for the list of models; then the built-in table decides."""
 DEFAULT_LINE, SMALL_LINE = "sonnet", "haiku"
@@ -90,6 +92,8 @@ class ModelCatalogue:
     def __init__(self, sources: Sources):
         self._sources = sources
         self._listings: dict[str, _Listing] = {}
+        self._found: dict[str, Model | None] = {}
+        self._found_under: tuple[Config | None, float] = (None, 0.0)
 
     # -- without I/O ------------------------------------------------------------------------------------------------
     def offered(self) -> Sequence[Model]:
@@ -99,7 +103,18 @@ class ModelCatalogue:
     def default(self) -> Model:
         """The model of sessions that chose none: the configured one, else the newest active Sonnet, else any."""
         wished = self._sources.config()["agents.defaults.model"]
-        return (self.find(wished) if wished else None) or self._automatic()
+        return (self.find(wished) if wished else None) or self.find("default") or self._automatic()
+
+    def remembered(self) -> Mapping[str, Model | None]:
+        """What ``find`` has found so far: another object as soon as anything may have changed."""
+        config, until = self._found_under
+        if config is not self._sources.config() or time.monotonic() > until:
+            self._forget()
+        return self._found
+
+    def _forget(self) -> None:
+        self._found = {}
+        self._found_under = (self._sources.config(), time.monotonic() + REMEMBERED_S)
 
     def find(self, spec: str | None) -> Model | None:
         """The model that ``spec`` names, or ``None``.
@@ -108,6 +123,14 @@ class ModelCatalogue:
         active model), or ``default``. An id that a provider was never asked for is taken at its word.
         """
         spec = (spec or "").strip()
+        self.remembered()
+        if spec not in self._found:
+            if len(self._found) >= MOST_REMEMBERED:
+                self._forget()
+            self._found[spec] = self._find(spec)
+        return self._found[spec]
+
+    def _find(self, spec: str) -> Model | None:
         if spec.lower() == "default":
             return self._automatic()
         found = self._exists(spec)
@@ -219,6 +242,7 @@ class ModelCatalogue:
                 del self._listings[name]
                 if listing.task:
                     listing.task.cancel()
+        self._forget()
 
     # -- listings ---------------------------------------------------------------------------------------------------
     def _listing(self, name: str) -> _Listing:
@@ -244,6 +268,7 @@ class ModelCatalogue:
         finally:
             listing.asked_at = time.monotonic()
             listing.task = None
+            self._forget()
 
     def _of(self, name: str) -> Sequence[Model]:
         """The models of one provider that may be used, newest first."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import cache
+from types import CoroutineType
 from typing import Any
 
 import msgspec
@@ -22,10 +23,13 @@ from .services import Services
 log = logging.getLogger(__name__)
 
 
-async def dispatch(
+def dispatch(
     services: Services, caller: Connection, request: frames.Request, send: Callable[[bytes], None]
-) -> None:
-    """Answer one request: look up, check role and scope, read the parameters, call. ``send`` takes response frames."""
+) -> Coroutine[Any, Any, None] | None:
+    """Answer one request: look up, check role and scope, read the parameters, call. ``send`` takes response frames.
+
+    A handler that waits for nothing is answered at once; for any other the rest of the work is returned.
+    """
     try:
         row = METHODS.get(request.method)
         if row is None or request.method not in HANDLERS:
@@ -33,20 +37,41 @@ async def dispatch(
         authorize(row, caller)
         require_method(services.config(), request.method)
         if len(memoryview(request.params)) > frames.LARGE_BYTES:
-            params = await asyncio.to_thread(read_params, request.method, row.params, request.params)
-        else:
-            params = read_params(request.method, row.params, request.params)
-        answer = await HANDLERS[request.method](services, caller, params)
+            return _finish(_call_large(services, caller, request, row), caller, request, send)
+        answer = HANDLERS[request.method](services, caller, read_params(request.method, row.params, request.params))
+        if isinstance(answer, CoroutineType):
+            return _finish(answer, caller, request, send)
+        send(frames.response(request.id, answer))
+    except Exception as exc:  # noqa: BLE001  see _fail
+        _fail(exc, caller, request, send)
+    return None
+
+
+async def _call_large(services: Services, caller: Connection, request: frames.Request, row: Method) -> Any:
+    params = await asyncio.to_thread(read_params, request.method, row.params, request.params)
+    answer = HANDLERS[request.method](services, caller, params)
+    return await answer if isinstance(answer, CoroutineType) else answer
+
+
+async def _finish(
+    answering: Coroutine[Any, Any, Any], caller: Connection, request: frames.Request, send: Callable[[bytes], None]
+) -> None:
+    try:
+        answer = await answering
         if isinstance(answer, TwoResponses):
             send(frames.response(request.id, answer.ack))
             answer = await answer.result
         send(frames.response(request.id, answer))
-    except GatewayError as exc:
-        send(frames.failure(request.id, error_texts.to_wire(exc, caller.locale)))
-    except Exception:  # the one broad except: a bug must reach the log, not the client, and must not kill the socket
-        log.exception("method %s failed", request.method)
-        internal = Unavailable("internal error", reason="INTERNAL")
-        send(frames.failure(request.id, error_texts.to_wire(internal, caller.locale)))
+    except Exception as exc:  # noqa: BLE001  see _fail
+        _fail(exc, caller, request, send)
+
+
+def _fail(exc: Exception, caller: Connection, request: frames.Request, send: Callable[[bytes], None]) -> None:
+    """Answer with an error. A bug must reach the log, not the client, and must not kill the socket."""
+    if not isinstance(exc, GatewayError):
+        log.error("method %s failed", request.method, exc_info=exc)
+        exc = Unavailable("internal error", reason="INTERNAL")
+    send(frames.failure(request.id, error_texts.to_wire(exc, caller.locale)))
 
 
 def authorize(row: Method, caller: Connection) -> None:

@@ -112,8 +112,8 @@ class Gateway:
 
     def dispatch(
         self, connection: Connection, request: Request, send: Callable[[bytes], None]
-    ) -> Coroutine[Any, Any, None]:
-        """Answer one request of a connection; ``send`` takes response frames."""
+    ) -> Coroutine[Any, Any, None] | None:
+        """Answer one request of a connection; ``send`` takes response frames. Returns the rest of the work, if any."""
         return dispatch(self.services, connection, request, send)
 
     # -- life -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from ..protocol.schema import METHODS
 from .connections.connection import Connection
 from .services import Services
 
-Handler = Callable[["Services", "Connection", Any], Awaitable[Any]]
+Handler = Callable[["Services", "Connection", Any], Any]
+"""A function of the services, the caller and the parameters. What is not a coroutine is the answer itself."""
 
 
 F = TypeVar("F", bound=Handler)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ..agent.context.system_prompt import Environment
 from ..agent.model_catalog import Model
@@ -13,6 +16,7 @@ from ..agent.providers.base import ThinkingLevel
 from ..agent.providers.registry import Providers
 from ..config.live import LiveConfig
 from ..protocol.clock import now_ms
+from ..protocol.frames import encode
 from ..protocol.keys import canonical, is_temporary, main_session_key
 from ..protocol.schema import SessionChange, SessionChangedEvent
 from ..runtime.supervision import Supervisor
@@ -28,7 +32,12 @@ from .media.library import MediaLibrary
 from .runs.manager import RunManager
 from .runs.request_writer import thinking_level
 from .sweeper import Sweeper
-from .wire_forms import session_entry
+from .wire_forms import CLAWDBOT_FIELDS, session_entry
+
+KNOWN_S = 1.0
+"""How long ``health`` says the same of the sessions, unless one changes."""
+MOST_ROWS = 10_000
+"""Encoded rows that are kept."""
 
 
 @dataclass
@@ -53,6 +62,40 @@ class Peers:
     nodes: Nodes
 
 
+class KnownSessions:
+    """The number of sessions and the newest of them, as ``health`` last looked them up."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._recent: Sequence[tuple[str, int]] = ()
+        self._changes = 0
+        self._until = 0.0
+
+    def fresh(self) -> bool:
+        """Whether they need not be looked up again yet."""
+        return time.monotonic() < self._until
+
+    def changed(self) -> None:
+        """A session has changed: the next one who asks has them looked up."""
+        self._changes += 1
+        self._until = 0.0
+
+    def asking(self) -> int:
+        """The state of affairs as of which the caller is about to look them up."""
+        return self._changes
+
+    def found(self, asked: int, count: int, recent: Sequence[tuple[str, int]]) -> None:
+        """Remember what was found, keys and times of the newest; for a while, unless it has changed since ``asked``."""
+        self._count, self._recent = count, recent
+        if asked == self._changes:
+            self._until = time.monotonic() + KNOWN_S
+
+    def entry(self, now: int) -> dict[str, Any]:
+        """``sessions`` of ``health``."""
+        recent = [{"key": key, "updatedAt": at, "age": now - at} for key, at in self._recent]
+        return {"count": self._count, "recent": recent}
+
+
 class SessionDirectory:
     """Questions about sessions that many handlers ask, and the announcements of their changes."""
 
@@ -61,8 +104,9 @@ class SessionDirectory:
     ) -> None:
         self._config, self._providers, self._events, self._runs = config, providers, events, runs
         self.sweeper = sweeper
-        self.known: dict[str, Any] = {"count": 0, "recent": []}
-        """The number of sessions and the newest of them, as ``health`` last looked them up."""
+        self.known = KnownSessions()
+        self._rows: dict[tuple[str, bool, bool], tuple[Session, msgspec.Raw]] = {}
+        self._rows_under: tuple[Any, Any] = (None, None)
 
     def canonical(self, key: str) -> str:
         """The one spelling of a session key. Raises ``InvalidRequest``, and ``SwitchedOff`` for a temporary one."""
@@ -94,8 +138,28 @@ class SessionDirectory:
             last_message=last_message,
         )
 
+    def rows(self, sessions: Sequence[Session], *, titles: bool, last_message: bool) -> list[msgspec.Raw]:
+        """The rows of ``sessions.list``, encoded. One that says the same as the last time is not made again."""
+        under = (self._config(), self._providers.models.remembered())
+        if under[0] is not self._rows_under[0] or under[1] is not self._rows_under[1] or len(self._rows) > MOST_ROWS:
+            self._rows, self._rows_under = {}, under
+        return [self._row(session, titles, last_message) for session in sessions]
+
+    def _row(self, session: Session, titles: bool, last_message: bool) -> msgspec.Raw:
+        name = (session.key, titles, last_message)
+        kept, row = self._rows.get(name, (None, None))
+        plain = self._runs.active(session.key) is None and not self._runs.queued(session.key)
+        if row is not None and plain and (kept is session or kept == session):
+            return row
+        entry = self.entry(session, titles=titles, last_message=last_message)
+        row = msgspec.Raw(encode({**entry, **CLAWDBOT_FIELDS}))
+        if plain and "handsMode" not in session.settings:  # which ends by itself
+            self._rows[name] = (session, row)
+        return row
+
     def announce(self, session: Session, reason: SessionChange) -> None:
         """Emit ``session.changed`` to clients with ``session.events``; nothing for a deleted session (epoch 0)."""
+        self.known.changed()
         if session.epoch == 0:
             return
         self._events.emit(
@@ -106,6 +170,7 @@ class SessionDirectory:
 
     def announce_deleted(self, key: str) -> None:
         """Emit that a session was deleted."""
+        self.known.changed()
         self._events.emit("session.changed", lambda: SessionChangedEvent(key=key, reason="deleted"), session=key)
 
 

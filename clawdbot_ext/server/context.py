@@ -33,6 +33,7 @@ from ..runtime.paths import on_network
 from .audit_log import Audit
 from .net import fd_limits
 from .net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER, client_of
+from .net.outgoing import Turn
 from .net.unfinished_frames import UnfinishedFrames
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class ServerContext:
         """Awaited by every request: in a mount the gateway starts with the first one."""
         self.connections = Connections()
         self.unfinished = UnfinishedFrames()
+        self.turn = Turn()
         self._told_of_proxy = False
         self._lock: GatewayLock | None = None
         self._audit: Audit | None = None

@@ -9,7 +9,7 @@ two indexes cannot be one order. The usage of its replies is counted until the g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class StoreRouter:
         self.kept, self.temporary = kept, temporary
         self._runs: set[str] = set()
         """Ids of the runs of temporary sessions."""
+        self._used = False
+        """Whether ``temporary`` was ever asked for one: before that it is empty, and no question goes there."""
 
     @property
     def health(self) -> StorageHealth:
@@ -58,7 +60,13 @@ class StoreRouter:
         return self.kept.health
 
     def _of(self, key: str) -> Store:
-        return self.temporary if is_temporary(key) else self.kept
+        if not is_temporary(key):
+            return self.kept
+        self._used = True
+        return self.temporary
+
+    def _both(self) -> tuple[Store, ...]:
+        return (self.temporary, self.kept) if self._used else (self.kept,)
 
     def _of_run(self, run_id: str) -> Store:
         return self.temporary if run_id in self._runs else self.kept
@@ -182,8 +190,9 @@ class StoreRouter:
 
         if session_key is not None:
             return await page(self._of(session_key))
-        found = await page(self.temporary)
-        return found if found.session_id else await page(self.kept)
+        if self._used and (found := await page(self.temporary)).session_id:
+            return found
+        return await page(self.kept)
 
     async def show_branch(self, key: str, message_id: str, *, now: int) -> Session:
         return await self._of(key).show_branch(key, message_id, now=now)
@@ -202,8 +211,10 @@ class StoreRouter:
         return await self._of(key).get_session(key)
 
     async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None:
-        found = await self.temporary.find_session(session_id=session_id, label=label)
-        return found or await self.kept.find_session(session_id=session_id, label=label)
+        for store in self._both():
+            if found := await store.find_session(session_id=session_id, label=label):
+                return found
+        return None
 
     async def list_sessions(
         self,
@@ -214,15 +225,19 @@ class StoreRouter:
         label: str | None = None,
         archived: bool = True,
     ) -> Sequence[Session]:
-        found: list[Session] = []
-        for store in (self.temporary, self.kept):
-            found += await store.list_sessions(
+
+        def list_of(store: Store) -> Awaitable[Sequence[Session]]:
+            return store.list_sessions(
                 limit=limit, active_since=active_since, search=search, label=label, archived=archived
             )
-        return sorted(found, key=lambda session: -session.updated_at)[:limit]
+
+        if not self._used:
+            return await list_of(self.kept)
+        lists = await asyncio.gather(*map(list_of, self._both()))
+        return sorted((session for each in lists for session in each), key=lambda session: -session.updated_at)[:limit]
 
     async def count_sessions(self) -> int:
-        return await self.temporary.count_sessions() + await self.kept.count_sessions()
+        return sum(await asyncio.gather(*(store.count_sessions() for store in self._both())))
 
     async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
         return await self._of(key).create_session(key, settings=settings, now=now)
@@ -243,8 +258,10 @@ class StoreRouter:
         return await self._of(key).transcripts(key)
 
     async def restore(self, session_id: str, *, now: int) -> Session:
-        found = await self.temporary.history(session_id=session_id, limit=1)
-        return await (self.temporary if found.session_id else self.kept).restore(session_id, now=now)
+        for store in self._both()[:-1]:
+            if (await store.history(session_id=session_id, limit=1)).session_id:
+                return await store.restore(session_id, now=now)
+        return await self.kept.restore(session_id, now=now)
 
     async def delete_session(
         self, key: str, *, delete_transcript: bool, now: int, undo_until: int = 0
@@ -263,12 +280,15 @@ class StoreRouter:
 
     async def sweep(self, *, now: int) -> int | None:
         """Sweep both stores; returns the earlier of the two times to call again."""
-        due = [at for store in (self.temporary, self.kept) if (at := await store.sweep(now=now)) is not None]
+        due = [at for store in self._both() if (at := await store.sweep(now=now)) is not None]
         return min(due, default=None)
 
     # -- the gateway's own records ------------------------------------------------------------------------------------
     async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
-        return await self.temporary.get_record(kind, id_) or await self.kept.get_record(kind, id_)
+        for store in self._both():
+            if found := await store.get_record(kind, id_):
+                return found
+        return None
 
     async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
         return await self.kept.list_records(kind)
@@ -285,8 +305,8 @@ class StoreRouter:
 
     async def delete_record(self, kind: str, id_: str) -> None:
         """Remove a record from the store that has it."""
-        await self.temporary.delete_record(kind, id_)
-        await self.kept.delete_record(kind, id_)
+        for store in self._both():
+            await store.delete_record(kind, id_)
 
     async def add_usage(
         self, key: str, session_id: str, *, provider: str, model: str, spent: Mapping[str, Any], now: int
@@ -294,10 +314,7 @@ class StoreRouter:
         await self._of(key).add_usage(key, session_id, provider=provider, model=model, spent=spent, now=now)
 
     async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
-        both = await asyncio.gather(
-            self.temporary.spent(since=since, session_key=session_key),
-            self.kept.spent(since=since, session_key=session_key),
-        )
+        both = await asyncio.gather(*(store.spent(since=since, session_key=session_key) for store in self._both()))
         return sorted((row for rows in both for row in rows), key=lambda row: row.at)
 
     # -- changes ------------------------------------------------------------------------------------------------------
@@ -305,14 +322,17 @@ class StoreRouter:
         await self._of(session_key).put_change(session_key, body)
 
     async def get_change(self, id_: str) -> Mapping[str, Any] | None:
-        return await self.temporary.get_change(id_) or await self.kept.get_change(id_)
+        for store in self._both():
+            if found := await store.get_change(id_):
+                return found
+        return None
 
     async def list_changes(
         self, *, session_key: str | None = None, path: str | None = None, limit: int
     ) -> Sequence[Mapping[str, Any]]:
         if session_key is not None:
             return await self._of(session_key).list_changes(session_key=session_key, path=path, limit=limit)
-        both = [await store.list_changes(path=path, limit=limit) for store in (self.temporary, self.kept)]
+        both = [await store.list_changes(path=path, limit=limit) for store in self._both()]
         found = [change for changes in both for change in changes]
         return sorted(found, key=lambda change: -change["createdAtMs"])[:limit]
 
@@ -327,7 +347,9 @@ class StoreRouter:
         return await self.kept.find_media(sha256, owner)
 
     async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
-        return (temporary and await self.temporary.media_wanted(id_)) or await self.kept.media_wanted(id_)
+        if temporary and self._used and await self.temporary.media_wanted(id_):
+            return True
+        return await self.kept.media_wanted(id_)
 
     async def media_in_use(self, sha256: str) -> bool:
         return await self.kept.media_in_use(sha256)

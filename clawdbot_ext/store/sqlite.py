@@ -58,6 +58,8 @@ READERS = 2
 
 READ_PATIENCE_S = 5.0
 """Seconds that a read is tried again while the disk fails, or while there are no file descriptors left."""
+KEPT_LISTS = 8
+"""Lists of sessions kept, each of other filters."""
 
 T = TypeVar("T")
 
@@ -95,6 +97,10 @@ class SqliteStore:
         )
         self._readers = [self._reader(f"store-reader-{n}", self._reads) for n in range(READERS)]
         self._checker = self._reader("store-check", SimpleQueue())
+        self._committed = 0
+        """Groups of writes so far; counted before any of their callers is told."""
+        self._lists: dict[tuple[Any, ...], tuple[int, Sequence[Session]]] = {}
+        """Lists of sessions as they were after so many commits: they are asked for far more often than they change."""
         self._check: asyncio.Task[None] | None = None
         self._unclean = False
         self._is_open = False
@@ -155,7 +161,10 @@ class SqliteStore:
             for job in jobs:
                 job.error = failures.moved()
             return
-        write_group(conn, jobs, explain)
+        try:
+            write_group(conn, jobs, explain)
+        finally:
+            self._committed += 1
 
     def _on_open(self, conn: sqlite3.Connection) -> None:
         """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""
@@ -330,7 +339,17 @@ class SqliteStore:
         label: str | None = None,
         archived: bool = True,
     ) -> Sequence[Session]:
-        return await self._read(lambda conn: sessions.list_of(conn, limit, active_since, search, label, archived))
+        asked = (limit, search, label, archived)
+        at, found = self._lists.get(asked, (-1, ()))
+        if active_since is None and at == self._committed:
+            return found
+        at = self._committed
+        found = await self._read(lambda conn: sessions.list_of(conn, limit, active_since, search, label, archived))
+        if active_since is None:
+            if len(self._lists) >= KEPT_LISTS:
+                self._lists.clear()
+            self._lists[asked] = (at, found)
+        return found
 
     async def count_sessions(self) -> int:
         return await self._read(sessions.count)

@@ -329,6 +329,8 @@ def test_s8_too_many_requests_and_sockets_are_refused_with_when_to_come_back(mak
             limited = [each for each in results if isinstance(each, WireError)]
             assert limited and all(each.details["reason"] == "RATE_LIMITED" for each in limited)
             assert all(each.error["retryAfterMs"] > 0 for each in limited)
+            told = limited[0].details  # what the limit is, and where its owner raises it
+            assert (told["limit"], told["per"], told["setting"]) == (60, "connection", "gateway.requestsPerMinute")
             assert (await second.call("health"))["ok"]  # another connection has a count of its own
             # Sockets that have not logged in give way to the next; those that have stay, and fill the address up.
             strangers = [upgraded(gateway) for _ in range(7)]

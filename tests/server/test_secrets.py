@@ -246,6 +246,13 @@ def test_a_bucket_gives_a_minutes_worth_at_once_and_then_evenly():
     assert bucket.full
 
 
+def test_a_limit_that_was_raised_is_in_force_at_once():
+    bucket = rate_limits.Bucket(60, Clock())
+    assert [bucket.consume(60) for _ in range(60)] == [0] * 60 and bucket.consume(60) > 0
+    assert [bucket.consume(100) for _ in range(40)] == [0] * 40 and bucket.consume(100) > 0
+    assert bucket.consume(60) > 0 and bucket.consume(61) == 0
+
+
 def test_users_and_addresses_that_are_gone_are_forgotten():
     requests, connections = rate_limits.RequestLimits(), rate_limits.Connections()
     for number in range(1000):

@@ -215,6 +215,8 @@ def test_the_next_sweep_is_the_earlier_one_of_the_two() -> None:
         for first, second, expected in ((5, 3, 3), (3, 5, 3), (None, 4, 4), (4, None, 4), (None, None, None)):
             stores, kept, temporary = _stores()
             kept.sweep.return_value, temporary.sweep.return_value = first, second
+            assert await stores.sweep(now=1) == first and not temporary.sweep.called  # no temporary session so far
+            await stores.get_session(TEMP)
             assert await stores.sweep(now=1) == expected
 
     run(main())
@@ -263,6 +265,7 @@ def test_a_file_is_wanted_by_messages_of_either_store_unless_only_lasting_ones_c
         ):
             stores, kept, temporary = _stores()
             temporary.media_wanted.return_value, kept.media_wanted.return_value = here, there
+            await stores.get_session(TEMP)  # there is one
             assert await stores.media_wanted("m", temporary=counted) is expected
 
     run(main())

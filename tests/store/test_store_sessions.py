@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from clawdbot_ext.protocol.errors import InvalidRequest, NotFound
@@ -360,5 +362,23 @@ def test_one_session_knows_nothing_of_another(drive):
         await store.new_transcript(MAIN, now=3)
         await store.delete_session(MAIN, delete_transcript=True, now=4)
         assert await read(store, OTHER) == ["b"]
+
+    drive(scenario)
+
+
+def test_a_list_shows_every_write_that_was_told_even_one_whose_caller_went_away(drive):
+    async def scenario(store):
+        async def listed():
+            return [(session.key, session.message_count) for session in await store.list_sessions()]
+
+        for count in range(1, 4):
+            await say(store, "a")
+            assert await listed() == await listed() == [(MAIN, count)]
+        gone = asyncio.ensure_future(say(store, "b", key=OTHER, now=9))
+        await asyncio.sleep(0)
+        assert len(await listed()) in (1, 2)
+        gone.cancel()
+        await say(store, "c", now=2)  # written after it
+        assert await listed() == [(OTHER, 1), (MAIN, 4)]
 
     drive(scenario)

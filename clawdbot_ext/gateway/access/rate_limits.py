@@ -75,8 +75,11 @@ class Bucket:
         self._limit, self._left, self._clock = limit, float(limit), clock
         self._since = clock()
 
-    def consume(self) -> int:
-        """Use one; milliseconds until there is one, 0 when there was."""
+    def consume(self, limit: int | None = None) -> int:
+        """Use one; milliseconds until there is one, 0 when there was. ``limit``: so many a minute from now on."""
+        if limit is not None and limit != self._limit:
+            self._left = max(0.0, self._left + limit - self._limit)
+            self._limit = limit
         now = self._clock()
         self._left = min(float(self._limit), self._left + (now - self._since) * self._limit / 60)
         self._since = now
@@ -103,7 +106,7 @@ class RequestLimits:
         if bucket is None:
             self._of = {name: each for name, each in self._of.items() if not each.full}  # nothing grows without bound
             bucket = self._of[user] = Bucket(limit * IDENTITY_FACTOR)
-        return bucket.consume()
+        return bucket.consume(limit * IDENTITY_FACTOR)
 
 
 class Connections:

@@ -20,7 +20,7 @@ from ...protocol.errors import GatewayError, RateLimited
 from ...protocol.frames import CloseCode
 from ...protocol.schema import CAP_APPEND, CAP_SUBSCRIBE, SCOPE_APPROVALS, Event, Role
 from .. import error_texts
-from ..access.rate_limits import Bucket
+from ..access.rate_limits import IDENTITY_FACTOR, Bucket
 from .handshake import ConnectGrant, authorize_connect, authorize_device
 from .peer import Peer
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 64
 """Requests of one connection that may wait for an answer at the same time."""
+REQUESTS_SETTING: Literal["gateway.requestsPerMinute"] = "gateway.requestsPerMinute"
 MAX_UNREAD = 32 * 1024 * 1024
 """Bytes of answers, some of 6 MB, that a client may leave unread: more than a reading client ever has outstanding."""
 NATIVE_APPS = frozenset(
@@ -53,8 +54,8 @@ class ConnectionHost(Protocol):
 
     def dispatch(
         self, connection: Connection, request: frames.Request, send: Callable[[bytes], None]
-    ) -> Coroutine[Any, Any, None]:
-        """Answer one request; ``send`` takes response frames."""
+    ) -> Coroutine[Any, Any, None] | None:
+        """Answer one request; ``send`` takes response frames. Returns what is left to be done, if anything is."""
 
     def hello(self, connection: Connection) -> dict[str, Any]:
         """The payload of ``hello-ok``."""
@@ -93,7 +94,7 @@ class Connection:
         self._max_buffered = config["gateway.maxBufferedBytes"]
         self._asked_for = 0
         """Bytes unread after the last response: a long history on a slow line is no sign of a dead client."""
-        self._requests = Bucket(config["gateway.requestsPerMinute"])
+        self._requests = Bucket(config[REQUESTS_SETTING])
         self._protocol = ServerConnection(config["gateway.maxPayloadBytes"])
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone = False
@@ -135,19 +136,31 @@ class Connection:
             self._reject(got)
         elif isinstance(got, Handshake):
             self._connect(got)
-        elif wait := self._requests.consume() or self._of_user():
-            often = RateLimited("too many requests, slow down", retry_after_ms=wait)
-            self.peer.send(frames.failure(got.id, often.to_wire()))
+        elif often := self._too_often():
+            self.peer.send(frames.failure(got.id, error_texts.to_wire(often, self.locale)))
         elif len(self._tasks) >= MAX_IN_FLIGHT:
             busy = RateLimited(f"more than {MAX_IN_FLIGHT} requests in flight", retry_after_ms=250)
             self.peer.send(frames.failure(got.id, error_texts.to_wire(busy, self.locale)))
-        else:
-            self._task(self._host.dispatch(self, got, self._answer), got.method)
+        elif (rest := self._host.dispatch(self, got, self._answer)) is not None:
+            self._task(rest, got.method)
 
-    def _of_user(self) -> int:
-        """Count a request for the user; milliseconds to wait."""
+    def _too_often(self) -> RateLimited | None:
+        """Count a request, of the connection and of its user. The error tells the limit, and where to raise it."""
+        limit = self._host.access.config()[REQUESTS_SETTING]
         user = self.identity.user if self.identity is not None else ""
-        return self._host.access.requests.consume(user, self._host.access.config()["gateway.requestsPerMinute"])
+        if wait := self._requests.consume(limit):
+            whose = "connection"
+        elif wait := self._host.access.requests.consume(user, limit):
+            limit, whose = limit * IDENTITY_FACTOR, "user"
+        else:
+            return None
+        return RateLimited(
+            f"too many requests: {limit} a minute, by the owner's setting {REQUESTS_SETTING}",
+            retry_after_ms=wait,
+            limit=limit,
+            per=whose,
+            setting=REQUESTS_SETTING,
+        )
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=f"{name} {self.conn_id[:8]}")

@@ -35,7 +35,7 @@ LONGEST_S = 86_400
 
 
 @method("agents.list")
-async def agents_list(services: Services, caller: Connection, params: NoParams) -> AgentsListResult:
+def agents_list(services: Services, caller: Connection, params: NoParams) -> AgentsListResult:
     return AgentsListResult(
         default_id=AGENT_ID,
         main_key=services.config()["session.mainKey"],

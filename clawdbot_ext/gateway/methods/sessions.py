@@ -37,7 +37,7 @@ from ..hands.modes import mode_changes
 from ..registry import method
 from ..services import Services
 from ..sessions.lifecycle import LEVELS, UNDO_MS, _key_of, clear, level_of, new_key, reset
-from ..wire_forms import CLAWDBOT_FIELDS, preview_items, t
+from ..wire_forms import preview_items, t
 
 
 @method("sessions.list")
@@ -50,16 +50,18 @@ async def sessions_list(services: Services, caller: Connection, params: Sessions
         label=params.label,
         archived=bool(params.include_archived),
     )
-    titles, last = params.include_derived_titles is not False, params.include_last_message is not False
     model = services.providers.models.default()
+    rows: list[Any] = services.sessions.rows(
+        sessions,
+        titles=params.include_derived_titles is not False,
+        last_message=params.include_last_message is not False,
+    )  # of mappings, encoded
     return SessionsListResult(
         ts=now,
         path=str(services.config().home),
         count=len(sessions),
         defaults={"modelProvider": model.provider, "model": model.id, "contextTokens": model.context_window},
-        sessions=[
-            {**services.sessions.entry(s, titles=titles, last_message=last), **CLAWDBOT_FIELDS} for s in sessions
-        ],
+        sessions=rows,
     )
 
 

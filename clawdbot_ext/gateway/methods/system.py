@@ -18,13 +18,18 @@ RECENT, HEALTH_RECENT = 10, 5
 
 
 @method("health")
-async def health(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
-    now = now_ms()
-    recent = [
-        {"key": s.key, "updatedAt": s.updated_at, "age": now - s.updated_at}
-        for s in await services.store.list_sessions(limit=HEALTH_RECENT)
-    ]
-    services.sessions.known = {"count": await services.store.count_sessions(), "recent": recent}
+def health(services: Services, caller: Connection, params: NoParams) -> Any:
+    """The snapshot at once while the sessions in it are new; else once they have been looked up."""
+    return health_snapshot(services) if services.sessions.known.fresh() else _looked_up(services)
+
+
+async def _looked_up(services: Services) -> dict[str, Any]:
+    known = services.sessions.known
+    asked = known.asking()
+    recent, count = await asyncio.gather(
+        services.store.list_sessions(limit=HEALTH_RECENT), services.store.count_sessions()
+    )
+    known.found(asked, count, [(session.key, session.updated_at) for session in recent])
     return health_snapshot(services)
 
 
@@ -88,14 +93,14 @@ async def gateway_stop(services: Services, caller: Connection, params: GatewaySt
 
 def health_snapshot(services: Services) -> dict[str, Any]:
     """The payload of ``health`` (method and event): no I/O; ``sessions`` is what was last looked up."""
-    known = {"path": str(services.config().home), **services.sessions.known}
+    now = now_ms()
+    known = {"path": str(services.config().home), **services.sessions.known.entry(now)}
     agent = {
         "agentId": AGENT_ID,
         "isDefault": True,
         "heartbeat": {"enabled": False, "every": "0m", "everyMs": None},
         "sessions": known,
     }
-    now = now_ms()
     return {
         "ok": True,
         "ts": now,

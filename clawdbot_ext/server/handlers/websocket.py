@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import struct
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
+from tornado.util import _websocket_mask
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 from ...gateway.access.identity import Identity
@@ -20,6 +20,7 @@ from ...protocol.errors import TooLarge
 from ...protocol.frames import MAX_BEFORE_CONNECT, MAX_FRAME_BYTES, CloseCode
 from ..net import fd_limits
 from ..net.forwarded_headers import RELAYED_USER
+from ..net.outgoing import OutgoingFrames
 
 if TYPE_CHECKING:
     from ...gateway.connections.connection import Connection
@@ -32,8 +33,7 @@ SMALL_BYTES = 4096
 """Size up to which unfinished frames are not counted."""
 DISCARD_BYTES, DISCARD_S = 2 * MAX_FRAME_BYTES, 5.0
 """Bytes and seconds of an oversized frame that are discarded, so that its sender receives the close frame."""
-
-_TEXT_FIN = 0x81
+_TEXT, _TEXT_FIN, _MASKED = 0x1, 0x81, 0x80
 
 
 class Protocol(WebSocketProtocol13):
@@ -57,6 +57,7 @@ class Protocol(WebSocketProtocol13):
                     TooLarge(f"the frame is too large: at most {most} bytes", maxBytes=most).to_wire(),
                 )
             )
+        self.handler.flush_frames()
         super().close(code, reason)
 
     async def _read_bytes(self, n: int) -> bytes:
@@ -64,15 +65,43 @@ class Protocol(WebSocketProtocol13):
         size = n + len(self._fragmented_message_buffer or b"")
         if size > SMALL_BYTES and not fd_limits.holds(self.stream, size):
             await self.handler.context.unfinished.hold(self, size)
+        if len(self.stream._read_buffer) >= n:
+            self._wire_bytes_in += n
+            return self.stream._consume(n)
         return await super()._read_bytes(n)
 
     async def _receive_frame(self) -> None:
+        if (data := self._take_short_text()) is not None:
+            if (reading := self._handle_message(_TEXT, data)) is not None:
+                await reading
+            return
         try:
             await super()._receive_frame()
         finally:
             left = len(self._fragmented_message_buffer or b"")
             if not fd_limits.holds(self.stream, left) and left <= SMALL_BYTES:
                 self.handler.context.unfinished.release(self)
+
+    def _take_short_text(self) -> bytes | None:
+        """Take the next frame from what has arrived, if it is there as a whole, short, masked and a text by itself.
+
+        Any other is left to Tornado, which awaits a future for each of the four parts of a frame. Below ``SMALL_BYTES``
+        nothing is counted, so nothing is left out here.
+        """
+        arrived = self.stream._read_buffer
+        if len(arrived) < 6 or arrived[0] != _TEXT_FIN or not arrived[1] & _MASKED:
+            return None
+        size, head = arrived[1] & 0x7F, 2
+        if size == 126:
+            size, head = int.from_bytes(arrived[2:4], "big"), 4
+        end = head + 4 + size
+        if size > min(SMALL_BYTES, self.params.max_message_size) or len(arrived) < end:
+            return None
+        if self._fragmented_message_buffer is not None or self.client_terminated:
+            return None
+        frame = self.stream._consume(end)
+        self._wire_bytes_in += end
+        return _websocket_mask(frame[head : head + 4], frame[head + 4 :])
 
     async def _receive_frame_loop(self) -> None:
         try:
@@ -144,7 +173,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
     direct = False
     _client: Connection | None = None
     _stream: IOStream | None = None
-    _unflushed = 0
+    _outgoing: OutgoingFrames | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Upgrade the connection. If the address has too many sockets, the oldest anonymous one is closed."""
@@ -180,6 +209,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
     def open(self, *args: str, **kwargs: str) -> None:
         assert self.ws_connection is not None
         self._stream = cast("Protocol", self.ws_connection).stream
+        self._outgoing = OutgoingFrames(self._stream, self.context.turn)
         self.set_nodelay(True)
         self.context.connections.opened(self.client_key, self, known=self.identity is not None)
         self.direct = is_direct(self.request) and RELAYED_USER not in self.request.headers
@@ -202,32 +232,20 @@ class GatewayWebSocketHandler(WebSocketHandler):
 
     # -- Peer -------------------------------------------------------------------------------------------------------
     def send(self, frame: bytes) -> None:
-        """Send one text frame. The header is built here: Tornado's ``write_message`` makes a task for each message."""
-        connection = cast("Protocol | None", self.ws_connection)
-        if connection is None or connection.is_closing():
-            return
-        size = len(frame)
-        if size < 126:
-            header = struct.pack("!BB", _TEXT_FIN, size)
-        elif size < 65536:
-            header = struct.pack("!BBH", _TEXT_FIN, 126, size)
-        else:
-            header = struct.pack("!BBQ", _TEXT_FIN, 127, size)
-        try:
-            written = connection.stream.write(header + frame)
-        except StreamClosedError:
-            return  # on_close follows
-        if not written.done():
-            self._unflushed += size
-            written.add_done_callback(lambda _: self._flushed(size))
+        """Send one text frame."""
+        connection = self.ws_connection
+        if connection is not None and not connection.is_closing() and self._outgoing is not None:
+            self._outgoing.send(frame)
 
-    def _flushed(self, size: int) -> None:
-        self._unflushed -= size
+    def flush_frames(self) -> None:
+        """Send what waits for the end of the event loop's turn."""
+        if self._outgoing is not None:
+            self._outgoing.flush()
 
     def buffered(self) -> int:
         """Return the bytes not yet taken by the operating system. Tornado's own buffer is unbounded, so the gateway
         checks."""
-        return self._unflushed
+        return 0 if self._outgoing is None else self._outgoing.size
 
     def on_authenticated(self) -> None:
         """Lift the limits of anonymous sockets once the client has logged in."""

@@ -17,7 +17,7 @@ from tests.support.http import UPGRADE
 from tests.support.pace import promptly
 from tests.support.wire import WireError, opened, run, wired
 
-TEXT, BINARY, CONTINUATION, PING = 0x1, 0x2, 0x0, 0x9
+TEXT, BINARY, CONTINUATION, PING, PONG = 0x1, 0x2, 0x0, 0x9, 0xA
 
 
 class Raw:
@@ -32,7 +32,11 @@ class Raw:
             self.buffer += self.socket.recv(4096)
         self.buffer = self.buffer.partition(b"\r\n\r\n")[2]
 
-    def send(self, opcode, data, *, final=True, masked=True, length=None):
+    def send(self, *frame, **fields):
+        self.socket.sendall(self.frame(*frame, **fields))
+
+    @staticmethod
+    def frame(opcode, data, *, final=True, masked=True, length=None):
         length = len(data) if length is None else length
         mask_bit = 0x80 if masked else 0
         if length < 126:
@@ -43,7 +47,7 @@ class Raw:
             size = bytes([mask_bit | 127]) + struct.pack("!Q", length)
         mask = os.urandom(4) if masked else b""
         body = bytes(b ^ mask[i % 4] for i, b in enumerate(data)) if masked else data
-        self.socket.sendall(bytes([(0x80 if final else 0) | opcode]) + size + mask + body)
+        return bytes([(0x80 if final else 0) | opcode]) + size + mask + body
 
     def receive(self):
         """The next frame: (opcode, payload)."""
@@ -167,3 +171,42 @@ def test_a_client_that_does_not_read_is_cut_off_and_costs_no_memory(gateway):
                 sleeper.socket.transport.abort()
 
     run(main())
+
+
+def _request(number, method="agents.list", **params):
+    return json.dumps({"type": "req", "id": f"{number:03}", "method": method, "params": params}).encode()
+
+
+@pytest.mark.parametrize("piece", [10**6, 1])
+def test_frames_are_answered_in_order_however_they_arrive(raw, standing_gateway, piece):
+    """In one piece of data, and in pieces that end within a frame's head; short, long, fragmented, with pings."""
+    client = {"id": "test", "version": "1", "platform": "linux", "mode": "backend"}
+    login = {"minProtocol": 3, "maxProtocol": 3, "client": client, "auth": {"token": standing_gateway.token}}
+    raw.send(TEXT, _request(0, "connect", role="operator", scopes=["operator.admin"], **login))
+    together = b""
+    for number in range(1, 31):
+        text = _request(number) if number % 10 else _request(number, note="x" * 300)
+        if number % 7:
+            together += raw.frame(TEXT, text)
+        else:
+            together += raw.frame(TEXT, text[:20], final=False) + raw.frame(PING, b"p")
+            together += raw.frame(CONTINUATION, text[20:])
+    for start in range(0, len(together), piece):
+        raw.socket.sendall(together[start : start + piece])
+    answered, pongs = [], 0
+    while not answered or answered[-1] != "030":
+        opcode, payload = raw.receive()
+        frame = json.loads(payload) if opcode == TEXT else {"type": ""}
+        pongs += opcode == PONG
+        if frame["type"] == "res":
+            assert frame["ok"], frame
+            answered.append(frame["id"])
+    assert answered == [f"{number:03}" for number in range(31)] and pongs == 4
+
+
+def test_what_was_sent_before_a_close_arrives_before_it(raw):
+    """A refusal and the close frame are of one turn of the loop."""
+    raw.send(TEXT, _request(1, "connect"))
+    opcode, payload = raw.receive()
+    assert opcode == TEXT and json.loads(payload)["ok"] is False
+    assert raw.close_code() == 1008

@@ -58,6 +58,29 @@ SESSION = {
     "updatedAt": 1,
     "running": True,
 }
+EDIT = {"op": ESCAPES, "cell": ESCAPES, "index": 1, "type": ESCAPES, "before": ESCAPES, "after": f"{ESCAPES}\nnew"}
+QUESTION = {
+    "id": ESCAPES,
+    "createdAtMs": 1,
+    "request": {
+        "title": ESCAPES,
+        "command": ESCAPES,
+        "sessionKey": ESCAPES,
+        "path": ESCAPES,
+        "arguments": {ESCAPES: ESCAPES},
+        "preview": {"type": "edit", "path": ESCAPES, "cells": [EDIT]},
+    },
+}
+GRANT = {"id": ESCAPES, "tool": ESCAPES, "scope": ESCAPES, "path": ESCAPES, "cell": ESCAPES, "createdAtMs": 1}
+CHANGE = {
+    "id": f"a{ESCAPES}",
+    "sessionKey": ESCAPES,
+    "path": ESCAPES,
+    "createdAtMs": 1,
+    "by": ESCAPES,
+    "state": "applied",
+    "cells": [EDIT],
+}
 DEVICE = {"displayName": ESCAPES, "role": ESCAPES, "remoteIp": ESCAPES}
 ANSWERS: dict[str, Any] = {
     "sessions.list": {"sessions": [SESSION]},
@@ -81,6 +104,10 @@ ANSWERS: dict[str, Any] = {
         "paired": [{**DEVICE, "deviceId": ESCAPES, "roles": [ESCAPES], "approvedAtMs": 1}],
     },
     "commands.list": {"commands": [{"name": "x", "description": ESCAPES}]},
+    "exec.approval.list": {"approvals": [QUESTION]},
+    "hands.grants.list": {"grants": [GRANT]},
+    "hands.changes.list": {"changes": [CHANGE]},
+    "sessions.resolve": {"key": SESSION["key"]},
 }
 COMMANDS: dict[tuple[str, ...], str] = {
     ("sessions", "list"): "sessions.list",
@@ -96,6 +123,11 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("gateway", "status"): "health",
     ("devices", "list"): "device.pair.list",
     ("call", "status"): "status",
+    ("approvals", "list"): "exec.approval.list",
+    ("approvals", "list", "--json"): "hands.grants.list",
+    ("changes", "list"): "hands.changes.list",
+    ("changes", "show", "a"): "hands.changes.list",
+    ("sessions", "mode"): "sessions.resolve",
 }
 """Command → the method whose answer it prints."""
 WRONG: tuple[Any, ...] = (None, [], {}, [7], "text", -1, 10**400, float("inf"), LONG)

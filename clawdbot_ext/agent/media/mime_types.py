@@ -67,9 +67,9 @@ _OTHER: dict[Kind, dict[str, str]] = {
     },
     "document": {
         "application/pdf": "pdf",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx docm dotx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx xlsm xltx xltm",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx pptm ppsx",
         "application/epub+zip": "epub",
         "application/vnd.apache.parquet": "parquet",
     },

@@ -21,6 +21,8 @@ MAX_ZIP_ENTRIES = 20_000
 MAX_ZIP_RATIO = 200
 """Greatest compression ratio of an Office file. Real ones stay under 50; deflate reaches 1,000."""
 MAX_ZIP_BYTES = 512_000_000
+MAX_OLE = 50_000_000
+"""Bytes in which the mark of an encrypted Office file is looked for."""
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -67,10 +69,21 @@ _ARCHIVES = {
     "application/x-tar",
 }
 _OFFICE = {
-    "word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".wordprocessingml.": EXTENSIONS["docx"],
+    ".ms-word.": EXTENSIONS["docx"],
+    ".spreadsheetml.": EXTENSIONS["xlsx"],
+    ".ms-excel.sheet.macroenabled.": EXTENSIONS["xlsx"],
+    ".ms-excel.template.macroenabled.": EXTENSIONS["xlsx"],
+    ".ms-excel.sheet.binary.": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    ".presentationml.": EXTENSIONS["pptx"],
+    ".ms-powerpoint.": EXTENSIONS["pptx"],
 }
+"""Part of the content type of an Office file's main part → its type: its parts may lie in any folder."""
+_CONTENTS = "[Content_Types].xml"
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+_MAIN_PART = re.compile(r'ContentType="([^"]{1,200}\.main(?:\+xml)?)"', re.IGNORECASE)
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""In the directory of the OLE file that an Office file with a password is."""
 
 
 def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
@@ -89,6 +102,8 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
         mime = sniff(sound) if sniff(sound) in ("audio/aac", "audio/flac", "audio/wav", "audio/ogg") else mime
     if mime == "application/zip":
         mime = _inside_zip(path, name, size)
+    if mime == "application/x-ole-storage" and _ENCRYPTED in path.read_bytes()[:MAX_OLE]:
+        raise MediaError("MEDIA_ENCRYPTED", name=name)
     if mime is None:
         mime = _text_type(head, tail, size, name, claimed)
     kind = kind_of(mime) if mime is not None else None
@@ -153,31 +168,23 @@ def _inside_zip(path: Path, name: str, size: int) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            declared = archive.read("mimetype") if _small(archive, "mimetype") else b""
+            declared = archive.read("mimetype") if _small(archive, "mimetype", 200) else b""
+            contents = archive.read(_CONTENTS) if _small(archive, _CONTENTS, 2_000_000) else b""
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
         raise MediaError("MEDIA_TRUNCATED", name=name) from None
-    kind = next(
-        (
-            mime
-            for folder, mime in _OFFICE.items()
-            if "[Content_Types].xml" in names and any(n.startswith(folder) for n in names)
-        ),
-        None,
-    )
-    kind = kind or {
-        b"application/epub+zip": "application/epub+zip",
-        b"application/hwp+zip": "application/x-hwp",
-        b"application/vnd.oasis.opendocument.text": "application/vnd.oasis.opendocument.text",
-    }.get(declared.strip())
+    mains = " ".join(_MAIN_PART.findall(contents.decode("utf-8", "replace"))).lower()
+    kind = next((mime for part, mime in _OFFICE.items() if part in mains), None)
+    text = declared.strip().decode("ascii", "replace")
+    kind = kind or {"application/hwp+zip": "application/x-hwp"}.get(text)
+    kind = kind or (text if text == "application/epub+zip" or text.startswith(_OPEN_DOCUMENT) else None)
     unpacked = sum(entry.file_size for entry in entries)
     if kind and (len(entries) > MAX_ZIP_ENTRIES or unpacked > min(MAX_ZIP_BYTES, max(size, 10_000) * MAX_ZIP_RATIO)):
         raise MediaError("MEDIA_BOMB", name=name, size=size, unpacked=unpacked)
     return kind or "application/zip"
 
 
-def _small(archive: zipfile.ZipFile, name: str) -> bool:
-    return name in archive.namelist() and archive.getinfo(name).file_size <= 200
+def _small(archive: zipfile.ZipFile, name: str, most: int) -> bool:
+    return name in archive.namelist() and archive.getinfo(name).file_size <= most
 
 
 def _text_type(head: bytes, tail: bytes, size: int, name: str, claimed: str | None) -> str | None:
@@ -244,6 +251,8 @@ def refusal(mime: str | None, name: str) -> MediaError:
         variant = "archive"
     elif mime == "application/x-ole-storage":
         variant = "legacy"
+    elif mime is not None and (mime.startswith(_OPEN_DOCUMENT) or mime == _OFFICE[".ms-excel.sheet.binary."]):
+        variant = "other_office"
     elif mime in ("application/x-msdownload", "application/x-executable"):
         variant = "program"
     else:

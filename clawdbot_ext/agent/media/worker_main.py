@@ -31,6 +31,7 @@ READERS = {
     "notebook": "notebook",
     "application/pdf": "pdf",
     "application/vnd.apache.parquet": "tables",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "workbooks",
     "text/csv": "tables",
     "text/tab-separated-values": "tables",
     "document": "office",

@@ -240,6 +240,28 @@ def test_slides_go_as_their_text(read) -> None:
     assert "Roadmap 2027" in told(read(out.getvalue(), "talk.pptx"))
 
 
+def test_what_a_converter_passes_over_is_told_too(read) -> None:
+    """Comments, headers, text boxes and deleted text of a Word document; notes of slides are the converter's own."""
+    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = files.WORD["word/document.xml"].replace(
+        "</w:body>",
+        "<w:p><w:del><w:r><w:delText>old date</w:delText></w:r></w:del></w:p></w:body>",
+    )
+    header = f'<w:hdr xmlns:w="{namespace}"><w:p><w:r><w:t>대외비</w:t></w:r></w:p></w:hdr>'
+    note = '<w:comment w:id="0"><w:p><w:r><w:t>R&amp;D 확인</w:t></w:r></w:p></w:comment>'
+    comment = f'<w:comments xmlns:w="{namespace}">{note}</w:comments>'
+    parts = {**files.WORD, "word/document.xml": body, "word/header1.xml": header, "word/comments.xml": comment}
+    text = told(read(files.office({**parts, "word/media/image1.png": b"x"}), "minutes.docx"))
+    assert "[header] 대외비" in text and "[comment] R&D 확인" in text and "[deleted] old date" in text
+    assert text.count("ship on Friday") == 1 and "nor are its 1 pictures" in text
+
+
+def test_a_document_that_its_converter_refuses_goes_as_plain_text(read) -> None:
+    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    without_id = f'<w:comments xmlns:w="{namespace}"><w:comment><w:p/></w:comment></w:comments>'
+    assert "[text] Minutes" in told(read(files.office({**files.WORD, "word/comments.xml": without_id}), "minutes.docx"))
+
+
 def test_entities_that_would_grow_without_end_are_not_read(read) -> None:
     laughs = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
     xml = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]><x>&l9;</x>'

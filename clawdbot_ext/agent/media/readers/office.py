@@ -1,4 +1,4 @@
-"""Word, Excel, PowerPoint and EPUB as Markdown, through markitdown (extra ``office``).
+"""Word, PowerPoint and EPUB as Markdown, through markitdown (extra ``office``), and what that passes over.
 
 They are ZIPs of XML: what they unpack to was checked when they were identified (``identity``); entities, the other way
 to grow without end, are refused here before any XML parser sees them.
@@ -16,26 +16,32 @@ from ..prompt_framing import framed, trim
 from ..types import Facts, Note, Progress, Understood
 from ..worker_client import Job, Result
 from ..worker_main import Report
+from .office_parts import passed_over, pictures
 
 
 def probe(job: Job, report: Report) -> Result:
     """Whether every part of it can be unpacked; Office files have no page count of their own."""
-    _check(job)
+    check(job)
     return Result(facts=Facts(codec=_ending(job)))
 
 
 def understand(job: Job, report: Report) -> Result:
-    _check(job)
+    check(job)
     report(Progress("read", None, _ending(job)))
     content = _converted(job)
     if not content.strip():
         raise MediaError("MEDIA_EMPTY")
+    if more := passed_over(job.path, content):
+        content += "\n\n## Beside the text\n" + "\n".join(more)
     kept, left_out = trim(content, job.sight.tokens)
     notes = [Note("office")]
     if left_out:
         notes.append(Note("trimmed", {"shown": len(kept), "total": len(content)}))
         kept += f"\n[cut here for length: {left_out} of {len(content)} characters more]"
-    about = "The text of an Office document as Markdown; its layout and pictures are not shown."
+    count = pictures(job.path)
+    about = "The text of an Office document as Markdown; its layout is not shown" + (
+        f", nor are its {count} pictures." if count else "."
+    )
     block = framed(job, kept, about, truncated=bool(left_out))
     return Result(understood=Understood((block,), tuple(notes), estimate(block.text), Facts(codec=_ending(job))))
 
@@ -44,7 +50,7 @@ def _ending(job: Job) -> str:
     return next(ending for ending, mime in EXTENSIONS.items() if mime == job.mime_type)
 
 
-def _check(job: Job) -> None:
+def check(job: Job) -> None:
     """Read the document's XML once. Raises ``MEDIA_ENCRYPTED``, ``MEDIA_BOMB``, ``MEDIA_CORRUPT``."""
     try:
         with zipfile.ZipFile(job.path) as archive:
@@ -81,4 +87,6 @@ def _converted(job: Job) -> str:
             info = StreamInfo(extension=f".{_ending(job)}", mimetype=job.mime_type)
             return str(converter.convert_stream(file, stream_info=info).text_content)
     except MarkItDownException:
+        if plain := "\n".join(passed_over(job.path, "")):  # one part is not as it should be: the others can be read
+            return plain
         raise MediaError("MEDIA_CORRUPT") from None

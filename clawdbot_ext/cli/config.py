@@ -16,11 +16,12 @@ from ..config import Config, ConfigError
 from ..config.file import REDACTED, issues, read, unflatten
 from ..config.validation import is_branch, unknown
 from ..escapes import clean
+from ..gateway.access.start_rules import broken_rules, new_problems
 from ..runtime import server_info
 from ..runtime.secrets import local_token
 from . import exit_codes
 from .connection import Target, call, json_option
-from .printing import facts, language, note, out, print_json, say
+from .printing import facts, fail, language, note, out, print_json, say
 
 NEEDS_RESTART = ("gateway.port", "gateway.bind", "gateway.customBindHost")
 """Settings that a running gateway cannot change under its clients."""
@@ -101,17 +102,30 @@ def _below(tree: Mapping[str, Any], name: str) -> Any:
 @group.command("set", help=say("help.config.set"))
 @click.argument("name")
 @click.argument("value", required=False)
-def set_(name: str, value: str | None) -> None:
+@click.option("--force", is_flag=True, help=say("help.config.force"))
+def set_(name: str, value: str | None, force: bool) -> None:
     """Write one setting; a value that is not given is asked for, or read from standard input."""
     setting = settings.find(name)
     if setting is None and not is_branch(name):
         raise unknown(name)
     if value is None:
         value = _ask(name, hidden=setting is not None and setting.secret)
-    settings.set_value(settings.config_path(), name, _read_value(name, value))
+    guard = None if force else _refuse_what_no_gateway_starts_with
+    settings.set_value(settings.config_path(), name, _read_value(name, value), guard=guard)
     secret = setting is None or setting.secret
     out(say("config.set", name=name) if secret else say("config.setTo", name=name, value=value))
     say_what_follows(name)
+
+
+def _refuse_what_no_gateway_starts_with(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Exit where a change breaks a rule between settings; with ``--force`` none is looked at."""
+    try:
+        present = settings.load(tree=before)
+    except ConfigError:  # it is being mended
+        return
+    if problems := new_problems(present, settings.load(tree=after)):
+        fail("\n".join([*map(exit_codes.describe, problems), say("config.forceHint")]))
+        raise click.exceptions.Exit(exit_codes.USAGE)
 
 
 def _ask(name: str, *, hidden: bool) -> str:
@@ -158,9 +172,11 @@ def say_what_follows(name: str) -> None:
 
 @group.command("unset", help=say("help.config.unset"))
 @click.argument("name")
-def unset(name: str) -> None:
+@click.option("--force", is_flag=True, help=say("help.config.force"))
+def unset(name: str, force: bool) -> None:
     """Take a setting out of the file, so that its default holds again."""
-    settings.unset_value(settings.config_path(), name)
+    guard = None if force else _refuse_what_no_gateway_starts_with
+    settings.unset_value(settings.config_path(), name, guard=guard)
     out(say("config.unset", name=name))
     say_what_follows(name)
 
@@ -180,7 +196,9 @@ def validate(as_json: bool) -> None:
     found = [content.problem] if content.problem else issues(content.tree or {})
     notes: tuple[ConfigError, ...] = ()
     try:
-        notes = settings.load().notes
+        config = settings.load()
+        notes = config.notes
+        found = [*found, *broken_rules(config)]
     except ConfigError as exc:  # the environment may be wrong, too
         if not found:
             found = [exc]

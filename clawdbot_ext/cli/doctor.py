@@ -18,6 +18,7 @@ import click
 from .. import config as settings
 from ..config import Config, ConfigError
 from ..config.file import issues, read
+from ..gateway.access.start_rules import broken_rules
 from ..runtime import filesystem, server_info
 from ..runtime.paths import on_network
 from ..runtime.port_probe import identify
@@ -66,7 +67,11 @@ def examine(target: Target) -> Iterator[Finding]:
     except ConfigError as exc:
         yield from _config_findings(exc)
         return
-    yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
+    broken = broken_rules(config)
+    for problem in broken:
+        yield Finding("config", "problem", exit_codes.describe(problem), say("doctor.config.fix"))
+    if not broken:
+        yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
     for note in config.notes:
         yield Finding("config", "hint", say("config.note", problem=exit_codes.describe(note)))
     checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (check_exposure, check_storage, check_port)

@@ -28,6 +28,8 @@ STOP_TIMEOUT_S = 20.0
 """A gateway takes up to 10 s to let replies end, and its kernels some more."""
 RESTART_TIMEOUT_S = 40.0
 RESTART_POLL_S = 0.1
+GONE_S = 3.0
+"""Time without a process after which a gateway is not expected back."""
 
 _OPTIONS = (
     click.option("--port", type=click.IntRange(0, 65535), help=say("help.run.port")),
@@ -217,12 +219,15 @@ async def _stop(client: GatewayClient, *, restart: bool) -> None:
 def restart(target: Target) -> None:
     """Ask the gateway to start anew and wait until it answers again."""
 
+    config = load()
+    mine = None if over_ssh() or target.url else server_info.find_running_gateway(config)
+
     async def work(client: GatewayClient) -> str:
         from ..client.errors import TimedOut
 
         await _stop(client, restart=True)
         try:
-            return await asyncio.wait_for(_answers_again(target), RESTART_TIMEOUT_S)
+            return await asyncio.wait_for(_answers_again(target, config if mine else None), RESTART_TIMEOUT_S)
         except asyncio.TimeoutError:
             raise TimedOut("connect", RESTART_TIMEOUT_S) from None
 
@@ -235,12 +240,21 @@ def restart(target: Target) -> None:
         out(say("gateway.restarted", url=url))
 
 
-async def _answers_again(target: Target) -> str:
-    """The page of the gateway once it answers, looked up each time: a changed port takes effect with the restart."""
+async def _answers_again(target: Target, config: Config | None) -> str:
+    """The page of the gateway once it answers, looked up each time: a changed port takes effect with the restart.
+
+    ``config`` is given where it is this state directory's: without a process that holds that, nothing will answer.
+    """
     from ..client.errors import ClientError
     from ..client.gateway_client import GatewayClient
 
+    gone_since: float | None = None
+    loop = asyncio.get_running_loop()
     while True:
+        held = config is None or server_info.lock_held(config)
+        gone_since = None if held else gone_since or loop.time()
+        if gone_since is not None and loop.time() - gone_since > GONE_S:
+            raise click.ClickException(say("gateway.notBack"))
         try:
             endpoint = target.locate()
             async with GatewayClient(endpoint):

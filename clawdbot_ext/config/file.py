@@ -185,7 +185,9 @@ def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, in_force: In
     return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False, in_force=in_force)
 
 
-def merge(path: Path, patch: Any, *, base_hash: str | None, in_force: InForce | None = None) -> str:
+def merge(
+    path: Path, patch: Any, *, base_hash: str | None, in_force: InForce | None = None, guard: Guard | None = None
+) -> str:
     """Merge ``patch`` into the file: objects by key, ``None`` removes. Returns the new hash.
 
     Raises as ``write_raw``, and ``ConfigError`` when the file cannot be read.
@@ -197,10 +199,10 @@ def merge(path: Path, patch: Any, *, base_hash: str | None, in_force: InForce | 
         tree = _merged(stored, patch)
         return tree, dump(tree)
 
-    return _change(path, change, base_hash, needs_stored=True, repair=True, in_force=in_force)
+    return _change(path, change, base_hash, needs_stored=True, repair=True, in_force=in_force, guard=guard)
 
 
-def set_value(path: Path, name: str, value: Any) -> str:
+def set_value(path: Path, name: str, value: Any, *, guard: Guard | None = None) -> str:
     """Write one setting, or one object of settings such as ``gateway.auth``. Returns the new hash.
 
     Raises:
@@ -215,10 +217,10 @@ def set_value(path: Path, name: str, value: Any) -> str:
     nested: Any = list(value) if isinstance(value, tuple) else value
     for part in reversed(name.split(".")):
         nested = {part: nested}
-    return merge(path, nested, base_hash=None)
+    return merge(path, nested, base_hash=None, guard=guard)
 
 
-def unset_value(path: Path, name: str) -> str:
+def unset_value(path: Path, name: str, *, guard: Guard | None = None) -> str:
     """Remove ``name`` and what is below it, so that its default holds again. Returns the new hash.
 
     Raises:
@@ -231,9 +233,11 @@ def unset_value(path: Path, name: str) -> str:
             raise unknown(name)
         return tree, dump(tree)
 
-    return _change(path, change, None, needs_stored=True, repair=True)
+    return _change(path, change, None, needs_stored=True, repair=True, guard=guard)
 
 
+Guard = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
+"""Looks at the stored tree and the new one before that is written; raises to keep it from being."""
 InForce = Callable[[str], Any]
 """Dotted name → the value in force."""
 Change = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]]
@@ -248,6 +252,7 @@ def _change(
     needs_stored: bool,
     repair: bool,
     in_force: InForce | None = None,
+    guard: Guard | None = None,
 ) -> str:
     """Read, change, check and write under a lock; returns the new hash.
 
@@ -270,6 +275,8 @@ def _change(
         for issue in issues(tree):
             if str(issue) not in known:
                 raise issue
+        if guard is not None:
+            guard(content.tree or {}, tree)
         data = text.encode()
         if content.exists and data == content.raw.encode():
             return content.hash

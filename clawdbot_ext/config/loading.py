@@ -130,12 +130,17 @@ def program_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def load(
-    env: Mapping[str, str] | None = None, *, flags: Mapping[str, Any] = {}, traits: Mapping[str, Any] = {}
+    env: Mapping[str, str] | None = None,
+    *,
+    flags: Mapping[str, Any] = {},
+    traits: Mapping[str, Any] = {},
+    tree: Mapping[str, Any] | None = None,
 ) -> Config:
     """Read everything and check it. Creates nothing.
 
     ``flags`` and ``traits`` are by dotted name; a value of ``None`` counts as not given, a string is read as its
-    setting's type. Empty environment variables count as not set.
+    setting's type. Empty environment variables count as not set. ``tree`` is what our file would hold, for a look at
+    it before it is written.
 
     Raises:
         ConfigError: the first wrong name or value of a flag, the environment, the traits or our file.
@@ -144,14 +149,14 @@ def load(
     state = state_dir(env)
     path, theirs = _paths(env, state)
     content = read(path)
-    if content.problem is not None:
+    if content.problem is not None and tree is None:
         raise content.problem
     foreign, notes = read_defaults(theirs, env)
     layers: dict[Source, Mapping[str, Any]] = {
         "flag": _given(flags),
         "env": _environment(env),
         "traits": _given(traits),
-        "file": values(content.tree or {}),
+        "file": values((content.tree or {}) if tree is None else tree),
         "clawdbot.json": foreign,
     }
     effective: dict[str, Any] = {}

@@ -51,6 +51,8 @@ class HostFacts:
     """Reads a file of the Jupyter server; ``None`` where there is none."""
     on_stop_requested: Callable[[bool], None] = lambda restart: None
     """Called by the method ``gateway.stop``; the server decides what stopping means where it runs."""
+    problem_of_restart: Callable[[], str] = lambda: ""
+    """Returns why a restart would fail; called by ``gateway.stop``, in a thread, before anything stops."""
     started_at: int = field(default_factory=now_ms)
 
 

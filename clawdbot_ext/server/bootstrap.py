@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, ConfigError, load, secret_variables
+from ..config.setting_types import wrong
 from ..gateway.access.passwords import check_secret
 from ..i18n import catalogue, environment_language
 from ..protocol.errors import GatewayError
@@ -66,6 +67,28 @@ class Bootstrap:
     environment: Mapping[str, str]
     """The environment of the first start; ``os.environ``, which kernels inherit, has no secrets."""
 
+    allow_root: bool = False
+
+    def problem_of_restart(self) -> str:
+        """Why a restart would fail with the present configuration, empty if it would not: asked before it stops."""
+        try:
+            config = self.load()
+            addresses, _ = check_start(config, self.lang, allow_root=self.allow_root)
+            if config["gateway.port"] not in (0, self.port):
+                for taken in bind.listen(addresses, config["gateway.port"]):
+                    taken.close()
+        except ConfigError as exc:
+            return t(self.lang, "start.config", problem=describe(exc, self.lang))
+        except StartupError as exc:
+            return exc.text
+        except bind.NoAddress as exc:
+            return t(self.lang, exc.key, **exc.facts)
+        except bind.Busy as exc:
+            return _port_in_use(exc, self.lang)
+        except OSError as exc:
+            return t(self.lang, "start.listen", port=self.port, problem=exc)
+        return ""
+
     @property
     def port(self) -> int:
         port: int = self.sockets[0].getsockname()[1]
@@ -91,22 +114,9 @@ def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
 
     try:
         config = read()
-        addresses = bind.addresses(config)
-        check_secret(config, exposed=addresses.exposed)
-        if config["gateway.auth.mode"] == "jupyter":
-            raise ConfigError(
-                "gateway.auth.mode",
-                "is jupyter, the login of a Jupyter server around the gateway. Here "
-                "is none: use token or password, or start the gateway in JupyterLab",
-            )
     except ConfigError as exc:
-        raise StartupError(t(lang, "start.config", problem=exc), EXIT_CONFIG) from None
-    except bind.NoAddress as exc:
-        raise StartupError(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
-    tls = _certificate(config, lang)
-    as_root = os.geteuid() == 0
-    if as_root and addresses.exposed and not options.allow_root:
-        raise StartupError(t(lang, "start.rootExposed"), EXIT_FAILED)
+        raise StartupError(t(lang, "start.config", problem=describe(exc, lang)), EXIT_CONFIG) from None
+    addresses, tls = check_start(config, lang, allow_root=options.allow_root)
     lock = _acquire_lock(config, options, lang)
     try:
         sockets = bind.listen(addresses, config["gateway.port"])
@@ -132,7 +142,38 @@ def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
     os.environ.update(
         {name: value for name, value in secret_handover.received().environment.items() if name not in hidden}
     )
-    return Bootstrap(config, read_again, lock, addresses, sockets, tls, as_root, lang, environment)
+    return Bootstrap(
+        config, read_again, lock, addresses, sockets, tls, os.geteuid() == 0, lang, environment, options.allow_root
+    )
+
+
+def check_start(config: Config, lang: str, *, allow_root: bool) -> tuple[bind.Addresses, Certificate | None]:
+    """What the configuration asks of this machine, once all of it can be had: the addresses and the certificate.
+
+    Raises:
+        StartupError: a gateway cannot start with it.
+    """
+    try:
+        addresses = bind.addresses(config)
+        check_secret(config, exposed=addresses.exposed)
+        if config["gateway.auth.mode"] == "jupyter":
+            raise wrong("gateway.auth.mode", "auth.jupyterAlone")
+    except ConfigError as exc:
+        raise StartupError(t(lang, "start.config", problem=describe(exc, lang)), EXIT_CONFIG) from None
+    except bind.NoAddress as exc:
+        raise StartupError(t(lang, exc.key, **exc.facts), EXIT_CONFIG) from None
+    tls = _certificate(config, lang)
+    if os.geteuid() == 0 and addresses.exposed and not allow_root:
+        raise StartupError(t(lang, "start.rootExposed"), EXIT_FAILED)
+    return addresses, tls
+
+
+def describe(problem: ConfigError, lang: str) -> str:
+    """A wrong setting in one sentence, in the language of the terminal."""
+    if lang == "en":
+        return str(problem)
+    nearest = f" ({problem.suggestion})" if problem.suggestion else ""
+    return f"{problem.name}: {problem.problem_in(lang)}{nearest}"
 
 
 def _certificate(config: Config, lang: str) -> Certificate | None:

@@ -174,6 +174,7 @@ class ClawdbotServer(ServerApp):
 
         LocalConnection(gateway, self)
         gateway.services.host.on_stop_requested = self._stop_requested
+        gateway.services.host.problem_of_restart = self._bootstrap.problem_of_restart
         loop = asyncio.get_running_loop()
         self._bootstrap.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))
         if on_network(config):

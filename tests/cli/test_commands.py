@@ -386,6 +386,12 @@ def test_a_gateway_is_run_asked_restarted_and_stopped(tmp_path: Path) -> None:
         before = json.loads(run_cli(environment, "gateway", "status", "--json").stdout)
         assert (before["running"], before["pid"], before["host"]) == (True, running.pid, "standalone")
 
+        run_cli(environment, "config", "set", "gateway.tailscale.mode", "funnel", "--force")
+        refused = run_cli(environment, "gateway", "restart")
+        assert refused.returncode == 1 and "set a password" in refused.stderr
+        assert run_cli(environment, "health").returncode == 0, "nothing was stopped"
+        run_cli(environment, "config", "unset", "gateway.tailscale.mode")
+
         assert run_cli(environment, "gateway", "restart").stdout == f"Restarted: {process.url}\n"
         after = json.loads(run_cli(environment, "gateway", "status", "--json").stdout)
         assert after["startedAt"] > before["startedAt"]

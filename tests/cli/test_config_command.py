@@ -218,3 +218,39 @@ def test_a_running_gateway_notices_what_is_set(gateway: GatewayProcess) -> None:
     while max_queued() != 7 and time.monotonic() < ends:
         time.sleep(0.1)
     assert max_queued() == 7
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "value", "says"),
+    [
+        ({}, "gateway.tailscale.mode", "funnel", "set a password"),
+        ({}, "gateway.auth.mode", "password", "gateway.auth.password"),
+        ({}, "gateway.auth.mode", "tailscale", "gateway.tailscale.mode serve"),
+        ({}, "gateway.bind", "custom", "gateway.customBindHost"),
+        ({"gateway.bind": "lan"}, "gateway.tailscale.mode", "serve", "bypass Tailscale"),
+        ({"gateway.tailscale.mode": "serve"}, "gateway.bind", "tailnet", "bypass Tailscale"),
+        ({"gateway.auth.token": "short"}, "gateway.bind", "lan", "gateway.auth.token"),
+        ({"gateway.bind": "lan"}, "gateway.auth.password", "password", "gateway.auth.password"),
+        ({"gateway.tls.autoGenerate": "false"}, "gateway.tls.enabled", "true", "gateway.tls.certPath"),
+    ],
+)
+def test_what_no_gateway_starts_with_is_refused_where_it_is_set(
+    config: Here, before: dict[str, str], name: str, value: str, says: str
+) -> None:
+    for each in before.items():
+        assert config("set", *each)[0] == 0
+    assert config("set", name, value) == (2, "")
+    assert says in config.err and "--force" in config.err
+    assert config("validate")[0] == 0, "nothing was written"
+    assert config("set", name, value, "--force")[0] == 0
+    code, told = config("validate")
+    assert code == 2 and says in told
+    assert config("set", "session.maxQueued", "3")[0] == 0, "what was wrong before is no obstacle"
+    assert config("unset", name)[0] == 0 and config("validate")[0] == 0
+
+
+def test_a_setting_that_another_needs_is_not_taken_away(config: Here) -> None:
+    for each in (("gateway.auth.password", "a long enough password"), ("gateway.auth.mode", "password")):
+        assert config("set", *each)[0] == 0
+    assert config("unset", "gateway.auth.password")[0] == 2
+    assert "must be set" in config.err

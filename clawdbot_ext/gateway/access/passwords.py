@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Iterable
 
-from ...config import Config, ConfigError
+from ...config import Config
 from ...config.setting_types import wrong
 
 MIN_EXPOSED_TOKEN = 16
@@ -67,17 +67,9 @@ def check_secret(config: Config, *, exposed: bool) -> None:
         if password.startswith(HASHED):
             parse_hash(password)
         elif exposed and is_weak(password, MIN_EXPOSED_PASSWORD):
-            raise ConfigError(
-                "gateway.auth.password",
-                f"needs {MIN_EXPOSED_PASSWORD} characters or more, and must not "
-                "be a placeholder, when the gateway can be reached from other machines",
-            )
+            raise wrong("gateway.auth.password", "auth.weakPassword", least=MIN_EXPOSED_PASSWORD)
     elif token and exposed and is_weak(token, MIN_EXPOSED_TOKEN):
-        raise ConfigError(
-            "gateway.auth.token",
-            f"needs {MIN_EXPOSED_TOKEN} characters or more when the gateway can be "
-            "reached from other machines; leave it empty for a random one",
-        )
+        raise wrong("gateway.auth.token", "auth.weakToken", least=MIN_EXPOSED_TOKEN)
 
 
 def is_weak(text: str, least: int) -> bool:

@@ -84,7 +84,7 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
                 private_files.write(path, before, follow=True)
             raise
     except settings.ConfigError as exc:
-        raise _refused(exc) from exc
+        raise refused(exc) from exc
     except OSError as exc:
         raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
     finally:
@@ -112,7 +112,8 @@ def note_changes(services: Services, before: Config, who: Mapping[str, str]) -> 
         services.access.auth.note("config", {**who, "names": ", ".join(names)})
 
 
-def _refused(exc: settings.ConfigError) -> InvalidRequest:
+def refused(exc: settings.ConfigError) -> InvalidRequest:
+    """The wire error for a wrong setting."""
     if isinstance(exc, OwnerOnly):
         return InvalidRequest(f"{exc.name} {exc.problem}", reason="OWNER_ONLY", setting=exc.name)
     facts: dict[str, Any] = {"setting": exc.name, "suggestion": exc.suggestion}

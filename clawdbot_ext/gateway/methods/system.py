@@ -6,13 +6,16 @@ import asyncio
 from typing import Any
 
 from ..._version import __version__
+from ...config import ConfigError
 from ...protocol.clock import now_ms
+from ...protocol.errors import InvalidRequest
 from ...protocol.keys import AGENT_ID
 from ...protocol.schema import GatewayStopParams, NoParams, OkResult
 from ..connections.connection import Connection
 from ..connections.presence import of_a_home
 from ..registry import method
 from ..services import Services, provider_setup
+from .config import refused
 
 RECENT, HEALTH_RECENT = 10, 5
 
@@ -86,7 +89,14 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
 
 @method("gateway.stop")
 async def gateway_stop(services: Services, caller: Connection, params: GatewayStopParams) -> OkResult:
-    """Stop once this answer is out."""
+    """Stop once this answer is out. A restart that would fail is refused: then no gateway would be left."""
+    if params.restart:
+        try:
+            services.config.peek()
+        except ConfigError as exc:
+            raise refused(exc) from exc
+        if problem := await asyncio.to_thread(services.host.problem_of_restart):
+            raise InvalidRequest(problem, reason="INVALID_CONFIG")
     asyncio.get_running_loop().call_later(0.05, services.host.on_stop_requested, bool(params.restart))
     return OkResult(ok=True)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from functools import cache
+from collections.abc import Callable, Coroutine, Sequence
+from functools import cache, lru_cache
 from types import CoroutineType
 from typing import Any
 
@@ -82,9 +82,11 @@ def authorize(row: Method, caller: Connection) -> None:
         raise MissingScope(f"missing scope: {row.scope}", scope=row.scope)
 
 
-def callable_by(caller: Connection) -> frozenset[str]:
-    """The methods that the client's scopes let it call; those of nodes, as Clawdbot tells them to everybody, too."""
-    return frozenset(name for name in HANDLERS if not METHODS[name].scope or METHODS[name].scope in caller.scopes)
+@lru_cache(64)
+def callable_by(scopes: frozenset[str], off: frozenset[str]) -> Sequence[str]:
+    """The methods that these scopes let a client call, but for those that are ``off``. Those of nodes are among them:
+    Clawdbot tells them to everybody."""
+    return sorted(name for name in HANDLERS.keys() - off if not METHODS[name].scope or METHODS[name].scope in scopes)
 
 
 def read_params(name: str, shape: type[Params], raw: msgspec.Raw) -> Params:

@@ -106,6 +106,7 @@ class Gateway:
         self.services = Services(
             config, store, events, runs, sessions, providers, media, self.access, peers, host, supervisor
         )
+        self._host = socket.gethostname()
         self._pending: set[Connection] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -247,20 +248,21 @@ class Gateway:
         config = services.config()
         identity = connection.identity
         assert identity is not None
+        rows, version = services.peers.presence.for_newcomer()
         return {
             "type": "hello-ok",
             "protocol": PROTOCOL_VERSION,
-            "server": {"version": __version__, "host": socket.gethostname(), "connId": connection.conn_id},
+            "server": {"version": __version__, "host": self._host, "connId": connection.conn_id},
             "features": {
-                "methods": sorted(callable_by(connection) - methods_off(config)),
+                "methods": callable_by(connection.scopes, methods_off(config)),
                 "events": list(EVENTS),
                 "disabled": list(config["policy.disabled"]),
                 "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE],
             },
             "snapshot": {
-                "presence": services.peers.presence.rows(),
+                "presence": rows,
                 "health": health_snapshot(services),
-                "stateVersion": {"presence": services.peers.presence.version, "health": 1},
+                "stateVersion": {"presence": version, "health": 1},
                 "uptimeMs": now_ms() - services.host.started_at,
                 "configPath": str(config.path),
                 "stateDir": str(config.state),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -15,7 +14,7 @@ from ..services import Services
 
 
 @method("system-presence")
-async def system_presence(services: Services, caller: Connection, params: NoParams) -> Sequence[dict[str, Any]]:
+def system_presence(services: Services, caller: Connection, params: NoParams) -> Sequence[msgspec.Raw]:
     return services.peers.presence.rows()
 
 

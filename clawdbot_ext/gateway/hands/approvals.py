@@ -145,6 +145,8 @@ class Approvals:
                 "expiresAtMs": now + timeout_ms if timeout_ms else 0,
             }
             pending = await self._open(record)
+        elif end := int(pending.record["expiresAtMs"]):  # of before a restart: its time goes on
+            timeout_ms = max(1, end - now_ms())
         durable = request.get("kind") != "input"  # the cell that asks is not waited for after a restart
         return await self._wait(pending, pending.record, timeout_ms, durable=durable, keeps=keeps)
 

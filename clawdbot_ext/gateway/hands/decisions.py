@@ -50,10 +50,16 @@ def _scope(request: Mapping[str, Any], params: ApprovalResolveParams) -> dict[st
         if params.pattern is not None:
             raise _bad("a pattern goes with the scope always", "BAD_PATTERN")
         return {"scope": scope}
-    pattern = params.pattern or str(request.get("path", ""))
-    if not fnmatchcase(str(request.get("path", "")), pattern):
+    path = str(request.get("path", ""))
+    pattern = _literal(path) if params.pattern in (None, "", path) else str(params.pattern)
+    if not fnmatchcase(path, pattern):
         raise _bad("the pattern does not match the path of this question", "BAD_PATTERN")
     return {"scope": scope, "pattern": pattern}
+
+
+def _literal(path: str) -> str:
+    """The pattern of this one path: ``[``, ``*`` and ``?`` in a file's name stand for themselves."""
+    return "".join(f"[{character}]" if character in "[*?" else character for character in path)
 
 
 def _changed(request: Mapping[str, Any], params: ApprovalResolveParams) -> dict[str, Any]:

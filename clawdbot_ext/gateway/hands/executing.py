@@ -14,8 +14,9 @@ from ..connections.nodes import NodeFailed, NodeGone
 from .approvals import AlreadyUsed
 from .names import needs_question
 from .nodecalls import GONE, ask, model_text
+from .pictures import images_of
 from .proposals import EVERY_SCOPE, ONCE, Proposal, Verdict, sha256
-from .rendering import cut, images_of, is_python, outputs_text
+from .rendering import cut, is_python, outputs_text
 from .running import INTERRUPT_S, CellRun, Progress
 from .targets import Target
 from .toolbox import CELL, PATH, Toolbox, number, proposing, reading, schema, text
@@ -155,7 +156,7 @@ class _Runner:
             return await self._lost(run, context)
         if isinstance(error, NodeFailed):
             return ToolOutput(model_text(error), is_error=True)
-        return run_output(run.target.path, run.task.result(), run.cells)
+        return await run_output(run.target.path, run.task.result(), run.cells)
 
     async def _lost(self, run: CellRun, context: ToolContext) -> ToolOutput:
         """The visible facts of a run whose page went away."""
@@ -220,7 +221,7 @@ class _Runner:
             code = verdict.edited.get(0, arguments["code"])
             params = {"code": code, "timeoutMs": limit_s * 1000, "silent": False}
             result = await self._interruptible(target, "kernel.execute", params, context)
-            return _scratch_output(result, code, verdict)
+            return await _scratch_output(result, code, verdict)
 
         return self._of_code(target, arguments, found, kernel, perform)
 
@@ -230,7 +231,7 @@ class _Runner:
         async def perform(verdict: Verdict) -> ToolOutput:
             code = verdict.edited.get(0, arguments["code"])
             result = await ask(target, "kernel.try", code=code, seconds=int(arguments.get("seconds", 10)))
-            return _scratch_output(result, code, verdict)
+            return await _scratch_output(result, code, verdict)
 
         return self._of_code(target, arguments, found, kernel, perform)
 
@@ -298,7 +299,7 @@ def chosen(arguments: Mapping[str, Any], found: Mapping[str, Any]) -> list[Mappi
     return code
 
 
-def run_output(path: str, result: Mapping[str, Any], indexes: Mapping[str, int]) -> ToolOutput:
+async def run_output(path: str, result: Mapping[str, Any], indexes: Mapping[str, int]) -> ToolOutput:
     """The results of a run, for the model and in brief for clients; ``indexes``: those of its cells at its start."""
     results = [each for each in result.get("results") or () if isinstance(each, Mapping)]
     share = OUTPUT_CHARS // max(1, len(results))
@@ -310,7 +311,7 @@ def run_output(path: str, result: Mapping[str, Any], indexes: Mapping[str, int])
             f'<result cell="{each.get("cell")}" status="{each.get("status")}" count="{each.get("executionCount")}" '
             f'ms="{each.get("ms")}">\n{body or "(no output)"}\n</result>'
         )
-    images, notes = images_of(outputs)
+    images, notes = await images_of(outputs)
     brief = [
         {name: each.get(name) for name in ("cell", "status", "executionCount", "ms")}
         | ({"index": indexes[str(each["cell"])]} if str(each.get("cell")) in indexes else {})
@@ -320,10 +321,10 @@ def run_output(path: str, result: Mapping[str, Any], indexes: Mapping[str, int])
     return ToolOutput("\n".join([*parts, *notes]), images, {"path": path, "results": brief}, failed)
 
 
-def _scratch_output(result: Any, code: str, verdict: Verdict) -> ToolOutput:
+async def _scratch_output(result: Any, code: str, verdict: Verdict) -> ToolOutput:
     found = result if isinstance(result, Mapping) else {}
     outputs = [each for each in found.get("outputs") or () if isinstance(each, Mapping)]
-    images, notes = images_of(outputs)
+    images, notes = await images_of(outputs)
     known = ("outputs", "status", "ms", "path")
     rest = {name: value for name, value in found.items() if name not in known and value not in (None, "", [], {})}
     parts = [f"status {found.get('status')}, {found.get('ms')} ms", outputs_text(outputs, OUTPUT_CHARS), *notes]

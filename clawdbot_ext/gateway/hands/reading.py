@@ -7,7 +7,8 @@ from typing import Any
 
 from ...agent.tools import Tool, ToolContext, ToolOutput
 from .nodecalls import ask
-from .rendering import cut, images_of, kernel_text, notebook_text, outputs_text
+from .pictures import images_of
+from .rendering import cut, kernel_text, notebook_text, outputs_text
 from .toolbox import CELL, FILE, PATH, Toolbox, number, reading, schema, text
 
 CHARS = 24_000
@@ -38,14 +39,14 @@ class _Reader:
         found = await ask(target, "notebook.read", outputs=arguments.get("outputs", "brief"), **given)
         shown = notebook_text(found, int(arguments.get("max_chars", CHARS)))
         outputs = [output for cell in found.get("cells") or () for output in cell.get("outputs") or ()]
-        images, notes = images_of(outputs)
+        images, notes = await images_of(outputs)
         return ToolOutput("\n".join([shown, *notes]), images, {"path": target.path})
 
     async def cell_output(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         target = await self._targets.of_notebook(arguments["path"], context)
         page = int(arguments.get("page", 1))
         found = await ask(target, "cell.output", cell=arguments["cell"], page=page - 1)
-        images, notes = images_of(found.get("outputs") or ())
+        images, notes = await images_of(found.get("outputs") or ())
         body = outputs_text(found.get("outputs") or (), MOST_CHARS) or "(no output)"
         return ToolOutput("\n".join([f"Page {page} of {found.get('pages', 1)}", body, *notes]), images)
 
@@ -71,7 +72,7 @@ class _Reader:
     async def variable_inspect(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         target = await self._targets.of_notebook(arguments["path"], context)
         found = await ask(target, "kernel.inspect", name=arguments["name"], detail=int(arguments.get("detail", 1)))
-        images, notes = images_of([found] if isinstance(found, Mapping) else ())
+        images, notes = await images_of([found] if isinstance(found, Mapping) else ())
         return ToolOutput("\n".join([cut(_plain(found, "text"), CHARS), *notes]), images)
 
     async def docs_lookup(self, arguments: Mapping[str, Any], context: ToolContext) -> str:

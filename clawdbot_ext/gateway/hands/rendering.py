@@ -1,26 +1,15 @@
-"""Notebooks, cells and outputs as text and images for a model, within a budget that the model is told of.
+"""Notebooks, cells and outputs as text for a model, within a budget that the model is told of.
 
 Nothing here is trusted: it is the content of a notebook, and goes to the model as data.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import struct
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ...agent.tools import ToolImage
 from .names import names_of
-
-MAX_IMAGES = 5
-MAX_IMAGE_CHARS = 5_000_000
-"""Of one image in base64, as the model's API takes it."""
-MAX_EDGE = 2000
-"""Pixels; larger images are refused where a request has many."""
-IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 def cut(text: str, limit: int) -> str:
@@ -47,79 +36,6 @@ def outputs_text(outputs: Sequence[Mapping[str, Any]], limit: int) -> str:
             body = f"\n[{', '.join(mimes) or 'empty'}]\n"
         parts.append(f'<output kind="{kind}"{name}{image}>{body}</output>')
     return cut("\n".join(parts), limit)
-
-
-def images_of(outputs: Sequence[Mapping[str, Any]]) -> tuple[list[ToolImage], list[str]]:
-    """The images of outputs that a model takes, and why others were left out."""
-    images: list[ToolImage] = []
-    notes: list[str] = []
-    for output in outputs:
-        image = output.get("image")
-        if not isinstance(image, Mapping):
-            continue
-        media_type, data = str(image.get("mediaType", "")), str(image.get("data", "")).replace("\n", "")
-        if len(images) >= MAX_IMAGES:
-            notes.append(f"[more than {MAX_IMAGES} images: the others are left out]")
-            break
-        if problem := image_problem(media_type, data):
-            notes.append(f"[an image was left out: {problem}]")
-        else:
-            images.append(ToolImage(media_type, data))
-    return images, notes
-
-
-def image_problem(media_type: str, data: str) -> str:
-    """Why a model does not take an image; empty: it does."""
-    if media_type not in IMAGE_TYPES:
-        return f"{media_type or 'unknown type'} is not a type that is seen"
-    if len(data) > MAX_IMAGE_CHARS:
-        return f"{len(data) // 1_000_000} MB in base64"
-    try:
-        raw = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        return "it is no base64"
-    size = pixel_size(raw)
-    if size is None:
-        return f"it is no {media_type}"
-    return f"{size[0]} × {size[1]} pixels" if max(size) > MAX_EDGE or min(size) < 1 else ""
-
-
-def pixel_size(raw: bytes) -> tuple[int, int] | None:
-    """Width and height by the header; ``None`` for what is no image of a known type."""
-    if raw[:8] == b"\x89PNG\r\n\x1a\n" and len(raw) >= 24:
-        width, height = struct.unpack(">II", raw[16:24])
-        return width, height
-    if raw[:6] in (b"GIF87a", b"GIF89a") and len(raw) >= 10:
-        width, height = struct.unpack("<HH", raw[6:10])
-        return width, height
-    if raw[:2] == b"\xff\xd8":
-        return _jpeg_size(raw)
-    if raw[:4] == b"RIFF" and raw[8:12] == b"WEBP" and len(raw) >= 30:
-        return _webp_size(raw)
-    return None
-
-
-def _jpeg_size(raw: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at + 9 <= len(raw) and raw[at] == 0xFF:
-        marker, length = raw[at + 1], struct.unpack(">H", raw[at + 2 : at + 4])[0]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", raw[at + 5 : at + 9])
-            return width, height
-        at += 2 + length
-    return None
-
-
-def _webp_size(raw: bytes) -> tuple[int, int] | None:
-    kind = raw[12:16]
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(raw[24:27], "little"), 1 + int.from_bytes(raw[27:30], "little")
-    if kind == b"VP8L":
-        bits = int.from_bytes(raw[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if kind == b"VP8 ":
-        return struct.unpack("<H", raw[26:28])[0] & 0x3FFF, struct.unpack("<H", raw[28:30])[0] & 0x3FFF
-    return None
 
 
 def kernel_text(kernel: Any) -> str:

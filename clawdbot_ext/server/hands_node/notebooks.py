@@ -99,7 +99,7 @@ class Notebooks:
         latest = _latest_before(document)
         running = frozenset(self.running.get(document.path, ()))
         rows: list[dict[str, Any]] = []
-        left, images = MOST_CHARACTERS, MAX_IMAGES
+        left, images, room = MOST_CHARACTERS, MAX_IMAGES, outputs.PAGE_IMAGE_CHARACTERS
         for index in chosen:
             if left <= 0:
                 return {"cells": rows, "next": index}
@@ -121,8 +121,10 @@ class Notebooks:
             if detail != "none" and cell["cell_type"] == "code":
                 shown = (outputs.brief if detail == "brief" else outputs.full)(cell.get("outputs") or ())
                 for output in shown:
-                    if "image" in output and (images := images - 1) < 0:
-                        del output["image"]
+                    if size := outputs.image_size(output):
+                        images, room = images - 1, room - size
+                        if images < 0 or room < 0:
+                            del output["image"]
                 row["outputs"] = shown
                 left -= sum(len(output.get("text", "")) for output in shown)
             left -= len(cell["source"])

@@ -15,8 +15,10 @@ Output = dict[str, Any]
 
 BRIEF_CHARACTERS, PAGE_CHARACTERS = 2_000, 100_000
 PAGE_IMAGES = 4
-MAX_IMAGE_CHARACTERS = 5_000_000
-"""Of base64. A larger picture is named and left out."""
+PAGE_IMAGE_CHARACTERS = 12_000_000
+"""Of base64: all pictures of one answer. The gateway scales what is more than a model takes."""
+MAX_IMAGE_CHARACTERS = 10_000_000
+"""A larger picture is named and left out."""
 MAX_KEPT_BYTES = 10 * 1024 * 1024
 """Of the outputs of one execution that are written into a notebook; the end of them is kept, as it says how it went."""
 _IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif")
@@ -46,22 +48,27 @@ def brief(outputs: Iterable[Mapping[str, Any]]) -> list[Output]:
 def pages(outputs: Iterable[Mapping[str, Any]]) -> list[list[Output]]:
     """A cell's outputs in pages of ``PAGE_CHARACTERS`` and ``PAGE_IMAGES``; at least one page."""
     made: list[list[Output]] = [[]]
-    left, images = PAGE_CHARACTERS, PAGE_IMAGES
+    left, images, room = PAGE_CHARACTERS, PAGE_IMAGES, PAGE_IMAGE_CHARACTERS
     for output in outputs:
         sent = to_wire(output)
-        text = sent.get("text", "")
+        text, size = sent.get("text", ""), image_size(sent)
         while True:
-            if (sent.get("image") and not images) or (text and not left) or len(made[-1]) >= 500:
+            if (size and (not images or size > room)) or (text and not left) or len(made[-1]) >= 500:
                 made.append([])
-                left, images = PAGE_CHARACTERS, PAGE_IMAGES
+                left, images, room = PAGE_CHARACTERS, PAGE_IMAGES, PAGE_IMAGE_CHARACTERS
             part = {**sent, "text": text[:left]} if "text" in sent else sent
             made[-1].append(part)
-            images -= 1 if sent.get("image") else 0
+            images, room, size = images - bool(size), room - size, 0
             text, left = text[left:], left - len(part.get("text", ""))
             if not text:
                 break
             sent.pop("image", None)
     return made
+
+
+def image_size(output: Output) -> int:
+    """Number of characters of an output's picture in base64; 0: it has none."""
+    return len(output["image"]["data"]) if "image" in output else 0
 
 
 def full(outputs: Iterable[Mapping[str, Any]]) -> list[Output]:

@@ -139,7 +139,7 @@ class Runner:
         saves: bool,
         running: set[str],
     ) -> Any:
-        failed, left = False, RESULT_CHARACTERS
+        failed, left, room = False, RESULT_CHARACTERS, outputs.PAGE_IMAGE_CHARACTERS
         for id_ in ids:
             cell = document.cells[document.index_of(id_)]
             if failed:
@@ -149,6 +149,10 @@ class Runner:
             else:
                 result = await self._cell(document, cell, link, progress, saves=saves, most=left)
                 left -= sum(len(output.get("text", "")) for output in result["outputs"])
+                for output in result["outputs"]:
+                    room -= outputs.image_size(output)
+                    if room < 0:
+                        output.pop("image", None)
                 failed = result["status"] != "ok"
                 yield result
             running.discard(id_)

@@ -6,7 +6,7 @@ import type { History, KernelFacts } from "./history.js";
 import type { Call, Parameters } from "./node.js";
 import { openNotebook, within } from "./notebooks.js";
 import type { RawOutput } from "./outputs.js";
-import { FULL, withinBudget } from "./outputs.js";
+import { FULL, newRoom, withinBudget } from "./outputs.js";
 
 const RESTART_MS = 30_000;
 const EXECUTE_MS = 30_000;
@@ -118,7 +118,7 @@ export class Kernels {
     future.dispose();
     return {
       status: reply ?? "timeout",
-      outputs: withinBudget(outputs, FULL),
+      outputs: withinBudget(outputs, FULL, newRoom()),
       ms: Math.round(performance.now() - began),
     };
   }

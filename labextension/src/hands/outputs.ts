@@ -37,7 +37,13 @@ export const FULL: Budget = { characters: 100_000, images: 8 };
 export const OF_A_RUN: Budget = { characters: 20_000, images: 4 };
 
 /** The largest picture that is sent, in characters of base64. */
-const MOST_IMAGE = 5_000_000;
+const MOST_IMAGE = 6_500_000;
+
+/** The room that is left for the pictures of one answer, in characters. */
+export interface Room {
+  pictures: number;
+}
+export const newRoom = (): Room => ({ pictures: MOST_IMAGE });
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const KINDS: Record<string, Output["kind"]> = {
   stream: "stream",
@@ -57,7 +63,7 @@ export function rawOutputs(cell: Cell): RawOutput[] {
 }
 
 /** All outputs; where they are more than the budget, the last ones have most of it, as errors come last. */
-export function withinBudget(outputs: readonly RawOutput[], budget: Budget): Output[] {
+export function withinBudget(outputs: readonly RawOutput[], budget: Budget, room: Room): Output[] {
   let { characters, images } = budget;
   const made: Output[] = [];
   for (const raw of [...outputs].reverse()) {
@@ -69,9 +75,10 @@ export function withinBudget(outputs: readonly RawOutput[], budget: Budget): Out
       characters = Math.max(0, characters - text.length);
     }
     const image = images > 0 ? imageOf(raw) : undefined;
-    if (image) {
+    if (image && image.data.length <= room.pictures) {
       output.image = image;
       images -= 1;
+      room.pictures -= image.data.length;
     }
     made.push(output);
   }
@@ -85,20 +92,21 @@ export function pageOf(
   budget: Budget,
 ): { outputs: Output[]; pages: number } {
   const pages: Output[][] = [[]];
-  let [characters, images] = [budget.characters, budget.images];
+  let [characters, images, room] = [budget.characters, budget.images, MOST_IMAGE];
   const turn = (): void => {
     pages.push([]);
-    [characters, images] = [budget.characters, budget.images];
+    [characters, images, room] = [budget.characters, budget.images, MOST_IMAGE];
   };
   for (const raw of outputs) {
     const image = imageOf(raw);
-    if (image && images === 0) turn();
+    if (image && (images === 0 || image.data.length > room)) turn();
     let rest = textOf(raw);
     if (rest !== "" && characters === 0) turn();
     const first = outline(raw);
     if (image) {
       first.image = image;
       images -= 1;
+      room -= image.data.length;
     }
     if (rest !== "") first.text = rest.slice(0, characters);
     pages.at(-1)?.push(first);

@@ -4,8 +4,8 @@ import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import type { CellState, History } from "./history.js";
 import type { Parameters } from "./node.js";
 import { cellOf, isCode, isReadOnly, openNotebook, pathOf, texts } from "./notebooks.js";
-import type { Output } from "./outputs.js";
-import { BRIEF, FULL, NO_OUTPUTS, pageOf, rawOutputs, withinBudget } from "./outputs.js";
+import type { Output, Room } from "./outputs.js";
+import { BRIEF, FULL, newRoom, NO_OUTPUTS, pageOf, rawOutputs, withinBudget } from "./outputs.js";
 import { revisionOf } from "./revision.js";
 
 const BUDGETS = { none: NO_OUTPUTS, brief: BRIEF, full: FULL };
@@ -75,9 +75,10 @@ export class Reader {
     const ids = texts(cells);
     const known = ids && new Set(ids.map((id) => cellOf(panel, id).model.id));
     const [first, last] = [typeof from === "number" ? from : 0, typeof to === "number" ? to : Infinity];
+    const room = newRoom();
     const rows = panel.content.widgets.flatMap((cell, index) => {
       const wanted = known ? known.has(cell.model.id) : first <= index && index < last;
-      return wanted ? [row(cell, index, states[index] ?? "never", budget)] : [];
+      return wanted ? [row(cell, index, states[index] ?? "never", budget, room)] : [];
     });
     const shared = panel.context.model.sharedModel;
     return {
@@ -99,7 +100,7 @@ export class Reader {
   }
 }
 
-function row(cell: Cell, index: number, state: CellState, outputs: keyof typeof BUDGETS): CellRow {
+function row(cell: Cell, index: number, state: CellState, outputs: keyof typeof BUDGETS, room: Room): CellRow {
   const { model } = cell;
   const source = model.sharedModel.getSource();
   const count = model.type === "code" ? (model as ICodeCellModel).executionCount : null;
@@ -114,6 +115,6 @@ function row(cell: Cell, index: number, state: CellState, outputs: keyof typeof 
     state,
     ...(outputs === "none" || model.type !== "code"
       ? {}
-      : { outputs: withinBudget(rawOutputs(cell), BUDGETS[outputs]) }),
+      : { outputs: withinBudget(rawOutputs(cell), BUDGETS[outputs], room) }),
   };
 }

@@ -12,8 +12,8 @@ import type { Inputs } from "./input.js";
 import { kernelIdle, kernelOf, mustBeSame } from "./kernel.js";
 import type { Call, Parameters } from "./node.js";
 import { cellOf, isCode, isReadOnly, openNotebook, texts, within } from "./notebooks.js";
-import type { Output, RawOutput } from "./outputs.js";
-import { OF_A_RUN, rawOutputs, textOf, withinBudget } from "./outputs.js";
+import type { Output, RawOutput, Room } from "./outputs.js";
+import { newRoom, OF_A_RUN, rawOutputs, textOf, withinBudget } from "./outputs.js";
 import { revisionOf } from "./revision.js";
 
 type Status = "ok" | "error" | "aborted";
@@ -54,19 +54,20 @@ export class Runner {
     kernelOf(panel);
     const saved = save === false ? null : await saveFirst(panel);
     const results: Result[] = [];
+    const room = newRoom();
     let stopped = false;
     for (const cell of wanted) {
       const { id } = cell.model;
       const changed = cell.isDisposed || revisionOf(cell.model.sharedModel.getSource()) !== known[id];
       const problem = changed ? { code: "CONFLICT", message: "the cell was changed meanwhile" } : undefined;
       if (stopped || changed || call.signal.aborted) results.push(notRun(id, problem));
-      else results.push(await this.one(panel, cell, call));
+      else results.push(await this.one(panel, cell, call, room));
       stopped ||= results.at(-1)?.status !== "ok";
     }
     return { results, kernel: this.history.kernelOf(panel), ...(saved === null ? {} : { saved }) };
   }
 
-  private async one(panel: NotebookPanel, cell: Cell, call: Call): Promise<Result> {
+  private async one(panel: NotebookPanel, cell: Cell, call: Call, room: Room): Promise<Result> {
     const { id } = cell.model;
     if (!isCode(cell)) {
       await runInPlace(panel, cell);
@@ -95,7 +96,7 @@ export class Runner {
       status,
       executionCount: count,
       ms: Math.round(performance.now() - began),
-      outputs: cell.isDisposed ? [] : withinBudget(rawOutputs(cell), OF_A_RUN),
+      outputs: cell.isDisposed ? [] : withinBudget(rawOutputs(cell), OF_A_RUN, room),
       ...(died ? { problem: { code: "KERNEL_DIED", message: "the kernel died or was restarted" } } : {}),
     };
   }

@@ -290,8 +290,12 @@ def test_a_changed_cell_has_a_mark_that_takes_no_focus_and_goes_with_the_next_ed
 
 def test_a_large_notebook_is_read_whole(hands):
     numbers = {"output_type": "stream", "name": "stdout", "text": "1,[{" * 500}
-    _, ask = hands("large.ipynb", *((f"v{n} = {n}", [numbers]) for n in range(300)))
-    assert sum(len(cell["outputs"][0]["text"]) for cell in ask.read("large.ipynb")) == 600_000
+    plot = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "A" * 3_000_000, "text/plain": "p"}}
+    cells = [*((f"v{n} = {n}", [numbers]) for n in range(300)), *((f"plot({n})", [plot]) for n in range(3))]
+    _, ask = hands("large.ipynb", *cells)
+    assert sum(len(cell["outputs"][0]["text"]) for cell in ask.read("large.ipynb")) == 600_003
+    seen = [bool(cell["outputs"][0].get("image")) for cell in ask.read("large.ipynb", outputs="full", **{"from": 300})]
+    assert seen == [True, True, False], "as many as the answer has room for, the other is named"
 
 
 def test_a_read_only_notebook_says_so_and_a_second_page_is_noticed(hands, lab, browser):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pytest
 
+from clawdbot_ext.gateway.hands.pictures import pixel_size
 from clawdbot_ext.protocol.revision import revision
 from tests.support.hands import Hands, cells_of, code, text, write_notebook
 from tests.support.jupyter import JupyterProcess
 from tests.support.obeying import HandsGateway
 from tests.support.server import GatewayProcess
-from tests.support.strict_api import StrictAPI, call
+from tests.support.strict_api import Call, StrictAPI, call
 from tests.support.wire import opened, run
 
 pytestmark = pytest.mark.slow
@@ -77,6 +79,65 @@ def test_a_closed_notebook_is_read_edited_run_and_undone(obeying):
     async def newest_change(person):
         listed = await person.wire.call("hands.changes.list", {"path": "n.ipynb", "sessionKey": person.key})
         return listed["changes"][0]["id"]
+
+    run(main(), LIMIT_S)
+
+
+BIG_PICTURE = """
+import struct, zlib
+from IPython.display import Image, display
+def png(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"\\0" * (height * (width + 1))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    packed = zlib.compress(rows, 1)
+    return b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+print("a line of output\\n" * 15000)
+display(Image(png(2600, 1300)), Image(png(40, 30)))
+"""
+
+
+def test_the_reading_tools_tell_of_a_real_kernel_within_the_limits_of_the_model(obeying):
+    write_notebook(obeying.gateway.state / "read.ipynb", [code(BIG_PICTURE), code("total = 41"), code("total += 1")])
+
+    async def main():
+        async with obeying.person() as person:
+
+            async def answer(tool, **arguments):
+                run_id = await person.wish(Call(tool, {"path": "read.ipynb", **arguments}))
+                said, message = await person.result(run_id)
+                assert not message["isError"], said
+                return said, [block for block in message["content"] if block["type"] == "image"]
+
+            ran = await person.wish(call("cell_run", path="read.ipynb", cells=["c0", "c1"], wait_s=60))
+            await person.allow(ran)
+            said, message = await person.result(ran)
+            assert not message["isError"] and "left out" in said
+            said, _ = await answer("kernel_variables")
+            assert "total" in said and "int" in said
+            more = await person.wish(call("cell_run", path="read.ipynb", cells=["c2"], wait_s=60))
+            await person.allow(more)
+            await person.result(more)
+            said, _ = await answer("kernel_variables")
+            assert "changed" in said and "total" in said, "what changed since the last look"
+            assert "42" in (await answer("variable_inspect", name="total"))[0]
+            said, _ = await answer("docs_lookup", name="zlib.crc32")
+            assert "crc32" in said and "checksum" in said.lower()
+            assert "ipykernel" in (await answer("package_list"))[0]
+
+            first, _ = await answer("cell_output", cell="c0")
+            pages = int(first.split("of ")[1].split()[0])
+            assert first.startswith("Page 1 of ") and pages > 2
+            seen, notes = [], ""
+            for page in range(1, pages + 1):
+                said, images = await answer("cell_output", cell="c0", page=page)
+                seen, notes = [*seen, *images], notes + said
+            assert "an image of 2600 × 1300 pixels is shown" in notes and len(seen) == 2
+            for image in seen:
+                assert len(image["data"]) <= 5_000_000
+                assert max(pixel_size(base64.b64decode(image["data"]))) <= 2000
+        assert obeying.api.refusals == []
 
     run(main(), LIMIT_S)
 

@@ -176,7 +176,7 @@ def _is_korean(data: bytes) -> bool:
 
 
 def _guessed(data: bytes) -> str:
-    """What is neither Unicode nor Korean: Western where it reads so, else the guess of statistics.
+    """Codec of a text that is neither Unicode nor Korean: Western where it reads so, else the guess of statistics.
 
     UTF-8 where neither knows better: then a few odd bytes are replaced, and the rest is kept.
     """

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clawdbot_ext.agent.media.readers import notebook
+from clawdbot_ext.agent.media.readers import notebook_text
 from clawdbot_ext.agent.providers import demo
 from clawdbot_ext.cli.ssh import process
 from clawdbot_ext.gateway import error_texts
@@ -63,7 +63,7 @@ def closing(fence: str) -> list[re.Pattern[str]]:
 
 MADE = {
     "clawdbot_ext.agent.providers.demo": (lambda: [pattern for _, pattern in demo._KEYWORDS], {"search"}),
-    "clawdbot_ext.agent.media.readers.notebook": (lambda: list(notebook._UNREAD_END.values()), {"search"}),
+    "clawdbot_ext.agent.media.readers.notebook_text": (lambda: list(notebook_text._UNREAD_END.values()), {"search"}),
     "clawdbot_ext.cli.ssh.process": (lambda: [re.compile(sign) for _, _, sign in process._SIGNS], {"search"}),
     "clawdbot_ext.notebook.expansion": (lambda: [re.compile(r"^[ \t>]*`{3,}[ \t]*$", re.MULTILINE)], {"search"}),
     "clawdbot_ext.gateway.sessions.export_formats": (lambda: closing("```"), {"fullmatch"}),

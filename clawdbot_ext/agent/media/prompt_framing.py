@@ -37,7 +37,7 @@ def framed(job: Job, body: str, *facts: str, truncated: bool = False) -> TextBlo
 
 
 def elsewhere(job: Job) -> str:
-    """How more of a file can be had that is not shown whole."""
+    """Sentence that names the tool for the rest of a file that is not shown whole."""
     return f"Where you have the tool attachment_read, it reads more of it, by the id {_id(job)}."
 
 

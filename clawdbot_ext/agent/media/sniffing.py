@@ -113,7 +113,7 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
 
 
 def _behind_tag(head: bytes) -> int:
-    """Where the sound begins behind an ID3v2 tag (its length has seven bits a byte), else 0."""
+    """Offset of the sound behind an ID3v2 tag, 0 without one. The tag's length has seven bits a byte."""
     if not head.startswith(b"ID3") or len(head) < 10 or max(head[6:10]) > 127:
         return 0
     length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]

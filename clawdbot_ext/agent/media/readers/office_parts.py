@@ -7,19 +7,19 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 
-_RUN = re.compile(r"<(?:\w+:)?(t|delText|text)(?:\s[^<>]*)?>([^<]*)</")
-_PARAGRAPH_END = re.compile(r"</(?:\w+:)?(?:p|cm|comment)>")
+_RUN = re.compile(r"<(?:\w{1,20}:)?(t|delText|text)(?:\s[^<>]{0,500})?>([^<]*)</")
+_PARAGRAPH_END = re.compile(r"</(?:\w{1,20}:)?(?:p|cm|comment)>")
 _WORDS = re.compile(r"[\W_]+")
 MOST_BYTES = 5_000_000
 """Of one part."""
 _NAMES = (
-    (re.compile(r"word/comments\w*\.xml|ppt/comments/.*\.xml"), "comment"),
-    (re.compile(r"word/header\d*\.xml"), "header"),
-    (re.compile(r"word/footer\d*\.xml"), "footer"),
+    (re.compile(r"word/comments\w{0,40}\.xml|ppt/comments/[\w.-]{1,80}\.xml"), "comment"),
+    (re.compile(r"word/header\d{0,6}\.xml"), "header"),
+    (re.compile(r"word/footer\d{0,6}\.xml"), "footer"),
     (re.compile(r"word/(foot|end)notes\.xml"), "footnote"),
-    (re.compile(r"(word|ppt)/diagrams/data\d*\.xml"), "diagram"),
-    (re.compile(r"(word|ppt)/charts/chart\w*\.xml"), "chart"),
-    (re.compile(r"word/document\.xml|ppt/slides/slide\d+\.xml"), "text"),
+    (re.compile(r"(word|ppt)/diagrams/data\d{0,6}\.xml"), "diagram"),
+    (re.compile(r"(word|ppt)/charts/chart\w{0,40}\.xml"), "chart"),
+    (re.compile(r"word/document\.xml|ppt/slides/slide\d{1,6}\.xml"), "text"),
 )
 
 

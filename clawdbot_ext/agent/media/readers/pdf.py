@@ -184,7 +184,7 @@ def _document(
 
 
 def _marks(texts: list[tuple[int, str]]) -> str:
-    """What is filled in and commented, which a picture of the page does not always show."""
+    """Values of forms and comments, which a picture of the page does not always show."""
     lines = [
         f"[page {number + 1}] {line}" for number, text in texts for line in text.split("\n") if line.startswith(MARKS)
     ]

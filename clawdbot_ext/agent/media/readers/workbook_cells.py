@@ -10,7 +10,7 @@ from typing import Any
 from .columns import written
 
 UNCOMPUTED = "(not computed)"
-_QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
+_QUOTED = re.compile(r'"[^"]{0,255}"|\\.|\[[^\[\]]{0,255}\]')
 
 
 def has_formula(cell: Any) -> bool:

@@ -24,8 +24,8 @@ _RENAMED = (
 
 BROKEN = (KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError, OSError, zipfile.BadZipFile)
 """What openpyxl raises of a part that it does not expect."""
-_BEFORE_CELLS = re.compile(rb"(<(?:\w+:)?worksheet\b[^>]*>).*?(<(?:\w+:)?sheetData\b)", re.DOTALL)
-_BEHIND_CELLS = re.compile(rb"(</(?:\w+:)?sheetData>).*(</(?:\w+:)?worksheet>)", re.DOTALL)
+_CELLS_BEGIN = re.compile(rb"<(?:\w{1,20}:)?sheetData\b")
+_ROOT = re.compile(rb"<(?:\w{1,20}:)?worksheet\b[^<>]{0,5000}>")
 CONTENTS = "[Content_Types].xml"
 
 
@@ -103,6 +103,16 @@ def _rewritten(path: str, *, usual: bool, styles: bool = True, cells_only: bool 
                 for old, new in _RENAMED:
                     data = data.replace(_STRICT[1] + old[1:], _STRICT[1] + new[1:])
             if cells_only and "sheet" in entry.filename:
-                data = _BEFORE_CELLS.sub(rb"\1\2", _BEHIND_CELLS.sub(rb"\1\2", data), count=1)
+                data = _cells_alone(data)
             target.writestr(known.get(entry.filename.lower(), entry.filename), data)
     return out.getvalue()
+
+
+def _cells_alone(sheet: bytes) -> bytes:
+    """The XML of a sheet with its cells and nothing else."""
+    root, begin = _ROOT.search(sheet), _CELLS_BEGIN.search(sheet)
+    end = sheet.rfind(b"sheetData>")
+    if root is None or begin is None or end < begin.end():
+        return sheet
+    name = root[0][1:].split(b"worksheet", 1)[0] + b"worksheet"
+    return root[0] + sheet[begin.start() : end] + b"sheetData></" + name + b">"

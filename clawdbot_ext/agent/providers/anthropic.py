@@ -22,6 +22,7 @@ from ..known_models import Thinking, takes_temperature, thinking_of
 from ..model_listing import model_infos, next_page, thinking_modes
 from . import anthropic_errors
 from .base import ModelInfo, ProviderError, ProviderEvent, ThinkingLevel, ToolSpec, TurnRequest
+from .bounded_body import response_hook
 from .stream_accumulator import Assembly, decode
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -35,6 +36,8 @@ connection costs the next reply a TCP and TLS handshake."""
 LIST_TIMEOUT_S = 10.0
 SERVER_TOOL_USES = 8
 """Searches, and pages fetched, in one call of the model."""
+LARGE_BYTES = 256 * 1024
+"""A message that takes milliseconds to decode: beside the event loop."""
 DRAIN_S = 0.25
 """Time to wait for the end of a finished stream, so that the connection can be used again."""
 
@@ -78,7 +81,13 @@ class AnthropicProvider:
             self._stall_s = stall_s or (STALL_S if self._ours else LOCAL_STALL_S)
             timeout = httpx2.Timeout(connect=5.0, read=self._stall_s, write=30.0, pool=5.0)
             # A redirect is not followed: it would carry the key to another host.
-            options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False, "limits": LIMITS}
+            options: dict[str, Any] = {
+                "timeout": timeout,
+                "follow_redirects": False,
+                "limits": LIMITS,
+                "headers": {"Accept-Encoding": "identity"},  # short pieces, for which packing costs more than it saves
+                "event_hooks": {"response": [response_hook]},
+            }
             if _is_loopback(host):  # a proxy from the environment cannot reach this machine's own servers
                 options["transport"] = httpx2.AsyncHTTPTransport(trust_env=False, limits=LIMITS)
             self._client = anthropic.AsyncAnthropic(
@@ -172,7 +181,8 @@ class AnthropicProvider:
 
     async def _whole_message(self, response: httpx2.Response) -> Mapping[str, Any]:
         """The message that a server gave as JSON. Raises ``ProviderError`` if it is an error or no message."""
-        body = decode((await response.aread()).decode())
+        data = await response.aread()
+        body = await asyncio.to_thread(decode, data) if len(data) > LARGE_BYTES else decode(data)
         if body.get("type") == "error" or "error" in body:
             raise anthropic_errors.from_body(body, response.status_code, response.headers, self._key)
         if not isinstance(body.get("content"), list):

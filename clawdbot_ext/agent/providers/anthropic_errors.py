@@ -63,6 +63,8 @@ def classify(exc: Exception, *, began: bool, secret: str) -> ProviderError:
     if isinstance(exc, anthropic.APIStatusError):
         return from_body(exc.body, exc.status_code, exc.response.headers, secret)
     cause = _root(exc)
+    if isinstance(cause, ProviderError):  # of a hook, in the SDK's wrapping
+        return cause
     if isinstance(cause, httpx2.TimeoutException):
         connecting = isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
         return ProviderError(

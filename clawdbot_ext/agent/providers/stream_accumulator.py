@@ -17,7 +17,7 @@ _USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_cre
 _json = msgspec.json.Decoder(dict[str, Any])
 
 
-def decode(data: str) -> dict[str, Any]:
+def decode(data: str | bytes) -> dict[str, Any]:
     """The JSON object of one event. Raises ``msgspec.DecodeError`` if it is none, or not strictly JSON."""
     return _json.decode(data)
 

@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 
-import { attachedOf, blockOf, kindOf, problemOf, wireOf } from "../src/state/attachments.js";
+import { kindOf, problemOf } from "../src/state/attachment-rules.js";
+import { blockOf, wireOf } from "../src/state/attachments.js";
+import { attachedOf } from "../src/state/stored-attachments.js";
 import type { Attached, Kept } from "../src/state/attachments.js";
 import { choicesFor, commandsFor, promptsFor, wantedAt } from "../src/input/completion.js";
 import { Drafts, editKey } from "../src/state/drafts.js";
@@ -253,7 +255,7 @@ describe("a draft", () => {
       content: [{ type: "text", text: "old" }, blockOf(PICTURE)],
       timestamp: 0,
     };
-    writing.beginEdit(message);
+    writing.beginEdit(message, attachedOf(message.content));
     expect(writing.draft).toEqual({ text: "old", attachments: [PICTURE], messageId: "m7" });
     writing.save("");
     const again = begin();

@@ -2,8 +2,8 @@
  * What is being written in the session on show: which draft it is (the session's, or that of a stored message being
  * edited), its files, and what of it is kept. The text itself is in the field, which is asked for nothing here.
  */
-import { attachedOf, sameAttached, wireOf } from "./attachments.js";
-import type { Attached } from "./attachments.js";
+import { sameAttached, wireOf } from "./attachments.js";
+import type { Attached, Kept } from "./attachments.js";
 import { editKey } from "./drafts.js";
 import type { Draft, Drafts } from "./drafts.js";
 import { textOf } from "./messages.js";
@@ -94,8 +94,8 @@ export class Writing {
     this.uploads.delete(this.key);
   }
 
-  beginEdit(message: Message): void {
-    const attachments = typeof message.content === "string" ? [] : attachedOf(message.content);
+  /** @param attachments those of the message */
+  beginEdit(message: Message, attachments: readonly Kept[]): void {
     this.uploads.delete(editKey(this.session));
     this.drafts.set(editKey(this.session), { text: textOf(message), attachments, messageId: message.id });
     this.open(this.session);

@@ -1,5 +1,5 @@
 /** What a home around the chat (a notebook, a side panel) can add to it: things to send along, things to do with code. */
-import { kindOf } from "./attachments.js";
+import { kindOf } from "./attachment-rules.js";
 import type { Attached } from "./attachments.js";
 import type { CellSource } from "../protocol/types.js";
 

@@ -4,8 +4,9 @@
  * No DOM and no network: how a file gets there is a `MediaStore`. A file that failed stays, with the reason, until it is
  * removed or tried again; nothing here ever gives up on its own.
  */
-import { kindOf, problemOf } from "./attachments.js";
-import type { Attached, Described, MediaLimits, Problem } from "./attachments.js";
+import { kindOf, problemOf } from "./attachment-rules.js";
+import type { MediaLimits, Problem } from "./attachment-rules.js";
+import type { Attached, Described } from "./attachments.js";
 
 /** A file could not be stored. */
 export class UploadFailed extends Error {

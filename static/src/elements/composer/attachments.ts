@@ -2,7 +2,7 @@
 import { html, nothing, svg } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 
-import type { Problem } from "../../state/attachments.js";
+import type { Problem } from "../../state/attachment-rules.js";
 import type { Item, Uploads } from "../../state/uploads.js";
 
 import { lazyIcon } from "./icons.js";

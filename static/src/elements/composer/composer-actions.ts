@@ -2,7 +2,8 @@
  * What a person does around the composer's field: files, pasting, the menu's choices, earlier inputs, dialogs,
  * dictation. Comes with the lazy chunk; the composer hands over what concerns it.
  */
-import { attachedOf, kindOf } from "../../state/attachments.js";
+import { kindOf } from "../../state/attachment-rules.js";
+import { attachedOf } from "../../state/stored-attachments.js";
 import { attachedFrom } from "../../state/host.js";
 import type { ContextSource, GivenFile } from "../../state/host.js";
 import { textOf } from "../../state/messages.js";
@@ -218,10 +219,10 @@ export class ComposerActions {
   edit(message: Message): void {
     const { composer } = this;
     if (composer.ui.controller.can("chat.edit")) {
-      composer.writing.beginEdit(message);
+      composer.writing.beginEdit(message, attachedOf(message.content));
       composer.reload();
     } else {
-      if (typeof message.content !== "string") this.files().restore(attachedOf(message.content));
+      this.files().restore(attachedOf(message.content));
       composer.write(textOf(message));
     }
     composer.focus();

@@ -2,8 +2,9 @@
  * How a file gets to the gateway: by HTTP where there is a way (with progress, and skipped when the gateway has the same
  * bytes already), else inside the frame as base64.
  */
-import { kindOf } from "../../state/attachments.js";
-import type { Attached, Described, MediaKind, MediaLimits } from "../../state/attachments.js";
+import { kindOf } from "../../state/attachment-rules.js";
+import type { MediaLimits } from "../../state/attachment-rules.js";
+import type { Attached, Described, MediaKind } from "../../state/attachments.js";
 import type { Controller } from "../../state/controller.js";
 import { UploadFailed } from "../../state/uploads.js";
 import type { MediaStore } from "../../state/uploads.js";

@@ -11,6 +11,7 @@ import ko from "../../i18n/search.ko.json";
 import type { Ui } from "../base/ui-context.js";
 import { ago } from "../base/format.js";
 import { LightElement } from "../base/light-element.js";
+import { sheet } from "../styles/search.js";
 
 addTexts({ en, ko });
 
@@ -31,6 +32,7 @@ export function pieces(snippet: string, highlights: readonly (readonly number[])
 }
 
 export class ClawdbotSearchHits extends LightElement {
+  static override sheet = sheet;
   static override properties = {
     query: {},
     ui: { attribute: false },

@@ -1,9 +1,7 @@
-/** Decides which replies are told by a notification; how is in `notify.ts`, which is fetched when it was asked for. */
+/** Whether replies are told by a notification; which and how is in `web-notifications.ts`, fetched when it was asked for. */
 import type { ChatEvent } from "../../protocol/types.js";
-import { entryOf } from "../../state/state.js";
 
 import type { Ui } from "../base/ui-context.js";
-import { titleOf } from "../sessions/title.js";
 
 export class Notices {
   private on = false;
@@ -21,14 +19,7 @@ export class Notices {
       });
   }
 
-  replied({ t, controller }: Ui, event: ChatEvent): void {
-    if (!this.on || !document.hidden || event.state === "aborted" || event.message?.command) return;
-    const { state } = controller;
-    const key = event.sessionKey;
-    const title = titleOf(entryOf(state, key), key, state.mainKey, t);
-    const text = event.state === "error" ? t("notify.failed") : t("notify.answered");
-    void import("./web-notifications.js").then(({ notify }) =>
-      notify(event.runId, title, text, () => controller.select(key)),
-    );
+  replied(ui: Ui, event: ChatEvent): void {
+    if (this.on && document.hidden) void import("./web-notifications.js").then(({ tell }) => tell(ui, event));
   }
 }

@@ -2,6 +2,11 @@
  * Notifications of the system: that an answer is ready, while no tab is in view of this gateway. Of several tabs
  * one tells it: a Web Lock a piece of news decides which. Tabs that are looked at hold a lock, too, so the others know.
  */
+import type { ChatEvent } from "../../protocol/types.js";
+import { entryOf } from "../../state/state.js";
+
+import type { Ui } from "../base/ui-context.js";
+import { titleOf } from "../sessions/title.js";
 
 const LOOKING = "clawdbot.looking";
 /** The other tabs hear of a reply within this time, in milliseconds. */
@@ -40,8 +45,18 @@ function clear(): void {
   shown.clear();
 }
 
+/** Tell that a reply has ended: not one that was stopped here, and not that of a command. */
+export async function tell({ t, controller }: Ui, event: ChatEvent): Promise<void> {
+  if (event.state === "aborted" || event.message?.command) return;
+  const { state } = controller;
+  const key = event.sessionKey;
+  const title = titleOf(entryOf(state, key), key, state.mainKey, t);
+  const text = t(event.state === "error" ? "status.failed" : "status.answered");
+  await notify(event.runId, title, text, () => controller.select(key));
+}
+
 /** Tell `text` once for `id`, if no tab is in view. `open` is called when the person follows it. */
-export async function notify(id: string, title: string, text: string, open: () => void): Promise<void> {
+async function notify(id: string, title: string, text: string, open: () => void): Promise<void> {
   if (!document.hidden || !("Notification" in globalThis) || Notification.permission !== "granted") return;
   const { held = [] } = await navigator.locks.query();
   if (held.some((lock) => lock.name === LOOKING)) return;

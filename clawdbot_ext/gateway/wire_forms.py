@@ -14,6 +14,7 @@ from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
 from ..protocol.keys import is_temporary
 from ..store.api import Message, Session
+from ..store.plain_words import without_marks
 
 t = catalogue("gateway")
 
@@ -103,7 +104,7 @@ def session_entry(
             entry[name] = value
     if label := session.settings.get("label"):
         entry["displayName"] = label
-    if titles and (title := given_title(session) or session.title):
+    if titles and (title := given_title(session) or without_marks(session.title)):
         entry["derivedTitle"] = title
     if last_message and session.preview:
         entry["lastMessagePreview"] = session.preview

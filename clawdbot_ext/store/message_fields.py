@@ -7,8 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from .plain_words import without_marks
+
 TITLE_CHARS = 120
 PREVIEW_CHARS = 200
+HEADING_CHARS = 2000
+"""Of a message, what is looked at for its title and preview."""
 
 _encoder = msgspec.json.Encoder()
 decode = msgspec.json.Decoder().decode
@@ -49,8 +53,9 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def heading_of(message: Mapping[str, Any]) -> str:
-    """Title of a message in a list: its text, or the names of its files where it has no text."""
-    return text_of(message).strip() or ", ".join(names_of(message))
+    """The beginning of a message for a list: its text without marks, or the names of its files where it has none."""
+    text = text_of(message).strip()[:HEADING_CHARS]
+    return without_marks(text).strip() or text or ", ".join(names_of(message))
 
 
 def names_of(message: Mapping[str, Any]) -> list[str]:

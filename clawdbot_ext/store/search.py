@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from . import search_terms
 from .api import StoredHit
 from .message_fields import decode, findable_of
+from .plain_words import without_marks
 
 SPOKEN = ("user", "assistant")
 
@@ -58,7 +59,8 @@ def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -
     rows = conn.execute(_FIND, (search_terms.match_expression(words), _NO_END if before is None else before))
     hits: list[StoredHit] = []
     for position, key, session_id, seq, id_, role, at, body, title, label, archived, shown in rows:
-        cut = search_terms.snippet(findable_of(decode(body)), words)
+        text = findable_of(decode(body))
+        cut = search_terms.snippet(without_marks(text), words) or search_terms.snippet(text, words)
         if cut is None:
             continue
         hits.append(

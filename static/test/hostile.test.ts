@@ -59,7 +59,26 @@ describe("a hostile reply", () => {
 
 describe("a megabyte of one mark", () => {
   // Nothing is timed: what is not bounded does not end before the runner gives up, or overflows the stack.
-  const marks = ["[", "![", "[a](", "*", "_", "a_", "**a ", "`", "<", "!", "$", "\\(", "> ", "- ", "1. ", "|", "~~a"];
+  const marks = [
+    "[",
+    "![",
+    "[a](",
+    "*",
+    "_",
+    "a_",
+    "**a ",
+    "`",
+    "<",
+    "!",
+    "$",
+    "\\(",
+    "> ",
+    "- ",
+    "1. ",
+    "|",
+    "~~a",
+    "https://a.kr가",
+  ];
   test.each(marks)("%s is shown as it is written", (mark) => {
     const text = mark.repeat(1_048_576 / mark.length);
     const growing = new GrowingText();

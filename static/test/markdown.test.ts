@@ -51,6 +51,38 @@ describe("emphasis in front of Korean particles", () => {
   });
 });
 
+describe("tildes and addresses in Korean", () => {
+  test.each([
+    ["10~20도, 습도는 30~40%", "10~20도, 습도는 30~40%"],
+    ["~취소~ 3~4시", "~취소~ 3~4시"],
+    ["~~취소(어제)~~입니다", "<del>취소(어제)</del>입니다"],
+    ["~~a `~~` b~~, ~~ c ~~", "<del>a <code>~~</code> b</del>, ~~ c ~~"],
+  ])("%s", (source, html) => {
+    expect(render(source)).toBe(`<p>${html}</p>`);
+  });
+
+  test.each([
+    ["https://example.com에서 받아요", "https://example.com", "에서 받아요"],
+    ["(https://e.com/x)을 보세요", "https://e.com/x", ")을 보세요"],
+    ["www.x.com은 닫혔다", "www.x.com", "은 닫혔다"],
+    ["https://e.com/foo。다음", "https://e.com/foo", "。다음"],
+    ["https://e.com/a/b.html을 보면", "https://e.com/a/b.html", "을 보면"],
+    ["https://e.com/에서", "https://e.com/", "에서"],
+    ["http://localhost:8888에서", "http://localhost:8888", "에서"],
+    ["http://127.0.0.1에 있어요", "http://127.0.0.1", "에 있어요"],
+    ["「https://e.com/x」と", "https://e.com/x", "」と"],
+    ["https://e.com/x(1)입니다.", "https://e.com/x(1)", "입니다."],
+    ["https://ko.wikipedia.org/wiki/대한민국 참고", "https://ko.wikipedia.org/wiki/대한민국", " 참고"],
+    ["https://e.com/2024-보고서.pdf 참고", "https://e.com/2024-보고서.pdf", " 참고"],
+    ["https://e.com/a?q=가 참고", "https://e.com/a?q=가", " 참고"],
+    ["https://e.com/a_(b), ok", "https://e.com/a_(b)", ", ok"],
+  ])("an address ends where the sentence goes on: %s", (source, address, rest) => {
+    const shown = render(source);
+    expect(shown).toContain(`>${address}</a>${rest}</p>`);
+    expect(shown).toContain(address.startsWith("www") ? `href="http://${address}"` : `href="${address}"`);
+  });
+});
+
 describe("what could do harm", () => {
   test("raw HTML is shown, not obeyed", () => {
     expect(render("a <b onclick=x>b</b>")).toBe("<p>a &lt;b onclick=x&gt;b&lt;/b&gt;</p>");

@@ -15,7 +15,7 @@ const RATIO = 3;
 
 /** Patterns that are made of what is only known later, as they are made of something harmless. */
 const MADE: Record<string, RegExp[]> = {
-  "static/src/markdown/parse.ts": [/(?<![*\s\\])\*\*(?!\*)/g, /(?<![*\s\\])\*(?!\*)/g],
+  "static/src/markdown/korean-rules.ts": [/(?<![*\s\\])\*\*(?!\*)/g, /(?<![*\s\\])\*(?!\*)/g],
   "static/src/elements/transcript/find-text.ts": [/two\s+words/giu],
 };
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...protocol.schema import SearchHit, SessionsSearchParams, SessionsSearchResult
 from ...store.api import StoredHit
+from ...store.plain_words import without_marks
 from ..connections.connection import Connection
 from ..registry import method
 from ..services import Services
@@ -37,5 +38,5 @@ def _wire(hit: StoredHit) -> SearchHit:
     if hit.label:
         shown.label = hit.label
     if hit.title:
-        shown.derived_title = hit.title
+        shown.derived_title = without_marks(hit.title)
     return shown

@@ -31,6 +31,7 @@ from ...protocol.schema import (
     SessionsTranscriptsResult,
 )
 from ...store.api import Session
+from ...store.plain_words import without_marks
 from ..access.policy import require
 from ..connections.connection import Connection
 from ..hands.modes import mode_changes
@@ -167,7 +168,7 @@ async def sessions_transcripts(
             "createdAt": t.created_at,
             "archivedAt": t.archived_at,
             "messageCount": t.message_count,
-            "derivedTitle": t.title,
+            "derivedTitle": without_marks(t.title),
             "lastMessagePreview": t.preview,
         }
         for t in await services.store.transcripts(key)

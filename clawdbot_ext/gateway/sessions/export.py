@@ -19,6 +19,7 @@ from ...protocol.clock import now_ms
 from ...protocol.errors import NotFound, TooLarge
 from ...protocol.schema import ExportFormat
 from ...store.api import Message, Session
+from ...store.plain_words import without_marks
 from ..services import Services
 from ..wire_forms import decode, text_of
 from . import export_formats
@@ -99,7 +100,7 @@ async def _read(
     label = session.settings.get("label") if session else None
     owner = session.key if session else ""
     current = session is not None and session.session_id == session_id
-    title = label or (session.title if session and current else "") or _first_words(messages) or owner or session_id
+    title = label or (without_marks(session.title) if session and current else "") or _first_words(messages) or owner or session_id
     return Conversation(
         title=title,
         key=owner,
@@ -134,7 +135,7 @@ async def _embedded(
 
 def _first_words(messages: list[dict[str, Any]]) -> str:
     first = next((text_of(m) for m in messages if m.get("role") == "user"), "")
-    return " ".join(first.split())[:60]
+    return " ".join(without_marks(first).split())[:60]
 
 
 def _too_large() -> TooLarge:

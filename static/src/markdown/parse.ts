@@ -1,13 +1,14 @@
 /**
- * Markdown to tokens to HTML text, by marked with four changes: raw HTML is shown as text, emphasis works in front of
+ * Markdown to tokens to HTML text, by marked with four changes: raw HTML is shown as text, marks end in front of
  * Korean particles, math is recognised, and links and images are made harmless. The HTML still goes through
  * `sanitize.ts` before it meets the DOM: two locks.
  */
 import { Marked } from "marked";
-import type { Lexer, MarkedExtension, Token, Tokens, TokensList } from "marked";
+import type { MarkedExtension, Token, Tokens, TokensList } from "marked";
 
 import { BoundedLexer, firstParagraph } from "./bounds.js";
 import { definitionAt, definitionStart, labelAt } from "./footnote-rule.js";
+import { bareAddress, cjkEmphasis, struckOut } from "./korean-rules.js";
 import { mathAt, mathBlockAt, mathStart } from "./math-rule.js";
 
 export type Links = TokensList["links"];
@@ -44,30 +45,6 @@ export const INLINE_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
 /** The host of an address, to show where a link leads; empty if it is none. */
 function hostOf(href: string): string {
   return /^https?:\/\/([^/?#]+)/i.exec(href)?.[1] ?? "";
-}
-
-const CJK = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
-const PUNCTUATION = /[\p{P}\p{S}]/u;
-
-/**
- * `**중요(필수)**입니다`: CommonMark sees no end here, as the closing `**` stands between punctuation and a letter. Where
- * that letter is written without spaces between words, the first matching run closes.
- */
-function cjkEmphasis(lexer: Lexer, source: string, masked: string, before: string): Tokens.Em | Tokens.Strong | null {
-  const mark = /^\*{1,2}(?![*\s])/.exec(source)?.[0];
-  if (mark === undefined || before === "*") return null;
-  const inside = masked.slice(-source.length);
-  const closing = new RegExp(`(?<![*\\s\\\\])${mark === "**" ? "\\*\\*" : "\\*"}(?!\\*)`, "g");
-  closing.lastIndex = mark.length + 1;
-  const end = closing.exec(inside)?.index;
-  if (end === undefined) return null;
-  const after = source.charAt(end + mark.length);
-  const closesHard = PUNCTUATION.test(source.charAt(end - 1)) && CJK.test(after);
-  const opensHard = CJK.test(before) && PUNCTUATION.test(source.charAt(mark.length));
-  if (!closesHard && !opensHard) return null;
-  const text = source.slice(mark.length, end);
-  const raw = source.slice(0, end + mark.length);
-  return { type: mark === "**" ? "strong" : "em", raw, text, tokens: lexer.inlineTokens(text) };
 }
 
 function dialect(acceptOpenMath: boolean): MarkedExtension {
@@ -122,6 +99,12 @@ function dialect(acceptOpenMath: boolean): MarkedExtension {
       def: (source) => (source.trimStart().startsWith("[^") ? undefined : false),
       emStrong(source, masked, before = "") {
         return cjkEmphasis(this.lexer, source, masked, before) ?? false;
+      },
+      del(source, masked) {
+        return struckOut(this.lexer, source, masked);
+      },
+      url(source) {
+        return bareAddress(this, source);
       },
     },
     renderer: {

@@ -22,6 +22,7 @@ const PATHS = {
   file: "M7 3.5h7l4 4v13H7zM14 3.5v4h4",
   branch: "M7 4v7a4 4 0 0 0 4 4h6M7 11v9M14 12l3 3-3 3",
   speaker: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4 4 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11",
+  source: "M9 7l-5 5 5 5M15 7l5 5-5 5",
   exit: "M14 4H5v16h9M10 12h10M16.5 8.5 20 12l-3.5 3.5",
 } as const;
 

@@ -11,7 +11,7 @@ export function copySelection(event: ClipboardEvent): void {
   const inField = (event.target as Element | null)?.closest("textarea, input");
   const range = inField ? null : rangeIn(around);
   if (!range || !event.clipboardData) return;
-  const inCode = elementOf(range.commonAncestorContainer).closest("pre, .bubble");
+  const inCode = elementOf(range.commonAncestorContainer).closest("pre, .source");
   if (inCode) return; // the browser's own way is right there
   const { html, text } = cleaned(range.cloneContents());
   event.clipboardData.setData("text/html", html);

@@ -27,7 +27,6 @@ export function hitsIn(rows: readonly Row[], query: string): Hit[] {
 /** What one reads of a row: without the marks of Markdown and the addresses behind links. */
 function plainText(row: Row): string {
   const text = rowText(row).normalize("NFC");
-  if (row.role === "user") return text;
   return text
     .replace(/\]\([^()\n]*(?:\([^()\s]*\)[^()\n]*)*\)/g, "")
     .replace(/[*~`]+|(?<!\w)_+|_+(?!\w)|^#+ |^> ?|[[\]]/gm, "");

@@ -216,7 +216,7 @@ export class ClawdbotFind extends LightElement {
 /** The hits in what is drawn of a row. */
 function rangesIn(row: Element, query: string): Range[] {
   const ranges: Range[] = [];
-  for (const part of row.querySelectorAll(".bubble, .block")) {
+  for (const part of row.querySelectorAll(".source, .block")) {
     const nodes: { node: Text; from: number }[] = [];
     let text = "";
     const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);

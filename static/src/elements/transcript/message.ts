@@ -40,6 +40,8 @@ const LABELS = {
 } as const;
 /** Replies that ended before they were done can be gone on with. */
 const CUT = new Set(["aborted", "interrupted", "length"]);
+/** Own messages that are shown as they were written, by the keys of their rows: an element goes with its place on screen. */
+const asWritten = new Set<string>();
 
 export class ClawdbotMessage extends LightElement {
   static override properties = {
@@ -74,6 +76,7 @@ export class ClawdbotMessage extends LightElement {
   protected override render(): TemplateResult {
     const { row } = this;
     const [message] = row.messages;
+    this.parts = [];
     if (row.role === "user") return this.user(row, message);
     if (message?.command) return this.command(message);
     this.parts = partsOf(row);
@@ -102,6 +105,18 @@ export class ClawdbotMessage extends LightElement {
   }
 
   // -- what a person said -------------------------------------------------------------------------------------------
+  /** Is an own message shown as it was written? */
+  get source(): boolean {
+    return asWritten.has(this.row.key);
+  }
+
+  /** Show an own message as it was written, or what its Markdown means. */
+  set source(on: boolean) {
+    if (on) asWritten.add(this.row.key);
+    else asWritten.delete(this.row.key);
+    this.requestUpdate();
+  }
+
   private user(row: Row, message: Message | undefined): TemplateResult {
     const { t, locale } = this.ui;
     const text = message ? textOf(message) : (row.pending?.text ?? "");
@@ -109,7 +124,7 @@ export class ClawdbotMessage extends LightElement {
     return html`<article class="turn user" ?data-unsent=${!message}>
       <h2 class="sr">${t("turn.you", { time: clock(row.at, locale) })}</h2>
       ${media.length === 0 ? nothing : this.media(media)}
-      ${text === "" && media.length > 0 ? nothing : html`<div class="bubble" dir="auto">${text}</div>`}
+      ${text === "" && media.length > 0 ? nothing : this.bubble(text)}
       <div class="meta">
         ${
           message
@@ -118,6 +133,12 @@ export class ClawdbotMessage extends LightElement {
         }
       </div>
     </article>`;
+  }
+
+  private bubble(text: string): TemplateResult {
+    if (this.source) return html`<div class="bubble source" dir="auto">${text}</div>`;
+    this.parts = [{ kind: "text", key: "u", text, streaming: false }];
+    return html`<div class="bubble">${this.markdown("u")}</div>`;
   }
 
   private media(blocks: readonly ContentBlock[]): TemplateResult {

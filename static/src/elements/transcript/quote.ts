@@ -135,7 +135,7 @@ function selectedText(transcript: Element): string {
   const { commonAncestorContainer: node } = range;
   const around = node instanceof Element ? node : node.parentElement;
   const plain = range.toString();
-  if (around?.closest(".bubble")) return plain.trim();
+  if (around?.closest(".source")) return plain.trim();
   if (!around?.closest("pre")) return cleaned(range.cloneContents()).text;
   return plain.includes("\n") ? `\`\`\`\n${plain.replace(/^\n+/, "").trimEnd()}\n\`\`\`` : plain.trim();
 }

@@ -140,6 +140,7 @@ export class ClawdbotTurnMenu extends LightElement {
     const turn = this.turn(id ?? "");
     return html`${item("copy", "turns.markdown", () => copyText(rowText(row)))}
     ${item("quote", "turns.quote", () => quote(this.ui, this, rowText(row)))}
+    ${item("source", mine && this.message()?.source ? "turns.formatted" : "turns.source", () => this.turnOver(), mine)}
     ${item("pencil", "turns.edit", () => this.edit(row), mine && able)}
     ${item("retry", "turns.regenerate", () => this.ui.attempt(turns.regenerate(controller.client, turn)), !mine && able)}
     ${
@@ -210,6 +211,10 @@ export class ClawdbotTurnMenu extends LightElement {
     this.button?.focus();
   }
 
+  private message(): HTMLElementTagNameMap["clawdbot-message"] | null {
+    return this.button?.closest("clawdbot-message") ?? null;
+  }
+
   // -- acts ---------------------------------------------------------------------------------------------------------
   /** Hand the message to the composer, which sends the changed one. */
   private edit(row: Row): void {
@@ -217,6 +222,12 @@ export class ClawdbotTurnMenu extends LightElement {
     if (!message) return;
     const detail = { messageId: message.id, text: rowText(row), attachments: mediaOf(message) };
     this.dispatchEvent(new CustomEvent("clawdbot-edit", { detail, bubbles: true, composed: true }));
+  }
+
+  /** Show an own message as it was written, or what its Markdown means. */
+  private turnOver(): void {
+    const message = this.message();
+    if (message) message.source = !message.source;
   }
 
   /** Take a turn out, with everything it consists of. */

@@ -10,6 +10,7 @@ export const LAZY_ELEMENTS = {
   "clawdbot-session-dialogs": async () =>
     (await import("../elements/sessions/session-dialogs.js")).ClawdbotSessionDialogs,
   "clawdbot-settings": async () => (await import("../elements/settings/settings.js")).ClawdbotSettings,
+  "clawdbot-context-use": async () => (await import("../elements/chat/context-use.js")).ClawdbotContextUse,
   "clawdbot-setup": async () => (await import("../elements/chat/provider-setup.js")).ClawdbotSetup,
   "clawdbot-session-menu": async () => (await import("../elements/sessions/session-menu.js")).ClawdbotSessionMenu,
   "clawdbot-model-menu": async () => (await import("../elements/sessions/model-menu.js")).ClawdbotModelMenu,

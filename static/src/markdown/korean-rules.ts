@@ -57,7 +57,7 @@ const PARTICLES_MAX = 12;
 export function addressIn(written: string): string {
   let address = written.replace(SENTENCE_GOES_ON, "").replace(LATIN_HOST, "$1");
   const closing = address.includes("(") ? "" : ")";
-  for (let before = ""; before !== address; ) {
+  for (let before = ""; before !== address;) {
     before = address;
     const particle = PARTICLES.exec(address.slice(-PARTICLES_MAX))?.[0].length ?? 0;
     address = address.slice(0, address.length - particle);

@@ -26,7 +26,6 @@ import type {
 } from "../protocol/types.js";
 import { reduce } from "./reducer.js";
 import type { Action } from "./reducer.js";
-import { SessionActs } from "./session-commands.js";
 import { canonicalKey, currentView, initialState } from "./state.js";
 import type { Pending, State } from "./state.js";
 
@@ -64,7 +63,6 @@ export class Controller {
   state: State;
   readonly client: Client;
   readonly drafts: Drafts;
-  readonly acts: SessionActs;
 
   /** Called after each change of `state`. */
   onChange: () => void = () => undefined;
@@ -87,7 +85,6 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.client = options.client;
     this.drafts = options.drafts;
-    this.acts = new SessionActs(options.client);
     this.newKey = options.newKey ?? randomKey;
     this.now = options.now ?? Date.now;
     this.state = initialState(options.sessionKey ? canonicalKey(options.sessionKey, "agent:main:main") : undefined);
@@ -152,7 +149,7 @@ export class Controller {
 
   /** A temporary session on show: in the gateway's memory only. */
   async newTemporary(): Promise<void> {
-    const key = await this.acts.newTemporary();
+    const { key } = await this.client.request("sessions.new", { temporary: true });
     this.dispatch({ type: "history.got", key, history: { messages: [] } });
     this.select(key);
   }

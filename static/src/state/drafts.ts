@@ -1,5 +1,5 @@
 /**
- * Unsent text and attachments, per session, across reloads. Nothing that was sent is kept: a draft goes when the gateway
+ * Unsent text and attachments, per session and tab, across reloads; a new tab begins with what was written last. Nothing that was sent is kept: a draft goes when the gateway
  * has the message. Of an attachment its name and where it is are kept, never its bytes.
  *
  * A draft carries the idempotency key of a send that was not acknowledged, so that sending the unchanged draft again
@@ -30,13 +30,21 @@ export function editKey(key: string): string {
 export class Drafts {
   private readonly memory = new Map<string, Draft>();
 
-  constructor(private readonly storage: KeyValue | null) {}
+  /**
+   * @param storage shared by all tabs
+   * @param tab of this one alone: it has the draft that another tab has changed or given up
+   */
+  constructor(
+    private readonly storage: KeyValue | null,
+    private readonly tab: KeyValue | null = null,
+  ) {}
 
   get(key: string): Draft {
     const known = this.memory.get(key);
     if (known) return known;
     try {
-      const stored = JSON.parse(this.storage?.getItem(PREFIX + key) ?? "null") as Partial<Draft> | null;
+      const written = this.tab?.getItem(PREFIX + key) ?? this.storage?.getItem(PREFIX + key);
+      const stored = JSON.parse(written ?? "null") as Partial<Draft> | null;
       if (typeof stored?.text === "string") {
         const attachments = keptFrom(stored.attachments);
         return {
@@ -60,7 +68,9 @@ export class Drafts {
     this.memory.set(key, draft);
     try {
       const attachments = draft.attachments?.filter((each): each is Kept => !("content" in each));
-      this.storage?.setItem(PREFIX + key, JSON.stringify({ ...draft, attachments }));
+      const written = JSON.stringify({ ...draft, attachments });
+      this.tab?.setItem(PREFIX + key, written);
+      this.storage?.setItem(PREFIX + key, written);
     } catch {
       // Full or blocked: the draft lives in memory.
     }
@@ -69,7 +79,10 @@ export class Drafts {
   remove(key: string): void {
     this.memory.delete(key);
     try {
-      this.storage?.removeItem(PREFIX + key);
+      const own = this.tab?.getItem(PREFIX + key);
+      this.tab?.removeItem(PREFIX + key);
+      // Another tab has gone on writing: that stays.
+      if (!this.tab || own === this.storage?.getItem(PREFIX + key)) this.storage?.removeItem(PREFIX + key);
     } catch {
       // Blocked storage holds nothing.
     }

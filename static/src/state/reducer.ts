@@ -266,7 +266,8 @@ function newLive(runId: string, now: number): Live {
 function onChat(state: State, event: ChatEvent, now: number): State {
   if (event.state === "delta") return inView(state, event.sessionKey, (view) => delta(view, event, now));
   const next = inView(state, event.sessionKey, (view) => ended(view, event.runId, event.message, now));
-  return markUnread(next, event.sessionKey);
+  // What a command says is no answer.
+  return event.message?.command ? next : markUnread(next, event.sessionKey);
 }
 
 function delta(view: View, event: ChatEvent, now: number): View {
@@ -345,7 +346,7 @@ function onSessionMessage(state: State, event: SessionMessageEvent, now: number)
       ...(goesOn(message) && runId !== undefined ? { live: begunAnew(view, runId) } : {}),
     };
   });
-  return message.role === "assistant" ? markUnread(next, sessionKey) : next;
+  return message.role === "assistant" && !message.command ? markUnread(next, sessionKey) : next;
 }
 
 function markUnread(state: State, key: string): State {

@@ -1,44 +1,38 @@
-/** What can be done with sessions besides talking in them; with what is on file, `session-files.ts`. Each act asks the gateway and rejects with the client's errors. */
+/**
+ * What can be done with sessions besides talking in them; with what is on file, `session-files.ts`. Functions over the
+ * client, for the lazy parts: each asks the gateway and rejects with the client's errors.
+ */
 import type { Client } from "../client/gateway-client.js";
 import type { ParamsOf, ResultOf } from "../protocol/types.js";
 
 /** Settings of one session; `null` returns one to its default. */
 export type SessionChange = Omit<ParamsOf<"sessions.patch">, "key">;
 
-export class SessionActs {
-  constructor(private readonly client: Client) {}
+export function changeSession(client: Client, key: string, change: SessionChange): Promise<ResultOf<"sessions.patch">> {
+  return client.request("sessions.patch", { key, ...change });
+}
 
-  change(key: string, change: SessionChange): Promise<ResultOf<"sessions.patch">> {
-    return this.client.request("sessions.patch", { key, ...change });
-  }
+export function rename(client: Client, key: string, label: string): Promise<unknown> {
+  const text = label.trim().normalize("NFC");
+  return changeSession(client, key, { label: text === "" ? null : text });
+}
 
-  rename(key: string, label: string): Promise<unknown> {
-    const text = label.trim().normalize("NFC");
-    return this.change(key, { label: text === "" ? null : text });
-  }
+export function reset(client: Client, key: string): Promise<unknown> {
+  return client.request("sessions.reset", { key });
+}
 
-  reset(key: string): Promise<unknown> {
-    return this.client.request("sessions.reset", { key });
-  }
+export function clear(client: Client, key: string): Promise<unknown> {
+  return client.request("sessions.clear", { key });
+}
 
-  clear(key: string): Promise<unknown> {
-    return this.client.request("sessions.clear", { key });
-  }
+export function undoClear(client: Client, key: string): Promise<unknown> {
+  return client.request("sessions.undo", { key });
+}
 
-  undoClear(key: string): Promise<unknown> {
-    return this.client.request("sessions.undo", { key });
-  }
+export function remove(client: Client, key: string): Promise<ResultOf<"sessions.delete">> {
+  return client.request("sessions.delete", { key, deleteTranscript: true });
+}
 
-  remove(key: string): Promise<ResultOf<"sessions.delete">> {
-    return this.client.request("sessions.delete", { key, deleteTranscript: true });
-  }
-
-  undoRemove(key: string): Promise<unknown> {
-    return this.client.request("sessions.undelete", { key });
-  }
-
-  /** A session that is written nowhere; its key. */
-  async newTemporary(): Promise<string> {
-    return (await this.client.request("sessions.new", { temporary: true })).key;
-  }
+export function undoRemove(client: Client, key: string): Promise<unknown> {
+  return client.request("sessions.undelete", { key });
 }

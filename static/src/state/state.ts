@@ -144,6 +144,11 @@ export function emptyView(key: string): View {
   };
 }
 
+/** Nothing was said yet. */
+export function isBlank({ status, messages, pending, live }: View): boolean {
+  return status === "ready" && messages.length + pending.length === 0 && live === null;
+}
+
 /** The view on show. */
 export function currentView(state: State): View {
   return state.views[state.current] ?? emptyView(state.current);

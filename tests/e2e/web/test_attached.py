@@ -46,20 +46,30 @@ def test_each_kind_is_shown_as_what_it_is_with_what_the_assistant_saw(visit, scr
         )
         assert abs(player.evaluate("player => player.duration") - seconds) < 0.5, kind
 
-    shown["image"].get_by_role("button").click()
+    enlarge = shown["image"].get_by_role("button", name="Enlarge")
+    enlarge.click()
     large = chat.page.get_by_role("dialog")
     expect(large.locator("img")).to_have_js_property("naturalWidth", 400)
     chat.page.keyboard.press("Escape")
     expect(large).to_have_count(0)
-    expect(shown["image"].get_by_role("button")).to_be_focused()
+    expect(enlarge).to_be_focused()
+    picture, button = shown["image"].locator("img").bounding_box(), enlarge.bounding_box()
+    assert picture and button and abs(picture["width"] - button["width"]) < 1, "a stripe beside the picture"
+    player = shown["audio"].locator("audio").bounding_box()
+    assert player and player["width"] > 300, "no room for the time line"
+    for kind, name in (("image", "in-photo.png"), ("audio", "in-tone.wav")):
+        expect(shown[kind].locator("figcaption")).to_contain_text(name)
 
     for kind in ("document", "file"):
         expect(shown[kind].locator("details")).to_have_count(0)  # one line each, until it is opened
         shown[kind].get_by_role("button", name="More about").click()
     expect(shown["document"].locator("img.page")).not_to_have_js_property("naturalWidth", 0)
     expect(shown["file"].locator("pre").first).to_contain_text("Seoul,9")
-    for kind, told in (("file", "Seoul"), ("audio", "tone.wav"), ("document", "1")):
+    for kind, told in (("file", "Seoul"), ("document", "1")):
         shown[kind].get_by_text("What the assistant saw").click()
         expect(shown[kind].locator("details").last).to_contain_text(told)
-    shown["video"].get_by_text("What the assistant saw").click()
+    for kind in ("audio", "video"):
+        expect(shown[kind].locator("details")).to_have_count(0)
+        shown[kind].get_by_role("button", name="What the assistant saw").click()
+    expect(shown["audio"].locator("details")).to_contain_text("tone.wav")
     expect(shown["video"].locator("details img").first).not_to_have_js_property("naturalWidth", 0)

@@ -67,10 +67,10 @@ export function savePrefs(storage: KeyValue | null, prefs: Prefs): void {
   }
 }
 
-/** `localStorage`, or nothing where a browser forbids it. */
-export function browserStorage(): KeyValue | null {
+/** Storage of the browser, or nothing where it forbids it. */
+export function browserStorage(name: "localStorage" | "sessionStorage" = "localStorage"): KeyValue | null {
   try {
-    return window.localStorage;
+    return window[name];
   } catch {
     return null;
   }

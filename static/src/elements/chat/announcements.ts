@@ -75,7 +75,10 @@ export class SessionNews {
   note({ t, controller, attempt }: Ui, event: SessionChangedEvent): Toast | null {
     const own = this.own.delete(`${event.reason} ${event.key}`);
     if (own && event.reason === "deleted") return null; // told when the gateway has said until when it can be undone
-    const undo = (): void => void attempt(controller.acts.undoClear(event.key));
+    const undo = (): void =>
+      void attempt(
+        import("../../state/session-commands.js").then((acts) => acts.undoClear(controller.client, event.key)),
+      );
     return sessionNote(t, event, own || event.key === controller.state.current, undo);
   }
 }

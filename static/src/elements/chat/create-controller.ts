@@ -7,7 +7,10 @@ import { Controller } from "../../state/controller.js";
 import { Drafts } from "../../state/drafts.js";
 import type { KeyValue } from "../../state/drafts.js";
 import { DirectTransport } from "../../client/transport.js";
+import { browserStorage } from "../base/preferences.js";
 import type { Transport } from "../../client/transport.js";
+
+const LOOPBACK = /^(?:localhost|127\.[\d.]+|\[::1\])$/;
 
 export interface Home {
   /** The gateway's folder as an absolute URL. */
@@ -34,10 +37,15 @@ export function connect(home: Home): { controller: Controller; auth: AuthApi } {
     version,
     locale: home.locale,
     ...(home.transport ? {} : { probe: () => auth.probe() }),
-    online: () => navigator.onLine,
+    // Without a network this machine still reaches itself.
+    online: () => navigator.onLine || LOOPBACK.test(new URL(home.base).hostname),
   });
   return {
-    controller: new Controller({ client, drafts: new Drafts(home.storage), sessionKey: home.sessionKey }),
+    controller: new Controller({
+      client,
+      drafts: new Drafts(home.storage, browserStorage("sessionStorage")),
+      sessionKey: home.sessionKey,
+    }),
     auth,
   };
 }

@@ -1,14 +1,13 @@
 /** The line above the transcript: which session, which model, how full its window is, and whether we are connected. */
-import { html, nothing, svg } from "lit";
+import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { SessionEntry } from "../../protocol/types.js";
-import { entryOf, isTemporary } from "../../state/state.js";
+import { currentView, entryOf, isBlank, isTemporary } from "../../state/state.js";
 import type { State } from "../../state/state.js";
 
 import type { Ui } from "../base/ui-context.js";
 import { loadElement } from "../base/lazy.js";
-import { count } from "../base/format.js";
 import { icon } from "../base/icons.js";
 import { titleOf } from "../sessions/title.js";
 
@@ -43,7 +42,8 @@ export function header(ui: Ui, state: State, actions: HeaderActions): TemplateRe
       }
     </div>
     ${
-      state.hello?.snapshot?.setup?.needsKey && ui.controller.can("models.setKey")
+      // The greeting asks for a key itself.
+      !isBlank(currentView(state)) && state.hello?.snapshot?.setup?.needsKey && ui.controller.can("models.setKey")
         ? html`<button type="button" class="button connect-claude" @click=${() => ui.openSettings("setup")}>
             ${icon("key")} <span>${t("setup.title")}</span>
           </button>`
@@ -103,24 +103,11 @@ function nameOf({ t, controller }: Ui, entry: SessionEntry | undefined): string 
   return provider === "demo" ? t("usage.demo") : (entry?.modelName ?? entry?.model ?? t("model.automatic"));
 }
 
-/** A ring that fills as the conversation takes up the model's window. */
+/** How much of the model's window the conversation takes up, once it does. */
 function contextUse(ui: Ui, entry: SessionEntry | undefined): TemplateResult | typeof nothing {
-  const { t, locale } = ui;
   const size = entry?.contextTokens ?? 0;
   const used = (entry?.inputTokens ?? 0) + (entry?.outputTokens ?? 0);
   if (size <= 0 || used <= 0) return nothing;
-  const share = Math.min(1, used / size);
-  const percent = share > 0 && share < 0.01 ? "<1" : String(Math.round(share * 100));
-  const label = t("context.use", { percent, used: count(used, locale), size: count(size, locale) });
-  const around = 2 * Math.PI * 8;
-  return html`<span
-    class="context"
-    role="img"
-    aria-label=${label}
-    title=${label}
-    data-full=${share > 0.8 ? "true" : "false"}
-  >
-    ${svg`<svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="8"></circle><circle class="used" cx="10" cy="10" r="8" stroke-dasharray="${Math.max(share, 0.02) * around} ${around}"></circle></svg>`}
-    <span aria-hidden="true">${percent}%</span>
-  </span>`;
+  void loadElement("clawdbot-context-use");
+  return html`<clawdbot-context-use .ui=${ui} .size=${size} .used=${used}></clawdbot-context-use>`;
 }

@@ -16,6 +16,10 @@ export function pageKeys(ui: Ui, event: KeyboardEvent): void {
   if (command && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
     void ui.part("clawdbot-palette").then((palette) => palette?.open());
+  } else if (command && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "p") {
+    event.preventDefault();
+    const root = document.querySelector("clawdbot-chat")?.shadowRoot;
+    void ui.attempt(import("../transcript/print.js").then(({ printAll }) => root && printAll(ui, root)));
   } else if (event.key === "Escape" && event.composedPath()[0] === document.body) {
     // Whatever had the focus is gone; Esc stops the reply as it does in the chat.
     const view = currentView(ui.controller.state);

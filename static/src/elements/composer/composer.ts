@@ -434,6 +434,7 @@ export class ClawdbotComposer extends LightElement {
         <textarea
           id="composer"
           rows="1"
+          dir="auto"
           aria-label=${t("composer.label")}
           aria-describedby="composer-hint"
           aria-autocomplete="list"

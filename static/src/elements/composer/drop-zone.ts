@@ -1,4 +1,5 @@
 /** Files dragged over the chat: the whole of it is the target, and says so. */
+import { listen } from "../base/listeners.js";
 
 /**
  * Watch an element.
@@ -16,45 +17,44 @@ export function watchDrops(
 ): () => void {
   const overlay = document.createElement("div");
   overlay.className = "drop-overlay";
-  // Enter and leave come for every element on the way: the overlay stays until as many left as entered.
-  let depth = 0;
   const show = (on: boolean): void => {
-    if (!on) depth = 0;
     overlay.textContent = label();
     if (on) place.append(overlay);
     else overlay.remove();
   };
+  const hide = (): void => show(false);
   const carries = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
-  const enter = (event: DragEvent): void => {
-    if (!carries(event)) return;
-    event.preventDefault();
-    depth += 1;
-    show(true);
-  };
   const over = (event: DragEvent): void => {
     if (!carries(event)) return;
     event.preventDefault();
     if (event.dataTransfer) event.dataTransfer.dropEffect = "copy";
+    if (!overlay.isConnected) show(true);
   };
+  // Leaving one element for another within is no leaving. Safari does not tell where to: the next `dragover` shows it again.
   const leave = (event: DragEvent): void => {
-    if (carries(event) && --depth <= 0) show(false);
+    if (!(event.relatedTarget instanceof Node && host.contains(event.relatedTarget))) hide();
   };
   const drop = (event: DragEvent): void => {
     if (!carries(event)) return;
     event.preventDefault();
-    show(false);
+    hide();
     onFiles(droppedFiles(event.dataTransfer));
   };
-  host.addEventListener("dragenter", enter);
-  host.addEventListener("dragover", over);
-  host.addEventListener("dragleave", leave);
-  host.addEventListener("drop", drop);
+  const unlisten = listen([
+    [host, "dragenter", over],
+    [host, "dragover", over],
+    [host, "dragleave", leave],
+    [host, "drop", drop],
+    // A drag that ended elsewhere, was given up or went with its window leaves no `dragleave`: then nothing is dragged
+    // any more, and the pointer moves again.
+    [window, "drop", hide],
+    [window, "dragend", hide],
+    [window, "blur", hide],
+    [window, "pointermove", hide],
+  ]);
   return () => {
-    host.removeEventListener("dragenter", enter);
-    host.removeEventListener("dragover", over);
-    host.removeEventListener("dragleave", leave);
-    host.removeEventListener("drop", drop);
-    show(false);
+    unlisten();
+    hide();
   };
 }
 

@@ -13,7 +13,8 @@ export function copySelection(event: ClipboardEvent): void {
   if (!range || !event.clipboardData) return;
   const inCode = elementOf(range.commonAncestorContainer).closest("pre, .source");
   if (inCode) return; // the browser's own way is right there
-  const { html, text } = cleaned(range.cloneContents());
+  const formula = elementOf(range.commonAncestorContainer).closest<HTMLElement>(".math[data-tex]");
+  const { html, text } = formula ? { html: formula.innerHTML, text: texOf(formula) } : cleaned(range.cloneContents());
   event.clipboardData.setData("text/html", html);
   event.clipboardData.setData("text/plain", text);
   event.preventDefault();
@@ -26,6 +27,9 @@ function elementOf(node: Node): Element {
 /** A copied piece of the transcript as others can use it. Changes `piece`. */
 export function cleaned(piece: DocumentFragment): { html: string; text: string } {
   for (const each of piece.querySelectorAll(FURNITURE)) each.remove();
+  const formulas = [...piece.querySelectorAll<HTMLElement>(".math[data-tex]")].map(
+    (each) => [each, texOf(each)] as const,
+  );
   for (const frame of piece.querySelectorAll(
     ".code, .table, clawdbot-markdown, clawdbot-message, .block, a[href^='#']",
   ))
@@ -34,7 +38,15 @@ export function cleaned(piece: DocumentFragment): { html: string; text: string }
     for (const { name } of [...each.attributes]) if (!KEPT.has(name)) each.removeAttribute(name);
   const holder = document.createElement("div");
   holder.append(piece);
-  return { html: holder.innerHTML, text: plain(holder).trim() };
+  const html = holder.innerHTML;
+  for (const [each, tex] of formulas) each.textContent = tex;
+  return { html, text: plain(holder).trim() };
+}
+
+/** A formula as it was written. */
+function texOf(formula: HTMLElement): string {
+  const mark = formula.classList.contains("display") ? "$$" : "$";
+  return `${mark}${formula.dataset.tex ?? ""}${mark}`;
 }
 
 const KEPT = new Set(["href", "align", "start", "src", "alt", "colspan", "rowspan"]);

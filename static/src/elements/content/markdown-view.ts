@@ -30,6 +30,7 @@ const REHIGHLIGHT_MS = 100;
 const REHIGHLIGHT_MAX_CHARS = 8_000;
 
 const colours = lazy(() => import("./highlight-visible.js"));
+const artifact = lazy(() => import("./artifact.js"));
 const offers = lazy(() => import("./offers.js"));
 const footnotes = lazy(() => import("./footnotes.js"));
 
@@ -210,12 +211,19 @@ export class MarkdownView extends HTMLElement {
     button.className = "copy";
     button.textContent = this.labels.show;
     // What a frame may not fetch, a browser may look up all the same (the name of a frame's host, in TLS's greeting).
-    if (lang !== "mermaid") button.title = this.ui?.t("code.showNote") ?? "";
+    if (lang !== "mermaid")
+      void artifact.load().then((part) => {
+        if (part) button.title = this.ui?.t("artifact.note") ?? "";
+      });
     button.addEventListener("click", async () => {
       const frame = button.closest(".code");
       if (!frame || !this.ui) return;
-      const { toggleArtifact } = await import("./artifact.js");
-      const shown = await toggleArtifact(frame, lang, code.textContent, this.ui);
+      const part = await artifact.load();
+      if (!part) {
+        this.ui.toast({ text: this.ui.t("part.failed"), kind: "error" });
+        return;
+      }
+      const shown = await part.toggleArtifact(frame, lang, code.textContent, this.ui);
       button.textContent = shown ? this.labels.hide : this.labels.show;
       button.setAttribute("aria-expanded", String(shown));
     });
@@ -275,6 +283,7 @@ function drawMath(element: HTMLElement): void {
     mathCache.set(key, markup);
   }
   element.innerHTML = markup;
+  element.dataset.tex = tex; // for who copies it
 }
 
 declare global {

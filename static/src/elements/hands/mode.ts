@@ -8,6 +8,7 @@ import type { PropertyValues, TemplateResult } from "lit";
 import { HANDS_MODES } from "../../protocol/hands.js";
 import type { HandsEntry, HandsMode } from "../../protocol/hands.js";
 import type { SessionEntry } from "../../protocol/types.js";
+import { changeSession } from "../../state/session-commands.js";
 import { currentView } from "../../state/state.js";
 
 import type { Ui } from "../base/ui-context.js";
@@ -204,7 +205,7 @@ export class ClawdbotHandsMode extends LightElement {
 
   private async set(change: { handsMode: HandsMode; handsNotebook?: string; handsMinutes?: number }): Promise<void> {
     const { controller, t } = this.ui;
-    if (await this.ui.attempt(controller.acts.change(this.key, change))) {
+    if (await this.ui.attempt(changeSession(controller.client, this.key, change))) {
       this.ui.announce(t("hands.mode.label", { mode: t(MODES[change.handsMode][0]) }));
       this.close();
     } else this.requestUpdate();

@@ -26,6 +26,8 @@ addTexts({ en, ko });
 const PREVIEW_BYTES = 64 * 1024;
 /** These are shown as they are; of anything else there is one line, which can be opened. */
 const SHOWN = new Set(["image", "audio", "video"]);
+/** The frame that a picture is fitted into, in CSS pixels. */
+const PICTURE_PX = { width: 320, height: 256 };
 
 export class ClawdbotMedia extends LightElement {
   static override sheet = sheet;
@@ -69,15 +71,25 @@ export class ClawdbotMedia extends LightElement {
   protected override render(): TemplateResult {
     const { block, broken } = this;
     return html`<figure class="media" data-kind=${block.type}>
-      ${SHOWN.has(block.type) && !broken ? html`${this.content()} ${this.notes()} ${this.saw()}` : this.line()}
+      ${
+        SHOWN.has(block.type) && !broken
+          ? html`${this.content()} ${this.caption()} ${this.notes()} ${this.expanded ? this.saw() : nothing}`
+          : this.line()
+      }
     </figure>`;
   }
 
-  /** One line for a file; its beginning, and what the assistant was given, on request. */
-  private line(): TemplateResult {
-    const { expanded, broken, name } = this;
-    const label = this.ui.t("media.details", { name });
-    const more = html`<button
+  /** The name of what is shown, and what the assistant was given of it on request. */
+  private caption(): TemplateResult {
+    return html`<figcaption>
+      ${icon("attach")}<span class="file-name">${this.name}</span><small>${this.length()}</small>
+      ${this.messageId === undefined ? nothing : this.moreButton(`${this.ui.t("media.saw")}: ${this.name}`)}
+    </figcaption>`;
+  }
+
+  private moreButton(label: string): TemplateResult {
+    const { expanded } = this;
+    return html`<button
       type="button"
       class="icon-button small"
       aria-expanded=${String(expanded)}
@@ -85,8 +97,14 @@ export class ClawdbotMedia extends LightElement {
       title=${label}
       @click=${() => (this.expanded = !expanded)}
     >
-      ${icon("chevron")}
+      ${icon("eye")}
     </button>`;
+  }
+
+  /** One line for a file; its beginning, and what the assistant was given, on request. */
+  private line(): TemplateResult {
+    const { expanded, broken } = this;
+    const more = this.moreButton(this.ui.t("media.details", { name: this.name }));
     return html`<div class="attachment">${this.file()} ${broken && this.messageId === undefined ? nothing : more}</div>
       ${this.notes()} ${expanded ? html`${broken ? nothing : this.content()} ${this.saw()}` : nothing}`;
   }
@@ -94,6 +112,7 @@ export class ClawdbotMedia extends LightElement {
   private content(): TemplateResult {
     const { block, address } = this;
     const fail = (): void => void (this.broken = true);
+    const fitted = fit(block);
     switch (block.type) {
       case "image":
         return html`<button
@@ -105,25 +124,23 @@ export class ClawdbotMedia extends LightElement {
           <img
             src=${`${address}/thumbnail`}
             alt=${this.name}
-            width=${block.width ?? nothing}
-            height=${block.height ?? nothing}
+            width=${fitted?.width ?? nothing}
+            height=${fitted?.height ?? nothing}
             loading="lazy"
             @error=${fail}
           />
         </button>`;
       case "audio":
-        return html`<figcaption>${this.name}${this.length()}</figcaption>
-          <audio controls preload="metadata" src=${address} aria-label=${this.name} @error=${fail}></audio>`;
+        return html`<audio controls preload="metadata" src=${address} aria-label=${this.name} @error=${fail}></audio>`;
       case "video":
         return html`<video
-            controls
-            playsinline
-            preload="metadata"
-            src=${address}
-            aria-label=${this.name}
-            @error=${fail}
-          ></video>
-          <figcaption>${this.name}${this.length()}</figcaption>`;
+          controls
+          playsinline
+          preload="metadata"
+          src=${address}
+          aria-label=${this.name}
+          @error=${fail}
+        ></video>`;
       case "file":
       case "notebook":
         return html`<details open @toggle=${this.preview}>
@@ -162,7 +179,7 @@ export class ClawdbotMedia extends LightElement {
 
   private length(): string {
     const { durationMs } = this.block;
-    return durationMs === undefined ? "" : ` · ${elapsed(durationMs, this.ui.locale)}`;
+    return durationMs === undefined ? "" : elapsed(durationMs, this.ui.locale);
   }
 
   private notes(): TemplateResult | typeof nothing {
@@ -186,7 +203,7 @@ export class ClawdbotMedia extends LightElement {
   // -- what the assistant was given ---------------------------------------------------------------------------------
   private saw(): TemplateResult | typeof nothing {
     if (this.messageId === undefined) return nothing;
-    return html`<details class="saw" @toggle=${this.askSaw}>
+    return html`<details class="saw" ?open=${SHOWN.has(this.block.type)} @toggle=${this.askSaw}>
       <summary>${this.ui.t("media.saw")}</summary>
       ${this.sawParts()}
     </details>`;
@@ -225,6 +242,13 @@ export class ClawdbotMedia extends LightElement {
     const at = pictures.findIndex((each) => each.address === address);
     void import("./lightbox.js").then(({ lightbox }) => lightbox(this, this.ui, pictures, Math.max(0, at)));
   }
+}
+
+/** The size of a picture in its frame: so wide is its button, before it has come. */
+function fit({ width, height }: ContentBlock): { width: number; height: number } | null {
+  if (!width || !height) return null;
+  const scale = Math.min(1, PICTURE_PX.width / width, PICTURE_PX.height / height);
+  return { width: Math.round(width * scale), height: Math.round(height * scale) };
 }
 
 declare global {

@@ -80,7 +80,7 @@ export class ClawdbotPalette extends LightElement {
       };
     });
     const words = commands.map(({ name, description }): Entry => ({
-      icon: "chevron",
+      icon: "slash",
       text: `/${name}`,
       note: description ?? "",
       run: () => ui.compose(`/${name} `),
@@ -88,7 +88,7 @@ export class ClawdbotPalette extends LightElement {
     const wanted = this.query.trim();
     if (wanted === "") return [...places.slice(0, 8), ...acts];
     return [...places, ...acts, ...words]
-      .filter(({ text, note, icon: kind }) => titleMatches(kind === "chevron" ? `${text} ${note}` : text, wanted))
+      .filter(({ text, note, icon: kind }) => titleMatches(kind === "slash" ? `${text} ${note}` : text, wanted))
       .slice(0, MOST);
   }
 

@@ -2,6 +2,7 @@
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
+import { changeSession } from "../../state/session-commands.js";
 import type { SessionChange } from "../../state/session-commands.js";
 import { entryOf } from "../../state/state.js";
 import { addTexts } from "../../i18n/index.js";
@@ -88,7 +89,7 @@ export class ClawdbotModelMenu extends LightElement {
 
   private set(change: SessionChange): void {
     const run = async (): Promise<void> => {
-      const changing = this.ui.controller.acts.change(this.key, change);
+      const changing = changeSession(this.ui.controller.client, this.key, change);
       if (!(await this.ui.attempt(changing))) return;
       for (const text of (await changing).notes ?? []) this.ui.toast({ text });
     };

@@ -1,4 +1,5 @@
 /** What a person does with a session from its menu. Fetched with the first such act. */
+import * as acts from "../../state/session-commands.js";
 import { fork } from "../../state/session-files.js";
 import { canonicalKey, entryOf } from "../../state/state.js";
 import { addTexts } from "../../i18n/index.js";
@@ -31,13 +32,13 @@ const UNDO_MS = 10_000;
 /** @param own changes that begin here are put in, as `<reason> <key>`: see `SessionNews` */
 export function runAction(ui: Ui, own: Set<string>, action: SessionAction, key: string): void {
   const { controller, attempt } = ui;
-  const { acts, state } = controller;
+  const { client, state } = controller;
   const title = titleOf(entryOf(state, key), key, state.mainKey, ui.t);
   const dialogs = (): ReturnType<typeof ui.part<"clawdbot-session-dialogs">> => ui.part("clawdbot-session-dialogs");
-  if (action === "pin") void attempt(acts.change(key, { pinned: true }));
-  if (action === "unpin") void attempt(acts.change(key, { pinned: null }));
-  if (action === "unarchive") void attempt(acts.change(key, { archived: null }));
-  if (action === "reset") void attempt(acts.reset(key));
+  if (action === "pin") void attempt(acts.changeSession(client, key, { pinned: true }));
+  if (action === "unpin") void attempt(acts.changeSession(client, key, { pinned: null }));
+  if (action === "unarchive") void attempt(acts.changeSession(client, key, { archived: null }));
+  if (action === "reset") void attempt(acts.reset(client, key));
   if (action === "clear") clear(ui, own, key);
   if (action === "archive") void archive(ui, key);
   if (action === "remove") void remove(ui, own, key);
@@ -50,12 +51,12 @@ export function runAction(ui: Ui, own: Set<string>, action: SessionAction, key: 
 
 function clear(ui: Ui, own: Set<string>, key: string): void {
   own.add(`cleared ${canonicalKey(key, ui.controller.state.mainKey)}`);
-  void ui.attempt(ui.controller.acts.clear(key));
+  void ui.attempt(acts.clear(ui.controller.client, key));
 }
 
 async function archive(ui: Ui, key: string): Promise<void> {
-  if (!(await ui.attempt(ui.controller.acts.change(key, { archived: true })))) return;
-  const back = (): void => void ui.attempt(ui.controller.acts.change(key, { archived: null }));
+  if (!(await ui.attempt(acts.changeSession(ui.controller.client, key, { archived: true })))) return;
+  const back = (): void => void ui.attempt(acts.changeSession(ui.controller.client, key, { archived: null }));
   ui.toast({ text: ui.t("archived.done"), lasts: UNDO_MS, action: { label: ui.t("action.undo"), run: back } });
 }
 
@@ -63,14 +64,14 @@ async function remove(ui: Ui, own: Set<string>, key: string): Promise<void> {
   const { controller, t } = ui;
   const shown = controller.state.current === key;
   own.add(`deleted ${key}`);
-  const removing = controller.acts.remove(key);
+  const removing = acts.remove(controller.client, key);
   if (!(await ui.attempt(removing))) {
     own.delete(`deleted ${key}`);
     return;
   }
   const { undoUntil } = await removing;
   const back = async (): Promise<void> => {
-    if ((await ui.attempt(controller.acts.undoRemove(key))) && shown) controller.select(key);
+    if ((await ui.attempt(acts.undoRemove(controller.client, key))) && shown) controller.select(key);
   };
   const action = undoUntil === undefined ? {} : { action: { label: t("action.undo"), run: () => void back() } };
   ui.toast({ text: t("remove.done"), lasts: UNDO_MS, ...action });

@@ -1,4 +1,5 @@
 /** `<clawdbot-session-dialogs>`: export, earlier conversations to look at, and how the model is asked in one session. */
+import { changeSession } from "../../state/session-commands.js";
 import { exported, restore, transcripts } from "../../state/session-files.js";
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
@@ -191,7 +192,7 @@ export class ClawdbotSessionDialogs extends LightElement {
     const dialog = this.querySelector<HTMLDialogElement>("#options-dialog");
     const prompt = dialog?.querySelector("textarea")?.value.trim() ?? "";
     const temperature = dialog?.querySelector<HTMLInputElement>("#session-temperature")?.value ?? "";
-    const changing = this.ui.controller.acts.change(this.target.key, {
+    const changing = changeSession(this.ui.controller.client, this.target.key, {
       systemPrompt: prompt === "" ? null : prompt,
       temperature: temperature === "" ? null : Number(temperature),
     });

@@ -16,6 +16,7 @@ import { ago } from "../base/format.js";
 import { icon, logo } from "../base/icons.js";
 import { LightElement } from "../base/light-element.js";
 import type { SessionAction } from "./session-actions.js";
+import type { renameField } from "./rename-field.js";
 import { titleOf } from "./title.js";
 
 /** Sessions that were opened and never used: nothing to see there. */
@@ -39,6 +40,9 @@ export class ClawdbotSidebar extends LightElement {
   /** Korean titles by their first consonants, once that is here. */
   private fits: typeof titleMatches = (title, query) => title.toLowerCase().includes(query.trim().toLowerCase());
 
+  /** The field for another title, once one was asked for. */
+  private field: typeof renameField | null = null;
+
   onSkip: () => void = () => undefined;
   /** A session was chosen, or a new one opened. */
   onChosen: () => void = () => undefined;
@@ -59,6 +63,11 @@ export class ClawdbotSidebar extends LightElement {
       this.fits = titleMatches;
       this.requestUpdate();
     });
+  }
+
+  private clearSearch(): void {
+    this.filter = "";
+    this.querySelector<HTMLInputElement>(".search input")?.focus();
   }
 
   protected override render(): TemplateResult {
@@ -82,22 +91,37 @@ export class ClawdbotSidebar extends LightElement {
               </button>`
         }
       </div>
-      <label class="search">
-        ${icon("search")}<span class="sr">${t("sessions.search")}</span>
-        <input
-          type="search"
-          placeholder=${t("sessions.search")}
-          maxlength="256"
-          .value=${live(this.filter)}
-          @input=${(event: Event) => this.search((event.target as HTMLInputElement).value)}
-          @keydown=${(event: KeyboardEvent) => {
-            if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
-              event.stopPropagation();
-              this.filter = "";
-            }
-          }}
-        />
-      </label>
+      <div class="search-row">
+        <label class="search">
+          ${icon("search")}<span class="sr">${t("sessions.search")}</span>
+          <input
+            type="search"
+            placeholder=${t("sessions.search")}
+            maxlength="256"
+            .value=${live(this.filter)}
+            @input=${(event: Event) => this.search((event.target as HTMLInputElement).value)}
+            @keydown=${(event: KeyboardEvent) => {
+              if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
+                event.stopPropagation();
+                this.filter = "";
+              }
+            }}
+          />
+        </label>
+        ${
+          this.filter === ""
+            ? nothing
+            : html`<button
+                type="button"
+                class="icon-button small"
+                aria-label=${t("sessions.searchClear")}
+                title=${t("sessions.searchClear")}
+                @click=${this.clearSearch}
+              >
+                ${icon("close")}
+              </button>`
+        }
+      </div>
       <div class="session-list">${this.list()} ${this.hits()}</div>
       <div class="sidebar-foot">
         <button type="button" class="foot-button" @click=${() => this.ui.openSettings()}>
@@ -167,7 +191,7 @@ export class ClawdbotSidebar extends LightElement {
     const { key } = entry;
     const { mainKey, current, unread } = this.state;
     const title = titleOf(entry, key, mainKey, t);
-    if (this.renaming === key) return this.renameField(key, entry.label ?? title);
+    if (this.renaming === key) return this.rename(key, entry.label ?? title);
     const online = this.state.connection.status === "open";
     const running = online && (entry.running === true || (this.state.views[key]?.live ?? null) !== null);
     const mark = running ? t("sessions.running") : unread[key] ? t("sessions.unread") : "";
@@ -218,43 +242,30 @@ export class ClawdbotSidebar extends LightElement {
   }
 
   // -- rename -------------------------------------------------------------------------------------------------------
-  private renameField(key: string, value: string): TemplateResult {
-    const { t, controller } = this.ui;
-    const end = (event: Event, keep: boolean): void => {
-      if (this.renaming !== key) return;
-      this.renaming = null;
-      const text = (event.target as HTMLInputElement).value;
-      if (keep && text.trim() !== value) void this.ui.attempt(controller.acts.rename(key, text));
-      if (event.type !== "blur")
-        void this.updateComplete.then(() =>
-          this.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus(),
-        );
-    };
-    return html`<li>
-      <input
-        class="rename"
-        aria-label=${t("sessions.rename")}
-        maxlength="200"
-        .value=${value}
-        @blur=${(event: Event) => end(event, true)}
-        @keydown=${(event: KeyboardEvent) => {
-          if (isComposingKey(event)) return;
-          if (event.key !== "Enter" && event.key !== "Escape") return;
-          event.preventDefault();
-          event.stopPropagation();
-          end(event, event.key === "Enter");
-        }}
-      />
-    </li>`;
+  private rename(key: string, value: string): TemplateResult {
+    return (
+      this.field?.(this.ui.t("sessions.rename"), value, (text, left, rename) => {
+        if (this.renaming !== key) return;
+        this.renaming = null;
+        if (text !== null && text.trim() !== value) void this.ui.attempt(rename(this.ui.controller.client, key, text));
+        if (!left)
+          void this.updateComplete.then(() =>
+            this.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus(),
+          );
+      }) ?? html``
+    );
   }
 
-  private startRename(key: string): void {
+  private async startRename(key: string): Promise<void> {
+    const part = import("./rename-field.js");
+    if (!(await this.ui.attempt(part))) return;
+    this.field = (await part).renameField;
     this.renaming = key;
     void this.updateComplete.then(() => this.querySelector<HTMLInputElement>("input.rename")?.select());
   }
 
   private readonly act = (action: SessionAction, key: string): void => {
-    if (action === "rename") this.startRename(key);
+    if (action === "rename") void this.startRename(key);
     else this.onAction(action, key);
   };
 }

@@ -18,6 +18,7 @@ addTexts({ en, ko });
 /** Only the standalone page has the palette: elsewhere Ctrl+K belongs to the home. */
 const PAGE_ONLY: readonly (readonly [text: TextKey, ...keys: string[]])[] = [
   ["shortcuts.palette", "Ctrl+K"],
+  ["shortcuts.print", "Ctrl+P"],
   ["shortcuts.sheet", "?"],
 ];
 const KEYS: readonly (readonly [text: TextKey, ...keys: string[]])[] = [

@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { isBlank } from "../../state/state.js";
 import type { View } from "../../state/state.js";
 import { loadElement } from "../base/lazy.js";
 
@@ -31,6 +32,7 @@ export class ClawdbotTranscript extends LightElement {
     following: { state: true },
     finding: { state: true },
     pinned: { state: true },
+    printing: { state: true },
   };
 
   declare view: View;
@@ -42,6 +44,8 @@ export class ClawdbotTranscript extends LightElement {
   declare private finding: boolean;
   /** Keys of rows that stay although they are far from the view: they hold the focus, the selection, a place to go to. */
   declare private pinned: ReadonlySet<string>;
+  /** All rows are there, as paper has no view to scroll. */
+  declare printing: boolean;
 
   private viewport: Viewport | null = null;
   private rows: Row[] = [];
@@ -57,6 +61,7 @@ export class ClawdbotTranscript extends LightElement {
     this.following = true;
     this.finding = false;
     this.pinned = new Set();
+    this.printing = false;
   }
 
   /** Go to the end: the reader has just said something, which then stands at the top of the view. */
@@ -114,12 +119,16 @@ export class ClawdbotTranscript extends LightElement {
   override connectedCallback(): void {
     super.connectedCallback();
     document.addEventListener("selectionchange", this.repin);
+    window.addEventListener("beforeprint", this.forPaper);
+    window.addEventListener("afterprint", this.forPaper);
     if (this.hasUpdated) this.watch();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     document.removeEventListener("selectionchange", this.repin);
+    window.removeEventListener("beforeprint", this.forPaper);
+    window.removeEventListener("afterprint", this.forPaper);
     this.viewport?.stop();
     this.viewport = null;
   }
@@ -153,7 +162,6 @@ export class ClawdbotTranscript extends LightElement {
   protected override render(): TemplateResult {
     const { t } = this.ui;
     const { view, rows } = this;
-    const blank = rows.length === 0 && view.status === "ready";
     return html`
       ${this.finding ? html`<clawdbot-find .ui=${this.ui} .transcript=${this} .rows=${rows} .view=${view} .onClose=${this.closeFind}></clawdbot-find>` : nothing}
       <div
@@ -171,7 +179,7 @@ export class ClawdbotTranscript extends LightElement {
           <div class="lead">
             ${view.hasMore ? this.older() : nothing}
             ${view.status === "loading" && rows.length === 0 ? html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>` : nothing}
-            ${view.status === "failed" ? this.failed() : nothing} ${blank ? this.empty : nothing}
+            ${view.status === "failed" ? this.failed() : nothing} ${isBlank(view) ? this.empty : nothing}
           </div>
           ${repeat(
             this.segments(),
@@ -195,6 +203,7 @@ export class ClawdbotTranscript extends LightElement {
 
   private segments(): Segment[] {
     const { viewport, rows } = this;
+    if (this.printing) return rows.map((_, row) => ({ row }));
     // Before the first measure: the end, which is what a session opens with.
     const [first, end] = viewport?.range ?? [Math.max(0, rows.length - 8), rows.length];
     if (!viewport) return rows.slice(first, end).map((_, at) => ({ row: first + at }));
@@ -315,6 +324,8 @@ export class ClawdbotTranscript extends LightElement {
     const same = pinned.size === this.pinned.size && [...pinned].every((key) => this.pinned.has(key));
     if (!same) this.pinned = pinned;
   };
+
+  private readonly forPaper = (event: Event): void => void (this.printing = event.type === "beforeprint");
 
   private rowElement(key: string): HTMLElement | null {
     return this.querySelector<HTMLElement>(`.row[data-key="${CSS.escape(key)}"]`);

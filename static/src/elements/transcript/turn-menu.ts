@@ -153,7 +153,7 @@ export class ClawdbotTurnMenu extends LightElement {
             aria-haspopup="menu"
             @click=${() => void this.showModels()}
           >
-            ${icon("chevron")} ${this.ui.t("turns.otherModel")}
+            ${icon("swap")} ${this.ui.t("turns.otherModel")}
           </button>`
     }
     ${item("branch", "turns.fork", () => this.fork(this.turn(answer(row) ?? id ?? "")), able)}

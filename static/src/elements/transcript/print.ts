@@ -1,0 +1,35 @@
+/** Printing a whole conversation: older pages are read first, and every row is drawn. */
+import type { Ui } from "../base/ui-context.js";
+
+/** The longest wait for pictures, in milliseconds. */
+const PICTURES_MS = 10_000;
+/** Messages asked for at once. */
+const PAGE = 1_000;
+
+export async function printAll(ui: Ui, root: ParentNode): Promise<void> {
+  const transcript = root.querySelector("clawdbot-transcript");
+  if (!transcript) return;
+  const { controller } = ui;
+  const key = controller.state.current;
+  const first = (): number | undefined => controller.state.views[key]?.messages[0]?.seq;
+  while (controller.state.current === key && controller.state.views[key]?.hasMore) {
+    const before = first();
+    await controller.loadOlder(PAGE);
+    if (first() === before) break; // on its way already, or it failed: what is there is printed
+  }
+  transcript.printing = true;
+  await transcript.updateComplete;
+  await Promise.all([...transcript.querySelectorAll("clawdbot-message")].map((each) => each.updateComplete));
+  await Promise.race([pictures(transcript), new Promise((done) => setTimeout(done, PICTURES_MS))]);
+  window.print();
+  transcript.printing = false;
+}
+
+function pictures(root: ParentNode): Promise<unknown> {
+  return Promise.allSettled(
+    [...root.querySelectorAll("img")].map((image) => {
+      image.loading = "eager";
+      return image.decode();
+    }),
+  );
+}

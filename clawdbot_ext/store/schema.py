@@ -233,6 +233,12 @@ def m007_changes(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
+def m008_symbols(conn: sqlite3.Connection) -> None:
+    """Messages are found by symbols, too."""
+    for statement in search.REBUILD:
+        conn.execute(statement)
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_initial,
     m002_records_and_usage,
@@ -241,6 +247,7 @@ MIGRATIONS: Sequence[Migration] = (
     m005_tree,
     m006_names,
     m007_changes,
+    m008_symbols,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

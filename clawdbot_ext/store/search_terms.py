@@ -5,7 +5,8 @@ noun with its particle for one word). So text is cut into words here, and the in
 
 - a run of Hangul, Han or Kana becomes its pairs and its last character (``데이터`` → ``데이 이터 터``), so that any
   part of it is a phrase of pairs, and one character alone the beginning of a pair;
-- any other word becomes itself in lower case without accents.
+- any other word becomes itself in lower case without accents;
+- a symbol (an emoji, ``㎏``, ``℃``) is a word of its own: what it stands for in letters, else its number.
 
 What an index holds must be told again, letter by letter, to remove it: ``indexed`` may change only with a migration
 that builds the index anew. Pure functions. Above: ``search``, ``db``.
@@ -29,7 +30,8 @@ _CJK = (
     r"\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # Kana
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Han
 )
-_WORD = re.compile(f"([{_CJK}]+)|[^\\W_{_CJK}]+")
+_SYMBOL = "\u2100-\u214f\u2190-\u2bff\u3200-\u33ff\U0001f000-\U0001faff"
+_WORD = re.compile(f"([{_CJK}]+)|([{_SYMBOL}])|[^\\W_{_CJK}{_SYMBOL}]+")
 
 
 class Word(NamedTuple):
@@ -53,7 +55,7 @@ def indexed(text: str) -> str:
     for match in _WORD.finditer(unicodedata.normalize("NFC", text)):
         word = match[0]
         if match[1] is None:
-            terms.append(_plain(word))
+            terms.append(_plain(word) if match[2] is None else _symbol(word))
         else:
             terms += (word[at : at + 2] for at in range(len(word)))  # the last is one character
     return " ".join(terms)
@@ -62,7 +64,7 @@ def indexed(text: str) -> str:
 def wanted(query: str) -> Sequence[Word]:
     """The words of a query; its last one may be unfinished."""
     found = [
-        Word(match[0] if match[1] else _plain(match[0]), match[1] is not None, False)
+        Word(match[1] or (_symbol(match[2]) if match[2] else _plain(match[0])), match[1] is not None, False)
         for match in _WORD.finditer(unicodedata.normalize("NFC", query))
     ][:MAX_WORDS]
     return [*found[:-1], found[-1]._replace(open=True)] if found else []
@@ -87,6 +89,12 @@ def _plain(word: str) -> str:
     if word.isascii():
         return word.lower()
     return "".join(c for c in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(c))
+
+
+def _symbol(symbol: str) -> str:
+    """``kg`` for ``㎏``; of a picture, its number."""
+    plain = _plain(symbol)
+    return plain if plain.isalnum() else f"u{ord(symbol):x}"
 
 
 def snippet(text: str, words: Sequence[Word]) -> Snippet | None:
@@ -129,7 +137,7 @@ def _spans(line: str, words: Sequence[Word]) -> Iterator[tuple[int, int]]:
             for inner in in_run.finditer(match[0]) if in_run else ():
                 yield low + inner.start(), low + min(inner.end(), inner.start() + SNIPPET_CHARS - LEAD_CHARS)
             continue
-        plain = _plain(match[0])
+        plain = _symbol(match[2]) if match[2] else _plain(match[0])
         if plain in whole:
             high = match.end()
         elif beginning is not None and plain.startswith(beginning):

@@ -160,6 +160,8 @@ describe("a reply that streams", () => {
     const unread = run([{ type: "chat", event, now: 1 }], ready);
     expect(unread.unread).toEqual({ [other]: true });
     expect(run([{ type: "select", key: other }], unread).unread).toEqual({});
+    const said = { ...message(2, "assistant", "Cleared."), command: "/clear" };
+    expect(run([{ type: "chat", event: { ...event, message: said }, now: 1 }], ready).unread).toEqual({});
   });
 });
 

@@ -170,6 +170,22 @@ describe("drafts", () => {
     expect(drafts.get("a").text).toBe("x");
   });
 
+  test("of a tab outlast what another tab does with its own", () => {
+    const shared = memoryStorage();
+    const tabs = [memoryStorage(), memoryStorage()];
+    const open = (at: number): Drafts => new Drafts(shared, tabs[at]);
+    open(0).set("a", { text: "mine" });
+    const second = open(1);
+    expect(second.get("a").text).toBe("mine"); // a new tab begins with what was written last
+    second.set("a", { text: "other" });
+    second.remove("a");
+    expect(open(0).get("a").text).toBe("mine");
+    expect(open(1).get("a").text).toBe("");
+    open(0).set("a", { text: "mine, longer" });
+    open(1).remove("a");
+    expect(open(1).get("a").text).toBe("mine, longer");
+  });
+
   test("unreadable ones count as none", () => {
     const storage = memoryStorage();
     storage.setItem("clawdbot.draft.a", "{");

@@ -12,7 +12,10 @@ from .kit import MAIN, send
 @pytest.mark.parametrize(
     ("markdown", "words"),
     [
-        ("**table** of `x` please\n\n```python\nprint(a*b*c)\n```\n- a\n- [x] b", "table of x please\n\nprint(a*b*c)\na\nb"),
+        (
+            "**table** of `x` please\n\n```python\nprint(a*b*c)\n```\n- a\n- [x] b",
+            "table of x please\n\nprint(a*b*c)\na\nb",
+        ),
         ("# 제목\n> 인용\n1. 하나", "제목\n인용\n하나"),
         ("|a|b|\n|---|--:|\n|1|2|", " a b \n 1 2 "),
         ('[the docs](https://e.com "t") and ![a plot](x.png)', "the docs and a plot"),

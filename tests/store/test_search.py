@@ -42,6 +42,9 @@ def marked(hit) -> list[str]:
         ("zu\u0308rich", "Ein Café in Zürich"),
         ("np.mean", "use np.mean(values) here"),
         ("mean np", "use np.mean(values) here"),
+        ("㎏", "몸무게는 70㎏이에요"),
+        ("kg", "몸무게는 70㎏이에요"),
+        ("👍", "좋아요👍"),
         ("한글", "\u1112\u1161\u11ab\u1100\u1173\u11af spelt apart"),
     ],
 )

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from ...protocol.errors import InvalidRequest, Unavailable
 from ...protocol.schema import FileEntry, FilesListParams, FilesListResult
+from ...store.db import fold
 from ..connections.connection import Connection
 from ..registry import method
 from ..services import Services
@@ -32,7 +33,7 @@ async def files_list(services: Services, caller: Connection, params: FilesListPa
     if services.host.list_files is None:
         raise Unavailable("this gateway has no file server", reason="NO_FILES")
     path = inside(params.path or "")
-    query = (params.query or "").strip().casefold()
+    query = fold((params.query or "").strip())
     if query:
         found, whole = await _find(services.host.list_files, path, query)
         limit = params.limit or QUERY_LIMIT
@@ -69,11 +70,11 @@ async def _find(files: Listing, top: str, query: str) -> tuple[list[FileEntry], 
                 raise
             continue  # it went away meanwhile, or may not be read
         waiting += [entry.path for entry in entries if entry.type == "directory"]
-        found += [entry for entry in entries if query in entry.path.removeprefix(top).casefold()]
+        found += [entry for entry in entries if query in fold(entry.path.removeprefix(top))]
     found.sort(
         key=lambda entry: (
-            not entry.name.casefold().startswith(query),
-            query not in entry.name.casefold(),
+            not fold(entry.name).startswith(query),
+            query not in fold(entry.name),
             entry.path.count("/"),
             entry.path.casefold(),
         )

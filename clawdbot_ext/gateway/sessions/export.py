@@ -100,7 +100,13 @@ async def _read(
     label = session.settings.get("label") if session else None
     owner = session.key if session else ""
     current = session is not None and session.session_id == session_id
-    title = label or (without_marks(session.title) if session and current else "") or _first_words(messages) or owner or session_id
+    title = (
+        label
+        or (without_marks(session.title) if session and current else "")
+        or _first_words(messages)
+        or owner
+        or session_id
+    )
     return Conversation(
         title=title,
         key=owner,

@@ -1,7 +1,6 @@
 /** `<clawdbot-sidebar>`: the sessions — new, find, switch — and what can be done with each. */
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
-import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { titleMatches } from "../../input/hangul-search.js";
@@ -67,7 +66,10 @@ export class ClawdbotSidebar extends LightElement {
 
   private clearSearch(): void {
     this.filter = "";
-    this.querySelector<HTMLInputElement>(".search input")?.focus();
+    const field = this.querySelector<HTMLInputElement>(".search input");
+    if (!field) return;
+    field.value = "";
+    field.focus();
   }
 
   protected override render(): TemplateResult {
@@ -98,12 +100,11 @@ export class ClawdbotSidebar extends LightElement {
             type="search"
             placeholder=${t("sessions.search")}
             maxlength="256"
-            .value=${live(this.filter)}
             @input=${(event: Event) => this.search((event.target as HTMLInputElement).value)}
             @keydown=${(event: KeyboardEvent) => {
               if (event.key === "Escape" && !isComposingKey(event) && this.filter !== "") {
                 event.stopPropagation();
-                this.filter = "";
+                this.clearSearch();
               }
             }}
           />

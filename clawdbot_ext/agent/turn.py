@@ -1,7 +1,7 @@
 """One turn: a model call with its retries, and the verdict on how the reply ended.
 
-Above sits the gateway's run, which owns the store and the wire; below one ``Provider``. The rules (DESIGN.md P10,
-anchors/reliability.md §6): trouble before any output is retried a few times, visibly and within bounds; trouble after
+Above sits the gateway's run, which owns the store and the wire; below one ``Provider``. The rules
+(docs/design/0004-agent.md): trouble before any output is retried a few times, visibly and within bounds; trouble after
 output is never retried, and a reply is *done* only if the provider said so.
 """
 

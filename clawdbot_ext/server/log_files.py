@@ -31,7 +31,7 @@ class Scrub(logging.Filter):
     """Filter of every handler that writes to a terminal or a file. The text of a record is bounded, in linear time, and
 
     - has no secrets in URLs: Tornado logs the whole URL of a failed request, and people who know Jupyter paste
-      ``?token=…``;
+      ``?token=…``; and no keys of providers, which their errors may repeat;
     - steers no terminal: control characters are written out (``\\x1b``);
     - forges no line: what follows a line break is indented, for texts of clients stand in our records and in
       tracebacks. Records of others keep their lines.
@@ -57,7 +57,7 @@ SCRUB = Scrub()
 def _scrubbed(text: str, *, indent: bool) -> str:
     if len(text) > LONGEST:  # a traceback's end says what it was
         text = f"{text[: LONGEST // 2]}\n…\n{text[-LONGEST // 2 :]}"
-    text = visible(_ARGUMENT.sub(_without_secret, text))
+    text = _KEY.sub("[redacted]", visible(_ARGUMENT.sub(_without_secret, text)))
     return text.replace("\n", "\n    ") if indent else text
 
 
@@ -92,7 +92,7 @@ class PrivateFile(RotatingFileHandler):
 
 
 class JsonLine(logging.Formatter):
-    """One JSON object a line, in the form that Clawdbot's log viewers read; secrets are left out."""
+    """One JSON object a line, in the form that Clawdbot's log viewers read."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
@@ -102,7 +102,7 @@ class JsonLine(logging.Formatter):
         at = at.replace("+00:00", "Z")
         name = record.name.removeprefix("clawdbot_ext.")
         meta = {"name": name, "logLevelName": _NAMES.get(record.levelno, record.levelname), "date": at}
-        line = {"0": json.dumps({"subsystem": name}), "1": _KEY.sub("[redacted]", text), "_meta": meta, "time": at}
+        line = {"0": json.dumps({"subsystem": name}), "1": text, "_meta": meta, "time": at}
         return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from clawdbot_ext.gateway.methods.logs import tail
-from clawdbot_ext.server.log_files import JsonLine
+from clawdbot_ext.server.log_files import SCRUB, JsonLine
 from tests.support.wire import run
 
 
@@ -53,7 +53,11 @@ def test_only_whole_lines_of_the_end_are_given(tmp_path, max_bytes):
 
 @pytest.mark.parametrize("secret", ["sk-ant-abcdef0123456789", "Bearer abcdefghij0123456789"])
 def test_keys_are_not_written(secret):
+    """Neither to the file nor to the terminal: the one filter is in front of both."""
     record = logging.LogRecord("clawdbot_ext.gateway", logging.INFO, "", 0, "with %s in it", (secret,), None)
+    assert SCRUB.filter(record)
+    key = secret.rpartition(" ")[2]
+    assert key not in logging.Formatter().format(record)
     line = json.loads(JsonLine().format(record))
-    assert secret.rpartition(" ")[2] not in line["1"] and "with" in line["1"]
+    assert key not in line["1"] and "with" in line["1"]
     assert line["_meta"] == {"name": "gateway", "logLevelName": "INFO", "date": line["time"]}

@@ -52,8 +52,8 @@ _FAILURES = (
     msgspec.MsgspecError,
     ValueError,
 )
-"""All that can come out of a call (anchors/reliability.md §6): the SDK's own errors, raw transport errors of a stream
-that had begun, and broken JSON or UTF-8."""
+"""All that can come out of a call: the SDK's own errors, raw transport errors of a stream that had begun, and broken
+JSON or UTF-8."""
 
 
 class AnthropicProvider:

@@ -1,7 +1,7 @@
 """Every way a Messages API call can fail, as a ``ProviderError``. Imported by ``anthropic`` only (it needs the SDK).
 
 The error's ``type`` in the body decides, not the status: an overload that is reported after the stream began has the
-status 200 (anchors/reliability.md §6).
+status 200.
 """
 
 from __future__ import annotations

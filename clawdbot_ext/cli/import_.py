@@ -11,6 +11,7 @@ import click
 
 from ..escapes import clean
 from ..protocol.errors import GatewayError
+from ..text_decoding import SAMPLE, encoding_of
 from .connection import Target, gateway_options, with_client
 from .exit_codes import FAILED
 from .printing import note, out, say
@@ -79,7 +80,7 @@ def labels(folder: Path) -> dict[str, str]:
     """Names that Clawdbot's ``sessions.json`` gives to the transcripts beside it, by session id; empty if there is
     none."""
     try:
-        rows = json.loads((folder / "sessions.json").read_text(encoding="utf-8", errors="replace"))
+        rows = json.loads((folder / "sessions.json").read_text(encoding="utf-8-sig", errors="replace"))
     except (OSError, ValueError):
         return {}
     named = {}
@@ -93,7 +94,9 @@ def labels(folder: Path) -> dict[str, str]:
 def parts(file: Path) -> Iterator[str]:
     """Split a file for sending: a transcript in parts that each begin with its header, or our export in parts that are
     exports of fewer messages. Raises ``OSError``."""
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open("rb") as data:
+        encoding = encoding_of(data.read(SAMPLE))
+    with file.open(encoding=encoding, errors="replace") as lines:
         header = lines.readline(PART_CHARS)
         if not _is_row(header):
             yield from _documents(header + lines.read())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import json
 import mimetypes
+import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -16,6 +19,7 @@ from urllib.parse import quote, unquote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
+from ..text_decoding import decode
 from .describe import files_of
 from .errors import Unreachable, from_wire
 from .tls import options
@@ -33,6 +37,8 @@ OnProgress = Callable[[str, float], None]
 CHUNK = 256 * 1024
 ASK_FIRST = 1_000_000
 """From this size on the gateway is asked whether it has the content already."""
+MOST_STREAMED = 1 << 28
+"""Bytes that are read of what has no size: a pipe, a file of ``/proc``."""
 CONNECT_S = 10.0
 ANSWER_S = 120.0
 """Time that the gateway may take to examine a file that has arrived."""
@@ -84,8 +90,15 @@ def file_of(given: Ready) -> UploadFile:
         name, data = given
         return UploadFile(name, len(data), data=data)
     path = Path(fspath(given)).expanduser()
-    with path.open("rb"):
-        return UploadFile(path.name, path.stat().st_size, path)
+    name = decode(os.fsencode(path.name)).text  # a name that is no UTF-8 is decoded as a text would be
+    with path.open("rb") as file:
+        about = os.fstat(file.fileno())
+        if stat.S_ISREG(about.st_mode) and about.st_size:
+            return UploadFile(name, about.st_size, path)
+        data = file.read(MOST_STREAMED + 1)  # a pipe, or a file of /proc: its size is not known before
+    if len(data) > MOST_STREAMED:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return UploadFile("input" if path.parent.name == "fd" else name, len(data), data=data)
 
 
 async def attach(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from ..gateway.media.attachments import ReadFile
 from ..gateway.methods.files import Listing, inside
 from ..protocol.errors import NotFound, TooLarge, Unavailable
 from ..protocol.schema import FileEntry
+from ..text_decoding import decode
 
 _TYPES: Mapping[str, Literal["file", "directory", "notebook"]] = {
     "file": "file",
@@ -52,7 +54,7 @@ def reading(manager: Any) -> ReadFile:
     """Return the function for ``manager``, a synchronous or asynchronous ``ContentsManager``."""
 
     async def read(path: str, most: int) -> bytes:
-        path = inside(path)
+        path = await _on_disk(manager, inside(path))
         if not await call(manager.file_exists, path) or (
             not manager.allow_hidden and await call(manager.is_hidden, path)
         ):
@@ -71,6 +73,41 @@ def reading(manager: Any) -> ReadFile:
     return read
 
 
+def readable(name: str) -> str:
+    """A name that can be shown and sent: one that is no UTF-8 on the disk is decoded as a text would be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return decode(name.encode("utf-8", "surrogateescape")).text.replace("\0", "")
+    return name
+
+
+async def _on_disk(manager: Any, path: str) -> str:
+    """The path as the disk has it, of one that is written in another way: normalised, or a readable stand-in.
+
+    macOS and people's keyboards compose Hangul differently. The path itself, if there is nothing like it.
+    """
+    real = ""
+    for part in path.split("/"):
+        here = f"{real}/{part}".strip("/")
+        if not await call(manager.file_exists, here) and not await call(manager.dir_exists, here):
+            try:
+                siblings = (await call(manager.get, real, content=True, type="directory"))["content"]
+            except (HTTPError, OSError):
+                return path
+            wanted = _same(part)
+            found = next((each["name"] for each in siblings if _same(readable(each["name"])) == wanted), None)
+            if found is None:
+                return path
+            here = f"{real}/{found}".strip("/")
+        real = here
+    return real
+
+
+def _same(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
 async def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a method of a synchronous contents manager in a thread, of an asynchronous one on the loop."""
     if inspect.iscoroutinefunction(function):
@@ -82,8 +119,8 @@ async def call(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _entry(model: Mapping[str, Any]) -> FileEntry:
     modified, size = model.get("last_modified"), model.get("size")
     return FileEntry(
-        path=model["path"].strip("/"),
-        name=model["name"],
+        path=readable(model["path"].strip("/")),
+        name=readable(model["name"]),
         type=_TYPES[model["type"]],
         size=size if isinstance(size, int) else UNSET,
         modified=int(modified.timestamp() * 1000) if isinstance(modified, datetime) else UNSET,

@@ -81,6 +81,11 @@ async def _present(target: Target) -> dict[str, Any] | None:
         raise ToolFailed(GONE) from exc
     if not isinstance(found.get("text"), str) or int(found.get("size") or 0) > MAX_BYTES:
         raise ToolFailed(f"{target.path} is no text of at most {MAX_BYTES:,} bytes; it is not changed.")
+    if encoding := found.get("encoding"):
+        raise ToolFailed(
+            f"{target.path} is in {str(encoding)[:20]}, and writing it would make it UTF-8: it is not changed. "
+            "Change it by code that keeps the encoding."
+        )
     return {"text": found["text"], "hash": found["hash"]}
 
 

@@ -94,7 +94,8 @@ class _Reader:
         body = found.get("text")
         if not isinstance(body, str):
             return f"{target.path}: {found.get('size')} bytes, not text (hash {found.get('hash')})"
-        return f"{target.path}: {found.get('size')} bytes, hash {found.get('hash')}, from {at}\n{body}"
+        encoding = f", in {str(found['encoding'])[:20]}, shown as UTF-8" if found.get("encoding") else ""
+        return f"{target.path}: {found.get('size')} bytes{encoding}, hash {found.get('hash')}, from {at}\n{body}"
 
     async def file_search(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
         target = await self._targets.of_folder(arguments.get("path", ""), context)

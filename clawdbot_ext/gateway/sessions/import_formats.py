@@ -83,17 +83,18 @@ class Found(NamedTuple):
 
 def read(params: SessionsImportParams) -> Found:
     """Raises ``InvalidRequest`` (``UNKNOWN_FORMAT``)."""
+    content = params.content.removeprefix("\ufeff")
     if params.format == "clawdbot-jsonl":
-        return _jsonl(params.content, params.name or "")
+        return _jsonl(content, params.name or "")
     try:
-        document = parse(params.content)
+        document = parse(content)
     except ValueError:
         document = None
     if isinstance(document, dict) and document.get("format") == JSON_FORMAT:
         return _ours(document)
     if params.format == "clawdbot-jupyter":
         raise InvalidRequest("this is no JSON export of Clawdbot for Jupyter", reason="UNKNOWN_FORMAT")
-    found = _jsonl(params.content, params.name or "")
+    found = _jsonl(content, params.name or "")
     if not found.messages:
         raise InvalidRequest("neither a JSON export nor a JSONL transcript", reason="UNKNOWN_FORMAT")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -9,7 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..contents import call
+from ...text_decoding import decode, is_text
+from ..contents import call, readable
 from . import rooms, storage
 from .errors import HandsError
 from .host import JupyterHost
@@ -20,6 +22,8 @@ MAX_FILE_BYTES = 50 * 1024 * 1024
 """A larger file is not read: the contents manager gives only whole ones."""
 MAX_WRITE_BYTES = 5 * 1024 * 1024
 MAX_ENTRIES = 1_000
+SNIFFED = 65_536
+"""Bytes that show whether a file is text."""
 TYPES = ("file", "directory", "notebook")
 
 
@@ -32,7 +36,7 @@ async def list_directory(host: JupyterHost, params: Mapping[str, Any]) -> dict[s
     entries = []
     for child in await children(host, path):
         size, modified = child.get("size"), child.get("last_modified")
-        entry = {"name": child["name"], "path": child["path"].strip("/"), "type": child["type"]}
+        entry = {"name": readable(child["name"]), "path": readable(child["path"].strip("/")), "type": child["type"]}
         if isinstance(size, int):
             entry["size"] = size
         if isinstance(modified, datetime):
@@ -55,14 +59,20 @@ async def children(host: JupyterHost, path: str) -> list[Mapping[str, Any]]:
 
 
 async def read(host: JupyterHost, params: Mapping[str, Any]) -> dict[str, Any]:
-    """``file.read {path, from?, bytes?}``: a part of a file as text, or as base64 where it is none."""
+    """``file.read {path, from?, bytes?}``: a part of a file as text, or as base64 where it is none.
+
+    Of a text in another encoding than UTF-8 ``encoding`` names it, and ``from``, ``bytes`` and ``size`` count UTF-8.
+    """
     await host.require("read", "contents")
     path = await host.path(params.get("path"))
     start = _whole_number(params, "from", 0, MAX_FILE_BYTES)
     length = _whole_number(params, "bytes", READ_BYTES, MOST_READ_BYTES)
     data, hash_ = await content_of(host, path)
+    size = len(data)
+    data, encoding = await asyncio.to_thread(_as_utf8, data)
     part, encoded = _part(data, start, length)
-    return {"path": path, **encoded, "from": start, "bytes": len(part), "size": len(data), "hash": hash_}
+    size, named = (len(data), {"encoding": encoding}) if encoding else (size, {})
+    return {"path": path, **encoded, **named, "from": start, "bytes": len(part), "size": size, "hash": hash_}
 
 
 async def content_of(host: JupyterHost, path: str) -> tuple[bytes, str]:
@@ -86,17 +96,28 @@ async def content_of(host: JupyterHost, path: str) -> tuple[bytes, str]:
     return data, model["hash"]
 
 
+def _as_utf8(data: bytes) -> tuple[bytes, str]:
+    """A text in another encoding, or with bad bytes, as UTF-8, and what it was; empty for what is UTF-8 or no text."""
+    if _is_utf8(data) or not is_text(data[:SNIFFED]):
+        return data, ""
+    decoded = decode(data)
+    return decoded.text.removeprefix("\ufeff").replace("\0", "\ufffd").encode(), decoded.encoding
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data[:8192]
+
+
 def _part(data: bytes, start: int, length: int) -> tuple[bytes, dict[str, str]]:
     """Some bytes and how they are sent: as text without characters that the cut would have divided, else base64."""
     part = data[start : start + length]
-    if b"\0" not in data[:8192]:
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            pass
-        else:
-            part = data[start + _continued(data, start) : start + length + _continued(data, start + length)]
-            return part, {"text": part.decode()}
+    if _is_utf8(data):
+        part = data[start + _continued(data, start) : start + length + _continued(data, start + length)]
+        return part, {"text": part.decode()}
     return part, {"base64": base64.b64encode(part).decode()}
 
 

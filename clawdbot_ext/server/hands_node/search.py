@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import Any
 
+from ...text_decoding import decode, is_text
 from . import files
 from .errors import HandsError
 from .host import JupyterHost
@@ -86,9 +87,9 @@ def _matches(path: str, data: bytes, wanted: str, notebook: bool) -> list[dict[s
 
 
 def _lines(data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
-    if b"\0" in data[:8192]:
+    if not is_text(data[:65_536]):
         return
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(decode(data).text.splitlines(), 1):
         yield {"line": number}, line
 
 

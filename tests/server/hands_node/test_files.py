@@ -46,6 +46,21 @@ def test_a_file_is_read_in_parts_that_divide_no_character(hands, folder):
     assert "".join(parts) == "가나다 text"
 
 
+def test_a_text_in_another_encoding_or_with_a_bad_byte_comes_as_text_and_says_so(hands, folder):
+    korean = "이름,점수\n가람,90\n"
+    for data, encoding, shown in (
+        (korean.encode("cp949"), "cp949", korean),
+        (korean.encode("utf-16"), "utf-16", korean),
+        (korean.encode() + b"\xff", "utf-8", korean + "\ufffd"),
+    ):
+        (folder / "a.csv").write_bytes(data)
+        found = hands("file.read", path=f"{folder.name}/a.csv")
+        assert (found["text"], found["encoding"]) == (shown, encoding)
+        assert found["hash"] == hashlib.sha256(data).hexdigest() and found["size"] == len(shown.encode())
+        hits = hands("file.search", path=folder.name, text="점수")
+        assert [hit["text"] for hit in hits["matches"]] == ["이름,점수"]
+
+
 def test_what_is_no_text_comes_as_base64(hands, folder):
     (folder / "a.bin").write_bytes(b"\xff\x00\x01")
     found = hands("file.read", path=f"{folder.name}/a.bin")

@@ -1,0 +1,45 @@
+"""Files that are imported, in the encodings that editors and shells write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clawdbot_ext.cli.import_ import labels, parts
+from clawdbot_ext.gateway.sessions.import_formats import read
+from clawdbot_ext.protocol.schema import SessionsImportParams
+
+ROWS = [
+    {"type": "session", "id": "s-1"},
+    {"type": "message", "id": "a", "message": {"role": "user", "content": "안녕하세요, 반갑습니다"}},
+]
+EXPORT = {
+    "format": "clawdbot-jupyter/conversation",
+    "sessionId": "s-2",
+    "messages": [{"id": "a", "role": "user", "content": "안녕하세요, 반갑습니다"}],
+}
+LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+DOCUMENT = json.dumps(EXPORT, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp949"])
+@pytest.mark.parametrize(("text", "session"), [(LINES, "s-1"), (DOCUMENT, "s-2")], ids=["transcript", "export"])
+def test_a_file_is_imported_in_its_encoding(tmp_path: Path, encoding: str, text: str, session: str) -> None:
+    (tmp_path / "a").write_bytes(text.encode(encoding))
+    found = read(SessionsImportParams(content="".join(parts(tmp_path / "a"))))
+    assert found.session_id == session and not found.skipped
+    content = found.messages[0].message["content"]
+    assert content == [{"type": "text", "text": "안녕하세요, 반갑습니다"}]
+
+
+@pytest.mark.parametrize("text", [LINES, DOCUMENT], ids=["transcript", "export"])
+def test_the_gateway_takes_a_mark_before_the_content(text: str) -> None:
+    assert read(SessionsImportParams(content="\ufeff" + text)) == read(SessionsImportParams(content=text))
+
+
+def test_names_beside_transcripts_are_read_with_a_mark(tmp_path: Path) -> None:
+    rows = {"x": {"sessionId": "s-1", "label": "회의"}}
+    (tmp_path / "sessions.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(rows).encode())
+    assert labels(tmp_path) == {"s-1": "회의"}

@@ -26,6 +26,7 @@ from .providers.base import (
     ThinkingDelta,
     TurnRequest,
     Usage,
+    WrongEnvironment,
 )
 
 _t = catalogue("agent")
@@ -257,6 +258,8 @@ def explain_failure(
         "detail": failure.detail,
         "attempts": attempts,
     }
+    if isinstance(failure, WrongEnvironment):
+        facts["detail"] = "; ".join(f"{variable} {_t(locale, why)}" for variable, why in failure.problems)
     if failure.kind == "auth" and provider == "demo":  # an error on request: there is no key to check
         return _t(locale, "error.auth.message", **facts), _t(locale, "error.auth.demo")
     hint = _t(locale, f"error.{failure.kind}.hint", **facts)

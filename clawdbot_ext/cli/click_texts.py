@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import click
 import click.core
 import click.decorators
 import click.exceptions
@@ -31,12 +32,20 @@ _t = catalogue("click")
 
 def translate() -> None:
     """From now on, click speaks the terminal's language."""
+    click.types.IntRange.name, click.types.FloatRange.name = "integer", "number"  # it says "integer range" for a word
     if language() == "en":
         return
     for module in _MODULES:
         for name, function in (("_", _word), ("ngettext", _counted)):
             if hasattr(module, name):
                 setattr(module, name, function)
+
+
+def help_hint(ctx: click.Context) -> str:
+    """Click's line on where to find help."""
+    text = "Try '{command} {option}' for help."
+    words = {"command": ctx.command_path, "option": ctx.help_option_names[0]}
+    return (text if language() == "en" else _word(text)).format(**words)
 
 
 def _word(text: str) -> str:

@@ -47,7 +47,7 @@ def get(name: str | None, reveal: bool, as_json: bool) -> None:
     if as_json or (name is not None and is_branch(name)):
         print_json(_below(unflatten(values), name) if name is not None and is_branch(name) else values)
     else:
-        facts([(each, f"{_literal(value)}{_origin(config, each)}") for each, value in values.items()])
+        facts([(each, f"{_literal(value)}{_origin(config, each, value)}") for each, value in values.items()])
 
 
 def _matching(config: Config, pattern: str | None) -> list[str]:
@@ -72,7 +72,7 @@ def _effective(config: Config, name: str) -> Any:
 
 def _shown(config: Config, name: str, *, reveal: bool) -> Any:
     setting = settings.find(name)
-    value = _effective(config, name) if reveal else config.value(name)
+    value = _effective(config, name)
     return REDACTED if setting is not None and setting.secret and value and not reveal else value
 
 
@@ -84,12 +84,16 @@ def _print_value(value: Any, *, as_json: bool) -> None:
 
 
 def _literal(value: Any) -> str:
+    if value == REDACTED:
+        return say("config.hidden")
     return "" if value == "" else json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
 
 
-def _origin(config: Config, name: str) -> str:
+def _origin(config: Config, name: str, shown: Any) -> str:
     source = config.source(name)
-    return "" if source == "default" else f"  ({source})"
+    if source == "default" and shown and not config.value(name):
+        return f"  ({say('config.generated')})"
+    return "" if source == "default" else f"  ({say(f'config.source.{source}')})"
 
 
 def _below(tree: Mapping[str, Any], name: str) -> Any:

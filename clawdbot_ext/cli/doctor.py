@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,9 +23,11 @@ from ..gateway.access.start_rules import broken_rules
 from ..runtime import filesystem, server_info
 from ..runtime.paths import on_network
 from ..runtime.port_probe import identify
+from ..runtime.program import is_ours
 from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
-from .printing import for_people, out, print_json, say
+from .printing import for_people, note, out, print_json, say, texts
+from .published import tailscale_problem
 
 Level = Literal["ok", "hint", "problem"]
 COLORS = {"ok": "green", "hint": "yellow", "problem": "red"}
@@ -45,6 +48,8 @@ class Finding(NamedTuple):
 @gateway_options
 def command(target: Target, as_json: bool) -> None:
     """Run all checks."""
+    if target.url and not as_json:
+        note(say("usage.looksHere"))
     found = list(examine(target))
     if as_json:
         fine = all(each.level != "problem" for each in found)
@@ -72,15 +77,17 @@ def examine(target: Target) -> Iterator[Finding]:
         yield Finding("config", "problem", exit_codes.describe(problem), say("doctor.config.fix"))
     if not broken:
         yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
-    for note in config.notes:
-        yield Finding("config", "hint", say("config.note", problem=exit_codes.describe(note)))
+    for remark in config.notes:
+        yield Finding("config", "hint", say("config.note", problem=exit_codes.describe(remark)))
     checks: tuple[Callable[[Config], Iterator[Finding]], ...] = (check_exposure, check_storage, check_port)
     for check in checks:
         yield from check(config)
     gateway, setup = check_gateway(config, target)
     yield from check_key(config, setup)
     if not target.url and not config["gateway.remote.url"]:
+        yield from check_environment()
         yield from check_media()
+        yield from check_tailscale(config)
     yield gateway
 
 
@@ -97,7 +104,7 @@ def check_path() -> Iterator[Finding]:
     found = [path for folder in os.get_exec_path() if os.access(path := Path(folder, "clawdbot"), os.X_OK)]
     distinct = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
     for number, path in enumerate(distinct):
-        who = say("doctor.path.ours") if _is_ours(path) else say("doctor.path.other")
+        who = say("doctor.path.ours") if is_ours(path) else say("doctor.path.other")
         if number == 0:
             yield Finding("path", "ok", say("doctor.path.first", path=path, who=who))
         else:
@@ -115,14 +122,6 @@ def _called_by_path() -> Finding:
     if os.access(program, os.X_OK):
         return Finding("path", "ok", say("doctor.path.byPath", path=program.absolute(), who=say("doctor.path.ours")))
     return Finding("path", "hint", say("doctor.path.none"), say("doctor.path.noneFix"))
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return b"clawdbot_ext" in file.read(4096)
-    except OSError:
-        return False
 
 
 def check_storage(config: Config) -> Iterator[Finding]:
@@ -154,12 +153,34 @@ def _ready(config: Config) -> list[str]:
     return [provider.name for provider in config.providers().values() if provider.api_key or provider.base_url]
 
 
+def check_environment() -> Iterator[Finding]:
+    """Proxies and certificates as the HTTP client of a gateway started here would read them."""
+    from ..agent.providers.http_environment import broken_variables
+
+    for variable, why in broken_variables():
+        yield Finding(
+            "environment",
+            "problem",
+            f"{variable} {texts('agent')(why)}",
+            say("doctor.environment.fix", variable=variable),
+        )
+
+
 def check_media() -> Iterator[Finding]:
     """The extra ``media``, in the environment that a gateway started here would have."""
     if importlib.util.find_spec("av") is None:
         yield Finding("media", "hint", say("doctor.media.none"), "pip install 'jupyter-clawdbot[media]'")
     else:
         yield Finding("media", "ok", say("doctor.media.ok"))
+
+
+def check_tailscale(config: Config) -> Iterator[Finding]:
+    """Tell why the running gateway is not offered by Tailscale; before a start, whether the program is there."""
+    own = server_info.find_running_gateway(config)
+    if problem := tailscale_problem(own):
+        yield Finding("tailscale", "problem", problem)
+    elif config["gateway.tailscale.mode"] != "off" and own is None and shutil.which("tailscale") is None:
+        yield Finding("tailscale", "problem", texts("server")("tailscale.missing"))
 
 
 def check_exposure(config: Config) -> Iterator[Finding]:

@@ -19,7 +19,9 @@ from ..runtime import server_info
 from . import exit_codes
 from .connection import Target, gateway_options, json_option, over_ssh, with_client
 from .printing import duration, facts, indented, note, out, print_json, say
+from .published import tailscale_problem
 from .service import units
+from .service.logs import logs
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -116,6 +118,7 @@ def status(target: Target, as_json: bool) -> None:
             **({"serverUrl": own.server_url} if own.server_url else {}),
             **({"tlsFingerprint": own.tls_fingerprint} if own.tls_fingerprint else {}),
             **({"tailscaleUrl": own.tailscale_url} if own.tailscale_url else {}),
+            **({"tailscaleProblem": problem} if (problem := tailscale_problem(own)) else {}),
         }
     if here and (state := units.Service.of(config).state()) != "absent":
         found["service"] = state
@@ -152,6 +155,8 @@ def _print_status(config: Config, found: dict[str, Any]) -> None:
         facts(rows)
     if "service" in found:
         facts([(say("gateway.service"), say(f"gateway.service.{found['service']}"))])
+    if "tailscaleProblem" in found:
+        note(found["tailscaleProblem"])
     if "problem" in found:
         note(indented(found["problem"]))
         if "url" not in found:
@@ -263,5 +268,5 @@ async def _answers_again(target: Target, config: Config | None) -> str:
             await asyncio.sleep(RESTART_POLL_S)
 
 
-for _command in (units.install, units.uninstall, units.start, units.logs):
+for _command in (units.install, units.uninstall, units.start, logs):
     group.add_command(_command)

@@ -13,7 +13,7 @@ import click
 
 from .._version import __version__
 from . import exit_codes
-from .click_texts import translate
+from .click_texts import help_hint, translate
 from .printing import fail, say
 
 
@@ -50,6 +50,10 @@ COMMANDS = {
     "logout": Row("credentials:logout", "help.logout"),
     "tunnel": Row("ssh.tunnel:command", "short.tunnel"),
 }
+
+
+LOOK_HERE = ("doctor", "audit")
+"""Commands that ask the gateway, too, and whose report is about the machine that they run on."""
 
 
 class Commands(click.Group):
@@ -105,7 +109,7 @@ def _refuse_what_is_local(ctx: click.Context, command: click.Command, rest: list
         if inner is None:
             break
         command = inner
-    asks = any(param.name == "url" for param in command.params)
+    asks = any(param.name == "url" for param in command.params) and command.name not in LOOK_HERE
     if not asks and not {"--help", "-h"} & set(rest):
         raise click.UsageError(say("usage.sshLocal", command=command.name), ctx)
 
@@ -147,7 +151,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         code = program.main(None if argv is None else list(argv), prog_name="clawdbot", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as exc:
-        exc.show()
+        if isinstance(exc, click.UsageError) and exc.ctx is not None:
+            click.echo(f"{exc.ctx.get_usage()}\n{help_hint(exc.ctx)}", err=True)
+        fail(exc.format_message())
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
         return exit_codes.CTRL_C

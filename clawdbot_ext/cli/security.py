@@ -13,7 +13,7 @@ from ..config import Config, ConfigError
 from ..runtime import server_info
 from . import exit_codes, security_checks
 from .connection import Target, call, gateway_options, json_option
-from .printing import for_people, out, print_json, say
+from .printing import for_people, note, out, print_json, say
 from .security_checks import Finding, tell
 
 COLORS = {"critical": "red", "warn": "yellow", "info": "cyan"}
@@ -32,6 +32,8 @@ def group() -> None:
 @gateway_options
 def audit(target: Target, fix: bool, as_json: bool) -> None:
     """Exit code 1 while anything critical or doubtful is left."""
+    if target.url and not as_json:
+        note(say("usage.looksHere"))
     fixed = _mend(target) if fix else []
     found = findings(target)
     if as_json:

@@ -13,6 +13,7 @@ from ..client.reply import message_text
 from ..escapes import clean, one_line
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
+from ..protocol.keys import canonical
 from .agent import MODES
 from .connection import Target, call, gateway_options, json_option, with_client
 from .files import attachments, line_of
@@ -293,7 +294,9 @@ def delete(target: Target, key: str, yes: bool, undo: bool, as_json: bool) -> No
 
     async def work(client: GatewayClient) -> Any:
         found = await client.request("sessions.resolve", {"key": key})
-        if not yes:
+        defaults = client.hello.get("snapshot", {}).get("sessionDefaults", {})
+        refused = found["key"] == canonical("main", str(defaults.get("mainKey") or "main"))  # as the gateway will say
+        if not yes and not refused:
             if not sys.stdin.isatty():
                 raise click.UsageError(say("sessions.needsYes"))
             click.confirm(say("sessions.confirm", key=found["key"]), abort=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config import load
 from ..escapes import clean
 from ..protocol.clock import now_ms
+from ..runtime import server_info
 from . import exit_codes
-from .connection import Target, gateway_options, json_option, with_client
-from .printing import ago, duration, facts, out, print_json, say, shorten, table
+from .connection import Target, gateway_options, json_option, over_ssh, with_client
+from .printing import ago, duration, facts, for_people, out, print_json, say, shorten, table
+from .published import tailscale_problem
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -46,7 +50,9 @@ def status(target: Target, as_json: bool) -> None:
     ]
     facts(rows)
     if setup.get("needsKey"):
-        out(f"\n{say('status.needsKey')}")
+        out(f"\n{for_people(say('status.needsKey'), sys.stdout)}")
+    if problem := _tailscale_problem(target):
+        out(f"\n{for_people(problem, sys.stdout)}")
     if recent := found["sessions"].get("recent", [])[:RECENT]:
         out()
         table(
@@ -60,6 +66,14 @@ def status(target: Target, as_json: bool) -> None:
                 for entry in recent
             ],
         )
+
+
+def _tailscale_problem(target: Target) -> str:
+    """As the gateway of this state directory has published it, where that is the one asked."""
+    config = load()
+    if target.url is not None or over_ssh() is not None or config["gateway.remote.url"]:
+        return ""
+    return tailscale_problem(server_info.find_running_gateway(config))
 
 
 @click.command("health", help=say("help.health"))

@@ -14,6 +14,7 @@ import fcntl
 import ipaddress
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +35,12 @@ _FIELDS = {
     "host": "host",
 }
 """Field → key in the file."""
-_OPTIONAL = {"server_url": "serverUrl", "tls_fingerprint": "tlsFingerprint", "tailscale_url": "tailscaleUrl"}
+_OPTIONAL = {
+    "server_url": "serverUrl",
+    "tls_fingerprint": "tlsFingerprint",
+    "tailscale_url": "tailscaleUrl",
+    "tailscale_problem": "tailscaleProblem",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,9 @@ class GatewayInfo:
     """Fingerprint of the certificate at ``url``, if that is https."""
     tailscale_url: str | None = None
     """The address in the tailnet, or the internet."""
+    tailscale_problem: Mapping[str, Any] | None = None
+    """Why there is none though ``gateway.tailscale.mode`` asks for one: the ``key`` of a text of the catalogue
+    ``server``, and its facts."""
 
     @classmethod
     def of_this_process(

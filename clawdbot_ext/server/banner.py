@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .._version import __version__
+from ..runtime.program import command
 
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
@@ -29,7 +30,7 @@ def greet(startup: Bootstrap, url: str, link: str) -> None:
         startup.text("greet.link"),
         f"  {link}",
         "",
-        startup.text("greet.later"),
+        startup.text("greet.later", program=command()),
     ]
     if startup.tls is not None:
         lines += ["", startup.text("greet.fingerprint", fingerprint=startup.tls.fingerprint)]

@@ -25,6 +25,7 @@ from ..protocol.errors import GatewayError
 from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock, acquire, adopt
 from ..runtime.paths import lock_path
+from ..runtime.program import command
 from . import secret_handover
 from .net import bind
 from .net.tls import BadCertificate, Certificate, certificate
@@ -202,7 +203,7 @@ def _acquire_lock(config: Config, options: Options, lang: str) -> GatewayLock:
     elsewhere = wanted is not None and f":{wanted}/" not in owner.url
     mounted_only = owner.server_url is not None and owner.url.startswith(owner.server_url)
     key = "running.jupyter" if mounted_only else "running.elsewhere" if elsewhere else "running.already"
-    text = t(lang, key, url=owner.url, pid=owner.pid)
+    text = t(lang, key, url=owner.url, pid=owner.pid, program=command())
     if elsewhere:
         raise StartupError(text, EXIT_BUSY)
     raise StartupError(text, EXIT_RUNNING_ALREADY, _login_link(config, owner) if options.browser else "")

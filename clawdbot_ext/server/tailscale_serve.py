@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..config import Config
 from ..runtime import server_info
@@ -43,19 +44,24 @@ class TailscaleServe:
         try:
             self._name = await offer.start()
         except (TailscaleError, OSError) as exc:
-            self._notify_failure(exc)
+            key, facts = self._failure(exc)
+            self._publish(lock, tailscale_problem={"key": key, **{name: str(fact) for name, fact in facts.items()}})
+            self._notify(key, **facts)
             return
         url = f"https://{self._name}/" + (f"{self._path}/" if self._path else "")
-        info = server_info.read_info(self._config)
-        if info is not None:
-            lock.publish(replace(info, tailscale_url=url))
+        self._publish(lock, tailscale_url=url)
         self._notify(f"tailscale.{offer.mode}", url=url)
 
-    def _notify_failure(self, exc: Exception) -> None:
+    def _publish(self, lock: GatewayLock, **facts: Any) -> None:
+        info = server_info.read_info(self._config)
+        if info is not None:
+            lock.publish(replace(info, **facts))
+
+    def _failure(self, exc: Exception) -> tuple[str, Mapping[str, Any]]:
+        """The key of the text that says why, and its facts."""
         if isinstance(exc, TailscaleError):
-            self._notify(exc.key, **exc.facts)
-        else:
-            self._notify("tailscale.failed", command="-", problem=exc)
+            return exc.key, exc.facts
+        return "tailscale.failed", {"command": "-", "problem": exc}
 
     async def stop(self, *, restarts: bool = False) -> None:
         """Stop the exposure if ``gateway.tailscale.resetOnExit`` is set; not for a restart, which starts it again."""

@@ -218,6 +218,9 @@ def test_a_session_is_opened_listed_read_reset_restored_and_removed(cli: Run) ->
     assert "hello" in cli("sessions", "show", "notes").stdout
 
     assert cli("sessions", "delete", "notes").returncode == 2, "no terminal to ask"
+    assert cli("sessions", "new", "main").returncode == 0
+    refused = cli("sessions", "delete", "main")
+    assert refused.returncode == 1 and "main session" in refused.stderr, "before it asks"
     assert cli("sessions", "delete", "notes", "--yes").returncode == 0
     assert cli("sessions", "delete", "notes", "--undo").returncode == 0
     assert "agent:main:webchat:" in cli("sessions", "fork", "notes").stdout

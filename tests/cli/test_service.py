@@ -7,6 +7,7 @@ import plistlib
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from unittest import mock
 from xml.etree import ElementTree as ET
@@ -125,9 +126,27 @@ def test_without_a_service_manager_the_way_out_is_named(here: dict[str, str], tm
     assert (done.returncode, "clawdbot gateway run --no-browser" in done.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("broken", ["daemon-reload", "enable", "start"])
+def test_an_installation_that_fails_leaves_nothing_and_says_so(
+    here: dict[str, str], tmp_path: Path, broken: str
+) -> None:
+    manager = tmp_path / "bin" / "systemctl"
+    manager.write_text(f'#!/bin/sh\n[ "$2" = {broken} ] && {{ echo "no bus" >&2; exit 1; }}\nexit 0\n')
+    done = run_cli(here, "gateway", "install")
+    assert done.returncode == 1 and "no bus" in done.stderr and done.stdout == ""
+    assert not list((tmp_path / "config").rglob("*.service"))
+
+
 def test_the_end_of_the_log_is_shown(here: dict[str, str], tmp_path: Path) -> None:
     assert "no log yet" in run_cli(here, "gateway", "logs").stderr
     log = tmp_path / "jupyter" / "logs" / "gateway.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("first\nsecond \x1b[2J\nthird\n")
-    assert run_cli(here, "gateway", "logs", "-n", "2").stdout == "second \nthird\n"
+    record = {"0": '{"subsystem": "x"}', "1": "it\x1b[2J is\nfull", "time": "2026-01-02T03:04:05.678Z"}
+    raw = json.dumps({**record, "_meta": {"logLevelName": "WARN"}}, ensure_ascii=False)
+    log.write_text(f"first\nsecond \x1b[2J\n{raw}\n")
+    shown = run_cli({**here, "TZ": "UTC"}, "gateway", "logs", "-n", "2").stdout
+    assert shown.splitlines()[0] == "second " and shown.splitlines()[1:] == [
+        f"{datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).astimezone():%Y-%m-%d %H:%M:%S}  WARN   it is",
+        "    full",
+    ]
+    assert json.loads(run_cli(here, "gateway", "logs", "-n", "1", "--json").stdout)["time"] == record["time"]

@@ -236,6 +236,8 @@ def test_the_connection_of_a_long_command_comes_back(here: dict[str, str]) -> No
         (("--ssh", KNOWN, "web"), "clawdbot tunnel HOST"),
         (("--ssh", KNOWN, "gateway", "run"), "can't be used with --ssh"),
         (("--ssh", KNOWN, "config", "get", "gateway.port"), "can't be used with --ssh"),
+        (("--ssh", KNOWN, "doctor"), "can't be used with --ssh"),
+        (("--ssh", KNOWN, "security", "audit"), "can't be used with --ssh"),
         (("--ssh", KNOWN, "status", "--url", "ws://127.0.0.1:1/"), "different gateways"),
         (("--remote-command", "x", "status"), "can only be used with --ssh"),
     ],

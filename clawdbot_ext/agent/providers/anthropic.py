@@ -21,8 +21,9 @@ from ..context.history import is_thinking
 from ..known_models import Thinking, takes_temperature, thinking_of
 from ..model_listing import model_infos, next_page, thinking_modes
 from . import anthropic_errors
-from .base import ModelInfo, ProviderError, ProviderEvent, ThinkingLevel, ToolSpec, TurnRequest
+from .base import ModelInfo, ProviderError, ProviderEvent, ThinkingLevel, ToolSpec, TurnRequest, WrongEnvironment
 from .bounded_body import response_hook
+from .http_environment import broken_variables
 from .stream_accumulator import Assembly, decode
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -68,7 +69,7 @@ class AnthropicProvider:
             stall_s: how long the server may be silent; by default ``STALL_S`` of Anthropic, else ``LOCAL_STALL_S``.
 
         Raises:
-            ProviderError: ``invalid``, when ``base_url`` is no address.
+            ProviderError: ``invalid``, when ``base_url`` is no address; ``WrongEnvironment``.
         """
         self.name = name
         self._key = api_key
@@ -99,7 +100,9 @@ class AnthropicProvider:
                 open_telemetry=False,
                 http_client=anthropic.DefaultAsyncHttpxClient(**options),
             )
-        except _FAILURES as exc:
+        except (*_FAILURES, ImportError) as exc:
+            if wrong := broken_variables():
+                raise WrongEnvironment(wrong) from exc
             raise anthropic_errors.classify(exc, began=False, secret=api_key) from exc
         self._messages = self._client.messages  # imports the resource modules now, in this thread
         self._streaming = 0

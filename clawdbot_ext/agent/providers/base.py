@@ -133,9 +133,9 @@ class ProviderError(Exception):
     """A call that failed, with what is needed to say so and to decide on a retry.
 
     ``kind`` is one of ``auth, billing, invalid, no_vision, too_large, not_found, rate_limit, overloaded, server,
-    connect, timeout, cut, protocol``; the last three of a stream that had begun are *cuts* and are never retried once
-    output was shown. ``retry_after_s`` is the provider's own wish in seconds. ``detail`` is safe to show (no key, no
-    path).
+    connect, environment, timeout, cut, protocol``; the last three of a stream that had begun are *cuts* and are never
+    retried once output was shown. ``retry_after_s`` is the provider's own wish in seconds. ``detail`` is safe to show
+    (no key, no path).
     """
 
     def __init__(
@@ -153,6 +153,15 @@ class ProviderError(Exception):
         self.passing = passing
         self.kind, self.detail, self.status = kind, detail, status
         self.retry_after_s, self.request_id = retry_after_s, request_id
+
+
+class WrongEnvironment(ProviderError):
+    """No call can be made as the process was started. ``problems`` are variables of its environment, each with a key of
+    the catalogue ``agent`` that says what is wrong with it."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]):
+        super().__init__("environment", ", ".join(variable for variable, _ in problems), passing=False)
+        self.problems = problems
 
 
 class Provider(Protocol):

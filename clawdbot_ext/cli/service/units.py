@@ -7,13 +7,13 @@ gateway that is asked to stop ends with 0 and stays stopped; one that crashes is
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import plistlib
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,6 @@ import click
 
 from ... import private_files
 from ...config import Config, load, program_environment
-from ...escapes import clean
 from ...runtime import server_info
 from .. import exit_codes
 from ..printing import note, out, texts
@@ -31,7 +30,6 @@ tell = texts("remote")
 
 COMMAND_S = 60.0
 STATE_S = 5.0
-FOLLOW_S = 0.5
 SYSTEMD = Path("/run/systemd/system")
 """There while systemd is what runs the system."""
 _KEPT = ("CLAWDBOT_STATE_DIR", "PATH", "LANG")
@@ -166,10 +164,25 @@ class Service:
             _run("systemctl", "--user", "start", self.name)
 
     def install(self) -> None:
-        """Write the file and have it start with the account's session."""
+        """Write the file and have it start with the account's session. Where that fails, the file is as it was before.
+
+        A file of an earlier installation stays, for it may be the one that runs.
+        """
+        text = self.text().encode("utf-16" if self.task else "utf-8")
+        before = self.path.read_bytes() if self.installed else None
         _make_home(self.home)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        private_files.write(self.path, self.text().encode("utf-16" if self.task else "utf-8"), follow=True)
+        private_files.write(self.path, text, follow=True)
+        try:
+            self._register()
+        except ServiceError:
+            if before is None:
+                self.path.unlink(missing_ok=True)
+            else:
+                private_files.write(self.path, before, follow=True)
+            raise
+
+    def _register(self) -> None:
         if self.task:
             path = _run("wslpath", "-w", str(self.path)).strip()
             _run("schtasks.exe", "/Create", "/F", "/TN", self.name, "/XML", path)
@@ -231,10 +244,19 @@ def install(no_start: bool, print_only: bool) -> None:
     if print_only:
         out(service.text())
         return
+    was_there = service.installed
     service.install()
+    if not no_start:
+        try:
+            service.start()
+        except ServiceError:
+            if not was_there:
+                with contextlib.suppress(ServiceError):
+                    service.uninstall()
+                service.path.unlink(missing_ok=True)
+            raise
     out(tell("service.installed", path=service.path))
     if not no_start:
-        service.start()
         out(tell("service.started", name=service.name))
     if not (service.mac or service.task):
         note(tell("service.linger"))
@@ -269,23 +291,3 @@ def start_installed() -> bool:
         service.start()
         out(tell("service.started", name=service.name))
     return service.installed
-
-
-@click.command("logs", help=tell("help.service.logs"))
-@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, help=tell("help.service.lines"))
-@click.option("--follow", "-f", is_flag=True, help=tell("help.service.follow"))
-def logs(lines: int, follow: bool) -> None:
-    """The end of the gateway's log, wherever it runs from."""
-    path = load().home / "logs" / "gateway.log"
-    try:
-        log = path.open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise ServiceError("service.noLog", path=path) from None
-    with log:
-        for line in log.readlines()[-lines:]:
-            out(clean(line.rstrip("\n")))
-        while follow:
-            if line := log.readline():
-                out(clean(line.rstrip("\n")))
-            else:
-                time.sleep(FOLLOW_S)

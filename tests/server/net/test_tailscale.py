@@ -84,7 +84,11 @@ def test_trouble_with_tailscale_is_told_and_the_gateway_runs_on_this_machine(mak
     gateway = make_gateway(env={"PATH": tailnet.path}, arguments=("--tailscale=serve",))
     until(lambda: said in gateway.output)
     assert ask(gateway.port, path="/healthz").status == 200
-    assert "tailscaleUrl" not in (gateway.home / "gateway.json").read_text()
+    published = json.loads((gateway.home / "gateway.json").read_text())
+    assert "tailscaleUrl" not in published and published["tailscaleProblem"]["key"].startswith("tailscale.")
+    for command in (("gateway", "status"), ("status",), ("doctor",)):
+        done = run_cli(gateway.environment, *command)
+        assert said in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -292,17 +292,17 @@ def delete(target: Target, key: str, yes: bool, undo: bool, as_json: bool) -> No
         _tell(call(target, "sessions.undelete", key=key), "sessions.undone", as_json=as_json)
         return
 
-    async def work(client: GatewayClient) -> Any:
-        found = await client.request("sessions.resolve", {"key": key})
+    async def look(client: GatewayClient) -> tuple[str, bool]:
+        found: str = (await client.request("sessions.resolve", {"key": key}))["key"]
         defaults = client.hello.get("snapshot", {}).get("sessionDefaults", {})
-        refused = found["key"] == canonical("main", str(defaults.get("mainKey") or "main"))  # as the gateway will say
-        if not yes and not refused:
-            if not sys.stdin.isatty():
-                raise click.UsageError(say("sessions.needsYes"))
-            click.confirm(say("sessions.confirm", key=found["key"]), abort=True)
-        return await client.request("sessions.delete", {"key": found["key"]})
+        return found, found == canonical("main", str(defaults.get("mainKey") or "main"))
 
-    _tell(with_client(target, work), "sessions.deleted", as_json=as_json)
+    found, refused = with_client(target, look)  # a connection of its own: a question may stay open for hours
+    if not yes and not refused:
+        if not sys.stdin.isatty():
+            raise click.UsageError(say("sessions.needsYes"))
+        click.confirm(say("sessions.confirm", key=found), abort=True)
+    _tell(call(target, "sessions.delete", key=found), "sessions.deleted", as_json=as_json)
 
 
 def _tell(answer: Mapping[str, Any], text: str, *, as_json: bool) -> None:

@@ -337,6 +337,8 @@ class NotebookNode:
             raise CommandError("EXISTS")
         cells = [Cell(each["id"], each["type"], each["source"]) for each in params.get("cells") or ()]
         self.notebooks[params["path"]] = Notebook(params["path"], cells)
+        made = [(cell.id, cell.source) for cell in cells]
+        self.applied.append({"ops": [{"op": "create", "cells": made}], "meta": params["meta"], "path": params["path"]})
         return {"path": params["path"]}
 
     async def _notebook_delete(self, params: Any, id_: str) -> Any:
@@ -344,6 +346,7 @@ class NotebookNode:
         if [{"cell": cell.id, "rev": cell.rev} for cell in found.cells] != params["cells"]:
             raise CommandError("CONFLICT", conflicts=[])
         del self.notebooks[found.path]
+        self.applied.append({"ops": [{"op": "remove"}], "meta": params["meta"], "path": found.path})
         return {"path": found.path}
 
     async def _notebook_save(self, params: Any, id_: str) -> Any:

@@ -62,11 +62,12 @@ class HandsGateway:
                 await person.mode(mode)
             yield person, node
 
-    def records(self, kind: str = "approval") -> list[dict[str, Any]]:
-        """Records of the store, read beside the gateway, oldest first."""
+    def records(self, kind: str = "approval", session: str = "") -> list[dict[str, Any]]:
+        """Records of the store (of one session), read beside the gateway, oldest first."""
         path = self.gateway.home / "gateway.sqlite3"
+        query = "SELECT body FROM records WHERE kind = ? AND body LIKE ? ORDER BY created_at"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as conn:
-            rows = conn.execute("SELECT body FROM records WHERE kind = ? ORDER BY created_at", (kind,)).fetchall()
+            rows = conn.execute(query, (kind, f"%{session}%")).fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def put_record(self, id_: str, body: Mapping[str, Any], *, at: int, kind: str = "approval") -> None:

@@ -293,6 +293,10 @@ def _new_id(call_id: str, index: int) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call_id}\0{index}"))
 
 
+def _meta(verdict: Verdict, context: ToolContext) -> dict[str, Any]:
+    return {"runId": context.run_id, "by": verdict.by, "approvalId": verdict.approval_id}
+
+
 async def _apply(
     box: Toolbox,
     target: Target,
@@ -302,8 +306,7 @@ async def _apply(
     context: ToolContext,
 ) -> ToolOutput:
     ops = _node_ops(planned, verdict, context.call_id)
-    meta = {"runId": context.run_id, "by": verdict.by, "approvalId": verdict.approval_id}
-    result = await ask(target, "notebook.apply", ops=ops, meta=meta)
+    result = await ask(target, "notebook.apply", ops=ops, meta=_meta(verdict, context))
     cells = [cell_change(each) for each in result.get("changes") or ()]
     change = await box.changes.applied(context, verdict, target, cells=cells)
     return ToolOutput(
@@ -368,7 +371,7 @@ async def _create(
         if verdict.accepted is None or index in verdict.accepted
     ]
     params = {"kernelName": arguments["kernel"]} if arguments.get("kernel") else {}
-    made = await ask(target, "notebook.create", cells=taken, **params)
+    made = await ask(target, "notebook.create", cells=taken, meta=_meta(verdict, context), **params)
     target = replace(target, path=str(made.get("path") or target.path))
     inserted = [
         cell_change(

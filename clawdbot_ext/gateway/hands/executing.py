@@ -227,6 +227,8 @@ class _Runner:
 
     async def try_code(self, arguments: Mapping[str, Any], context: ToolContext) -> Proposal:
         target, found, kernel = await self._kernel(arguments, context)
+        if not is_python(found):
+            raise ToolFailed("Only a Python kernel can be copied to try code; this one is of another language.")
 
         async def perform(verdict: Verdict) -> ToolOutput:
             code = verdict.edited.get(0, arguments["code"])

@@ -135,7 +135,7 @@ def _plain(found: Any, *names: str) -> str:
     if isinstance(found, Mapping):
         inner = next((found[name] for name in names if name in found), None)
         rest = {name: value for name, value in found.items() if name not in names and name not in ("path", "image")}
-        head = ", ".join(f"{name}: {value}" for name, value in rest.items() if value not in (None, "", [], {}))
+        head = ", ".join(f"{name}: {value}" for name, value in rest.items() if _says(value))
         body = _plain(inner) if inner is not None else ""
         return "\n".join(part for part in (head, body) if part)
     if isinstance(found, list):
@@ -146,7 +146,11 @@ def _plain(found: Any, *names: str) -> str:
 def _row(each: Any) -> str:
     if not isinstance(each, Mapping):
         return str(each)
-    return " · ".join(f"{name} {value}" for name, value in each.items() if value not in (None, "", [], {}))
+    return " · ".join(f"{name} {value}" for name, value in each.items() if _says(value))
+
+
+def _says(value: Any) -> bool:
+    return value is not False and value not in (None, "", [], {})
 
 
 def reading_tools(box: Toolbox) -> Sequence[Tool]:

@@ -108,8 +108,10 @@ def notebook_text(found: Mapping[str, Any], limit: int) -> str:
 
 
 def is_python(found: Mapping[str, Any]) -> bool:
-    language = found.get("language")
+    """Whether a notebook's code is Python, by the notebook and by its kernel, as far as they say."""
     kernel = found.get("kernel")
-    if language is None and isinstance(kernel, Mapping):
-        language = kernel.get("language") or kernel.get("name")
-    return language is None or "python" in str(language).lower()
+    of_kernel = (kernel.get("language") or None) if isinstance(kernel, Mapping) else None
+    told = [language for language in (found.get("language"), of_kernel) if language is not None]
+    if not told and isinstance(kernel, Mapping) and kernel.get("name"):
+        told = [kernel["name"]]
+    return all("python" in str(language).lower() for language in told)

@@ -44,7 +44,7 @@ async def undo(
         else:
             target = await targets.of_change(change, asker)
             if change.created is True and cells is None:
-                problems = await _undo_notebook(target, change, force)
+                problems = await _undo_notebook(target, change, by, force)
             else:
                 problems = await _undo_cells(target, change, by, force, cells)
     except ToolFailed as exc:
@@ -70,9 +70,12 @@ async def _undo_cells(
         if only is None or each.cell in only:
             batch.take_back(each)
     if batch.ops:
-        meta = {"runId": change.run_id, "by": by, "approvalId": change.id, "undo": True}
-        await target("notebook.apply", ops=batch.ops, meta=meta)
+        await target("notebook.apply", ops=batch.ops, meta=_meta(change, by))
     return batch.problems
+
+
+def _meta(change: Change, by: str) -> dict[str, Any]:
+    return {"runId": change.run_id, "by": by, "approvalId": change.id, "undo": True}
 
 
 class _Batch:
@@ -175,7 +178,7 @@ def _rev(cell: Mapping[str, Any]) -> str:
     return revision(str(cell.get("source") or ""))
 
 
-async def _undo_notebook(target: Target, change: Change, force: bool) -> list[UndoProblem]:
+async def _undo_notebook(target: Target, change: Change, by: str, force: bool) -> list[UndoProblem]:
     """Delete a notebook that the change made, unless there is something of the person's in it."""
     try:
         found = await target("notebook.read", outputs="none")
@@ -192,7 +195,8 @@ async def _undo_notebook(target: Target, change: Change, force: bool) -> list[Un
     ]
     if problems and not force:
         return problems
-    await target("notebook.delete", cells=[{"cell": cell["id"], "rev": _rev(cell)} for cell in cells])
+    expected = [{"cell": cell["id"], "rev": _rev(cell)} for cell in cells]
+    await target("notebook.delete", cells=expected, meta=_meta(change, by))
     return []
 
 

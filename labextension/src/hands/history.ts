@@ -18,6 +18,7 @@ export interface KernelFacts {
   name: string;
   displayName: string;
   status: string;
+  language?: string;
   /** How often the process was started anew as long as this page knows the kernel. */
   restarts: number;
 }
@@ -75,7 +76,15 @@ export class History {
     if (!kernel) return null;
     const { id, name, status } = kernel;
     const restarts = this.kernels[id]?.restarts ?? 0;
-    return { id, name, displayName: sessionContext.kernelDisplayName, status, restarts };
+    const language = sessionContext.specsManager.specs?.kernelspecs[name]?.language;
+    return {
+      id,
+      name,
+      displayName: sessionContext.kernelDisplayName,
+      status,
+      restarts,
+      ...(language ? { language } : {}),
+    };
   }
 
   /** The states of all cells of a notebook, in order. */

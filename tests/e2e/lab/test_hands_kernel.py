@@ -131,6 +131,13 @@ def test_a_notebook_without_a_kernel_and_one_of_another_language_say_so(hands, l
     page, ask = hands("other-language.ipynb", "a = 1", kernel="other")
     facts = refusal(ask, "kernel.variables", path="other-language.ipynb")
     assert (facts["code"], facts["language"]) == ("NOT_SUPPORTED", "julia")
+    assert refusal(ask, "kernel.try", path="other-language.ipynb", code="a")["code"] == "NOT_SUPPORTED"
+    assert ask("notebook.read", path="other-language.ipynb")["kernel"]["language"] == "julia"
+    ask.apply("other-language.ipynb", {"op": "replace", "cell": "cell0", "source": "a = 2; print(a)"})
+    ran = ask.run("other-language.ipynb", "cell0")
+    wait_until(page, ran.done)
+    (result,) = ran.result()["results"]
+    assert (result["status"], result["outputs"][0]["text"]) == ("ok", "2\n")
     assert refusal(ask, "kernel.try", path="other-language.ipynb", code="1")["code"] == "NOT_SUPPORTED"
     assert "Return the number of items" in ask("kernel.docs", path="other-language.ipynb", name="len")["text"]
     assert ask("kernel.execute", path="other-language.ipynb", code="a = 3; a")["outputs"][0]["text"] == "3"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +26,12 @@ LIMIT_S = 120
 def obeying(tmp_path_factory) -> Iterator[HandsGateway]:
     """A standalone gateway, whose root is its state directory, with a model that obeys."""
     with StrictAPI() as api:
-        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": api.url}
+        folder = tmp_path_factory.mktemp("jupyter")
+        kernel = folder / "kernels" / "scripted-r"
+        kernel.mkdir(parents=True)
+        argv = [sys.executable, "-c", SCRIPTED_KERNEL, "-f", "{connection_file}"]
+        (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "R", "language": "R"}))
+        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": api.url, "JUPYTER_PATH": str(folder)}
         gateway = GatewayProcess(tmp_path_factory.mktemp("together") / "state", env=env)
         gateway.start()
         yield HandsGateway(gateway, api)
@@ -137,6 +144,63 @@ def test_the_reading_tools_tell_of_a_real_kernel_within_the_limits_of_the_model(
             for image in seen:
                 assert len(image["data"]) <= 5_000_000
                 assert max(pixel_size(base64.b64decode(image["data"]))) <= 2000
+        assert obeying.api.refusals == []
+
+    run(main(), LIMIT_S)
+
+
+SCRIPTED_KERNEL = """
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+class Scripted(Kernel):
+    implementation, implementation_version, banner = "scripted", "1", "scripted"
+    language_info = {"name": "R", "mimetype": "text/x-r", "file_extension": ".r"}
+    def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **more):
+        if not silent:
+            self.send_response(self.iopub_socket, "stream", {"name": "stdout", "text": f"R ran {code}\\n"})
+        return {"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {}}
+    def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
+        return {"status": "ok", "found": True, "data": {"text/plain": f"help of {code}"}, "metadata": {}}
+IPKernelApp.launch_instance(kernel_class=Scripted)
+"""
+
+
+def test_a_kernel_of_another_language_runs_and_what_needs_python_is_refused_with_the_reason(obeying):
+    spec = {"kernelspec": {"name": "scripted-r", "display_name": "R", "language": "R"}}
+    cells = [code("x <- 1"), code("system('rm -rf data')")]
+    notebook = write_notebook(obeying.gateway.state / "r.ipynb", cells, metadata=spec)
+
+    async def main():
+        async with obeying.person() as person:
+
+            async def answer(tool, **arguments):
+                run_id = await person.wish(Call(tool, {"path": "r.ipynb", **arguments}))
+                said, message = await person.result(run_id)
+                return said, message["isError"]
+
+            assert "x <- 1" in (await answer("notebook_read"))[0]
+            op = {"op": "replace", "cell": "c0", "rev": revision("x <- 1"), "source": "x <- 2"}
+            edit = await person.wish(call("notebook_edit", path="r.ipynb", ops=[op]))
+            await person.allow(edit)
+            await person.result(edit)
+            assert cells_of(notebook)[0]["source"] == "x <- 2"
+            await person.mode("notebook", handsNotebook="r.ipynb")
+            ran = await person.wish(call("cell_run", path="r.ipynb", cells=["c0"], wait_s=60))
+            question = await person.question(ran)
+            assert "Python" in question["request"]["excepted"], "it cannot be seen what it does"
+            await person.decide(question)
+            said, message = await person.result(ran)
+            assert "R ran x <- 2" in said and not message["isError"]
+            assert cells_of(notebook)[0]["outputs"][0]["text"] == ["R ran x <- 2\n"]
+            for tool, arguments in (
+                ("kernel_variables", {}),
+                ("package_list", {}),
+                ("try_code", {"code": "x"}),
+            ):
+                said, failed = await answer(tool, **arguments)
+                assert failed and "Python" in said, said
+            assert (await answer("docs_lookup", name="x")) == ("name: x\nhelp of x", False)
+            assert "help of x" in (await answer("variable_inspect", name="x"))[0]
         assert obeying.api.refusals == []
 
     run(main(), LIMIT_S)

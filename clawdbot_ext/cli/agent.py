@@ -15,6 +15,7 @@ import click
 
 from ..client.errors import ClientError
 from ..escapes import clean, one_line
+from ..protocol.citations import cited
 from ..protocol.errors import GatewayError
 from . import exit_codes, piped, printing
 from .connection import Target, gateway_options, json_option, with_client
@@ -163,6 +164,7 @@ async def _ask(
             if not printer.text.startswith(rest):  # a command's answer, or what a lost connection kept from us
                 known = rest.startswith(printer.text)
                 printer.append(rest[len(printer.text) :] if known else rest, replaces=not known)
+            printer.end(item.message or {})
             return item
         if isinstance(item, Chunk):
             if item.part == "text":
@@ -250,5 +252,7 @@ def _report(
         report |= {"status": "refused"} if report["status"] == "ok" else {}
         report["refused"] = calls
         report.setdefault("error", {"code": "PERMISSION_NEEDED", "message": texts("hands")("agent.needsPerson")})
+    if sources := cited(message)[1]:
+        report["sources"] = [{"title": each.title, "url": each.url} for each in sources]
     kept = ("model", "provider", "usage", "stopReason", "command", "demo")
     return report | {name: message[name] for name in kept if name in message}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ..escapes import Cleaner
+from ..escapes import Cleaner, clean
+from ..protocol.citations import cited, in_lines
+from .printing import note, say
 
 if TYPE_CHECKING:
     from .chat.markdown import GrowingReply
@@ -36,6 +39,13 @@ class Printer:
 
     def finish(self) -> None:
         """Print what is left."""
+
+    def end(self, message: Mapping[str, Any]) -> None:
+        """Finish, and name what the stored message cites, beside what is piped on."""
+        self.finish()
+        sources = [] if type(self) is Printer else in_lines(cited(message)[1])
+        if sources:
+            note("\n".join((say("chat.sources"), *map(clean, sources))))
 
 
 class PlainPrinter(Printer):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..client.reply import message_text
 from ..escapes import clean, one_line
+from ..protocol.citations import cited, in_lines
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
 from ..protocol.keys import canonical
@@ -188,7 +188,10 @@ def speaker(message: Mapping[str, Any]) -> str:
 def _show_body(message: Mapping[str, Any]) -> None:
     for block in attachments(message):
         out(line_of(block))
-    _show_text(message_text(message), markdown=message.get("role") != "user")
+    text, sources = cited(message)
+    _show_text(text, markdown=message.get("role") != "user")
+    if sources:
+        out("\n".join((say("chat.sources"), *map(clean, in_lines(sources)))))
     if message.get("stopReason") in ("error", "interrupted", "aborted"):
         why = clean(str(message.get("errorMessage") or ""))
         out(click.style(f"[{say('ended.' + message['stopReason'])}{': ' + why if why else ''}]", fg="yellow"))

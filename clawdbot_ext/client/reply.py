@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..protocol.citations import joined
 from ..protocol.errors import GatewayError
 from .errors import ClientError, ConnectionLost, NotUnderstood
 from .uploads import AttachmentInput, OnProgress, attach
@@ -95,8 +96,7 @@ def message_text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str):
         return content
-    blocks = content if isinstance(content, list) else []
-    return "\n".join(str(b.get("text", "")) for b in blocks if isinstance(b, Mapping) and b.get("type") == "text")
+    return joined(content if isinstance(content, list) else ())
 
 
 LONGEST_REPLY = 16 * 1024 * 1024

@@ -10,6 +10,7 @@ import msgspec
 from ..agent.model_catalog import Model, UnknownModel
 from ..agent.providers.base import Usage
 from ..i18n import catalogue
+from ..protocol.citations import joined
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
 from ..protocol.keys import is_temporary
@@ -21,7 +22,7 @@ t = catalogue("gateway")
 
 def text_of(message: Mapping[str, Any]) -> str:
     """The text blocks of a wire message, joined."""
-    return "\n".join(b.get("text", "") for b in message.get("content", ()) if b.get("type") == "text")
+    return joined(message.get("content", ()))
 
 
 def decode(message: Message) -> dict[str, Any]:

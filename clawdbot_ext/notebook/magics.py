@@ -23,6 +23,7 @@ from ..client.describe import NamedFile, files_of
 from ..client.reply import Chunk, Notice, ReplyEnd
 from ..escapes import one_line
 from ..i18n import catalogue, environment_language
+from ..protocol.citations import in_markdown
 from ..runtime.browser import open_page
 from .expansion import FieldProblem, expand
 from .kernel_client import KernelClient, shared
@@ -269,7 +270,7 @@ class Clawdbot:
         raise AssertionError("unreachable: the last item is the end")
 
     def _ended(self, end: ReplyEnd, shown: LiveOutput, remarks: Sequence[str], refused: Sequence[Approval]) -> ReplyEnd:
-        text = end.text or shown.text
+        text = in_markdown(end.message or {}, self.t("sources")) or shown.text
         if end.state == "error":
             shown.finish(_with_remarks(text, remarks))
             raise ClawdbotError(self.t("failed", problem=sentences(end.error_message, end.error.get("hint"))))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ..protocol.citations import joined
 from .plain_words import without_marks
 
 TITLE_CHARS = 120
@@ -49,7 +50,7 @@ def text_of(message: Mapping[str, Any]) -> str:
     content = message.get("content") or ()
     if isinstance(content, str):
         return content
-    return "\n".join(block.get("text") or "" for block in content if block.get("type") == "text")
+    return joined(content)
 
 
 def heading_of(message: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ import { pieces } from "../src/elements/sessions/search-hits.js";
 import { Flusher } from "../src/elements/base/render-scheduler.js";
 import { ago, dayName, money, secondsUntil } from "../src/elements/base/format.js";
 import { DEFAULTS, loadPrefs, savePrefs } from "../src/elements/base/preferences.js";
+import { cited } from "../src/elements/content/citations.js";
+import { textOf } from "../src/state/messages.js";
 import { rowsOf } from "../src/elements/transcript/rows.js";
 import { partsOf } from "../src/elements/transcript/turn-parts.js";
 import { memoryStorage } from "./support/storage.js";
@@ -140,6 +142,35 @@ describe("rows", () => {
     const stored = { ...answer, content, stopReason: "toolUse" };
     const after = rowsOf(view({ messages: [stored], live: { ...live, text: "", tools: [step] } })).flatMap(partsOf);
     expect(after.map((part) => part.key)).toEqual(during.map((part) => part.key));
+  });
+
+  test("a cited passage is a part of its sentence, and a search is a call with what it found", () => {
+    const found = [{ type: "web_search_result", title: "x", url: "https://x.example/" }];
+    const use = { type: "server_tool_use", id: "s1", name: "web_search", input: { query: "x" } };
+    const content = [
+      { type: "serverBlock", block: use },
+      { type: "serverBlock", block: { type: "web_search_tool_result", tool_use_id: "s1", content: found } },
+      { type: "text", text: "It says " },
+      { type: "text", text: "x is so", citations: [{ title: "x", url: "https://x.example/" }] },
+      { type: "text", text: ", and no more." },
+    ];
+    const message = { ...answer, content };
+    const parts = rowsOf(view({ messages: [message] })).flatMap(partsOf);
+    expect(parts[0]).toMatchObject({ kind: "tools", steps: [{ name: "web_search", args: { query: "x" }, found }] });
+    expect(parts[1]).toMatchObject({ kind: "text", text: "It says x is so, and no more." });
+    expect(textOf(message)).toBe("It says x is so, and no more.");
+  });
+
+  test("sources are footnotes that a title cannot break out of", () => {
+    const hostile = { title: "](javascript:x) <img>\n[^1]: y", url: "javascript:alert(1)", cited_text: "*so*" };
+    const twice = { title: "x", url: "https://x.example/a>b" };
+    const shown = cited([
+      { type: "text", text: "It is so.\n", citations: [hostile, twice] },
+      { type: "text", text: "Yes", citations: [twice] },
+    ]);
+    expect(shown).toContain("It is so.[^source-1][^source-2]\nYes[^source-2]");
+    expect(shown).toContain("[^source-1]: \\]\\(javascript\\:x\\) \\<img\\> \\[\\^1\\]\\: y · “\\*so\\*”");
+    expect(shown).toContain("[^source-2]: [x](<https://x.example/a%3Eb>) · x\\.example");
   });
 
   test("say which version of how many is on show", () => {

@@ -288,3 +288,12 @@ def test_a_reply_of_another_window_is_steered_from_here(
     assert theirs.result(60).text == "as you say"
     terminal.expect("as you say", times=2)
     terminal.ready()
+
+
+def test_what_is_cited_from_the_web_is_named_behind_the_answer(terminal: Terminal, obeying: GatewayProcess) -> None:
+    wish(terminal, "[[bad=search]][[text=It is so.]] look it up")
+    terminal.expect("Sources\n[1] About x · https://example.org/x")
+    terminal.ready()
+    session = "what_is_cited_from_the_web_is_named_behind_the_answer"[:20]
+    shown = run_cli(obeying.environment, "sessions", "show", session).stdout
+    assert "It is so. [1]" in shown and "[1] About x · https://example.org/x" in shown

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ...client.reply import Notice, ReplyEnd, message_text
+from ...client.reply import Notice, ReplyEnd
 from ...escapes import clean, one_line
+from ...protocol.citations import Source, cited, in_lines
 from ...protocol.clock import now_ms
 from ..agent import media_notice, retry_notice
 from ..approval_view import plan_lines
@@ -62,7 +63,8 @@ def message_lines(
     pictures: Mapping[str, bytes] | None = None,
 ) -> list[RenderableType]:
     """One stored message; ``who`` names its author (it came from another client), ``pictures`` are of its images."""
-    lines = message_text(message).splitlines()
+    said, sources = cited(message)
+    lines = said.splitlines()
     text = "\n".join(lines[:most] + (["…"] if most is not None and len(lines) > most else []))
     shown: list[RenderableType] = []
     if message.get("role") == "user":
@@ -72,7 +74,7 @@ def message_lines(
     elif text:
         if who and message.get("command"):
             shown.append(Text(speaker(message), style="dim"))
-        shown.append(rendered(text))
+        shown += [rendered(text), *source_lines(sources)]
     if ending := _ending(
         str(message.get("stopReason")), str(message.get("errorMessage") or ""), message.get("error") or {}
     ):
@@ -100,7 +102,12 @@ def end_lines(end: ReplyEnd) -> list[RenderableType]:
         reason = end.state
     if ending := _ending(reason, end.error_message, end.error):
         return [ending, Text()]
-    return [*_usage(message)]
+    return [*source_lines(cited(message)[1]), *_usage(message)]
+
+
+def source_lines(sources: Sequence[Source]) -> list[Text]:
+    """What a reply cites."""
+    return [Text(clean("\n".join((say("chat.sources"), *in_lines(sources)))), style="dim"), Text()] if sources else []
 
 
 def _ending(reason: str, problem: str, error: Mapping[str, Any]) -> Text | None:

@@ -116,6 +116,7 @@ async def _read(
         branches=branches,
         locale=locale,
         you=t(locale, "export.you"),
+        sources=t(locale, "export.sources"),
         offset=time.strftime("%z"),
     )
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from ...agent.context.attachments import attachments
 from ...i18n import nice_size
+from ...protocol.citations import cited, in_lines, in_markdown
 from ...protocol.schema import ExportFormat
-from ..wire_forms import text_of
 
 JSON_FORMAT, JSON_VERSION = "clawdbot-jupyter/conversation", 1
 """The format name and version of the JSON export. The version rises with an incompatible change."""
@@ -39,6 +39,8 @@ class Conversation(NamedTuple):
     """The user's name in headings."""
     offset: str
     """Of the times shown, e.g. ``+0900``."""
+    sources: str = "Sources"
+    """The heading of what a reply cites."""
     branches: Sequence[Mapping[str, Any]] = ()
     """The messages that are not shown, oldest first, with ``parentId``: what each was said to, ``None`` for nothing."""
     files: Mapping[str, Embedded] = MappingProxyType({})
@@ -52,7 +54,7 @@ def markdown(made: Conversation) -> str:
             f"![{_label(block)}](data:{kept.mime_type};base64,{kept.data})" if kept else f"📎 {_label(block)}"
             for block, kept in _files(made, message)
         ]
-        if body := "\n\n".join([*files, *filter(None, [text_of(message)])]):
+        if body := "\n\n".join([*files, *filter(None, [in_markdown(message, made.sources)])]):
             parts.append(f"## {_head(made, message)}\n\n{body}")
     return "\n\n".join(parts) + "\n"
 
@@ -99,12 +101,15 @@ def html(made: Conversation) -> str:
             else f"<p>📎 {escape(_label(block))}</p>"
             for block, kept in _files(made, message)
         )
+        text, sources = cited(message)
         blocks += "".join(
             f"<p>{escape(block.text)}</p>"
             if block.language is None
             else f"<pre><code>{escape(block.text)}</code></pre>"
-            for block in blocks_of(text_of(message))
+            for block in blocks_of(text)
         )
+        if sources:
+            blocks += f"<h3>{escape(made.sources)}</h3><p>{escape(chr(10).join(in_lines(sources)))}</p>"
         if blocks:
             kind = "user" if message.get("role") == "user" else "reply"
             turns.append(f'<article class="{kind}"><h2>{escape(_head(made, message))}</h2>{blocks}</article>')
@@ -133,7 +138,7 @@ def notebook(made: Conversation) -> str:
         if files := list(_files(made, message)):
             cells.append(_with_files(v4, head, files, len(cells)))
             head = ""
-        for block in blocks_of(text_of(message)):
+        for block in blocks_of(in_markdown(message, made.sources)):
             code = block.language is not None and block.language in _PYTHON and message.get("role") != "user"
             if code:
                 if head:

@@ -134,6 +134,8 @@ export interface ToolStep {
   /** What it showed while it ran, oldest first. */
   log?: readonly Progress[];
   images?: readonly ResultImage[];
+  /** Of the provider's own tool: what it gave. */
+  found?: unknown;
 }
 
 /** A command that waits for a person's decision. */

@@ -1,12 +1,17 @@
 /** Pure helpers over wire messages: reading their text, and keeping a list of them right. */
-import type { Message } from "../protocol/types.js";
+import type { ContentBlock, Message } from "../protocol/types.js";
 
 export function textOf(message: Message): string {
   if (typeof message.content === "string") return message.content;
-  return message.content
-    .filter((block) => block.type === "text")
-    .map((block) => block.text ?? "")
-    .join("\n\n");
+  return joined(message.content.filter((block) => block.type === "text"));
+}
+
+/** Texts as paragraphs; around a citation they are parts of one sentence. */
+export function joined(blocks: readonly ContentBlock[]): string {
+  return blocks.reduce((text, { text: more = "", citations }, at) => {
+    const apart = at > 0 && !citations && !blocks[at - 1]?.citations;
+    return text + (apart ? "\n\n" : "") + more;
+  }, "");
 }
 
 /**

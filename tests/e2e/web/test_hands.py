@@ -290,6 +290,36 @@ def test_a_message_is_given_to_the_running_reply_by_a_button_and_by_a_key(stage)
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
+def test_what_is_cited_from_the_web_stands_under_the_answer_with_safe_links(stage):
+    found = [{"type": "web_search_result", "title": "About x", "url": "https://example.org/x"}]
+    use = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "what is x"}}
+    cites = [
+        {"title": "About **x**", "url": "https://example.org/x", "cited_text": "x is <b>so</b>"},
+        {"title": "Bad", "url": "javascript:alert(1)"},
+    ]
+    content = [
+        {"type": "serverBlock", "block": use},
+        {"type": "serverBlock", "block": {"type": "web_search_tool_result", "tool_use_id": "s1", "content": found}},
+        {"type": "text", "text": "It says "},
+        {"type": "text", "text": "x is so", "citations": cites},
+        {"type": "text", "text": ", no more."},
+    ]
+    chat, _ = stage([said("user", 1, "x?"), said("assistant", 2, content, model="m", stopReason="stop")])
+    reply = chat.page.locator(".turn.assistant .reply")
+    expect(reply.locator("p").first).to_have_text("It says x is so12, no more.")
+    reply.locator("[role=doc-noteref]").first.press("Enter")
+    notes = reply.locator("[role=doc-endnotes] li")
+    expect(notes.first).to_be_focused()
+    expect(notes.first).to_contain_text("About **x** · example.org · “x is <b>so</b>”")
+    expect(notes.last).to_contain_text("Bad")
+    hrefs = reply.locator("[role=doc-endnotes] a:not(.note-back)").evaluate_all("all => all.map((a) => a.href)")
+    assert hrefs == ["https://example.org/x"]
+    card = chat.page.locator(".tool")
+    expect(card.locator("summary")).to_contain_text("what is x")
+    card.locator("summary").press("Enter")
+    expect(card.get_by_role("link", name="About x")).to_have_attribute("href", "https://example.org/x")
+
+
 def test_pictures_of_a_result_are_shown_and_only_pictures(stage):
     images = [
         {"type": "image", "mimeType": "image/png", "data": PIXEL},

@@ -34,6 +34,19 @@ def message(role: str, text: str, **fields: Any) -> dict[str, Any]:
     return {"role": role, "content": [{"type": "text", "text": text}], "timestamp": 1000, **fields}
 
 
+def test_exports_name_what_a_reply_cites_and_link_addresses_of_the_web_alone():
+    cites = [{"title": "About <b>x", "url": "https://example.org/x"}, {"title": "Bad", "url": "javascript:x"}]
+    reply = message("assistant", "x is so")
+    reply["content"] = [{**reply["content"][0], "citations": cites}, {"type": "text", "text": ", no more."}]
+    made = conversation(reply)
+    links = "1. [About \\<b\\>x](<https://example.org/x>) (example\\.org)\n2. Bad"
+    assert "x is so \\[1\\] \\[2\\], no more.\n\n**Sources**\n\n" + links in export_formats.markdown(made)
+    page = export_formats.html(made)
+    assert "<p>x is so [1] [2], no more.</p>" in page and "[1] About &lt;b&gt;x · https://example.org/x" in page
+    assert "<a" not in page and "javascript" not in page
+    assert links in "".join(json.loads(export_formats.notebook(made))["cells"][-1]["source"])
+
+
 def test_a_search_over_the_wire_gives_pages_of_hits(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:

@@ -9,6 +9,7 @@ import type { TextKey } from "../../i18n/index.js";
 import type { Ui } from "../base/ui-context.js";
 import { elapsed } from "../base/format.js";
 import { icon } from "../base/icons.js";
+import { webAddress } from "../content/citations.js";
 import { cellName } from "./cell-operations.js";
 import { plain } from "./plain.js";
 
@@ -42,10 +43,11 @@ export function progressView(ui: Ui, { log = [] }: ToolStep): TemplateResult | t
 }
 
 /** Of a call that is done: what is better shown than its text. */
-export function resultView(ui: Ui, { details, images = [] }: ToolStep): TemplateResult {
+export function resultView(ui: Ui, { details, images = [], found }: ToolStep): TemplateResult {
   const { t } = ui;
   const answers = Object.entries(details?.answers ?? {});
-  return html`${
+  return html`${found === undefined ? nothing : pages(ui, found)}
+  ${
     details?.results?.length
       ? html`<ul class="results">
           ${details.results.map((each) => html`<li data-status=${each.status ?? ""}>${result(ui, each)}</li>`)}
@@ -77,6 +79,27 @@ export function resultView(ui: Ui, { details, images = [] }: ToolStep): Template
           src=${`data:${image.mimeType};base64,${image.data}`}
         />`,
     )}`;
+}
+
+/** What a search of the web found, or the page that was read: links to other places, and what says why there are none. */
+function pages({ t }: Ui, found: unknown): TemplateResult {
+  const all = (Array.isArray(found) ? found : [found]) as Record<string, unknown>[];
+  const error = all.map((each) => each.error_code).find((code) => typeof code === "string");
+  if (error !== undefined) return html`<p class="fine">${t("tools.webFailed", { reason: error })}</p>`;
+  const links = all.flatMap(({ title, url }) => {
+    const address = webAddress(url);
+    return address ? [{ address, title: typeof title === "string" && title !== "" ? title : address.host }] : [];
+  });
+  if (links.length === 0) return html`<p class="fine">${t("tools.webNothing")}</p>`;
+  return html`<ul class="results">
+    ${links.map(
+      ({ address, title }) =>
+        html`<li>
+          <a href=${address.href} target="_blank" rel="noopener noreferrer nofollow">${plain(title)}</a>
+          <span class="fine">${address.host}</span>
+        </li>`,
+    )}
+  </ul>`;
 }
 
 function isPicture({ mimeType, data }: ResultImage): boolean {

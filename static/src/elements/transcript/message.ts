@@ -43,6 +43,9 @@ const CUT = new Set(["aborted", "interrupted", "length"]);
 /** Own messages that are shown as they were written, by the keys of their rows: an element goes with its place on screen. */
 const asWritten = new Set<string>();
 
+/** What a reply cites as footnotes of its text; fetched with the first reply that cites something. */
+let notes: ((blocks: readonly ContentBlock[]) => string) | undefined;
+
 export class ClawdbotMessage extends LightElement {
   static override properties = {
     row: { attribute: false },
@@ -89,7 +92,8 @@ export class ClawdbotMessage extends LightElement {
       if (part.kind !== "text" && part.kind !== "thinking") continue;
       const view = this.querySelector<MarkdownView>(`[data-part="${part.key}"]`);
       view?.offer(this.row.asked ?? []);
-      view?.show(part.text, part.kind === "text" ? part.streaming : live !== undefined);
+      const text = part.kind === "text" && part.cites ? this.withNotes(part.cites, part.text) : part.text;
+      view?.show(text, part.kind === "text" ? part.streaming : live !== undefined);
     }
     const article = this.querySelector("article");
     const [position = "", size = ""] = this.place.split("/");
@@ -102,6 +106,16 @@ export class ClawdbotMessage extends LightElement {
       clearInterval(this.ticker);
       this.ticker = undefined;
     }
+  }
+
+  /** With what it cites as footnotes, once their part of the page is here. */
+  private withNotes(blocks: readonly ContentBlock[], text: string): string {
+    if (notes) return notes(blocks);
+    void import("../content/citations.js").then(({ cited }) => {
+      notes = cited;
+      this.requestUpdate("place", null);
+    });
+    return text;
   }
 
   // -- what a person said -------------------------------------------------------------------------------------------

@@ -2,14 +2,14 @@
  * What a turn consists of, in the order of telling: thinking, text, calls of tools, attachments. The key of a part stays
  * the same from the first token to the stored message, so that nothing is drawn anew when a reply is done.
  */
-import { textOf } from "../../state/messages.js";
+import { joined, textOf } from "../../state/messages.js";
 import type { ContentBlock, Message, ToolStep } from "../../protocol/types.js";
 
 import type { Row } from "./rows.js";
 
 export type Part =
   | { kind: "thinking"; key: string; text: string; running: boolean; ms?: number }
-  | { kind: "text"; key: string; text: string; streaming: boolean }
+  | { kind: "text"; key: string; text: string; streaming: boolean; cites?: ContentBlock[] }
   | { kind: "tools"; key: string; steps: ToolStep[] }
   | { kind: "media"; key: string; block: ContentBlock };
 
@@ -80,20 +80,24 @@ function addMessage(
       ...(row.thought && last ? { ms: row.thought.ms } : {}),
     });
   let texts = 0;
-  let open: { text: string } | null = null;
+  let open: ContentBlock[] = [];
   for (const block of blocks) {
     if (block.type === "text" && (block.text ?? "") !== "") {
-      if (open) open.text += `\n\n${block.text ?? ""}`;
-      else {
-        const part = { kind: "text" as const, key: `t${at}.${texts++}`, text: block.text ?? "", streaming: false };
-        open = part;
-        parts.push(part);
-      }
+      if (open.length > 0) parts.pop();
+      else texts += 1;
+      open = [...open, block];
+      const cites = open.some((each) => each.citations) ? { cites: open } : {};
+      parts.push({ kind: "text", key: `t${at}.${texts - 1}`, text: joined(open), streaming: false, ...cites });
     } else if (block.type === "toolCall") {
-      open = null;
+      open = [];
       addTool(parts, step(block));
+    } else if (block.block?.type === "server_tool_use") {
+      open = [];
+      const { id, name, input } = block.block as { id: string; name: string; input: unknown };
+      const found = blocks.find((each) => each.block?.tool_use_id === id)?.block?.content;
+      addTool(parts, { phase: "result", toolCallId: id, name, args: input, found });
     } else if (isMedia(block)) {
-      open = null;
+      open = [];
       parts.push({ kind: "media", key: `m${block.mediaId ?? ""}`, block });
     }
   }

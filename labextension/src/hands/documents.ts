@@ -1,15 +1,19 @@
 /** `notebook.create`, `delete`, `save`, `reveal`: the notebook as a document of Lab's. */
 import type { JupyterFrontEnd } from "@jupyterlab/application";
-import type { INotebookTracker } from "@jupyterlab/notebook";
+import type { Cell } from "@jupyterlab/cells";
+import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import { ServerConnection } from "@jupyterlab/services";
 import { HandsError } from "./errors.js";
 import type { Parameters } from "./node.js";
-import { cellOf, isReadOnly, openNotebook, within } from "./notebooks.js";
+import { cellOf, isReadOnly, openNotebook, pathOf, within } from "./notebooks.js";
 import type { GivenCell } from "./plan.js";
 import { revisionOf } from "./revision.js";
 
 const SAVING_MS = 30_000;
 const OPENING_MS = 15_000;
+/** A cell that is shown has a frame for so long. */
+const SHOWN = "clawdbot-mod-shown";
+const SHOWN_MS = 2_000;
 
 export class Documents {
   constructor(
@@ -62,13 +66,14 @@ export class Documents {
     return { dirty: panel.context.model.dirty };
   }
 
-  /** The person asked to be shown the cell. */
+  /** The person asked to be shown the cell. Where they see the notebook already, cursor and focus stay where they are. */
   async reveal({ path, cell }: Parameters): Promise<unknown> {
-    await this.app.commands.execute("docmanager:open", { path: String(path) });
+    const known = this.notebooks.find((each) => each.isVisible && pathOf(each) === path);
+    if (!known) await this.app.commands.execute("docmanager:open", { path: String(path) });
     const panel = await openNotebook(this.notebooks, path);
-    this.app.shell.activateById(panel.id);
+    if (!panel.isVisible) this.app.shell.activateById(panel.id);
     await within(panel.revealed, OPENING_MS);
-    if (cell !== undefined && cell !== null) await panel.content.scrollToCell(cellOf(panel, cell), "center");
+    if (cell !== undefined && cell !== null) await show(panel, cellOf(panel, cell));
     return { ok: true };
   }
 
@@ -86,6 +91,12 @@ export class Documents {
       throw error;
     }
   }
+}
+
+async function show(panel: NotebookPanel, cell: Cell): Promise<void> {
+  await panel.content.scrollToCell(cell, "center");
+  cell.addClass(SHOWN);
+  setTimeout(() => cell.removeClass(SHOWN), SHOWN_MS);
 }
 
 function newCell({ id, type = "code", source = "", metadata = {} }: GivenCell): Record<string, unknown> {

@@ -1,6 +1,8 @@
 /** The hands of the assistant in this page: the commands, and the node that is asked for them. Loaded when Lab is idle. */
 import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { Notification } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
+import { WARNING_MS } from "../texts.js";
 import { apply } from "./apply.js";
 import type { Meta } from "./apply.js";
 import { Documents } from "./documents.js";
@@ -55,6 +57,14 @@ export function startHands(app: JupyterFrontEnd, notebooks: INotebookTracker, wo
     "kernel.packages": (parameters) => look.packages(parameters),
     "kernel.try": (parameters) => look.tryCode(parameters),
   };
+  // "Show" beside a cell in a chat of this page.
+  document.addEventListener("clawdbot-reveal", (event) => {
+    const { path, cell } = (event as CustomEvent<{ path: string; cell: string }>).detail;
+    documents.reveal({ path, cell }).catch(() => {
+      Notification.warning(words.text("The cell is no longer there."), { autoClose: WARNING_MS });
+    });
+  });
+  document.documentElement.dataset.clawdbotReveal = "";
   const node = new HandsNode({ version: app.version, displayName: app.name, commands });
   node.start();
   return node;

@@ -15,6 +15,7 @@ import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/hands.js";
 import { body, cellName, heading } from "./cell-operations.js";
 import { nameOf, plain } from "./plain.js";
+import { showCell } from "./show-cell.js";
 
 export class ClawdbotChange extends LightElement {
   static override sheet = sheet;
@@ -168,7 +169,10 @@ export class ClawdbotChange extends LightElement {
         ${change.cells.map((each) => {
           const after = sourceOf(each.after);
           return html`<li class="operation">
-            <div class="operation-head"><span>${heading(ui, each, after)}</span></div>
+            <div class="operation-head">
+              <span>${heading(ui, each, after)}</span>
+              <span class="operation-acts">${showCell(ui, change.path, each, change.state !== "undone")}</span>
+            </div>
             ${body(ui, each, after)}
           </li>`;
         })}

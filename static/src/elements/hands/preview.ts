@@ -2,12 +2,20 @@
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
-import type { CellOperation, HandsRequest, PlanPreview, Preview, RunPreview } from "../../protocol/hands.js";
+import type {
+  CellOperation,
+  EditPreview,
+  HandsRequest,
+  PlanPreview,
+  Preview,
+  RunPreview,
+} from "../../protocol/hands.js";
 import { sourceOf } from "../../protocol/hands.js";
 
 import type { Ui } from "../base/ui-context.js";
 import { body, cellName, heading, staleAfter } from "./cell-operations.js";
 import { plain } from "./plain.js";
+import { showCell } from "./show-cell.js";
 
 /** What the person has chosen so far. */
 export interface Draft {
@@ -46,7 +54,7 @@ export function previewView(ui: Ui, preview: Preview, draft: Draft, acts: Previe
   switch (preview.type) {
     case "edit":
       return html`<ol class="operations">
-          ${preview.cells.map((each, at) => operation(ui, each, at, preview.cells.length > 1 && !draft.fixed, draft, acts))}
+          ${preview.cells.map((each, at) => operation(ui, preview, each, at, preview.cells.length > 1 && !draft.fixed, draft, acts))}
         </ol>
         ${stale(ui, preview.cells)}`;
     case "run":
@@ -70,6 +78,7 @@ function stale({ t }: Ui, cells: readonly CellOperation[]): TemplateResult | typ
 // -- an operation ---------------------------------------------------------------------------------------------------
 function operation(
   ui: Ui,
+  { path }: EditPreview,
   each: CellOperation,
   at: number,
   several: boolean,
@@ -95,7 +104,10 @@ function operation(
             >`
           : html`<span>${head}</span>`
       }
-      ${changes && !refused ? editButtons(ui, at, cellName(ui, each), draft, acts) : nothing}
+      <span class="operation-acts">
+        ${showCell(ui, path, each, false)}
+        ${changes && !refused && !draft.fixed ? editButtons(ui, at, cellName(ui, each), draft, acts) : nothing}
+      </span>
     </div>
     ${
       refused
@@ -110,9 +122,7 @@ function operation(
 function editButtons(ui: Ui, at: number, name: string, draft: Draft, acts: PreviewActs): TemplateResult {
   const { t } = ui;
   const editing = draft.editing === at;
-  if (draft.fixed) return html``;
-  return html`<span class="operation-acts">
-    ${
+  return html`${
       draft.edited.has(at)
         ? html`<span class="op yours">${t("hands.edited")}</span>
             <button
@@ -133,8 +143,7 @@ function editButtons(ui: Ui, at: number, name: string, draft: Draft, acts: Previ
       @click=${() => (editing ? acts.done() : acts.edit(at))}
     >
       ${editing ? t("hands.done") : t("hands.edit")}
-    </button>
-  </span>`;
+    </button> `;
 }
 
 function editor(ui: Ui, at: number, text: string, proposed: string, name: string, acts: PreviewActs): TemplateResult {
@@ -182,7 +191,7 @@ function changeable(
   </div>`;
 }
 
-function run(ui: Ui, { cells, kernel }: RunPreview): TemplateResult {
+function run(ui: Ui, { cells, kernel, path }: RunPreview): TemplateResult {
   const { t } = ui;
   const name = typeof kernel === "string" ? kernel : (kernel?.displayName ?? kernel?.name);
   return html`${name ? html`<p class="fine">${t("hands.kernel", { name })}</p>` : nothing}
@@ -190,7 +199,10 @@ function run(ui: Ui, { cells, kernel }: RunPreview): TemplateResult {
       ${cells.map(
         (each) =>
           html`<li class="operation">
-            <div class="operation-head"><span class="op-name">${cellName(ui, each)}</span></div>
+            <div class="operation-head">
+              <span class="op-name">${cellName(ui, each)}</span>
+              <span class="operation-acts">${showCell(ui, path, each, true)}</span>
+            </div>
             <pre class="source" tabindex="0">${plain(each.source ?? "")}</pre>
           </li>`,
       )}

@@ -4,7 +4,7 @@
  * and from first token to final reply, so its element is never made anew.
  */
 import { rowKey, textOf } from "../../state/messages.js";
-import type { CellSource, Message } from "../../protocol/types.js";
+import type { CellSource, ContentBlock, Message } from "../../protocol/types.js";
 import type { Live, Pending, Thought, View } from "../../state/state.js";
 
 /** The versions of a message to choose from, oldest first. */
@@ -66,8 +66,8 @@ export function rowsOf(view: View): Row[] {
   }
   if (live) {
     const own = rowKey("assistant", live.runId, "");
-    const begun = rows.filter((row) => row.key === own || row.key.startsWith(`${own}:`));
-    const key = begun.length > 0 ? keyAfter(own, rows.at(-1)) : own;
+    const begun = rows.filter((row) => row.role === "assistant" && row.messages[0]?.runId === live.runId);
+    const key = begun[0] ? keyAfter(own, last) : own;
     const question = rows.findLast((row) => row.key === rowKey("user", live.runId, "")) ?? rows.at(-1);
     const asked = question?.role === "user" ? cellsOf(question) : (question?.asked ?? NO_CELLS);
     rows.push({ key, role: "assistant", at: live.startedAt, messages: [], live: behind(begun, live), asked });
@@ -119,12 +119,12 @@ function keyAfter(key: string, before: Row | undefined): string {
 
 /** Without the calls that stand in rows before it. */
 function behind(begun: readonly Row[], live: Live): Live {
-  if (begun.length === 0 || !live.tools) return live;
-  const blocks = begun
-    .flatMap((row) => row.messages)
-    .flatMap(({ content }) => (typeof content === "string" ? [] : content));
-  const told = new Set(blocks.map((block) => block.id));
-  return { ...live, tools: live.tools.filter((step) => !told.has(step.toolCallId)) };
+  const told = begun
+    .flatMap(({ messages }) => messages)
+    .flatMap(({ content }) => Array.from(content as ContentBlock[], ({ id }) => id)); // a text's letters have none
+  return begun[0] && live.tools
+    ? { ...live, tools: live.tools.filter((step) => !told.includes(step.toolCallId)) }
+    : live;
 }
 
 function cellsIn(attached: readonly { cells?: readonly CellSource[] }[]): readonly CellSource[] {

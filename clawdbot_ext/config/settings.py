@@ -574,8 +574,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "media.maxBytes.text",
         "integer",
-        5 * MB,
-        "The largest text, code or data file that is taken.",
+        100 * MB,
+        "The largest text, code or data file that is taken. Of a large one the model gets a part and a summary.",
         "bytes",
         minimum=0,
         maximum=2_000 * MB,

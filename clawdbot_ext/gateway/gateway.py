@@ -97,7 +97,7 @@ class Gateway:
                 providers=providers,
                 media=media,
                 approvals=approvals,
-                hands=hands_services(config, store, events, peers.nodes, approvals),
+                hands=hands_services(config, store, events, peers.nodes, approvals, media),
                 environment=host.environment,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
             )

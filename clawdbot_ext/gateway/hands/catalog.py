@@ -18,8 +18,8 @@ from .toolbox import Toolbox
 class Catalog:
     """Every tool in notebooks and files, built once."""
 
-    def __init__(self, box: Toolbox) -> None:
-        found = [*reading_tools(box), *editing_tools(box), *file_tools(box), *executing_tools(box)]
+    def __init__(self, box: Toolbox, attachment: Tool) -> None:
+        found = [*reading_tools(box), attachment, *editing_tools(box), *file_tools(box), *executing_tools(box)]
         self._all = (*found, *asking_tools(box, self.title))
         self._tools = {tool.spec.name: tool for tool in self._all}
 

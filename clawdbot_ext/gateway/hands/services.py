@@ -8,7 +8,9 @@ from ...config.live import LiveConfig
 from ...store.api import Store
 from ..connections.broadcast import Broadcast
 from ..connections.nodes import Nodes
+from ..media.library import MediaLibrary
 from .approvals import Approvals
+from .attached import attachment_tool
 from .catalog import Catalog
 from .changes import Changes
 from .grants import Grants
@@ -34,7 +36,7 @@ class HandsServices:
 
 
 def hands_services(
-    config: LiveConfig, store: Store, events: Broadcast, nodes: Nodes, approvals: Approvals
+    config: LiveConfig, store: Store, events: Broadcast, nodes: Nodes, approvals: Approvals, media: MediaLibrary
 ) -> HandsServices:
     """Build the services."""
     grants, plans = Grants(store, events), Plans(store)
@@ -47,5 +49,5 @@ def hands_services(
         running=running,
         permission=Permission(config, store, approvals, grants, plans, targets),
         retention=Retention(config, store, approvals),
-        catalog=Catalog(Toolbox(targets, changes, approvals, plans, running)),
+        catalog=Catalog(Toolbox(targets, changes, approvals, plans, running), attachment_tool(store, media)),
     )

@@ -132,17 +132,17 @@ def test_sending_waits_for_files_and_a_failed_one_blocks_with_the_reason(chat):
 
 
 def test_what_the_gateway_would_refuse_is_told_before_anything_is_sent(chat):
-    choose(chat, "big.txt", "text/plain", b"x" * (5 * 1024 * 1024 + 1))
-    expect(chips(chat, "failed")).to_contain_text("limit for this type is 5 MB")
+    choose(chat, "big.png", "image/png", b"x" * (20 * 1024 * 1024 + 1))
+    expect(chips(chat, "failed")).to_contain_text("limit for this type is 20 MB")
     assert [url for url in chat.requests if "/media" in url] == []
     chat.send("keep me")
-    expect(chat.page.locator(".notice.problem")).to_contain_text("big.txt")
+    expect(chat.page.locator(".notice.problem")).to_contain_text("big.png")
     expect(chat.composer).to_have_value("keep me")
     choose(chat, "empty.txt", "text/plain", b"")
     chat.composer.press("Enter")
-    expect(chat.page.locator(".notice.problem")).to_contain_text("big.txt and empty.txt could not be attached")
+    expect(chat.page.locator(".notice.problem")).to_contain_text("big.png and empty.txt could not be attached")
     chat.page.get_by_role("button", name="Remove empty.txt").click()
-    chat.page.get_by_role("button", name="Remove big.txt").click()
+    chat.page.get_by_role("button", name="Remove big.png").click()
     choose(chat, "doc.hwp", "", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
     expect(chips(chat, "failed")).to_contain_text(re.compile("hwp", re.I))
     chat.complaints.clear()  # the browser logs the refusal
@@ -423,7 +423,7 @@ def test_axe_finds_nothing_around_the_field(visit, standing_gateway, locale, sch
     ).ready()
     choose(chat, "a.png", "image/png", picture())
     expect(chips(chat, "ready")).to_have_count(1)
-    choose(chat, "big.txt", "text/plain", b"x" * (5 * 1024 * 1024 + 1))
+    choose(chat, "big.png", "image/png", b"x" * (20 * 1024 * 1024 + 1))
     expect(chips(chat, "failed")).to_have_count(1)
     chat.send("blocked")
     expect(chat.page.locator(".notice.problem")).to_be_visible()

@@ -38,8 +38,8 @@ INSIDE = {
     ),
     "server": levels(
         "launch > process > extension > leadership > serverapp, side_listener > hands_node, handlers, "
-        "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log > net, options, "
-        "secret_handover, process_tuning, log_files"
+        "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log, metrics > net, "
+        "options, secret_handover, process_tuning, log_files"
     ),
 }
 BROWSER = levels(
@@ -58,6 +58,7 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "prompt_toolkit": {"cli"},
+    "prometheus_client": {"server"},
 }
 """Outside library → the units that may import it."""
 

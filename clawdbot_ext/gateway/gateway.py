@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import cached_property
 from typing import Any
@@ -33,6 +34,7 @@ from ..protocol.schema import (
     ShutdownEvent,
     TickEvent,
 )
+from ..runtime.measures import MEASURES
 from ..runtime.secrets import get_or_create_secret
 from ..runtime.supervision import Supervisor
 from ..store.api import Store, StoreDamaged
@@ -166,7 +168,9 @@ class Gateway:
         services = self.services
         elapsed = 0.0
         while True:
+            due = time.monotonic() + POLL_INTERVAL_S
             await asyncio.sleep(POLL_INTERVAL_S)
+            MEASURES.loop_lag.add(max(0.0, time.monotonic() - due))
             for name, step in self._steps.items():
                 await self._carry_out(name, step)
             elapsed += POLL_INTERVAL_S

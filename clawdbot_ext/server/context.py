@@ -29,6 +29,7 @@ from ..protocol.errors import GatewayError
 from ..protocol.frames import CloseCode
 from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock
+from ..runtime.measures import MEASURES
 from ..runtime.paths import on_network
 from .audit_log import Audit
 from .net import fd_limits
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
     from ..gateway.gateway import Gateway
+    from .metrics import GatewayMetrics
     from .net.tls import Certificate
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class ServerContext:
         self._told_of_proxy = False
         self._lock: GatewayLock | None = None
         self._audit: Audit | None = None
+        self._metrics: GatewayMetrics | None = None
         self._stopping = asyncio.Lock()
         self._mark = self.auth.mark()
         self._open_requests: WeakKeyDictionary[RequestHandler, tuple[Identity, str]] = WeakKeyDictionary()
@@ -98,6 +101,7 @@ class ServerContext:
         from ..store.router import open_stores
         from .contents import listing as contents_listing
         from .contents import reading as contents_reading
+        from .metrics import GatewayMetrics
 
         self._lock = lock
         self._audit = Audit(self.live())
@@ -108,7 +112,8 @@ class ServerContext:
             log.warning("the password in %s is kept as a hash from now on", self.live().path)
         files = None if contents is None else contents_listing(contents)
         config = self.live()
-        store = open_stores(config.home / "gateway.sqlite3", wal=not on_network(config))
+        database = config.home / "gateway.sqlite3"
+        store = open_stores(database, wal=not on_network(config), on_commit=MEASURES.commit.add)
         host = HostFacts(
             Environment(server_root=server_root),
             list_files=files,
@@ -117,6 +122,8 @@ class ServerContext:
         gateway = Gateway(self.live, store, self.auth, host=host)
         gateway.access.before_rotation, gateway.access.on_void = self._close_requests, self.close_revoked
         await gateway.start()
+        self._metrics = GatewayMetrics(gateway)
+        self._metrics.start()
         self.gateway = gateway
         return gateway
 
@@ -140,6 +147,9 @@ class ServerContext:
 
     async def _stop(self, reason: str, restarts: bool) -> None:
         gateway, self.gateway = self.gateway, None
+        if self._metrics is not None:
+            self._metrics.stop()
+            self._metrics = None
         if gateway is not None:
             stopping = gateway.stop(reason=reason, restart_expected_ms=RESTART_EXPECTED_MS if restarts else None)
             try:

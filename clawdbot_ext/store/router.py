@@ -35,9 +35,9 @@ from .memory import MemoryStore
 from .sqlite import SqliteStore
 
 
-def open_stores(path: Path, *, wal: bool = True) -> Store:
-    """The store in the file ``path`` with temporary sessions beside it, not opened yet. ``wal``: as ``SqliteStore``."""
-    return StoreRouter(SqliteStore(path, wal=wal), MemoryStore())
+def open_stores(path: Path, *, wal: bool = True, on_commit: Callable[[float], None] = lambda seconds: None) -> Store:
+    """The store in the file ``path`` with temporary sessions beside it, not opened yet. Else as ``SqliteStore``."""
+    return StoreRouter(SqliteStore(path, wal=wal, on_commit=on_commit), MemoryStore())
 
 
 class StoreRouter:

@@ -76,10 +76,18 @@ class SqliteStore:
         path: the database file; ``-wal`` and ``-shm`` lie beside it while it is open.
         max_pages: SQLite's own bound on the size of the file, in pages of 4 KiB; ``None`` leaves it to the disk.
         wal: keep a write-ahead log; without it a rollback journal, which is slower and works on a network file system.
+        on_commit: is told how many seconds each transaction took, in the thread that writes.
     """
 
-    def __init__(self, path: Path, *, max_pages: int | None = None, wal: bool = True):
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_pages: int | None = None,
+        wal: bool = True,
+        on_commit: Callable[[float], None] = lambda seconds: None,
+    ):
+        self.path, self._on_commit = path, on_commit
         self._max_pages, self._wal = max_pages, wal
         self._writes: SimpleQueue[Job | None] = SimpleQueue()
         self._reads: SimpleQueue[Job | None] = SimpleQueue()
@@ -161,10 +169,12 @@ class SqliteStore:
             for job in jobs:
                 job.error = failures.moved()
             return
+        began = time.monotonic()
         try:
             write_group(conn, jobs, explain)
         finally:
             self._committed += 1
+            self._on_commit(time.monotonic() - began)
 
     def _on_open(self, conn: sqlite3.Connection) -> None:
         """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""

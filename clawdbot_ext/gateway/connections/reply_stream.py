@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...protocol.clock import now_ms
 from ...protocol.frames import encode
 from ...protocol.schema import EVENTS, AgentEvent, ChatEvent
+from ...runtime.measures import MEASURES
 from .broadcast import Broadcast
 
 if TYPE_CHECKING:
@@ -103,11 +104,14 @@ class ReplyStream:
     def _receivers(self, deltas: DeltaKind) -> list[Connection]:
         """The clients that receive deltas of this kind and are not congested."""
         row = EVENTS["agent" if deltas == "assistant" else "chat"]
-        return [
+        meant = [
             client
             for client in self._broadcast.connections
-            if client.deltas == deltas and client.may_receive(row, self._key) and not client.congested()
+            if client.deltas == deltas and client.may_receive(row, self._key)
         ]
+        receivers = [client for client in meant if not client.congested()]
+        MEASURES.held_deltas += len(meant) - len(receivers)
+        return receivers
 
     def _flush_append(self) -> None:
         self._timers.pop("append", None)

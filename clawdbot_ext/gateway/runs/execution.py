@@ -19,6 +19,7 @@ from .auto_title import AutoTitle
 from .context import RunContext
 from .events import RunEvents
 from .messages import RunOutcome, cancelled, final_message
+from .run_log import RunLog
 from .turn import answer_turn
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Execution:
         self._late: list[LateEnd] = []
 
     async def execute(self, active: ActiveRun, accepted: Accepted) -> None:
-        run = active.run
+        run, told = active.run, RunLog(active)
         if accepted.message is not None:
             self._events.emit_message(accepted.session, accepted.message)
         self._events.emit_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
@@ -57,7 +58,7 @@ class Execution:
             else:
                 active.in_turn = True
                 outcome = await answer_turn(
-                    self._context, self._events, active, accepted.session, lambda event: self._emit(active, event)
+                    self._context, self._events, active, accepted.session, lambda event: self._emit(active, event, told)
                 )
         except asyncio.CancelledError:
             outcome = cancelled(active)
@@ -66,10 +67,12 @@ class Execution:
             active.stop_reason = active.stop_reason or "ended"
             flusher.cancel()
             if not active.suspended:
+                told.ended(outcome)
                 await asyncio.shield(self._end(active, outcome))
 
-    def _emit(self, active: ActiveRun, event: TurnEvent) -> None:
+    def _emit(self, active: ActiveRun, event: TurnEvent, told: RunLog) -> None:
         if isinstance(event, Retrying):
+            told.retries(event)
             self._events.emit_agent(
                 active,
                 "lifecycle",
@@ -88,6 +91,7 @@ class Execution:
                 active.media.pop(event.data["mediaId"], None)
             self._events.emit_agent(active, "media", event.data)
         else:
+            told.shows()
             active.stream.feed(active.text, active.reply.thinking)
 
     async def _flush(self, active: ActiveRun) -> None:

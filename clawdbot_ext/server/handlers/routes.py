@@ -63,6 +63,24 @@ class Health(BaseHandler):
         self.finish({"ok": up})
 
 
+class Ready(Health):
+    """``readyz``: whether messages are taken and kept now; if not, in a word why. Public, and starts none, either."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        why = self._why_not()
+        self.set_status(503 if why else 200)
+        self.finish({"ready": False, "reason": why} if why else {"ready": True})
+
+    def _why_not(self) -> str:
+        gateway = self.context.gateway
+        if gateway is None:
+            return "" if self.context.leader_info() is not None else "not_running"
+        if not gateway.services.store.health.ok:
+            return "storage"
+        return "task" if gateway.services.supervisor.troubles else ""
+
+
 class Page(BaseHandler):
     """The chat page, or a plain notice if the gateway does not run or the front end is not built. Secrets in its
     address log in and are left out of the address that the browser keeps."""
@@ -252,6 +270,7 @@ def _shared_routes(base: str, context: ServerContext, authenticator: Authenticat
         Rule(PathMatches(f"{root}(assets/[^/]+|embed\\.js|favicon\\.svg)"), Asset, facts),
         Rule(PathMatches(f"{root}auth/session"), Session, at_socket),
         Rule(PathMatches(f"{root}healthz"), Health, facts),
+        Rule(PathMatches(f"{root}readyz"), Ready, facts),
         Rule(PathMatches(f"{root}frame"), ArtifactFrame, at_page),
         *media_routes(base, facts),
     ]
@@ -272,7 +291,8 @@ def standalone_routes(base: str, context: ServerContext) -> list[Rule]:
 
 def last_routes(context: ServerContext, base: str) -> list[Rule]:
     """Return the fallback routes for paths that neither this package nor Jupyter serves. With another ``base`` the root
-    still opens sockets, answers ``healthz`` and redirects to the page: clients may know the port only."""
+    still opens sockets, answers ``healthz`` and ``readyz``, and redirects to the page: clients may know the port only.
+    """
     authenticator = StandaloneAuthenticator()
     facts = {"context": context, "authenticator": authenticator}
     root = (
@@ -280,6 +300,7 @@ def last_routes(context: ServerContext, base: str) -> list[Rule]:
         if base == "/"
         else [
             Rule(PathMatches("/healthz"), Health, facts),
+            Rule(PathMatches("/readyz"), Ready, facts),
             Rule(PathMatches("/(?:chat)?"), Redirect, {**facts, "to": f"{base}chat"}),
         ]
     )

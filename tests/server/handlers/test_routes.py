@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
@@ -19,6 +20,7 @@ from clawdbot_ext.server.handlers.standalone import StandaloneAuthenticator
 from tests.server.handlers import route_table
 from tests.support.http import UPGRADE, ask, upgrade
 from tests.support.tools import require
+from tests.support.wire import WireError, run, wired
 
 OPEN = {
     "Page",
@@ -27,6 +29,7 @@ OPEN = {
     "Login",
     "Logout",
     "Health",
+    "Ready",
     "Redirect",
     "NotFound",
     "ArtifactFrame",
@@ -101,7 +104,9 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["listener"], "public") == {"RejectHandler"}
     for name in ("mount", "relay"):  # a mount: health, the redirect to the page's slash, built files
         files = {"Asset"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
-        assert with_rule(tables[name], "open") == {"Health", "Redirect"} | files
+        assert with_rule(tables[name], "open") == {"Health", "Redirect"} | files | (
+            {"Ready"} if name == "mount" else set()
+        )
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
 
 
@@ -289,3 +294,23 @@ def test_the_page_is_an_app_whose_worker_is_asked_for_again_and_reads_only_our_f
 
 def test_health_tells_nothing_else(standing_gateway):
     assert ask(standing_gateway.port, path="/healthz").json() == {"ok": True}
+    assert ask(standing_gateway.port, path="/readyz").json() == {"ready": True}
+
+
+def test_a_gateway_that_cannot_write_is_not_ready_until_it_can(make_gateway, tmp_path):
+    broken = tmp_path / "broken"
+    gateway = make_gateway(env={"CLAWDBOT_FAILPOINT": f"store.write=ENOSPC@{broken}"})
+
+    async def write() -> None:
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            with contextlib.suppress(WireError):
+                await wire.call("sessions.patch", {"key": "main", "label": "a"})
+
+    broken.touch()
+    run(write())
+    answer = ask(gateway.port, path="/readyz")
+    assert answer.status == 503 and answer.json() == {"ready": False, "reason": "storage"}
+    assert ask(gateway.port, path="/healthz").status == 200  # it runs
+    broken.unlink()
+    run(write())
+    assert ask(gateway.port, path="/readyz").json() == {"ready": True}

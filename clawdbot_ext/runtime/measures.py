@@ -1,0 +1,44 @@
+"""Figures of this process for monitoring: counts, and distributions of times. Cheap enough for every message."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Distribution:
+    """How many times were how long. Each is written by one thread."""
+
+    def __init__(self, bounds: Sequence[float] = BOUNDS_S) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        """Below each bound and above the one before; the last one is above them all."""
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+
+class Measures:
+    """The figures, since the process began."""
+
+    def __init__(self) -> None:
+        self.commit = Distribution()
+        """One transaction of the store, from its first statement to what ``fsync`` said."""
+        self.first_token = Distribution()
+        """From the start of a run to the first text that it shows."""
+        self.loop_lag = Distribution()
+        """How late the event loop came to what was due, looked at once a second."""
+        self.ended: Counter[str] = Counter()
+        """Runs by the state in which they ended."""
+        self.retries: Counter[str] = Counter()
+        """Requests to a provider that are made again, by the kind of failure."""
+        self.held_deltas = 0
+        """Deltas that a client with much unread did not get by themselves: a later one has their text."""
+
+
+MEASURES = Measures()

@@ -1,0 +1,73 @@
+"""The gateway's figures in Jupyter's ``/metrics``, for Prometheus. Read when asked for; nothing is computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from ..runtime.measures import MEASURES, Distribution
+
+if TYPE_CHECKING:
+    from ..gateway.gateway import Gateway
+
+
+class GatewayMetrics:
+    """The collector of one gateway, from ``start`` to ``stop``."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def start(self) -> None:
+        REGISTRY.register(self)
+
+    def stop(self) -> None:
+        REGISTRY.unregister(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering does not collect."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        services = self._gateway.services
+        roles: dict[str, int] = {"operator": 0, "node": 0}
+        for client in tuple(services.events.connections):
+            roles[client.role] += 1
+        runs = services.runs.counts()
+        yield _gauge("clawdbot_connections", "Clients that have logged in.", "role", roles)
+        yield _gauge("clawdbot_runs", "Replies being written, and sends that wait in line.", "state", runs)
+        yield _gauge(
+            "clawdbot_storage_ok", "1 while everything can be read and written.", "", {"": services.store.health.ok}
+        )
+        yield _counter("clawdbot_runs_ended", "Runs by the state in which they ended.", "state", MEASURES.ended)
+        yield _counter("clawdbot_provider_retries", "Requests to a provider made again.", "reason", MEASURES.retries)
+        held = {"": MEASURES.held_deltas}
+        yield _counter("clawdbot_held_deltas", "Deltas joined with later ones for slow clients.", "", held)
+        yield _histogram("clawdbot_commit_seconds", "Transactions of the store.", MEASURES.commit)
+        yield _histogram("clawdbot_first_token_seconds", "From a run's start to its first text.", MEASURES.first_token)
+        yield _histogram("clawdbot_loop_lag_seconds", "How late the event loop is.", MEASURES.loop_lag)
+
+
+def _gauge(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, about, labels=[label] if label else None)
+    for value in values:
+        family.add_metric([value] if label else [], values[value])
+    return family
+
+
+def _counter(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, about, labels=[label] if label else None)
+    for value in tuple(values):
+        family.add_metric([value] if label else [], values[value])
+    return family
+
+
+def _histogram(name: str, about: str, times: Distribution) -> Metric:
+    counts = list(accumulate(times.counts))
+    bounds = [*map(str, times.bounds), "+Inf"]
+    family = HistogramMetricFamily(name, about)
+    family.add_metric([], list(zip(bounds, counts, strict=True)), times.total)
+    return family

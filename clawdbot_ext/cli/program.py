@@ -48,10 +48,13 @@ COMMANDS = {
     "token": Row("credentials:token", "help.token.group"),
     "password": Row("credentials:password", "help.password.group"),
     "logout": Row("credentials:logout", "help.logout"),
+    "completion": Row("completion:command", "help.completion"),
     "tunnel": Row("ssh.tunnel:command", "short.tunnel"),
 }
 
 
+COMPLETING = "_CLAWDBOT_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
 LOOK_HERE = ("doctor", "audit")
 """Commands that ask the gateway, too, and whose report is about the machine that they run on."""
 
@@ -67,6 +70,10 @@ class Commands(click.Group):
             return None
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(importlib.import_module(f".{module}", __package__), attribute)
+        if COMPLETING in os.environ:
+            from .completion import prepare
+
+            prepare(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,12 +84,12 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
             hint = say("error.nearest", suggestion=f"clawdbot {near[0]}") if near else say("usage.help")
             raise click.UsageError(f"{say('usage.noCommand', name=args[0])} {hint}", ctx)
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and ctx.params.get("ssh") is not None:
+        if command is not None and ctx.params.get("ssh") is not None and not ctx.resilient_parsing:
             _refuse_what_is_local(ctx, command, rest)
         return name, command, rest
 

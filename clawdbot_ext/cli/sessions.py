@@ -18,6 +18,7 @@ from .agent import MODES
 from .connection import Target, call, gateway_options, json_option, with_client
 from .files import attachments, line_of
 from .printing import ago, note, out, print_json, say, shorten, table, texts
+from .session_title import main_key, title_of
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -50,7 +51,7 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
     rows = [
         [
             entry["key"],
-            shorten(_title(entry), 40),
+            shorten(title_of(entry, main_key()), 40),
             str(entry.get("messageCount", "")),
             str(entry.get("model", "")),
             _mode(entry),
@@ -77,7 +78,7 @@ def search(target: Target, query: str, limit: int, as_json: bool) -> None:
         return
     now = now_ms()
     for hit in found["hits"]:
-        title = shorten(str(hit.get("label") or hit.get("derivedTitle") or ""), 40)
+        title = shorten(title_of(hit, main_key()), 40)
         place = [hit["sessionKey"], title, ago(hit.get("timestamp") or 0, now)]
         if hit.get("archived"):
             place.append(say("sessions.inArchive", id=hit["sessionId"]))
@@ -130,11 +131,6 @@ def export(
     except OSError as error:
         raise click.FileError(str(output), error.strerror) from None
     note(say("sessions.exported", file=str(output)))
-
-
-def _title(entry: Mapping[str, Any]) -> str:
-    named = entry.get("displayName") or entry.get("derivedTitle") or entry.get("lastMessagePreview")
-    return str(named or str(entry["key"]).removeprefix("agent:main:"))
 
 
 def _mode(entry: Mapping[str, Any]) -> str:

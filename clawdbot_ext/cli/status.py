@@ -16,6 +16,7 @@ from . import exit_codes
 from .connection import Target, gateway_options, json_option, over_ssh, with_client
 from .printing import ago, duration, facts, for_people, out, print_json, say, shorten, table
 from .published import tailscale_problem
+from .session_title import main_key, title_of
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -60,7 +61,7 @@ def status(target: Target, as_json: bool) -> None:
             [
                 [
                     entry["key"],
-                    shorten(str(entry.get("displayName") or entry.get("derivedTitle") or ""), 40),
+                    shorten(title_of(entry, main_key()), 40),
                     ago(entry.get("updatedAt") or 0, now_ms()),
                 ]
                 for entry in recent

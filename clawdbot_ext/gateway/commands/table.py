@@ -165,7 +165,7 @@ async def _status(call: Call) -> Answer:
         call.say("status.model", name=model.name, provider=model.provider),
         call.say("status.context", used=f"{used:,}", window=f"{window:,}", percent=round(100 * used / window)),
         call.say("status.session", key=call.key, messages=session.message_count if session else 0),
-        call.say("status.thinking", level=services.sessions.thinking_level(session)),
+        call.say("status.thinking", level=call.say(f"level.{services.sessions.thinking_level(session)}")),
         call.say("status.queue", queued=len(services.runs.queued(call.key))),
         call.say(
             "status.uptime",
@@ -173,9 +173,13 @@ async def _status(call: Call) -> Answer:
             clients=sum(not of_a_home(client) for client in services.events.connections),
         ),
     ]
+    lines.append(call.say("status.channels"))
     info = server_info.read_info(services.config())
     if info is not None and info.tailscale_url:
         lines.append(call.say("status.tailscale", url=info.tailscale_url))
+    elif info is not None and info.tailscale_problem:
+        facts = {name: str(fact) for name, fact in info.tailscale_problem.items()}
+        lines.append(catalogue("server")(call.caller.locale, facts.pop("key", ""), **facts))
     if session and session.total_cost:
         lines.insert(2, call.say("status.cost", dollars=f"{session.total_cost:.4f}"))
     if provider_setup(services)["needsKey"]:

@@ -24,6 +24,16 @@ def test_an_answer_is_one_final_marked_as_a_command_and_kept(gateway, command):
     run(main())
 
 
+def test_status_names_the_channels_and_the_level_in_words(gateway):
+    async def main():
+        for locale, channels, level in (("en", "Channels: ", "Thinking: off"), ("ko", "채널: ", "생각 수준: 끔")):
+            async with wired(gateway.ws_url, gateway.token, locale=locale) as wire:
+                text = text_of((await wire.ask("/status"))["message"])
+                assert channels in text and level in text
+
+    run(main())
+
+
 def test_command_answers_speak_the_clients_language(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token, locale="ko-KR") as ko:

@@ -28,6 +28,8 @@ _MODULES: tuple[ModuleType, ...] = (
     click.types,
 )
 _t = catalogue("click")
+COMPLETING = "_CLAWDBOT_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
 
 
 def translate() -> None:

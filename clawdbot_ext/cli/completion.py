@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from .. import config as settings
 from ..escapes import one_line
 from . import exit_codes
+from .click_texts import COMPLETING
 from .connection import Target, keep_quiet
 from .printing import out, say
 from .session_title import short_key, title_of
@@ -29,10 +30,9 @@ Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
     """Print the script of a shell."""
-    from .program import COMPLETING, program
-
     kind = get_completion_class(shell)
     assert kind is not None
+    program = click.get_current_context().find_root().command
     out(kind(program, {}, "clawdbot", COMPLETING).source())
 
 

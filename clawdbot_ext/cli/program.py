@@ -13,7 +13,7 @@ import click
 
 from .._version import __version__
 from . import exit_codes
-from .click_texts import help_hint, translate
+from .click_texts import COMPLETING, help_hint, translate
 from .printing import fail, say
 
 
@@ -53,8 +53,6 @@ COMMANDS = {
 }
 
 
-COMPLETING = "_CLAWDBOT_COMPLETE"
-"""The environment variable by which a shell asks for completions."""
 LOOK_HERE = ("doctor", "audit")
 """Commands that ask the gateway, too, and whose report is about the machine that they run on."""
 

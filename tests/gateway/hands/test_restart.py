@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.support.aio import until
 from tests.support.notebook_node import NotebookNode, notebook
 from tests.support.obeying import HandsGateway, Person
 from tests.support.server import GatewayProcess
-from tests.support.strict_api import StrictAPI, call
+from tests.support.strict_api import Call, StrictAPI, call
 from tests.support.wire import run, text_of
 
 pytestmark = pytest.mark.slow
@@ -70,11 +71,12 @@ def test_a_question_is_there_after_a_restart_and_its_yes_goes_on_with_the_run(
     run(main(), 90)
 
 
-def test_a_yes_that_a_crash_kept_from_being_used_is_used_once(restartable: HandsGateway) -> None:
+@pytest.mark.parametrize("wish", [EDIT, call("cell_run", path=PATH, cells=["c0"], wait_s=30)], ids=["edit", "run"])
+def test_a_yes_that_a_crash_kept_from_being_used_is_used_once(restartable: HandsGateway, wish: Call) -> None:
     async def main() -> None:
         node = NotebookNode([notebook(PATH, "x = 1")])
         async with restartable.working(node) as (person, _):
-            run_id = await person.wish(EDIT)
+            run_id = await person.wish(wish)
             question = await person.question(run_id)
 
             async def crash() -> None:
@@ -93,7 +95,39 @@ def test_a_yes_that_a_crash_kept_from_being_used_is_used_once(restartable: Hands
             again.key = key
             text, message = await again.result(run_id)
             assert not message["isError"], text
-            assert node.notebooks[PATH].sources() == ["x = 2"] and len(node.applied) == 1
+            done = [each["after"] for each in node.applied] + [each["source"] for each in node.ran]
+            assert done == [["x = 2"] if wish is EDIT else "x = 1"], "once"
+            (record,) = restartable.records()
+            assert record["id"] == question["id"] and record["usedAtMs"]
+
+    run(main(), 90)
+
+
+def test_a_run_that_a_crash_cut_off_is_not_started_again_and_the_state_is_told(restartable: HandsGateway) -> None:
+    async def main() -> None:
+        node = NotebookNode([notebook(PATH, "wait")])
+        async with restartable.working(node) as (person, _):
+            run_id = await person.wish(call("cell_run", path=PATH, cells=["c0"], wait_s=60))
+            await person.allow(run_id)
+            await asyncio.wait_for(node.started.wait(), 30)
+            restartable.gateway.kill()
+        key = person.key
+        restartable.gateway.start()
+        async with (
+            node.connected(restartable.gateway.ws_url, restartable.gateway.token, instance=node.instance),
+            restartable.person(node.instance) as again,
+        ):
+            again.key = key
+            messages = await history(again)
+            assert [m["role"] for m in messages] == ["user", "assistant", "toolResult", "assistant"]
+            assert messages[2]["isError"] and "not known" in text_of(messages[2])
+            assert (await again.wire.call("exec.approval.list"))["approvals"] == []
+            (record,) = restartable.records()
+            assert record["usedAtMs"] and len(node.ran) == 1
+            after = await again.wish(call("notebook_read", path=PATH))
+            text, message = await again.result(after)
+            assert not message["isError"] and 'state="never"' in text, "as the notebook has it"
+            assert len(node.ran) == 1 and restartable.api.refusals == []
 
     run(main(), 90)
 

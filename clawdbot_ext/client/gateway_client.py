@@ -32,7 +32,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, W
 from .._version import __version__
 from ..config import ConfigError
 from ..protocol.errors import RateLimited
-from . import tls
+from . import limits, tls
 from .approvals import Approvals, OnApproval, decided_by
 from .changes import Changes
 from .endpoint import Endpoint, NoGateway, bearer_header, cookie_header
@@ -49,7 +49,7 @@ from .errors import (
     from_wire,
 )
 from .events import LOST, Event
-from .http_failures import problem, refusal
+from .http_failures import object_of, problem, refusal
 from .reply import Chunk, Notice, ReplyEnd, When, ask, follow, whole
 from .uploads import AttachmentInput, OnProgress, ready
 
@@ -61,22 +61,6 @@ PROTOCOL_VERSION = 3
 CAPS = ("chat.append", "session.events")
 """Capabilities of this client; add ``session.switch`` where ``/new`` may open another session."""
 SCOPES = ("operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing")
-
-
-CONNECT_TIMEOUT_S = 10.0
-REQUEST_TIMEOUT_S = 30.0
-CLOSE_TIMEOUT_S = 1.0
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""A history of ``gateway.MAX_HISTORY_BYTES`` must fit, in any gateway's idea of it."""
-MAX_WAITING_EVENTS = 10_000
-"""Events held for a consumer that has stopped reading; beyond that the connection is closed."""
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 30.0
-TICK_TIMEOUT_CODE = 4000
-TICK_MS, MAX_TICK_MS = 30_000, 86_400_000
-"""Between two signs of life of a gateway that says nothing about it, and at most."""
-DEAD_AFTER_TICKS = 2
-"""A gateway that is silent for this many tick intervals is gone, as Clawdbot's own clients see it."""
-
 
 _log = logging.getLogger(__name__)
 Handshake = Callable[[dict[str, Any], str], None]
@@ -152,7 +136,7 @@ class GatewayClient:
         await self.close()
 
     # -- connecting -----------------------------------------------------------------------------------------------
-    async def connect(self, timeout_s: float = CONNECT_TIMEOUT_S) -> Mapping[str, Any]:
+    async def connect(self, timeout_s: float = limits.CONNECT_TIMEOUT_S) -> Mapping[str, Any]:
         """Open the connection and log in; the payload of ``hello-ok``.
 
         Raises:
@@ -164,7 +148,7 @@ class GatewayClient:
         self._closed = False
         return await self._connect(timeout_s)
 
-    async def _connect(self, timeout_s: float = CONNECT_TIMEOUT_S) -> Mapping[str, Any]:
+    async def _connect(self, timeout_s: float = limits.CONNECT_TIMEOUT_S) -> Mapping[str, Any]:
         await self._drop()
         try:
             await self._open(timeout_s)
@@ -193,7 +177,8 @@ class GatewayClient:
             **tls.options(self.endpoint),
         )
         try:
-            self._socket, self._over = await websocket_connect(request, max_message_size=MAX_MESSAGE_BYTES), False
+            most = limits.MAX_MESSAGE_BYTES
+            self._socket, self._over = await websocket_connect(request, max_message_size=most), False
         except HTTPClientError as exc:
             kind = (
                 Foreign if 200 <= exc.code < 500 else Unreachable
@@ -227,7 +212,7 @@ class GatewayClient:
         if self._locale:
             params["locale"] = self._locale
         if self._handshake is not None:
-            self._handshake(params, str(_object(challenge.get("payload")).get("nonce", "")))
+            self._handshake(params, str(object_of(challenge.get("payload")).get("nonce", "")))
         hello = await self.request("connect", params, timeout_s=timeout_s)
         if not isinstance(hello, dict):
             raise Foreign(self.endpoint.ws_url, "what answers is no Clawdbot gateway")
@@ -257,7 +242,7 @@ class GatewayClient:
     ) -> Mapping[str, Any]:
         ends = None if patience_s is None else asyncio.get_running_loop().time() + patience_s
         for attempt in itertools.count():
-            limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16))
+            limit = min(limits.BACKOFF_MAX_S, limits.BACKOFF_FIRST_S * 2 ** min(attempt, 16))
             wait = random.uniform(0, limit)
             self._relocate()
             if self._closed:
@@ -296,7 +281,7 @@ class GatewayClient:
             socket.close()
         if socket is not None and not self._over:
             with contextlib.suppress(asyncio.TimeoutError):  # let the peer say goodbye, so that no task is left behind
-                await asyncio.wait_for(_drain(socket), CLOSE_TIMEOUT_S)
+                await asyncio.wait_for(_drain(socket), limits.CLOSE_TIMEOUT_S)
 
     # -- asking -----------------------------------------------------------------------------------------------------
     async def request(
@@ -304,7 +289,7 @@ class GatewayClient:
         method: str,
         params: Mapping[str, Any] | None = None,
         *,
-        timeout_s: float = REQUEST_TIMEOUT_S,
+        timeout_s: float = limits.REQUEST_TIMEOUT_S,
         final: bool = False,
     ) -> Any:
         """Call ``method`` and return its payload. ``final``: of two responses (``agent``), wait for the second.
@@ -415,7 +400,7 @@ class GatewayClient:
         queue: asyncio.Queue[Event] = asyncio.Queue()
 
         def put(event: Event) -> None:
-            if queue.qsize() < MAX_WAITING_EVENTS or event.name == LOST:
+            if queue.qsize() < limits.MAX_WAITING_EVENTS or event.name == LOST:
                 queue.put_nowait(event)
             elif event.name != LOST:
                 raise ConnectionLost(1008, "events are not read")
@@ -496,18 +481,17 @@ class GatewayClient:
 
     async def _watch(self) -> None:
         """Close a connection on which nothing was heard for too long (a suspended machine, a dead network)."""
-        interval = _object(self.hello.get("policy")).get("tickIntervalMs")
-        interval_ms = min(max(interval, 1), MAX_TICK_MS) if isinstance(interval, (int, float)) else TICK_MS
-        patience = DEAD_AFTER_TICKS * interval_ms / 1000 + 1
+        interval = object_of(self.hello.get("policy")).get("tickIntervalMs")
+        interval_ms = (
+            min(max(interval, 1), limits.MAX_TICK_MS) if isinstance(interval, (int, float)) else limits.TICK_MS
+        )
+        patience = limits.DEAD_AFTER_TICKS * interval_ms / 1000 + 1
         while True:
             await asyncio.sleep(patience / 4)
             if monotonic() - self._heard_at > patience and self._socket is not None:
-                self._socket.close(TICK_TIMEOUT_CODE, "tick timeout")  # Tornado cuts it 5 s later without an answer
+                # Tornado cuts it 5 s later without an answer.
+                self._socket.close(limits.TICK_TIMEOUT_CODE, "tick timeout")
                 return
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 async def _drain(socket: WebSocketClientConnection) -> None:

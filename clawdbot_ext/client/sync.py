@@ -18,7 +18,8 @@ from .changes import Change, Changes, UndoResult
 from .endpoint import Endpoint
 from .errors import Closed
 from .events import Event
-from .gateway_client import CAPS, REQUEST_TIMEOUT_S, GatewayClient
+from .gateway_client import CAPS, GatewayClient
+from .limits import REQUEST_TIMEOUT_S
 from .reply import Chunk, Notice, ReplyEnd, ReplyFailed, When, whole
 from .uploads import AttachmentInput, attach, ready
 

@@ -19,7 +19,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, W
 from ..client import tls
 from ..client.endpoint import NoGateway
 from ..client.errors import ClientError
-from ..client.gateway_client import CONNECT_TIMEOUT_S, MAX_MESSAGE_BYTES
+from ..client.limits import CONNECT_TIMEOUT_S, MAX_MESSAGE_BYTES
 from ..config import ConfigError
 from ..protocol.errors import GatewayError
 from .kernel_client import KernelClient

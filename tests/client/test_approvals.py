@@ -183,7 +183,7 @@ def test_what_a_callback_raises_is_raised_and_the_question_stays() -> None:
 
 
 def test_a_question_that_was_missed_while_away_is_told_after_coming_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clawdbot_ext.client.gateway_client.BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr("clawdbot_ext.client.limits.BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
         async with fake_gateway() as gateway, client_of(gateway) as client:

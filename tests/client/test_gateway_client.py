@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clawdbot_ext.client import connect
+from clawdbot_ext.client import connect, limits
 from clawdbot_ext.client import gateway_client as module
 from clawdbot_ext.client.endpoint import Endpoint
 from clawdbot_ext.client.errors import ConnectionLost, Foreign, NoTls, TimedOut, Unreachable
@@ -175,8 +175,8 @@ def test_no_answer_in_time_leaves_the_connection_standing() -> None:
 
 
 def test_reconnecting_goes_on_until_the_gateway_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
-    monkeypatch.setattr(module, "BACKOFF_MAX_S", 0.02)
+    monkeypatch.setattr(limits, "BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr(limits, "BACKOFF_MAX_S", 0.02)
 
     async def main() -> None:
         async with fake_gateway() as gateway:
@@ -232,7 +232,7 @@ def test_a_silent_gateway_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(module, "monotonic", iter(range(0, 10_000, 10)).__next__)
             async with module.GatewayClient(endpoint(gateway)) as client:
                 lost = [event async for event in client.events()][-1]
-            assert lost.payload["code"] == module.TICK_TIMEOUT_CODE
+            assert lost.payload["code"] == limits.TICK_TIMEOUT_CODE
 
     run(main())
 
@@ -311,7 +311,7 @@ def test_ask_understands_deltas_that_repeat_the_whole_text() -> None:
 
 
 def test_ask_survives_a_lost_connection_without_asking_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr(limits, "BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
         async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
@@ -376,7 +376,7 @@ def test_ask_tells_of_the_queue_and_of_retries() -> None:
 
 
 def test_ask_gives_up_when_the_gateway_does_not_come_back_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr(limits, "BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
         async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:
@@ -391,7 +391,7 @@ def test_ask_gives_up_when_the_gateway_does_not_come_back_in_time(monkeypatch: p
 
 
 def test_several_who_wait_for_the_gateway_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr(limits, "BACKOFF_FIRST_S", 0.01)
 
     async def main() -> None:
         async with fake_gateway() as gateway, module.GatewayClient(endpoint(gateway)) as client:

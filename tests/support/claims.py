@@ -346,6 +346,10 @@ NOTEBOOK = [
         ],
     ),
     ("`mode=` is set for the session before the message", ["test_the_mode_is_set_before_the_message"]),
+    (
+        '`when="now"` is for a reply that is being written',
+        ["test_a_reply_of_another_window_is_steered_from_here"],
+    ),
     ("all of `%clawdbot` and `%%clawdbot`", ["test_an_example_runs_without_an_api_key"]),
     ("what the assistant sees of a frame; wants pandas", ["test_an_example_runs_without_an_api_key"]),
     (

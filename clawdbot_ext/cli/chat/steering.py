@@ -49,7 +49,7 @@ class Steering:
         """Run id → the text."""
         self._sending: set[asyncio.Future[None]] = set()
         self.given_back = ""
-        """What was stopped before it was read."""
+        """The texts that were stopped before they were read."""
 
     def take(self, line: str) -> bool:
         """Send a line that was typed while a reply is written, if it is for that."""

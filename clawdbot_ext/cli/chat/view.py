@@ -106,7 +106,7 @@ def end_lines(end: ReplyEnd) -> list[RenderableType]:
 
 
 def source_lines(sources: Sequence[Source]) -> list[Text]:
-    """What a reply cites."""
+    """The list of a reply's sources."""
     return [Text(clean("\n".join((say("chat.sources"), *in_lines(sources)))), style="dim"), Text()] if sources else []
 
 

@@ -82,8 +82,7 @@ export class ClawdbotComposer extends LightElement {
   private loading: Promise<ComposerActions | null> | undefined;
   /** How many things are on their way into the draft. */
   private coming = 0;
-  /** What is held is for the reply that is being written. */
-  private now = false;
+  private now = false; // what is held is for the running reply
 
   constructor() {
     super();

@@ -55,7 +55,7 @@ function literal(text: string): string {
   return text.replace(/[!-/:-@[-`{-~]/g, "\\$&");
 }
 
-/** The address, if it is one of the web and has nobody's password in it. */
+/** The address, if it is one of the web, without a login in it. */
 export function webAddress(value: unknown): URL | null {
   if (typeof value !== "string" || !URL.canParse(value)) return null;
   const url = new URL(value);

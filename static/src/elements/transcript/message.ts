@@ -113,7 +113,7 @@ export class ClawdbotMessage extends LightElement {
     if (notes) return notes(blocks);
     void import("../content/citations.js").then(({ cited }) => {
       notes = cited;
-      this.requestUpdate("place", null);
+      this.requestUpdate();
     });
     return text;
   }

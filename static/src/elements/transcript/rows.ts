@@ -66,7 +66,7 @@ export function rowsOf(view: View): Row[] {
   }
   if (live) {
     const own = rowKey("assistant", live.runId, "");
-    const begun = rows.filter((row) => row.role === "assistant" && row.messages[0]?.runId === live.runId);
+    const begun = rows.filter((row) => row.key.startsWith(own));
     const key = begun[0] ? keyAfter(own, last) : own;
     const question = rows.findLast((row) => row.key === rowKey("user", live.runId, "")) ?? rows.at(-1);
     const asked = question?.role === "user" ? cellsOf(question) : (question?.asked ?? NO_CELLS);

@@ -61,6 +61,13 @@ def texts(area: str, lang: str) -> Mapping[str, str]:
     return found
 
 
+def preload(*areas: str) -> None:
+    """Read the catalogues of ``areas`` now: when a text has to say that no file can be opened, it cannot be read."""
+    for area in areas:
+        for lang in LANGUAGES:
+            texts(area, lang)
+
+
 def catalogue(area: str) -> Callable[..., str]:
     """The function ``t(locale, key, **facts)`` of one area (``gateway``, ``agent``, ``server``, ``cli``)."""
 

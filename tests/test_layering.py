@@ -34,7 +34,7 @@ TOP = levels(
 INSIDE = {
     "gateway": levels(
         "gateway > methods > commands > dispatch, sessions > registry > services > runs > "
-        "hands > connections, media > access, wire_forms, error_texts, sweeper"
+        "hands > connections, media > access, wire_forms, error_texts, sweeper, backups"
     ),
     "server": levels(
         "launch > process > extension > leadership > serverapp, side_listener > hands_node, handlers, "

@@ -283,6 +283,17 @@ SETTINGS: tuple[Setting, ...] = (
         by="owner",
     ),
     Setting(
+        "storage.backups",
+        "integer",
+        7,
+        "How many daily backups of the conversations are kept, in the folder backups of the "
+        "state directory; 0 makes none.",
+        "backups",
+        minimum=0,
+        maximum=365,
+        by="owner",
+    ),
+    Setting(
         "session.mainKey",
         "string",
         "main",

@@ -26,6 +26,7 @@ class TypedSettings:
                 "gateway.loginAttemptsPerMinute",
                 "gateway.requestsPerMinute",
                 "gateway.connectionsPerAddress",
+                "storage.backups",
                 "session.maxQueued",
                 "agents.defaults.maxTokens",
                 "agents.defaults.timeoutSeconds",

@@ -14,6 +14,7 @@ import msgspec
 from ..protocol import frames
 from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, TooLarge, Unavailable, UnknownMethod
 from ..protocol.schema import METHODS, Method, Params
+from ..store.api import StoreDamaged
 from . import error_texts
 from .access.policy import require_method
 from .connections.connection import Connection
@@ -68,6 +69,9 @@ async def _finish(
 
 def _fail(exc: Exception, caller: Connection, request: frames.Request, send: Callable[[bytes], None]) -> None:
     """Answer with an error. A bug must reach the log, not the client, and must not kill the socket."""
+    if isinstance(exc, StoreDamaged):
+        log.error("method %s: %s", request.method, exc)
+        exc = Unavailable("the database is damaged: clawdbot doctor", reason="STORAGE_DAMAGED")
     if not isinstance(exc, GatewayError):
         log.error("method %s failed", request.method, exc_info=exc)
         exc = Unavailable("internal error", reason="INTERNAL")

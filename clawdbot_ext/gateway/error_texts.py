@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import Any
 
-from ..i18n import catalogue, language, texts
+from ..i18n import catalogue, language, preload, texts
 from ..protocol.errors import GatewayError
 
 AREA = "refusals"
@@ -26,6 +26,12 @@ def to_wire(error: GatewayError, locale: str | None) -> dict[str, Any]:
     if language(locale) != "en" and (text := sentence(error.message, locale)):
         wire["details"] = {**wire.get("details", {}), "text": text}
     return wire
+
+
+def prepare() -> None:
+    """Read everything that is needed to tell an error, before there is one."""
+    preload("gateway", "agent", AREA)
+    _patterns()
 
 
 def sentence(message: str, locale: str | None) -> str | None:

@@ -38,12 +38,13 @@ from ..runtime.measures import MEASURES
 from ..runtime.secrets import get_or_create_secret
 from ..runtime.supervision import Supervisor
 from ..store.api import Store, StoreDamaged
-from . import methods  # noqa: F401  its modules register their methods
+from . import error_texts, methods  # noqa: F401  its modules register their methods
 from .access.auth import Auth
 from .access.control import AccessControl
 from .access.devices import Devices
 from .access.policy import methods_off
 from .access.rate_limits import RequestLimits
+from .backups import Backups
 from .connections.broadcast import Broadcast
 from .connections.connection import Connection
 from .connections.nodes import Nodes
@@ -106,11 +107,23 @@ class Gateway:
         )
         sessions = SessionDirectory(config, providers, events, runs, Sweeper(store, supervisor))
         self.services = Services(
-            config, store, events, runs, sessions, providers, media, self.access, peers, host, supervisor
+            config,
+            store,
+            events,
+            runs,
+            sessions,
+            providers,
+            media,
+            self.access,
+            peers,
+            host,
+            supervisor,
+            Backups(config, store),
         )
         self._host = socket.gethostname()
         self._pending: set[Connection] = set()
         self._ticker: asyncio.Task[None] | None = None
+        self._backups: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
 
     def dispatch(
@@ -123,6 +136,7 @@ class Gateway:
     async def start(self) -> None:
         """Open the store, end what a crash cut off, take up what was still waiting. Raises the store's errors."""
         services = self.services
+        await asyncio.to_thread(error_texts.prepare)
         await services.store.open()
         try:
             await services.access.devices.load()
@@ -136,6 +150,7 @@ class Gateway:
         services.runs.hands.retention.start()
         services.config.watch(self._config_changed)
         self._ticker = services.supervisor.run("tick", self._tick)
+        self._backups = services.supervisor.run("backups", services.backups.run)
 
     async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
         """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store."""
@@ -144,6 +159,9 @@ class Gateway:
             self._ticker.cancel()
             self._ticker = None
             services.config.unwatch(self._config_changed)
+        if self._backups:
+            self._backups.cancel()
+            self._backups = None
         services.peers.presence.close()
         event = ShutdownEvent(reason=reason)
         if restart_expected_ms is not None:
@@ -162,6 +180,7 @@ class Gateway:
             await services.providers.aclose()
             await services.media.close()
         finally:
+            await services.backups.rescue()
             await services.store.close()
 
     async def _tick(self) -> None:
@@ -185,6 +204,7 @@ class Gateway:
             "configuration": lambda: poll_file(self.services),
             # What has expired, or was taken back by another process; the server assigns it once the gateway is made.
             "credentials": lambda: self.access.on_void(),  # noqa: PLW0108
+            "files": lambda: self.services.store.look(locked=self.services.host.holds_lock()),
             "late ends": self.services.runs.store_late_ends,
         }
 

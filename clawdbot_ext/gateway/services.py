@@ -23,6 +23,7 @@ from ..runtime.supervision import Supervisor
 from ..store.api import Session, Store
 from .access.control import AccessControl
 from .access.policy import disabled, require
+from .backups import Backups
 from .connections.broadcast import Broadcast
 from .connections.nodes import Nodes
 from .connections.presence import Presence
@@ -53,6 +54,8 @@ class HostFacts:
     """Called by the method ``gateway.stop``; the server decides what stopping means where it runs."""
     problem_of_restart: Callable[[], str] = lambda: ""
     """Returns why a restart would fail; called by ``gateway.stop``, in a thread, before anything stops."""
+    holds_lock: Callable[[], bool] = lambda: True
+    """Whether no other process can become the gateway of the state directory."""
     started_at: int = field(default_factory=now_ms)
 
 
@@ -191,6 +194,7 @@ class Services:
     peers: Peers
     host: HostFacts
     supervisor: Supervisor
+    backups: Backups
 
 
 def provider_setup(services: Services) -> dict[str, Any]:

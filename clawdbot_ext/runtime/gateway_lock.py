@@ -35,6 +35,36 @@ class GatewayLock:
         if self._lease is not None:
             self._lease.lost = tell
 
+    def still_ours(self) -> bool:
+        """Whether another process would still find the lock taken; where only its file has gone, it is made again.
+
+        A lease looks after itself (``when_lost``), and a disk that fails to answer says nothing.
+        """
+        if self._lease is not None or self._descriptor < 0:
+            return True
+        try:
+            if os.path.samestat(os.fstat(self._descriptor), lock_path(self._config).stat()):
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:
+            return True
+        return self._lock_again()
+
+    def _lock_again(self) -> bool:
+        try:
+            descriptor = private_files.open_file(lock_path(self._config), os.O_RDWR | os.O_CREAT)
+        except OSError:  # with its directory, say
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        return True
+
     def publish(self, info: server_info.GatewayInfo) -> None:
         """Publish the gateway's address for this user's other processes. Raises ``OSError``."""
         server_info.write_info(self._config, info)

@@ -118,6 +118,7 @@ class ServerContext:
             Environment(server_root=server_root),
             list_files=files,
             read_file=None if contents is None else contents_reading(contents),
+            holds_lock=lock.still_ours,
         )
         gateway = Gateway(self.live, store, self.auth, host=host)
         gateway.access.before_rotation, gateway.access.on_void = self._close_requests, self.close_revoked
@@ -156,6 +157,8 @@ class ServerContext:
                 await asyncio.wait_for(stopping, STOP_SECONDS)
             except asyncio.TimeoutError:
                 log.error("the gateway did not stop in %g s; what was acknowledged is stored", STOP_SECONDS)
+            except Exception:  # whatever fails at the end, the process must end all the same
+                log.exception("the gateway did not stop cleanly")
             finally:
                 self._give_up_lock()
         else:

@@ -11,6 +11,7 @@ milliseconds since the epoch, given by the caller. Keys are canonical (``protoco
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -189,6 +190,16 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Flush and close; safe to call twice."""
+        ...
+
+    async def look(self, *, locked: bool = True) -> None:
+        """Look whether the data's place is still ours (``health``), and how far it has come; called every second.
+
+        ``locked``: no other process can hold the lock of the state directory."""
+        ...
+
+    async def back_up(self, target: Path) -> str:
+        """Copy everything to a new file; what is wrong with the copy, or an empty text. Raises ``OSError``."""
         ...
 
     # -- runs -------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def create_file(path: Path) -> None:
     An existing file is not opened here: closing any descriptor of it would drop the POSIX locks that SQLite holds on
     it in this process (sqlite.org/howtocorrupt, section 2.2). Its mode is tightened, as far as we may.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_folder(path)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -37,6 +37,11 @@ def create_file(path: Path) -> None:
         with contextlib.suppress(PermissionError):
             if path.is_file() and path.stat().st_mode & 0o077:
                 path.chmod(0o600)
+
+
+def create_folder(path: Path) -> None:
+    """Make the folder of a database file, 0700, if it is missing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _refuse_links(path: Path) -> None:
@@ -90,9 +95,13 @@ def prepare_writer(conn: sqlite3.Connection, *, max_pages: int | None, wal: bool
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write."""
+    """A connection that cannot write.
+
+    It has opened the log and its index already: later there may be no descriptor left, or no file at that path.
+    """
     conn = connect(path)
     conn.execute("PRAGMA query_only=ON")
+    conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return conn
 
 

@@ -137,6 +137,11 @@ def moved() -> errors.Unavailable:
     return errors.Unavailable("the database file was moved or removed", reason="STORAGE_MOVED")
 
 
+def taken_over() -> errors.Unavailable:
+    """The failure of a gateway whose lock file was removed, so that another one may run."""
+    return errors.Unavailable("another gateway may have taken over the state directory", reason="STORAGE_MOVED")
+
+
 def _is_ours(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode) and os.access(path, os.R_OK | os.W_OK)

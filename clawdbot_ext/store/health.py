@@ -58,6 +58,11 @@ class StorageHealth:
         if self.state in ("full", "failing"):
             self._become("ok", "")
 
+    def checked(self, found: str) -> None:
+        """Take up the result of a check of the whole file: ``ok``, or what is wrong."""
+        self.check = "ok" if found == "ok" else "damaged"
+        self.findings = "" if found == "ok" else found
+
     def found_again(self) -> None:
         """The files at our paths are the ones that are open."""
         if self.state == "moved":

@@ -34,5 +34,8 @@ class MemoryStore(SqliteStore):
     def _close_writer(self, conn: sqlite3.Connection) -> None:
         conn.close()
 
+    async def look(self, *, locked: bool = True) -> None:
+        """Nothing: there is no file."""
+
     async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return await self._write(function)

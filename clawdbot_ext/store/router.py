@@ -79,6 +79,13 @@ class StoreRouter:
         await self.temporary.close()
         await self.kept.close()
 
+    async def look(self, *, locked: bool = True) -> None:
+        await self.kept.look(locked=locked)
+
+    async def back_up(self, target: Path) -> str:
+        """Copy what is kept: a temporary session leaves nothing anywhere."""
+        return await self.kept.back_up(target)
+
     # -- runs -------------------------------------------------------------------------------------------------------
     async def accept_run(
         self,

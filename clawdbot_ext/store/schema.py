@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from . import changes, media, search
+from . import backups, changes, db, media, search
 from .api import SchemaTooNew, StoreDamaged
 from .db import transaction
 
@@ -252,6 +252,32 @@ MIGRATIONS: Sequence[Migration] = (
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
+def create_file(path: Path) -> bool:
+    """Make the database if there is none, whole or not at all; whether it is new.
+
+    So an empty file is never one that was just begun: it is what damage left of a database. Raises ``StoreDamaged``,
+    ``OSError``.
+    """
+    if path.exists():
+        if path.is_file() and path.stat().st_size == 0:
+            raise StoreDamaged(str(path), "the file is empty")
+        db.create_file(path)
+        return False
+    fresh = path.with_name(path.name + ".new")
+    db.create_folder(path)
+    fresh.unlink(missing_ok=True)  # of a start that was cut off
+    db.create_file(fresh)
+    try:
+        with closing(db.connect(fresh)) as conn:
+            migrate(conn, path)
+        backups.sync(fresh)
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return True
+
+
 def migrate(
     conn: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS, compat: int = COMPAT_VERSION
 ) -> None:
@@ -267,7 +293,7 @@ def migrate(
             raise SchemaTooNew(str(path), found, len(migrations))
         return
     if 0 < found < len(migrations):
-        back_up(conn, path.with_name(f"{path.name}.v{found}.backup"))
+        backups.write(conn, path.with_name(f"{path.name}.v{found}.backup"))
     for number in range(found + 1, len(migrations) + 1):
         with transaction(conn):
             if number == 1:
@@ -286,18 +312,6 @@ def _versions(conn: sqlite3.Connection, path: Path) -> tuple[int, int]:
     if not isinstance(found, int):
         raise StoreDamaged(str(path), "an SQLite database, but not one of this gateway")
     return found, int(get_meta(conn, "compat_version") or found)
-
-
-def back_up(conn: sqlite3.Connection, target: Path) -> None:
-    """Copy the database to ``target`` (mode 0600): whole, or not at all."""
-    partial = target.with_name(target.name + ".partial")
-    partial.unlink(missing_ok=True)  # of a copy that was cut off, or a link that was put there
-    os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(partial)) as copy:
-        conn.backup(copy)
-        # The copy says WAL in its header; without a log beside it, it is one plain file that can be moved about.
-        copy.execute("PRAGMA journal_mode=DELETE")
-    os.replace(partial, target)
 
 
 def get_meta(conn: sqlite3.Connection, name: str) -> Any:

@@ -17,6 +17,8 @@ from .db import fold
 from .message_fields import decode, encode
 from .schema import get_meta, set_meta
 
+EPOCHS_SKIPPED = 1_000_000
+"""More than a session may have used up in what was lost."""
 _OF_SESSION = ("key", "session_id", "epoch", "created_at", "updated_at", "settings")
 _OF_TRANSCRIPT = ("last_seq", *transcripts.COUNTERS)
 _FIELDS = (*_OF_SESSION, *_OF_TRANSCRIPT, "clear_undo_until")
@@ -265,3 +267,11 @@ def undelete(conn: sqlite3.Connection, key: str, now: int) -> Session:
     insert(conn, key, session_id if there else transcripts.create(conn, key, now), kept, now)
     conn.execute("UPDATE sessions SET created_at = ?, updated_at = ? WHERE key = ?", (created_at, updated_at, key))
     return need(conn, key)
+
+
+def all_are_others(conn: sqlite3.Connection) -> None:
+    """Give every session an epoch that no client has seen: what follows is not what they know, with the same numbers.
+
+    For a database that lost something: a backup put back, a log that was cut, damage."""
+    conn.execute("UPDATE sessions SET epoch = epoch + ?", (EPOCHS_SKIPPED,))
+    set_meta(conn, "deleted_epoch", int(get_meta(conn, "deleted_epoch") or 0) + EPOCHS_SKIPPED)

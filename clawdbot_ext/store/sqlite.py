@@ -17,21 +17,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import (
-    branches,
-    changes,
-    db,
-    failures,
-    media,
-    messages,
-    records,
-    runs,
-    schema,
-    search,
-    sessions,
-    transcripts,
-    usage,
-)
+from . import branches, changes, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
 from .api import (
     Accepted,
     BranchPoint,
@@ -48,6 +34,9 @@ from .api import (
     Transcript,
     UsageRecord,
 )
+from .backups import write_checked
+from .failures import explain, moved, passes, taken_over
+from .file_watch import FileWatch, counts, missing
 from .health import StorageHealth
 from .threads import MAX_GROUP, Explain, Job, Worker, read_each, stop, submit, write_group
 
@@ -56,6 +45,8 @@ log = logging.getLogger(__name__)
 READERS = 2
 """Enough that a long read holds up no short one; SQLite itself would allow any number."""
 
+CHECK_AFTER_S = 60.0
+"""Seconds after a start at which the file is checked where the last stop was clean."""
 READ_PATIENCE_S = 5.0
 """Seconds that a read is tried again while the disk fails, or while there are no file descriptors left."""
 KEPT_LISTS = 8
@@ -110,6 +101,9 @@ class SqliteStore:
         self._lists: dict[tuple[Any, ...], tuple[int, Sequence[Session]]] = {}
         """Lists of sessions as they were after so many commits: they are asked for far more often than they change."""
         self._check: asyncio.Task[None] | None = None
+        self._watch = FileWatch(path, wal=wal)
+        self._marked = -1
+        """The number of commits that the mark knows."""
         self._unclean = False
         self._is_open = False
 
@@ -123,14 +117,15 @@ class SqliteStore:
         except BaseException:
             await self.close()
             raise
-        if self._unclean:
-            self._check = asyncio.create_task(self._check_file())
+        self._check = asyncio.create_task(self._check_file(0.0 if self._unclean else CHECK_AFTER_S))
 
     async def close(self) -> None:
         if not self._is_open:
             return
         self._is_open = False
         while self._check is not None and not self._check.done():
+            if self._checker.thread is None:
+                self._check.cancel()  # it has not begun
             self._checker.interrupt()  # without effect between two statements, hence again
             await asyncio.wait([self._check], timeout=0.05)
         await stop(self._readers)
@@ -142,19 +137,24 @@ class SqliteStore:
         return Worker(name, queue, connect, connect, closes, read_each, self._explain, self.health)
 
     def _explain(self, error: Exception) -> Exception:
-        return failures.explain(error, self.path)
+        return explain(error, self.path)
 
     def _open_writer(self) -> sqlite3.Connection:
-        db.create_file(self.path)
+        is_new = schema.create_file(self.path)
         conn = db.connect(self.path)
         try:
             schema.migrate(conn, self.path)
+            self._unclean = not is_new and schema.get_meta(conn, "state") == "open"
+            if self._unclean or is_new:
+                self.health.lost = missing(conn, self.path)
             db.prepare_writer(conn, max_pages=self._max_pages, wal=self._wal)
-            self._unclean = schema.get_meta(conn, "state") == "open"
             self._on_open(conn)
         except BaseException:
             conn.close()
             raise
+        if self.health.lost:
+            log.error("%s: stored before, and missing now: %s", self.path, self.health.lost)
+        self._watch.begin()
         return conn
 
     def _reopen_writer(self) -> sqlite3.Connection:
@@ -163,24 +163,26 @@ class SqliteStore:
         db.prepare_writer(conn, max_pages=self._max_pages, wal=self._wal)
         return conn
 
-    def _write_group(self, conn: sqlite3.Connection, jobs: Sequence[Job], explain: Explain) -> None:
+    def _write_group(self, conn: sqlite3.Connection, jobs: Sequence[Job], told: Explain) -> None:
         """``write_group``, unless the file is no longer the one that a later start would open."""
-        if self.health.moved:
+        if not self.health.moved:
+            began = time.monotonic()
+            try:
+                write_group(conn, jobs, told)
+            finally:
+                self._committed += 1
+                self._on_commit(time.monotonic() - began)
+        if self.health.moved or self._watch.moved():  # also after the commit: nothing is acknowledged into thin air
             for job in jobs:
-                job.error = failures.moved()
-            return
-        began = time.monotonic()
-        try:
-            write_group(conn, jobs, explain)
-        finally:
-            self._committed += 1
-            self._on_commit(time.monotonic() - began)
+                job.error = moved()
 
     def _on_open(self, conn: sqlite3.Connection) -> None:
         """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""
         try:
             with db.transaction(conn):
                 schema.set_meta(conn, "state", "open")
+                if self.health.lost:
+                    sessions.all_are_others(conn)
                 transcripts.expire(conn, time.time_ns() // 1_000_000)
                 runs.purge(conn)
                 changes.purge(conn)
@@ -194,13 +196,17 @@ class SqliteStore:
             with db.transaction(conn):
                 schema.set_meta(conn, "state", "closed")
             conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not self._watch.moved():
+                self._watch.unmark()
         except sqlite3.DatabaseError as error:
             log.warning("%s was not closed cleanly: %s", self.path, error)
         finally:
             conn.close()
 
-    async def _check_file(self) -> None:
-        """After an unclean stop: read the whole file once, in a thread of its own (a second for some 100 MB)."""
+    async def _check_file(self, after_s: float) -> None:
+        """Read the whole file once, in a thread of its own (a second for some 100 MB)."""
+        await asyncio.sleep(after_s)
+        self.health.check = "running"
         try:
             await self._checker.start()
             rows = await submit(self._checker.queue, lambda conn: conn.execute("PRAGMA quick_check(5)").fetchall())
@@ -208,12 +214,30 @@ class SqliteStore:
         except (StoreDamaged, Unavailable) as error:
             found = str(error)
         except sqlite3.OperationalError:  # interrupted by close()
+            self.health.check = ""
             return
         finally:
             await stop([self._checker])
-        log.log(
-            logging.INFO if found == "ok" else logging.ERROR, "%s was not closed cleanly; check: %s", self.path, found
-        )
+        self.health.checked(found)
+        if found != "ok":
+            log.error("%s is damaged; check: %s", self.path, found)
+        elif self._unclean:
+            log.info("%s was not closed cleanly; check: ok", self.path)
+
+    # -- watching and copying -----------------------------------------------------------------------------------------
+    async def look(self, *, locked: bool = True) -> None:
+        if not locked or self._watch.moved():
+            self.health.note(moved() if locked else taken_over())
+            return
+        self.health.found_again()
+        if self._marked != self._committed:
+            self._marked = self._committed
+            found = await self._read(counts)
+            await asyncio.to_thread(self._watch.mark, found)
+
+    async def back_up(self, target: Path) -> str:
+        """Copy everything to ``target``, also out of a file that was removed; what is wrong with the copy."""
+        return await self._read(lambda conn: write_checked(conn, target))
 
     async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return await self._submit(self._writes, function)
@@ -225,7 +249,7 @@ class SqliteStore:
             try:
                 return await self._submit(self._reads, function)
             except Unavailable as error:
-                if not failures.passes(error) or time.monotonic() + wait > ends:
+                if not passes(error) or time.monotonic() + wait > ends:
                     raise
             await asyncio.sleep(wait)
             wait = min(2 * wait, 0.5)

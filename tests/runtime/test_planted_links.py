@@ -19,7 +19,7 @@ from clawdbot_ext.runtime import browser, lease, server_info
 from clawdbot_ext.runtime.gateway_lock import acquire
 from clawdbot_ext.runtime.paths import ensure_home, info_path, lease_path
 from clawdbot_ext.runtime.secrets import get_or_create_secret, rotate_secret
-from clawdbot_ext.store import db, schema
+from clawdbot_ext.store import backups, db
 from clawdbot_ext.store.files import Files
 
 LINKS = {"symbolic": lambda victim, path: path.symlink_to(victim), "hard": os.link}
@@ -138,7 +138,7 @@ def test_s10_a_backup_of_the_database_is_not_made_in_a_file_elsewhere(config, vi
     plant(victim, target.with_name(f"{target.name}.partial"))
     with contextlib.closing(sqlite3.connect(":memory:")) as conn:
         conn.execute("CREATE TABLE t (x)")
-        schema.back_up(conn, target)
+        backups.write(conn, target)
     assert not target.is_symlink() and target.stat().st_size > 0
 
 

@@ -75,7 +75,7 @@ class MediaLibrary:
         if self._collector is not None:
             self._collector.cancel()
             await asyncio.wait([self._collector])
-        with contextlib.suppress(StorageFull):  # then at the next start
+        with contextlib.suppress(GatewayError, StoreDamaged, OSError):  # then at the next start
             await self._remove([id_ for id_ in self._held if not await self.store.media_wanted(id_, temporary=False)])
         for upload in list(self._uploads):
             await self.discard(upload)

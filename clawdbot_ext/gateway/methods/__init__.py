@@ -24,6 +24,7 @@ from . import (  # noqa: F401  each registers its methods
     prompts,
     search,
     sessions,
+    storage,
     system,
     unsupported,
     usage,

@@ -77,6 +77,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
             "clients": sum(not of_a_home(client) for client in services.events.connections),
             "runs": services.runs.counts(),
         },
+        "storage": storage_snapshot(services),
         "model": {
             "id": model.id,
             "name": model.name,
@@ -112,7 +113,7 @@ def health_snapshot(services: Services) -> dict[str, Any]:
         "sessions": known,
     }
     return {
-        "ok": True,
+        "ok": services.store.health.ok,
         "ts": now,
         "durationMs": 0,
         "channels": {},
@@ -124,5 +125,12 @@ def health_snapshot(services: Services) -> dict[str, Any]:
         "sessions": known,
         "uptimeMs": now - services.host.started_at,
         "runs": services.runs.counts(),
+        "storage": storage_snapshot(services),
         "setup": provider_setup(services),
     }
+
+
+def storage_snapshot(services: Services) -> dict[str, Any]:
+    """The object ``storage`` of ``health`` and ``status``, with the tasks of the gateway that fail."""
+    troubles = services.supervisor.troubles
+    return {**services.store.health.to_wire(), **({"troubles": dict(troubles)} if troubles else {})}

@@ -45,14 +45,14 @@ class Execution:
         self._late: list[LateEnd] = []
 
     async def execute(self, active: ActiveRun, accepted: Accepted) -> None:
-        run, told = active.run, RunLog(active)
-        if accepted.message is not None:
-            self._events.emit_message(accepted.session, accepted.message)
-        self._events.emit_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
-        flusher = asyncio.create_task(self._flush(active))
-        # Stands if the turn has a bug: the run ends all the same, and the task's exception reaches the log.
-        outcome = RunOutcome("failed", "error", t(run.options.get("locale"), "run.internal"), {"kind": "internal"})
+        told = RunLog(active)
+        outcome: RunOutcome | None = None
+        flusher: asyncio.Task[None] | None = None
         try:
+            if accepted.message is not None:
+                self._events.emit_message(accepted.session, accepted.message)
+            self._events.emit_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
+            flusher = asyncio.create_task(self._flush(active))
             if active.stop_reason:
                 outcome = cancelled(active)
             else:
@@ -65,8 +65,10 @@ class Execution:
         finally:
             active.in_turn = False
             active.stop_reason = active.stop_reason or "ended"
-            flusher.cancel()
+            if flusher is not None:
+                flusher.cancel()
             if not active.suspended:
+                outcome = _bug(active) if outcome is None else outcome
                 told.ended(outcome)
                 await asyncio.shield(self._end(active, outcome))
 
@@ -170,6 +172,11 @@ class Execution:
                 log.info("run %s: its end is stored now", late.run.run_id)
                 self._context.announce(finished.session, "restored")
             self._late.remove(late)
+
+
+def _bug(active: ActiveRun) -> RunOutcome:
+    """The outcome of a turn that raised: the run ends all the same, and the task's exception reaches the log."""
+    return RunOutcome("failed", "error", t(active.run.options.get("locale"), "run.internal"), {"kind": "internal"})
 
 
 def _reason(error: Exception, locale: str | None) -> str:

@@ -118,6 +118,13 @@ class GatewayStopParams(Params):
     reason: Annotated[str, Meta(max_length=200)] | None = None
 
 
+class BackupResult(Result):
+    path: str
+    """Of the copy, on the gateway's machine."""
+    bytes: int
+    at: int
+
+
 ROWS: Rows = (
     Method("models.list", NoParams, ModelsListResult, SCOPE_READ, "The models that can be chosen."),
     Method(
@@ -187,6 +194,14 @@ ROWS: Rows = (
         LogOutResult,
         SCOPE_ADMIN,
         "End every login of a browser (`clawdbot logout`).",
+        ours=True,
+    ),
+    Method(
+        "storage.backup",
+        NoParams,
+        BackupResult,
+        SCOPE_ADMIN,
+        "Write a checked copy of all conversations on the gateway's machine (`clawdbot backup`).",
         ours=True,
     ),
     Method("gateway.stop", GatewayStopParams, OkResult, SCOPE_ADMIN, "Stop or restart this gateway.", ours=True),

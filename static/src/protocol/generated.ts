@@ -195,6 +195,13 @@ export interface Attachment {
   cells?: CellSource[] | null;
 }
 
+export interface BackupResult {
+  /** Of the copy, on the gateway's machine. */
+  path: string;
+  bytes: number;
+  at: number;
+}
+
 /**
  * One operation of a batch. `before` and `after` have `source`, `type` and `index`; a deleted cell's `before` also
  * `metadata`, `outputs` and `executionCount`. `null`: the cell was not there.
@@ -1473,6 +1480,8 @@ export interface Methods {
   "auth.rotate": { params: NoParams; result: RotateResult };
   /** End every login of a browser (`clawdbot logout`). */
   "auth.logoutEverywhere": { params: NoParams; result: LogOutResult };
+  /** Write a checked copy of all conversations on the gateway's machine (`clawdbot backup`). */
+  "storage.backup": { params: NoParams; result: BackupResult };
   /** Stop or restart this gateway. */
   "gateway.stop": { params: GatewayStopParams; result: OkResult };
   /** Who is connected, and was lately. */

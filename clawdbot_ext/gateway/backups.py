@@ -1,0 +1,102 @@
+"""Backups of the database: one a day while the gateway runs, and one whenever a person asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from ..config.live import LiveConfig
+from ..protocol.clock import now_ms
+from ..protocol.errors import GatewayError, StorageFull, Unavailable
+from ..store import backups
+from ..store.api import Store, StoreDamaged
+
+log = logging.getLogger(__name__)
+
+FIRST_S = 300.0
+"""Seconds after a start at which the first look is taken: a start has other things to do."""
+LOOK_S = 600.0
+DAY_S = 24 * 3600.0
+
+
+class Backups:
+    """The copies in the folder ``backups`` of the state directory. ``storage.backups`` of them are kept."""
+
+    def __init__(self, config: LiveConfig, store: Store) -> None:
+        self._config, self._store = config, store
+        self._busy = asyncio.Lock()
+
+    @property
+    def database(self) -> Path:
+        return self._config().home / "gateway.sqlite3"
+
+    async def run(self) -> None:
+        """Make a backup a day, as long as anything changes. Never returns."""
+        await asyncio.sleep(FIRST_S)
+        while True:
+            keep = self._config()["storage.backups"]
+            if keep and not self._store.health.moved and await asyncio.to_thread(self._due):
+                try:
+                    await self.make()
+                    await asyncio.to_thread(backups.prune, self.database.parent / backups.FOLDER, keep)
+                except (GatewayError, StoreDamaged, OSError) as exc:
+                    log.error("no backup was made: %s", exc)
+            await asyncio.sleep(LOOK_S)
+
+    def _due(self) -> bool:
+        """Whether the newest copy is a day old (or of the future: the clock was wrong) and something changed since."""
+        newest = next(iter(backups.kept(self.database.parent / backups.FOLDER)), None)
+        if newest is None:
+            return True
+        made = newest.path.stat().st_mtime
+        files = [self.database, self.database.with_name(self.database.name + "-wal")]
+        changed = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+        return abs(time.time() - made) >= DAY_S and changed != made
+
+    async def make(self) -> dict[str, Any]:
+        """Make a backup now, and check it. Where the state directory has gone, it is written beside it.
+
+        Raises:
+            StorageFull: no room for it. ``Unavailable``: the copy is damaged, as the database is (``STORAGE_DAMAGED``),
+            or the disk fails.
+        """
+        async with self._busy:
+            target = backups.path_for(self.database, self._rescue_folder() if self._store.health.moved else None)
+            try:
+                if problem := await self._store.back_up(target):
+                    await asyncio.to_thread(target.unlink, missing_ok=True)
+                    raise StoreDamaged(str(self.database), problem)
+            except (backups.NoRoom, StoreDamaged, GatewayError) as exc:
+                told = _told(exc)
+                self._store.health.backup = {"at": now_ms(), "problem": told.message}
+                raise told from exc
+            made = {"at": now_ms(), "path": str(target), "bytes": target.stat().st_size}
+            self._store.health.backup = made
+            log.info("backup written: %s", target)
+            return made
+
+    async def rescue(self) -> None:
+        """Before a stop: write out what would be gone with the process, since the file at our path is another one."""
+        if not self._store.health.moved:
+            return
+        try:
+            log.error("what the database held is written to %s", (await self.make())["path"])
+        except (GatewayError, OSError) as exc:
+            log.critical("what the database held could not be written out: %s", exc)
+
+    def _rescue_folder(self) -> Path:
+        state = self._config().state
+        return state.with_name(f"{state.name}-rescued")
+
+
+def _told(error: Exception) -> GatewayError:
+    if isinstance(error, backups.NoRoom):
+        return StorageFull("the disk has no room for a backup", needed=error.needed, free=error.free)
+    if isinstance(error, StoreDamaged):
+        text = "the database is damaged, so no backup was made"
+        return Unavailable(text, reason="STORAGE_DAMAGED", detail=error.detail)
+    assert isinstance(error, GatewayError)
+    return error

@@ -1,0 +1,148 @@
+"""Copies of the database: written while it is in use, checked, kept for a while, and put back.
+
+A copy is one plain SQLite file of mode 0600, with a name that says when it was made. Functions block for the disk and
+raise ``OSError`` or ``sqlite3.Error``, as long as nothing else is said; ``failures.explain`` translates both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import private_files
+
+FOLDER = "backups"
+"""Of the database's own folder."""
+LOG_FILES = ("-wal", "-shm", "-journal", "-mark")
+_SPARE_BYTES = 50_000_000
+"""Room that a copy must leave on the disk: it must never be what fills it."""
+
+
+class Backup(NamedTuple):
+    """One copy in the folder."""
+
+    path: Path
+    at: str
+    """When it was made, in UTC: ``20261130-070000``."""
+    size: int
+
+
+class NoRoom(Exception):
+    """The disk has no room for another copy: ``needed`` and ``free``, in bytes."""
+
+    def __init__(self, path: Path, needed: int, free: int):
+        super().__init__(f"{path}: {needed} bytes needed, {free} free")
+        self.needed, self.free = needed, free
+
+
+def stamp(seconds: float | None = None) -> str:
+    """A time as names of files have it, in UTC."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+
+
+def path_for(database: Path, folder: Path | None = None) -> Path:
+    """Path of a copy made now; one that is there is never overwritten."""
+    folder = folder or database.parent / FOLDER
+    at = time.time()
+    while (path := folder / f"{database.stem}-{stamp(at)}.sqlite3").exists():
+        at += 1
+    return path
+
+
+def write(conn: sqlite3.Connection, target: Path) -> None:
+    """Copy the database of ``conn`` to ``target``: whole, or not at all. Other connections go on meanwhile."""
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)  # of a copy that was cut off, or a link that was put there
+    os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with closing(sqlite3.connect(partial)) as copy:
+            conn.backup(copy)
+            # The copy says WAL in its header; without a log beside it, it is one plain file that can be moved about.
+            copy.execute("PRAGMA journal_mode=DELETE")
+        sync(partial)
+        os.replace(partial, target)
+    finally:
+        for left in (partial, *(partial.with_name(partial.name + suffix) for suffix in LOG_FILES)):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+    sync(target.parent)
+
+
+def write_checked(conn: sqlite3.Connection, target: Path) -> str:
+    """``write``, into a folder that is made, with a look at the room first. Returns what is wrong with the copy."""
+    private_files.make_directory(target.parent)
+    pages, size = (conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    free = shutil.disk_usage(target.parent).free
+    if free < pages * size + _SPARE_BYTES:
+        raise NoRoom(target.parent, pages * size + _SPARE_BYTES, free)
+    write(conn, target)
+    return problem_of(target)
+
+
+def problem_of(path: Path) -> str:
+    """Look at a whole file; what is wrong with it, in SQLite's words, or an empty text. Changes nothing."""
+    if path.stat().st_size == 0:
+        return "the file is empty"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as conn:
+            found = [row[0] for row in conn.execute("PRAGMA quick_check(5)")]
+            if found != ["ok"]:
+                return "; ".join(found)
+            conn.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return ""
+
+
+def kept(folder: Path) -> Sequence[Backup]:
+    """The copies in a folder, newest first."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (at := _made_at(entry.name)) and entry.is_file(follow_symlinks=False):
+                found.append(Backup(Path(entry.path), at, entry.stat().st_size))
+    return sorted(found, key=lambda each: each.at, reverse=True)
+
+
+def _made_at(name: str) -> str:
+    """The time in the name of a copy; empty for any other file."""
+    at = name.removesuffix(".sqlite3")[-16:]
+    is_one = name.endswith(".sqlite3") and at[:1] == "-" and at[9:10] == "-" and at.replace("-", "").isdigit()
+    return at[1:] if is_one and len(at) == 16 else ""
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all copies but the newest ``keep``."""
+    for old in kept(folder)[max(1, keep) :]:
+        old.path.unlink(missing_ok=True)
+
+
+def set_aside(database: Path, why: str) -> Path | None:
+    """Move a database and its log out of the way, to a name with ``why`` and the time; its new path.
+
+    Nothing of it is changed: it can be looked at, or put back, later. ``None`` if there is none.
+    """
+    aside = database.with_name(f"{database.name}.{why}-{stamp()}")
+    for suffix in LOG_FILES:  # first: SQLite must never read this log into another database
+        with suppress(FileNotFoundError):
+            os.replace(database.with_name(database.name + suffix), aside.with_name(aside.name + suffix))
+    try:
+        os.replace(database, aside)
+    except FileNotFoundError:
+        return None
+    return aside
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the entries of a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

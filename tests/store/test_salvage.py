@@ -1,0 +1,104 @@
+"""A damaged database: everything that can be read is kept, and what cannot is counted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from clawdbot_ext.store import salvage
+from clawdbot_ext.store.api import StoreDamaged
+
+from .kit import MAIN, OTHER, finish, read, say, send
+
+PAGE = 4096
+
+
+async def fill(store) -> None:
+    for n in range(120):
+        await say(store, f"{n} " + "가" * 300, key=MAIN if n % 2 else OTHER)
+    await send(store, "r1", "the last question")
+    await finish(store, "r1", "the last answer")
+    await store.put_record("device", "d1", {"name": "laptop"}, now=1)
+
+
+def pages_of(path: Path, table: str) -> list[int]:
+    """The leaf pages of a table: those that hold its rows."""
+    with closing(sqlite3.connect(path)) as conn:
+        try:
+            found = conn.execute("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf'", (table,)).fetchall()
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite has no dbstat")
+        return [page for (page,) in found]
+
+
+def spoil(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(os.urandom(PAGE))
+
+
+def test_a_damaged_page_costs_its_own_messages_and_no_others(drive_sqlite, path):
+    drive_sqlite(fill)
+    assert salvage.check(path) == ""
+    leaves = pages_of(path, "messages")
+    assert len(leaves) > 10
+    spoil(path, leaves[len(leaves) // 2])
+    assert salvage.check(path)
+    before = path.read_bytes()
+
+    found, aside = salvage.repair(path)
+    assert found is not None and aside is not None and aside.read_bytes() == before
+    assert 100 < found.kept["messages"] < 122 and found.lost["messages"] > 0
+    assert salvage.check(path) == ""
+
+    async def look(store):
+        kept = await read(store, limit=1000) + await read(store, key=OTHER, limit=1000)
+        assert len(kept) == found.kept["messages"] and "the last answer" in kept
+        assert [hit.message_id for hit in await store.search("answer", limit=5)]
+        assert await store.get_record("device", "d1") == {"name": "laptop"}
+        session = await store.get_session(MAIN)
+        assert session.message_count == len(await read(store, limit=1000)) and session.epoch > 1_000_000
+        await say(store, "goes on")
+        assert (await read(store, limit=1000))[-1] == "goes on"
+
+    drive_sqlite(look)
+
+
+@pytest.mark.parametrize("table", ["transcripts", "sessions"])
+def test_a_conversation_without_its_heading_gets_a_new_one(drive_sqlite, path, table):
+    drive_sqlite(fill)
+    with closing(sqlite3.connect(path)) as conn:
+        (page,) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    spoil(path, page)
+    found, _ = salvage.repair(path)
+    assert found is not None and found.kept["messages"] == 122 and found.headings == 2
+
+    async def look(store):
+        sessions = await store.list_sessions()
+        assert sum(session.message_count for session in sessions) == 122
+
+    drive_sqlite(look)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: os.truncate(path, 0),
+        lambda path: path.write_bytes(b"not a database" * 999),
+        lambda path: spoil(path, 1),
+    ],
+    ids=["empty", "another file", "first page"],
+)
+def test_of_a_file_that_cannot_be_read_at_all_nothing_is_changed_but_its_name(drive_sqlite, path, damage):
+    drive_sqlite(fill)
+    damage(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreDamaged):
+        salvage.salvage(path, path.with_name("fresh"))
+    assert salvage.check(path) and not path.with_name("fresh").exists()
+    found, aside = salvage.repair(path)
+    assert found is None and aside is not None and aside.read_bytes() == before and not path.exists()

@@ -132,9 +132,8 @@ def test_a_malformed_address_is_reported_and_can_be_mended(env: Env, api: Messag
         write(env, local("http://127.0.0.1:port"))
         providers = Providers(Source(env))
         for _ in range(2):
-            with pytest.raises(ProviderError) as caught:
+            with pytest.raises(config.ConfigError, match=r"ollama\.baseUrl"):
                 await providers.get("ollama")
-            assert caught.value.kind == "invalid"
         write(env, local(api.url))
         providers.reload()
         assert (await providers.get("ollama")).name == "ollama"

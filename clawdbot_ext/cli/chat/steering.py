@@ -21,7 +21,6 @@ from ...escapes import clean, one_line
 from ...protocol.errors import GatewayError
 from .. import exit_codes
 from ..printing import say
-from .input import PROMPT
 
 COMMAND = "/now"
 
@@ -59,6 +58,8 @@ class Steering:
         if not text:
             self._say(say("chat.nowUsage"), "yellow")
             return True
+        from .input import PROMPT
+
         run_id = str(uuid.uuid4())
         self._own.add(run_id)
         self._waiting[run_id] = text

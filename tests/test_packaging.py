@@ -171,7 +171,7 @@ def test_r11_installing_us_adds_nobody_elses_code_to_lab() -> None:
         wanted += package.requires or []
         if any("share/jupyter/labextensions/" in file.as_posix() for file in package.files or []):
             extensions.add(requirement.name)
-    assert {name.replace("_", "-") for name in extensions} == {"jupyterlab-widgets", "jupyterlab-pygments"}
+    assert {name.replace("_", "-") for name in extensions} == {"jupyterlab-pygments"}
     assert len(seen) > 40
 
 

@@ -17,12 +17,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import ipywidgets
 import traitlets
 
 from ..client.describe import NamedFile, files_of
 from ..client.reply import ReplyEnd
 from ..i18n import catalogue, environment_language
+
+try:
+    import ipywidgets
+except ImportError as exc:
+    raise ImportError(catalogue("notebook")(environment_language(), "needsWidgets"), name="ipywidgets") from exc
 from . import markup
 from .comm_bridge import Bridge, bundle
 from .kernel_client import KernelClient, shared

@@ -39,6 +39,9 @@ READERS = {
 """Which module of ``readers`` reads a type, or else a kind. Each has ``probe``, ``thumbnail`` and ``understand``, all
 three of ``(job, report)``; a module's ``whisper`` transcribes."""
 
+IN_MEDIA = frozenset({"PIL", "pypdfium2"})
+"""Modules that readers of the extra ``media`` cannot do without."""
+
 Report = Callable[[Progress], None]
 
 
@@ -71,7 +74,13 @@ def perform(job: Job, report: Report) -> Result:
 
         return Result(transcript=whisper.transcribe(job, report))
     name = READERS.get(job.mime_type) or READERS[job.kind]
-    reader = importlib.import_module(f"clawdbot_ext.agent.media.readers.{name}")
+    try:
+        reader = importlib.import_module(f"clawdbot_ext.agent.media.readers.{name}")
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] not in IN_MEDIA:
+            raise
+        instead = "TXT" if name == "pdf" else "PDF, TXT"
+        raise MediaError("MEDIA_NEEDS", name=job.name, type=job.mime_type, extra="media", instead=instead) from None
     result: Result = getattr(reader, job.task)(job, report)
     return result
 

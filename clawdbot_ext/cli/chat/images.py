@@ -54,8 +54,10 @@ class Picture:
 
 def picture(data: bytes, how: Protocol) -> Picture | None:
     """``None`` for bytes that are no image."""
-    from PIL import Image, UnidentifiedImageError
-
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:  # the extra ``media``
+        return None
     try:
         with Image.open(io.BytesIO(data)) as opened:
             image = opened.convert("RGB")

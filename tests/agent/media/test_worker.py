@@ -206,3 +206,16 @@ def test_the_gateway_never_loads_a_parser() -> None:
     program = f"import sys, clawdbot_ext.agent.media.api; print(*({parsers} & {{*sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert loaded.stdout.strip() == ""
+
+
+def test_without_the_extra_media_a_picture_or_pdf_is_refused_by_its_name(file, monkeypatch) -> None:
+    for module in ("images", "pdf", "pdf_extras", "pixels"):
+        monkeypatch.delitem(sys.modules, f"clawdbot_ext.agent.media.readers.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
+    for content, name in ((files.png(files.photo(4, 4)), "a.png"), (files.pdf(["a"]), "a.pdf")):
+        job = worker_client.job_for(file(content, name), "probe", worker_client.Limits())
+        with pytest.raises(api.MediaError) as refused:
+            worker_main.perform(job, lambda progress: None)
+        assert (refused.value.media_code, refused.value.facts["extra"]) == ("MEDIA_NEEDS", "media")
+        assert "jupyter-clawdbot[media]" in refused.value.hint_in("ko")

@@ -222,11 +222,13 @@ class _Description:
 
 
 def _decoded(job: Job, mime: str, encoded: str, number: int) -> ImageBlock | None:
-    from PIL import Image
-
-    from . import images
-
     if mime not in _PICTURES:
+        return None
+    try:
+        from PIL import Image
+
+        from . import images
+    except ImportError:  # the extra ``media``
         return None
     try:
         data = base64.b64decode(encoded, validate=False)

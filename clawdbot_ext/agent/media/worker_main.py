@@ -79,8 +79,7 @@ def perform(job: Job, report: Report) -> Result:
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] not in IN_MEDIA:
             raise
-        instead = "TXT" if name == "pdf" else "PDF, TXT"
-        raise MediaError("MEDIA_NEEDS", name=job.name, type=job.mime_type, extra="media", instead=instead) from None
+        raise MediaError("MEDIA_NEEDS", variant="media", name=job.name, type=job.mime_type, extra="media") from None
     result: Result = getattr(reader, job.task)(job, report)
     return result
 

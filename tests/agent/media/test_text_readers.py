@@ -141,6 +141,10 @@ def test_a_table_longer_than_is_looked_at_says_so(read, monkeypatch) -> None:
     monkeypatch.setattr("clawdbot_ext.agent.media.readers.tables.MAX_ROWS", 1000)
     understood = read(table(3000), "a.csv")
     assert "more than 1000 rows" in told(understood) and codes(understood) == ["table_estimate", "table"]
+    monkeypatch.undo()
+    monkeypatch.setattr("clawdbot_ext.agent.media.readers.tables.MAX_CELLS", 3000)
+    text = told(read(table(3000), "a.csv"))
+    assert "A table of 3000 rows" in text and "of the first 1000 rows" in text and "299.9" in text
 
 
 def test_parquet_is_read_without_what_pandas_would_add_or_take(read) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from clawdbot_ext.agent.media import api, worker_client
+from clawdbot_ext.agent.media import api, worker_client, worker_main
 from tests.support import files
 from tests.support.aio import run, until
 
@@ -209,11 +209,12 @@ def test_the_gateway_never_loads_a_parser() -> None:
 
 
 def test_without_the_extra_media_a_picture_or_pdf_is_refused_by_its_name(file, monkeypatch) -> None:
+    given = [(files.png(files.photo(4, 4)), "a.png"), (files.pdf(["a"]), "a.pdf")]
     for module in ("images", "pdf", "pdf_extras", "pixels"):
         monkeypatch.delitem(sys.modules, f"clawdbot_ext.agent.media.readers.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
-    for content, name in ((files.png(files.photo(4, 4)), "a.png"), (files.pdf(["a"]), "a.pdf")):
+    for content, name in given:
         job = worker_client.job_for(file(content, name), "probe", worker_client.Limits())
         with pytest.raises(api.MediaError) as refused:
             worker_main.perform(job, lambda progress: None)

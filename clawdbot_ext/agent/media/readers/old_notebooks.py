@@ -23,11 +23,9 @@ _OUTPUTS = {"pyout": "execute_result", "pyerr": "error", "display_data": "displa
 
 
 def upgraded(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook with ``cells``; without them where it has neither sheets nor cells."""
+    """The notebook with ``cells``, however few there are in its sheets."""
     sheets = notebook.get("worksheets")
     lists = [sheet.get("cells") for sheet in _mappings(sheets)] if isinstance(sheets, list) else [notebook.get("cells")]
-    if not any(isinstance(each, list) for each in lists):
-        return dict(notebook)
     return {**notebook, "cells": [_cell(cell) for each in lists for cell in _mappings(each)]}
 
 

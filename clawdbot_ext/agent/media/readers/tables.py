@@ -28,9 +28,10 @@ HEAD_ROWS, TAIL_ROWS = 20, 5
 CELL = 200
 """Characters of a cell that are shown."""
 MAX_COLUMNS = 200
-MAX_ROWS = 2_000_000
-MAX_CELLS = 12_000_000
-"""Rows and cells that are summed up: some half a minute."""
+MAX_ROWS = 10_000_000
+"""Rows that are counted."""
+MAX_CELLS = 3_000_000
+"""Cells that are summed up: some ten seconds. Rows behind them are counted, and the last are shown."""
 MAX_BEFORE = 20
 """Lines before a table, its title and the like."""
 SAMPLE_CHARS = 20_000
@@ -61,7 +62,7 @@ def understand(job: Job, report: Report) -> Result:
         body = f"{table.schema()}\n\nThe whole table:\n{content.rstrip()}"
         block = framed(job, body, f"A table of {table.count} rows and {len(table.columns)} columns.")
         return Result(understood=Understood((block,), tuple(notes), estimate(block.text)))
-    return Result(understood=_summary(job, table, notes, estimated=table.more))
+    return Result(understood=_summary(job, table, notes, estimated=table.summed < table.count or table.more))
 
 
 def _of_text(job: Job, report: Report) -> tuple[Table, list[Note]]:
@@ -75,8 +76,8 @@ def _of_text(job: Job, report: Report) -> tuple[Table, list[Note]]:
             before, header, rows = _rows(decoded.text, _told(lines, job, report), job.mime_type)
             table = Table.of(header, rows, before=before)
     notes = text.notes_on(decoded)
-    if table.more:
-        notes.append(Note("table_estimate", {"rows": table.count}))
+    if table.more or table.summed < table.count:
+        notes.append(Note("table_estimate", {"rows": table.summed}))
     return table, notes
 
 
@@ -92,7 +93,7 @@ def _told(lines: io.TextIOWrapper, job: Job, report: Report) -> Iterator[str]:
 
 def _summary(job: Job, table: Table, notes: list[Note], *, estimated: bool, total: int | None = None) -> Understood:
     count = total if total is not None else table.count
-    least = estimated and total is None
+    least = table.more and total is None
     facts = {
         "rows": f"{count}+" if least else count,
         "columns": len(table.columns),
@@ -106,7 +107,7 @@ def _summary(job: Job, table: Table, notes: list[Note], *, estimated: bool, tota
         + ("all rows." if whole else f"some rows, not all of it. {elsewhere(job)}")
     )
     if estimated:
-        about += f" The summary is of the first {table.count} rows."
+        about += f" The summary is of the first {table.summed} rows."
     body, left_out = trim(f"{table.schema()}\n\n{table.sample()}", job.sight.tokens)
     if left_out:
         body += "\n[cut here for length]"
@@ -123,6 +124,8 @@ class Table:
         self.head: list[Sequence[Any]] = []
         self.tail: deque[Sequence[Any]] = deque(maxlen=TAIL_ROWS)
         self.count = 0
+        self.summed = 0
+        """The first rows, which the columns sum up."""
         self.ragged = 0
         """Rows with more or fewer cells than there are columns."""
         self.more = False
@@ -136,9 +139,8 @@ class Table:
     ) -> Table:
         """Sum up ``rows``, of a CSV or (``typed``) of values; ``before`` are lines that stand in front of it."""
         table = cls(header, before=before, typed=typed)
-        most = min(MAX_ROWS, MAX_CELLS // max(1, min(len(header), MAX_COLUMNS)))
         for row in rows:
-            if table.count == most:
+            if table.count == MAX_ROWS:
                 table.more = True
                 break
             table.add(row)
@@ -152,6 +154,9 @@ class Table:
             self.head.append(row)
         else:
             self.tail.append(row)
+        if self.summed * min(len(self.columns), MAX_COLUMNS) >= MAX_CELLS:
+            return
+        self.summed += 1
         for column, value in zip(self.columns[:MAX_COLUMNS], chain(row, _nothing()), strict=False):
             if self._typed:
                 column.add_typed(value)
@@ -250,9 +255,9 @@ def _understand_parquet(job: Job, report: Report) -> Result:
     names = [f"{field.name} ({field.type})" for field in file.schema_arrow]
     table = Table.of(names, islice(_parquet_rows(file, report), PARQUET_ROWS), typed=True)
     notes: list[Note] = []
-    if total > table.count:
-        notes.append(Note("table_estimate", {"rows": table.count}))
-    return Result(understood=_summary(job, table, notes, estimated=total > table.count, total=total))
+    if total > table.summed:
+        notes.append(Note("table_estimate", {"rows": table.summed}))
+    return Result(understood=_summary(job, table, notes, estimated=total > table.summed, total=total))
 
 
 def _parquet_rows(file: Any, report: Report) -> Iterator[Sequence[Any]]:

@@ -2,7 +2,9 @@
 
 A real Lab, kernel and Chromium; each call goes from a client over the gateway to the page and back. ``read``: 300 cells
 with an output each. ``apply``: an edit of a cell in view, until the frame in which it is seen. ``run``: a
-cell that sleeps, less the time it sleeps. ``variables``: while a cell runs. The machine's other load is in the numbers.
+cell that sleeps, less the time it sleeps. ``variables``: while a cell runs. ``card``: from the model's call of
+``notebook_edit`` to its question at a client (the page read, the proposal stored), without its drawing. The machine's
+other load is in the numbers.
 """
 
 from __future__ import annotations
@@ -11,19 +13,23 @@ import argparse
 import os
 import statistics
 import tempfile
+import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from clawdbot_ext.client.events import Event
+from clawdbot_ext.client.sync import SyncClient
 from tests.e2e.lab.hands import Hands, gateway_client
 from tests.e2e.lab.page import wait_until
 from tests.e2e.lab.server import TOKEN, Lab
 from tests.support.tools import require
 
-BUDGET_MS = {"read": 60, "apply": 100, "run": 60, "variables": 60}
+BUDGET_MS = {"read": 60, "apply": 100, "run": 60, "variables": 60, "card": 100}
 CELLS = 300
 SLEEP_S = 0.1
 PATH = "bench.ipynb"
@@ -45,6 +51,32 @@ def timed(call: Callable[[], Any]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+def card(client: SyncClient) -> float:
+    """Milliseconds from a call of the demo's model to its question."""
+    at: dict[str, float] = {}
+    shown = threading.Event()
+
+    def heard(event: Event) -> None:
+        data = event.payload.get("data") or {}
+        if event.name == "agent" and data.get("phase") == "start" and data.get("name") == "notebook_edit":
+            at.setdefault("call", time.perf_counter())
+        elif event.name == "exec.approval.requested":
+            at["question"] = time.perf_counter()
+            shown.set()
+
+    leave = client.subscribe(heard)
+    key = f"bench-{uuid.uuid4().hex[:8]}"
+    wish = {"sessionKey": key, "message": "Add a cell and run it.", "idempotencyKey": str(uuid.uuid4())}
+    try:
+        client.request("chat.send", wish)
+        if not shown.wait(60):
+            raise TimeoutError("the demo asked nothing")
+    finally:
+        client.request("chat.abort", {"sessionKey": key})
+        leave()
+    return (at["question"] - at["call"]) * 1000
+
+
 def measure(page: Page, ask: Hands, runs: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in BUDGET_MS}
     revs = {"cell1": ask.rev(PATH, "cell1")}
@@ -59,7 +91,9 @@ def measure(page: Page, ask: Hands, runs: int) -> dict[str, list[float]]:
 
         applied = timed(apply)
         ran = timed(lambda: ask("notebook.run", path=PATH, cells=["cell1"], revs=revs, save=False))
+        asked = card(ask.client)
         if number:  # the first round warms up
+            found["card"].append(asked)
             found["read"].append(read)
             found["apply"].append(applied)
             found["run"].append(ran - SLEEP_S * 1000)

@@ -94,7 +94,8 @@ export class Documents {
 }
 
 async function show(panel: NotebookPanel, cell: Cell): Promise<void> {
-  await panel.content.scrollToCell(cell, "center");
+  // Not `scrollToCell`, which selects the cell and takes the focus.
+  await panel.content.scrollToItem(panel.content.widgets.indexOf(cell), "center");
   cell.addClass(SHOWN);
   setTimeout(() => cell.removeClass(SHOWN), SHOWN_MS);
 }

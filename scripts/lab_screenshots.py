@@ -11,16 +11,24 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from scripts.screenshots import COLUMNS, IMAGES, TERMINAL, as_html, screen_with, settled, window
+from scripts.screenshots import COLUMNS, IMAGES, PHONE, TERMINAL, as_html, screen_with, settled, window
 from tests.e2e.lab.server import TOKEN, Lab
 from tests.support.tools import TOOLS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 WIDE = ViewportSize(width=1400, height=860)
+APPROVALS: Mapping[str, dict[str, Any]] = {
+    "approval": {},
+    "approval-390": {"viewport": PHONE},
+    "approval-ko": {"locale": "ko-KR", "scheme": "dark"},
+}
+"""The windows in which a question is photographed, by the picture's name."""
 LINES = 30
 PATIENCE_MS = 60_000
 
@@ -41,6 +49,7 @@ def main() -> int:
             with window(browser, viewport=WIDE) as context:
                 context.set_default_timeout(PATIENCE_MS)
                 fix(context.new_page(), lab)
+            photograph_hands(browser, lab)
             photograph_terminal(browser, lab)
         finally:
             browser.close()
@@ -81,6 +90,29 @@ def run(page: Page) -> None:
 def shown(page: Page, text: str) -> Locator:
     """The output with that text."""
     return page.locator(".jp-OutputArea-output", has_text=text).first
+
+
+def photograph_hands(browser: Browser, lab: Lab) -> None:
+    """The demo's question before it adds a cell: in Lab, on the page, on a phone, and in Korean in the dark."""
+    lab.write("temperatures.ipynb", "temperatures = [21, 24, 19]")
+    with window(browser, viewport=WIDE) as context:
+        page = context.new_page()
+        page.goto(f"{lab.url}lab/tree/temperatures.ipynb?token={TOKEN}&reset")
+        expect(page.get_by_role("button", name="| Idle")).to_be_visible()
+        side = page.locator("#clawdbot-chat clawdbot-chat")
+        if side.count() == 0 or not side.is_visible():
+            page.get_by_role("tab", name="Clawdbot Chat").first.click()
+        expect(side.locator(".connection[data-open=true]")).to_be_attached()
+        side.locator("#composer").fill("Add a cell and run it.")
+        side.locator("#composer").press("Enter")
+        expect(side.locator("section.approval .button.primary")).to_be_enabled()
+        page.screenshot(path=IMAGES / "lab-approval.png")
+        for name, look in APPROVALS.items():
+            with window(browser, **look) as other:
+                chat = other.new_page()
+                chat.goto(f"{lab.url}clawdbot/chat?token={TOKEN}")
+                expect(chat.locator("section.approval .button.primary")).to_be_enabled()
+                chat.screenshot(path=IMAGES / f"{name}.png")
 
 
 def photograph_terminal(browser: Browser, lab: Lab) -> None:

@@ -22,7 +22,7 @@ NAME = "stdin"
 
 
 class Piped(NamedTuple):
-    """What came in: a text, or else a file as a name and its content, or neither."""
+    """Input of a command: a text, or else a file as a name and its content, or neither."""
 
     text: str = ""
     file: tuple[str, bytes] | None = None

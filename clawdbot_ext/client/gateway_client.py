@@ -19,7 +19,6 @@ import itertools
 import json
 import logging
 import random
-import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
@@ -36,20 +35,9 @@ from . import limits, tls
 from .approvals import Approvals, OnApproval, decided_by
 from .changes import Changes
 from .endpoint import Endpoint, NoGateway, bearer_header, cookie_header
-from .errors import (
-    MALFORMED,
-    ClientError,
-    Closed,
-    ConnectionLost,
-    Foreign,
-    NoTls,
-    TimedOut,
-    Unreachable,
-    Untrusted,
-    from_wire,
-)
+from .errors import MALFORMED, ClientError, Closed, ConnectionLost, Foreign, TimedOut, Unreachable, Untrusted, from_wire
 from .events import LOST, Event
-from .http_failures import object_of, problem, refusal
+from .http_failures import no_connection, object_of, problem
 from .reply import Chunk, Notice, ReplyEnd, When, ask, follow, whole
 from .uploads import AttachmentInput, OnProgress, ready
 
@@ -179,19 +167,8 @@ class GatewayClient:
         try:
             most = limits.MAX_MESSAGE_BYTES
             self._socket, self._over = await websocket_connect(request, max_message_size=most), False
-        except HTTPClientError as exc:
-            kind = (
-                Foreign if 200 <= exc.code < 500 else Unreachable
-            )  # what a proxy says of a gateway that is away is 5xx
-            raise refusal(exc) or kind(self.endpoint.ws_url, problem(exc)) from exc
-        except WebSocketError as exc:
-            raise Foreign(self.endpoint.ws_url, problem(exc)) from exc
-        except ssl.SSLError as exc:
-            if not tls.is_about_trust(exc):
-                raise NoTls(self.endpoint.ws_url, problem(exc)) from exc
-            raise Untrusted(self.endpoint.ws_url, problem(exc), getattr(exc, "seen", "")) from exc
-        except (OSError, ValueError) as exc:
-            raise Unreachable(self.endpoint.ws_url, problem(exc)) from exc
+        except (HTTPClientError, WebSocketError, OSError, ValueError) as exc:
+            raise no_connection(exc, self.endpoint.ws_url) from exc
 
     async def _log_in(self, timeout_s: float) -> Mapping[str, Any]:
         challenge = await self._read_frame()

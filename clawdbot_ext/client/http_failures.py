@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from tornado.httpclient import HTTPClientError
+from tornado.websocket import WebSocketError
 
 from ..protocol.errors import GatewayError, RateLimited, Unauthorized
+from . import tls
+from .errors import ClientError, Foreign, NoTls, Unreachable, Untrusted
+
+
+def no_connection(exc: Exception, url: str) -> ClientError | GatewayError:
+    """The exception for an upgrade to a WebSocket that came to nothing."""
+    if isinstance(exc, HTTPClientError):
+        answered = 200 <= exc.code < 500  # 5xx is what a proxy says of a gateway that is away
+        return refusal(exc) or (Foreign if answered else Unreachable)(url, problem(exc))
+    if isinstance(exc, WebSocketError):
+        return Foreign(url, problem(exc))
+    if isinstance(exc, ssl.SSLError):
+        if tls.is_about_trust(exc):
+            return Untrusted(url, problem(exc), getattr(exc, "seen", ""))
+        return NoTls(url, problem(exc))
+    return Unreachable(url, problem(exc))
 
 
 def refusal(exc: HTTPClientError) -> GatewayError | None:

@@ -13,7 +13,7 @@ LOOKED_AT = 4096
 
 
 def command(name: str = "clawdbot") -> str:
-    """What to type for ``clawdbot``: its name where PATH leads here, else its path."""
+    """The words to type for ``clawdbot``: its name where PATH leads here, else its path."""
     found = shutil.which(name)
     if found is not None and is_ours(Path(found)):
         return name

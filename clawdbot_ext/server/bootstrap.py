@@ -149,7 +149,7 @@ def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
 
 
 def check_start(config: Config, lang: str, *, allow_root: bool) -> tuple[bind.Addresses, Certificate | None]:
-    """What the configuration asks of this machine, once all of it can be had: the addresses and the certificate.
+    """The addresses and the certificate that the configuration asks for, once this machine has all of it.
 
     Raises:
         StartupError: a gateway cannot start with it.

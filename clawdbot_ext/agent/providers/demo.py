@@ -202,7 +202,7 @@ def _on_results(locale: str, results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _subject(text: str, below: str) -> str:
-    """What the answer is about; ``below`` is what came with the person's own words."""
+    """The subject of the answer; ``below`` is what came with the person's own words."""
     found = next((name for name, pattern in _KEYWORDS if pattern.search(text)), None)
     return found or ("given" if below else "other")
 

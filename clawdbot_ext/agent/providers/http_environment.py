@@ -53,7 +53,7 @@ def _broken(env: Mapping[str, str]) -> Iterator[Broken]:
 
 
 def _of_proxy(value: str) -> str:
-    """What is wrong with the address of a proxy, empty for nothing."""
+    """The fault in the address of a proxy, empty for none."""
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)

@@ -41,7 +41,7 @@ def test_agent_answers_and_its_message_is_in_the_history(claw):
 
 
 @pytest.mark.parametrize(
-    "options",
+    "command",
     [
         "--session-id main",
         "--session-id of-no-transcript",
@@ -49,8 +49,8 @@ def test_agent_answers_and_its_message_is_in_the_history(claw):
         "--to +15550100 --timeout 99999",
     ],
 )
-def test_agent_is_answered_by_this_gateway_and_not_by_its_own(claw, options):
-    done = claw.run("agent", *options.split(), "--message", "hello [[text=an answer of ours]]")
+def test_agent_is_answered_by_this_gateway_and_not_by_its_own(claw, command):
+    done = claw.run("agent", *command.split(), "--message", "hello [[text=an answer of ours]]")
     assert done.returncode == 0 and "an answer of ours" in done.stdout
     assert "falling back" not in done.stdout + done.stderr
 

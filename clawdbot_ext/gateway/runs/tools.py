@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ...agent.loop import execute_all
 from ...agent.model_catalog import Model
@@ -40,6 +40,8 @@ from .messages import step_message
 log = logging.getLogger(__name__)
 t = catalogue("agent")
 
+Mark = Literal["denied", "stopped"]
+"""Why a call has no result, where that is no failure."""
 SMALLEST_WINDOW = 16_000
 """Tokens; in less, the tools for notebooks (some 5,000) would leave a model no room to work in."""
 STEP_PATIENCE_S = 30.0
@@ -93,7 +95,9 @@ class RunToolExecutor:
             await asyncio.shield(self._store(message))
         except asyncio.CancelledError:
             for call in calls:
-                await asyncio.shield(self._done(call, ToolOutput(self._stopped(), is_error=True), now_ms()))
+                await asyncio.shield(
+                    self._done(call, ToolOutput(self._stopped(), is_error=True), now_ms(), self._mark())
+                )
             raise
 
     async def finish_step(self, calls: Sequence[ToolCall]) -> None:
@@ -111,24 +115,26 @@ class RunToolExecutor:
     async def execute(self, call: ToolCall) -> ToolResult:
         """See ``ToolExecutor``. Raises what the store raises."""
         started = now_ms()
-        denied = False
+        mark: Mark | None = None
         self._emit(call, phase="start", startedAt=started)
         try:
             output = await self._output(call)
         except ToolFailed as exc:
-            output, denied = ToolOutput(str(exc), is_error=True), isinstance(exc, ToolNotAllowed)
+            output, mark = ToolOutput(str(exc), is_error=True), "denied" if isinstance(exc, ToolNotAllowed) else None
         except asyncio.CancelledError as exc:
             if self._active.suspended:  # its question stays, and is answered after the next start
                 raise
             if not self._active.stop_reason:  # nothing was stopped: the tool waited for something that was cancelled
                 output = self._fault(call, exc)
             else:
-                await asyncio.shield(self._done(call, ToolOutput(self._stopped(), is_error=True), started))
+                await asyncio.shield(
+                    self._done(call, ToolOutput(self._stopped(), is_error=True), started, self._mark())
+                )
                 raise
         except Exception as exc:  # noqa: BLE001 - a tool may raise anything; the log and the model are told
             output = self._fault(call, exc)
         # Shielded: the result is stored even if the reply is stopped at this very moment.
-        await asyncio.shield(self._done(call, output, started, denied))
+        await asyncio.shield(self._done(call, output, started, mark))
         return ToolResult(call.id, output.text, output.is_error, output.images, output.details)
 
     async def _output(self, call: ToolCall) -> ToolOutput:
@@ -160,9 +166,9 @@ class RunToolExecutor:
             progress=progress,
         )
 
-    async def _done(self, call: ToolCall, output: ToolOutput, started: int, denied: bool = False) -> None:
+    async def _done(self, call: ToolCall, output: ToolOutput, started: int, mark: Mark | None = None) -> None:
         took = now_ms() - started
-        marks: dict[str, Any] = {"denied": True} if denied else {}
+        marks: dict[str, Any] = {mark: True} if mark else {}
         if output.details:
             marks["details"] = output.details
         images = [{"type": "image", "mimeType": image.media_type, "data": image.data} for image in output.images]
@@ -215,6 +221,9 @@ class RunToolExecutor:
 
     def _stopped(self) -> str:
         return t(self._locale, "tool.stopped" if self._active.stop_reason == "rpc" else "tool.shutdown")
+
+    def _mark(self) -> Mark | None:
+        return "stopped" if self._active.stop_reason == "rpc" else None
 
     def _title(self, call: ToolCall) -> str:
         tool = self._tools.get(call.name)

@@ -48,6 +48,7 @@ FIELDS: Mapping[str, type] = {
     "isError": bool,
     "demo": bool,
     "denied": bool,
+    "stopped": bool,
     "durationMs": int,
 }
 MAX_MS = 253_370_764_800_000

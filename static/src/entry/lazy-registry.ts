@@ -11,6 +11,7 @@ export const LAZY_ELEMENTS = {
     (await import("../elements/sessions/session-dialogs.js")).ClawdbotSessionDialogs,
   "clawdbot-settings": async () => (await import("../elements/settings/settings.js")).ClawdbotSettings,
   "clawdbot-context-use": async () => (await import("../elements/chat/context-use.js")).ClawdbotContextUse,
+  "clawdbot-usage": async () => (await import("../elements/transcript/usage.js")).ClawdbotUsage,
   "clawdbot-setup": async () => (await import("../elements/chat/provider-setup.js")).ClawdbotSetup,
   "clawdbot-session-menu": async () => (await import("../elements/sessions/session-menu.js")).ClawdbotSessionMenu,
   "clawdbot-model-menu": async () => (await import("../elements/sessions/model-menu.js")).ClawdbotModelMenu,

@@ -8,12 +8,12 @@ export const KNOWN_CAPS = ["chat.append", "session.events", "session.switch", "s
 /**
  * `stream` `lifecycle` has `data.phase` `start`, `end`, `error` or (ours) `retry` with `attempt`, `maxAttempts`,
  * `waitMs`, `reason`. `stream` `tool` has `data.phase` `start`, `update` or `result`, `toolCallId`, `name` and, of
- * ours, `title`, `args`, `output`, `isError`, `denied` (not allowed), `startedAt`, `durationMs`, `progress` (of
- * `update`: what the tool shows meanwhile) and `details` (facts for clients that the model is not sent). A reply that
- * calls tools is stored in steps, each told by `session.message`: the assistant's message so far (`stopReason`
- * `toolUse`, blocks `{type: "toolCall", id, name, arguments, title?}`), then a message of the role `toolResult` for
- * each call, with `content` of text and `{type: "image", mimeType, data}` blocks, and `details`. After the first of
- * them the run's text begins anew, at offset 0.
+ * ours, `title`, `args`, `output`, `isError`, `denied` (not allowed), `stopped` (by a person), `startedAt`,
+ * `durationMs`, `progress` (of `update`: what the tool shows meanwhile) and `details` (facts for clients that the
+ * model is not sent). A reply that calls tools is stored in steps, each told by `session.message`: the assistant's
+ * message so far (`stopReason` `toolUse`, blocks `{type: "toolCall", id, name, arguments, title?}`), then a message of
+ * the role `toolResult` for each call, with `content` of text and `{type: "image", mimeType, data}` blocks, and
+ * `details`. After the first of them the run's text begins anew, at offset 0.
  */
 export interface AgentEvent {
   runId: string;

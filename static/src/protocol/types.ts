@@ -129,6 +129,8 @@ export interface ToolStep {
   isError?: boolean;
   /** It was not allowed. */
   denied?: boolean;
+  /** A person stopped it. */
+  stopped?: boolean;
   startedAt?: number;
   durationMs?: number;
   /** What it showed while it ran, oldest first. */
@@ -188,6 +190,8 @@ export interface Message {
   toolName?: string;
   isError?: boolean;
   denied?: boolean;
+  /** A person stopped it. */
+  stopped?: boolean;
   durationMs?: number;
   /** Facts of the tool for clients; the model is not sent them. */
   details?: ResultDetails;

@@ -35,7 +35,7 @@ def overflow(chat) -> list[str]:
     """Elements that reach beyond the right edge without scrolling inside itself."""
     found: list[str] = chat.page.evaluate("""() => {
         const root = document.querySelector("clawdbot-chat").shadowRoot;
-        const scrolls = (e) => e.closest(".table, pre, .math.display, clawdbot-sidebar, .sr");
+        const scrolls = (e) => e.closest(".table, pre, math, .math.display, clawdbot-sidebar, .sr");
         return [...root.querySelectorAll("*")]
             .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e))
             .map((e) => e.localName + "." + e.className);

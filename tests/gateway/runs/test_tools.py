@@ -143,6 +143,7 @@ def test_stopping_while_it_waits_takes_the_question_back_and_runs_nothing(standi
             by_id = {r["toolCallId"]: r for r in results}
             done, stopped = (by_id[c["id"]] for c in step["content"] if c["type"] == "toolCall")
             assert done["isError"] is False and stopped["isError"] is True and "Stopped" in text_of(stopped)
+            assert stopped["stopped"] is True and "stopped" not in done
             with pytest.raises(WireError):
                 await wire.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
 

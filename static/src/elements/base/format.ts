@@ -1,4 +1,4 @@
-/** Times, counts and money as people read them, in their language. */
+/** Times as people read them, in their language. Amounts, for the lazy parts: `amounts.ts`. */
 import type { Locale } from "../../i18n/index.js";
 
 const cache = new Map<string, Intl.DateTimeFormat>();
@@ -45,33 +45,7 @@ export function ago(ms: number, now: number, locale: Locale): string {
   return dates(locale, { month: "short", day: "numeric" }).format(ms);
 }
 
-export function count(value: number, locale: Locale): string {
-  return new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 }).format(value);
-}
-
-/** US dollars; small amounts keep two figures that mean something. */
-export function money(usd: number, locale: Locale): string {
-  const digits = usd >= 0.1 || usd === 0 ? 2 : 4;
-  return new Intl.NumberFormat(locale, { style: "currency", currency: "USD", maximumFractionDigits: digits }).format(
-    usd,
-  );
-}
-
 /** Whole seconds, rounded up: a countdown shows 1 until it is over. */
 export function secondsUntil(at: number, now: number): number {
   return Math.max(0, Math.ceil((at - now) / 1_000));
-}
-
-/** How long something took or takes: `0.4 s`, `12 s`, `3 min 5 s`. */
-export function elapsed(ms: number, locale: Locale): string {
-  const unit = (value: number, name: "second" | "minute", digits = 0): string =>
-    new Intl.NumberFormat(locale, {
-      style: "unit",
-      unit: name,
-      unitDisplay: "short",
-      maximumFractionDigits: digits,
-    }).format(value);
-  const seconds = ms / 1_000;
-  if (seconds < 60) return unit(seconds, "second", seconds < 10 ? 1 : 0);
-  return `${unit(Math.floor(seconds / 60), "minute")} ${unit(Math.floor(seconds % 60), "second")}`;
 }

@@ -3,7 +3,7 @@ import { html, svg } from "lit";
 import type { TemplateResult } from "lit";
 
 import type { Ui } from "../base/ui-context.js";
-import { count } from "../base/format.js";
+import { count } from "../base/amounts.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/context-use.js";
 

@@ -108,7 +108,7 @@ export class ComposerActions {
   files(): Uploads {
     const { ui, writing } = this.composer;
     return writing.withFiles((key) => {
-      const store = mediaStore(ui.controller, ui.http ? ui.base : null);
+      const store = mediaStore(ui.controller, ui.http ? ui.base : null, () => this.composer.ui.locale);
       return new Uploads(store, () => this.composer.filesMoved(key));
     });
   }

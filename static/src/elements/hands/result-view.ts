@@ -7,7 +7,7 @@ import type { ToolStep } from "../../protocol/types.js";
 import type { TextKey } from "../../i18n/index.js";
 
 import type { Ui } from "../base/ui-context.js";
-import { elapsed } from "../base/format.js";
+import { elapsed } from "../base/amounts.js";
 import { icon } from "../base/icons.js";
 import { webAddress } from "../content/citations.js";
 import { cellName } from "./cell-operations.js";

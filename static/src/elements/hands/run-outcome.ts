@@ -8,7 +8,7 @@ import { changesOf, handsOf } from "../../state/hands.js";
 import { loadElement } from "../base/lazy.js";
 
 import type { Ui } from "../base/ui-context.js";
-import { count, money } from "../base/format.js";
+import { count, money } from "../base/amounts.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/hands.js";
 import { ClawdbotChange } from "./change-view.js";

@@ -18,8 +18,11 @@ const HASHED_MAX = 64 * 1024 * 1024;
 const FRAME_SHARE = 0.7;
 const DEFAULT_FRAME = 1024 * 1024;
 
-/** @param base the gateway's folder; `null` where only frames get there */
-export function mediaStore(controller: Controller, base: string | null): MediaStore {
+/**
+ * @param base the gateway's folder; `null` where only frames get there
+ * @param locale the language of refusals
+ */
+export function mediaStore(controller: Controller, base: string | null, locale: () => string): MediaStore {
   let limits: Promise<MediaLimits> | undefined;
   const ask = async (): Promise<MediaLimits> => {
     const told: MediaLimits = controller.can("media.limits") ? await controller.client.request("media.limits", {}) : {};
@@ -33,7 +36,8 @@ export function mediaStore(controller: Controller, base: string | null): MediaSt
         limits = undefined; // asked again with the next file
         return {};
       })),
-    put: (file, onProgress, signal) => (base === null ? inFrame(file) : upload(base, file, onProgress, signal)),
+    put: (file, onProgress, signal) =>
+      base === null ? inFrame(file) : upload(base, file, locale(), onProgress, signal),
   };
 }
 
@@ -55,12 +59,13 @@ async function inFrame(file: File): Promise<Attached> {
 async function upload(
   base: string,
   file: File,
+  locale: string,
   onProgress: (fraction: number) => void,
   signal: AbortSignal,
 ): Promise<Attached> {
   const sha256 = await checksum(file);
   const known = sha256 === null || file.size < ASKED_MIN ? null : await stored(base, sha256, file, signal);
-  return known ?? (await post(base, file, sha256, onProgress, signal));
+  return known ?? (await post(base, file, sha256, locale, onProgress, signal));
 }
 
 /** The checksum as hex; `null` where there is no WebCrypto (plain http) or the file is large. */
@@ -100,6 +105,7 @@ function post(
   base: string,
   file: File,
   sha256: string | null,
+  locale: string,
   onProgress: (fraction: number) => void,
   signal: AbortSignal,
 ): Promise<Attached> {
@@ -110,6 +116,7 @@ function post(
   request.open("POST", url);
   request.responseType = "json";
   request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+  request.setRequestHeader("Accept-Language", locale);
   for (const [name, value] of Object.entries(xsrf(url))) request.setRequestHeader(name, value);
   if (sha256 !== null) request.setRequestHeader("X-Clawdbot-Sha256", sha256);
   return new Promise((resolve, reject) => {
@@ -128,9 +135,16 @@ function post(
   });
 }
 
+interface Refusal {
+  message: string;
+  hint: string;
+  details: { text?: string };
+}
+
 function refusal(status: number, body: unknown): UploadFailed["problem"] {
-  const { message = "", hint = "" } = (body as { error?: { message?: string; hint?: string } } | null)?.error ?? {};
+  // `message` is for programs; `text` is in the language that was asked for, as the hint is.
+  const { message = "", hint = "", details } = (body as { error?: Partial<Refusal> } | null)?.error ?? {};
   const again = status >= 500 || status === 429 || status === 401;
-  const text = [message, hint].filter((each) => each !== "").join(" ");
+  const text = [details?.text ?? message, hint].filter((each) => each !== "").join(" ");
   return { code: "refused", message: text || `HTTP ${status}`, again };
 }

@@ -15,7 +15,7 @@ import ko from "../../i18n/media.ko.json";
 
 import type { Ui } from "../base/ui-context.js";
 import { bytes } from "../base/format-bytes.js";
-import { elapsed } from "../base/format.js";
+import { elapsed } from "../base/amounts.js";
 import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/media.js";

@@ -11,7 +11,7 @@ import en from "../../i18n/menus.en.json";
 import ko from "../../i18n/menus.ko.json";
 
 import type { Ui } from "../base/ui-context.js";
-import { count } from "../base/format.js";
+import { count } from "../base/amounts.js";
 import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { showBeside } from "../base/popup.js";

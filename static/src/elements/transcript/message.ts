@@ -10,7 +10,7 @@ import type { Live } from "../../state/state.js";
 import { loadElement } from "../base/lazy.js";
 
 import type { Ui } from "../base/ui-context.js";
-import { clock, count, fullTime, money } from "../base/format.js";
+import { clock, fullTime } from "../base/format.js";
 import { icon } from "../base/icons.js";
 import type { IconName } from "../base/icons.js";
 import { LightElement } from "../base/light-element.js";
@@ -337,19 +337,9 @@ export class ClawdbotMessage extends LightElement {
 
   /** Model, tokens and cost, behind one small word. */
   private usage(message: Message): TemplateResult | typeof nothing {
-    const { t, locale } = this.ui;
-    const { usage, model } = message;
-    if (!model || message.stopReason === "injected") return nothing;
-    const input = (usage?.input ?? 0) + (usage?.cacheRead ?? 0) + (usage?.cacheWrite ?? 0);
-    const cost = usage?.cost?.total ?? 0;
-    const facts = [
-      t("usage.tokens", { input: count(input, locale), output: count(usage?.output ?? 0, locale) }),
-      ...(cost > 0 ? [money(cost, locale)] : []),
-    ];
-    return html`<details class="usage">
-      <summary>${message.demo ? t("usage.demo") : model}</summary>
-      <span>${facts.join(" · ")}</span>
-    </details>`;
+    if (!message.model || message.stopReason === "injected") return nothing;
+    void loadElement("clawdbot-usage");
+    return html`<clawdbot-usage .ui=${this.ui} .message=${message}></clawdbot-usage>`;
   }
 
   private markdown(key: string): TemplateResult {

@@ -13,7 +13,7 @@ import en from "../../i18n/tools.en.json";
 import ko from "../../i18n/tools.ko.json";
 
 import type { Ui } from "../base/ui-context.js";
-import { elapsed } from "../base/format.js";
+import { elapsed } from "../base/amounts.js";
 import { icon } from "../base/icons.js";
 import { LightElement } from "../base/light-element.js";
 import { progressView, resultView } from "../hands/result-view.js";
@@ -84,6 +84,17 @@ function firstLine(text: string): string {
   return line.length > 120 ? `${line.slice(0, 119)}…` : line;
 }
 
+/** What is said of a call that a person ended: in its line, and within. */
+const ENDED = {
+  denied: ["tools.denied", "tools.deniedWhat"],
+  stopped: ["tools.stopped", "tools.stoppedWhat"],
+} as const;
+
+/** What was not allowed, or stopped by a person, is no failure. */
+function isFailure({ isError, denied, stopped }: ToolStep): boolean {
+  return isError === true && !denied && !stopped;
+}
+
 export class ClawdbotTools extends LightElement {
   static override sheet = sheet;
   static override properties = {
@@ -127,7 +138,7 @@ export class ClawdbotTools extends LightElement {
     );
     if (steps.length < FOLD) return html`${cards}`;
     const { t } = this.ui;
-    const failed = steps.filter((step) => step.isError && !step.denied).length;
+    const failed = steps.filter(isFailure).length;
     const running = steps.find((step) => step.phase !== undefined && step.phase !== "result");
     return html`<details class="tool-group" ?open=${running?.log !== undefined}>
       <summary>
@@ -143,17 +154,18 @@ export class ClawdbotTools extends LightElement {
     const { t } = this.ui;
     const running = step.phase !== undefined && step.phase !== "result";
     const done = step.phase === "result";
-    const failed = step.isError === true && !step.denied;
-    const state = running ? "running" : step.denied ? "denied" : failed ? "failed" : done ? "done" : "unknown";
+    const failed = isFailure(step);
+    const ended = step.denied ? "denied" : step.stopped ? "stopped" : null;
+    const state = running ? "running" : (ended ?? (failed ? "failed" : done ? "done" : "unknown"));
     const ms = running ? Date.now() - (step.startedAt ?? Date.now()) : step.durationMs;
     const args = typeof step.args === "string" ? step.args : JSON.stringify(step.args ?? {}, null, 2);
     return html`<details class="tool" data-state=${state} ?open=${running && step.log !== undefined}>
       <summary>
-        ${running ? html`<span class="spinner"></span>` : icon(failed ? "warn" : step.denied ? "stop" : done ? "check" : "gear")}
+        ${running ? html`<span class="spinner"></span>` : icon(failed ? "warn" : ended ? "stop" : done ? "check" : "gear")}
         <span class="tool-verb">${this.verb(step)}</span>
         <code class="tool-target">${this.plain(targetOf(step))}</code>
         ${failed ? html`<strong class="tool-failed">${t("tools.failed")}</strong>` : nothing}
-        ${step.denied ? html`<span class="tool-denied">${t("tools.denied")}</span>` : nothing}
+        ${ended ? html`<span class="tool-denied">${t(ENDED[ended][0])}</span>` : nothing}
         ${ms === undefined ? nothing : html`<span class="tool-time">${elapsed(ms, this.ui.locale)}</span>`}
       </summary>
       <div class="tool-body">
@@ -162,8 +174,8 @@ export class ClawdbotTools extends LightElement {
         <pre tabindex="0">${this.plain(args)}</pre>
         ${
           // What the model is told then is not for people to read.
-          step.denied
-            ? html`<p class="fine">${t("tools.deniedWhat")}</p>`
+          ended
+            ? html`<p class="fine">${t(ENDED[ended][1])}</p>`
             : step.output === undefined
               ? nothing
               : this.output(step, step.output)

@@ -78,6 +78,7 @@ export class ClawdbotTurnMenu extends LightElement {
     this.row = row;
     this.models = null;
     this.button = button;
+    this.requestUpdate(); // the same turn may stand otherwise than the last time
     await this.updateComplete;
     const menu = this.menu();
     if (!menu) return;

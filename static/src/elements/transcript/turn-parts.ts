@@ -117,6 +117,7 @@ function stepOf(block: ContentBlock, result: Message | undefined, running: ToolS
   if (typeof result.content !== "string")
     step.images = result.content.filter((each) => each.type === "image") as never[];
   if (result.denied) step.denied = true;
+  if (result.stopped) step.stopped = true;
   if (result.durationMs !== undefined) step.durationMs = result.durationMs;
   return step;
 }

@@ -25,6 +25,7 @@ def sentences(page: str) -> list[str]:
 
 
 NOTEBOOK = [
+    ("It comes with the extra `notebook`", ["test_the_widget_names_the_extra_that_brings_it"]),
     (
         "a panel beside the notebook, a widget in a cell, magics",
         ["test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_back"],

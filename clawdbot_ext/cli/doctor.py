@@ -28,6 +28,7 @@ from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
 from .printing import for_people, note, out, print_json, say, texts
 from .published import tailscale_problem
+from .status import storage_problem
 
 Level = Literal["ok", "hint", "problem"]
 COLORS = {"ok": "green", "hint": "yellow", "problem": "red"}
@@ -44,13 +45,14 @@ class Finding(NamedTuple):
 
 
 @click.command("doctor", help=say("help.doctor"))
+@click.option("--repair", "repairs", is_flag=True, help=say("help.doctor.repair"))
 @json_option
 @gateway_options
-def command(target: Target, as_json: bool) -> None:
-    """Run all checks."""
+def command(target: Target, as_json: bool, repairs: bool) -> None:
+    """Run all checks; or repair the database, while no gateway runs."""
     if target.url and not as_json:
         note(say("usage.looksHere"))
-    found = list(examine(target))
+    found = list(_repair() if repairs else examine(target))
     if as_json:
         fine = all(each.level != "problem" for each in found)
         print_json({"ok": fine, "findings": [each._asdict() for each in found]})
@@ -62,6 +64,13 @@ def command(target: Target, as_json: bool) -> None:
                 out(click.style(for_people(f"  → {each.fix}", sys.stdout, "    "), dim=True))
     if any(each.level == "problem" for each in found):
         raise click.exceptions.Exit(exit_codes.FAILED)
+
+
+def _repair() -> Iterator[Finding]:
+    from .storage import repair  # with SQLite, which the checks do without
+
+    for fine, text in repair(settings.load()):
+        yield Finding("repair", "ok" if fine else "problem", text)
 
 
 def examine(target: Target) -> Iterator[Finding]:
@@ -133,6 +142,19 @@ def check_storage(config: Config) -> Iterator[Finding]:
         )
     else:
         yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
+    database = config.home / "gateway.sqlite3"
+    if database.exists() and not server_info.lock_held(config):
+        from ..store import salvage  # with SQLite, which the other checks do without
+
+        if problem := salvage.check(database):
+            yield Finding(
+                "database",
+                "problem",
+                say("storage.damaged", path=database, problem=problem),
+                say("doctor.database.fix"),
+            )
+        else:
+            yield Finding("database", "ok", say("doctor.database.ok", path=database))
 
 
 def check_key(config: Config, setup: Mapping[str, Any] | None) -> Iterator[Finding]:
@@ -229,6 +251,8 @@ def check_gateway(config: Config, target: Target) -> tuple[Finding, Mapping[str,
         return Finding("gateway", "hint", text, None if held else "jupyter clawdbot"), None
     try:
         health = with_client(target, lambda client: client.request("health", timeout_s=5))
+        if problem := storage_problem(health):
+            return Finding("database", "problem", problem, say("doctor.database.fix")), health.get("setup")
         return Finding("gateway", "ok", say("doctor.gateway.ok", url=target.locate().page_url)), health.get("setup")
     except exit_codes.EXPECTED as exc:
         return Finding("gateway", "problem", exit_codes.explain(exc)[1]), None

@@ -40,6 +40,8 @@ COMMANDS = {
     "status": Row("status:status", "help.status"),
     "health": Row("status:health", "help.health"),
     "doctor": Row("doctor:command", "help.doctor"),
+    "backup": Row("storage:backup", "help.backup"),
+    "restore": Row("storage:restore", "help.restore"),
     "security": Row("security:group", "short.security"),
     "call": Row("call:command", "help.call"),
     "events": Row("call:events", "help.events"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +50,7 @@ def status(target: Target, as_json: bool) -> None:
         (say("status.runs"), say("status.runs.value", running=runs.get("running", 0), queued=runs.get("queued", 0))),
         (say("status.sessions"), str(found["sessions"].get("count", 0))),
     ]
+    rows.append((say("status.storage"), storage_problem(found) or say("status.storage.ok")))
     facts(rows)
     if setup.get("needsKey"):
         out(f"\n{for_people(say('status.needsKey'), sys.stdout)}")
@@ -75,6 +77,18 @@ def _tailscale_problem(target: Target) -> str:
     if target.url is not None or over_ssh() is not None or config["gateway.remote.url"]:
         return ""
     return tailscale_problem(server_info.find_running_gateway(config))
+
+
+def storage_problem(answer: Mapping[str, Any]) -> str:
+    """What is wrong with the gateway's storage, by its ``health`` or ``status``; empty where nothing is."""
+    storage = answer.get("storage") or {}
+    if storage.get("ok", True):
+        return ""
+    if storage.get("state", "ok") != "ok":
+        return clean(say(f"storage.state.{storage['state']}", detail=storage.get("detail", "")))
+    if lost := storage.get("lost"):
+        return clean(say("storage.lost", messages=lost.get("messages", 0), sends=lost.get("sends", 0)))
+    return clean(say("storage.findings", problem=storage.get("findings", "")))
 
 
 @click.command("health", help=say("help.health"))

@@ -118,9 +118,21 @@ def _is_stale(path: Path) -> bool:
         with contextlib.suppress(OSError):
             return time.time() - path.lstat().st_mtime > LEASE_S
         return False
-    if record.get("machine") == machine() and not _lives(record.get("pid")):
-        return True
+    if record.get("machine") == machine():
+        if not _lives(record.get("pid")):
+            return True
+        since_boot = record.get("sinceBoot")
+        if record.get("boot") == _boot() and isinstance(since_boot, float):  # a clock that nobody sets
+            return time.monotonic() - since_boot > LEASE_S
     return time.time() - renewed > LEASE_S
+
+
+def _boot() -> str:
+    """Return the id of this start of the machine; empty where the kernel tells none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _lives(pid: Any) -> bool:
@@ -134,7 +146,8 @@ def _lives(pid: Any) -> bool:
 
 
 def _record(name: str) -> str:
-    return json.dumps({"name": name, "machine": machine(), "pid": os.getpid(), "renewed": time.time()})
+    record = {"name": name, "machine": machine(), "pid": os.getpid(), "renewed": time.time()}
+    return json.dumps({**record, "boot": _boot(), "sinceBoot": time.monotonic()})
 
 
 def _read(path: Path) -> dict[str, Any]:

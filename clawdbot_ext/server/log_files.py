@@ -80,7 +80,15 @@ def guard(logger: logging.Logger) -> None:
 
 class PrivateFile(RotatingFileHandler):
     """A log file of mode 0600, since it names sessions; the mode of an existing file is narrowed. Never written through
-    a link, and never at another place."""
+    a link, and never at another place. A file that was removed, alone or with its directory, is made again."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> int:  # noqa: N802  the standard library's name
+        if self.stream is not None and not os.path.exists(self.baseFilename):
+            self.stream.close()
+            self.stream = None  # the base opens it anew
+            if Path(self.baseFilename).parents[1].is_dir():  # never the state directory itself: that is told
+                private_files.make_directory(Path(self.baseFilename).parent)
+        return super().shouldRollover(record)
 
     def _open(self):  # type: ignore[no-untyped-def]  # the base's type is a text stream of the standard library's own
         return os.fdopen(

@@ -239,6 +239,26 @@ def m008_symbols(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
+def m009_trash(conn: sqlite3.Connection) -> None:
+    """The key of ``trash`` becomes a beginning of its row: of another order in a table without row numbers, the check
+    of SQLite up to 3.40 says "NULL value in trash.from_seq" of rows that are whole."""
+    for statement in _M009:
+        conn.execute(statement)
+
+
+_M009 = (
+    "ALTER TABLE trash RENAME TO old_trash",
+    """CREATE TABLE trash (
+        session_id TEXT NOT NULL REFERENCES transcripts (session_id) ON DELETE CASCADE,
+        to_seq INTEGER NOT NULL,
+        from_seq INTEGER NOT NULL,
+        PRIMARY KEY (session_id, to_seq)
+    ) WITHOUT ROWID""",
+    "INSERT INTO trash (session_id, to_seq, from_seq) SELECT session_id, to_seq, from_seq FROM old_trash",
+    "DROP TABLE old_trash",
+)
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_initial,
     m002_records_and_usage,
@@ -248,6 +268,7 @@ MIGRATIONS: Sequence[Migration] = (
     m006_names,
     m007_changes,
     m008_symbols,
+    m009_trash,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

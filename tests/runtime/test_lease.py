@@ -148,3 +148,16 @@ def test_a_gateway_in_safe_mode_keeps_conversations_and_says_what_it_does(make_g
     gateway.kill()
     gateway.start()  # on the same machine a killed owner is known to be gone
     assert run(ask("[[text=two]]")) == 4
+
+
+def test_a_wrong_clock_does_not_rob_a_living_process_of_the_same_machine(tmp_path, monkeypatch):
+    path = tmp_path / "lease"
+    held = lease.acquire(path)
+    assert held is not None
+    wall = time.time()
+    monkeypatch.setattr(lease.time, "time", lambda: wall + 86_400)
+    assert lease.acquire(path) is None and lease.is_held(path)
+    monkeypatch.setattr(lease.time, "monotonic", lambda: time.perf_counter() + 10**9)  # it is alive, and stands still
+    assert not lease.is_held(path)
+    monkeypatch.undo()
+    held.release()

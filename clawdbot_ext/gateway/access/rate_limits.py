@@ -8,12 +8,14 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 GLOBAL_FACTOR = 10
 """All clients together may fail this many times as often as one (and so many failures are remembered at most)."""
 
+WINDOW_S = 60.0
 KNOWN_BROWSER = "browser:"
 """The prefix of the key of a browser that has logged in before; no address begins with it."""
 IDENTITY_FACTOR = 4
@@ -34,36 +36,41 @@ def client_key(address: str) -> str:
 
 
 class Failures:
-    """Failed logins of the last minute by client and in all, counted by ``limits``.
+    """Failed logins of the last minute by client and in all, by a clock that nobody can set.
 
-    Made at the first failure: importing ``limits`` takes 0.1 s that a start has no use for. What is counted was allowed
-    to be tried, so no more than the ceiling for all clients is remembered, whatever the number of addresses.
+    What is counted was allowed to be tried, so no more than the ceiling for all clients is remembered, whatever the
+    number of addresses.
     """
 
-    def __init__(self) -> None:
-        from limits import RateLimitItemPerMinute
-        from limits.storage import MemoryStorage
-        from limits.strategies import MovingWindowRateLimiter
-
-        self._item = RateLimitItemPerMinute
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._of: dict[str, deque[float]] = {}
 
     def wait_ms(self, limit: int, client_key: str) -> int:
         """Milliseconds until ``client_key`` may try again; 0 = now."""
-        for item, who in self._counts(limit, client_key):
-            if not self._limiter.test(item, who):
-                reset = self._limiter.get_window_stats(item, who).reset_time
-                return max(1, math.ceil((reset - time.time()) * 1000))
+        now = self._clock()
+        for most, who in self._counts(limit, client_key):
+            recent = self._recent(who, now)
+            if len(recent) >= most:
+                return max(1, math.ceil((recent[-most] + WINDOW_S - now) * 1000))
         return 0
 
     def add(self, limit: int, client_key: str) -> None:
-        for item, who in self._counts(limit, client_key):
-            self._limiter.hit(item, who)
+        now = self._clock()
+        self._of = {who: times for who in list(self._of) if (times := self._recent(who, now))}
+        for _, who in self._counts(limit, client_key):
+            self._of.setdefault(who, deque()).append(now)
 
-    def _counts(self, limit: int, client_key: str) -> list[tuple[Any, str]]:
-        """The counters of a client: its own and that of all clients; of a known browser its own alone."""
-        own = (self._item(limit), client_key)
-        return [own] if client_key.startswith(KNOWN_BROWSER) else [own, (self._item(limit * GLOBAL_FACTOR), "*")]
+    def _recent(self, who: str, now: float) -> deque[float]:
+        times = self._of.get(who, deque())
+        while times and times[0] <= now - WINDOW_S:
+            times.popleft()
+        return times
+
+    def _counts(self, limit: int, client_key: str) -> list[tuple[int, str]]:
+        """The ceilings of a client: its own and that of all clients; of a known browser its own alone."""
+        own = (limit, client_key)
+        return [own] if client_key.startswith(KNOWN_BROWSER) else [own, (limit * GLOBAL_FACTOR, "*")]
 
 
 class Bucket:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,8 +14,8 @@ from .. import config as settings
 from ..config import Config
 from ..i18n import nice_size
 from ..runtime import gateway_lock, server_info
-from ..store import backups, db, failures, salvage
-from . import exit_codes
+from ..store import backups, salvage
+from ..store.api import StoreDamaged
 from .connection import Target, call, gateway_options, json_option, over_ssh
 from .printing import note, out, print_json, say
 
@@ -64,27 +63,13 @@ def backup(target: Target, to: Path | None, as_json: bool) -> None:
 def _from_file(database: Path) -> Path:
     if not database.exists():
         raise click.ClickException(say("storage.none", path=database))
-    if database.stat().st_size == 0:
-        raise click.ClickException(say("storage.damaged", path=database, problem="the file is empty"))
-    made = backups.path_for(database)
     try:
-        with closing(db.connect(database)) as conn:
-            problem = backups.write_checked(conn, made)
-    except (sqlite3.Error, backups.NoRoom) as error:
-        raise click.ClickException(_told(error, database)) from None
-    if problem:
-        made.unlink(missing_ok=True)
-        raise click.ClickException(say("storage.damaged", path=database, problem=problem))
-    return made
-
-
-def _told(error: Exception, database: Path) -> str:
-    if isinstance(error, backups.NoRoom):
-        return say("backup.noRoom", needed=nice_size(error.needed), free=nice_size(error.free))
-    told = failures.explain(error, database)
-    if isinstance(told, failures.StoreDamaged):
-        return say("storage.damaged", path=database, problem=told.detail)
-    return exit_codes.explain(told)[1] if isinstance(told, exit_codes.EXPECTED) else str(told)
+        return salvage.back_up(database)
+    except backups.NoRoom as error:
+        text = say("backup.noRoom", needed=nice_size(error.needed), free=nice_size(error.free))
+        raise click.ClickException(text) from None
+    except StoreDamaged as error:
+        raise click.ClickException(say("storage.damaged", path=database, problem=error.detail)) from None
 
 
 def _move(path: Path, to: Path) -> Path:

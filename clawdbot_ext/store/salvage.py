@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from .. import private_files
 from . import backups, db, schema, sessions, transcripts
-from .api import StoreDamaged
+from .failures import StoreDamaged, explain
 
 RANGE = 1024
 """Rows that are asked for at once."""
@@ -50,6 +50,24 @@ def check(path: Path) -> str:
             return "" if found == "ok" else found
     except sqlite3.DatabaseError as error:
         return str(error)
+
+
+def back_up(database: Path) -> Path:
+    """Copy the database of a gateway that does not run; the path of the copy.
+
+    Raises ``StoreDamaged``, ``backups.NoRoom``, ``Unavailable``: it cannot be read now."""
+    made = backups.path_for(database)
+    try:
+        if database.stat().st_size == 0:
+            raise StoreDamaged(str(database), "the file is empty")
+        with closing(db.connect(database)) as conn:
+            problem = backups.write_checked(conn, made)
+    except (sqlite3.Error, OSError) as error:
+        raise explain(error, database) from error
+    if problem:
+        made.unlink(missing_ok=True)
+        raise StoreDamaged(str(database), problem)
+    return made
 
 
 def salvage(damaged: Path, target: Path) -> Salvaged:

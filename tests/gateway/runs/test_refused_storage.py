@@ -141,3 +141,25 @@ def test_what_a_tool_did_is_stored_once_there_is_room_and_its_reply_goes_on(tmp_
             assert made == [1]
 
     run(main())
+
+
+def test_a_send_whose_start_alone_is_refused_stays_at_the_head_of_its_line(tmp_path):
+    class RefusesStarts(SqliteStore):
+        refused = 0
+
+        async def start_run(self, run_id: str, *, now: int) -> Any:
+            self.refused += 1
+            if self.refused == 1:
+                raise io_error()
+            return await super().start_run(run_id, now=now)
+
+    async def main() -> None:
+        store, provider = RefusesStarts(tmp_path / "g.sqlite3"), Gated()
+        async with in_process(tmp_path, store=store, provider=lambda: provider) as chat:
+            await a_reply_with_three_in_line(chat)
+            provider.gate.set()
+            await until(lambda: store.refused == 1, RETRIED_S)
+            chat.send("[[text=late]]", "r4")
+            await all_are_answered(chat)
+
+    run(main())

@@ -39,7 +39,7 @@ class RawSocket(asyncio.Protocol):
         self._challenged = asyncio.get_running_loop().create_future()
         self.taps: list[Callable[[bytes, float], None]] = []
         self._together: bytearray | None = None
-        """What is sent in answer to one piece of data leaves in one piece."""
+        """The answers to one piece of data, which leave in one piece."""
         self.bytes_in = 0
         self.hello_bytes = 0
 

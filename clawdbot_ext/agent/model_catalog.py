@@ -106,7 +106,7 @@ class ModelCatalogue:
         return (self.find(wished) if wished else None) or self.find("default") or self._automatic()
 
     def remembered(self) -> Mapping[str, Model | None]:
-        """What ``find`` has found so far: another object as soon as anything may have changed."""
+        """The results of ``find`` so far: another object as soon as anything may have changed."""
         config, until = self._found_under
         if config is not self._sources.config() or time.monotonic() > until:
             self._forget()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from types import CoroutineType
 from typing import Any
@@ -31,7 +32,7 @@ def dispatch(
 
     A handler that waits for nothing is answered at once; for any other the rest of the work is returned.
     """
-    try:
+    with _told(caller, request, send):
         row = METHODS.get(request.method)
         if row is None or request.method not in HANDLERS:
             raise UnknownMethod(f"unknown method: {request.method}")
@@ -43,8 +44,6 @@ def dispatch(
         if isinstance(answer, CoroutineType):
             return _finish(answer, caller, request, send)
         send(frames.response(request.id, answer))
-    except Exception as exc:  # noqa: BLE001  see _fail
-        _fail(exc, caller, request, send)
     return None
 
 
@@ -57,25 +56,29 @@ async def _call_large(services: Services, caller: Connection, request: frames.Re
 async def _finish(
     answering: Coroutine[Any, Any, Any], caller: Connection, request: frames.Request, send: Callable[[bytes], None]
 ) -> None:
-    try:
+    with _told(caller, request, send):
         answer = await answering
         if isinstance(answer, TwoResponses):
             send(frames.response(request.id, answer.ack))
             answer = await answer.result
         send(frames.response(request.id, answer))
-    except Exception as exc:  # noqa: BLE001  see _fail
-        _fail(exc, caller, request, send)
 
 
-def _fail(exc: Exception, caller: Connection, request: frames.Request, send: Callable[[bytes], None]) -> None:
-    """Answer with an error. A bug must reach the log, not the client, and must not kill the socket."""
-    if isinstance(exc, StoreDamaged):
+@contextmanager
+def _told(caller: Connection, request: frames.Request, send: Callable[[bytes], None]) -> Iterator[None]:
+    """Answer with the error that the block raises."""
+    try:
+        yield
+    except GatewayError as exc:
+        send(frames.failure(request.id, error_texts.to_wire(exc, caller.locale)))
+    except StoreDamaged as exc:
         log.error("method %s: %s", request.method, exc)
-        exc = Unavailable("the database is damaged: clawdbot doctor", reason="STORAGE_DAMAGED")
-    if not isinstance(exc, GatewayError):
-        log.error("method %s failed", request.method, exc_info=exc)
-        exc = Unavailable("internal error", reason="INTERNAL")
-    send(frames.failure(request.id, error_texts.to_wire(exc, caller.locale)))
+        damaged = Unavailable("the database is damaged: clawdbot doctor", reason="STORAGE_DAMAGED")
+        send(frames.failure(request.id, error_texts.to_wire(damaged, caller.locale)))
+    except Exception:  # the one broad except: a bug must reach the log, not the client, and must not kill the socket
+        log.exception("method %s failed", request.method)
+        internal = Unavailable("internal error", reason="INTERNAL")
+        send(frames.failure(request.id, error_texts.to_wire(internal, caller.locale)))
 
 
 def authorize(row: Method, caller: Connection) -> None:

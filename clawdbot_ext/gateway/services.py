@@ -36,7 +36,7 @@ from .sweeper import Sweeper
 from .wire_forms import CLAWDBOT_FIELDS, session_entry
 
 KNOWN_S = 1.0
-"""How long ``health`` says the same of the sessions, unless one changes."""
+"""Seconds for which ``health`` says the same of the sessions, unless one changes."""
 MOST_ROWS = 10_000
 """Encoded rows that are kept."""
 

@@ -10,7 +10,7 @@ BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Distribution:
-    """How many times were how long. Each is written by one thread."""
+    """The number of times of each length. Each is written by one thread."""
 
     def __init__(self, bounds: Sequence[float] = BOUNDS_S) -> None:
         self.bounds = bounds
@@ -32,7 +32,7 @@ class Measures:
         self.first_token = Distribution()
         """From the start of a run to the first text that it shows."""
         self.loop_lag = Distribution()
-        """How late the event loop came to what was due, looked at once a second."""
+        """The delay of the event loop with the work that was due, taken once a second."""
         self.ended: Counter[str] = Counter()
         """Runs by the state in which they ended."""
         self.retries: Counter[str] = Counter()

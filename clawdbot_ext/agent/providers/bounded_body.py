@@ -25,7 +25,7 @@ BODY_BYTES, BODY_S = 16 * 1024 * 1024, 120.0
 ERROR_BYTES, ERROR_S = 64 * 1024, 5.0
 """An error's body, of which the rest is left out."""
 SLICE_BYTES = 64 * 1024
-"""What is unpacked at a time, before others have their turn."""
+"""Bytes unpacked at a time, before others have their turn."""
 _ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 

@@ -13,7 +13,7 @@ import struct
 from tornado.iostream import IOStream, StreamClosedError
 
 TOGETHER_BYTES = 64 * 1024
-"""What waits for the end of the turn at most."""
+"""The most that waits for the end of the turn."""
 _TEXT_FIN = 0x81
 
 

@@ -1,4 +1,4 @@
-"""Presence in a crowd: everybody hears of it in the end, and nobody waits for that."""
+"""Presence in a crowd: every client hears of it in the end, and none waits for that."""
 
 from __future__ import annotations
 

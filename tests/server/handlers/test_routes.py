@@ -103,10 +103,8 @@ def test_what_is_open_is_on_the_list_and_the_list_has_nothing_else(tables):
     assert with_rule(tables["listener"], "open") == OPEN and with_rule(tables["listener"], "connect") == CONNECT
     assert with_rule(tables["listener"], "public") == {"RejectHandler"}
     for name in ("mount", "relay"):  # a mount: health, the redirect to the page's slash, built files
-        files = {"Asset"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
-        assert with_rule(tables[name], "open") == {"Health", "Redirect"} | files | (
-            {"Ready"} if name == "mount" else set()
-        )
+        files = {"Asset", "Ready"} if name == "mount" else {"ProxyHandler"}  # as FileFindHandler has Jupyter's
+        assert with_rule(tables[name], "open") == {"Health", "Redirect"} | files
         assert not with_rule(tables[name], "public") and not with_rule(tables[name], "connect")
 
 

@@ -367,12 +367,17 @@ def _configured(provider: str, entry: Any, listed: Sequence[Model]) -> Model:
         provider,
         model_id,
         name=str(facts.get("name") or (same.name if same else "")),
-        context_window=int(facts.get("contextWindow") or (same.context_window if same else 0)),
-        max_output=int(facts.get("maxTokens") or (same.max_output if same else 0)),
+        context_window=_size(facts.get("contextWindow")) or (same.context_window if same else 0),
+        max_output=_size(facts.get("maxTokens")) or (same.max_output if same else 0),
         reasoning=facts.get("reasoning", same.reasoning if same else None),
         line=same.line if same else "",
         created_at_ms=same.created_at_ms if same else 0,
     )
+
+
+def _size(value: Any) -> int:
+    """A number of tokens as a file has it; 0 for anything else, since Clawdbot's file is not checked by us."""
+    return int(value) if isinstance(value, int | float) and 0 < value < 2**53 else 0
 
 
 def _builtin() -> Sequence[Model]:

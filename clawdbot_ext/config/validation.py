@@ -124,6 +124,10 @@ def _model(name: str, value: Any) -> Any:
     if isinstance(value, str) and value:
         return value
     if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value["id"]:
+        for limit in ("contextWindow", "maxTokens"):
+            size = value.get(limit)
+            if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size <= 0):
+                raise wrong(f"{name}.{limit}", "integer")
         return dict(value)
     raise wrong(name, "model")
 

@@ -64,6 +64,8 @@ def test_a_name_that_is_near_nothing_gets_no_suggestion() -> None:
         ("gateway.allowedOrigins", "https://host", None),
         ("gateway.allowedHosts", ["https://host"], None),
         ("models.providers.x.models", [{"name": "without an id"}], None),
+        ("models.providers.x.models", [{"id": "a", "contextWindow": "huge"}], None),
+        ("models.providers.x.models", [{"id": "a", "maxTokens": 0}], None),
         ("models.providers.x.baseUrl", "ftp://x", None),
         ("models.providers.x.baseUrl", "http://[::1:11434", None),
         ("media.audio.baseUrl", "http://127.0.0.1:port", None),

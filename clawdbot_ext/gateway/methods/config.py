@@ -25,6 +25,7 @@ from ..services import Services
 @method("config.get")
 async def config_get(services: Services, caller: Connection, params: ConfigGetParams) -> dict[str, Any]:
     """The present contents of the file; a change by another process is loaded first."""
+    await asyncio.to_thread(settings.snapshot, services.config())  # JSON5 is parsed there, and remembered
     poll_file(services)
     return settings.snapshot(services.config())
 

@@ -62,6 +62,9 @@ class Health(BaseHandler):
         self.set_status(200 if up else 503)
         self.finish({"ok": up})
 
+    def _log(self) -> None:
+        """Leave no line: probes come every few seconds, and Jupyter logs a 503 as an error with all headers."""
+
 
 class Ready(Health):
     """``readyz``: whether messages are taken and kept now; if not, in a word why. Public, and starts none, either."""

@@ -8,6 +8,7 @@ own checks are laxer (they skip token requests, ignore the scheme); nothing reli
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import socket
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from ...config import Config
 from ...i18n import catalogue, language
 from .fd_limits import RETRY_AFTER_S, near_fd_limit
 from .forwarded_headers import client_of
+
+log = logging.getLogger(__name__)
 
 MAX_ANONYMOUS_BODY = 64 * 1024
 """Maximum size in bytes of an anonymous request's body. Jupyter's own limit is 512 MB, in memory."""
@@ -269,6 +272,10 @@ class RejectHandler(RequestHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Discard the body."""
+
+    def _log(self) -> None:
+        """One short line: Jupyter logs a 503 as an error, with all headers, and anyone can cause thousands of them."""
+        log.info("refused %s with %d: %s", self.request.remote_ip, self._status, self._why)
 
     @allow_unauthenticated
     def get(self) -> None:

@@ -309,6 +309,8 @@ def test_a_gateway_that_cannot_write_is_not_ready_until_it_can(make_gateway, tmp
     answer = ask(gateway.port, path="/readyz")
     assert answer.status == 503 and answer.json() == {"ready": False, "reason": "storage"}
     assert ask(gateway.port, path="/healthz").status == 200  # it runs
+    assert ask(gateway.port, path="/readyz", headers=[("Host", "evil.example")]).status == 403
+    assert "readyz" not in gateway.output and "Accept-Encoding" not in gateway.output  # no probe fills the log
     broken.unlink()
     run(write())
     assert ask(gateway.port, path="/readyz").json() == {"ready": True}

@@ -74,6 +74,7 @@ class Protocol(WebSocketProtocol13):
         if (data := self._take_short_text()) is not None:
             if (reading := self._handle_message(_TEXT, data)) is not None:
                 await reading
+            self._answered()
             return
         try:
             await super()._receive_frame()
@@ -81,6 +82,12 @@ class Protocol(WebSocketProtocol13):
             left = len(self._fragmented_message_buffer or b"")
             if not fd_limits.holds(self.stream, left) and left <= SMALL_BYTES:
                 self.handler.context.unfinished.release(self)
+        self._answered()
+
+    def _answered(self) -> None:
+        """Send what there is, unless more has arrived whose answers may go with it."""
+        if not self.stream._read_buffer:
+            self.handler.flush_frames()
 
     def _take_short_text(self) -> bytes | None:
         """Take the next frame from what has arrived, if it is there as a whole, short, masked and a text by itself.
@@ -217,6 +224,7 @@ class GatewayWebSocketHandler(WebSocketHandler):
             self.close(CloseCode.RESTART, "the gateway is not running")
         else:
             self._client = self.context.gateway.accept(self)
+            self.flush_frames()
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Give the frame to the gateway; the next is taken from the socket when this one has been read."""

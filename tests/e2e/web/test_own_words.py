@@ -1,4 +1,4 @@
-"""What a person wrote, as the page shows it: formatted, on a phone, found again, on paper."""
+"""Own words on the page: formatted, on a phone, found again, on paper."""
 
 from __future__ import annotations
 

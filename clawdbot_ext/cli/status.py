@@ -80,7 +80,7 @@ def _tailscale_problem(target: Target) -> str:
 
 
 def storage_problem(answer: Mapping[str, Any]) -> str:
-    """What is wrong with the gateway's storage, by its ``health`` or ``status``; empty where nothing is."""
+    """Problem of the gateway's storage, by its ``health`` or ``status``; empty where nothing is."""
     storage = answer.get("storage") or {}
     if storage.get("ok", True):
         return ""

@@ -122,7 +122,7 @@ def _is_stale(path: Path) -> bool:
         if not _lives(record.get("pid")):
             return True
         since_boot = record.get("sinceBoot")
-        if record.get("boot") == _boot() and isinstance(since_boot, float):  # a clock that nobody sets
+        if record.get("boot") == _boot() and isinstance(since_boot, float):  # a clock that cannot be set
             return time.monotonic() - since_boot > LEASE_S
     return time.time() - renewed > LEASE_S
 

@@ -193,9 +193,7 @@ class Store(Protocol):
         ...
 
     async def look(self, *, locked: bool = True) -> None:
-        """Look whether the data's place is still ours (``health``), and how far it has come; called every second.
-
-        ``locked``: no other process can hold the lock of the state directory."""
+        """Look whether the file is still ours; called every second. ``locked``: no other process can have the lock."""
         ...
 
     async def back_up(self, target: Path) -> str:

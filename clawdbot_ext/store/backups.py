@@ -29,7 +29,7 @@ class Backup(NamedTuple):
 
     path: Path
     at: str
-    """When it was made, in UTC: ``20261130-070000``."""
+    """Time at which it was made, in UTC: ``20261130-070000``."""
     size: int
 
 

@@ -66,14 +66,14 @@ def mark_path(database: Path) -> Path:
 
 
 def counts(conn: sqlite3.Connection) -> dict[str, int]:
-    """How far a database has come: the sends that were accepted in all, and the newest message."""
+    """Progress of a database: the sends that were accepted in all, and the newest message."""
     sends = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
     (newest,) = conn.execute("SELECT max(rowid) FROM messages").fetchone()
     return {"sends": sends[0] if sends else 0, "messages": newest or 0}
 
 
 def missing(conn: sqlite3.Connection, database: Path) -> dict[str, int]:
-    """How much less there is than the mark says; empty where nothing is missing, or there is no mark."""
+    """Shortfall against the mark, by name; empty where nothing is missing, or there is no mark."""
     try:
         marked = json.loads(mark_path(database).read_bytes())
         return {name: marked[name] - there for name, there in counts(conn).items() if marked[name] > there}

@@ -15,18 +15,18 @@ StorageState = Literal["ok", "full", "failing", "damaged", "moved"]
 
 
 class StorageHealth:
-    """What the last accesses came to. Set by the store's threads, read by any."""
+    """Outcome of the last accesses. Set by the store's threads, read by any."""
 
     def __init__(self) -> None:
         self.state: StorageState = "ok"
         self.detail = ""
         """A text of SQLite or of the system, for the owner of the machine."""
         self.since = 0
-        """When it became so, in milliseconds since the epoch."""
+        """Time at which it became so, in milliseconds since the epoch."""
         self.check: Literal["", "running", "ok", "damaged"] = ""
         """The check of the whole file after an unclean stop; empty where the last stop was clean."""
         self.findings = ""
-        """What that check found, and what is missing since."""
+        """Result of that check where the file is damaged."""
         self.lost: dict[str, int] = {}
         """Sends and messages that were stored before an unclean stop and are not there any more."""
         self.backup: dict[str, Any] = {}

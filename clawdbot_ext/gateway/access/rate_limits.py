@@ -36,7 +36,7 @@ def client_key(address: str) -> str:
 
 
 class Failures:
-    """Failed logins of the last minute by client and in all, by a clock that nobody can set.
+    """Failed logins of the last minute by client and in all, by a clock that cannot be set.
 
     What is counted was allowed to be tried, so no more than the ceiling for all clients is remembered, whatever the
     number of addresses.

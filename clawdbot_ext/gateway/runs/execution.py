@@ -180,7 +180,7 @@ def _bug(active: ActiveRun) -> RunOutcome:
 
 
 def _reason(error: Exception, locale: str | None) -> str:
-    """What a person is told of the cause; of a bug, only that it was one."""
+    """Text of the cause for a person; of a bug, only that it was one."""
     if isinstance(error, GatewayError):
         return sentence(error.message, locale) or error.message
     return error.detail if isinstance(error, StoreDamaged) else t(locale, "run.internal")

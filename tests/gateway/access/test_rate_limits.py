@@ -1,4 +1,4 @@
-"""Failed logins are counted by a clock that nobody can set."""
+"""Failed logins are counted by a clock that cannot be set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_client_waits_for_the_oldest_of_its_failures_and_no_longer():
     assert failures.wait_ms(3, "a") == 0
 
 
-def test_a_wall_clock_that_is_set_back_a_day_locks_nobody_out(monkeypatch):
+def test_a_wall_clock_that_is_set_back_a_day_locks_out_no_client(monkeypatch):
     failures = Failures()
     for _ in range(3):
         failures.add(3, "a")

@@ -115,7 +115,9 @@ def _wrapped_line(line: str, columns: int, indent: str) -> str:
     if width(line) <= columns:
         return line
     rows, row = [], ""
-    for word in re.findall(r"\s*\S+", line):
+    for word in re.findall(r"\s*\S+|\s+", line):  # the second for what ends the line: linear time
+        if word.isspace():
+            continue
         if row and width(row) + width(word) > columns:
             rows.append(row)
             row = indent + word.lstrip()

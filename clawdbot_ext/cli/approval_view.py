@@ -136,6 +136,11 @@ def mode_text(hands: Mapping[str, Any]) -> str:
     return text
 
 
+def is_alarming(hands: Mapping[str, Any]) -> bool:
+    """Report whether the mode of a session is shown in red: nothing is asked."""
+    return hands.get("mode") == "unattended"
+
+
 def plan_lines(steps: Sequence[Mapping[str, object]]) -> list[str]:
     """The assistant's plan, ticked off."""
     marks = {"done": "✓", "doing": "▸", "dropped": "–"}

@@ -336,6 +336,7 @@ def mode_(target: Target, key: str, mode: str | None, notebook: str | None, minu
     if as_json:
         print_json({"key": key, "hands": hands})
         return
-    from .approval_view import mode_text
+    from .approval_view import is_alarming, mode_text
 
-    out(say("sessions.modeNow", mode=mode_text(hands) or "-"))
+    now = say("sessions.modeNow", mode=mode_text(hands) or "-")
+    out(click.style(now, fg="red") if is_alarming(hands) else now)

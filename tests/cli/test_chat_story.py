@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.support.strict_api import Call, StrictAPI, call, wants
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PATH, PROMPT = "clean.ipynb", "Answer ›"
 DIRTY, FAILING = "data = [3, None, 4]", "print('total', sum(dta))"
-CLEANED, MINE, FIXED = "data = [3, 4]", "data = [3, 0, 4]", "print('total', sum(data))"
+CLEANED, MINE, FIXED = "data = [3, 4]", "data = [3, 0, 4]", "print('total', sum(data)); open('gate').read()"
 PLOT, REASON = "print('#' * sum(data))", "no plot in this notebook"
 
 
@@ -69,6 +70,7 @@ def test_a_person_sees_edits_refuses_and_undoes_from_the_terminal(
     terminal: Terminal, gateway: GatewayProcess, api: StrictAPI
 ) -> None:
     notebook = write_notebook(gateway.state / PATH, [code(DIRTY), code(FAILING)])
+    os.mkfifo(gateway.state / "gate")  # what a run prints is shown while it goes on, so it waits to be seen
 
     def sources() -> list[str]:
         return [cell["source"] for cell in cells_of(notebook)]
@@ -101,6 +103,8 @@ def test_a_person_sees_edits_refuses_and_undoes_from_the_terminal(
     assert all(not cell["outputs"] for cell in cells_of(notebook))
     terminal.send("y\r")
     terminal.expect("total 7", timeout_s=120)
+    (gateway.state / "gate").write_text("go on")
+    terminal.expect(" tokens", timeout_s=120)
     terminal.ready(timeout_s=120)
     assert cells_of(notebook)[1]["outputs"][0]["text"] == ["total 7\n"]
     assert REASON in str(api.bodies) and MINE in str(api.bodies) and api.refusals == []
@@ -118,6 +122,10 @@ def test_a_person_sees_edits_refuses_and_undoes_from_the_terminal(
     )
     assert run_cli(gateway.environment, "changes", "undo", first).returncode == 0
     assert sources() == [DIRTY, FIXED]
+    terminal.expect(f"Undone: 1 cell changed in {PATH}")
+    terminal.ready()
+    terminal.send("/keep\r")
+    terminal.expect(f"Kept: 1 cell changed in {PATH}")
 
     with client.connect(Endpoint(gateway.ws_url, gateway.url, gateway.token)) as window:
         said = window.request("chat.history", {"sessionKey": "main"})["messages"]

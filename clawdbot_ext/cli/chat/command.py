@@ -25,7 +25,7 @@ from ...protocol.errors import GatewayError
 from ...protocol.keys import canonical
 from .. import exit_codes, files
 from ..approval_prompt import Terminal
-from ..approval_view import mode_text
+from ..approval_view import is_alarming, mode_text
 from ..connection import Target, gateway_options, keep_quiet, understood
 from ..printing import is_terminal, language, out, say
 from .attachments import PendingFiles
@@ -187,12 +187,14 @@ class Chat:
 
         self._print([notice(text, style)])
 
-    def _toolbar(self) -> str:
+    def _toolbar(self) -> list[tuple[str, str]]:
         state = say("chat.lost") if not self._client.connected else say("chat.busy") if self._busy else say("chat.keys")
         if waiting := self._questions.waiting:
             state = say("chat.waits", count=waiting)
-        parts = [clean(self._key.removeprefix("agent:main:")), mode_text(self._hands.hands), state]
-        return f" {' · '.join(part for part in parts if part)}"
+        mode = ("ansired bold" if is_alarming(self._hands.hands) else "", mode_text(self._hands.hands))
+        parts = [("", clean(self._key.removeprefix("agent:main:"))), mode, ("", state)]
+        shown = [part for part in parts if part[1]]
+        return [piece for number, part in enumerate(shown) for piece in (("", " · " if number else " "), part)]
 
     # -- editing ----------------------------------------------------------------------------------------------------
     async def _edit(self) -> str | None:

@@ -75,7 +75,7 @@ def history_file(home: Path) -> FileHistory:
     return FileHistory(str(path))
 
 
-def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -> PromptSession[str]:
+def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], list[tuple[str, str]]]) -> PromptSession[str]:
     """The editor: Enter sends, Alt+Enter or Ctrl+J makes a new line, pasted lines stay together."""
     keys = KeyBindings()
 
@@ -103,7 +103,7 @@ def prompt_session(home: Path, commands: Commands, toolbar: Callable[[], str]) -
         key_bindings=keys,
         multiline=True,
         prompt_continuation="  ",
-        bottom_toolbar=lambda: FormattedText([("", toolbar())]),
+        bottom_toolbar=lambda: FormattedText(toolbar()),
         reserve_space_for_menu=6,
     )
 

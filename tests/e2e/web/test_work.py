@@ -139,3 +139,9 @@ def test_a_run_is_allowed_for_the_notebook_shows_its_results_and_is_revoked(visi
     card.get_by_role("button", name="Deny").click()
     chat.answered()
     assert len(desk.node.ran) == 2
+    chat.send(wants(call("cell_run", path=PATH, cells=["c2"], wait_s=5)))
+    expect(card).to_be_visible()
+    chat.page.get_by_role("button", name="Stop", exact=True).click()
+    expect(card).to_have_count(0)
+    expect(chat.page.locator(".turn.assistant[aria-busy=true]")).to_have_count(0)
+    assert len(desk.node.ran) == 2

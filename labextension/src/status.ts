@@ -3,14 +3,6 @@ import { Widget } from "@lumino/widgets";
 import type { ChatStatus } from "./embed.js";
 import type { Text } from "./texts.js";
 
-const MARKS: Record<ChatStatus["status"], string> = {
-  idle: "",
-  answering: " …",
-  "needs-you": " ❗",
-  offline: " ⚠",
-  login: " ⚿",
-};
-
 export class StatusItem extends Widget {
   private readonly button = document.createElement("button");
 
@@ -35,7 +27,8 @@ export class StatusItem extends Widget {
       offline: "Clawdbot: not connected",
       login: "Clawdbot: log in",
     }[status];
-    this.button.textContent = `Clawdbot${MARKS[status]}`;
+    const quiet = status === "idle" ? "Clawdbot" : status === "answering" ? "Clawdbot …" : "";
+    this.button.textContent = quiet || this.text(said);
     this.button.title = this.text(said);
     this.button.dataset.status = status;
     this.button.setAttribute("aria-label", this.text(said));

@@ -48,7 +48,7 @@ def test_the_demo_adds_a_cell_runs_it_and_the_addition_can_be_undone(hands, clie
     [shown] = edit["request"]["preview"]["cells"]
     assert edit["request"]["tool"] == "notebook_edit" and shown["op"] == "insert"
     assert cells(page) == ["1 + 1"]  # nothing before the yes
-    expect(page.locator(".clawdbot-StatusItem button")).to_have_text("Clawdbot ❗")
+    expect(page.locator(".clawdbot-StatusItem button")).to_have_text("Clawdbot: waiting for your decision")
     changed = shown["after"].replace("Mon", "Monday")
     client.request("exec.approval.resolve", {"id": edit["id"], "decision": "allow-once", "edited": {"0": changed}})
     wait_until(page, lambda: len(cells(page)) == 2)

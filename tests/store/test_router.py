@@ -68,9 +68,11 @@ globals().update(_suite(test_store_branches, test_store_messages, test_store_run
 METHODS = sorted(name for name, value in vars(Store).items() if inspect.iscoroutinefunction(value))
 ONLY_KEPT = {
     "add_media",
+    "back_up",
     "find_media",
     "get_media",
     "list_records",
+    "look",
     "mark_media_seen",
     "media_bytes",
     "media_given",

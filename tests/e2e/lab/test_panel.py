@@ -20,7 +20,7 @@ def test_it_answers_knows_the_cell_in_front_and_puts_code_into_the_notebook(open
     side = panel(page)
     expect(side.get_by_role("button", name="Cell 1")).to_have_attribute("aria-pressed", "true")
     ask(side, f"What is here? {CODE}")
-    expect(side.locator(".code-bar")).to_have_count(1)
+    expect(side.locator(".code-bar [data-action=replace]")).to_have_count(1)  # of the answer; its question is no code
     assert "prices = [3, 5, 8]" in told(api) and "other = 1" not in told(api) and "panel.ipynb" in told(api)
 
     side.get_by_role("button", name="Insert below").click()
@@ -181,8 +181,8 @@ def test_python_asks_and_the_widget_shows_it(open_notebook, api):
     chat = page.locator(".jp-Notebook clawdbot-chat")
     expect(chat.locator(".connection[data-open=true]")).to_be_attached()
     page.keyboard.press("Shift+Enter")
-    expect(page.locator(".jp-OutputArea-output", has_text="FOR PYTHON.")).to_be_visible()
-    expect(page.locator(".jp-OutputArea-output", has_text="2 False")).to_be_visible()
+    expect(page.locator(".jp-RenderedText", has_text="FOR PYTHON.")).to_be_visible()
+    expect(page.locator(".jp-RenderedText", has_text="2 False")).to_be_visible()
     answered(chat, "For Python.")
     assert "`value-1`: dict, 1 items" in told(api)
 

@@ -64,7 +64,7 @@ export class ClawdbotShortcuts extends LightElement {
           ${icon("close")}
         </button>
       </div>
-      <dl class="dialog-body">
+      <dl class="dialog-body" tabindex="0" aria-labelledby="shortcuts-title">
         ${rows.map(
           ([text, ...keys]) =>
             html`<div>

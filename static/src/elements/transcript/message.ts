@@ -91,7 +91,7 @@ export class ClawdbotMessage extends LightElement {
     for (const part of this.parts) {
       if (part.kind !== "text" && part.kind !== "thinking") continue;
       const view = this.querySelector<MarkdownView>(`[data-part="${part.key}"]`);
-      view?.offer(this.row.asked ?? []);
+      if (this.row.role !== "user") view?.offer(this.row.asked ?? []);
       const text = part.kind === "text" && part.cites ? this.withNotes(part.cites, part.text) : part.text;
       view?.show(text, part.kind === "text" ? part.streaming : live !== undefined);
     }

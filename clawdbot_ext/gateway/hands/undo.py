@@ -84,6 +84,8 @@ class _Batch:
     def __init__(self, cells: Sequence[Mapping[str, Any]], force: bool) -> None:
         self._cells = {str(cell["id"]): cell for cell in cells}
         self._order = [str(cell["id"]) for cell in cells]
+        self._revs = {str(cell["id"]): _rev(cell) for cell in cells}
+        """As the notebook is: the node compares them before the first operation."""
         self._force = force
         self.ops: list[dict[str, Any]] = []
         self.problems: list[UndoProblem] = []
@@ -98,7 +100,7 @@ class _Batch:
                 self._missing(change)
         elif change.op == "insert":
             if self._as_left(change, cell):
-                self.ops.append({"op": "delete", "cell": change.cell, "rev": _rev(cell)})
+                self.ops.append({"op": "delete", "cell": change.cell, "rev": self._revs[change.cell]})
                 self._order.remove(change.cell)
                 del self._cells[change.cell]
         elif change.op == "move":
@@ -109,12 +111,13 @@ class _Batch:
             self._restore(change, cell, change.before)
 
     def _restore(self, change: CellChange, cell: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-        rev = _rev(cell)
+        rev = self._revs[change.cell]
         if before.get("type") != cell.get("type"):
             self.ops.append({"op": "type", "cell": change.cell, "rev": rev, "to": before.get("type")})
         if before.get("source") != cell.get("source"):
             self.ops.append({"op": "replace", "cell": change.cell, "rev": rev, "source": before.get("source")})
-        self._cells[change.cell] = {**cell, "type": before.get("type")}
+        # The operation before it, which may be on the same cell, left it so.
+        self._cells[change.cell] = {**cell, "type": before.get("type"), "source": before.get("source")}
 
     def _insert(self, change: CellChange, before: Mapping[str, Any]) -> None:
         index = min(int(before.get("index") or 0), len(self._order))
@@ -126,6 +129,7 @@ class _Batch:
         self.ops.append({"op": "insert", "after": after, "cell": cell})
         self._order.insert(index, change.cell)
         self._cells[change.cell] = cell
+        self._revs.setdefault(change.cell, _rev(cell))
 
     def _move(self, change: CellChange, cell: Mapping[str, Any]) -> None:
         rest = [id_ for id_ in self._order if id_ != change.cell]
@@ -133,7 +137,7 @@ class _Batch:
         if self._order.index(change.cell) == index:
             return
         after = rest[index - 1] if index else None
-        self.ops.append({"op": "move", "cell": change.cell, "rev": _rev(cell), "after": after})
+        self.ops.append({"op": "move", "cell": change.cell, "rev": self._revs[change.cell], "after": after})
         rest.insert(index, change.cell)
         self._order = rest
 
@@ -143,7 +147,7 @@ class _Batch:
         if not before.get("outputs") or not self._as_left(change, cell):
             return
         index = self._order.index(change.cell)
-        self.ops.append({"op": "delete", "cell": change.cell, "rev": _rev(cell)})
+        self.ops.append({"op": "delete", "cell": change.cell, "rev": self._revs[change.cell]})
         self._order.remove(change.cell)
         self._insert(change, {**before, "source": cell.get("source"), "index": index})
 

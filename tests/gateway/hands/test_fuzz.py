@@ -196,8 +196,13 @@ class Round:
         uses = Counter(edit["meta"]["approvalId"] for edit in edits)
         self.counts["yeses used twice"] += sum(count > 1 for count in uses.values())
         self.counts["runs without a matching yes"] += unallowed_runs(self.node.ran, records)
-        self.counts["lost edits"] += sum(lost_by_edit(edit, records) for edit in edits)
-        self.counts["lost edits"] += sum(lost_by_undo(edit, self.changes) for edit in undone)
+        lost = [(edit, records[edit["meta"]["approvalId"]]) for edit in edits if lost_by_edit(edit, records)]
+        lost += [
+            (edit, self.changes[edit["meta"]["approvalId"]]) for edit in undone if lost_by_undo(edit, self.changes)
+        ]
+        for each in lost:
+            log.error("lost: %s\n%s", *each)
+        self.counts["lost edits"] += len(lost)
 
 
 def is_yes(record: Mapping[str, Any] | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawdbot_ext.protocol.revision import revision
-from tests.support.notebook_node import NotebookNode
+from tests.support.notebook_node import NotebookNode, notebook
 from tests.support.obeying import HandsGateway
 from tests.support.strict_api import call
 from tests.support.wire import run
@@ -74,5 +74,30 @@ def test_revisions_of_a_created_notebook_serve_the_next_edit(obeying: HandsGatew
             run_id = await person.wish(call("notebook_edit", path="next.ipynb", ops=[op]))
             text, message = await person.result(run_id)
             assert not message["isError"] and cell.source == "x = 3", text
+
+    run(main())
+
+
+@pytest.mark.parametrize("first", ["type", "clear", "move"])
+def test_operations_on_one_cell_are_taken_back_together(obeying: HandsGateway, first: str) -> None:
+    """The earlier one found the text of the later one and called it the person's."""
+
+    async def main() -> None:
+        node = NotebookNode([notebook("one.ipynb", "a", "b")])
+        async with obeying.working(node, mode="edits") as (person, _):
+            cell = node.notebooks["one.ipynb"].cells[1]
+            cell.outputs, rev = [{"output_type": "stream", "name": "stdout", "text": "1"}], revision("b")
+            more = {"type": {"to": "markdown"}, "move": {"after": None}}.get(first, {})
+            ops = [{"op": first, "cell": cell.id, "rev": rev, **more}]
+            ops += [{"op": "replace", "cell": cell.id, "rev": rev, "source": "d"}]
+            run_id = await person.wish(call("notebook_edit", path="one.ipynb", ops=ops))
+            text, message = await person.result(run_id)
+            assert not message["isError"] and node.notebooks["one.ipynb"].find(cell.id).source == "d", text
+            (change,) = (await person.wire.call("hands.changes.list", {"sessionKey": person.key}))["changes"]
+            undone = await person.wire.call("hands.changes.undo", {"id": change["id"]})
+            assert undone == {"state": "undone", "problems": []}
+            found = node.notebooks["one.ipynb"]
+            assert found.sources() == ["a", "b"] and [each.type for each in found.cells] == ["code", "code"]
+            assert found.cells[1].outputs or first != "clear"
 
     run(main())

@@ -410,8 +410,8 @@ def test_a_phone_has_enter_for_lines_and_no_keyboard_over_the_field(visit, stand
         Object.defineProperty(visualViewport, "height", { get: () => 380, configurable: true });
         visualViewport.dispatchEvent(new Event("resize"));
     }""")
-    box = chat.page.locator("form.composer").bounding_box()
-    assert box["y"] + box["height"] < 380
+    form = chat.page.locator("form.composer").element_handle()
+    chat.page.wait_for_function("form => form.getBoundingClientRect().bottom < 380", arg=form)
     chat.page.get_by_role("button", name="Send").click()
     expect(chat.mine).to_have_text(["one\ntwo"])
 

@@ -3,6 +3,9 @@ import type { Ui } from "../base/ui-context.js";
 
 /** The longest wait for pictures, in milliseconds. */
 const PICTURES_MS = 10_000;
+/** Waits for a page of messages that is on its way, and the milliseconds of each. */
+const OLDER_WAITS = 40;
+const OLDER_MS = 250;
 /** Messages asked for at once. */
 const PAGE = 1_000;
 
@@ -12,10 +15,13 @@ export async function printAll(ui: Ui, root: ParentNode): Promise<void> {
   const { controller } = ui;
   const key = controller.state.current;
   const first = (): number | undefined => controller.state.views[key]?.messages[0]?.seq;
-  while (controller.state.current === key && controller.state.views[key]?.hasMore) {
+  for (let waits = 0; waits < OLDER_WAITS && controller.state.current === key;) {
+    if (!controller.state.views[key]?.hasMore) break;
     const before = first();
     await controller.loadOlder(PAGE);
-    if (first() === before) break; // on its way already, or it failed: what is there is printed
+    if (first() !== before) continue;
+    waits += 1; // a page is on its way already, or it failed: in the end, what is there is printed
+    await new Promise((done) => setTimeout(done, OLDER_MS));
   }
   transcript.printing = true;
   await transcript.updateComplete;

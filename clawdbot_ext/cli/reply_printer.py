@@ -84,7 +84,7 @@ class TerminalPrinter(Printer):
         self._console = console(stream)
         self._reply: GrowingReply | None = None
         self._begins = 0
-        """Where in ``text`` the part begins that is being drawn; what is before it is printed."""
+        """The index in ``text`` at which the part that is being drawn begins; all before it is printed."""
         self._drawn_at = 0.0
 
     def append(self, text: str, *, replaces: bool) -> None:

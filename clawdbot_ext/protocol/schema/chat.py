@@ -190,7 +190,7 @@ class ChatQueueEditParams(Params):
     session_key: Key
     run_id: RunId
     message: Text | None = None
-    """What it says from now on."""
+    """The new text; without it, the text stays."""
     when: Literal["now", "next"] | None = None
     """As that of `chat.send`."""
 

@@ -417,7 +417,7 @@ export interface ChatQueueEditParams {
   /** A session key; `main` is an alias. */
   sessionKey: string;
   runId: string;
-  /** What it says from now on. */
+  /** The new text; without it, the text stays. */
   message?: string | null;
   /** As that of `chat.send`. */
   when?: "next" | "now" | null;

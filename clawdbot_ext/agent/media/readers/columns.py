@@ -34,7 +34,7 @@ class Column:
     name: str
     count: int = 0
     missing: Counter[str] = field(default_factory=Counter)
-    """What stands where a value is missing, and how often; empty for nothing."""
+    """The texts that stand for a missing value, each with its count; an empty text for empty cells."""
     kinds: Counter[str] = field(default_factory=Counter)
     values: Counter[str] = field(default_factory=Counter)
     more: bool = False

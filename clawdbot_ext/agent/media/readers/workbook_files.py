@@ -23,7 +23,7 @@ _RENAMED = (
 
 
 BROKEN = (KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError, OSError, zipfile.BadZipFile)
-"""What openpyxl raises of a part that it does not expect."""
+"""Errors that openpyxl raises for a part that it does not expect."""
 _CELLS_BEGIN = re.compile(rb"<(?:\w{1,20}:)?sheetData\b")
 _ROOT = re.compile(rb"<(?:\w{1,20}:)?worksheet\b[^<>]{0,5000}>")
 CONTENTS = "[Content_Types].xml"

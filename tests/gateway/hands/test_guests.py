@@ -8,6 +8,7 @@ from tests.support.strict_api import call, wants
 from tests.support.wire import run
 
 GUEST = ("operator.read", "operator.write")
+EDIT = call("notebook_edit", path="a.ipynb", ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}])
 
 
 def test_r13_tools_do_nothing_for_a_guest_in_whatever_mode_the_session_is(obeying: HandsGateway) -> None:
@@ -21,11 +22,7 @@ def test_r13_tools_do_nothing_for_a_guest_in_whatever_mode_the_session_is(obeyin
             for wished in (
                 call("notebook_read", path="a.ipynb"),
                 call("notebook_list"),
-                call(
-                    "notebook_edit",
-                    path="a.ipynb",
-                    ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}],
-                ),
+                EDIT,
             ):
                 text, message = await guest.result(await guest.wish(wished))
                 assert message["denied"] and "secret" not in text, wished
@@ -40,15 +37,12 @@ def test_r13_tools_do_nothing_for_a_guest_in_whatever_mode_the_session_is(obeyin
 def test_r13_a_guests_message_for_now_is_not_acted_on_with_the_owners_rights(obeying: HandsGateway) -> None:
     async def main() -> None:
         node = NotebookNode([notebook("a.ipynb", "x = 'secret'")])
-        edit = call(
-            "notebook_edit", path="a.ipynb", ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}]
-        )
         async with (
             obeying.working(node, mode="ask") as (owner, _),
             obeying.person(scopes=GUEST) as guest,
         ):
             guest.key = owner.key
-            owners = await owner.wish(edit)
+            owners = await owner.wish(EDIT)
             question = await owner.question(owners)
             asked = {"sessionKey": owner.key, "message": wants(call("notebook_read", path="a.ipynb")), "when": "now"}
             guests = (await guest.wire.call("chat.send", {**asked, "idempotencyKey": "guest-now"}))["runId"]
@@ -66,16 +60,13 @@ def test_r13_what_a_guest_writes_into_a_waiting_message_is_not_acted_on_with_its
 ) -> None:
     async def main() -> None:
         node = NotebookNode([notebook("a.ipynb", "x = 'secret'")])
-        edit = call(
-            "notebook_edit", path="a.ipynb", ops=[{"op": "insert", "after": "end", "type": "code", "source": "y"}]
-        )
         read = wants(call("notebook_read", path="a.ipynb"))
         async with (
             obeying.working(node, mode="ask") as (owner, _),
             obeying.person(scopes=GUEST) as guest,
         ):
             guest.key = owner.key
-            owners = await owner.wish(edit)
+            owners = await owner.wish(EDIT)
             question = await owner.question(owners)
             asked = {"sessionKey": owner.key, "message": "thanks", "idempotencyKey": "owner-next"}
             await owner.wire.call("chat.send", asked)

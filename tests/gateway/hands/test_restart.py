@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -27,6 +28,18 @@ EDIT = call(
 def restartable(make_gateway: Callable[..., GatewayProcess], strict_api: StrictAPI) -> HandsGateway:
     env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": strict_api.url}
     return HandsGateway(make_gateway(env=env), strict_api)
+
+
+@asynccontextmanager
+async def restarted(hands: HandsGateway, node: NotebookNode, key: str) -> AsyncIterator[Person]:
+    """The person of a session, once the gateway runs again and the node is back."""
+    hands.gateway.start()
+    async with (
+        node.connected(hands.gateway.ws_url, hands.gateway.token, instance=node.instance),
+        hands.person(node.instance) as again,
+    ):
+        again.key = key
+        yield again
 
 
 async def history(person: Person) -> list[dict[str, Any]]:
@@ -85,14 +98,9 @@ def test_a_yes_that_a_crash_kept_from_being_used_is_used_once(restartable: Hands
             node.before_answer["notebook.read"] = crash  # the look at the moment of doing
             await person.wire.call("exec.approval.resolve", {"id": question["id"], "decision": "allow-once"})
             await person.wire.closed()
-        key, instance = person.key, node.instance
+        key = person.key
         node.before_answer.clear()
-        restartable.gateway.start()
-        async with (
-            node.connected(restartable.gateway.ws_url, restartable.gateway.token, instance=instance),
-            restartable.person(instance) as again,
-        ):
-            again.key = key
+        async with restarted(restartable, node, key) as again:
             text, message = await again.result(run_id)
             assert not message["isError"], text
             done = [each["after"] for each in node.applied] + [each["source"] for each in node.ran]
@@ -112,12 +120,7 @@ def test_a_run_that_a_crash_cut_off_is_not_started_again_and_the_state_is_told(r
             await asyncio.wait_for(node.started.wait(), 30)
             restartable.gateway.kill()
         key = person.key
-        restartable.gateway.start()
-        async with (
-            node.connected(restartable.gateway.ws_url, restartable.gateway.token, instance=node.instance),
-            restartable.person(node.instance) as again,
-        ):
-            again.key = key
+        async with restarted(restartable, node, key) as again:
             messages = await history(again)
             assert [m["role"] for m in messages] == ["user", "assistant", "toolResult", "assistant"]
             assert messages[2]["isError"] and "not known" in text_of(messages[2])
@@ -147,12 +150,7 @@ def test_an_edit_that_a_crash_cut_off_is_not_made_again_and_the_state_is_told(re
             await person.wire.closed()
         key = person.key
         node.before_answer.clear()
-        restartable.gateway.start()
-        async with (
-            node.connected(restartable.gateway.ws_url, restartable.gateway.token, instance=node.instance),
-            restartable.person(node.instance) as again,
-        ):
-            again.key = key
+        async with restarted(restartable, node, key) as again:
             messages = await history(again)
             assert [m["role"] for m in messages] == ["user", "assistant", "toolResult", "assistant"]
             assert messages[2]["isError"] and "not known" in text_of(messages[2])

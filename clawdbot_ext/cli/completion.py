@@ -16,7 +16,7 @@ from . import exit_codes
 from .click_texts import COMPLETING
 from .connection import Target, keep_quiet
 from .printing import out, say
-from .session_title import short_key, title_of
+from .session_title import main_key, short_key, title_of
 
 SHELLS = ("bash", "zsh", "fish")
 ANSWER_S = 2.0
@@ -55,9 +55,9 @@ def _ask(ctx: click.Context, method: str, params: Mapping[str, Any]) -> Mapping[
 
 def _sessions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     asked = {"limit": MOST, "includeDerivedTitles": True}
-    rows = _ask(ctx, "sessions.list", asked).get("sessions") or ()
+    rows, main = _ask(ctx, "sessions.list", asked).get("sessions") or (), main_key()
     return [
-        CompletionItem(key, help=title_of(row))
+        CompletionItem(key, help=title_of(row, main))
         for row in rows
         if (key := short_key(str(row.get("key")))).startswith(incomplete) and key == one_line(key)
     ]

@@ -20,6 +20,7 @@ from .. import config as settings
 from ..config import Config, ConfigError
 from ..config.file import issues, read
 from ..gateway.access.start_rules import broken_rules
+from ..protocol.errors import GatewayError
 from ..runtime import filesystem, server_info
 from ..runtime.paths import on_network
 from ..runtime.port_probe import identify
@@ -146,7 +147,11 @@ def check_storage(config: Config) -> Iterator[Finding]:
     if database.exists() and not server_info.lock_held(config):
         from ..store import salvage  # with SQLite, which the other checks do without
 
-        if problem := salvage.check(database):
+        try:
+            problem = salvage.check(database)
+        except (GatewayError, OSError) as exc:
+            problem = str(exc)
+        if problem:
             yield Finding(
                 "database",
                 "problem",

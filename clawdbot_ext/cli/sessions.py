@@ -47,11 +47,11 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
     if not found["sessions"]:
         note(say("sessions.none"))
         return
-    now = now_ms()
+    now, main = now_ms(), main_key()
     rows = [
         [
             entry["key"],
-            shorten(title_of(entry, main_key()), 40),
+            shorten(title_of(entry, main), 40),
             str(entry.get("messageCount", "")),
             str(entry.get("model", "")),
             _mode(entry),
@@ -76,9 +76,9 @@ def search(target: Target, query: str, limit: int, as_json: bool) -> None:
     if not found["hits"]:
         note(say("sessions.notFound"))
         return
-    now = now_ms()
+    now, main = now_ms(), main_key()
     for hit in found["hits"]:
-        title = shorten(title_of(hit, main_key()), 40)
+        title = shorten(title_of(hit, main), 40)
         place = [hit["sessionKey"], title, ago(hit.get("timestamp") or 0, now)]
         if hit.get("archived"):
             place.append(say("sessions.inArchive", id=hit["sessionId"]))

@@ -58,12 +58,13 @@ def status(target: Target, as_json: bool) -> None:
         out(f"\n{for_people(problem, sys.stdout)}")
     if recent := found["sessions"].get("recent", [])[:RECENT]:
         out()
+        main = main_key()
         table(
             [say("sessions.key"), say("sessions.title"), say("sessions.updated")],
             [
                 [
                     entry["key"],
-                    shorten(title_of(entry, main_key()), 40),
+                    shorten(title_of(entry, main), 40),
                     ago(entry.get("updatedAt") or 0, now_ms()),
                 ]
                 for entry in recent

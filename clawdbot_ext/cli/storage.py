@@ -15,7 +15,7 @@ from ..config import Config
 from ..i18n import nice_size
 from ..runtime import gateway_lock, server_info
 from ..store import backups, salvage
-from ..store.api import StoreDamaged
+from ..store.api import SchemaTooNew, StoreDamaged
 from .connection import Target, call, gateway_options, json_option, over_ssh
 from .printing import note, out, print_json, say
 
@@ -68,6 +68,8 @@ def _from_file(database: Path) -> Path:
     except backups.NoRoom as error:
         text = say("backup.noRoom", needed=nice_size(error.needed), free=nice_size(error.free))
         raise click.ClickException(text) from None
+    except backups.CopyFailed as error:
+        raise click.ClickException(f"{error.path}: {error.detail}") from None
     except StoreDamaged as error:
         raise click.ClickException(say("storage.damaged", path=database, problem=error.detail)) from None
 
@@ -76,8 +78,12 @@ def _move(path: Path, to: Path) -> Path:
     """Move a copy to where the person wants it; into a folder under its own name. A file there is not overwritten."""
     goal = to / path.name if to.is_dir() else to
     with goal.open("xb") as file, path.open("rb") as source:
-        os.fchmod(file.fileno(), 0o600)
-        shutil.copyfileobj(source, file, 1 << 20)
+        try:
+            os.fchmod(file.fileno(), 0o600)
+            shutil.copyfileobj(source, file, 1 << 20)
+        except BaseException:
+            goal.unlink()  # a part of a copy, which would be in the way of another try
+            raise
     path.unlink()
     return goal.absolute()
 
@@ -104,7 +110,10 @@ def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
     if not yes:
         click.confirm(say("restore.confirm", path=backup_file), abort=True)
     with alone(config):
-        aside = salvage.put_back(backup_file, database)
+        try:
+            aside = salvage.put_back(backup_file, database)
+        except StoreDamaged as error:
+            raise click.ClickException(say("storage.damaged", path=backup_file, problem=error.detail)) from None
     out(say("restore.done", path=backup_file))
     if aside is not None:
         note(say("restore.aside", path=aside))
@@ -121,7 +130,10 @@ def repair(config: Config) -> Iterator[tuple[bool, str]]:
         if not problem:
             yield True, say("repair.nothing", path=database)
             return
-        found, aside = salvage.repair(database)
+        try:
+            found, aside = salvage.repair(database)
+        except SchemaTooNew as error:
+            raise click.ClickException(str(error)) from None
     yield False, say("storage.damaged", path=database, problem=problem)
     if aside is not None:
         yield True, say("repair.aside", path=aside)

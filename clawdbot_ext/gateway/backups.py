@@ -54,7 +54,8 @@ class Backups:
         made = newest.path.stat().st_mtime
         files = [self.database, self.database.with_name(self.database.name + "-wal")]
         changed = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
-        return abs(time.time() - made) >= DAY_S and changed != made
+        now = time.time()
+        return abs(now - made) >= DAY_S and (changed > made or made > now)
 
     async def make(self) -> dict[str, Any]:
         """Make a backup now, and check it. Where the state directory has gone, it is written beside it.
@@ -69,7 +70,7 @@ class Backups:
                 if problem := await self._store.back_up(target):
                     await asyncio.to_thread(target.unlink, missing_ok=True)
                     raise StoreDamaged(str(self.database), problem)
-            except (backups.NoRoom, StoreDamaged, GatewayError) as exc:
+            except (backups.NoRoom, backups.CopyFailed, StoreDamaged, GatewayError) as exc:
                 told = _told(exc)
                 self._store.health.backup = {"at": now_ms(), "problem": told.message}
                 raise told from exc
@@ -95,6 +96,8 @@ class Backups:
 def _told(error: Exception) -> GatewayError:
     if isinstance(error, backups.NoRoom):
         return StorageFull("the disk has no room for a backup", needed=error.needed, free=error.free)
+    if isinstance(error, backups.CopyFailed):
+        return Unavailable(f"the backup cannot be written: {error}", reason="STORAGE_ERROR", detail=error.detail)
     if isinstance(error, StoreDamaged):
         text = "the database is damaged, so no backup was made"
         return Unavailable(text, reason="STORAGE_DAMAGED", detail=error.detail)

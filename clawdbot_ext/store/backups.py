@@ -41,6 +41,14 @@ class NoRoom(Exception):
         self.needed, self.free = needed, free
 
 
+class CopyFailed(Exception):
+    """The copy cannot be written, though the database can be read: ``path`` and the system's word."""
+
+    def __init__(self, path: Path, detail: str):
+        super().__init__(f"{path}: {detail}")
+        self.path, self.detail = path, detail
+
+
 def stamp(seconds: float | None = None) -> str:
     """A time as names of files have it, in UTC."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
@@ -75,7 +83,17 @@ def write(conn: sqlite3.Connection, target: Path) -> None:
 
 
 def write_checked(conn: sqlite3.Connection, target: Path) -> str:
-    """``write``, into a folder that is made, with a look at the room first. Returns what is wrong with the copy."""
+    """``write``, into a folder that is made, with a look at the room first. Returns what is wrong with the copy.
+
+    Raises ``NoRoom``, ``CopyFailed``.
+    """
+    try:
+        return _write_checked(conn, target)
+    except OSError as error:
+        raise CopyFailed(target.parent, error.strerror or str(error)) from error
+
+
+def _write_checked(conn: sqlite3.Connection, target: Path) -> str:
     private_files.make_directory(target.parent)
     pages, size = (conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     free = shutil.disk_usage(target.parent).free
@@ -128,7 +146,9 @@ def set_aside(database: Path, why: str) -> Path | None:
 
     Nothing of it is changed: it can be looked at, or put back, later. ``None`` if there is none.
     """
-    aside = database.with_name(f"{database.name}.{why}-{stamp()}")
+    at = time.time()
+    while (aside := database.with_name(f"{database.name}.{why}-{stamp(at)}")).exists():
+        at += 1
     for suffix in LOG_FILES:  # first: SQLite must never read this log into another database
         with suppress(FileNotFoundError):
             os.replace(database.with_name(database.name + suffix), aside.with_name(aside.name + suffix))

@@ -15,9 +15,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from .. import private_files
+from ..protocol.errors import Unavailable
 from . import backups, db, schema, sessions, transcripts
-from .failures import StoreDamaged, explain
+from .failures import SchemaTooNew, StoreDamaged, explain
+from .message_fields import decode
 
 RANGE = 1024
 """Rows that are asked for at once."""
@@ -41,7 +45,7 @@ class Salvaged(NamedTuple):
 def check(path: Path) -> str:
     """Look at the whole database of a gateway that does not run; what is wrong, or an empty text.
 
-    Raises ``OSError``, ``Unavailable`` by way of ``failures.explain``: it cannot be looked at now."""
+    Raises ``OSError``, ``Unavailable``: it cannot be looked at now."""
     if path.stat().st_size == 0:
         return "the file is empty"
     try:
@@ -49,7 +53,10 @@ def check(path: Path) -> str:
             found = "; ".join(row[0] for row in conn.execute("PRAGMA quick_check(5)"))
             return "" if found == "ok" else found
     except sqlite3.DatabaseError as error:
-        return str(error)
+        problem = explain(error, path)
+        if isinstance(problem, StoreDamaged):
+            return problem.detail
+        raise problem from error
 
 
 def back_up(database: Path) -> Path:
@@ -73,23 +80,35 @@ def back_up(database: Path) -> Path:
 def salvage(damaged: Path, target: Path) -> Salvaged:
     """Write everything that can be read of ``damaged`` into the new database ``target``.
 
-    Raises ``StoreDamaged``: nothing of it can be read, or it is of another version; there is no ``target`` then.
+    There is no ``target`` where it raises ``StoreDamaged``: nothing of it can be read; ``SchemaTooNew``: it is of
+    another version; ``Unavailable``: ``target`` cannot be written.
     """
-    target.unlink(missing_ok=True)
+    _remove(target)  # with the log of an attempt that was cut off
     try:
-        with closing(db.connect(damaged)) as source, suppress(sqlite3.Error):
+        with closing(db.connect(damaged)) as source:
             source.execute("PRAGMA writable_schema=ON")  # an index that does not fit its table must not stop us
-            version = schema.get_meta(source, "schema_version")
-            if version != schema.SCHEMA_VERSION:
-                raise StoreDamaged(str(damaged), f"schema {version}, not {schema.SCHEMA_VERSION}")
+            if (version := _version(source)) != schema.SCHEMA_VERSION:
+                raise SchemaTooNew(str(damaged), version, schema.SCHEMA_VERSION)
             schema.create_file(target)
             with closing(db.connect(target)) as conn:
-                return _copy(source, conn)
+                found = _copy(source, conn, target)
+        if not found.kept:
+            raise StoreDamaged(str(damaged), "nothing of it can be read")
+        return found
+    except sqlite3.Error as error:
+        _remove(target)
+        raise explain(error, damaged) from error
     except BaseException:
         _remove(target)
         raise
-    _remove(target)
-    raise StoreDamaged(str(damaged), "nothing of it can be read")
+
+
+def _version(source: sqlite3.Connection) -> int:
+    """The schema of a damaged file; this version's where the page that says so is damaged too."""
+    try:
+        return int(schema.get_meta(source, "schema_version"))
+    except sqlite3.DatabaseError:
+        return schema.SCHEMA_VERSION
 
 
 def _remove(path: Path) -> None:
@@ -97,7 +116,7 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _copy(source: sqlite3.Connection, conn: sqlite3.Connection) -> Salvaged:
+def _copy(source: sqlite3.Connection, conn: sqlite3.Connection, target: Path) -> Salvaged:
     kept: dict[str, int] = {}
     lost: dict[str, int] = {}
     with db.transaction(conn):
@@ -107,14 +126,30 @@ def _copy(source: sqlite3.Connection, conn: sqlite3.Connection) -> Salvaged:
             insert = f"INSERT OR IGNORE INTO {name} ({names}) VALUES ({', '.join('?' * len(columns))})"
             unreadable = 0
             for row in _rows_by_number(source, name, names) if has_rowid else _rows_by_key(source, name, names):
-                if row is None:
+                if row is None or (added := _insert(conn, insert, name, columns, row, target)) is None:
                     unreadable += 1
-                else:
-                    kept[name] = kept.get(name, 0) + max(0, conn.execute(insert, row).rowcount)
+                elif added:
+                    kept[name] = kept.get(name, 0) + added
             if unreadable:
                 lost[name] = unreadable
         headings = _mend(conn)
     return Salvaged(kept, lost, headings)
+
+
+def _insert(
+    conn: sqlite3.Connection, insert: str, name: str, columns: Sequence[str], row: Sequence[Any], target: Path
+) -> int | None:
+    """The number of rows that it added; ``None``: its text makes no sense. Raises what ``target`` raises."""
+    try:
+        if name == "messages":
+            decode(row[columns.index("body")])
+        return max(0, conn.execute(insert, row).rowcount)
+    except (msgspec.DecodeError, UnicodeError, TypeError):
+        return None
+    except sqlite3.Error as error:
+        if isinstance(explain(error, target), Unavailable):
+            raise
+        return None
 
 
 def _tables(conn: sqlite3.Connection) -> Sequence[tuple[str, Sequence[str], bool]]:
@@ -166,9 +201,9 @@ def _range(source: sqlite3.Connection, query: str, low: int, high: int) -> Itera
 def _rows_by_key(source: sqlite3.Connection, name: str, columns: str) -> Iterator[Sequence[Any] | None]:
     """The rows of a table without numbers: from its beginning to the damage, and from its end."""
     for order in ("", " DESC"):
-        keys = [row[1] for row in source.execute(f"PRAGMA table_info({name})") if row[5]]
-        by = ", ".join(f"{key}{order}" for key in keys)
         try:
+            keys = [row[1] for row in source.execute(f"PRAGMA table_info({name})") if row[5]]
+            by = ", ".join(f"{key}{order}" for key in keys)
             yield from source.execute(f"SELECT {columns} FROM {name} ORDER BY {by}")
             return
         except (sqlite3.DatabaseError, UnicodeDecodeError):
@@ -236,7 +271,7 @@ def repair(database: Path) -> tuple[Salvaged | None, Path | None]:
     """Set a damaged database aside and put what could be read of it in its place.
 
     Returns what was salvaged (``None``: nothing; then there is no database) and the path of the damaged one. Only for
-    the holder of the gateway's lock. Raises ``OSError``.
+    the holder of the gateway's lock. Raises ``OSError``, ``SchemaTooNew``, ``Unavailable``: nothing was moved then.
     """
     fresh = database.with_name(database.name + ".repaired")
     try:
@@ -254,16 +289,23 @@ def repair(database: Path) -> tuple[Salvaged | None, Path | None]:
 def put_back(backup: Path, database: Path) -> Path | None:
     """Make a copy the database, while no gateway runs; where the present one was moved to.
 
-    The copy itself stays where it is. Raises ``sqlite3.Error`` where it is none.
+    The copy itself stays where it is. Raises ``OSError``, ``StoreDamaged``, ``Unavailable``: nothing was moved then.
     """
     private_files.make_directory(database.parent)
     fresh = database.with_name(database.name + ".restoring")
-    fresh.unlink(missing_ok=True)
-    with backup.open("rb") as source, os.fdopen(_create(fresh), "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    with closing(db.connect(fresh)) as conn, db.transaction(conn):
-        sessions.all_are_others(conn)
-    backups.sync(fresh)
+    _remove(fresh)
+    try:
+        with backup.open("rb") as source, os.fdopen(_create(fresh), "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        with closing(db.connect(fresh)) as conn, db.transaction(conn):
+            sessions.all_are_others(conn)
+        backups.sync(fresh)
+    except sqlite3.Error as error:
+        _remove(fresh)
+        raise explain(error, backup) from error
+    except BaseException:
+        _remove(fresh)
+        raise
     aside = backups.set_aside(database, "replaced")
     os.replace(fresh, database)
     backups.sync(database.parent)

@@ -211,9 +211,9 @@ class SqliteStore:
             await self._checker.start()
             rows = await submit(self._checker.queue, lambda conn: conn.execute("PRAGMA quick_check(5)").fetchall())
             found = "; ".join(row[0] for row in rows)
-        except (StoreDamaged, Unavailable) as error:
+        except StoreDamaged as error:
             found = str(error)
-        except sqlite3.OperationalError:  # interrupted by close()
+        except (Unavailable, sqlite3.OperationalError):  # not now: the disk fails, or close() interrupted it
             self.health.check = ""
             return
         finally:
@@ -231,9 +231,10 @@ class SqliteStore:
             return
         self.health.found_again()
         if self._marked != self._committed:
-            self._marked = self._committed
+            committed = self._committed
             found = await self._read(counts)
             await asyncio.to_thread(self._watch.mark, found)
+            self._marked = committed
 
     async def back_up(self, target: Path) -> str:
         """Copy everything to ``target``, also out of a file that was removed; what is wrong with the copy."""

@@ -13,6 +13,7 @@ import pytest
 from clawdbot_ext.protocol.errors import Unavailable
 from clawdbot_ext.store import backups, salvage
 from clawdbot_ext.store.api import StoreDamaged
+from clawdbot_ext.store.backups import CopyFailed
 from clawdbot_ext.store.sqlite import SqliteStore
 
 from .kit import MAIN, read, say, send
@@ -32,6 +33,19 @@ GONE = {
     "the folder is removed": lambda path: shutil.rmtree(path.parent),
     "the log is removed": lambda path: path.with_name(path.name + "-wal").unlink(),
 }
+
+
+def test_a_folder_that_takes_no_copy_is_no_damage(path, tmp_path):
+    async def main():
+        store = SqliteStore(path)
+        await store.open()
+        (tmp_path / "backups").write_text("in the way")
+        with pytest.raises(CopyFailed):
+            await store.back_up(tmp_path / "backups" / "copy.sqlite3")
+        assert store.health.ok
+        await store.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("gone", GONE)

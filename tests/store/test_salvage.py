@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clawdbot_ext.store import salvage
-from clawdbot_ext.store.api import StoreDamaged
+from clawdbot_ext.protocol.errors import StorageFull
+from clawdbot_ext.store import backups, salvage
+from clawdbot_ext.store.api import SchemaTooNew, StoreDamaged
 
 from .kit import MAIN, OTHER, finish, read, say, send
 
@@ -102,3 +103,50 @@ def test_of_a_file_that_cannot_be_read_at_all_nothing_is_changed_but_its_name(dr
     assert salvage.check(path) and not path.with_name("fresh").exists()
     found, aside = salvage.repair(path)
     assert found is None and aside is not None and aside.read_bytes() == before and not path.exists()
+
+
+def test_a_message_of_no_sense_costs_itself_alone(drive_sqlite, path):
+    drive_sqlite(fill)
+    with closing(sqlite3.connect(path)) as conn:
+        (body,) = conn.execute("SELECT body FROM messages WHERE seq = 5 LIMIT 1").fetchone()
+    data, at = path.read_bytes(), path.read_bytes().index(body.encode())
+    path.write_bytes(data[: at + 20] + bytes(64) + data[at + 84 :])
+    found = salvage.salvage(path, path.with_name("fresh"))
+    assert found.kept["messages"] == 121 and found.lost == {"messages": 1}
+
+
+def test_the_page_that_says_the_version_may_be_the_damaged_one(drive_sqlite, path):
+    drive_sqlite(fill)
+    with closing(sqlite3.connect(path)) as conn:
+        (page,) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'meta'").fetchone()
+    spoil(path, page)
+    assert salvage.salvage(path, path.with_name("fresh")).kept["messages"] == 122
+
+
+def test_what_cannot_be_repaired_now_stays_where_it_is(drive_sqlite, path, monkeypatch):
+    """A full disk, or another version, was taken for a file of which nothing can be read."""
+    drive_sqlite(fill)
+    spoil(path, pages_of(path, "messages")[3])
+    before = path.read_bytes()
+
+    def full(conn):
+        conn.execute("PRAGMA max_page_count=1")
+        conn.execute("CREATE TABLE more AS SELECT randomblob(100000)")
+
+    monkeypatch.setattr(salvage, "_mend", full)
+    with pytest.raises(StorageFull):
+        salvage.repair(path)
+    monkeypatch.setattr(salvage.schema, "SCHEMA_VERSION", 1)
+    with pytest.raises(SchemaTooNew):
+        salvage.repair(path)
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("*.corrupt-*")) and not list(path.parent.glob("*.repaired*"))
+
+
+def test_two_files_that_are_set_aside_in_one_second_are_both_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(backups.time, "time", lambda: 1_800_000_000.0)
+    database = tmp_path / "gateway.sqlite3"
+    for text in ("one", "two"):
+        database.write_text(text)
+        backups.set_aside(database, "replaced")
+    assert sorted(each.read_text() for each in tmp_path.iterdir()) == ["one", "two"]

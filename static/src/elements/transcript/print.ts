@@ -24,11 +24,19 @@ export async function printAll(ui: Ui, root: ParentNode): Promise<void> {
     await new Promise((done) => setTimeout(done, OLDER_MS));
   }
   transcript.printing = true;
+  try {
+    await drawn(transcript);
+    window.print();
+  } finally {
+    transcript.printing = false;
+  }
+}
+
+/** Every message is there, and its pictures as far as they come in time. */
+async function drawn(transcript: HTMLElementTagNameMap["clawdbot-transcript"]): Promise<void> {
   await transcript.updateComplete;
   await Promise.all([...transcript.querySelectorAll("clawdbot-message")].map((each) => each.updateComplete));
   await Promise.race([pictures(transcript), new Promise((done) => setTimeout(done, PICTURES_MS))]);
-  window.print();
-  transcript.printing = false;
 }
 
 function pictures(root: ParentNode): Promise<unknown> {

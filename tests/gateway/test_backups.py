@@ -1,0 +1,48 @@
+"""The daily backup: when one is due."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clawdbot_ext.gateway.backups import DAY_S, Backups
+from clawdbot_ext.store import backups
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Whether one is due, with a copy and a change of so many days ago."""
+    monkeypatch.setattr("clawdbot_ext.gateway.backups.time.time", lambda: NOW)
+    database = tmp_path / "gateway.sqlite3"
+    unused: Any = None
+    config: Any = SimpleNamespace(home=tmp_path)
+    of_database = Backups(lambda: config, unused)  # type: ignore[arg-type]  # no more of it is asked for
+
+    def asked(copied: float | None, changed: float) -> bool:
+        database.write_bytes(b"x")
+        os.utime(database, (NOW, NOW - changed * DAY_S))
+        if copied is not None:
+            copy = tmp_path / backups.FOLDER / f"gateway-{backups.stamp(NOW - copied * DAY_S)}.sqlite3"
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(b"x")
+            os.utime(copy, (NOW, NOW - copied * DAY_S))
+        return bool(of_database._due())
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("copied", "changed", "wanted"),
+    [(None, 9, True), (2, 1, True), (0.5, 0.1, False), (2, 3, False), (-2, 3, True)],
+    ids=["no copy yet", "changed since", "a copy of today", "nothing changed since", "a copy of the future"],
+)
+def test_a_copy_is_made_once_a_day_and_only_of_what_has_changed(
+    due: Any, copied: Any, changed: Any, wanted: bool
+) -> None:
+    assert due(copied, changed) is wanted

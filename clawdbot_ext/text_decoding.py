@@ -63,6 +63,13 @@ def encoding_of(sample: bytes) -> str:
     return _of_bytes(sample[:SAMPLE], whole=False)[0]
 
 
+def piecewise(sample: bytes) -> str:
+    """The codec for pieces out of the middle of a text that begins with ``sample``: without a mark, in its order."""
+    order = "be" if sample.startswith((codecs.BOM_UTF32_BE, codecs.BOM_UTF16_BE)) else "le"
+    encoding = encoding_of(sample).removesuffix("-sig")
+    return f"{encoding}-{order}" if encoding in ("utf-16", "utf-32") else encoding
+
+
 def is_text(head: bytes) -> bool:
     """Report whether the beginning of a file could be text, in any encoding."""
     if head.startswith(tuple(mark for mark, _ in BOMS)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawdbot_ext.text_decoding import decode, encoding_of, is_text
+from clawdbot_ext.text_decoding import decode, encoding_of, is_text, piecewise
 
 KOREAN = "제목: 분기 보고서\n매출이 12% 늘었습니다. 다음 주에 회의합니다.\n"
 BOX = "┌──────┬──────┐\n│이름  │점수  │\n├──────┼──────┤\n│가나  │ 90   │\n└──────┴──────┘\n"
@@ -72,3 +72,10 @@ def test_what_is_no_text_is_not_taken_for_one() -> None:
 def test_the_encoding_of_a_long_text_is_known_from_its_beginning() -> None:
     assert encoding_of(KOREAN.encode("cp949")[:41]) == "cp949"
     assert encoding_of(KOREAN.encode()[:41]) == "utf-8"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp949"])
+def test_a_piece_of_a_text_is_read_as_the_text_is(encoding: str) -> None:
+    mark = "" if encoding == "cp949" else "\ufeff"
+    data = (mark + "가나다 and more\n" * 40).encode(encoding)
+    assert data[-20:].decode(piecewise(data), "replace").endswith("more\n" if "32" not in encoding else "ore\n")

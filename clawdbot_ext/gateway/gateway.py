@@ -180,8 +180,10 @@ class Gateway:
             await services.providers.aclose()
             await services.media.close()
         finally:
-            await services.backups.rescue()
-            await services.store.close()
+            try:
+                await services.backups.rescue()
+            finally:
+                await services.store.close()
 
     async def _tick(self) -> None:
         services = self.services

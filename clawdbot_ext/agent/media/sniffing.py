@@ -102,7 +102,7 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
         mime = sniff(sound) if sniff(sound) in ("audio/aac", "audio/flac", "audio/wav", "audio/ogg") else mime
     if mime == "application/zip":
         mime = _inside_zip(path, name, size)
-    if mime == "application/x-ole-storage" and _ENCRYPTED in path.read_bytes()[:MAX_OLE]:
+    if mime == "application/x-ole-storage" and _is_encrypted(path):
         raise MediaError("MEDIA_ENCRYPTED", name=name)
     if mime is None:
         mime = _text_type(head, tail, size, name, claimed)
@@ -157,6 +157,11 @@ def _iso_media(head: bytes) -> str:
     if brand in (b"M4A ", b"M4B ", b"F4A "):
         return "audio/mp4"
     return "video/quicktime" if brand == b"qt  " else "video/mp4"
+
+
+def _is_encrypted(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _ENCRYPTED in file.read(MAX_OLE)
 
 
 def _inside_zip(path: Path, name: str, size: int) -> str | None:

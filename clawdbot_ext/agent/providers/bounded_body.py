@@ -75,7 +75,8 @@ class _Unpacked(_Body):
                 except zlib.error:
                     raise ProviderError("protocol", "the server sent a broken archive", passing=True) from None
                 packed, full = unpacking.unconsumed_tail, len(unpacked) == SLICE_BYTES
-                yield unpacked
+                if unpacked:  # of a piece with a header alone there is nothing, which would be an end
+                    yield unpacked
                 await asyncio.sleep(0)
 
 

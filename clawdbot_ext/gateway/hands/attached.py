@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import codecs
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ...agent.context.attachments import attachments
 from ...agent.media.api import MediaFile
 from ...agent.tools import Tool, ToolContext, ToolFailed
 from ...store.api import Media, Store
-from ...text_decoding import SAMPLE, encoding_of
+from ...text_decoding import SAMPLE, encoding_of, piecewise
 from ..media.library import MediaLibrary
 from ..wire_forms import decode
 from .toolbox import number, reading, schema, text
@@ -73,26 +74,27 @@ async def _named(store: Store, session_key: str, id_: str) -> Media:
 
 
 def _part(file: MediaFile, place: str, start: int, wanted: int) -> str:
-    """A part of a text, to the end of a line where it has lines."""
-    encoding = _encoding(file)
+    """A part of a text, to the end of a line where it has lines, else of a character."""
+    encoding = _sampled(file, piecewise)
     width = 4 if "32" in encoding else 2 if "16" in encoding else 1
     with Path(file.path).open("rb") as opened:
         opened.seek(start // width * width)
         data = opened.read(wanted * width)
-    plain = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(encoding, encoding)
-    line_end = data.rfind("\n".encode(plain))
+    line_end = data.rfind("\n".encode(encoding))
     if start // width * width + len(data) < file.size and line_end > len(data) // 2:
         data = data[: line_end + width]
     end = start // width * width + len(data)
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    body = decoder.decode(data, final=end >= file.size).removeprefix("\ufeff")
+    end -= len(decoder.getstate()[0])
     more = f" Read on from {end}." if end < file.size else ""
-    body = data.decode(plain, "replace").removeprefix("\ufeff")
     return f"{place}\nBytes {start // width * width} to {end}.{more}\n{body}"
 
 
 def _found(file: MediaFile, place: str, find: str) -> str:
     """The lines of a text that contain ``find``, in upper or lower case, with their numbers."""
     hits, count, wanted = [], 0, find.casefold()
-    with Path(file.path).open(encoding=_encoding(file), errors="replace") as lines:
+    with Path(file.path).open(encoding=_sampled(file, encoding_of), errors="replace") as lines:
         for line_number, line in enumerate(lines, 1):
             if wanted in line.casefold():
                 count += 1
@@ -102,6 +104,6 @@ def _found(file: MediaFile, place: str, find: str) -> str:
     return f"{place}\n{count} lines contain it.\n" + "\n".join(hits) + more
 
 
-def _encoding(file: MediaFile) -> str:
+def _sampled(file: MediaFile, codec: Callable[[bytes], str]) -> str:
     with Path(file.path).open("rb") as opened:
-        return encoding_of(opened.read(SAMPLE))
+        return codec(opened.read(SAMPLE))

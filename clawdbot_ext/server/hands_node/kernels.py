@@ -283,9 +283,9 @@ def _streams(manager: Any, identity: bytes) -> dict[str, Any]:
     sent stays unread until the next message. Raises ``NOT_SUPPORTED``."""
     try:
         return {
+            "stdin": manager.connect_stdin(identity=identity),  # first: nothing of a kernel tells that it is connected
             "shell": manager.connect_shell(identity=identity),
             "control": manager.connect_control(identity=identity),
-            "stdin": manager.connect_stdin(identity=identity),
             "iopub": manager.connect_iopub(identity=identity),
         }
     except (AttributeError, NotImplementedError) as exc:

@@ -122,9 +122,10 @@ class Notebooks:
                 shown = (outputs.brief if detail == "brief" else outputs.full)(cell.get("outputs") or ())
                 for output in shown:
                     if size := outputs.image_size(output):
-                        images, room = images - 1, room - size
-                        if images < 0 or room < 0:
+                        if not images or size > room:
                             del output["image"]
+                        else:
+                            images, room = images - 1, room - size
                 row["outputs"] = shown
                 left -= sum(len(output.get("text", "")) for output in shown)
             left -= len(cell["source"])

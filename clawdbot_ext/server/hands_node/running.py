@@ -150,9 +150,10 @@ class Runner:
                 result = await self._cell(document, cell, link, progress, saves=saves, most=left)
                 left -= sum(len(output.get("text", "")) for output in result["outputs"])
                 for output in result["outputs"]:
-                    room -= outputs.image_size(output)
-                    if room < 0:
-                        output.pop("image", None)
+                    if (size := outputs.image_size(output)) > room:
+                        del output["image"]
+                    else:
+                        room -= size
                 failed = result["status"] != "ok"
                 yield result
             running.discard(id_)

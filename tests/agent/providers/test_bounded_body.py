@@ -125,6 +125,14 @@ def test_of_an_error_page_without_end_the_status_counts() -> None:
     assert refused.kind == "server" and refused.status == 503
 
 
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_a_packed_error_is_read_in_pieces_of_any_size(size: int) -> None:
+    data = gzip.compress(b'{"type":"error","error":{"type":"overloaded_error","message":"so busy"}}')
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    refused = _refused(Hostile(lambda: iter(pieces), kind=JSON, status=400, encoding="gzip"))
+    assert refused.kind == "overloaded" and "so busy" in refused.detail
+
+
 def test_a_whole_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_body, "BODY_BYTES", 300_000)
     refused = _refused(Hostile(_endless(b" " * 50_000), kind=JSON))

@@ -39,8 +39,9 @@ class Column:
     values: Counter[str] = field(default_factory=Counter)
     more: bool = False
     """More different values than ``DISTINCT``."""
-    low: tuple[Any, str] | None = None
-    high: tuple[Any, str] | None = None
+    low: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    """By kind, since values of two kinds have no order."""
+    high: dict[str, tuple[Any, str]] = field(default_factory=dict)
     """Of numbers and dates: the extremes, and how they are written."""
     mean: float = 0.0
     squares: float = 0.0
@@ -58,7 +59,7 @@ class Column:
             plain = text.replace(",", "")
             self._number(int(plain) if kind == "integer" else float(plain), text)
         elif kind == "date":
-            self._extremes(_moment(text), text)
+            self._extremes("date", _moment(text), text)
         self._count(kind, text)
 
     def add_typed(self, value: Any) -> None:
@@ -73,9 +74,9 @@ class Column:
             self._number(value, str(value))
             self._count("integer" if isinstance(value, int) else "number", str(value))
         elif isinstance(value, date | time):
-            shown = written(value)
-            self._extremes(shown, shown)
-            self._count("date" if isinstance(value, date) else "time", shown)
+            shown, kind = written(value), "date" if isinstance(value, date) else "time"
+            self._extremes(kind, shown, shown)
+            self._count(kind, shown)
         else:
             self._count("text" if isinstance(value, str) else type(value).__name__, str(value))
 
@@ -94,16 +95,16 @@ class Column:
         if not math.isfinite(near):
             return
         self.numbers += 1
-        self._extremes(number, text if len(text) > EXACT_DIGITS else _canonical(number))
+        self._extremes("number", number, text if len(text) > EXACT_DIGITS else _canonical(number))
         step = near - self.mean
         self.mean += step / self.numbers
         self.squares += step * (near - self.mean)
 
-    def _extremes(self, value: Any, text: str) -> None:
-        if self.low is None or value < self.low[0]:
-            self.low = value, text
-        if self.high is None or value > self.high[0]:
-            self.high = value, text
+    def _extremes(self, kind: str, value: Any, text: str) -> None:
+        if kind not in self.low or value < self.low[kind][0]:
+            self.low[kind] = value, text
+        if kind not in self.high or value > self.high[kind][0]:
+            self.high[kind] = value, text
 
     @property
     def kind(self) -> str:
@@ -128,11 +129,12 @@ class Column:
             parts.append(f"missing {sum(self.missing.values())}" + (f" ({marks})" if marks else ""))
         distinct = f"{DISTINCT}+" if self.more else str(len(self.values))
         parts.append(f"distinct {distinct}")
-        if kind in ("integer", "number") and self.low and self.high:
+        if kind in ("integer", "number") and self.numbers:
             spread = math.sqrt(self.squares / (self.numbers - 1)) if self.numbers > 1 else 0.0
-            parts.append(f"min {self.low[1]}, mean {_short(self.mean)}, max {self.high[1]}, std {_short(spread)}")
-        elif kind in ("date", "time") and self.low and self.high:
-            parts.append(f"{self.low[1]} … {self.high[1]}")
+            low, high = self.low["number"][1], self.high["number"][1]
+            parts.append(f"min {low}, mean {_short(self.mean)}, max {high}, std {_short(spread)}")
+        elif kind in ("date", "time") and kind in self.low:
+            parts.append(f"{self.low[kind][1]} … {self.high[kind][1]}")
         elif self.values:
             common = ", ".join(f"{value[:40]!r} × {count}" for value, count in self.values.most_common(3))
             parts.append(common)

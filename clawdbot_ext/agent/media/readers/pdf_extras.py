@@ -30,9 +30,7 @@ def filled_in(document: Any, page: Any) -> Iterator[str]:
             if raw.FPDFAnnot_GetSubtype(note) == raw.FPDF_ANNOT_WIDGET:
                 line = _field(document, note)
             else:
-                comment = _one_line(
-                    _string(lambda *rest, note=note: raw.FPDFAnnot_GetStringValue(note, b"Contents", *rest))
-                )
+                comment = _comment(note)
                 line = f"{MARKS[1]}{comment}" if comment else ""
         finally:
             raw.FPDFPage_CloseAnnot(note)

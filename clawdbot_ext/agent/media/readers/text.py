@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ....text_decoding import Decoded, decode
+from ....text_decoding import Decoded, decode, piecewise
 from ...context.token_estimate import estimate
 from ..errors import MediaError
 from ..prompt_framing import elsewhere, framed, trim
@@ -62,11 +62,10 @@ def shortened(text: str, ending: str, tokens: int) -> str:
 
 def _end(job: Job) -> str:
     with Path(job.path).open("rb") as file:
-        encoding = decode(file.read(END_BYTES)).encoding
+        encoding = piecewise(file.read(END_BYTES))
         file.seek((job.size - END_BYTES) // 4 * 4)
         data = file.read()
-    plain = encoding.removesuffix("-sig")
-    text = data.decode({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(plain, plain), "replace")
+    text = data.decode(encoding, "replace")
     return _lines(text[1:])
 
 

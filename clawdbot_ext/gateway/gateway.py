@@ -147,7 +147,7 @@ class Gateway:
             await services.store.close()
             raise
         services.sessions.sweeper.start()
-        services.runs.hands.retention.start()
+        services.runs.hands.retention.start(services.supervisor)
         services.config.watch(self._config_changed)
         self._ticker = services.supervisor.run("tick", self._tick)
         self._backups = services.supervisor.run("backups", services.backups.run)

@@ -11,6 +11,7 @@ import logging
 from ...config.live import LiveConfig
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError
+from ...runtime.supervision import Supervisor
 from ...store.api import Store, StoreDamaged
 from .approvals import KIND, OPEN, Approvals
 from .plans import KIND as PLANS
@@ -32,8 +33,8 @@ class Retention:
         self._config, self._store, self._approvals = config, store, approvals
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="hands retention")
+    def start(self, supervisor: Supervisor) -> None:
+        self._task = supervisor.run("hands retention", self._run)
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -67,11 +67,15 @@ class Worker:
     async def start(self) -> None:
         """Start the thread and wait for its connection. Raises what ``opens`` raised, explained."""
         ready: Future[None] = Future()
+        ready.set_running_or_notify_cancel()  # from here on it settles, also when nothing waits for it any more
         # A daemon: a gateway that crashes must not hang on a thread that waits for work. SQLite survives that.
-        thread = Thread(target=self._main, args=(ready,), name=self.name, daemon=True)
-        thread.start()
-        await asyncio.wrap_future(ready)
-        self.thread = thread
+        self.thread = Thread(target=self._main, args=(ready,), name=self.name, daemon=True)
+        self.thread.start()
+        try:
+            await asyncio.wrap_future(ready)
+        except Exception:
+            self.thread = None  # it has ended; after a cancellation it has not, and stop() ends it
+            raise
 
     def interrupt(self) -> None:
         """Make the statement that runs now fail with "interrupted": the one call that another thread may make."""

@@ -13,12 +13,17 @@ from clawdbot_ext.protocol.schema import SessionsImportParams
 
 ROWS = [
     {"type": "session", "id": "s-1"},
-    {"type": "message", "id": "a", "message": {"role": "user", "content": "안녕하세요, 반갑습니다"}},
+    {
+        "type": "message",
+        "id": "a",
+        "timestamp": "2026-11-02T09:00:00Z",
+        "message": {"role": "user", "content": "안녕하세요, 반갑습니다"},
+    },
 ]
 EXPORT = {
     "format": "clawdbot-jupyter/conversation",
     "sessionId": "s-2",
-    "messages": [{"id": "a", "role": "user", "content": "안녕하세요, 반갑습니다"}],
+    "messages": [{"id": "a", "role": "user", "content": "안녕하세요, 반갑습니다", "timestamp": 1_793_610_000_000}],
 }
 LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
 DOCUMENT = json.dumps(EXPORT, ensure_ascii=False)

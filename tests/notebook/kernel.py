@@ -63,9 +63,19 @@ class Kernel:
             self._client = BlockingKernelClient(connection_file=str(connection))
             self._client.load_connection_file()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=CELL_S)
+        self._wait_until_ready()
         self.comms: list[dict[str, Any]] = []
         """Messages of the widgets so far."""
+
+    def _wait_until_ready(self) -> None:
+        """As ``wait_for_ready``; a kernel that is busy starting misses heartbeats, which that takes for its death."""
+        deadline = time.monotonic() + CELL_S
+        while True:
+            try:
+                return self._client.wait_for_ready(timeout=CELL_S)
+            except RuntimeError:
+                if time.monotonic() > deadline or (self._manager is not None and not self._manager.is_alive()):
+                    raise
 
     def run(self, code: str) -> Ran:
         """Run a cell to its end."""

@@ -4,6 +4,7 @@
  */
 import { html, nothing } from "lit";
 import type { PropertyValues, TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 
 import { argOf, choicesFor, commandsFor, promptsFor, wantedAt } from "../../input/completion.js";
 import type { Folder, Wanted } from "../../input/completion.js";
@@ -26,6 +27,8 @@ export interface Choice {
 }
 
 interface Option {
+  /** Tells apart what looks the same. */
+  id?: string;
   label: string;
   detail?: string;
   description?: string;
@@ -90,6 +93,7 @@ export class ClawdbotComposerMenu extends LightElement {
     this.text = text;
     this.caret = caret;
     if (text !== this.dismissed) this.dismissed = null;
+    this.active = 0;
     if (this.hasUpdated) this.lookUp();
   }
 
@@ -156,9 +160,12 @@ export class ClawdbotComposerMenu extends LightElement {
     else this.show([]);
   }
 
+  /** Options that come later leave the cursor on the one that it was moved to. */
   private show(options: readonly Option[], active = 0): void {
+    const chosen = this.active > 0 ? this.options[this.active]?.label : undefined;
     this.options = options.slice(0, MAX_SHOWN);
-    this.active = active;
+    const still = this.options.findIndex(({ label }) => label === chosen);
+    this.active = still < 0 ? active : still;
   }
 
   private forCommand(name: string): Option[] {
@@ -174,7 +181,7 @@ export class ClawdbotComposerMenu extends LightElement {
     if (!this.listing) void this.loadPrompts();
     const prompts = promptsFor(this.prompts, name).map((prompt): Option => {
       const choice = { from: 0, to, insert: prompt.text };
-      return { label: prompt.name, description: prompt.text.slice(0, 200), icon: "prompt", choice };
+      return { id: prompt.id, label: prompt.name, description: prompt.text.slice(0, 200), icon: "prompt", choice };
     });
     const library: Option = {
       label: t("prompts.manage"),
@@ -283,7 +290,9 @@ export class ClawdbotComposerMenu extends LightElement {
     const { t } = this.ui;
     if (this.options.length === 0) return nothing;
     return html`<ul class="commands" id="commands" role="listbox" tabindex="0" aria-label=${t("commands.label")}>
-      ${this.options.map(
+      ${repeat(
+        this.options, // keyed: what is under the pointer stays itself, or goes, when more options come
+        ({ id, label, description, choice }) => `${id ?? ""}\n${label}\n${description ?? ""}\n${choice.insert}`,
         (option, index) =>
           html`<li
             id=${`option-${index}`}

@@ -18,6 +18,7 @@ export function aboveKeyboard(host: HTMLElement): () => void {
   };
   viewport.addEventListener("resize", fit);
   viewport.addEventListener("scroll", fit);
+  fit(); // the keyboard may have come first
   return () => {
     viewport.removeEventListener("resize", fit);
     viewport.removeEventListener("scroll", fit);

@@ -20,14 +20,16 @@ from .. import config as settings
 from ..config import Config, ConfigError
 from ..config.file import issues, read
 from ..gateway.access.start_rules import broken_rules
+from ..i18n import nice_size
+from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
 from ..runtime import filesystem, server_info
-from ..runtime.paths import on_network
+from ..runtime.paths import database_path, on_network
 from ..runtime.port_probe import identify
 from ..runtime.program import is_ours
 from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
-from .printing import for_people, note, out, print_json, say, texts
+from .printing import ago, for_people, note, out, print_json, say, texts
 from .published import tailscale_problem
 from .status import storage_problem
 
@@ -143,7 +145,7 @@ def check_storage(config: Config) -> Iterator[Finding]:
         )
     else:
         yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
-    database = config.home / "gateway.sqlite3"
+    database = database_path(config)
     if database.exists() and not server_info.lock_held(config):
         from ..store import salvage  # with SQLite, which the other checks do without
 
@@ -160,6 +162,19 @@ def check_storage(config: Config) -> Iterator[Finding]:
             )
         else:
             yield Finding("database", "ok", say("doctor.database.ok", path=database))
+    if database.exists():
+        yield _backup(database)
+
+
+def _backup(database: Path) -> Finding:
+    """The newest copy of the database, if there is one."""
+    from ..store import backups  # with SQLite, which the other checks do without
+
+    newest = next(iter(backups.kept(database.parent / backups.FOLDER)), None)
+    if newest is None:
+        return Finding("backup", "hint", say("doctor.backup.none"), say("doctor.backup.fix"))
+    age, size = ago(newest.at_ms, now_ms()), nice_size(newest.size)
+    return Finding("backup", "ok", say("doctor.backup.ok", ago=age, path=newest.path, size=size))
 
 
 def check_key(config: Config, setup: Mapping[str, Any] | None) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import click
 
 from ..config import load
 from ..escapes import clean
+from ..i18n import nice_size
 from ..protocol.clock import now_ms
 from ..runtime import server_info
 from . import exit_codes
@@ -50,7 +51,7 @@ def status(target: Target, as_json: bool) -> None:
         (say("status.runs"), say("status.runs.value", running=runs.get("running", 0), queued=runs.get("queued", 0))),
         (say("status.sessions"), str(found["sessions"].get("count", 0))),
     ]
-    rows.append((say("status.storage"), storage_problem(found) or say("status.storage.ok")))
+    rows.append((say("status.storage"), _storage(found)))
     facts(rows)
     if setup.get("needsKey"):
         out(f"\n{for_people(say('status.needsKey'), sys.stdout)}")
@@ -70,6 +71,17 @@ def status(target: Target, as_json: bool) -> None:
                 for entry in recent
             ],
         )
+
+
+def _storage(found: Mapping[str, Any]) -> str:
+    """The problem of the storage if there is one, its size and its newest backup."""
+    storage = found.get("storage") or {}
+    parts = [storage_problem(found) or say("status.storage.ok")]
+    if "bytes" in storage:
+        parts.append(nice_size(storage["bytes"]))
+    if last := storage.get("lastBackup"):
+        parts.append(say("status.storage.backup", ago=ago(last["at"], now_ms())))
+    return " · ".join(parts)
 
 
 def _tailscale_problem(target: Target) -> str:

@@ -14,15 +14,11 @@ from .. import config as settings
 from ..config import Config
 from ..i18n import nice_size
 from ..runtime import gateway_lock, server_info
+from ..runtime.paths import database_path
 from ..store import backups, salvage
 from ..store.api import SchemaTooNew, StoreDamaged
 from .connection import Target, call, gateway_options, json_option, over_ssh
 from .printing import note, out, print_json, say
-
-
-def database_of(config: Config) -> Path:
-    """Path of the database of this state directory."""
-    return config.home / "gateway.sqlite3"
 
 
 @contextmanager
@@ -50,7 +46,7 @@ def backup(target: Target, to: Path | None, as_json: bool) -> None:
     if elsewhere or server_info.lock_held(config):
         path = Path(call(target, "storage.backup")["path"])
     else:
-        path = _from_file(database_of(config))
+        path = _from_file(database_path(config))
     if to is not None:
         path = _move(path, to)
     if as_json:
@@ -95,7 +91,7 @@ def _move(path: Path, to: Path) -> Path:
 def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
     """The newest backup, or the one that is named; the present database is moved aside."""
     config = settings.load()
-    database = database_of(config)
+    database = database_path(config)
     known = backups.kept(database.parent / backups.FOLDER)
     if listing:
         for each in known:
@@ -121,7 +117,7 @@ def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
 
 def repair(config: Config) -> Iterator[tuple[bool, str]]:
     """``doctor --repair``: what was done, a line each, and whether it went well."""
-    database = database_of(config)
+    database = database_path(config)
     with alone(config):
         if not database.exists():
             yield True, say("storage.none", path=database)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..config.live import LiveConfig
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, StorageFull, Unavailable
+from ..runtime.paths import database_path
 from ..store import backups
 from ..store.api import Store, StoreDamaged
 
@@ -31,7 +34,7 @@ class Backups:
 
     @property
     def database(self) -> Path:
-        return self._config().home / "gateway.sqlite3"
+        return database_path(self._config())
 
     async def run(self) -> None:
         """Make a backup a day, as long as anything changes. Never returns."""
@@ -76,8 +79,28 @@ class Backups:
                 raise told from exc
             made = {"at": now_ms(), "path": str(target), "bytes": target.stat().st_size}
             self._store.health.backup = made
+            if self._store.health.check != "damaged":  # it was read page by page, and the copy was checked
+                self._store.health.checked("ok")
             log.info("backup written: %s", target)
             return made
+
+    async def facts(self) -> dict[str, Any]:
+        """The database and its copies, as ``status`` reports them."""
+        return await asyncio.to_thread(self._facts)
+
+    def _facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"path": str(self.database)}
+        with suppress(OSError):
+            files = [self.database, self.database.with_name(self.database.name + "-wal")]
+            found["bytes"] = sum(file.stat().st_size for file in files if file.exists())
+            found["freeBytes"] = shutil.disk_usage(self.database.parent).free
+        with suppress(OSError):
+            copies = backups.kept(self.database.parent / backups.FOLDER)
+            found["backups"] = len(copies)
+            if copies:
+                newest = copies[0]
+                found["lastBackup"] = {"at": newest.at_ms, "path": str(newest.path), "bytes": newest.size}
+        return found
 
     async def rescue(self) -> None:
         """Before a stop: write out what would be gone with the process, since the file at our path is another one."""

@@ -35,6 +35,7 @@ from ..protocol.schema import (
     TickEvent,
 )
 from ..runtime.measures import MEASURES
+from ..runtime.paths import database_path
 from ..runtime.secrets import get_or_create_secret
 from ..runtime.supervision import Supervisor
 from ..store.api import Store, StoreDamaged
@@ -91,7 +92,7 @@ class Gateway:
             Presence(events, lambda: main_session_key(config()["session.mainKey"])),
             Nodes(events),
         )
-        approvals = Approvals(store, events, lambda: str(config().home / "gateway.sqlite3"))
+        approvals = Approvals(store, events, lambda: str(database_path(config())))
         runs = RunManager(
             RunContext(
                 config=config,

@@ -9,6 +9,11 @@ from ..config import Config
 from . import filesystem
 
 
+def database_path(config: Config) -> Path:
+    """Return the database of this state directory."""
+    return config.home / "gateway.sqlite3"
+
+
 def lock_path(config: Config) -> Path:
     """Return the file that a running gateway holds with flock."""
     return config.home / "gateway.lock"

@@ -30,7 +30,7 @@ from ..protocol.frames import CloseCode
 from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock
 from ..runtime.measures import MEASURES
-from ..runtime.paths import on_network
+from ..runtime.paths import database_path, on_network
 from .audit_log import Audit
 from .net import fd_limits
 from .net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER, client_of
@@ -112,7 +112,7 @@ class ServerContext:
             log.warning("the password in %s is kept as a hash from now on", self.live().path)
         files = None if contents is None else contents_listing(contents)
         config = self.live()
-        database = config.home / "gateway.sqlite3"
+        database = database_path(config)
         store = open_stores(database, wal=not on_network(config), on_commit=MEASURES.commit.add)
         host = HostFacts(
             Environment(server_root=server_root),

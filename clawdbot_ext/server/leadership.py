@@ -25,7 +25,7 @@ from ..config import ConfigError
 from ..i18n import catalogue, environment_language
 from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock, acquire, wait
-from ..runtime.paths import on_network
+from ..runtime.paths import database_path, on_network
 from ..runtime.secrets import client_credential, local_token
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ class Leadership:
             try:
                 gateway = await self.context.start(lock, self.host.root_dir, self.host.app.contents_manager)
             except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
-                self._log_warning("start.store", path=self.live().home / "gateway.sqlite3", problem=exc)
+                self._log_warning("start.store", path=database_path(self.live()), problem=exc)
                 await self.step_down("cannot start")
                 return
             self._attach_notebooks(gateway)

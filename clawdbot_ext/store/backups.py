@@ -6,6 +6,7 @@ raise ``OSError`` or ``sqlite3.Error``, as long as nothing else is said; ``failu
 
 from __future__ import annotations
 
+import calendar
 import os
 import shutil
 import sqlite3
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import private_files
+from .file_watch import MARK
 
 FOLDER = "backups"
 """Of the database's own folder."""
-LOG_FILES = ("-wal", "-shm", "-journal", "-mark")
+LOG_FILES = ("-wal", "-shm", "-journal", MARK)
+STAMP = "%Y%m%d-%H%M%S"
 _SPARE_BYTES = 50_000_000
 """Room that a copy must leave on the disk: it must never be what fills it."""
 
@@ -31,6 +34,11 @@ class Backup(NamedTuple):
     at: str
     """Time at which it was made, in UTC: ``20261130-070000``."""
     size: int
+
+    @property
+    def at_ms(self) -> int:
+        """``at`` in milliseconds since the epoch."""
+        return calendar.timegm(time.strptime(self.at, STAMP)) * 1000
 
 
 class NoRoom(Exception):
@@ -51,7 +59,7 @@ class CopyFailed(Exception):
 
 def stamp(seconds: float | None = None) -> str:
     """A time as names of files have it, in UTC."""
-    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+    return time.strftime(STAMP, time.gmtime(seconds))
 
 
 def path_for(database: Path, folder: Path | None = None) -> Path:

@@ -24,7 +24,9 @@ class StorageHealth:
         self.since = 0
         """Time at which it became so, in milliseconds since the epoch."""
         self.check: Literal["", "running", "ok", "damaged"] = ""
-        """The check of the whole file after an unclean stop; empty where the last stop was clean."""
+        """The check of the whole file, a minute after a start, or at once after an unclean stop; empty before."""
+        self.checked_at = 0
+        """Time of the last check that came to an end, as ``since``."""
         self.findings = ""
         """Result of that check where the file is damaged."""
         self.lost: dict[str, int] = {}
@@ -60,7 +62,7 @@ class StorageHealth:
 
     def checked(self, found: str) -> None:
         """Take up the result of a check of the whole file: ``ok``, or what is wrong."""
-        self.check = "ok" if found == "ok" else "damaged"
+        self.check, self.checked_at = "ok" if found == "ok" else "damaged", time.time_ns() // 1_000_000
         self.findings = "" if found == "ok" else found
 
     def found_again(self) -> None:
@@ -84,6 +86,8 @@ class StorageHealth:
             told |= {"detail": self.detail, "since": self.since}
         if self.check:
             told["check"] = self.check
+        if self.checked_at:
+            told["checkedAt"] = self.checked_at
         if self.findings:
             told["findings"] = self.findings
         if self.lost:

@@ -42,7 +42,9 @@ def clawdbot(*arguments: str, code: int = 0) -> str:
 
 
 def test_a_backup_is_put_back_and_what_was_there_is_kept(database, tmp_path):
+    assert "There is no backup" in CliRunner().invoke(program, ["doctor"]).output
     path = Path(clawdbot("backup").splitlines()[0])
+    assert str(path) in CliRunner().invoke(program, ["doctor"]).output
     assert path.parent == database.parent / "backups" and str(path) in clawdbot("restore", "--list")
     assert (tmp_path / "mine.sqlite3") == Path(clawdbot("backup", str(tmp_path / "mine.sqlite3")).splitlines()[0])
     on(database, say, "three")

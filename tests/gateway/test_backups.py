@@ -1,7 +1,8 @@
-"""The daily backup: when one is due."""
+"""Backups: when one is due, and the report on them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 from clawdbot_ext.gateway.backups import DAY_S, Backups
 from clawdbot_ext.store import backups
+from clawdbot_ext.store.sqlite import SqliteStore
 
 NOW = 1_800_000_000.0
 
@@ -46,3 +48,26 @@ def test_a_copy_is_made_once_a_day_and_only_of_what_has_changed(
     due: Any, copied: Any, changed: Any, wanted: bool
 ) -> None:
     assert due(copied, changed) is wanted
+
+
+def test_the_facts_name_the_database_and_the_newest_copy_also_after_a_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = tmp_path / "gateway.sqlite3"
+        config: Any = SimpleNamespace(home=tmp_path, state=tmp_path)
+        store = SqliteStore(database)
+        await store.open()
+        try:
+            made_by = Backups(lambda: config, store)  # type: ignore[arg-type]  # no more of it is asked for
+            assert "lastBackup" not in await made_by.facts()
+            made = await made_by.make()
+            assert store.health.to_wire()["check"] == "ok" and store.health.to_wire()["checkedAt"] >= made["at"]
+            later = await Backups(lambda: config, store).facts()  # type: ignore[arg-type]
+        finally:
+            await store.close()
+        assert (
+            later["path"] == str(database) and later["bytes"] > 0 and later["freeBytes"] > 0 and later["backups"] == 1
+        )
+        last = later["lastBackup"]
+        assert (last["path"], last["bytes"]) == (made["path"], made["bytes"]) and abs(last["at"] - made["at"]) < 60_000
+
+    asyncio.run(main())

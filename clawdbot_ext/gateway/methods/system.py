@@ -77,7 +77,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
             "clients": sum(not of_a_home(client) for client in services.events.connections),
             "runs": services.runs.counts(),
         },
-        "storage": storage_snapshot(services),
+        "storage": {**storage_snapshot(services), **await services.backups.facts()},
         "model": {
             "id": model.id,
             "name": model.name,

@@ -174,10 +174,11 @@ class ModelCatalogue:
         return model
 
     def cost(self, provider: str, model_id: str, usage: Usage) -> dict[str, float]:
-        """USD of one reply, in wire form; 0 where the price is not known."""
+        """USD of one reply, in wire form; 0 and ``unknown`` where the price is not known. The demo costs nothing."""
         price = self._price(provider, model_id, usage)
         if price is None:
-            return {"input": 0.0, "output": 0.0, "cacheRead": 0.0, "cacheWrite": 0.0, "total": 0.0}
+            nothing = {"input": 0.0, "output": 0.0, "cacheRead": 0.0, "cacheWrite": 0.0, "total": 0.0}
+            return nothing if provider == "demo" else {**nothing, "unknown": True}
         parts = {
             "input": usage.input * price.input / 1e6,
             "output": usage.output * price.output / 1e6,

@@ -19,6 +19,7 @@ import msgspec
 from .failures import SchemaTooNew, StoreDamaged
 from .found import Media, StoredHit, UsageRecord
 from .health import StorageHealth
+from .tables import Overviews, Session
 
 __all__ = [
     "FINAL_STATES",
@@ -43,35 +44,6 @@ __all__ = [
 
 RunState = Literal["queued", "running", "done", "failed", "aborted", "interrupted"]
 FINAL_STATES: frozenset[str] = frozenset({"done", "failed", "aborted", "interrupted"})
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One session with the counters of its current transcript (kept in the row, never computed by scanning)."""
-
-    key: str
-    session_id: str
-    epoch: int
-    """Rises whenever what is shown changes otherwise than by a message at its end: new, reset, clear, undo, restore,
-    another branch, a message deleted or brought back. Never used twice for a key."""
-    created_at: int
-    updated_at: int
-    settings: Mapping[str, Any]
-    """Settings made by ``sessions.patch``: label, model, thinkingLevel, verboseLevel, sendPolicy, systemPrompt …"""
-    message_count: int = 0
-    last_seq: int = 0
-    input_tokens: int = 0
-    """Tokens read by the newest reply, cache included: how full the window is."""
-    output_tokens: int = 0
-    total_input: int = 0
-    total_output: int = 0
-    total_cost: float = 0.0
-    """US dollars, all replies of the transcript, those of other branches too: they were paid."""
-    title: str = ""
-    """The first user text that is shown, one line, at most 120 characters."""
-    preview: str = ""
-    """The newest text that is shown, one line, at most 200 characters."""
-    clear_undo_until: int = 0
-    """``sessions.undo`` works until then; 0 when there is nothing to undo."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +154,11 @@ class Store(Protocol):
     @property
     def health(self) -> StorageHealth:
         """Condition of what keeps the data."""
+        ...
+
+    @property
+    def overviews(self) -> Overviews:
+        """Answers about many sessions or replies at once."""
         ...
 
     async def open(self) -> None:

@@ -89,7 +89,7 @@ def add(
     )
     conn.execute(_INSERT, (session_id, added.seq, added.id, parent, under, run_id, added.role, now, body))
     transcripts.count(conn, session_id, added.seq, message)
-    usage.record(conn, session_id, message, now)
+    usage.record(conn, session_id, message, now, run_id)
     return added
 
 

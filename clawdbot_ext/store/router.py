@@ -32,6 +32,7 @@ from .api import (
 )
 from .health import StorageHealth
 from .memory import MemoryStore
+from .overviews import BothOverviews
 from .sqlite import SqliteStore
 
 
@@ -53,6 +54,7 @@ class StoreRouter:
         """Ids of the runs of temporary sessions."""
         self._used = False
         """Whether ``temporary`` was ever asked for one: before that it is empty, and no question goes there."""
+        self.overviews = BothOverviews(lambda: [store.overviews for store in self._both()])
 
     @property
     def health(self) -> StorageHealth:

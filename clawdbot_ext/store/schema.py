@@ -259,6 +259,24 @@ _M009 = (
 )
 
 
+def m010_clients(conn: sqlite3.Connection) -> None:
+    """Usage says for which client it was, as far as runs still tell; and no more 0 where a price was not known."""
+    for statement in _M010:
+        conn.execute(statement)
+
+
+_M010 = (
+    "ALTER TABLE usage ADD COLUMN client TEXT",
+    """UPDATE usage SET client = told.client FROM (
+        SELECT t.session_key, m.created_at, max(json_extract(r.options, '$.client')) AS client
+        FROM messages AS m JOIN runs AS r ON r.run_id = m.run_id JOIN transcripts AS t ON t.session_id = m.session_id
+        WHERE m.role = 'assistant' GROUP BY 1, 2) AS told
+       WHERE usage.session_key = told.session_key AND usage.at = told.created_at""",
+    # Every price is above nothing, except that of the demo.
+    "UPDATE usage SET cost = NULL WHERE cost = 0 AND provider <> 'demo'",
+)
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_initial,
     m002_records_and_usage,
@@ -269,6 +287,7 @@ MIGRATIONS: Sequence[Migration] = (
     m007_changes,
     m008_symbols,
     m009_trash,
+    m010_clients,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

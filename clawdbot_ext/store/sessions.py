@@ -6,6 +6,7 @@ Below: ``transcripts``.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -95,6 +96,13 @@ def list_of(
         (*values, -1 if limit is None else limit),
     )
     return [_from_row(row) for row in rows]
+
+
+def of_keys(conn: sqlite3.Connection, keys: Sequence[str]) -> Mapping[str, Session]:
+    """Key → session, of those that there are."""
+    asked = json.dumps(keys)
+    rows = conn.execute(f"{_SELECT} WHERE s.key IN (SELECT value FROM json_each(?))", (asked,))
+    return {session.key: session for session in map(_from_row, rows)}
 
 
 def count(conn: sqlite3.Connection) -> int:

@@ -38,6 +38,7 @@ from .backups import write_checked
 from .failures import explain, moved, passes, taken_over
 from .file_watch import FileWatch, counts, missing
 from .health import StorageHealth
+from .overviews import SqliteOverviews
 from .threads import MAX_GROUP, Explain, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
@@ -104,8 +105,8 @@ class SqliteStore:
         self._watch = FileWatch(path, wal=wal)
         self._marked = -1
         """The number of commits that the mark knows."""
-        self._unclean = False
-        self._is_open = False
+        self._unclean = self._is_open = False
+        self.overviews = SqliteOverviews(self._read)
 
     # -- life -------------------------------------------------------------------------------------------------------
     async def open(self) -> None:
@@ -133,8 +134,7 @@ class SqliteStore:
 
     def _reader(self, name: str, queue: SimpleQueue[Job | None]) -> Worker:
         connect = partial(db.connect_reader, self.path)
-        closes = sqlite3.Connection.close
-        return Worker(name, queue, connect, connect, closes, read_each, self._explain, self.health)
+        return Worker(name, queue, connect, connect, sqlite3.Connection.close, read_each, self._explain, self.health)
 
     def _explain(self, error: Exception) -> Exception:
         return explain(error, self.path)

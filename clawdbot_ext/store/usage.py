@@ -15,8 +15,11 @@ _FIELDS = ("at", "session_key", "provider", "model", "input", "output", "cache_r
 _WIRE = ("input", "output", "cacheRead", "cacheWrite")
 
 
-def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int) -> None:
-    """Note what ``message``, or the summary that it brings (``compaction``), cost, if it says so."""
+def record(
+    conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None
+) -> None:
+    """Note what ``message``, or the summary that it brings (``compaction``), cost, if it says so; and for which client,
+    that of the run ``run_id``."""
     paid = message.get("compaction") or message
     usage = paid.get("usage")
     if message.get("role") != "assistant" or not usage:
@@ -24,11 +27,13 @@ def record(conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any]
     tokens = [int(usage.get(name) or 0) for name in _WIRE]
     if not any(tokens):
         return
-    cost = (usage.get("cost") or {}).get("total")
+    cost = usage.get("cost") or {}
+    total = None if cost.get("unknown") else cost.get("total")
     conn.execute(
-        f"""INSERT INTO usage ({", ".join(_FIELDS)}) VALUES
-            (?, (SELECT session_key FROM transcripts WHERE session_id = ?), ?, ?, ?, ?, ?, ?, ?)""",
-        (now, session_id, str(paid.get("provider") or ""), str(paid.get("model") or ""), *tokens, cost),
+        f"""INSERT INTO usage ({", ".join(_FIELDS)}, client) VALUES
+            (?, (SELECT session_key FROM transcripts WHERE session_id = ?), ?, ?, ?, ?, ?, ?, ?,
+             (SELECT json_extract(options, '$.client') FROM runs WHERE run_id = ?))""",
+        (now, session_id, str(paid.get("provider") or ""), str(paid.get("model") or ""), *tokens, total, run_id),
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 METHODS: Mapping[str, str] = {
     "files.list": "files",
     "sessions.export": "export",
+    "sessions.exportMany": "export",
     "sessions.import": "import",
     "config.set": "settings",
     "config.patch": "settings",

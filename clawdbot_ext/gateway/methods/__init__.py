@@ -23,6 +23,7 @@ from . import (  # noqa: F401  each registers its methods
     presence,
     prompts,
     search,
+    session_tables,
     sessions,
     storage,
     system,

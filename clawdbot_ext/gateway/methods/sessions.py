@@ -37,7 +37,7 @@ from ..connections.connection import Connection
 from ..hands.modes import mode_changes
 from ..registry import method
 from ..services import Services
-from ..sessions.lifecycle import LEVELS, UNDO_MS, _key_of, clear, level_of, new_key, reset
+from ..sessions.lifecycle import LEVELS, UNDO_MS, _key_of, clear, delete, level_of, new_key, reset, undelete
 from ..wire_forms import preview_items, t
 
 
@@ -180,28 +180,20 @@ async def sessions_transcripts(
 async def sessions_delete(services: Services, caller: Connection, params: SessionsDeleteParams) -> SessionsDeleteResult:
     """Remove a session. One that does not exist is no error: ``deleted`` is false, as with the real gateway."""
     key = services.sessions.canonical(params.key)
-    if key == services.sessions.main_key():
-        raise InvalidRequest(f"Cannot delete the main session ({key}).", reason="MAIN_SESSION")
+    undo_until = now_ms() + UNDO_MS
     try:
-        async with services.runs.stopped(key):
-            now = now_ms()
-            archived = await services.store.delete_session(
-                key, delete_transcript=params.delete_transcript is not False, undo_until=now + UNDO_MS, now=now
-            )
+        archived = await delete(
+            services, key, delete_transcript=params.delete_transcript is not False, undo_until=undo_until
+        )
     except NotFound:
         return SessionsDeleteResult(ok=True, key=key, deleted=False, archived=[])
-    services.sessions.sweeper.expect(now + UNDO_MS)
-    if is_temporary(key):
-        services.media.expect_release(now + UNDO_MS)
-    services.sessions.announce_deleted(key)
-    return SessionsDeleteResult(ok=True, key=key, deleted=True, archived=archived, undo_until=now + UNDO_MS)
+    return SessionsDeleteResult(ok=True, key=key, deleted=True, archived=archived, undo_until=undo_until)
 
 
 @method("sessions.undelete")
 async def sessions_undelete(services: Services, caller: Connection, params: SessionKeyParams) -> SessionEntryResult:
     """Restore a deleted session; if its key is in use again, as archived transcripts."""
-    session = await services.store.undelete_session(services.sessions.canonical(params.key), now=now_ms())
-    services.sessions.announce(session, "restored")
+    session = await undelete(services, services.sessions.canonical(params.key))
     return SessionEntryResult(ok=True, key=session.key, entry=services.sessions.entry(session))
 
 

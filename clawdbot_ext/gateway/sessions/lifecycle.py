@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...agent.providers.base import THINKING_LEVELS, thinking_level
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
-from ...protocol.keys import TEMPORARY
+from ...protocol.keys import TEMPORARY, is_temporary
 from ...store.api import Session
 from ..services import Services
 
@@ -63,4 +63,29 @@ async def clear(services: Services, key: str) -> Session:
         session = await services.store.clear(key, undo_until=now + UNDO_MS, now=now)
     services.sessions.sweeper.expect(now + UNDO_MS)
     services.sessions.announce(session, "cleared")
+    return session
+
+
+async def delete(services: Services, key: str, *, delete_transcript: bool = True, undo_until: int) -> Sequence[str]:
+    """Stop what runs and remove the session, for good after ``undo_until``; returns the transcripts that are kept.
+
+    Raises ``NotFound``, ``InvalidRequest`` (``MAIN_SESSION``).
+    """
+    if key == services.sessions.main_key():
+        raise InvalidRequest(f"Cannot delete the main session ({key}).", reason="MAIN_SESSION")
+    async with services.runs.stopped(key):
+        archived = await services.store.delete_session(
+            key, delete_transcript=delete_transcript, undo_until=undo_until, now=now_ms()
+        )
+    services.sessions.sweeper.expect(undo_until)
+    if is_temporary(key):
+        services.media.expect_release(undo_until)
+    services.sessions.announce_deleted(key)
+    return archived
+
+
+async def undelete(services: Services, key: str) -> Session:
+    """Bring a deleted session back. Raises ``NotFound``."""
+    session = await services.store.undelete_session(key, now=now_ms())
+    services.sessions.announce(session, "restored")
     return session

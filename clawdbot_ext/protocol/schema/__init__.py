@@ -24,6 +24,7 @@ from . import (
     nodes,
     prompts,
     search,
+    session_tables,
     sessions,
     system,
     unsupported,
@@ -41,6 +42,7 @@ from .monitoring import *  # noqa: F403
 from .nodes import *  # noqa: F403
 from .prompts import *  # noqa: F403
 from .search import *  # noqa: F403
+from .session_tables import *  # noqa: F403
 from .sessions import *  # noqa: F403
 from .system import *  # noqa: F403
 from .unsupported import *  # noqa: F403
@@ -51,6 +53,7 @@ _NOUNS = (
     media,
     agents,
     sessions,
+    session_tables,
     search,
     prompts,
     system,

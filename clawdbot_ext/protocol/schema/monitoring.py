@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from .base import (
     SCOPE_ADMIN,
@@ -15,6 +15,7 @@ from .base import (
     Event,
     Key,
     Method,
+    Ms,
     NoParams,
     OkResult,
     Params,
@@ -108,6 +109,46 @@ class SessionsUsageResult(Result):
     totals: Mapping[str, Any]
 
 
+class UsageBreakdownParams(Params):
+    edges: Annotated[Sequence[Ms], Meta(min_length=2, max_length=3661)]
+    """Where the days begin in the reader's time zone, rising; the last one is the end of the range."""
+    session_key: Key | None = None
+    """Of one session; absent: of all."""
+    sessions: Annotated[int, Meta(ge=0, le=1000)] = 200
+    """So many sessions are named, the dearest; the others are together under `null`."""
+
+
+class UsageRow(Result):
+    """The replies that have day or session, model and client in common."""
+
+    provider: str
+    model: str
+    client: str | None
+    """The id that the client gave; `null` for titles, summaries and what was not written down."""
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cost: float
+    """US dollars, of the replies whose price is known."""
+    replies: int
+    unpriced: int
+    """Replies whose price is not known."""
+    day: int | UnsetType = UNSET
+    """In `days`: it begins at `edges[day]`."""
+    session: str | None | UnsetType = UNSET
+    """In `sessions`: the key."""
+
+
+class UsageBreakdownResult(Result):
+    updated_at: int
+    days: Sequence[UsageRow]
+    sessions: Sequence[UsageRow]
+    """The dearest first."""
+    titles: Mapping[str, str]
+    """Key → title, of the sessions named that are still there."""
+
+
 class PresenceEvent(Result):
     presence: Sequence[Mapping[str, Any]]
 
@@ -127,6 +168,14 @@ ROWS: Rows = (
     Method("logs.tail", LogsTailParams, LogsTailResult, SCOPE_READ, "The newest lines of the log."),
     Method("usage.status", NoParams, AnyResult, SCOPE_READ, "The providers' quotas: not known to this gateway."),
     Method("usage.cost", UsageCostParams, UsageCostResult, SCOPE_READ, "Tokens and dollars by day."),
+    Method(
+        "usage.breakdown",
+        UsageBreakdownParams,
+        UsageBreakdownResult,
+        SCOPE_READ,
+        "Tokens and dollars of a range of time, by day and by session, each by model and client.",
+        ours=True,
+    ),
     Method("sessions.usage", SessionsUsageParams, SessionsUsageResult, SCOPE_READ, "Tokens and dollars by session."),
     Event("presence", PresenceEvent, "A client connected or disconnected; the frame carries `stateVersion`."),
 )

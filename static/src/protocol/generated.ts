@@ -1082,6 +1082,33 @@ export interface SessionQueueEvent {
   queued: Queued[];
 }
 
+export interface SessionRow {
+  /** As in `sessions.list`. */
+  entry: Record<string, unknown>;
+  /**
+   * Where it comes from, by its key: the main session, a chat, one with a name of its own, an imported one, or one
+   * that is in memory only.
+   */
+  kind: "chat" | "imported" | "main" | "named" | "temporary";
+  /** Read and written by all replies of the present transcript. */
+  tokens: number;
+  /** Replies whose price was not known: `entry.cost` is of the others. */
+  unpriced: number;
+}
+
+export interface SessionsBulkParams {
+  action: "archive" | "delete" | "unarchive" | "undelete";
+  keys: string[];
+}
+
+export interface SessionsBulkResult {
+  done: string[];
+  /** `key` and `error`, as in a response. */
+  failed: Record<string, unknown>[];
+  /** Of `delete`: `undelete` works until then. */
+  undoUntil?: number;
+}
+
 export interface SessionsClearResult {
   ok: boolean;
   key: string;
@@ -1121,6 +1148,21 @@ export interface SessionsDeleteResult {
   archived: string[];
   /** Ours: `sessions.undelete` works until then. */
   undoUntil?: number;
+}
+
+export interface SessionsExportManyParams {
+  format: "html" | "ipynb" | "json" | "markdown";
+  keys: string[];
+}
+
+export interface SessionsExportManyResult {
+  filename: string;
+  mediaType: string;
+  /** A ZIP archive, in base64. */
+  content: string;
+  done: string[];
+  /** As in `sessions.bulk`. */
+  failed: Record<string, unknown>[];
 }
 
 export interface SessionsExportParams {
@@ -1195,6 +1237,31 @@ export interface SessionsNewParams {
   model?: string | null;
   /** Never written to disk: gone when it is deleted or the gateway stops. Its key is the gateway's choice. */
   temporary?: boolean | null;
+}
+
+export interface SessionsPageParams {
+  offset?: number;
+  limit?: number;
+  sort?: "cost" | "model" | "title" | "tokens" | "updated";
+  descending?: boolean;
+  /** In key, label and title. */
+  search?: string | null;
+  /** Empty: all. */
+  kinds?: ("chat" | "imported" | "main" | "named" | "temporary")[];
+  /** Active then or later. */
+  since?: number | null;
+  /** Active before then. */
+  until?: number | null;
+  archived?: "only" | "with" | "without";
+}
+
+export interface SessionsPageResult {
+  ts: number;
+  /** Of all that match. */
+  total: number;
+  offset: number;
+  /** Pinned ones first. */
+  rows: SessionRow[];
 }
 
 export interface SessionsPatchParams {
@@ -1343,6 +1410,24 @@ export interface UpdateRunParams {
   timeoutMs?: number | null;
 }
 
+export interface UsageBreakdownParams {
+  /** Where the days begin in the reader's time zone, rising; the last one is the end of the range. */
+  edges: number[];
+  /** Of one session; absent: of all. */
+  sessionKey?: string | null;
+  /** So many sessions are named, the dearest; the others are together under `null`. */
+  sessions?: number;
+}
+
+export interface UsageBreakdownResult {
+  updatedAt: number;
+  days: UsageRow[];
+  /** The dearest first. */
+  sessions: UsageRow[];
+  /** Key → title, of the sessions named that are still there. */
+  titles: Record<string, unknown>;
+}
+
 export interface UsageCostParams {
   /** 30 if absent; today counts as one. */
   days?: number | string | null;
@@ -1357,6 +1442,27 @@ export interface UsageCostResult {
    */
   daily: Record<string, unknown>[];
   totals: Record<string, unknown>;
+}
+
+/** The replies that have day or session, model and client in common. */
+export interface UsageRow {
+  provider: string;
+  model: string;
+  /** The id that the client gave; `null` for titles, summaries and what was not written down. */
+  client: string | null;
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheWrite: number;
+  /** US dollars, of the replies whose price is known. */
+  cost: number;
+  replies: number;
+  /** Replies whose price is not known. */
+  unpriced: number;
+  /** In `days`: it begins at `edges[day]`. */
+  day?: number;
+  /** In `sessions`: the key. */
+  session?: string | null;
 }
 
 export interface VoicewakeResult {
@@ -1436,6 +1542,12 @@ export interface Methods {
   "sessions.unsubscribe": { params: SessionKeysParams; result: SessionKeysResult };
   /** The last few messages of several sessions, shortened. */
   "sessions.preview": { params: SessionsPreviewParams; result: SessionsPreviewResult };
+  /** A page of the sessions, sorted and filtered, for tables. */
+  "sessions.page": { params: SessionsPageParams; result: SessionsPageResult };
+  /** Put many sessions away, or delete them, and the reverse. A deletion can be undone for 60 s. */
+  "sessions.bulk": { params: SessionsBulkParams; result: SessionsBulkResult };
+  /** The transcripts of many sessions as one archive. */
+  "sessions.exportMany": { params: SessionsExportManyParams; result: SessionsExportManyResult };
   /** Messages of all sessions that have these words, newest first. */
   "sessions.search": { params: SessionsSearchParams; result: SessionsSearchResult };
   /** Take in a conversation: our JSON export, or a JSONL transcript of Clawdbot's. Again: nothing twice. */
@@ -1500,6 +1612,8 @@ export interface Methods {
   "usage.status": { params: NoParams; result: Record<string, unknown> };
   /** Tokens and dollars by day. */
   "usage.cost": { params: UsageCostParams; result: UsageCostResult };
+  /** Tokens and dollars of a range of time, by day and by session, each by model and client. */
+  "usage.breakdown": { params: UsageBreakdownParams; result: UsageBreakdownResult };
   /** Tokens and dollars by session. */
   "sessions.usage": { params: SessionsUsageParams; result: SessionsUsageResult };
   /** Devices that wait, and paired ones. */

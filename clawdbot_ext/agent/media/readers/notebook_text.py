@@ -1,12 +1,10 @@
-"""Text of notebooks made readable: what a terminal would show last, HTML without tags, images out of the text."""
+"""Text of notebooks made readable: HTML without tags, images out of the text."""
 
 from __future__ import annotations
 
 import html
 import re
 
-_CONTROL = re.compile(r"\r\n|[\r\n\b]|\x1b\[([0-9;?]*)([ -/]*[@-~])")
-_MOVES = re.compile(r"\r(?!\n)|\x08|\x1b\[\d*[ABK]")
 _UNREAD = re.compile(r"<(script|style)\b", re.IGNORECASE)
 _UNREAD_END = {name: re.compile(rf"</{name}\s{{0,9}}>", re.IGNORECASE) for name in ("script", "style")}
 _BLOCK_END = re.compile(r"</(?:p|div|tr|li|h[1-6]|table|ul|ol|pre)\s{0,9}>|<br\s{0,9}/?>", re.IGNORECASE)
@@ -14,8 +12,6 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _IMAGE_TAG = re.compile(r"<img\b[^<>]{0,2000}>", re.IGNORECASE)
 _ALT = re.compile(r"\balt\s{0,9}=\s{0,9}(?:\"([^\"]{0,300})\"|'([^']{0,300})')", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:([\w.+-]{1,60}/[\w.+-]{1,60})(?:;[\w=-]{1,60}){0,3};base64,([A-Za-z0-9+/=_-]{64,})")
-MAX_LINES = 200_000
-"""Lines of an output that a terminal would be imitated for."""
 
 
 def without_images(text: str) -> tuple[str, list[tuple[str, str, str]]]:
@@ -59,46 +55,3 @@ def _image_word(tag: re.Match[str]) -> str:
 def names_an_object(text: str) -> bool:
     """Report whether a text only says of what class an output is, as IPython's ``HTML`` does."""
     return text.startswith("<") and text.rstrip().endswith("object>") and len(text) < 200
-
-
-def final_state(text: str) -> str:
-    """The lines that a terminal shows in the end: a progress bar is overwritten by its last state, colours go."""
-    if not _MOVES.search(text):
-        return _CONTROL.sub(lambda found: "\n" if "\n" in found[0] else "" if found[0] != "\r" else "\n", text)
-    lines, row, column, at = [""], 0, 0, 0
-    for found in _CONTROL.finditer(text):
-        if found.start() > at:
-            column = _write(lines, row, column, text[at : found.start()])
-        at = found.end()
-        if found[0] in ("\n", "\r\n"):
-            row, column = row + 1, 0
-            if row == len(lines):
-                lines.append("")
-        elif found[0] == "\r":
-            column = 0
-        elif found[0] == "\b":
-            column = max(0, column - 1)
-        else:
-            row, column = _move(lines, row, column, found[1], found[2])
-        if len(lines) > MAX_LINES:
-            return "\n".join(lines) + text[at:]
-    _write(lines, row, column, text[at:])
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _write(lines: list[str], row: int, column: int, text: str) -> int:
-    line = lines[row]
-    lines[row] = line[:column].ljust(column) + text + line[column + len(text) :]
-    return column + len(text)
-
-
-def _move(lines: list[str], row: int, column: int, argument: str, what: str) -> tuple[int, int]:
-    """Do what an escape sequence says: up, down, erase in the line. All others do nothing that stays."""
-    count = int(argument) if argument.isdigit() else 0
-    if what == "A":
-        return max(0, row - max(1, count)), column
-    if what == "B":
-        return min(len(lines) - 1, row + max(1, count)), column
-    if what == "K":
-        lines[row] = lines[row][:column] if count == 0 else " " * column + lines[row][column:] if count == 1 else ""
-    return row, column

@@ -35,6 +35,7 @@ def listing(manager: Any) -> Listing:
     """Return the function for ``manager``, a synchronous or asynchronous ``ContentsManager``."""
 
     async def entries(path: str) -> Sequence[FileEntry]:
+        path = await on_disk(manager, path)
         if not await call(manager.dir_exists, path):
             raise NotFound(f"no directory {path or '/'}")
         if path and not manager.allow_hidden and await call(manager.is_hidden, path):
@@ -54,7 +55,7 @@ def reading(manager: Any) -> ReadFile:
     """Return the function for ``manager``, a synchronous or asynchronous ``ContentsManager``."""
 
     async def read(path: str, most: int) -> bytes:
-        path = await _on_disk(manager, inside(path))
+        path = await on_disk(manager, inside(path))
         if not await call(manager.file_exists, path) or (
             not manager.allow_hidden and await call(manager.is_hidden, path)
         ):
@@ -82,29 +83,31 @@ def readable(name: str) -> str:
     return name
 
 
-async def _on_disk(manager: Any, path: str) -> str:
+async def on_disk(manager: Any, path: str) -> str:
     """The path as the disk has it, of one that is written in another way: normalised, or a readable stand-in.
 
-    macOS and people's keyboards compose Hangul differently. The path itself, if there is nothing like it.
+    macOS and people's keyboards compose Hangul differently. A part that nothing is like stays as it is, in the folder
+    that was found for it. ASCII is written in one way only, so nothing is looked up for it.
     """
-    real = ""
-    for part in path.split("/"):
-        here = f"{real}/{part}".strip("/")
-        if not await call(manager.file_exists, here) and not await call(manager.dir_exists, here):
-            try:
-                siblings = (await call(manager.get, real, content=True, type="directory"))["content"]
-            except (HTTPError, OSError):
-                return path
-            wanted = _same(part)
-            found = next((each["name"] for each in siblings if _same(readable(each["name"])) == wanted), None)
-            if found is None:
-                return path
-            here = f"{real}/{found}".strip("/")
-        real = here
-    return real
+    real: list[str] = []
+    for part in path.split("/") if not path.isascii() else ():
+        here = "/".join([*real, part])
+        there = part.isascii() or await call(manager.file_exists, here) or await call(manager.dir_exists, here)
+        real.append(part if there else await _named_like(manager, "/".join(real), part))
+    return "/".join(real) or path
 
 
-def _same(name: str) -> str:
+async def _named_like(manager: Any, folder: str, name: str) -> str:
+    try:
+        siblings = (await call(manager.get, folder, content=True, type="directory"))["content"]
+    except (HTTPError, OSError):
+        return name
+    wanted = composed(name)
+    return next((each["name"] for each in siblings if composed(readable(each["name"])) == wanted), name)
+
+
+def composed(name: str) -> str:
+    """A name in the one form in which it is compared."""
     return unicodedata.normalize("NFC", name)
 
 

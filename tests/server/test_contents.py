@@ -60,3 +60,19 @@ def test_a_name_is_found_however_its_syllables_are_written(root: Path, query: st
     listing = contents.listing(AsyncFileContentsManager(root_dir=str(root)))
     found, whole = asyncio.run(_find(listing, "", fold(query)))
     assert [entry.name for entry in found] == [NFD] and whole
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_folder_is_listed_and_read_in_whichever_form_it_is_typed(tmp_path: Path, form: str) -> None:
+    other = "NFC" if form == "NFD" else "NFD"
+    names = [unicodedata.normalize(form, name) for name in ("자료", "3월", "회의록.txt")]
+    (tmp_path / names[0] / names[1]).mkdir(parents=True)
+    (tmp_path / names[0] / names[1] / names[2]).write_text("text")
+    manager = AsyncFileContentsManager(root_dir=str(tmp_path))
+    typed = unicodedata.normalize(other, "자료/3월")
+    (entry,) = asyncio.run(contents.listing(manager)(typed))
+    assert entry.path == "/".join(names)
+    assert asyncio.run(contents.reading(manager)(unicodedata.normalize(other, entry.path), 100)) == b"text"
+    found, _ = asyncio.run(_find(contents.listing(manager), typed, fold(unicodedata.normalize(other, "회의"))))
+    assert [each.path for each in found] == [entry.path]
+    assert asyncio.run(contents.on_disk(manager, f"{typed}/새 글")) == "/".join([*names[:2], "새 글"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...agent.context.attachments import attachments
+from ...agent.context.found_lines import around, folded
 from ...agent.media.api import MediaFile
 from ...agent.tools import Tool, ToolContext, ToolFailed
 from ...store.api import Media, Store
@@ -23,7 +24,7 @@ MESSAGES = 500
 """Newest messages of a session in which attachments are looked for."""
 MAX_HITS = 60
 LINE = 400
-"""Characters of a line that is found."""
+"""Characters of a line that is found, around the hit."""
 
 
 def attachment_tool(store: Store, library: MediaLibrary) -> Tool:
@@ -70,7 +71,12 @@ async def _named(store: Store, session_key: str, id_: str) -> Media:
         media = await store.get_media(media_id)
         if media is not None and media.removed_at is None and media.sha256.startswith(id_.lower()):
             return media
-    raise ToolFailed(f"No attachment {id_} is in this conversation: take the id of an <attachment>.")
+    where = (
+        f"the newest {MESSAGES} messages of this conversation"
+        if len(page.messages) >= MESSAGES
+        else "this conversation"
+    )
+    raise ToolFailed(f"No attachment {id_} is in {where}: take the id of an <attachment>.")
 
 
 def _part(file: MediaFile, place: str, start: int, wanted: int) -> str:
@@ -92,14 +98,15 @@ def _part(file: MediaFile, place: str, start: int, wanted: int) -> str:
 
 
 def _found(file: MediaFile, place: str, find: str) -> str:
-    """The lines of a text that contain ``find``, in upper or lower case, with their numbers."""
-    hits, count, wanted = [], 0, find.casefold()
+    """The lines of a text that contain ``find``, in upper or lower case, with their numbers; of long ones the part."""
+    hits, count, wanted = [], 0, folded(find)
     with Path(file.path).open(encoding=_sampled(file, encoding_of), errors="replace") as lines:
         for line_number, line in enumerate(lines, 1):
-            if wanted in line.casefold():
+            if count >= MAX_HITS:
+                count += wanted in folded(line)
+            elif (shown := around(line, wanted, LINE)) is not None:
                 count += 1
-                if count <= MAX_HITS:
-                    hits.append(f"{line_number}: {line.rstrip()[:LINE]}")
+                hits.append(f"{line_number}: {shown}")
     more = f"\n[{count - MAX_HITS} lines more]" if count > MAX_HITS else ""
     return f"{place}\n{count} lines contain it.\n" + "\n".join(hits) + more
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...agent.context.found_lines import around, folded
 from ...agent.tools import Tool, ToolContext, ToolOutput
 from .nodecalls import ask
 from .pictures import images_of
@@ -14,6 +15,9 @@ from .toolbox import CELL, FILE, PATH, Toolbox, number, reading, schema, text
 CHARS = 24_000
 MOST_CHARS = 80_000
 MAX_HITS = 60
+MAX_NOTEBOOKS = 20
+LINE = 200
+"""Characters of a line that is found, around the hit."""
 BUDGET = number(
     f"Most characters of the answer; {CHARS} if absent. What has no room is named, so that you can ask for it.",
     1_000,
@@ -51,18 +55,20 @@ class _Reader:
         return ToolOutput("\n".join([f"Page {page} of {found.get('pages', 1)}", body, *notes]), images)
 
     async def notebook_search(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        wanted = str(arguments["query"]).casefold()
+        wanted = folded(str(arguments["query"]))
         paths = [arguments["path"]] if "path" in arguments else None
         if paths is None:
             paths = [str(row["path"]) for row in await self._targets.notebooks(context)]
         hits: list[str] = []
-        for path in paths[:20]:
+        for path in paths[:MAX_NOTEBOOKS]:
             target = await self._targets.of_notebook(path, context)
             found = await ask(target, "notebook.read", outputs="brief")
             for cell in found.get("cells") or ():
                 hits += _hits(path, cell, wanted)
         more = f"\n[{len(hits) - MAX_HITS} more]" if len(hits) > MAX_HITS else ""
-        return "\n".join(hits[:MAX_HITS]) + more if hits else "Found nowhere."
+        if len(paths) > MAX_NOTEBOOKS:
+            more += f"\n[only {MAX_NOTEBOOKS} of {len(paths)} open notebooks were searched: name others by their path]"
+        return ("\n".join(hits[:MAX_HITS]) or "Found nowhere.") + more
 
     async def kernel_variables(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
         target = await self._targets.of_notebook(arguments["path"], context)
@@ -119,14 +125,13 @@ def _notebook_line(row: Mapping[str, Any]) -> str:
 
 def _hits(path: str, cell: Mapping[str, Any], wanted: str) -> list[str]:
     found = []
-    for number_, line in enumerate(str(cell.get("source") or "").splitlines()[:5000], 1):
-        if wanted in line.casefold():
-            found.append(f"{path} cell {cell.get('id')} line {number_}: {line[:200]}")
+    for number_, line in enumerate(str(cell.get("source") or "").splitlines(), 1):
+        if (shown := around(line, wanted, LINE)) is not None:
+            found.append(f"{path} cell {cell.get('id')} line {number_}: {shown}")
     for output in cell.get("outputs") or ():
-        for line in str(output.get("text") or "").splitlines()[:500]:
-            if wanted in line.casefold():
-                found.append(f"{path} cell {cell.get('id')} output: {line[:200]}")
-                break
+        lines = (around(line, wanted, LINE) for line in str(output.get("text") or "").splitlines())
+        if (shown := next((line for line in lines if line is not None), None)) is not None:
+            found.append(f"{path} cell {cell.get('id')} output: {shown}")
     return found
 
 

@@ -70,7 +70,7 @@ async def _find(files: Listing, top: str, query: str) -> tuple[list[FileEntry], 
                 raise
             continue  # it went away meanwhile, or may not be read
         waiting += [entry.path for entry in entries if entry.type == "directory"]
-        found += [entry for entry in entries if query in fold(entry.path.removeprefix(top))]
+        found += [entry for entry in entries if query in fold(entry.path).removeprefix(fold(top))]
     found.sort(
         key=lambda entry: (
             not fold(entry.name).startswith(query),

@@ -24,7 +24,7 @@ from ...gateway.access.auth import owner
 from ...gateway.access.policy import disabled
 from ...gateway.methods.files import inside
 from ...protocol.errors import InvalidRequest
-from ..contents import call
+from ..contents import call, on_disk, readable
 from .errors import HandsError
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,8 @@ class JupyterHost:
     async def path(self, given: Any) -> str:
         """The contents manager's spelling of ``given``, which lies inside its root and is not hidden.
 
+        A name that is typed in another form of Unicode than the disk has finds what is there.
+
         Raises:
             HandsError: ``BAD_PATH``; ``NOT_FOUND`` for what is hidden or the gateway's own; ``OUTSIDE`` for a link
                 that leads out of the root.
@@ -114,6 +116,10 @@ class JupyterHost:
         except (InvalidRequest, UnicodeEncodeError) as exc:
             raise HandsError("BAD_PATH", "the path must lie inside the server's root") from exc
         await self.local(path)
+        real = await on_disk(self.contents, path)
+        if real != path and readable(real) == real:  # what is no UTF-8 has no name on the wire
+            path = real
+            await self.local(path)
         try:
             hidden = path and not self.contents.allow_hidden and await call(self.contents.is_hidden, path)
         except (OSError, HTTPError) as exc:

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import Any
 
+from ...agent.context.found_lines import around, folded
 from ...text_decoding import decode, is_text
+from ..contents import composed, readable
 from . import files
 from .errors import HandsError
 from .host import JupyterHost
@@ -24,18 +26,26 @@ MAX_SEARCHED_BYTES = 2 * 1024 * 1024
 """Of one file; of a notebook ten times as much, most of which are outputs."""
 MAX_MATCHES, MAX_MATCHES_A_FILE = 200, 20
 MAX_LINE = 300
+"""Characters of a line that are shown, around the hit."""
+MAX_NAMED = 20
+"""Files that are named of those that were not looked through to their end."""
 
 
 async def search(host: JupyterHost, params: Mapping[str, Any]) -> dict[str, Any]:
-    """``file.search {text, glob?, path?}``: matches in any case of the letters; ``truncated`` says if there is more."""
+    """``file.search {text, glob?, path?}``: matches in any case of the letters.
+
+    ``truncated`` says if there is more; ``partly`` names files that are too large or have more matches than are given,
+    and ``partlyCount`` counts them.
+    """
     await host.require("read", "contents")
     text, glob = params.get("text"), params.get("glob") or "*"
     if not isinstance(text, str) or not text.strip() or len(text) > 1000 or not isinstance(glob, str):
         raise HandsError("INVALID_REQUEST", "file.search takes a text of 1 to 1000 characters")
     top = await host.path(params.get("path") or "")
-    ends, wanted = monotonic() + SECONDS, text.casefold()
+    ends, wanted, glob = monotonic() + SECONDS, folded(text), composed(glob)
     matches: list[dict[str, Any]] = []
     waiting, directories, searched = deque([top]), 0, 0
+    left_out: list[str] = []
     whole = True
     while waiting and whole:
         here = waiting.popleft()
@@ -47,24 +57,30 @@ async def search(host: JupyterHost, params: Mapping[str, Any]) -> dict[str, Any]
                 raise
             continue  # it went away meanwhile, or may not be read
         for child in sorted(children, key=lambda child: str(child["name"]).casefold()):
-            path = child["path"].strip("/")
+            path, typed = child["path"].strip("/"), composed(child["path"].strip("/"))
             if child["type"] == "directory":
                 waiting.append(path)
-            elif fnmatch.fnmatch(path, glob) or fnmatch.fnmatch(child["name"], glob):
+            elif fnmatch.fnmatch(typed, glob) or fnmatch.fnmatch(typed.rpartition("/")[2], glob):
                 searched += 1
-                matches += await _search_file(host, path, child, wanted)
+                found, all_of_it = await _search_file(host, path, child, wanted)
+                matches += found
+                left_out += [] if all_of_it else [readable(path)]
             if len(matches) >= MAX_MATCHES or searched >= MAX_FILES or monotonic() > ends:
                 whole = False
                 break
         whole = whole and directories < MAX_DIRECTORIES
-    return {"matches": matches[:MAX_MATCHES], "searched": searched, "truncated": not whole}
+    partly = {"partly": left_out[:MAX_NAMED], "partlyCount": len(left_out)} if left_out else {}
+    return {"matches": matches[:MAX_MATCHES], "searched": searched, "truncated": not whole, **partly}
 
 
-async def _search_file(host: JupyterHost, path: str, child: Mapping[str, Any], wanted: str) -> list[dict[str, Any]]:
+async def _search_file(
+    host: JupyterHost, path: str, child: Mapping[str, Any], wanted: str
+) -> tuple[list[dict[str, Any]], bool]:
+    """The matches of a file, and whether all of it was looked through."""
     notebook = child["type"] == "notebook"
     size = child.get("size")
     if isinstance(size, int) and size > MAX_SEARCHED_BYTES * (10 if notebook else 1):
-        return []
+        return [], False
     try:
         local = await host.local(path)
         if local is not None and local.is_file():
@@ -72,18 +88,18 @@ async def _search_file(host: JupyterHost, path: str, child: Mapping[str, Any], w
         else:
             data, _ = await files.content_of(host, path)
     except (HandsError, OSError):
-        return []  # it went away meanwhile, or may not be read
+        return [], True  # it went away meanwhile, or may not be read
     return await asyncio.to_thread(_matches, path, data, wanted, notebook)
 
 
-def _matches(path: str, data: bytes, wanted: str, notebook: bool) -> list[dict[str, Any]]:
-    found = []
+def _matches(path: str, data: bytes, wanted: str, notebook: bool) -> tuple[list[dict[str, Any]], bool]:
+    found: list[dict[str, Any]] = []
     for facts, line in _cell_lines(data) if notebook else _lines(data):
-        if wanted in line.casefold():
-            found.append({"path": path, **facts, "text": line.strip()[:MAX_LINE]})
+        if (shown := around(line.strip(), wanted, MAX_LINE)) is not None:
             if len(found) >= MAX_MATCHES_A_FILE:
-                break
-    return found
+                return found, False
+            found.append({"path": readable(path), **facts, "text": shown})
+    return found, True
 
 
 def _lines(data: bytes) -> Iterator[tuple[dict[str, Any], str]]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import unicodedata
 from pathlib import Path
 
+import pytest
+
+from clawdbot_ext.agent.media.api import MediaFile
+from clawdbot_ext.gateway.hands.attached import _found
 from tests.support.media import png, upload
 from tests.support.obeying import HandsGateway
 from tests.support.strict_api import call, wants
@@ -40,3 +45,24 @@ def test_the_rest_of_a_large_file_is_read_in_parts_by_lines_and_by_code(obeying:
         assert f"by the id {short}" in first and "60000 rows" in first
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("line", "find", "shown"),
+    [
+        ("short line", "LINE", "1: short line"),
+        ("x" * 5000 + " the needle " + "y" * 5000, "Needle", "1: [character 5006 of 10012] …xx"),
+        ("needle" + "y" * 5000 + "needle", "needle", "1: [character 1 of 5012, 1 more in this line] needle"),
+        ("y" * 5000 + "needle", "needle", "y needle"),
+        ("ß" * 3000 + "바늘" + "y" * 3000, "바늘", "1: [character 3001 of 6002] …"),
+        (unicodedata.normalize("NFD", "가" * 1000 + "바늘" + "가" * 1000), "바늘", "1: [character 1001 of 2002] …가"),
+        ("바늘", unicodedata.normalize("NFD", "바늘"), "1: 바늘"),
+    ],
+)
+def test_of_a_long_line_the_part_with_the_hit_is_shown(tmp_path: Path, line: str, find: str, shown: str) -> None:
+    (tmp_path / "a.txt").write_text(f"{line}\nother\n", encoding="utf-8")
+    file = MediaFile(tmp_path / "a.txt", "a.txt", "text/plain", "text", 1, "0" * 64)
+    found = _found(file, "a.txt", find)
+    assert "1 lines contain it." in found and shown.replace("y needle", "yneedle") in found
+    hit = unicodedata.normalize("NFC", find).casefold()
+    assert hit in found.casefold() and len(found) < 600

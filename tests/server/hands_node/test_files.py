@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import unicodedata
 
 import pytest
 
@@ -137,6 +138,33 @@ def test_a_file_is_written_only_as_it_was_read(hands, folder):
     assert refused(hands, "file.write", path=path, text="x" * 6_000_000, hash=None).code == "TOO_LARGE"
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_korean_name_is_found_in_either_form(hands, folder, form):
+    other = "NFC" if form == "NFD" else "NFD"
+    on_disk = [unicodedata.normalize(form, name) for name in ("자료", "회의록.txt")]
+    (folder / on_disk[0]).mkdir()
+    (folder / on_disk[0] / on_disk[1]).write_text(unicodedata.normalize(form, "예산 회의"))
+    write_notebook(folder / on_disk[0] / f"{on_disk[0]}.ipynb", [code("1", outputs=[])])
+    typed = unicodedata.normalize(other, f"{folder.name}/자료")
+    there = f"{folder.name}/{on_disk[0]}"
+    listed = hands("file.list", path=typed)
+    assert listed["path"] == there and [each["name"] for each in listed["entries"]] == [
+        f"{on_disk[0]}.ipynb",
+        on_disk[1],
+    ]
+    found = hands("file.read", path=unicodedata.normalize(other, f"{typed}/회의록.txt"))
+    assert found["path"] == f"{there}/{on_disk[1]}"
+    query = {"text": unicodedata.normalize(other, "예산"), "glob": unicodedata.normalize(other, "*회의록*")}
+    assert [each["path"] for each in hands("file.search", path=typed, **query)["matches"]] == [found["path"]]
+    assert hands("file.write", path=found["path"], text="새 글", hash=found["hash"])["path"] == found["path"]
+    again = unicodedata.normalize(other, found["path"])
+    assert refused(hands, "file.write", path=again, text="x", hash=None).code == "EXISTS"
+    made = hands("file.write", path=unicodedata.normalize(other, f"{typed}/새.txt"), text="x", hash=None)
+    assert made["path"].startswith(f"{there}/")
+    assert hands("notebook.read", path=unicodedata.normalize(other, f"{typed}/자료.ipynb"))["path"].startswith(there)
+    assert sorted(os.listdir(folder)) == [on_disk[0]] and len(os.listdir(folder / on_disk[0])) == 3
+
+
 def test_search_finds_lines_and_cells_within_its_bounds(hands, folder):
     (folder / "a.py").write_text("x = 1\nNEEDLE = 2\n")
     (folder / "b.bin").write_bytes(b"\0needle")
@@ -149,7 +177,7 @@ def test_search_finds_lines_and_cells_within_its_bounds(hands, folder):
         by_file.setdefault(match["path"].removeprefix(f"{folder.name}/"), []).append(match)
     assert set(by_file) == {"a.py", "deep/c.txt", "n.ipynb"} and not found["truncated"]
     assert by_file["a.py"] == [{"path": f"{folder.name}/a.py", "line": 2, "text": "NEEDLE = 2"}]
-    assert len(by_file["deep/c.txt"]) == 20
+    assert len(by_file["deep/c.txt"]) == 20 and found["partly"] == [f"{folder.name}/deep/c.txt"]
     (cell,) = by_file["n.ipynb"]
     assert (cell["cell"], cell["index"], cell["line"], cell["text"]) == ("c1", 1, 2, "needle(y)")
     assert {m["path"] for m in hands("file.search", text="needle", glob="*.py", path=folder.name)["matches"]} == {

@@ -38,6 +38,10 @@ chat.sessionKey = sessionInAddress();
 chat.linkExpired = cameByDeadLink();
 let answered = false;
 let installed = false;
+/** At the gateway's root the page is the Control UI, of which the chat is a tab; below `chat` it is the chat alone. */
+const whole = !location.pathname.endsWith("/chat");
+let around: Promise<unknown> | undefined;
+let tab = "";
 let status: ChatStatus = { title: "", status: "idle", locale: "en", standalone: false };
 
 function showTitle(): void {
@@ -47,7 +51,20 @@ function showTitle(): void {
   // Away, the title alone tells.
   if (icon) void import("./favicon.js").then(({ showSign }) => showSign(icon, sign)).catch(() => undefined);
   const mark = done ? "✓ " : MARKS[status.status];
-  document.title = `${mark}${status.title ? `${status.title} · ` : ""}Clawdbot`;
+  const title = tab || status.title;
+  document.title = `${mark}${title ? `${title} · ` : ""}Clawdbot`;
+}
+
+/** Fetched once the chat can be used. Without it the page is the chat; the next change of its state tries again. */
+function surround(): void {
+  around ??= import("./control.js").then(
+    ({ install }) =>
+      install(chat, (title) => {
+        tab = title;
+        showTitle();
+      }),
+    () => (around = undefined),
+  );
 }
 
 chat.addEventListener("clawdbot-status", (event) => {
@@ -60,6 +77,7 @@ chat.addEventListener("clawdbot-status", (event) => {
   }
   document.documentElement.lang = next.locale;
   showTitle();
+  if (whole) surround();
 });
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) answered = false;
@@ -73,4 +91,5 @@ chat.addEventListener("clawdbot-session", (event) => {
   history.pushState(null, "", address);
 });
 window.addEventListener("popstate", () => (chat.sessionKey = sessionInAddress() || "main"));
+document.body.toggleAttribute("data-control", whole);
 document.body.append(chat);

@@ -7,6 +7,7 @@ import type approvals from "./approvals.en.json";
 import type artifact from "./artifact.en.json";
 import type composer from "./composer.en.json";
 import type contexts from "./contexts.en.json";
+import type control from "./control.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
 import type en from "./en.json";
@@ -30,6 +31,7 @@ type Area = typeof approvals &
   typeof links &
   typeof composer &
   typeof contexts &
+  typeof control &
   typeof composerDialogs &
   typeof dialogs &
   typeof menus &

@@ -86,7 +86,7 @@ export class ClawdbotChat extends HostedElement {
   declare private prefs: Prefs;
   declare private state: State;
   /** Set while a login is needed. */
-  declare private login: AuthSession | null;
+  declare login: AuthSession | null;
   declare private booted: boolean;
   declare private narrow: boolean;
   declare private drawer: boolean;
@@ -95,7 +95,8 @@ export class ClawdbotChat extends HostedElement {
 
   protected controller: Controller | null = null;
   private auth = new AuthApi(".");
-  private ui: Ui | null = null;
+  /** What the parts are given; for the page around, too. */
+  ui: Ui | null = null;
   private readonly storage = browserStorage();
   private readonly toasts = new Toasts(() => this.requestUpdate());
   private readonly flusher = new Flusher(() => this.draw(), {

@@ -1,0 +1,22 @@
+/** Addresses of tabs: `#/usage?days=30`. Without one the chat is meant. */
+export interface TabAddress {
+  /** As it stands in the address; need not exist. */
+  tab: string;
+  query: URLSearchParams;
+}
+
+export function parseAddress(hash: string): TabAddress {
+  const [, path = "", query = ""] = /^#\/?([^?]*)\??(.*)$/.exec(hash) ?? [];
+  let tab = path.replace(/\/+$/, "");
+  try {
+    tab = decodeURIComponent(tab);
+  } catch {
+    // As it stands: it names no tab either way.
+  }
+  return { tab: tab === "" ? "chat" : tab, query: new URLSearchParams(query) };
+}
+
+export function tabHref(tab: string, query: Record<string, string> = {}): string {
+  const given = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "")).toString();
+  return `#/${tab === "chat" ? "" : encodeURIComponent(tab)}${given === "" ? "" : `?${given}`}`;
+}

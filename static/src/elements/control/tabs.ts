@@ -1,0 +1,79 @@
+/** The tabs of the Control UI: the address of each, the method it lives on, and the chunk it comes in. */
+import type { Loader, LazyTag } from "../base/lazy.js";
+import type { TextKey } from "../../i18n/index.js";
+import type { MethodName } from "../../protocol/types.js";
+
+export type TabId =
+  "chat" | "overview" | "sessions" | "usage" | "models" | "approvals" | "devices" | "config" | "logs" | "debug";
+
+export interface TabRow {
+  id: TabId;
+  title: TextKey;
+  /** A client that may not call it does not see the tab. */
+  method?: MethodName;
+  /** What `policy.disabled` names when it takes the tab away. */
+  feature?: string;
+  /** The tab's element; absent for the chat, which is no part of the shell. */
+  load?: Loader;
+}
+
+export const TABS: readonly TabRow[] = [
+  { id: "chat", title: "control.tab.chat" },
+  {
+    id: "overview",
+    title: "control.tab.overview",
+    method: "status",
+  },
+  {
+    id: "sessions",
+    title: "control.tab.sessions",
+    method: "sessions.list",
+  },
+  {
+    id: "usage",
+    title: "control.tab.usage",
+    method: "usage.cost",
+  },
+  {
+    id: "models",
+    title: "control.tab.models",
+    method: "models.list",
+  },
+  {
+    id: "approvals",
+    title: "control.tab.approvals",
+    method: "exec.approvals.get",
+  },
+  {
+    id: "devices",
+    title: "control.tab.devices",
+    method: "device.pair.list",
+  },
+  {
+    id: "config",
+    title: "control.tab.config",
+    method: "config.get",
+  },
+  {
+    id: "logs",
+    title: "control.tab.logs",
+    method: "logs.tail",
+  },
+  {
+    id: "debug",
+    title: "control.tab.debug",
+    method: "status",
+  },
+];
+
+/** The tabs that exist; the chat first. */
+export const BUILT: readonly TabRow[] = TABS.filter((tab) => tab.id === "chat" || tab.load);
+
+export function tagOf(id: TabId): LazyTag {
+  return `clawdbot-control-${id}` as LazyTag;
+}
+
+/** The table for `registerLazyElements`. */
+export function loaders(): Record<string, Loader> {
+  return Object.fromEntries(BUILT.flatMap(({ id, load }) => (load ? [[tagOf(id), load]] : [])));
+}

@@ -1,4 +1,4 @@
-"""``clawdbot web``: open the page, logged in."""
+"""``clawdbot web``: open the Control UI, or the chat alone, logged in."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from .printing import note, out, print_json, say
 
 @click.command("web", help=say("help.web"), short_help=say("short.web"))
 @click.option("--print", "print_only", is_flag=True, help=say("help.web.print"))
+@click.option("--chat", "chat_only", is_flag=True, help=say("help.web.chat"))
 @json_option
 @gateway_options
-def command(target: Target, print_only: bool, as_json: bool) -> None:
+def command(target: Target, print_only: bool, chat_only: bool, as_json: bool) -> None:
     """Mint a login link for one use and open it. On a JupyterHub the Hub logs in, so there it is the page's address."""
     gateway = target.locate()
     link: dict[str, Any] = {"path": "chat", "expiresAt": None} if gateway.hub else call(target, "auth.link")
-    url = gateway.page_url + link["path"]
+    url = gateway.page_url + (link["path"] if chat_only else link["path"].removeprefix("chat"))
     if gateway.hub == "hidden":
         url = urlsplit(url).path
     if as_json:

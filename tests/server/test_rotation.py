@@ -162,15 +162,15 @@ def test_a_password_in_clear_becomes_a_hash_at_the_start_and_when_it_is_set(make
 
 
 # -- ?token= --------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("path", ["/", "/chat"])
-def test_a_token_in_a_link_is_exchanged_and_gone_from_the_address(standing_gateway, path):
+@pytest.mark.parametrize(("path", "page"), [("/", "./"), ("/chat", "chat")])
+def test_a_token_in_a_link_is_exchanged_and_gone_from_the_address(standing_gateway, path, page):
     port, token = standing_gateway.port, standing_gateway.token
     answer = ask(port, path=f"{path}?session=agent%3Amain%3Ax&token={token}")
-    assert (answer.status, answer.headers["Location"]) == (303, "chat?session=agent%3Amain%3Ax")
+    assert (answer.status, answer.headers["Location"]) == (303, f"{page}?session=agent%3Amain%3Ax")
     assert answer.headers["Referrer-Policy"] == "no-referrer" and answer.headers["Cache-Control"] == "no-store"
     assert token not in str(answer.headers) and is_in(standing_gateway, answer.cookie)
     wrong = ask(port, path=f"{path}?token=wrong")
-    assert (wrong.status, wrong.headers["Location"]) == (303, "chat?link=expired")
+    assert (wrong.status, wrong.headers["Location"]) == (303, f"{page}?link=expired")
     assert "Set-Cookie" not in wrong.headers
 
 

@@ -173,7 +173,7 @@ def unavailable(handler: BaseHandler) -> None:
 
 
 def page_address(handler: BaseHandler, *, expired: bool = False) -> str:
-    """Return the requested page's relative address, without secrets in its query."""
+    """Return the requested page's relative address (``chat`` or ``./``), without secrets in its query."""
     kept = [
         (name, value.decode("utf-8", "replace"))
         for name, values in handler.request.query_arguments.items()
@@ -181,7 +181,8 @@ def page_address(handler: BaseHandler, *, expired: bool = False) -> str:
         if name not in (*SECRET_ARGUMENTS, "link")
     ]
     query = urlencode([*kept, *([("link", "expired")] if expired else [])])
-    return f"chat?{query}" if query else "chat"
+    page = "chat" if handler.request.path.endswith("/chat") else "./"
+    return f"{page}?{query}" if query else page
 
 
 def set_cookie(handler: BaseHandler, identity: Identity, path: str | None = None) -> None:

@@ -85,7 +85,7 @@ class Ready(Health):
 
 
 class Page(BaseHandler):
-    """The chat page, or a plain notice if the gateway does not run or the front end is not built. Secrets in its
+    """The page, which is the Control UI at the root and the chat alone at ``chat``; or a plain notice if the gateway does not run or the front end is not built. Secrets in its
     address log in and are left out of the address that the browser keeps."""
 
     async def prepare(self, **options: Any) -> None:
@@ -304,7 +304,8 @@ def last_routes(context: ServerContext, base: str) -> list[Rule]:
         else [
             Rule(PathMatches("/healthz"), Health, facts),
             Rule(PathMatches("/readyz"), Ready, facts),
-            Rule(PathMatches("/(?:chat)?"), Redirect, {**facts, "to": f"{base}chat"}),
+            Rule(PathMatches("/"), Redirect, {**facts, "to": base}),
+            Rule(PathMatches("/chat"), Redirect, {**facts, "to": f"{base}chat"}),
         ]
     )
     return [

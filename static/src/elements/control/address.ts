@@ -1,4 +1,4 @@
-/** Addresses of tabs: `#/usage?days=30`. Without one the chat is meant. */
+/** Addresses of tabs: `#/usage?days=30`. Without one, or behind `#` alone (a link of another client), the chat is meant. */
 export interface TabAddress {
   /** As it stands in the address; need not exist. */
   tab: string;
@@ -6,7 +6,7 @@ export interface TabAddress {
 }
 
 export function parseAddress(hash: string): TabAddress {
-  const [, path = "", query = ""] = /^#\/?([^?]*)\??(.*)$/.exec(hash) ?? [];
+  const [, path = "", query = ""] = /^#\/([^?]*)\??(.*)$/.exec(hash) ?? [];
   let tab = path.replace(/\/+$/, "");
   try {
     tab = decodeURIComponent(tab);

@@ -8,6 +8,7 @@ import type artifact from "./artifact.en.json";
 import type composer from "./composer.en.json";
 import type contexts from "./contexts.en.json";
 import type control from "./control.en.json";
+import type controlOverview from "./control-overview.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
 import type dialogs from "./dialogs.en.json";
 import type en from "./en.json";
@@ -32,6 +33,7 @@ type Area = typeof approvals &
   typeof composer &
   typeof contexts &
   typeof control &
+  typeof controlOverview &
   typeof composerDialogs &
   typeof dialogs &
   typeof menus &

@@ -30,7 +30,10 @@ import type { TabId, TabRow } from "./tabs.js";
 addTexts({ en, ko });
 
 /** Why there is no tab at an address. */
-interface Missing { why: "unknown" | "off" | "unsupported" | "unfetched"; tab: TabRow | null }
+interface Missing {
+  why: "unknown" | "off" | "unsupported" | "unfetched";
+  tab: TabRow | null;
+}
 
 export class ClawdbotControl extends LitElement {
   static override styles = [...styles, unsafeCSS(controlText)];

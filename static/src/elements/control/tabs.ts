@@ -23,6 +23,7 @@ export const TABS: readonly TabRow[] = [
     id: "overview",
     title: "control.tab.overview",
     method: "status",
+    load: async () => (await import("./overview.js")).ControlOverview,
   },
   {
     id: "sessions",

@@ -83,6 +83,10 @@ export abstract class ControlTab extends LightElement {
   protected abstract load(): Promise<void>;
   /** The tab's content, once `load` has succeeded. */
   protected abstract content(): TemplateResult;
+  /** Is what is shown another after this event? By default after those that `events` names. */
+  protected matters(name: string, _payload: unknown): boolean {
+    return this.events.includes(name);
+  }
   /** Told each event of the gateway while the tab is visible; an empty name: some may be lost. */
   protected onEvent(_name: string, _payload: unknown): void {
     // Most tabs read again, which `events` says.
@@ -167,7 +171,7 @@ export abstract class ControlTab extends LightElement {
 
   private readonly watch = (name: string, payload?: unknown): void => {
     if (this.visible) this.onEvent(name, payload);
-    if (name !== "" && !this.events.includes(name)) return;
+    if (name !== "" && !this.matters(name, payload)) return;
     this.due = true;
     if (this.visible)
       this.again ??= setTimeout(() => {

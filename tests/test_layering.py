@@ -44,8 +44,8 @@ INSIDE = {
 }
 BROWSER = levels(
     "entry > elements/control > elements/chat > elements/transcript, elements/composer, elements/settings > "
-    "elements/hands > elements/sessions, elements/content, elements/media > elements/base > state > client, input > markdown, "
-    "elements/styles, i18n, protocol"
+    "elements/hands > elements/sessions, elements/content, elements/media > elements/base > state > "
+    "client, input > markdown, elements/styles, i18n, protocol"
 )
 
 ONLY_IN = {

@@ -110,7 +110,9 @@ class JupyterAuthenticator(Authenticator):
         if identity is None:
             if set(SECRET_ARGUMENTS) & set(handler.request.query_arguments):
                 # What was given is read already. Jupyter's log and its way to the login need not repeat it.
-                handler.request.uri = handler.request.path.removesuffix("chat") + page_address(handler).removeprefix("./")
+                handler.request.uri = handler.request.path.removesuffix("chat") + page_address(handler).removeprefix(
+                    "./"
+                )
             return False
         set_cookie(handler, identity, handler.request.path.removesuffix("chat"))
         handler.redirect(page_address(handler), status=303)

@@ -85,8 +85,8 @@ class Ready(Health):
 
 
 class Page(BaseHandler):
-    """The page, which is the Control UI at the root and the chat alone at ``chat``; or a plain notice if the gateway does not run or the front end is not built. Secrets in its
-    address log in and are left out of the address that the browser keeps."""
+    """The page: the Control UI at the root, the chat alone at ``chat``; a plain notice if the gateway does not run or
+    the front end is not built. Secrets in its address log in and are left out of the address that the browser keeps."""
 
     async def prepare(self, **options: Any) -> None:
         if not self.authenticator.redeem_link(self):

@@ -1,6 +1,5 @@
 /** The standalone page: one element that fills the window, its session in the address, its state in the title. */
 import { define } from "./define.js";
-import type { Sign } from "./favicon.js";
 import "./page.css";
 import type { ChatStatus } from "../elements/chat/announcements.js";
 
@@ -10,13 +9,6 @@ const MARKS: Record<ChatStatus["status"], string> = {
   "needs-you": "❗ ",
   offline: "⚠ ",
   login: "",
-};
-const SIGNS: Record<ChatStatus["status"], Sign> = {
-  idle: "none",
-  answering: "running",
-  "needs-you": "needs-you",
-  offline: "offline",
-  login: "none",
 };
 
 function sessionInAddress(): string {
@@ -47,7 +39,7 @@ let status: ChatStatus = { title: "", status: "idle", locale: "en", standalone: 
 function showTitle(): void {
   const done = answered && document.hidden && status.status !== "needs-you";
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
-  const sign = done ? "done" : SIGNS[status.status];
+  const sign = done ? "done" : status.status;
   // Away, the title alone tells.
   if (icon) void import("./favicon.js").then(({ showSign }) => showSign(icon, sign)).catch(() => undefined);
   const mark = done ? "✓ " : MARKS[status.status];

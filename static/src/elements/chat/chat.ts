@@ -204,7 +204,7 @@ export class ClawdbotChat extends HostedElement {
   private readonly networkLost = (): void => this.controller?.client.networkLost();
 
   private readonly pageKey = (event: KeyboardEvent): void => {
-    if (this.ui && this.mode === "page" && !this.login) pageKeys(this.ui, event);
+    if (this.ui && this.mode === "page" && !this.login && !this.inert) pageKeys(this.ui, event);
   };
 
   private readonly prefsElsewhere = (event: StorageEvent): void => {

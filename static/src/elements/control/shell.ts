@@ -284,7 +284,7 @@ export class ClawdbotControl extends LitElement {
     if (this.focusTitle) current?.scrollIntoView({ block: "nearest", inline: "center" });
     if (!this.focusTitle) return;
     const heading = this.renderRoot.querySelector<HTMLElement>(".pane:not([hidden]) .pane-title");
-    if (open && !heading) return; // its chunk is on its way
+    if (open && heading?.id !== `title-${this.address.tab}` && this.missing() === null) return; // its chunk is on its way
     this.focusTitle = false;
     // Who walks along the row of tabs with the keyboard stays there no longer: the tab's content is what was asked for.
     if (open) heading?.focus({ preventScroll: true });

@@ -1,0 +1,51 @@
+"""The frame of the Control UI: addresses, what is shown to whom, the keyboard, and the gateway going away."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from .control import open_control
+from .test_look import problems
+
+
+def test_tabs_have_addresses_and_the_chat_stays_as_it_was(visit, standing_gateway):
+    """Bookmark, back, forward and reload; a draft survives a look at another tab."""
+    control = open_control(visit, standing_gateway, bypass_csp=True)
+    page, chat = control.page, control.chat.ready()
+    expect(page).to_have_title("Main session · Clawdbot")
+    chat.composer.fill("half a thought")
+    pane = control.show("Overview")
+    expect(page).to_have_url(re.compile(r"/(\?session=[^#]*)?#/overview$"))
+    expect(page).to_have_title("Overview · Clawdbot")
+    expect(control.title).to_be_focused()
+    expect(pane.get_by_role("heading", name="Gateway")).to_be_visible()
+    expect(chat.composer).to_be_hidden()
+    assert problems(chat) == []
+    page.go_back()
+    expect(chat.composer).to_be_visible()
+    expect(chat.composer).to_have_value("half a thought")
+    expect(chat.composer).to_be_focused()
+    page.go_forward()
+    expect(control.title).to_have_text("Overview")
+    page.reload()
+    expect(control.title).to_have_text("Overview")
+    expect(control.tab("Overview")).to_have_attribute("aria-current", "page")
+    control.tab("Chat").focus()
+    page.keyboard.press("Enter")
+    expect(chat.composer).to_be_focused()
+
+    page.goto(f"{standing_gateway.url}#/nothing%3Cb%3E")
+    expect(control.title).to_have_text("There is no tab at this address")
+    expect(control.pane).to_contain_text("“nothing<b>” is none of them")
+
+
+def test_the_chat_alone_has_no_tabs_and_an_old_link_leads_to_its_session(visit, standing_gateway):
+    chat = visit(standing_gateway, path="chat#/overview").ready()
+    expect(chat.composer).to_be_visible()
+    assert chat.page.locator("clawdbot-control").count() == 0
+    control = open_control(visit, standing_gateway)
+    control.page.goto(f"{standing_gateway.url}?session=agent:main:notes#gatewayUrl=ws://elsewhere")
+    expect(control.chat.ready().page.locator(".session[aria-current]")).to_be_visible()
+    expect(control.tab("Chat")).to_have_attribute("aria-current", "page")

@@ -19,10 +19,12 @@ import msgspec
 
 from ..providers.base import ToolSpec
 from ..tools import ToolImage, image_block
+from .attachments import MAPPING
 
 Block = Mapping[str, Any]
 NO_IMAGES = "[An image was left out: this model takes none.]"
 DIGEST_CHARS = 32
+_encode = msgspec.json.Encoder().encode
 
 
 def wire_blocks(content: Iterable[Block]) -> list[dict[str, Any]]:
@@ -85,8 +87,10 @@ def model_blocks(content: Any, *, same_provider: bool = True, answered: Containe
 def server_ids(content: Any, field: str) -> Iterator[str]:
     """The values of a field (``id`` of calls, ``tool_use_id`` of results) in the provider's own blocks of a content."""
     for block in blocks_of(content):
+        if block.get("type") != "serverBlock":
+            continue
         own = block.get("block")
-        if block.get("type") == "serverBlock" and isinstance(own, Mapping) and isinstance(own.get(field), str):
+        if isinstance(own, Mapping) and isinstance(own.get(field), str):
             yield own[field]
 
 
@@ -94,7 +98,7 @@ def blocks_of(content: Any) -> list[Block]:
     """A stored content, which may be plain text, as blocks."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [block for block in content if isinstance(block, Mapping)] if isinstance(content, (list, tuple)) else []
+    return [block for block in content if isinstance(block, MAPPING)] if isinstance(content, (list, tuple)) else []
 
 
 def _thinking(block: Block) -> dict[str, Any]:
@@ -132,7 +136,7 @@ class PromptDigest:
 
     def add(self, part: Any) -> None:
         """Append a message."""
-        self._digest.update(msgspec.json.encode(part))
+        self._digest.update(_encode(part))
 
     def value(self) -> str:
         """The digest of what was added so far."""

@@ -10,9 +10,10 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import cached_property
 from typing import Any
 
-from .attachments import AttachmentContent, attachments, named
+from .attachments import AttachmentContent, named
 from .history import blocks_of, is_thinking, model_blocks, result_content, server_ids
 from .token_estimate import estimate
 
@@ -41,7 +42,7 @@ UNKNOWN = "Cut off: it is not known whether this was carried out. Check before y
 """The result of a call that has none."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Piece:
     """One stored message as it will be sent."""
 
@@ -65,7 +66,11 @@ class Piece:
 
     def count(self) -> None:
         """Estimate ``tokens`` anew."""
-        self.tokens = sum(map(block_tokens, self.blocks)) + sum(file.tokens for file in self.files) + MESSAGE_TOKENS
+        self.tokens = MESSAGE_TOKENS
+        for block in self.blocks:
+            self.tokens += block_tokens(block)
+        for file in self.files:
+            self.tokens += file.tokens
 
     @property
     def asks(self) -> bool:
@@ -110,7 +115,7 @@ def pieces_of(
         provider: the one that is asked now; empty: whichever wrote the replies.
         vision: the model takes images in tool results.
     """
-    maker = _Maker(zone, shown or {}, provider, vision, _answered(stored))
+    maker = _Maker(zone, shown or {}, provider, vision, _Answered(stored))
     results = {str(m.get("toolCallId")): m for m in stored if m.get("role") == "toolResult"}
     for message in stored:
         if message.get("role") == "assistant":
@@ -120,12 +125,24 @@ def pieces_of(
     return maker.pieces
 
 
-def _answered(stored: Sequence[Mapping[str, Any]]) -> Container[str]:
-    """Ids of calls of the provider's own tools that may be sent: those with a result, and the one that waits for it."""
-    found = {id_ for message in stored for id_ in server_ids(message.get("content"), "tool_use_id")}
-    if stored and stored[-1].get("role") == "assistant":
-        found |= set(server_ids(stored[-1].get("content"), "id"))
-    return found
+class _Answered(Container[str]):
+    """Ids of calls of the provider's own tools that may be sent: those with a result, and the one that waits for it.
+
+    Looked for when the first such call is met: few conversations have any."""
+
+    def __init__(self, stored: Sequence[Mapping[str, Any]]) -> None:
+        self._stored = stored
+
+    def __contains__(self, call_id: object) -> bool:
+        return call_id in self._ids
+
+    @cached_property
+    def _ids(self) -> set[str]:
+        stored = self._stored
+        found = {id_ for message in stored for id_ in server_ids(message.get("content"), "tool_use_id")}
+        if stored and stored[-1].get("role") == "assistant":
+            found |= set(server_ids(stored[-1].get("content"), "id"))
+        return found
 
 
 class _Maker:
@@ -176,15 +193,19 @@ class _Maker:
             self.pieces.append(Piece("user", made, results=True, run_id=str(message.get("runId") or "")))
 
     def question(self, message: Mapping[str, Any]) -> None:
-        text = [str(b["text"]) for b in blocks_of(message.get("content")) if str(b.get("text") or "").strip()]
-        files = [self._shown.get(block["mediaId"]) or named(block) for block in attachments(message)]
+        text, files = [], []
+        for block in blocks_of(message.get("content")):
+            if said := str(block.get("text") or "").strip():
+                text.append(said)
+            if isinstance(block.get("mediaId"), str):
+                files.append(self._shown.get(block["mediaId"]) or named(block))
         if not text and not files:
             return
         run_id = str(message.get("foldedInto") or message.get("runId") or "")
         before = self.pieces[-1] if self.pieces else None
         if before is not None and before.results and before.run_id != run_id:
             self.pieces.append(Piece("assistant", _texts(ABORTED)))
-        parts = [*self._notes(message), "\n\n".join(each.strip() for each in text)]
+        parts = [*self._notes(message), "\n\n".join(text)]
         self.pieces.append(Piece("user", _texts(*filter(None, parts)), files=files, run_id=run_id))
 
     def _take_back(self) -> None:

@@ -6,6 +6,8 @@ tokenizer of Claude 5 takes digits by ones and twos, and each bracket and quote 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 ASCII_TOKENS = 0.30
 """Tokens per ASCII character of a text that is not known: between English prose (0.26) and code (0.35)."""
 LETTER_TOKENS, SPACE_TOKENS, DIGIT_TOKENS, MARK_TOKENS = 0.27, 0.16, 0.75, 0.65
@@ -17,11 +19,17 @@ OTHER_TOKENS = 0.42
 _ASCII = bytes(range(128))
 _DIGITS = b"0123456789"
 _SPACES = b" \t\r\n\f\v"
+KNOWN_TEXTS, KNOWN_CHARS = 4096, 2000
+"""Estimates that are kept, since each step of a conversation counts it all again, and the longest text of one."""
 _LETTERS = bytes(code for code in _ASCII if chr(code).isalpha())
 
 
 def estimate(text: str) -> int:
     """Tokens of a text, rather too many than too few. Linear in its length, a few µs per kilobyte."""
+    return _known(text) if len(text) <= KNOWN_CHARS else _counted(text)
+
+
+def _counted(text: str) -> int:
     if not text:
         return 0
     raw = text.encode("utf-8", "surrogatepass")
@@ -34,3 +42,6 @@ def estimate(text: str) -> int:
     letter = LETTER_TOKENS + CODED_LETTER_TOKENS * min(1.0, digits / letters if letters else 0.0)
     tokens = letters * letter + spaces * SPACE_TOKENS + digits * DIGIT_TOKENS + marks * MARK_TOKENS
     return int(tokens + other * OTHER_TOKENS) + 1
+
+
+_known = lru_cache(KNOWN_TEXTS)(_counted)

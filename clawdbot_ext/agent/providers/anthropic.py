@@ -104,7 +104,6 @@ class AnthropicProvider:
             if wrong := broken_variables():
                 raise WrongEnvironment(wrong) from exc
             raise anthropic_errors.classify(exc, began=False, secret=api_key) from exc
-        self._messages = self._client.messages  # imports the resource modules now, in this thread
         self._streaming = 0
         self._retired = False
 
@@ -113,8 +112,7 @@ class AnthropicProvider:
         began = shown = False
         self._streaming += 1
         try:
-            params = self._params(request)
-            async with await self._messages.create(stream=True, timeout=self._timeout(request), **params) as stream:
+            async with await self._post(request) as stream:
                 response = stream.response
                 began = True
                 assembly = Assembly()
@@ -150,6 +148,17 @@ class AnthropicProvider:
         finally:
             self._streaming -= 1
             await self._close_if_retired()
+
+    async def _post(self, request: TurnRequest) -> anthropic.AsyncStream[object]:
+        """Send a request for messages, written here: the SDK would copy a long conversation value by value first."""
+        return await self._client.post(
+            "/v1/messages",
+            content=msgspec.json.encode(self._params(request)),
+            cast_to=object,
+            stream=True,
+            stream_cls=anthropic.AsyncStream[object],
+            options={"timeout": self._timeout(request)},
+        )
 
     async def list_models(self) -> Sequence[ModelInfo]:
         """See ``Provider.list_models``. Limits a server does not give are taken from ``known`` or assumed."""
@@ -204,6 +213,7 @@ class AnthropicProvider:
             "model": request.model,
             "max_tokens": request.max_tokens,
             "messages": request.messages,
+            "stream": True,
             **({"tools": [_tool(tool) for tool in request.tools]} if request.tools else {}),
             **thinking_params(
                 self._thinking.get(request.model) or thinking_of(request.model),
@@ -212,7 +222,7 @@ class AnthropicProvider:
             ),
         }
         if request.temperature is not None and request.thinking == "off" and takes_temperature(request.model):
-            params["extra_body"] = {"temperature": request.temperature}  # no parameter of the SDK's any more
+            params["temperature"] = request.temperature
         if request.system:
             params["system"] = request.system
         if self._ours or "claude" in request.model.lower():

@@ -51,8 +51,8 @@ async def rehearse() -> None:
     with contextlib.suppress(anthropic.AnthropicError, httpx2.HTTPError, ValueError):
         async with (
             client,
-            await client.messages.create(
-                stream=True, model=".", max_tokens=1, messages=[{"role": "user", "content": "."}]
+            await client.post(
+                "/v1/messages", content=b"{}", cast_to=object, stream=True, stream_cls=anthropic.AsyncStream[object]
             ) as stream,
         ):
             async for _ in stream.raw_events(stream.response):

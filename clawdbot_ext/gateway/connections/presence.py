@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEPT_MS = 5 * 60 * 1000
 """The time that a client that left stays listed, and a device that reported itself without connecting."""
 MAX_ROWS = 200
+MAX_LEFT = 20
+"""Those that left last are listed: of a program that connects for each call, every newcomer would read a hundred."""
 JOIN_S = 0.2
 """Changes within this time are told as one: a hundred clients that come back at once are not ten thousand frames."""
 CROWD = 50
@@ -61,6 +63,9 @@ class Presence:
     def __init__(self, events: Broadcast, main_key: Callable[[], str]) -> None:
         self._events, self._main_key = events, main_key
         self._others: dict[str, _Row] = {}
+        """Devices that told of themselves, oldest first."""
+        self._left: dict[str, _Row] = {}
+        """The clients that left last, oldest first."""
         self._here: dict[Connection, tuple[frozenset[str], _Row]] = {}
         """The rows of the connected, made once for each set of scopes."""
         self._timer: asyncio.TimerHandle | None = None
@@ -88,9 +93,11 @@ class Presence:
         if self._snapshot.version == self.version and time.monotonic() - self._snapshot.made_at < JOIN_S:
             return self._snapshot
         now = now_ms()
-        self._others = {key: row for key, row in self._others.items() if now - row.ts < KEPT_MS}
+        for kept in (self._others, self._left):
+            for key in [key for key, row in kept.items() if now - row.ts >= KEPT_MS]:
+                del kept[key]
         rows = {row.key: row for row in map(self._row, self._events.connections) if row is not None}
-        newest = heapq.nlargest(MAX_ROWS, {**self._others, **rows}.values(), key=lambda row: row.ts)
+        newest = heapq.nlargest(MAX_ROWS, {**self._left, **self._others, **rows}.values(), key=lambda row: row.ts)
         encoded = [msgspec.Raw(encode(_self(now))), *(row.encoded for row in newest)]
         self._snapshot = _Snapshot(self.version, time.monotonic(), encoded)
         return self._snapshot
@@ -107,17 +114,21 @@ class Presence:
     def joined(self, client: Connection) -> None:
         if _shown(client):
             self._others.pop(_key(client), None)
+            self._left.pop(_key(client), None)
             self._changed()
 
     def left(self, client: Connection) -> None:
         self._here.pop(client, None)
         if client.connected_at and _shown(client):
-            self._others[_key(client)] = _row(client, "disconnect", now_ms())
+            row = _row(client, "disconnect", now_ms())
+            self._others.pop(row.key, None)
+            _keep(self._left, row, MAX_LEFT)
             self._changed()
 
     def beacon(self, key: str, row: dict[str, Any]) -> None:
         """A device tells of itself, connected or not."""
-        self._others[key] = _Row(key, row["ts"], msgspec.Raw(encode(row)))
+        _keep(self._others, _Row(key, row["ts"], msgspec.Raw(encode(row))), MAX_ROWS)
+        self._left.pop(key, None)
         self._changed()
 
     def pop_notices(self, session_key: str) -> list[str]:
@@ -165,6 +176,14 @@ class Presence:
         self._slices = None
         if rest := receivers[CROWD:]:
             self._slices = asyncio.get_running_loop().call_later(SLICE_S, self._send, rest, data, version)
+
+
+def _keep(rows: dict[str, _Row], row: _Row, most: int) -> None:
+    """Put ``row`` behind the others, of which the oldest go that are too many."""
+    rows.pop(row.key, None)
+    rows[row.key] = row
+    while len(rows) > most:
+        del rows[next(iter(rows))]
 
 
 def _shown(client: Connection) -> bool:

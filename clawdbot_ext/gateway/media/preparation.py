@@ -67,6 +67,8 @@ async def prepare_attachments(
                 taken += shown.tokens
         if taken > model.context_window * attachments.SHARE:
             break  # what is older does not fit whatever it is
+    if not found:
+        return found
     oldest_first = [(id_, found[id_]) for message in messages for id_ in _ids(message) if id_ in found]
     kept = attachments.fitting(list(dict(oldest_first).items()), model.context_window)
     return {id_: shown for id_, shown in found.items() if id_ in kept}

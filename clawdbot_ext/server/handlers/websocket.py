@@ -266,6 +266,11 @@ class GatewayWebSocketHandler(WebSocketHandler):
     # ``close(code, reason)`` is Tornado's: it sends the close frame and cuts the connection 5 s later if need be.
 
     # -- hooks of Tornado -------------------------------------------------------------------------------------------
+    def _log(self) -> None:
+        """Log a refused upgrade; of the others the connection itself tells once it has logged in."""
+        if self.get_status() != 101:
+            super()._log()
+
     def get_compression_options(self) -> dict[str, Any] | None:
         """Disable compression: deflate costs 160 KB a connection and lets 10 KB from a client grow to 10 MB."""
         return None

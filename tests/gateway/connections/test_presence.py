@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.gateway.connections.broadcast import Broadcast
-from clawdbot_ext.gateway.connections.presence import CROWD, MAX_ROWS, Presence
+from clawdbot_ext.gateway.connections.presence import CROWD, MAX_LEFT, MAX_ROWS, Presence
+from clawdbot_ext.protocol.clock import now_ms
 from tests.support.wire import run
 
 CLIENTS = 250
@@ -115,6 +116,26 @@ def test_a_newcomer_among_a_few_is_shown_all_of_them() -> None:
             assert len(rows) == number + 1 and version == crowd.presence.version
             crowd.events.connections.add(client)
             crowd.presence.joined(client)
+        crowd.presence.close()
+
+    run(main())
+
+
+def test_of_those_that_left_the_last_ones_are_listed() -> None:
+    """A program that connects for each call would else fill every newcomer's list, and hold a row for each call."""
+
+    async def main() -> None:
+        crowd = Crowd()
+        for number in range(MAX_LEFT + 5):
+            crowd.presence.joined(client := crowd.client(number))
+            crowd.presence.left(client)
+        rows = [json.loads(bytes(row)) for row in crowd.presence.rows()]
+        assert [row["reason"] for row in rows] == ["self", *["disconnect"] * MAX_LEFT]
+        crowd.presence.beacon("client 4", {"host": "client 4", "reason": "node-connected", "ts": now_ms()})
+        crowd.presence.joined(crowd.client(MAX_LEFT + 4))
+        rows = [json.loads(bytes(row)) for row in crowd.presence.rows()]
+        assert [row["reason"] for row in rows].count("disconnect") == MAX_LEFT - 1
+        assert [row["host"] for row in rows].count("client 4") == 1
         crowd.presence.close()
 
     run(main())

@@ -10,12 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..protocol.outside_json import keepable
 from .known_models import Off, Thinking, lookup, takes_temperature
 from .providers.base import ModelInfo
 
 DEFAULT_WINDOW = 32_768
 """Tokens assumed of a model whose server says nothing: what small local models are commonly run with."""
 DEFAULT_OUTPUT = 8_192
+MAX_TOKENS = 10**12
+MAX_S = 253_402_300_800
+"""The year 10000, in seconds since the epoch: no model is newer."""
 CLAUDE_WINDOW, CLAUDE_OUTPUT = 200_000, 64_000
 """Tokens assumed of a Claude model that is neither listed with limits nor known: the least of the current ones."""
 
@@ -28,6 +32,7 @@ def model_infos(provider: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[Mo
 
 def model_info(provider: str, row: Mapping[str, Any]) -> ModelInfo | None:
     """One row, or ``None`` for one without an id, of a retired model, or of a model that does not chat."""
+    row = keepable(row)
     model_id = row.get("id")
     if not isinstance(model_id, str) or not model_id or "embed" in model_id.lower():
         return None
@@ -133,19 +138,19 @@ def _supported(row: Mapping[str, Any], capability: str) -> bool | None:
 
 def _created_ms(row: Mapping[str, Any]) -> int:
     created = row.get("created_at", row.get("created"))
-    if isinstance(created, (int, float)) and not isinstance(created, bool):
+    if isinstance(created, (int, float)) and not isinstance(created, bool) and created < MAX_S:
         return max(0, int(created * 1000))
     if isinstance(created, str):
         try:
             return max(0, int(datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp() * 1000))
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     return 0
 
 
 def _count(*values: Any) -> int:
-    """The first positive whole number, else 0."""
-    return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0), 0)
+    """The first positive whole number that can be one of tokens, else 0."""
+    return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and 0 < v <= MAX_TOKENS), 0)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ def command(target: Target, method: str, params: str, seconds: float, final: boo
     text = sys.stdin.read() if params == "-" else params
     try:
         given = json.loads(text or "{}")
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise click.BadParameter(say("call.notJson", problem=exc), param_hint="--params") from None
     if not isinstance(given, dict):
         raise click.BadParameter(say("call.notJson", problem="{}"), param_hint="--params")

@@ -81,7 +81,7 @@ def labels(folder: Path) -> dict[str, str]:
     none."""
     try:
         rows = json.loads((folder / "sessions.json").read_text(encoding="utf-8-sig", errors="replace"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     named = {}
     for row in rows.values() if isinstance(rows, dict) else ():
@@ -117,7 +117,7 @@ def _is_row(line: str) -> bool:
     repeats."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and ("role" in found or found.get("type") in ("session", "message"))
 
@@ -131,7 +131,7 @@ def _documents(text: str) -> Iterator[str]:
     try:
         document = json.loads(text)
         rows, media = _said_to(document), dict(document.get("media") or {})
-    except (ValueError, TypeError, AttributeError, KeyError):  # no export: the gateway says so better
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):  # no export: the gateway says so better
         yield text
         return
     head = {name: value for name, value in document.items() if name not in ("messages", "branches", "media")}

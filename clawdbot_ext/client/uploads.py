@@ -200,6 +200,6 @@ async def _fetch(client: ConnectedClient, request: HTTPRequest) -> HTTPResponse:
 def _json(response: HTTPResponse) -> dict[str, Any]:
     try:
         answer = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -35,7 +35,7 @@ class Pinned:
         """The frame as it may go on, and what to answer in the gateway's place; either may be ``None``."""
         try:
             frame = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None, None
         if not isinstance(frame, dict) or frame.get("type") != "req" or not isinstance(frame.get("params", {}), dict):
             return None, None

@@ -78,7 +78,7 @@ def _is_healthz(address: str, port: int, authority: str, timeout_s: float) -> bo
     request = f"GET /healthz HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
     for answer in _ask(address, port, request, timeout_s):
         head, _, body = answer.partition(b"\r\n\r\n")
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             if head.startswith(b"HTTP/1.1 200") and json.loads(body) == {"ok": True}:
                 return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from .plain_words import without_marks
 
 TITLE_CHARS = 120
 PREVIEW_CHARS = 200
+MAX_TOKENS = 10**12
 HEADING_CHARS = 2000
 """Of a message, what is looked at for its title and preview."""
 
@@ -38,11 +40,21 @@ def usage_of(message: Mapping[str, Any]) -> Usage | None:
     usage = message.get("usage")
     if not usage:
         return None
-    read = sum(int(usage.get(name) or 0) for name in ("input", "cacheRead", "cacheWrite"))
-    written, cost = int(usage.get("output") or 0), float((usage.get("cost") or {}).get("total") or 0.0)
+    read = sum(tokens(usage.get(name)) for name in ("input", "cacheRead", "cacheWrite"))
+    written, cost = tokens(usage.get("output")), dollars((usage.get("cost") or {}).get("total"))
     if not read and not written and not cost:
         return None  # a reply that failed before anything was counted says nothing about the conversation
     return Usage(read, written, cost)
+
+
+def tokens(value: Any) -> int:
+    """A count of tokens that SQLite can hold and add up, whatever the message says."""
+    return min(max(int(value), 0), MAX_TOKENS) if isinstance(value, (int, float)) and math.isfinite(value) else 0
+
+
+def dollars(value: Any) -> float:
+    """A cost; 0 for what is no number."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0.0
 
 
 def text_of(message: Mapping[str, Any]) -> str:

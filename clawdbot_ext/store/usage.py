@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .api import UsageRecord
+from .message_fields import dollars, tokens
 
 _FIELDS = ("at", "session_key", "provider", "model", "input", "output", "cache_read", "cache_write", "cost")
 _WIRE = ("input", "output", "cacheRead", "cacheWrite")
@@ -24,16 +25,16 @@ def record(
     usage = paid.get("usage")
     if message.get("role") != "assistant" or not usage:
         return
-    tokens = [int(usage.get(name) or 0) for name in _WIRE]
-    if not any(tokens):
+    counts = [tokens(usage.get(name)) for name in _WIRE]
+    if not any(counts):
         return
     cost = usage.get("cost") or {}
-    total = None if cost.get("unknown") else cost.get("total")
+    total = None if cost.get("unknown") or cost.get("total") is None else dollars(cost["total"])
     conn.execute(
         f"""INSERT INTO usage ({", ".join(_FIELDS)}, client) VALUES
             (?, (SELECT session_key FROM transcripts WHERE session_id = ?), ?, ?, ?, ?, ?, ?, ?,
              (SELECT json_extract(options, '$.client') FROM runs WHERE run_id = ?))""",
-        (now, session_id, str(paid.get("provider") or ""), str(paid.get("model") or ""), *tokens, total, run_id),
+        (now, session_id, str(paid.get("provider") or ""), str(paid.get("model") or ""), *counts, total, run_id),
     )
 
 
@@ -44,7 +45,7 @@ def add(
     record(conn, session_id, {"role": "assistant", "provider": provider, "model": model, "usage": spent}, now)
     conn.execute(
         "UPDATE transcripts SET total_cost = total_cost + ? WHERE session_id = ?",
-        (float((spent.get("cost") or {}).get("total") or 0.0), session_id),
+        (dollars((spent.get("cost") or {}).get("total")), session_id),
     )
 
 

@@ -8,8 +8,9 @@ import random
 from typing import Any
 
 from clawdbot_ext.agent.context.builder import build
-from clawdbot_ext.gateway.sessions.import_formats import MAX_MS, parse, read
+from clawdbot_ext.gateway.sessions.import_formats import MAX_MS, read
 from clawdbot_ext.protocol.errors import InvalidRequest
+from clawdbot_ext.protocol.outside_json import parse
 from clawdbot_ext.protocol.schema import SessionsImportParams
 from clawdbot_ext.store.message_fields import encode
 from tests.support.wire import run, wired
@@ -180,8 +181,8 @@ def test_whatever_is_imported_can_be_read_exported_and_answered(standing_gateway
 
 def test_what_cannot_be_stored_is_replaced_or_refused(standing_gateway):
     half, nul = r'"\ud800 \\u0000 \u0000 \\\u0000 \ud83d\ude00"', "half a pair, an escaped escape, NULs, a smile"
-    assert parse(half) == "? \\u0000 \ufffd \\\ufffd \U0001f600", nul
-    assert parse("[1e999, -99999999999999999999, NaN]") == [float("inf"), -1e20, None]
+    assert parse(half) == "\ufffd \\u0000 \ufffd \\\ufffd \U0001f600", nul
+    assert parse("[1e999, -99999999999999999999, NaN]") == [None, -1e20, None]
     hostile = '{"role": "user", "content": "x", "id": ' + "[" * 50_000 + "]" * 50_000 + "}"
     row = '{"role": "user", "content": "kept \\u0000"}'
 

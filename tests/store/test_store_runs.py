@@ -388,3 +388,17 @@ def test_a_send_that_waits_survives_a_restart_with_its_message(drive):
 
     drive(before)
     drive(after)
+
+
+def test_counts_that_no_database_can_add_up_cost_no_reply(drive):
+    async def scenario(store):
+        for number, count in enumerate((2**63, -1, 2**70, float("inf"), "many"), 1):
+            await send(store, f"r{number}")
+            message = reply(f"answer {number}", written=1)
+            message["usage"] |= {"input": count, "cost": {"total": count}}
+            await store.finish_run(f"r{number}", state="done", message=message, result={"status": "ok"}, now=2)
+        assert len(await read(store)) == 10
+        spent = await store.spent(since=0)
+        assert [row.output for row in spent] == [1] * 5 and all(0 <= row.input <= 10**12 for row in spent)
+
+    drive(scenario)

@@ -21,7 +21,7 @@ def parse(output: str) -> tuple[Segment, ...] | str:
     if output.startswith(("{", "[{")):
         try:
             return from_json(json.loads(output))
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # a text that only looks like JSON
     segments = tuple(_cues(output.splitlines()))
     return segments or output

@@ -291,7 +291,7 @@ def _event(data: str) -> dict[str, Any]:
     """The event in a line of data. Raises ``ProviderError`` that may pass: a proxy or a server stumbled."""
     try:
         return decode(data) if data else {}
-    except (msgspec.MsgspecError, ValueError) as exc:
+    except ValueError as exc:
         raise ProviderError("protocol", "the server sent an event that is no JSON", passing=True) from exc
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import anthropic
 import httpx2
 
+from ...protocol.outside_json import whole_characters
 from .base import ProviderError
 
 _BY_TYPE = {
@@ -148,9 +149,9 @@ def safe(text: str, secret: str) -> str:
     """A server's text, fit to be shown: one line, bounded, without the key or anything that looks like one."""
     if len(secret) >= 4:
         text = text.replace(secret, "***")
-    text = " ".join(_SECRET.sub("***", text[:LOOKED_AT_CHARS]).split())
+    text = " ".join(_SECRET.sub("***", whole_characters(text[:LOOKED_AT_CHARS])).split())
     return text if len(text) <= DETAIL_CHARS else text[: DETAIL_CHARS - 1] + "…"
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return whole_characters(value[:DETAIL_CHARS]) if isinstance(value, str) else None

@@ -63,7 +63,7 @@ def readable(line: str) -> str:
     try:
         record = json.loads(line)
         when = datetime.fromisoformat(str(record["time"]).replace("Z", "+00:00")).astimezone()
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return line
     level = str((record.get("_meta") or {}).get("logLevelName") or "INFO")
     keys = sorted((key for key in record if key.isdigit()), key=int)

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import UNSET
 
+from ...protocol import outside_json
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, Unavailable
 from ...protocol.frames import encode
@@ -225,8 +225,8 @@ def payload_of(params: NodeInvokeResultParams | NodeEventParams) -> Any:
     if not isinstance(given, str):
         return given
     try:
-        return msgspec.json.decode(given.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return outside_json.parse(given)
+    except ValueError:
         raise InvalidRequest("payloadJSON is not JSON", reason="INVALID_JSON") from None
 
 

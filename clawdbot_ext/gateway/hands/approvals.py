@@ -62,7 +62,8 @@ class Pending:
     decided: asyncio.Future[Mapping[str, Any]]
     """The stored record, with its decision."""
     deciding: bool = False
-    """A decision has been made and is being stored."""
+    """A decision has been made and is being stored, or the question is not shown yet."""
+    shown: bool = True
 
 
 class Approvals:
@@ -157,7 +158,7 @@ class Approvals:
         if len(self.pending) >= MAX_PENDING:
             raise RateLimited(f"more than {MAX_PENDING} approvals are waiting", retry_after_ms=1000)
         # It cannot be decided before it is shown.
-        pending = Pending(record, asyncio.get_running_loop().create_future(), deciding=True)
+        pending = Pending(record, asyncio.get_running_loop().create_future(), deciding=True, shown=False)
         self.pending[str(record["id"])] = pending
         return pending
 
@@ -173,7 +174,7 @@ class Approvals:
         id_ = str(stored["id"])
         reason, kept = "withdrawn", False
         try:
-            if pending.deciding and not pending.decided.done():
+            if not pending.shown:
                 await self._show(pending, stored, durable)
             await asyncio.wait({pending.decided}, timeout=timeout_ms / 1000 if timeout_ms else None)
             reason = "expired"
@@ -195,7 +196,7 @@ class Approvals:
         await self._store.put_record(KIND, id_, stored, now=now)
         if durable and not is_temporary(str(stored["request"].get("sessionKey", ""))):
             await self._store.put_record(OPEN, id_, {"id": id_}, now=now)
-        pending.deciding = False
+        pending.deciding, pending.shown = False, True
         self._events.emit("exec.approval.requested", _event(pending.record), only=_knows_no_limit)
         self._events.emit("exec.approval.requested", _event(_with_end(pending.record)), only=_needs_end)
 

@@ -12,6 +12,7 @@ from ...agent.turn import MediaProgress, Retrying, TurnEvent
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, InvalidRequest
+from ...protocol.outside_json import keepable
 from ...store.api import Accepted, Finished, Run, RunState, StoreDamaged
 from ..error_texts import sentence
 from .active import FLUSH_INTERVAL_S, ActiveRun
@@ -110,7 +111,7 @@ class Execution:
     async def _end(self, active: ActiveRun, outcome: RunOutcome) -> None:
         """Write the end of a run and tell it. The end is told even when it cannot be written."""
         active.stream.finish()
-        message = final_message(self._context.providers.models, active, outcome)
+        message = keepable(final_message(self._context.providers.models, active, outcome))
         result = {
             "status": {"done": "ok", "aborted": "aborted"}.get(outcome.state, "error"),
             "summary": "completed" if outcome.state == "done" else (outcome.message or outcome.state),

@@ -31,6 +31,7 @@ from ...agent.tools import (
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import Unavailable
+from ...protocol.outside_json import keepable
 from ...store.api import Finished, StoreDamaged
 from .active import ActiveRun
 from .context import RunContext
@@ -188,6 +189,7 @@ class RunToolExecutor:
         self._active.tools.pop(call.id, None)
 
     async def _store(self, message: Mapping[str, Any]) -> None:
+        message = keepable(message)
         try:
             finished = await self._append(message)
         except (Unavailable, StoreDamaged):

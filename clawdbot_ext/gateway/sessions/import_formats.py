@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
+from ...protocol.outside_json import parse
 from ...protocol.schema import SessionsImportParams
 from .export_formats import JSON_FORMAT
 
@@ -53,10 +52,6 @@ FIELDS: Mapping[str, type] = {
 }
 MAX_MS = 253_370_764_800_000
 """The year 9999: later times are beyond the calendars of Python and of browsers."""
-MAX_DEPTH = 100
-_UNKEEPABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
-"""JSON escapes of characters that cannot be stored: NUL, half a surrogate pair."""
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class ImportedMessage(NamedTuple):
@@ -99,39 +94,6 @@ def read(params: SessionsImportParams) -> Found:
     if not found.messages:
         raise InvalidRequest("neither a JSON export nor a JSONL transcript", reason="UNKNOWN_FORMAT")
     return found
-
-
-def parse(text: str) -> Any:
-    """Parse untrusted JSON into values that can be stored: characters and numbers that cannot are replaced.
-
-    Raises ``ValueError``, also for what is nested deeper than ``MAX_DEPTH``.
-    """
-    try:
-        value = json.loads(text, parse_int=_number, parse_constant=lambda _: None)
-        if _UNKEEPABLE.search(text):
-            clean = _NUL.sub(r"\1\\ufffd", json.dumps(value, ensure_ascii=False)).encode("utf-8", "replace")
-            value = json.loads(clean, parse_int=_number, parse_constant=lambda _: None)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    inside = [value]
-    for _ in range(MAX_DEPTH):
-        inside = [
-            item
-            for each in inside
-            if isinstance(each, dict | list)
-            for item in (each.values() if isinstance(each, dict) else each)
-        ]
-    if inside:
-        raise ValueError("nested too deeply")
-    return value
-
-
-def _number(digits: str) -> int | float | None:
-    """No more than 64 bits, as everywhere on the wire; beyond that about as much, and nothing for what is endless."""
-    if len(digits) < 20 and -(2**63) <= int(digits) < 2**63:
-        return int(digits)
-    about = float(digits)
-    return about if math.isfinite(about) else None
 
 
 def _ours(document: Mapping[str, Any]) -> Found:

@@ -140,7 +140,7 @@ class Introspection:
             raise HandsError("FAILED", f"the kernel did not answer: {said}"[:500])
         try:
             return json.loads(ast.literal_eval(value["data"]["text/plain"]))
-        except (ValueError, SyntaxError, KeyError) as exc:
+        except (ValueError, SyntaxError, KeyError, RecursionError, MemoryError) as exc:
             raise HandsError("FAILED", "the kernel's answer is not understood") from exc
 
 

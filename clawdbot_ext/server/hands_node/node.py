@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ...protocol.outside_json import keepable
 from . import files, search
 from .errors import HandsError
 from .host import JupyterHost
@@ -135,11 +136,11 @@ def _quiet(function: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
 def _encoded(payload: Mapping[str, Any]) -> str:
-    text = json.dumps(payload, ensure_ascii=False, default=str)
+    text = json.dumps(keepable(payload), ensure_ascii=False, default=str)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a character of a source or an output
-        text = json.dumps(payload, default=str)
+    except UnicodeEncodeError:  # half a character in the text of an object that is no JSON
+        text = json.dumps(keepable(payload), default=str)
     if len(text) > MAX_RESULT_CHARACTERS:
         raise HandsError("TOO_LARGE", "the answer is too large; ask for less at once", size=len(text))
     return text

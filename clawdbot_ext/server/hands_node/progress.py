@@ -7,6 +7,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ...protocol.outside_json import keepable
+
 Send = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
 """Sends a request to the gateway, method and parameters; whether it was taken."""
 Progress = Callable[[Mapping[str, Any]], None]
@@ -29,7 +31,7 @@ class ProgressSender:
 
     async def _run(self) -> None:
         while (data := await self._queue.get()) is not None:
-            payload = json.dumps({"id": self._id, "data": dict(data)}, default=str)
+            payload = json.dumps({"id": self._id, "data": keepable(data)}, default=str)
             await self._send("node.event", {"event": "node.progress", "payloadJSON": payload})
 
     async def close(self) -> None:

@@ -108,7 +108,7 @@ def _proxy(status: Mapping[str, Any], name: str) -> str | None:
 async def _json(*words: str) -> Mapping[str, Any]:
     try:
         found = json.loads(await _run(*words) or b"{}") or {}
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, Mapping):
         raise TailscaleError("tailscale.failed", command=" ".join(words), problem="no JSON")
@@ -207,7 +207,7 @@ class Whois:
         except TailscaleError as exc:
             log.warning("tailscale whois: %s", exc.facts.get("problem", exc.key))
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             log.warning("tailscale whois gives no login")
             return None
         return login.strip() or None if isinstance(login, str) else None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.gateway.connections.broadcast import Broadcast
-from clawdbot_ext.gateway.hands.approvals import KIND, Approvals
+from clawdbot_ext.gateway.hands.approvals import KIND, OPEN, Approvals
 from clawdbot_ext.gateway.methods.approvals import exec_approval_resolve
 from clawdbot_ext.protocol.errors import NotFound
 from clawdbot_ext.protocol.schema import ApprovalResolveParams
@@ -19,7 +19,7 @@ from tests.support.wire import run
 
 
 class SlowStore:
-    """Records in memory; a decision is written only once ``writing`` is set."""
+    """Records in memory; a decision, and what replaces a record, is written only once ``writing`` is set."""
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], dict[str, Any]] = {}
@@ -29,9 +29,15 @@ class SlowStore:
         return self.records.get((kind, id_))
 
     async def put_record(self, kind: str, id_: str, value: Mapping[str, Any], *, now: int) -> None:
-        if "decision" in value:
+        if "decision" in value or (kind, id_) in self.records:
             await self.writing.wait()
         self.records[kind, id_] = dict(value)
+
+    async def list_records(self, kind: str) -> list[Mapping[str, Any]]:
+        return [value for (of, _), value in self.records.items() if of == kind]
+
+    async def delete_record(self, kind: str, id_: str) -> None:
+        self.records.pop((kind, id_), None)
 
 
 def test_of_two_decisions_at_once_the_first_one_stands_and_the_second_is_refused() -> None:
@@ -64,5 +70,26 @@ def test_of_two_decisions_at_once_the_first_one_stands_and_the_second_is_refused
         record = store.records[KIND, "q"]
         assert (record["decision"], record["resolvedBy"]) == ("deny", "ann")
         assert [facts["user"] for facts in notes] == ["ann"]
+
+    run(main())
+
+
+def test_a_yes_that_is_being_stored_when_the_run_comes_back_after_a_restart_is_not_lost() -> None:
+    async def main() -> None:
+        store: Any = SlowStore()
+        approvals = Approvals(store, Broadcast(), lambda: "rules")
+        request = {"kind": "tool", "runId": "r", "toolCallId": "c", "digest": "d"}
+        store.records[OPEN, "q"] = {"id": "q"}
+        store.records[KIND, "q"] = {"id": "q", "request": request, "createdAtMs": 1, "expiresAtMs": 0}
+        assert await approvals.load() == {"r"}
+        decided = asyncio.create_task(approvals.decide(ApprovalResolveParams(id="q", decision="allow-once"), "ann"))
+        await until(lambda: approvals.pending["q"].deciding)
+        asked = asyncio.create_task(approvals.ask_for_tool("q", request))
+        await asyncio.sleep(0)
+        store.writing.set()
+        await decided
+        found = await asked
+        assert found is not None and found["decision"] == "allow-once"
+        await approvals.use("q", "d")
 
     run(main())

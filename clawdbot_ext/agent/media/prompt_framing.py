@@ -50,6 +50,11 @@ def clock(ms: int, *, tenths: bool = False) -> str:
     return f"{text}.{rest // 100}" if tenths else text
 
 
+def shortened(text: str, most: int) -> str:
+    """One value, cell or comment of at most ``most`` characters, and how many more it has."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} characters more)"
+
+
 def trim(text: str, tokens: int) -> tuple[str, int]:
     """``text`` cut to about ``tokens`` at the end of a line, and how many characters were left out."""
     total = estimate(text)

@@ -10,7 +10,7 @@ import msgspec
 from . import transcribers
 from .types import MediaFile, MediaSettings, ModelSight, Understood
 
-VERSION = 2
+VERSION = 3
 """Rises when the same file would now be given to a model differently; older results are then made again."""
 
 _RELEVANT = {

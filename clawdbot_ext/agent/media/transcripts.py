@@ -21,6 +21,11 @@ would hear things."""
 RETRY_MS = 300_000
 """Time for which a transcriber's failure is remembered: not for ever, and not so short that every question waits for
 it."""
+_MISSING = {
+    "cut_short": " It is damaged at {at}; everything after that is missing.",
+    "sound_cut": " Only its first {until} were read; there is more.",
+}
+"""By the note for the user: the sentence for the model on a recording that is not all there."""
 CANNOT_OPEN = "A recording in a format that cannot be opened on this machine. Say that you cannot hear it."
 CANNOT_HEAR = (
     "You cannot hear this recording: no speech recognition is set up. Do not guess what is said in it; say that you "
@@ -74,7 +79,7 @@ def _recording(job: Job, sound: Sound, transcript: Transcript | None, notes: lis
     body, truncated = _spoken(sound, transcript, notes, job.sight.tokens)
     if truncated:
         notes.append(Note("transcript_trimmed", {"until": clock(truncated)}))
-    block = framed(job, body, described(sound), truncated=bool(truncated))
+    block = framed(job, body, described(sound, notes), truncated=bool(truncated))
     facts = Facts(duration_ms=sound.duration_ms, codec=sound.codec)
     return Understood((block,), tuple(notes), estimate(block.text), facts, transcript.engine if transcript else None)
 
@@ -90,7 +95,7 @@ def _with_sound(
         text, truncated = "The video has no sound.", 0
     else:
         body, truncated = _spoken(sound, transcript, notes, max(1000, job.sight.tokens - seen.tokens))
-        text = f"Its sound: {described(sound)}\n{body}"
+        text = f"Its sound: {described(sound, notes)}\n{body}"
     if truncated:
         notes.append(Note("transcript_trimmed", {"until": clock(truncated)}))
     block = TextBlock(f"{text}\n{closing(job)}", bool(truncated))
@@ -131,8 +136,8 @@ def _line(segment: Segment, timed: bool, *, short: bool) -> str:
     return f"[{clock(segment.start_ms, tenths=short)}] {segment.text}" if timed else segment.text
 
 
-def described(sound: Sound) -> str:
-    """A recording's facts as one line."""
+def described(sound: Sound, notes: Sequence[Note] = ()) -> str:
+    """A recording's facts as one line, and how much of it there is."""
     channels = {1: "mono", 2: "stereo"}.get(sound.channels, f"{sound.channels} channels")
     loud = (
         "digital silence"
@@ -146,5 +151,5 @@ def described(sound: Sound) -> str:
     silent = f", {sound.silent_part:.0%} of it silent" if sound.silent_part >= 0.05 and sound.loudness_db else ""
     return (
         f"Duration {clock(sound.duration_ms, tenths=True)}, {sound.codec}, {sound.sample_rate} Hz, {channels}, "
-        f"{loud}{silent}."
+        f"{loud}{silent}.{''.join(_MISSING[note.code].format(**note.facts) for note in notes if note.code in _MISSING)}"
     )

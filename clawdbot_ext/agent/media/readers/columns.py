@@ -136,7 +136,10 @@ class Column:
         elif kind in ("date", "time") and kind in self.low:
             parts.append(f"{self.low[kind][1]} … {self.high[kind][1]}")
         elif self.values:
-            common = ", ".join(f"{value[:40]!r} × {count}" for value, count in self.values.most_common(3))
+            common = ", ".join(
+                f"{value[:40]!r}{'…' if len(value) > 40 else ''} × {count}"
+                for value, count in self.values.most_common(3)
+            )
             parts.append(common)
         return "; ".join(parts)
 

@@ -20,7 +20,7 @@ import msgspec
 from ....text_decoding import decode
 from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..prompt_framing import closing, opening, trim
+from ..prompt_framing import closing, opening, shortened, trim
 from ..types import Block, Facts, ImageBlock, Note, TextBlock, Understood
 from ..vision_limits import image_tokens
 from ..worker_client import Job, Result
@@ -94,7 +94,7 @@ class _Description:
         self.text = ""
         self.left = job.sight.tokens
         self.pictures = 0
-        self.trimmed = 0
+        self.trimmed = self.sources_cut = 0
 
     def understood(self) -> Understood:
         cells = self.notebook["cells"]
@@ -109,6 +109,8 @@ class _Description:
         notes = []
         if self.trimmed:
             notes.append(Note("outputs_trimmed", {"count": self.trimmed}))
+        if self.sources_cut:
+            notes.append(Note("sources_trimmed", {"count": self.sources_cut}))
         if shown < len(cells):
             notes.append(Note("cells_trimmed", {"shown": shown, "total": len(cells)}))
             self._say(f"\n[cut here for length: {len(cells) - shown} of {len(cells)} cells more]")
@@ -150,12 +152,16 @@ class _Description:
         run = f" [{count}]" if isinstance(count, int) else " [not run]" if kind == "code" else ""
         source, images = without_images(_joined(cell.get("source")))
         source, left_out = trim(source, SOURCE_TOKENS)
+        self.sources_cut += bool(left_out)
         self._say(f"\n[cell {number}: {kind}{run}]\n{source}" + (f"\n… {left_out} characters more" if left_out else ""))
         for name, files in _mapping(cell.get("attachments")).items():
             images += [(mime, _joined(data), f"attachment:{name}") for mime, data in _mapping(files).items()]
         self._images(number, images)
-        for output in _merged(_outputs(cell)):
+        outputs = list(_merged(_outputs(cell)))
+        for at, output in enumerate(outputs):
             if self.left <= 0:
+                self.trimmed += len(outputs) - at
+                self._say(f"[cut here for length: {len(outputs) - at} outputs of this cell more]")
                 return
             self._output(number, output)
 
@@ -179,6 +185,8 @@ class _Description:
             for mime in _PICTURES:
                 if mime in data and self._picture(number, mime, data[mime], "output"):
                     return
+                if mime in data and any(name in data for name in _TEXTS):
+                    self._say(f"[output: {mime}, not shown]")
             self._data(number, data)
 
     def _data(self, number: int, data: Mapping[str, Any]) -> None:
@@ -188,7 +196,7 @@ class _Description:
         if not texts:
             if data:
                 self.trimmed += 1
-                self._say(f"[output: {', '.join(sorted(map(str, data)))[:200]}, not shown]")
+                self._say(f"[output: {shortened(', '.join(sorted(map(str, data))), 200)}, not shown]")
             return
         value = data[texts[0]]
         text = _joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False)

@@ -16,7 +16,7 @@ from ..prompt_framing import framed, trim
 from ..types import Facts, Note, Progress, Understood
 from ..worker_client import Job, Result
 from ..worker_main import Report
-from .office_parts import passed_over, pictures
+from .office_parts import cut_parts, passed_over, pictures
 
 
 def probe(job: Job, report: Report) -> Result:
@@ -33,8 +33,12 @@ def understand(job: Job, report: Report) -> Result:
         raise MediaError("MEDIA_EMPTY")
     if more := passed_over(job.path, content):
         content += "\n\n## Beside the text\n" + "\n".join(more)
-    kept, left_out = trim(content, job.sight.tokens)
     notes = [Note("office")]
+    if large := cut_parts(job.path):
+        names = ", ".join(large)
+        content += f"\n[comments, notes and shapes were looked for in the first 5 MB only of {names}]"
+        notes.append(Note("parts_cut", {"names": names}))
+    kept, left_out = trim(content, job.sight.tokens)
     if left_out:
         notes.append(Note("trimmed", {"shown": len(kept), "total": len(content)}))
         kept += f"\n[cut here for length: {left_out} of {len(content)} characters more]"

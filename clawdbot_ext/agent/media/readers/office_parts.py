@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 _RUN = re.compile(r"<(?:\w{1,20}:)?(t|delText|text)(?:\s[^<>]{0,500})?>([^<]*)</")
 _PARAGRAPH_END = re.compile(r"</(?:\w{1,20}:)?(?:p|cm|comment)>")
@@ -23,11 +23,19 @@ _NAMES = (
 )
 
 
-def shape_texts(path: str, folders: Sequence[str]) -> list[str]:
-    """The texts of the parts in these folders, each once."""
+def shape_texts(path: str, parts: re.Pattern[str]) -> list[str]:
+    """The texts of these parts, each once."""
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.startswith(tuple(folders)) and name.endswith(".xml")]
+        names = [name for name in archive.namelist() if parts.fullmatch(name)]
         return list(dict.fromkeys(text for name in names for text, _ in _paragraphs(archive, name)))
+
+
+def cut_parts(path: str, parts: re.Pattern[str] | None = None) -> list[str]:
+    """The names of those parts, by default of a document, of which only the first ``MOST_BYTES`` are looked through."""
+    patterns = [parts] if parts else [pattern for pattern, _ in _NAMES]
+    with zipfile.ZipFile(path) as archive:
+        large = [entry.filename for entry in archive.infolist() if entry.file_size > MOST_BYTES]
+    return [name for name in large if any(pattern.fullmatch(name) for pattern in patterns)]
 
 
 def passed_over(path: str, converted: str) -> list[str]:

@@ -64,9 +64,14 @@ def understand(job: Job, report: Report) -> Result:
     if data is not None:
         blocks, tokens = _document(job, data, first, texts, total)
     else:
-        blocks, tokens, shown = _pages(document, job, texts, total, with_images, report)
-        notes.append(Note("as_pages" if any(isinstance(b, ImageBlock) for b in blocks) else "as_text"))
+        blocks, tokens, shown, left_out = _pages(document, job, texts, total, with_images, report)
         texts = texts[:shown]
+        count = sum(isinstance(block, ImageBlock) for block in blocks)
+        notes.append(Note("as_pages" if count else "as_text"))
+        if 0 < count < len(texts):
+            notes.append(Note("page_pictures", {"count": count, "total": len(texts)}))
+        if left_out:
+            notes.append(Note("page_cut", {"page": texts[-1][0] + 1, "count": left_out}))
     notes += embedded_files(document)
     last = texts[-1][0]
     if (first, last) != (0, total - 1):
@@ -203,14 +208,14 @@ def _extent(first: int, count: int, total: int) -> str:
 # -- for all others ---------------------------------------------------------------------------------------------------
 def _pages(
     document: Any, job: Job, texts: list[tuple[int, str]], total: int, with_images: bool, report: Report
-) -> tuple[tuple[Block, ...], int, int]:
+) -> tuple[tuple[Block, ...], int, int, int]:
     """The pages one by one: text, and pictures of as many as the budget allows, those without text first.
 
-    Returns the blocks, their tokens, and how many of the pages are in them.
+    Returns the blocks, their tokens, how many of the pages are in them, and the characters cut off the last one.
     """
     pictures = _pictures(document, job, texts, report) if with_images else {}
     told = _extent(texts[0][0], len(texts), total) + (
-        " Its text follows, with pictures of pages."
+        f" Its text follows, with pictures of {len(pictures)} of these {len(texts)} pages."
         if pictures
         else " Only its text follows; you do not see its pages."
     )
@@ -227,11 +232,11 @@ def _pages(
             blocks += [TextBlock(text.strip()), pictures[number]]
             text = ""
         if left_out or left <= 0:
-            text += "\n[cut here for length]"
+            text += f"\n[cut here for length: {left_out} characters of this page more]" if left_out else ""
             break
     blocks.append(TextBlock(f"{text}\n{closing(job)}".strip(), bool(left_out)))
     tokens += sum(estimate(block.text) for block in blocks if isinstance(block, TextBlock))
-    return tuple(blocks), tokens, shown
+    return tuple(blocks), tokens, shown, left_out
 
 
 def _pictures(document: Any, job: Job, texts: list[tuple[int, str]], report: Report) -> dict[int, ImageBlock]:

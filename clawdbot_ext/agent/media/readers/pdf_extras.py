@@ -10,6 +10,7 @@ from typing import Any
 import pypdfium2
 from pypdfium2 import raw
 
+from ..prompt_framing import shortened
 from ..types import Note
 
 MARKS = ("[form field ", "[comment] ")
@@ -59,7 +60,7 @@ def _field(document: Any, note: Any) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " / ".join(text[:MOST_CHARS].split("\r")).replace("\n", " / ").strip()
+    return " / ".join(shortened(text, MOST_CHARS).split("\r")).replace("\n", " / ").strip()
 
 
 def _string(ask: Callable[..., int]) -> str:

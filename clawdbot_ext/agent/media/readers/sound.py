@@ -30,6 +30,7 @@ STRIDE = 4
 """Every which sample counts for the loudness."""
 SHORTEST_MS = 20
 MAX_MS = 24 * 3_600_000
+"""Of a recording that is read; what is behind it is not."""
 
 
 def probe(job: Job, report: Report) -> Result:
@@ -95,7 +96,9 @@ def measured(job: Job, sound_to: str, report: Report) -> tuple[Sound | None, tup
     if level.ms < SHORTEST_MS:
         raise MediaError("MEDIA_NO_DURATION")
     cut = broken or level.ms < said * 0.9 - 200 or _wav_promises_more(job)
-    notes = (Note("cut_short", {"at": clock(level.ms, tenths=True)}),) if cut else ()
+    notes: tuple[Note, ...] = (Note("cut_short", {"at": clock(level.ms, tenths=True)}),) if cut else ()
+    if level.ms >= MAX_MS:
+        notes = (Note("sound_cut", {"until": clock(MAX_MS)}),)
     return Sound(level.ms, codec, rate, channels, *level.figures(), wav=sound_to), notes
 
 
@@ -162,7 +165,7 @@ def _samples(container: Any, stream: Any) -> Iterator[array[int]]:
             total += len(kept)
             yield kept
             kept = array("h")
-        if total > MAX_MS * (RATE // 1000):
+        if total >= MAX_MS * (RATE // 1000):
             return
 
 
@@ -182,9 +185,9 @@ def _with_end(frames: Any) -> Iterator[Any]:
         except av.error.InvalidDataError:
             bad += 1
             if bad > 50:
-                frame = None
-            else:
-                continue
+                raise
+            continue
+        bad = 0
         yield frame
         if frame is None:
             return

@@ -14,7 +14,7 @@ from typing import Any
 from ....text_decoding import decode
 from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..prompt_framing import elsewhere, framed, trim
+from ..prompt_framing import elsewhere, framed, shortened, trim
 from ..types import Facts, Note, Progress, Understood
 from ..worker_client import Job, Result
 from ..worker_main import Report
@@ -75,7 +75,7 @@ def _of_text(job: Job, report: Report) -> tuple[Table, list[Note]]:
         with io.TextIOWrapper(file, decoded.encoding, "replace", newline="") as lines:
             before, header, rows = _rows(decoded.text, _told(lines, job, report), job.mime_type)
             table = Table.of(header, rows, before=before)
-    notes = text.notes_on(decoded)
+    notes = [*text.notes_on(decoded), *table.notes()]
     if table.more or table.summed < table.count:
         notes.append(Note("table_estimate", {"rows": table.summed}))
     return table, notes
@@ -110,7 +110,8 @@ def _summary(job: Job, table: Table, notes: list[Note], *, estimated: bool, tota
         about += f" The summary is of the first {table.summed} rows."
     body, left_out = trim(f"{table.schema()}\n\n{table.sample()}", job.sight.tokens)
     if left_out:
-        body += "\n[cut here for length]"
+        notes.append(Note("trimmed", {"shown": len(body), "total": len(body) + left_out}))
+        body += f"\n[cut here for length: {left_out} characters more]"
     block = framed(job, body, about, truncated=not whole or bool(left_out))
     return Understood((block,), tuple(notes), estimate(block.text))
 
@@ -120,7 +121,7 @@ class Table:
 
     def __init__(self, header: Sequence[str], *, before: str = "", typed: bool = False):
         names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
-        self.columns = [Column(name[:CELL]) for name in names]
+        self.columns = [Column(shortened(name, CELL)) for name in names]
         self.head: list[Sequence[Any]] = []
         self.tail: deque[Sequence[Any]] = deque(maxlen=TAIL_ROWS)
         self.count = 0
@@ -166,22 +167,28 @@ class Table:
     def schema(self) -> str:
         lines = [f"- {column.name}: {column.summary()}" for column in self.columns[:MAX_COLUMNS]]
         if len(self.columns) > MAX_COLUMNS:
-            lines.append(f"- … {len(self.columns) - MAX_COLUMNS} columns more")
+            lines.append(f"- … {len(self.columns) - MAX_COLUMNS} columns more, which are not summed up")
         if self.ragged:
             lines.append(f"{self.ragged} rows have more or fewer cells than there are columns.")
         before = f"Before the table:\n{self.before}\n\n" if self.before else ""
         return f"{before}Columns:\n" + "\n".join(lines)
+
+    def notes(self) -> list[Note]:
+        """A note where there are more columns than are summed up."""
+        if (count := len(self.columns)) <= MAX_COLUMNS:
+            return []
+        return [Note("columns_cut", {"columns": count, "shown": MAX_COLUMNS})]
 
     def sample(self) -> str:
         """The first rows and the last as CSV."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([written(cell)[:CELL] for cell in row] for row in self.head)
+        writer.writerows([shortened(written(cell), CELL) for cell in row] for row in self.head)
         left_out = self.count - len(self.head) - len(self.tail)
         if left_out > 0:
             out.write(f"… {left_out} rows left out …\n")
-        writer.writerows([written(cell)[:CELL] for cell in row] for row in self.tail)
+        writer.writerows([shortened(written(cell), CELL) for cell in row] for row in self.tail)
         return f"First{' and last' if self.tail else ''} rows:\n{out.getvalue().rstrip()}"
 
 
@@ -254,7 +261,7 @@ def _understand_parquet(job: Job, report: Report) -> Result:
     total = file.metadata.num_rows
     names = [f"{field.name} ({field.type})" for field in file.schema_arrow]
     table = Table.of(names, islice(_parquet_rows(file, report), PARQUET_ROWS), typed=True)
-    notes: list[Note] = []
+    notes = table.notes()
     if total > table.summed:
         notes.append(Note("table_estimate", {"rows": table.summed}))
     return Result(understood=_summary(job, table, notes, estimated=total > table.summed, total=total))

@@ -25,6 +25,8 @@ DECODE_ALL_MS = 90_000
 LOOK_MS = 200
 """Interval at which frames are taken from a clip."""
 MAX_LOOKS = 4000
+MAX_CUTS = 40
+"""Abrupt changes whose times are told."""
 GRID = (32, 18)
 """Size of the grey miniature by which two frames are compared."""
 CUT = 14.0
@@ -81,6 +83,7 @@ def understand(job: Job, report: Report) -> Result:
         facts = _facts(container, stream)
         looks = list(_sampled(container, stream, facts, report)) if job.sight.images else []
     length = facts.duration_ms or (looks[-1].ms if looks else 0)
+    until = looks[-1].ms if looks and _too_long(looks[-1].ms, facts.duration_ms or 0) else 0
     chosen = choose(looks, _room(job))
     frames = _encoded(job, chosen, report)
     try:
@@ -88,11 +91,11 @@ def understand(job: Job, report: Report) -> Result:
     except MediaError:  # the pictures are still worth seeing
         heard, notes = None, ()
     facts = msgspec.structs.replace(facts, duration_ms=length)
-    return Result(understood=_understood(job, facts, frames, looks, notes), sound=heard)
+    return Result(understood=_understood(job, facts, frames, looks, notes, until), sound=heard)
 
 
 def _understood(
-    job: Job, facts: Facts, frames: list[ImageBlock], looks: Sequence[Look], notes: tuple[Note, ...]
+    job: Job, facts: Facts, frames: list[ImageBlock], looks: Sequence[Look], notes: tuple[Note, ...], until: int
 ) -> Understood:
     cuts = [clock(look.ms, tenths=True) for look in looks if look.change >= CUT]
     text = (
@@ -102,7 +105,10 @@ def _understood(
     if frames:
         text += f" You see {len(frames)} frames of it with their times, not the movement between them."
         if cuts:
-            text += f" The picture changes abruptly at {', '.join(cuts[:40])}."
+            more = f" and {len(cuts) - MAX_CUTS} times more" if len(cuts) > MAX_CUTS else ""
+            text += f" The picture changes abruptly at {', '.join(cuts[:MAX_CUTS])}{more}."
+        if until:
+            text += f" Only its first {clock(until)} were looked at: it is longer than it says."
     else:
         text += " You cannot see images with this model: say so rather than guess what it shows."
     blocks: list[Block] = [TextBlock(f"{opening(job)}\n{text}")]
@@ -110,7 +116,8 @@ def _understood(
         blocks += [TextBlock(f"[frame at {frame.label}]"), frame]
     tokens = 80 + sum(8 + image_tokens(frame.width, frame.height) for frame in frames)
     told = Note("frames", {"count": len(frames)}) if frames else Note("no_vision")
-    return Understood(tuple(blocks), (told, *notes), tokens, facts)
+    cut = (Note("video_cut", {"until": clock(until)}),) if until else ()
+    return Understood(tuple(blocks), (told, *cut, *notes), tokens, facts)
 
 
 def _room(job: Job) -> int:
@@ -157,8 +164,13 @@ def _sampled(container: Any, stream: Any, facts: Facts, report: Report) -> Itera
         if length and ms // 5000 > last // 5000:
             report(Progress("frames", min(1.0, ms / length), clock(ms)))
         before, last = now, ms
-        if ms // LOOK_MS > MAX_LOOKS and length <= DECODE_ALL_MS:
+        if _too_long(ms, length):
             return
+
+
+def _too_long(ms: int, length: int) -> bool:
+    """Report whether a clip that says to be short has been looked at for long enough."""
+    return ms // LOOK_MS > MAX_LOOKS and length <= DECODE_ALL_MS
 
 
 def _miniature(frame: Any) -> bytes:

@@ -7,18 +7,19 @@ its columns, a summary and the first and last rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
 from ...context.token_estimate import estimate
 from ..errors import MediaError
-from ..prompt_framing import elsewhere, framed, trim
+from ..prompt_framing import elsewhere, framed, shortened, trim
 from ..types import Facts, Note, Progress, Understood
 from ..worker_client import Job, Result
 from ..worker_main import Report
 from . import office
-from .office_parts import shape_texts
+from .office_parts import cut_parts, shape_texts
 from .tables import Table
 from .workbook_cells import computed, has_formula, is_uncomputed, shown
 from .workbook_files import BROKEN, Books, opened
@@ -26,7 +27,10 @@ from .workbook_files import BROKEN, Books, opened
 SHEET_TOKENS = 1500
 """Room that a sheet has at least, however many there are."""
 MOST_ROWS = 200_000
-"""Rows of a sheet that are looked at."""
+"""Rows of a sheet that are read: a minute's work."""
+COMMENT = 500
+DRAWINGS = re.compile(r"xl/(?:drawings|charts|diagrams)/.{1,200}\.xml")
+"""Parts with text beside the cells."""
 LISTED = 40
 """Merged areas, comments, links and names that are listed, of each kind."""
 
@@ -62,6 +66,8 @@ def understand(job: Job, report: Report) -> Result:
     )
     block = framed(job, content, about, truncated=truncated)
     notes = [*_notes(sheets, books), *([Note("trimmed", _amount(content, left_out))] if left_out else [])]
+    if large_parts := cut_parts(job.path, DRAWINGS):
+        notes.append(Note("parts_cut", {"names": ", ".join(large_parts)}))
     return Result(understood=Understood((block,), tuple(notes), estimate(block.text), Facts(codec="xlsx")))
 
 
@@ -74,12 +80,22 @@ def _notes(sheets: Sequence[_Sheet], books: Books) -> list[Note]:
     if uncomputed := sum(sheet.uncomputed for sheet in sheets):
         notes.append(Note("not_computed", {"count": uncomputed}))
     if large := [sheet.name for sheet in sheets if sheet.summarised]:
-        notes.append(Note("sheets_summarised", {"names": ", ".join(large[:10])[:200]}))
+        notes.append(Note("sheets_summarised", {"names": _names(large)}))
+    if cut := [sheet.name for sheet in sheets if sheet.cut]:
+        notes.append(Note("sheet_rows", {"rows": MOST_ROWS, "names": _names(cut)}))
+    notes += [note for sheet in sheets for note in sheet.notes]
+    if books.read_only:
+        notes.append(Note("sheet_details"))
     if any(sheet.damaged for sheet in sheets):
         notes.append(Note("sheet_damaged"))
     if books.without_styles:
         notes.append(Note("no_styles"))
     return notes
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" … (+{len(names) - 10})" if len(names) > 10 else ""
+    return ", ".join(name[:31] for name in names[:10]) + more
 
 
 class _Sheet:
@@ -95,6 +111,9 @@ class _Sheet:
         self.damaged = self.more = False
         """Something beside cells."""
         self.summarised = False
+        self.cut = False
+        """There are rows below ``MOST_ROWS``."""
+        self.notes: list[Note] = []
         self._as_text: list[str] = []
 
     def text(self, tokens: int) -> str:
@@ -118,12 +137,17 @@ class _Sheet:
         about = self._about() if self._whole else []
         self.more = bool(about)
         about += ["[the sheet is damaged here: more of it cannot be read]"] if self.damaged else []
+        about += [f"[only the first {MOST_ROWS} rows of the sheet were read; there are more]"] if self.cut else []
+        about += [] if self._whole else ["[merged cells, comments, links and what is hidden were not read]"]
         head = f"## Sheet {self.name!r}{hidden}"
         return "\n".join([head, body if self.count else "(empty)", *about])
 
     def _rows(self) -> Iterator[tuple[int, list[tuple[Any, str]]]]:
         """Rows that are not blank: their number, and for each cell up to the last one its value and its text."""
-        for number, (formulas, values) in enumerate(islice(self._pairs(), MOST_ROWS), 1):
+        for number, (formulas, values) in enumerate(self._pairs(), 1):
+            if number > MOST_ROWS:
+                self.cut = True
+                return
             cells = []
             for formula, value in zip(formulas, values, strict=False):
                 text = shown(formula, value)
@@ -164,9 +188,14 @@ class _Sheet:
             for _, cells in chain(first[start + 1 :], rows)
         )
         table = Table.of(header, data, before=before, typed=True)
-        told = f"{table.count} rows below the header in row {first[start][0]}; you see a summary and some rows."
+        more = "more than " if self.cut else ""
+        told = f"{more}{table.count} rows below the header in row {first[start][0]}; you see a summary and some rows."
+        self.notes = table.notes()
+        if self.cut or table.summed < table.count:
+            told += f" The summary is of the first {table.summed} rows."
+            self.notes.append(Note("table_estimate", {"rows": table.summed}))
         body, left_out = trim(f"{table.schema()}\n\n{table.sample()}", tokens)
-        return f"{told}\n{body}" + ("\n[cut here for length]" if left_out else "")
+        return f"{told}\n{body}" + (f"\n[cut here for length: {left_out} characters more]" if left_out else "")
 
     def _about(self) -> list[str]:
         """Facts beside the cells: merged areas, hidden rows and columns, comments, links, tables, pictures."""
@@ -200,8 +229,8 @@ class _Sheet:
 def _of_workbook(books: Books, job: Job) -> list[str]:
     """Names that formulas use, and text in shapes and charts, which stand beside the cells."""
     names = [f"{name} = {each.attr_text}" for name, each in books.formulas.defined_names.items() if not each.hidden]
-    shapes = shape_texts(job.path, ("xl/drawings/", "xl/charts/", "xl/diagrams/"))
-    found = [("Names", names), ("Text in shapes and charts", shapes)]
+    found = [("Names", names), ("Text in shapes and charts", shape_texts(job.path, DRAWINGS))]
+    found.append(("Only the first 5 MB were read of", cut_parts(job.path, DRAWINGS)))
     return [f"{label}: {_listed(each)}" for label, each in found if each]
 
 
@@ -213,7 +242,7 @@ def _listed(found: Sequence[str]) -> str:
 def _comment(text: str) -> str:
     """A comment without what Excel puts before those of a thread for programs that know no threads."""
     said = text.partition("Comment:\n")[2] if text.startswith("[Threaded comment]") else text
-    return " ".join(said.split())[:500]
+    return shortened(" ".join(said.split()), COMMENT)
 
 
 def _like_a_number(text: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clawdbot_ext import i18n
+from clawdbot_ext.cli.exit_codes import REASONS
 
 FOLDER = Path(i18n.__file__).parent / "locale"
 PAGE = Path(__file__).resolve().parent.parent / "static" / "src" / "i18n"
@@ -73,6 +74,52 @@ def test_the_particle_check_sees_particles(text: str) -> None:
 @pytest.mark.parametrize("text", ["{count}개", "{name} 모델을 써요", "{when}까지", "저장소({path})가"])
 def test_the_particle_check_lets_counters_and_nouns_be(text: str) -> None:
     assert not AFTER_PLACEHOLDER.search(text)
+
+
+WORD = re.compile(r"""["']([\w.-]+)["']|\b(\w+)\s*[:=]""")
+TEMPLATE = re.compile(r"""\bf(?=(?:"([\w.]*\{[^"\n]*)"|'([\w.]*\{[^'\n]*)'))""")
+LOOKED_UP = {"locale/click": "by Click", "locale/refusals": "by the message that is raised"}
+"""Catalogues whose keys are no names; ``test_error_texts`` and the table of Click's texts are their tests."""
+
+
+def unused(keys: list[str], source: str) -> list[str]:
+    """Those that no string of the source names, and no f-string makes of words that it has."""
+    words = {word for found in WORD.findall(source) for text in found for word in (text, *text.split("."))}
+    templates = {"".join(found) for found in TEMPLATE.findall(source)}
+    makers = [
+        re.compile(
+            "".join("(.*)" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{[^}]*\})", each))
+        )
+        for each in templates
+        if re.fullmatch(r"[\w.]+", re.sub(r"\{[^}]*\}", "", each))
+    ]
+    made = {
+        key
+        for key in keys
+        if key not in words
+        for match in (maker.fullmatch(key) for maker in makers)
+        if match and all(group in words or set(group.split(".")) <= words | {""} for group in match.groups())
+    }
+    return [key for key in keys if key not in words | made]
+
+
+def test_no_text_of_the_package_is_used_nowhere() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in sorted(FOLDER.parent.rglob("*.py")))
+    areas = [area for area in AREAS if area.startswith("locale/") and area not in LOOKED_UP]
+    assert unused(sorted({key for area in areas for key in texts(area, "en")}), source) == []
+
+
+def test_the_check_of_unused_texts_sees_them() -> None:
+    source = (
+        """say("a.one"); say(f"b.{kind}.text"); kinds = ("two", "three"); f"{t(f'{word}Question')}"; word = "fix" """
+    )
+    keys = ["a.one", "a.gone", "b.two.text", "b.gone.text", "fixQuestion", "goneQuestion"]
+    assert unused(keys, source) == ["a.gone", "b.gone.text", "goneQuestion"]
+
+
+def test_each_reason_that_the_terminal_has_a_text_for_is_looked_up_there() -> None:
+    prefix = "error.reason."
+    assert {key for key in texts("locale/cli", "en") if key.startswith(prefix)} == {prefix + each for each in REASONS}
 
 
 AVOIDED = re.compile("제공자|공급자|되살|내려받|비디오|붐비|붐벼|혼잡|언급")

@@ -12,6 +12,7 @@ import click
 from ..escapes import one_line
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, NotFound
+from ..protocol.keys import short_key
 from .connection import Target, gateway_options, json_option, with_client
 from .printing import ago, note, out, print_json, say, shorten, table, texts
 
@@ -71,17 +72,13 @@ def _print_questions(rows: Sequence[Mapping[str, Any]]) -> None:
         [
             [
                 each.id[:SHORT],
-                each.session_key.removeprefix("agent:main:"),
+                short_key(each.session_key),
                 shorten(each.title, 60),
                 ago(each.created_at_ms, now),
             ]
             for each in questions
         ],
     )
-
-
-def _session(key: str) -> str:
-    return key.removeprefix("agent:main:")
 
 
 def _print_grants(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Click's own words (``Usage:``, ``Missing argument`` …) in the language of the terminal.
 
 Click looks its texts up by the names ``_`` and ``ngettext`` of its modules, which stand for gettext's functions. They
-are put in place of those for this process; a text that the catalogue ``click`` has not stays English.
+are put in place of those for this process; a text that the catalogue ``click`` has not stays Click's.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ COMPLETING = "_CLAWDBOT_COMPLETE"
 def translate() -> None:
     """From now on, click speaks the terminal's language."""
     click.types.IntRange.name, click.types.FloatRange.name = "integer", "number"  # it says "integer range" for a word
-    if language() == "en":
-        return
     for module in _MODULES:
         for name, function in (("_", _word), ("ngettext", _counted)):
             if hasattr(module, name):
@@ -45,9 +43,13 @@ def translate() -> None:
 
 def help_hint(ctx: click.Context) -> str:
     """Click's line on where to find help."""
-    text = "Try '{command} {option}' for help."
     words = {"command": ctx.command_path, "option": ctx.help_option_names[0]}
-    return (text if language() == "en" else _word(text)).format(**words)
+    return _word("Try '{command} {option}' for help.").format(**words)
+
+
+def no_such_command(name: str) -> str:
+    """Click's line for a command that does not exist, as for its groups' commands."""
+    return _word("No such command {name!r}.").format(name=name)
 
 
 def _word(text: str) -> str:

@@ -11,12 +11,13 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from .. import config as settings
+from ..client.session_title import main_key, title_of
 from ..escapes import one_line
+from ..protocol.keys import short_key
 from . import exit_codes
 from .click_texts import COMPLETING
 from .connection import Target, keep_quiet
-from .printing import out, say
-from .session_title import main_key, short_key, title_of
+from .printing import language, out, say
 
 SHELLS = ("bash", "zsh", "fish")
 ANSWER_S = 2.0
@@ -36,35 +37,36 @@ def command(shell: str) -> None:
     out(kind(program, {}, "clawdbot", COMPLETING).source())
 
 
-def _ask(ctx: click.Context, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The gateway's answer; empty where there is none in time: a completion says nothing of what is wrong."""
+def _ask(ctx: click.Context, method: str, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The gateway's answer and the key of its main session; empty where there is none in time: a completion says
+    nothing of what is wrong."""
     from ..client.gateway_client import GatewayClient
 
-    async def ask(endpoint: Any) -> Mapping[str, Any]:
+    async def ask(endpoint: Any) -> tuple[Mapping[str, Any], str]:
         async with GatewayClient(endpoint) as client:
             answer: Mapping[str, Any] = await client.request(method, params, timeout_s=ANSWER_S)
-            return answer
+            return answer, main_key(client.hello)
 
     keep_quiet()
     given = {name: ctx.params.get(name) for name in Target._fields}
     try:
         return asyncio.run(asyncio.wait_for(ask(Target(**given).locate()), ANSWER_S))
     except (*exit_codes.EXPECTED, asyncio.TimeoutError):
-        return {}
+        return {}, ""
 
 
 def _sessions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     asked = {"limit": MOST, "includeDerivedTitles": True}
-    rows, main = _ask(ctx, "sessions.list", asked).get("sessions") or (), main_key()
+    answer, main = _ask(ctx, "sessions.list", asked)
     return [
-        CompletionItem(key, help=title_of(row, main))
-        for row in rows
+        CompletionItem(key, help=title_of(row, str(row.get("key")), main, language()))
+        for row in answer.get("sessions") or ()
         if (key := short_key(str(row.get("key")))).startswith(incomplete) and key == one_line(key)
     ]
 
 
 def _models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    rows = _ask(ctx, "models.list", {}).get("models") or ()
+    rows = _ask(ctx, "models.list", {})[0].get("models") or ()
     known = [(str(row.get("spec") or row.get("id")), one_line(str(row.get("name", "")))) for row in rows]
     return [CompletionItem(spec, help=name) for spec, name in known if incomplete in spec and spec == one_line(spec)]
 

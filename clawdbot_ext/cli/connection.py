@@ -13,6 +13,7 @@ import click
 
 from ..client.endpoint import Endpoint, locate
 from ..client.errors import MALFORMED, NotUnderstood
+from ..client.session_title import main_key
 from ..config import load
 from ..escapes import one_line
 from .exit_codes import EXPECTED
@@ -113,6 +114,16 @@ def with_client(target: Target, work: Callable[[GatewayClient], Awaitable[T]]) -
             return await work(client)
 
     return asyncio.run(main())
+
+
+def call_listing(target: Target, method: str, **params: Any) -> tuple[Any, str]:
+    """As ``call``, with the key of that gateway's main session: what lists sessions names them."""
+    given = {name: value for name, value in params.items() if value is not None}
+
+    async def ask(client: GatewayClient) -> tuple[Any, str]:
+        return await client.request(method, given), main_key(client.hello)
+
+    return with_client(target, ask)
 
 
 def keep_quiet() -> None:

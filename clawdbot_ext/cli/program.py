@@ -13,7 +13,7 @@ import click
 
 from .._version import __version__
 from . import exit_codes
-from .click_texts import COMPLETING, help_hint, translate
+from .click_texts import COMPLETING, help_hint, no_such_command, translate
 from .printing import fail, say
 
 
@@ -87,7 +87,7 @@ class Commands(click.Group):
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
             hint = say("error.nearest", suggestion=f"clawdbot {near[0]}") if near else say("usage.help")
-            raise click.UsageError(f"{say('usage.noCommand', name=args[0])} {hint}", ctx)
+            raise click.UsageError(f"{no_such_command(args[0])} {hint}", ctx)
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and ctx.params.get("ssh") is not None and not ctx.resilient_parsing:
             _refuse_what_is_local(ctx, command, rest)

@@ -41,14 +41,20 @@ class Printer:
         """Print what is left."""
 
     def end(self, message: Mapping[str, Any]) -> None:
-        """Finish, and name what the stored message cites, beside what is piped on."""
+        """Finish; ``message`` is the reply as it was stored."""
         self.finish()
-        sources = [] if type(self) is Printer else in_lines(cited(message)[1])
-        if sources:
+
+
+class ShowingPrinter(Printer):
+    """A printer that shows the reply, and at its end what it cites, beside what is piped on."""
+
+    def end(self, message: Mapping[str, Any]) -> None:
+        super().end(message)
+        if sources := in_lines(cited(message)[1]):
             note("\n".join((say("chat.sources"), *map(clean, sources))))
 
 
-class PlainPrinter(Printer):
+class PlainPrinter(ShowingPrinter):
     """Prints the reply as it comes, without what could steer a terminal."""
 
     def __init__(self) -> None:
@@ -74,7 +80,7 @@ class PlainPrinter(Printer):
             self._open_line = not text.endswith("\n")
 
 
-class TerminalPrinter(Printer):
+class TerminalPrinter(ShowingPrinter):
     """Draws the reply as ``clawdbot chat`` does: rendered, and wrapped between words."""
 
     def __init__(self, stream: TextIO):

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from ..client.session_title import main_key, title_of
 from ..escapes import clean, one_line
 from ..protocol.citations import cited, in_lines
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
-from ..protocol.keys import canonical
 from .agent import MODES
-from .connection import Target, call, gateway_options, json_option, with_client
+from .connection import Target, call, call_listing, gateway_options, json_option, with_client
 from .files import attachments, line_of
-from .printing import ago, note, out, print_json, say, shorten, table, texts
-from .session_title import main_key, title_of
+from .printing import ago, language, note, out, print_json, say, shorten, table, texts
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -38,7 +37,7 @@ def group() -> None:
 @gateway_options
 def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None:
     """The sessions, newest first."""
-    found = call(
+    found, main = call_listing(
         target, "sessions.list", limit=limit, search=search, includeDerivedTitles=True, includeLastMessage=True
     )
     if as_json:
@@ -47,11 +46,11 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
     if not found["sessions"]:
         note(say("sessions.none"))
         return
-    now, main = now_ms(), main_key()
+    now = now_ms()
     rows = [
         [
             entry["key"],
-            shorten(title_of(entry, main), 40),
+            shorten(title_of(entry, entry["key"], main, language()), 40),
             str(entry.get("messageCount", "")),
             str(entry.get("model", "")),
             _mode(entry),
@@ -69,16 +68,16 @@ def list_(target: Target, limit: int, search: str | None, as_json: bool) -> None
 @gateway_options
 def search(target: Target, query: str, limit: int, as_json: bool) -> None:
     """Messages with these words, newest first."""
-    found = call(target, "sessions.search", query=query, limit=limit)
+    found, main = call_listing(target, "sessions.search", query=query, limit=limit)
     if as_json:
         print_json(found["hits"])
         return
     if not found["hits"]:
         note(say("sessions.notFound"))
         return
-    now, main = now_ms(), main_key()
+    now = now_ms()
     for hit in found["hits"]:
-        title = shorten(title_of(hit, main), 40)
+        title = shorten(title_of(hit, hit["sessionKey"], main, language()), 40)
         place = [hit["sessionKey"], title, ago(hit.get("timestamp") or 0, now)]
         if hit.get("archived"):
             place.append(say("sessions.inArchive", id=hit["sessionId"]))
@@ -293,8 +292,7 @@ def delete(target: Target, key: str, yes: bool, undo: bool, as_json: bool) -> No
 
     async def look(client: GatewayClient) -> tuple[str, bool]:
         found: str = (await client.request("sessions.resolve", {"key": key}))["key"]
-        defaults = client.hello.get("snapshot", {}).get("sessionDefaults", {})
-        return found, found == canonical("main", str(defaults.get("mainKey") or "main"))
+        return found, found == main_key(client.hello)
 
     found, refused = with_client(target, look)  # a connection of its own: a question may stay open for hours
     if not yes and not refused:

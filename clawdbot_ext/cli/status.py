@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..client.session_title import title_of
 from ..config import load
 from ..escapes import clean
 from ..i18n import nice_size
 from ..protocol.clock import now_ms
 from ..runtime import server_info
 from . import exit_codes
-from .connection import Target, gateway_options, json_option, over_ssh, with_client
-from .printing import ago, duration, facts, for_people, out, print_json, say, shorten, table
+from .connection import Target, call_listing, gateway_options, json_option, over_ssh, with_client
+from .printing import ago, duration, facts, for_people, language, out, print_json, say, shorten, table
 from .published import tailscale_problem
-from .session_title import main_key, title_of
 
 if TYPE_CHECKING:
     from ..client.gateway_client import GatewayClient
@@ -32,11 +32,7 @@ RECENT = 5
 def status(target: Target, as_json: bool) -> None:
     """Sessions, model and provider at a glance."""
     url = target.locate().page_url
-
-    async def ask(client: GatewayClient) -> Any:
-        return await client.request("status")
-
-    found = with_client(target, ask)
+    found, main = call_listing(target, "status")
     if as_json:
         print_json({"url": url, **found})
         return
@@ -59,13 +55,12 @@ def status(target: Target, as_json: bool) -> None:
         out(f"\n{for_people(problem, sys.stdout)}")
     if recent := found["sessions"].get("recent", [])[:RECENT]:
         out()
-        main = main_key()
         table(
             [say("sessions.key"), say("sessions.title"), say("sessions.updated")],
             [
                 [
                     entry["key"],
-                    shorten(title_of(entry, main), 40),
+                    shorten(title_of(entry, entry["key"], main, language()), 40),
                     ago(entry.get("updatedAt") or 0, now_ms()),
                 ]
                 for entry in recent

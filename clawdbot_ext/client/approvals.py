@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from ..protocol.errors import NotFound
+from ..protocol.keys import short_key
 from .errors import MALFORMED, Closed, ConnectionLost, NotUnderstood
 from .interface import ConnectedClient
 from .reply import Chunk, Notice, ReplyEnd
@@ -356,7 +357,7 @@ async def settle(client: ConnectedClient, approval_id: str, decision: Decision) 
 
 def same_session(one: str, other: str) -> bool:
     """Report whether two keys, in full or as people write them, name one session."""
-    return one.removeprefix("agent:main:") == other.removeprefix("agent:main:")
+    return short_key(one) == short_key(other)
 
 
 # -- reading the wire -----------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from ..client.approvals import MODES, Approval
 from ..client.describe import NamedFile, files_of
 from ..client.reply import Chunk, Notice, ReplyEnd
+from ..client.session_title import main_key, title_of
 from ..escapes import one_line
 from ..i18n import catalogue, environment_language
 from ..protocol.citations import in_markdown
@@ -312,10 +313,13 @@ class Clawdbot:
     def _sessions(self, _rest: str) -> None:
         listed = self.client.request("sessions.list", {"limit": 30, "includeDerivedTitles": True})["sessions"]
         rows = [
-            f"| {'**→**' if self._is_current(row['key']) else ''} | `{row['key']}` | {_cell_text(_title(row))} |"
+            f"| {'**→**' if self._is_current(row['key']) else ''} | `{row['key']}` | {_cell_text(self._title(row))} |"
             for row in listed
         ]
         self._markdown("\n".join([f"| | {self.t('session')} | {self.t('title')} |", "|-|-|-|", *rows]))
+
+    def _title(self, session: Mapping[str, Any]) -> str:
+        return title_of(session, session["key"], main_key(self.client.hello), self._language)
 
     def _is_current(self, key: str) -> bool:
         return key in (self.session, f"agent:main:{self.session}")
@@ -418,10 +422,6 @@ def _is_python(code: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
-
-
-def _title(session: Mapping[str, Any]) -> str:
-    return str(session.get("label") or session.get("derivedTitle") or session.get("lastMessagePreview") or "")
 
 
 def _cell_text(text: str) -> str:

@@ -39,6 +39,11 @@ def main_session_key(main_key: str = "main") -> str:
     return f"agent:{AGENT_ID}:{main_key}"
 
 
+def short_key(key: str) -> str:
+    """A key as people type it: without the agent, of which there is one."""
+    return key.removeprefix(f"agent:{AGENT_ID}:")
+
+
 def is_temporary(key: str) -> bool:
     """Whether a (canonical) key is that of a temporary session, in memory only."""
     return key.startswith(TEMPORARY)

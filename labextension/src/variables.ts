@@ -28,7 +28,7 @@ export interface Described {
 }
 
 /** Why a value cannot be told, in the reader's language. */
-export class NoValue extends Error {}
+class NoValue extends Error {}
 
 /** The variables of a Python kernel, the newest last; none while it is busy. */
 export async function listVariables(kernel: Kernel.IKernelConnection | null | undefined): Promise<Variable[]> {

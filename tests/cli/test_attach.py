@@ -77,7 +77,7 @@ def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProces
     (tmp_path / "measurements.csv").write_text("a,b\n1,2\n")
     terminal = Terminal(["chat", "--session", "files"], gateway.environment, columns=200)  # the path stays one line
     try:
-        terminal.expect("Clawdbot · agent:main:files")
+        terminal.expect("Clawdbot · New session")
         terminal.ready()
         terminal.send(f"/attach {tmp_path}/meas")
         terminal.expect("measurements.csv")

@@ -228,6 +228,15 @@ def test_a_session_is_opened_listed_read_reset_restored_and_removed(cli: Run) ->
     assert "agent:main:notes" not in cli("sessions", "list").stdout
 
 
+def test_the_main_session_is_the_asked_gateways_not_this_machines(gateway: GatewayProcess, alone: Run) -> None:
+    elsewhere = ("--url", gateway.url, "--token", gateway.token)
+    assert alone("config", "set", "session.mainKey", "mine").returncode == 0
+    assert alone("agent", "-m", "hello", *elsewhere).returncode == 0
+    for asked in (("sessions", "list"), ("status",), ("sessions", "search", "hello")):
+        assert "Main session" in alone(*asked, *elsewhere).stdout
+        assert "기본 세션" in alone(*asked, *elsewhere, LANG="ko_KR.UTF-8").stdout
+
+
 def test_a_session_that_does_not_exist_is_exit_code_1(cli: Run) -> None:
     done = cli("sessions", "delete", "nosuch", "--yes")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

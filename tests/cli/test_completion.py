@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from clawdbot_ext.cli.session_title import title_of
 from tests.cli.conftest import TIMEOUT_S, Run
 from tests.support.server import GatewayProcess
 
@@ -51,11 +50,3 @@ def test_keys_and_models_are_completed_from_the_gateway(gateway: GatewayProcess,
     assert sorted(completed(gateway.environment, "clawdbot agent --session no")) == ["notes", "novel"]
     assert completed(gateway.environment, "clawdbot sessions show note") == ["notes"]
     assert completed(gateway.environment, "clawdbot models set demo/") == ["demo/demo"]
-
-
-def test_a_session_has_the_same_title_everywhere() -> None:
-    main = {"key": "agent:main:main", "derivedTitle": "hello"}
-    assert title_of(main) == "Main session"
-    assert title_of({**main, "displayName": "Lab"}) == "Lab"
-    assert title_of({"key": "agent:main:x", "derivedTitle": "hello"}) == "hello"
-    assert title_of({"key": "agent:main:x"}) == "New session"

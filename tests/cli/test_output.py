@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawdbot_ext.cli import printing
+from clawdbot_ext.cli.chat.view import header
 from clawdbot_ext.cli.printing import duration, pad, print_json, shorten, width, wrapped
 from clawdbot_ext.escapes import Cleaner, clean
 
@@ -86,3 +87,11 @@ def test_a_table_lines_up_with_wide_characters(capsys: pytest.CaptureFixture[str
 
 def test_durations_have_two_units_at_most() -> None:
     assert [duration(s * 1000) for s in (0, 59, 61, 3_600, 90_061)] == ["0s", "59s", "1m 1s", "1h", "1d 1h"]
+
+
+def test_the_heading_of_a_chat_names_its_session_as_the_page_does() -> None:
+    hello = {"snapshot": {"sessionDefaults": {"mainSessionKey": "agent:main:home"}}}
+    row = {"derivedTitle": "hello", "model": "demo"}
+    headings = [header(key, row, hello)[0] for key in ("agent:main:home", "agent:main:main")]
+    assert [str(each) for each in headings] == ["Clawdbot · Main session · demo", "Clawdbot · hello · demo"]
+    assert str(header("agent:main:x", None, hello)[0]) == "Clawdbot · New session"

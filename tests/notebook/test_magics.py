@@ -118,7 +118,7 @@ def test_the_sessions_of_the_gateway_are_listed_chosen_and_made(kernel):
 
 
 WRONG = (
-    ("%clawdbot nonsense", "There is no `%clawdbot nonsense`"),
+    ("%clawdbot nonsense", "There is no command `%clawdbot nonsense`"),
     ("%clawdbot stauts", "Did you mean `status`?"),
     ("%clawdbot What is a median?", "To ask: `%clawdbot ask What is a median?`"),
     ("%clawdbot status now", "takes no arguments"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 
 import pytest
 
-from clawdbot_ext import config
+from clawdbot_ext import __version__, config
 from clawdbot_ext.gateway.access.passwords import hash_password
 from tests.support.http import OTHER_CLIENT, ask, login, upgrade
 from tests.support.pace import promptly
@@ -41,7 +43,16 @@ def test_the_session_says_nothing_to_strangers_but_how_to_log_in(standing_gatewa
     assert answer.status == 200 and answer.headers["Cache-Control"] == "no-store"
     session = answer.json()
     assert session.pop("version")
+    session.pop("program")
     assert session == {"authenticated": False, "modes": ["token"], "mount": "standalone", "locale": "ko"}
+
+
+def test_the_login_names_a_program_that_can_be_called_and_its_path_to_this_machine_only(standing_gateway):
+    own = ask(standing_gateway.port, path="/auth/session").json()["program"]
+    asked = subprocess.run([*shlex.split(own), "--version"], capture_output=True, text=True, timeout=60)
+    assert asked.returncode == 0 and __version__ in asked.stdout
+    relayed = ask(standing_gateway.port, path="/auth/session", headers=[("X-Forwarded-For", "192.0.2.7")])
+    assert relayed.json()["program"] == "clawdbot"
 
 
 def test_a_token_buys_a_cookie_that_scripts_and_other_sites_cannot_use(standing_gateway):

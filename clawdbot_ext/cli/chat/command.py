@@ -19,10 +19,11 @@ import click
 
 from ...client.errors import MALFORMED, ClientError, ConnectionLost, NotUnderstood
 from ...client.events import Event
+from ...client.session_title import full_key
 from ...config import load
 from ...escapes import clean, one_line
 from ...protocol.errors import GatewayError
-from ...protocol.keys import canonical
+from ...protocol.keys import short_key
 from .. import exit_codes, files
 from ..approval_prompt import Terminal
 from ..approval_view import is_alarming, mode_text
@@ -138,7 +139,7 @@ class Chat:
         """Show where we are and what was said; take up a reply that is being written."""
         from . import view
 
-        self._key = canonical(self._key, self._main_key())
+        self._key = full_key(self._key, self._client.hello)
         listed = await self._client.request("commands.list", {"sessionKey": self._key})
         self._commands.rows = [*listed["commands"], *view.own_commands()]
         history = await self._history()
@@ -154,10 +155,6 @@ class Chat:
         if in_flight := history.get("inFlight"):
             self._own.add(in_flight["runId"])
             await self._show_reply(in_flight["runId"], self._client.follow(in_flight["runId"], session_key=self._key))
-
-    def _main_key(self) -> str:
-        defaults = self._client.hello.get("snapshot", {}).get("sessionDefaults", {})
-        return str(defaults.get("mainKey") or "main")
 
     async def _history(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = await self._client.request(
@@ -192,7 +189,7 @@ class Chat:
         if waiting := self._questions.waiting:
             state = say("chat.waits", count=waiting)
         mode = ("ansired bold" if is_alarming(self._hands.hands) else "", mode_text(self._hands.hands))
-        parts = [("", clean(self._key.removeprefix("agent:main:"))), mode, ("", state)]
+        parts = [("", clean(short_key(self._key))), mode, ("", state)]
         shown = [part for part in parts if part[1]]
         return [piece for number, part in enumerate(shown) for piece in (("", " · " if number else " "), part)]
 

@@ -17,6 +17,7 @@ from ...client.approvals import Approval, Approvals, Decision, same_session, set
 from ...client.interface import ConnectedClient
 from ...escapes import one_line
 from ...protocol.errors import GatewayError
+from ...protocol.keys import short_key
 from ..approval_prompt import Terminal, closed, decide, told
 from ..printing import texts
 
@@ -172,7 +173,7 @@ async def show_others(client: ConnectedClient, session_key: str, terminal: Termi
 
 
 def _named(approval: Approval) -> str:
-    session = one_line(approval.session_key.removeprefix("agent:main:"))
+    session = one_line(short_key(approval.session_key))
     if not session:
         return say("approval.program", title=one_line(approval.title), id=one_line(approval.id))
     return say("approval.other", session=session, title=one_line(approval.title))

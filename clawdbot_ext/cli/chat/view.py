@@ -9,13 +9,14 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ...client.reply import Notice, ReplyEnd
+from ...client.session_title import main_key, title_of
 from ...escapes import clean, one_line
 from ...protocol.citations import Source, cited, in_lines
 from ...protocol.clock import now_ms
 from ..agent import media_notice, retry_notice
 from ..approval_view import plan_lines
 from ..files import attachments, line_of
-from ..printing import ago, say
+from ..printing import ago, language, say
 from ..sessions import speaker
 from . import hands
 from .images import picture, protocol
@@ -34,9 +35,8 @@ PROGRESS_LINES, PROGRESS_CHARS = 3, 200
 def header(session_key: str, row: Mapping[str, Any] | None, hello: Mapping[str, Any]) -> list[RenderableType]:
     """Heading: the session, and how to leave. ``row`` is the session's in ``sessions.list``, if there is one yet."""
     setup = hello.get("snapshot", {}).get("setup", {})
-    row = row or {}
-    title = row.get("label") or row.get("derivedTitle") or session_key
-    line = say("chat.title", title=title, model=row["model"]) if row.get("model") else say("chat.header", session=title)
+    title, model = title_of(row, session_key, main_key(hello), language()), (row or {}).get("model")
+    line = say("chat.title", title=title, model=model) if model else say("chat.header", session=title)
     lines: list[RenderableType] = [Text(one_line(line), style="bold"), Text(say("chat.keys"), style="dim")]
     if setup.get("needsKey"):
         lines.append(Text(say("status.needsKey"), style="yellow"))

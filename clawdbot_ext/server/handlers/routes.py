@@ -17,6 +17,7 @@ from tornado.routing import PathMatches, Rule
 from ..._version import __version__
 from ...protocol.errors import RateLimited, Unauthorized
 from ...protocol.schema import ConnectAuth
+from ...runtime.program import command
 from ..context import cookie_name
 from ..net.forwarded_headers import RELAYED_USER
 from .artifact_frame import ArtifactFrame
@@ -25,7 +26,7 @@ from .jupyter import JupyterAuthenticator
 from .media import media_routes
 from .standalone import StandaloneAuthenticator
 from .static_files import STATIC, StaticFiles, texts_of
-from .websocket import GatewayWebSocketHandler
+from .websocket import GatewayWebSocketHandler, is_direct
 
 if TYPE_CHECKING:
     from ..context import ServerContext
@@ -138,6 +139,8 @@ class Session(BaseHandler):
         }
         if identity is not None:
             facts["user"] = identity.user
+        elif mount == "standalone":  # where it is installed is told to this machine only
+            facts["program"] = command() if is_direct(self.request) else "clawdbot"
         self.finish(facts)
 
     post = get

@@ -56,7 +56,7 @@ export function cellOf(panel: NotebookPanel, id: unknown): Cell {
   return cell;
 }
 
-export function noSuchCell(id: unknown): HandsError {
+function noSuchCell(id: unknown): HandsError {
   return new HandsError("NO_SUCH_CELL", `no cell ${String(id)}`, { cell: id });
 }
 

@@ -28,7 +28,7 @@ export function isComposingKey(event: KeyFacts): boolean {
 }
 
 /** Is this the combination that sends, composition aside? */
-export function isSendCombination(event: KeyFacts, sendKey: SendKey): boolean {
+function isSendCombination(event: KeyFacts, sendKey: SendKey): boolean {
   // On Windows an input method hides the key behind "Process"; the physical key still tells.
   const enter = event.key === "Enter" || (event.key === "Process" && /^(Numpad)?Enter$/.test(event.code));
   if (!enter || event.shiftKey || event.altKey) return false;

@@ -54,7 +54,7 @@ const PARTICLES =
 const PARTICLES_MAX = 12;
 
 /** A bare address as far as it is one, of what is written without a space. */
-export function addressIn(written: string): string {
+function addressIn(written: string): string {
   let address = written.replace(SENTENCE_GOES_ON, "").replace(LATIN_HOST, "$1");
   const closing = address.includes("(") ? "" : ")";
   for (let before = ""; before !== address;) {

@@ -148,8 +148,6 @@ export interface Approval {
   expiresAtMs: number;
 }
 
-export type Decision = "allow-once" | "allow-always" | "deny";
-
 export interface Usage {
   input?: number;
   output?: number;
@@ -321,6 +319,8 @@ export interface AuthSession {
   user?: string;
   modes: ("token" | "password")[];
   mount: "standalone" | "jupyter";
+  /** The words by which the command line is called on the gateway's machine; before a login. */
+  program?: string;
   version?: string;
   locale?: string;
 }

@@ -32,7 +32,7 @@ const FILM = /^(?:mp4|mov|webm|mkv|m4v|avi)$/;
 const PICTURE = /^(?:jpe?g|png|gif|webp|bmp|heic|heif|tiff?|avif)$/;
 
 /** The extension in lower case without its dot; empty if there is none. */
-export function extensionOf(name: string): string {
+function extensionOf(name: string): string {
   return /\.([^./\\\s]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
 }
 

@@ -40,7 +40,7 @@ export function changesOf(state: HandsState, key: string, runId: string): readon
   return (state.changes[key] ?? []).filter((each) => each.runId === runId).reverse();
 }
 
-export class HandsStore {
+class HandsStore {
   state = NO_HANDS;
   private readonly listeners = new Set<() => void>();
   /** Sessions whose changes are known or asked for. */

@@ -8,6 +8,8 @@ import socket
 import pytest
 from playwright.sync_api import expect
 
+from clawdbot_ext.runtime.program import command
+
 
 def test_a_token_lets_in_and_a_reload_remembers(visit, standing_gateway):
     chat = visit(standing_gateway, login=False)
@@ -30,7 +32,10 @@ def test_a_wrong_token_says_so_and_what_to_do(visit, make_gateway):
     chat.page.keyboard.press("Enter")
     expect(chat.page.get_by_role("alert")).to_have_text("Wrong token.")
     expect(chat.page.get_by_label("Token")).to_be_focused()
-    expect(chat.page.get_by_text("clawdbot web")).to_be_visible()
+    opening = chat.page.locator(".command", has_text="web")
+    expect(opening.locator("code")).to_have_text(f"{command()} web")
+    opening.get_by_role("button", name="Copy").click()
+    expect(opening.get_by_role("button", name="Copied")).to_be_visible()
 
 
 def test_too_many_attempts_are_counted_down(visit, make_gateway):

@@ -30,12 +30,7 @@ export function statusOf({ t, locale }: Ui, state: State, login: boolean, standa
 const UNDO_MS = 10_000;
 
 /** The note about a change of a session, if it concerns the reader. `undo` takes a clear back. */
-export function sessionNote(
-  t: Translate,
-  event: SessionChangedEvent,
-  concerned: boolean,
-  undo: () => void,
-): Toast | null {
+function sessionNote(t: Translate, event: SessionChangedEvent, concerned: boolean, undo: () => void): Toast | null {
   if (event.reason === "deleted") return { text: t("remove.done") };
   if (!concerned) return null;
   if (event.reason === "reset") return { text: t("reset.done") };

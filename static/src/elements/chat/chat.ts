@@ -435,9 +435,8 @@ export class ClawdbotChat extends HostedElement {
   };
 
   /** Show a message that was found, in its place; one of an earlier conversation apart from the present one. */
-  private readonly openHit = (hit: SearchHit): void => {
+  private readonly openHit = (hit: SearchHit, title: string): void => {
     if (!hit.archived) return void this.goTo(hit);
-    const title = hit.label ?? hit.derivedTitle ?? translator(this.language())("sessions.untitled");
     void this.fetchPart("clawdbot-reader").then((reader) => reader?.open({ ...hit, key: hit.sessionKey, title }));
   };
 

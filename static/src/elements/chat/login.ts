@@ -11,6 +11,7 @@ import type { Translate } from "../../i18n/index.js";
 import en from "../../i18n/login.en.json";
 import ko from "../../i18n/login.ko.json";
 
+import { copyText } from "../base/clipboard.js";
 import { secondsUntil } from "../base/format.js";
 import { logo } from "../base/icons.js";
 import { LightElement } from "../base/light-element.js";
@@ -33,6 +34,7 @@ export class ClawdbotLogin extends LightElement {
     problem: { state: true },
     blockedUntil: { state: true },
     refused: { state: true },
+    copied: { state: true },
   };
 
   declare session: AuthSession;
@@ -46,6 +48,8 @@ export class ClawdbotLogin extends LightElement {
   declare private blockedUntil: number;
   /** Why the gateway did not look at what was entered. */
   declare private refused: Refused | null;
+  /** The command that was copied last. */
+  declare private copied: string;
   private ticker: ReturnType<typeof setInterval> | undefined;
 
   declare onLoggedIn: () => void;
@@ -59,6 +63,7 @@ export class ClawdbotLogin extends LightElement {
     this.problem = null;
     this.blockedUntil = 0;
     this.refused = null;
+    this.copied = "";
   }
 
   override disconnectedCallback(): void {
@@ -120,8 +125,14 @@ export class ClawdbotLogin extends LightElement {
           : nothing
       }
       <div class="login-help">
-        ${mode === "token" ? html`<p>${t("login.where")} <code>clawdbot config get gateway.auth.token --reveal</code></p>` : nothing}
-        <p>${t("login.help")} <code>clawdbot web</code></p>
+        <p>${t("login.help")}</p>
+        ${this.command("web")}
+        ${
+          mode === "token"
+            ? html`<p>${t("login.where")}</p>
+                ${this.command("config get gateway.auth.token --reveal")}`
+            : nothing
+        }
       </div>
     </form>`;
   }
@@ -141,13 +152,33 @@ export class ClawdbotLogin extends LightElement {
     const { t } = this;
     const ours = setting.startsWith("gateway.");
     const value = setting === "gateway.trustedProxies" ? peer : origin;
-    const command = ours
-      ? `clawdbot config set ${setting} '${JSON.stringify([value])}'`
-      : `c.${setting} = ${JSON.stringify(value)}`;
     const why =
       setting === "gateway.trustedProxies" ? "login.refusedProxy" : ours ? "login.refused" : "login.refusedJupyter";
     return html`<p>${t(why, { origin, host, peer })}</p>
-      <p><code>${command}</code></p>`;
+      ${
+        ours
+          ? this.command(`config set ${setting} '${JSON.stringify([value])}'`)
+          : this.copyable(`c.${setting} = ${JSON.stringify(value)}`)
+      }`;
+  }
+
+  /** A command of ours as it is called on the gateway's machine, which need not have it on PATH. */
+  private command(words: string): TemplateResult {
+    return this.copyable(`${this.session.program ?? "clawdbot"} ${words}`);
+  }
+
+  private copyable(text: string): TemplateResult {
+    const done = this.copied === text;
+    return html`<p class="command">
+      <code>${text}</code>
+      <button type="button" class="link" aria-live="polite" @click=${() => void this.copy(text)}>
+        ${this.t(done ? "action.copied" : "action.copy")}
+      </button>
+    </p>`;
+  }
+
+  private async copy(text: string): Promise<void> {
+    if (await copyText(text)) this.copied = text;
   }
 
   private readonly again = (): void => {

@@ -76,6 +76,6 @@ export function copyTable(table: HTMLTableElement): Promise<boolean> {
 }
 
 /** A table as columns divided by tabs. */
-export function tableText(table: HTMLTableElement): string {
+function tableText(table: HTMLTableElement): string {
   return [...table.rows].map((row) => [...row.cells].map(line).join("\t")).join("\n");
 }

@@ -29,7 +29,7 @@ export function cellName({ t }: Ui, { index, cell }: { index?: number; cell?: st
   return index === undefined ? t("hands.cellNamed", { id: cell ?? "?" }) : t("hands.cell", { at: index + 1 });
 }
 
-export function operationName({ t }: Ui, op: string): string {
+function operationName({ t }: Ui, op: string): string {
   const key = OPERATIONS[op];
   return key ? t(key) : op;
 }
@@ -68,7 +68,7 @@ function facts(ui: Ui, { op, type, to: becomes, place, before, after }: CellOper
 }
 
 /** Does an operation change a text? */
-export function hasText(op: string): boolean {
+function hasText(op: string): boolean {
   return op !== "move" && op !== "type" && op !== "clear";
 }
 

@@ -191,7 +191,7 @@ export class ClawdbotChange extends LightElement {
 }
 
 /** `3 cells changed · analysis.ipynb`. */
-export function whatChanged({ t }: Ui, { cells, path }: Change): string {
+function whatChanged({ t }: Ui, { cells, path }: Change): string {
   const name = nameOf(path);
   return cells.length === 0 ? t("hands.changedFile", { name }) : t("hands.changed", { count: cells.length, name });
 }

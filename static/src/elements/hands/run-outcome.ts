@@ -138,7 +138,7 @@ function latestPlan(steps: readonly ToolStep[]): readonly PlanStep[] | undefined
 }
 
 /** The steps of a call of `plan`: as the gateway has them, or as they were called while it has not answered yet. */
-export function planOf({ details, args }: ToolStep): readonly PlanStep[] {
+function planOf({ details, args }: ToolStep): readonly PlanStep[] {
   const asked = typeof args === "object" && args !== null ? (args as { steps?: unknown }).steps : undefined;
   const found: unknown = details?.steps ?? asked;
   if (!Array.isArray(found)) return [];

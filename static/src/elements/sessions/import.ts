@@ -29,7 +29,7 @@ async function* lines(file: File): AsyncGenerator<string> {
 }
 
 /** The text of a file, at most `limit` characters; `null` when it is longer even without the bytes of pictures. */
-export async function textOfFile(file: File, limit: number): Promise<string | null> {
+async function textOfFile(file: File, limit: number): Promise<string | null> {
   const kept: string[] = [];
   let size = 0;
   for await (const line of lines(file)) {

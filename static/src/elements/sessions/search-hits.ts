@@ -12,6 +12,7 @@ import type { Ui } from "../base/ui-context.js";
 import { ago } from "../base/format.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/search.js";
+import { titleOf } from "./title.js";
 
 addTexts({ en, ko });
 
@@ -50,7 +51,7 @@ export class ClawdbotSearchHits extends LightElement {
   declare private more: number | undefined;
   declare private failed: boolean;
 
-  declare onOpen: (hit: SearchHit) => void;
+  declare onOpen: (hit: SearchHit, title: string) => void;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Only the answer to the newest question counts. */
@@ -109,11 +110,12 @@ export class ClawdbotSearchHits extends LightElement {
   }
 
   private hit(hit: SearchHit): TemplateResult {
-    const { t, locale } = this.ui;
+    const { t, locale, controller } = this.ui;
+    const title = titleOf(hit, hit.sessionKey, controller.state.mainKey, t);
     return html`<li>
-      <button type="button" class="hit" @click=${() => this.onOpen(hit)}>
+      <button type="button" class="hit" @click=${() => this.onOpen(hit, title)}>
         <span class="hit-head">
-          <span class="session-title">${hit.label ?? hit.derivedTitle ?? t("sessions.untitled")}</span>
+          <span class="session-title">${title}</span>
           ${hit.archived ? html`<span class="badge">${t("search.archived")}</span>` : nothing}
           <span class="hit-time">${ago(hit.timestamp, Date.now(), locale)}</span>
         </span>

@@ -46,7 +46,7 @@ export class ClawdbotSidebar extends LightElement {
   /** A session was chosen, or a new one opened. */
   onChosen: () => void = () => undefined;
   /** A message was chosen among those that were found. */
-  onFound: (hit: SearchHit) => void = () => undefined;
+  onFound: (hit: SearchHit, title: string) => void = () => undefined;
   /** An action that needs a dialog. */
   onAction: (action: SessionAction, key: string) => void = () => undefined;
 

@@ -69,7 +69,7 @@ const VERBS: Record<string, TextKey> = {
 const TARGETS = ["path", "file", "file_path", "command", "cmd", "query", "url", "name", "key", "text"];
 
 /** What a call works on, in one line. */
-export function targetOf({ args, title }: ToolStep): string {
+function targetOf({ args, title }: ToolStep): string {
   if (title) return title;
   if (typeof args === "string") return firstLine(args);
   if (typeof args !== "object" || args === null) return "";

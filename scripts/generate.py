@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import cli_reference, config_types, reference, shapes, typescript
+from . import cli_reference, config_types, reference, setting_texts, shapes, typescript
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +22,7 @@ def outputs() -> Mapping[str, str]:
     """Path below the project's root → the text that belongs there."""
     return {
         "clawdbot_ext/config/typed_settings.py": config_types.module(),
+        "clawdbot_ext/locale/settings.en.json": setting_texts.catalogue(),
         "docs/reference/methods.md": reference.methods(),
         "docs/reference/credentials.md": reference.credentials(),
         "docs/reference/events.md": reference.events(),

@@ -187,6 +187,10 @@ class ModelCatalogue:
         }
         return {**parts, "total": sum(parts.values())}
 
+    def price(self, provider: str, model_id: str) -> known_models.Price | None:
+        """USD per million tokens of a request with a short prompt; ``None`` where it is not known."""
+        return self._price(provider, model_id, Usage())
+
     def problems(self) -> Mapping[str, ProviderError]:
         """Why the providers that could not be asked for their models could not."""
         return {name: listing.error for name, listing in self._listings.items() if listing.error is not None}

@@ -23,9 +23,6 @@ from . import exit_codes
 from .connection import Target, call, json_option
 from .printing import facts, fail, language, note, out, print_json, say
 
-NEEDS_RESTART = ("gateway.port", "gateway.bind", "gateway.customBindHost")
-"""Settings that a running gateway cannot change under its clients."""
-
 
 @click.group("config", help=say("help.config"))
 def group() -> None:
@@ -168,7 +165,7 @@ def say_what_follows(name: str) -> None:
             note(say("config.overridden", name=each, variable=", ".join(variables)))
     if not server_info.lock_held(config):
         return
-    if any(each == name or each.startswith(f"{name}.") for each in NEEDS_RESTART):
+    if any(each.restart and (each.name == name or each.name.startswith(f"{name}.")) for each in settings.SETTINGS):
         note(say("config.restart"))
     with contextlib.suppress(*exit_codes.EXPECTED):  # it takes it up by itself within a second, if it cannot be asked
         call(Target(None, None, None), "config.get")

@@ -289,7 +289,7 @@ def _change(
         data = text.encode()
         if content.exists and data == content.raw.encode():
             return content.hash
-        if content.raw and not _is_strict(content.raw):  # a hand-written file: its comments go, a copy of it stays
+        if content.raw and not is_strict(content.raw):  # a hand-written file: its comments go, a copy of it stays
             private_files.write(path.with_name(f"{path.name}.bak"), content.raw.encode())
         private_files.write(path, data, follow=True)
         return _hash(data)
@@ -337,7 +337,7 @@ def dump(tree: Mapping[str, Any]) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
-def _is_strict(raw: str) -> bool:
+def is_strict(raw: str) -> bool:
     try:
         json.loads(raw)
     except ValueError:

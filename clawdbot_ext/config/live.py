@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .loading import Config
 from .setting_types import ConfigError
+from .settings import SETTINGS
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ class LiveConfig:
 
     def __init__(self, load: Callable[[], Config]):
         self._load = load
-        self._config = load()
+        self._config = self._first = load()
         self._stamp = self._mtime()
         self.changing = 0
         """The number of changes of the file by clients of this gateway that are under way."""
@@ -33,6 +34,11 @@ class LiveConfig:
     def unwatch(self, callback: Callable[[Config], None]) -> None:
         """Remove ``callback``."""
         self._watchers.remove(callback)
+
+    def waiting_for_restart(self) -> list[str]:
+        """Return the settings whose present value takes effect at the next start alone (``Setting.restart``)."""
+        rows = [setting.name for setting in SETTINGS if setting.restart]
+        return [name for name in rows if self._config.value(name) != self._first.value(name)]
 
     def peek(self) -> Config:
         """Return the configuration that ``reload`` would load. Raises ``ConfigError``."""

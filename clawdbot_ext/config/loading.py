@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .clawdbot_json import FILE_NAME, read_defaults
-from .file import dump, issues, read, redact, unflatten, values
+from .file import dump, is_strict, issues, read, redact, unflatten, values
 from .setting_types import ConfigError
 from .settings import PROVIDER_ENV, SETTINGS
 from .typed_settings import TypedSettings
@@ -218,7 +218,8 @@ def snapshot(config: Config) -> dict[str, Any]:
     """The payload of ``config.get``: the file as it is and the values in force, secrets redacted everywhere.
 
     ``raw`` is the redacted file as JSON, without its comments, since a secret may be commented out; it is ``None``
-    while the file cannot be read. ``sources`` says where each value in ``config`` came from.
+    while the file cannot be read; ``comments`` says whether it has any, or is otherwise JSON5 written by hand.
+    ``sources`` says where each value in ``config`` came from, ``variables`` which environment variable can set it.
     """
     content = read(config.path)
     found = [content.problem] if content.problem else issues(content.tree or {})
@@ -228,9 +229,11 @@ def snapshot(config: Config) -> dict[str, Any]:
         "path": str(config.path),
         "exists": content.exists,
         "raw": None if parsed is None else dump(parsed),
+        "comments": bool(content.raw.strip()) and not is_strict(content.raw),
         "parsed": parsed or {},
         "config": redact(unflatten({name: config.value(name) for name in names})),
         "sources": {name: config.source(name) for name in names},
+        "variables": {name: list(variables(name)) for name in names if variables(name)},
         "valid": not found,
         "issues": [{"path": issue.name, "message": issue.problem, **_suggestion(issue)} for issue in found],
         "hash": content.hash,

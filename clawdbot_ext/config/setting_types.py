@@ -71,7 +71,8 @@ def wrong(name: str, key: str, suggestion: str | None = None, **facts: Any) -> C
 @dataclass(frozen=True)
 class Setting:
     """One row. ``aliases`` maps other spellings of a value to ours; ``minimum`` and ``maximum`` are inclusive;
-    ``check`` returns the catalogue key of what is wrong with a string, or ``None``."""
+    ``check`` returns the catalogue key of what is wrong with a string, or ``None``; ``restart`` marks a setting that is
+    read at the start alone."""
 
     name: str
     type: SettingType
@@ -86,6 +87,7 @@ class Setting:
     maximum: int | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[str], str | None] | None = None
+    restart: bool = False
 
 
 def split_url(value: str) -> SplitResult | None:

@@ -35,6 +35,7 @@ SETTINGS: tuple[Setting, ...] = (
         minimum=0,
         maximum=65535,
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.listenWithJupyter",
@@ -45,6 +46,7 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("on", "off"),
         aliases={"true": "on", "yes": "on", "false": "off", "no": "off"},
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.bind",
@@ -55,9 +57,15 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("loopback", "lan", "tailnet", "custom"),
         aliases={"auto": "loopback", "localhost": "loopback"},
         by="owner",
+        restart=True,
     ),
     Setting(
-        "gateway.customBindHost", "string", "", "The address to listen on when gateway.bind is custom.", by="owner"
+        "gateway.customBindHost",
+        "string",
+        "",
+        "The address to listen on when gateway.bind is custom.",
+        by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.auth.mode",
@@ -104,7 +112,9 @@ SETTINGS: tuple[Setting, ...] = (
         env=("CLAWDBOT_GATEWAY_PASSWORD",),
         by="owner",
     ),
-    Setting("gateway.tls.enabled", "boolean", False, "Serve https and wss instead of http and ws.", by="owner"),
+    Setting(
+        "gateway.tls.enabled", "boolean", False, "Serve https and wss instead of http and ws.", by="owner", restart=True
+    ),
     Setting(
         "gateway.tls.certPath",
         "string",
@@ -112,6 +122,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The certificate in PEM, with those between it and its issuer; "
         "empty: one is made and kept in the state directory.",
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.tls.keyPath",
@@ -119,6 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "The certificate's key in PEM, without a password; empty: it is in gateway.tls.certPath, too.",
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.tls.autoGenerate",
@@ -126,6 +138,7 @@ SETTINGS: tuple[Setting, ...] = (
         True,
         "Make a certificate where gateway.tls.certPath is empty.",
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.trustedProxies",
@@ -142,6 +155,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The path under which our own port has its pages, such as /clawdbot; empty: its root.",
         check=_check_base_path,
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.tailscale.mode",
@@ -151,6 +165,7 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("off", "serve", "funnel"),
         aliases={"disabled": "off"},
         by="owner",
+        restart=True,
     ),
     Setting(
         "gateway.tailscale.resetOnExit",
@@ -272,6 +287,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether kernels of jupyter clawdbot inherit a "
         "provider's key from its environment; in your own Lab they do anyway. The gateway's they never get.",
         by="owner",
+        restart=True,
     ),
     Setting(
         "storage.fileSystem",
@@ -281,6 +297,7 @@ SETTINGS: tuple[Setting, ...] = (
         "write-ahead log and no flock, and only one machine at a time may use it; auto looks it up.",
         choices=("auto", "local", "network"),
         by="owner",
+        restart=True,
     ),
     Setting(
         "storage.backups",
@@ -649,6 +666,7 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("error", "warn", "info", "debug"),
         aliases={"warning": "warn", "trace": "debug", "silent": "error", "fatal": "error"},
         by="client",
+        restart=True,
     ),
     Setting(
         "ui.locale",

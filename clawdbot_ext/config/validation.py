@@ -8,10 +8,12 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from ..i18n import catalogue, language
 from .setting_types import PROVIDER_NAME, ConfigError, Setting, wrong
 from .settings import SETTINGS
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+_t = catalogue("settings")
 
 
 _PROVIDERS = "models.providers."
@@ -137,8 +139,8 @@ def _shorten(value: str) -> str:
 
 
 # -- what other programs read -----------------------------------------------------------------------------------------
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 7) of the configuration file."""
+def json_schema(locale: str | None = None) -> dict[str, Any]:
+    """The JSON Schema (draft 7) of the configuration file, described in the language of ``locale``."""
     root: dict[str, Any] = {"$schema": "http://json-schema.org/draft-07/schema#", **_object()}
     for setting in SETTINGS:
         *branches, leaf = setting.name.split(".")
@@ -150,7 +152,7 @@ def json_schema() -> dict[str, Any]:
                 node = node["additionalProperties"]
             else:
                 node = node["properties"].setdefault(branch, _object())
-        node["properties"][leaf] = _property(setting)
+        node["properties"][leaf] = _property(setting, locale)
     return root
 
 
@@ -158,8 +160,10 @@ def _object() -> dict[str, Any]:
     return {"type": "object", "properties": {}, "additionalProperties": False}
 
 
-def _property(setting: Setting) -> dict[str, Any]:
-    text = setting.help + (f" In {setting.unit}." if setting.unit else "")
+def _property(setting: Setting, locale: str | None) -> dict[str, Any]:
+    text = _t(locale, setting.name)
+    if setting.unit:
+        text += f" In {setting.unit}." if language(locale) == "en" else f" ({_t(locale, f'unit.{setting.unit}')})"
     schema: dict[str, Any] = {"description": text}
     if setting.type == "models":
         model = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
@@ -174,14 +178,23 @@ def _property(setting: Setting) -> dict[str, Any]:
     return schema | {key: bound for key, bound in bounds.items() if bound is not None}
 
 
-def ui_hints() -> dict[str, Any]:
-    """Return the form hints beside the schema by dotted name (``*`` for a provider's), as the Control UI reads them."""
+def ui_hints(locale: str | None = None) -> dict[str, Any]:
+    """Return the form hints beside the schema by dotted name (``*`` for a provider's), as the Control UI reads them.
+
+    Ours are ``by`` (``owner``: no client changes it), ``unit``, ``env`` (the variables that set it) and ``restart``.
+    """
     hints: dict[str, Any] = {}
     for order, setting in enumerate(SETTINGS):
-        hint: dict[str, Any] = {"help": setting.help, "group": setting.name.split(".")[0], "order": order}
+        name = setting.name.replace("<name>", "*")
+        help_ = _t(locale, setting.name)
+        hint: dict[str, Any] = {"help": help_, "group": name.split(".")[0], "order": order, "by": setting.by}
         if setting.secret:
             hint["sensitive"] = True
         if setting.unit:
-            hint["placeholder"] = setting.unit
-        hints[setting.name.replace("<name>", "*")] = hint
+            hint["placeholder"] = hint["unit"] = _t(locale, f"unit.{setting.unit}")
+        if setting.env:
+            hint["env"] = list(setting.env)
+        if setting.restart:
+            hint["restart"] = True
+        hints[name] = hint
     return hints

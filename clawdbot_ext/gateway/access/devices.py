@@ -11,7 +11,7 @@ import base64
 import hmac
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import UNSET
@@ -20,6 +20,7 @@ from ...protocol.clock import now_ms
 from ...protocol.errors import MissingScope, NotFound
 from ...protocol.schema import (
     ConnectParams,
+    DeviceChangedEvent,
     PairingRequest,
     PairResolvedEvent,
     Role,
@@ -260,6 +261,7 @@ class Devices:
         grant.generation += 1
         grant.rotated_at = now_ms()
         await self._save(device)
+        self.tell(device.device_id, "rotated")
         return self._token(device_id, role, grant), grant
 
     async def revoke(self, device_id: str, role: str) -> Grant:
@@ -268,16 +270,22 @@ class Devices:
         grant.generation += 1
         grant.revoked_at = now_ms()
         await self._save(device)
+        self.tell(device.device_id, "revoked")
         return grant
 
     async def rename(self, device_id: str, display_name: str) -> bool:
         """Name a device; ``False`` if it is not paired."""
-        device = self._paired.get(device_id)
+        device = self._paired.get(device_id.lower())
         if device is None:
             return False
         device.display_name = display_name
         await self._save(device)
+        self.tell(device.device_id, "renamed")
         return True
+
+    def tell(self, device_id: str, change: Literal["renamed", "rotated", "revoked", "removed"]) -> None:
+        """Emit that a device, or a node, is another than before."""
+        self._emit("device.changed", DeviceChangedEvent(device_id=device_id, change=change))
 
     # -- lists ------------------------------------------------------------------------------------------------------
     def pending(self) -> list[PairingRequest]:

@@ -31,6 +31,7 @@ from ...protocol.schema import (
     ApprovalResolveParams,
     ApprovalResult,
     ApprovalsFileResult,
+    RulesChangedEvent,
 )
 from ...store.api import Store
 from ..connections.broadcast import Broadcast
@@ -316,6 +317,12 @@ class Approvals:
         digest = hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
         return ApprovalsFileResult(path=self._rules_path(), exists=stored is not None, hash=digest, file=rules)
 
+    async def tell_rules(self) -> ApprovalsFileResult:
+        """Emit that the rules are others, and return them."""
+        rules = await self.rules()
+        self._events.emit("exec.approvals.changed", RulesChangedEvent(hash=rules.hash))
+        return rules
+
     async def is_allowed(self, agent: str, pattern: str) -> bool:
         """Whether a person has allowed this for good."""
         return any(entry.get("pattern") == pattern for entry in _allowlist((await self.rules()).file, agent))
@@ -329,6 +336,7 @@ class Approvals:
             own = agents.get(agent)
             agents[agent] = {**(own if isinstance(own, dict) else {}), "allowlist": entries}
             await self._store.put_record(RULES, RULES, {**rules, "agents": agents}, now=now_ms())
+            await self.tell_rules()
 
 
 def _used() -> InvalidRequest:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, Stale
 from ...protocol.schema import (
     Approval,
+    ApprovalHistoryParams,
+    ApprovalHistoryResult,
     ApprovalListResult,
     ApprovalRequestParams,
     ApprovalResolveParams,
     ApprovalResult,
     ApprovalsFileResult,
     ApprovalsSetParams,
+    DecidedApproval,
     NoParams,
     OkResult,
 )
 from ..connections.connection import Connection
-from ..hands.approvals import EMPTY_RULES, RULES, TIMEOUT_MS, requester
+from ..hands.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, requester
 from ..registry import method
 from ..services import Services
+
+HISTORY_LIMIT = 50
+LONGEST_TITLE = 500
+"""Characters: a command may be a whole program."""
 
 
 @method("exec.approval.request")
@@ -42,6 +52,53 @@ async def exec_approval_list(services: Services, caller: Connection, params: NoP
     return ApprovalListResult(
         approvals=[msgspec.convert(row, Approval) for row in services.runs.approvals.rows(caller)]
     )
+
+
+@method("exec.approval.history")
+async def exec_approval_history(
+    services: Services, caller: Connection, params: ApprovalHistoryParams
+) -> ApprovalHistoryResult:
+    """A page of what is over, by the time of the last write. Open questions are in ``exec.approval.list``."""
+    limit = params.limit or HISTORY_LIMIT
+    before = params.before if params.before is not None else now_ms() + 1
+    times = [each for each in await services.store.record_times(KIND) if each[1] < before]
+    page: list[DecidedApproval] = []
+    answer = ApprovalHistoryResult(approvals=page)
+    last = 0
+    for id_, at in reversed(times):
+        if len(page) >= limit and at < last:  # those of one millisecond are on one page
+            answer.next = last
+            break
+        if id_ in services.runs.approvals.pending:
+            continue
+        if (record := await services.store.get_record(KIND, id_)) is not None:  # removed in between
+            page.append(_decided(record, at))
+            last = at
+    return answer
+
+
+def _decided(record: Mapping[str, Any], at: int) -> DecidedApproval:
+    request = record["request"]
+    row = DecidedApproval(
+        id=record["id"],
+        kind=str(request.get("kind") or "command"),
+        title=str(request.get("title") or request.get("command") or "")[:LONGEST_TITLE],
+        decision=record.get("decision"),
+        created_at_ms=record["createdAtMs"],
+        resolved_at_ms=record.get("resolvedAtMs") or at,
+        resolved_by=str(record.get("resolvedBy") or ""),
+    )
+    for field, value in (
+        ("tool", request.get("tool")),
+        ("path", request.get("path")),
+        ("session_key", request.get("sessionKey")),
+        ("scope", record.get("scope")),
+        ("reason", record.get("reason")),
+        ("used_at_ms", record.get("usedAtMs")),
+    ):
+        if value:
+            setattr(row, field, value)
+    return row
 
 
 @method("exec.approval.resolve")
@@ -76,4 +133,6 @@ async def exec_approvals_set(services: Services, caller: Connection, params: App
         if present.exists and params.base_hash != present.hash:
             raise Stale("exec approvals changed since last load; re-run exec.approvals.get and retry")
         await services.store.put_record(RULES, RULES, {**EMPTY_RULES, **kept}, now=now_ms())
-        return await services.runs.approvals.rules()
+        rules = await services.runs.approvals.tell_rules()
+    services.access.auth.note("approval", {**caller.audit_fields(), "id": RULES, "decision": "rules"})
+    return rules

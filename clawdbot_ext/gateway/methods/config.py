@@ -15,7 +15,14 @@ from ... import private_files
 from ...config import Config
 from ...config.setting_types import OwnerOnly
 from ...protocol.errors import InvalidRequest, Unavailable
-from ...protocol.schema import ConfigApplyParams, ConfigGetParams, ConfigPatchParams, ConfigSetParams, NoParams
+from ...protocol.schema import (
+    ConfigApplyParams,
+    ConfigChangedEvent,
+    ConfigGetParams,
+    ConfigPatchParams,
+    ConfigSetParams,
+    NoParams,
+)
 from ..access.rotation import hash_stored_password
 from ..connections.connection import Connection
 from ..registry import method
@@ -24,15 +31,17 @@ from ..services import Services
 
 @method("config.get")
 async def config_get(services: Services, caller: Connection, params: ConfigGetParams) -> dict[str, Any]:
-    """The present contents of the file; a change by another process is loaded first."""
+    """The present contents of the file; a change by another process is loaded first. ``restart`` names the settings
+    whose value waits for the next start."""
     await asyncio.to_thread(settings.snapshot, services.config())  # JSON5 is parsed there, and remembered
     poll_file(services)
-    return settings.snapshot(services.config())
+    return _snapshot(services)
 
 
 @method("config.schema")
 async def config_schema(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
-    return {"schema": settings.json_schema(), "uiHints": settings.ui_hints()}
+    """Described in the caller's language."""
+    return {"schema": settings.json_schema(caller.locale), "uiHints": settings.ui_hints(caller.locale)}
 
 
 @method("config.set")
@@ -43,7 +52,7 @@ async def config_set(services: Services, caller: Connection, params: ConfigSetPa
         caller,
         lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash, in_force=services.config().value),
     )
-    return {"ok": True, **settings.snapshot(services.config())}
+    return {"ok": True, **_snapshot(services)}
 
 
 @method("config.apply")
@@ -63,7 +72,11 @@ async def config_patch(services: Services, caller: Connection, params: ConfigPat
             path, settings.parse(params.raw), base_hash=params.base_hash, in_force=services.config().value
         ),
     )
-    return {"ok": True, **settings.snapshot(services.config())}
+    return {"ok": True, **_snapshot(services)}
+
+
+def _snapshot(services: Services) -> dict[str, Any]:
+    return {**settings.snapshot(services.config()), "restart": services.config.waiting_for_restart()}
 
 
 async def change(services: Services, caller: Connection, write: Callable[[Path], object]) -> None:
@@ -85,7 +98,7 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
                 private_files.write(path, before, follow=True)
             raise
     except settings.ConfigError as exc:
-        raise refused(exc) from exc
+        raise refused(exc, caller.locale) from exc
     except OSError as exc:
         raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
     finally:
@@ -106,16 +119,23 @@ def poll_file(services: Services) -> None:
 
 
 def note_changes(services: Services, before: Config, who: Mapping[str, str]) -> None:
-    """Write into the audit log which settings have another value now."""
+    """Tell the administrators, and the audit log, which settings have another value now."""
     after = services.config()
     names = sorted(name for name in {*before.names(), *after.names()} if before.value(name) != after.value(name))
     if names:
         services.access.auth.note("config", {**who, "names": ", ".join(names)})
+    services.events.emit(
+        "config.changed", ConfigChangedEvent(names=names, restart=services.config.waiting_for_restart())
+    )
 
 
-def refused(exc: settings.ConfigError) -> InvalidRequest:
-    """The wire error for a wrong setting."""
+def refused(exc: settings.ConfigError, locale: str) -> InvalidRequest:
+    """The wire error for a wrong setting; ``problem`` is in the language of ``locale``."""
     if isinstance(exc, OwnerOnly):
         return InvalidRequest(f"{exc.name} {exc.problem}", reason="OWNER_ONLY", setting=exc.name)
-    facts: dict[str, Any] = {"setting": exc.name, "suggestion": exc.suggestion}
+    facts: dict[str, Any] = {
+        "setting": exc.name,
+        "suggestion": exc.suggestion,
+        "problem": exc.problem_in(locale),
+    }
     return InvalidRequest(str(exc), reason="INVALID_CONFIG", **{k: v for k, v in facts.items() if v})

@@ -6,11 +6,16 @@ from typing import cast
 
 from msgspec import UNSET
 
+from ...protocol.errors import InvalidRequest, NotFound
 from ...protocol.frames import CloseCode
 from ...protocol.schema import (
+    ClientsListResult,
+    ConnectedClient,
     DevicePairApproveResult,
     DevicePairListResult,
     DevicePairRejectResult,
+    DeviceRenameParams,
+    DeviceRenameResult,
     DeviceTokenParams,
     DeviceTokenRevokeResult,
     DeviceTokenRotateParams,
@@ -80,6 +85,46 @@ async def device_pair_reject(services: Services, caller: Connection, params: Req
     asked = services.access.devices.reject(params.request_id)
     _note(services, caller, "rejected", asked.device_id, asked.role)
     return DevicePairRejectResult(request_id=asked.request_id, device_id=asked.device_id)
+
+
+@method("device.rename")
+async def device_rename(services: Services, caller: Connection, params: DeviceRenameParams) -> DeviceRenameResult:
+    name = params.display_name.strip()
+    if not name:
+        raise InvalidRequest("displayName required")
+    if not await services.access.devices.rename(params.device_id, name):
+        raise NotFound("unknown deviceId")
+    _note(services, caller, "renamed", params.device_id)
+    return DeviceRenameResult(device_id=params.device_id, display_name=name)
+
+
+@method("clients.list")
+def clients_list(services: Services, caller: Connection, params: NoParams) -> ClientsListResult:
+    """Every socket, those of the command line and of nodes too."""
+    there = sorted(services.events.connections, key=lambda each: -each.connected_at)
+    return ClientsListResult(clients=[_client(each, caller) for each in there])
+
+
+def _client(each: Connection, caller: Connection) -> ConnectedClient:
+    info, identity = each.info, each.identity
+    return ConnectedClient(
+        conn_id=each.conn_id,
+        client_id=str(info["id"]),
+        display_name=str(info["displayName"]),
+        version=str(info["version"]),
+        platform=str(info["platform"]),
+        mode=str(info["mode"]),
+        role=each.role,
+        scopes=sorted(each.scopes),
+        address=each.peer.client_key,
+        user=identity.user if identity is not None else "",
+        via=identity.via if identity is not None else "",
+        connected_at_ms=each.connected_at,
+        is_self=each is caller,
+        device_id=each.device_id or UNSET,
+        device_family=info.get("deviceFamily") or UNSET,
+        model_identifier=info.get("modelIdentifier") or UNSET,
+    )
 
 
 @method("device.token.rotate")

@@ -1,7 +1,11 @@
-"""``models.list`` and ``models.test``: what can be chosen, and whether a key is any good."""
+"""``models.*``: what can be chosen, the providers with the state of their keys, and whether a key is any good."""
 
 from __future__ import annotations
 
+import os
+import time
+from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from ... import config as settings
@@ -9,9 +13,12 @@ from ...agent.providers import sdk_import
 from ...agent.providers.base import Completed, Provider, ProviderError, TurnRequest
 from ...agent.providers.registry import is_anthropic
 from ...agent.turn import explain_failure
+from ...config.setting_types import split_url
 from ...protocol.errors import InvalidRequest
 from ...protocol.schema import (
     ModelsListResult,
+    ModelsProvider,
+    ModelsProvidersResult,
     ModelsSetKeyParams,
     ModelsTestParams,
     ModelsTestResult,
@@ -24,6 +31,8 @@ from ..services import Services
 from .config import change
 
 KEY = "models.providers.anthropic.apiKey"
+REPLY_TOKENS = 64
+"""Of the reply that a test of a model asks for."""
 
 
 @method("models.list")
@@ -43,15 +52,75 @@ async def models_list(services: Services, caller: Connection, params: NoParams) 
                 "input": list(m.input),
                 "spec": m.spec,
                 "isDefault": m.spec == default.spec,
+                **_price(services, m.provider, m.id),
             }
             for m in await services.providers.models.list()
         ]
     )
 
 
+def _price(services: Services, provider: str, model_id: str) -> dict[str, Any]:
+    """``price``, USD per million tokens, where it is known."""
+    price = services.providers.models.price(provider, model_id)
+    if price is None:
+        return {}
+    return {
+        "price": {
+            "input": price.input,
+            "output": price.output,
+            "cacheRead": price.cache_read,
+            "cacheWrite": price.cache_write,
+        }
+    }
+
+
+@method("models.providers")
+async def models_providers(services: Services, caller: Connection, params: NoParams) -> ModelsProvidersResult:
+    """The configured providers, usable or not. No key, and no part of one, is in the answer."""
+    config, models = services.config(), services.providers.models
+    problems, current = models.problems(), services.providers.current()
+    counts = Counter(model.provider for model in models.offered())
+    rows = []
+    for name, each in {**config.providers(), **{name: found for name, found in current.items() if found}}.items():
+        key = f"models.providers.{name}.apiKey"
+        source = config.source(key)
+        row = ModelsProvider(
+            name=name,
+            api=each.api,
+            base_url=_without_password(each.base_url),
+            key=bool(each.api_key),
+            key_source=source,
+            usable=name in current,
+            is_default=name == services.providers.default_name(),
+            models=counts[name],
+        )
+        if source == "env" and (named := settings.variables(key)):
+            row.key_variable = next((variable for variable in named if os.environ.get(variable, "").strip()), named[0])
+        if name in problems:
+            row.error = _error(name, problems[name], caller.locale)
+        rows.append(row)
+    return ModelsProvidersResult(
+        providers=rows,
+        default_model=models.default().spec,
+        configured=config["agents.defaults.model"],
+        configured_source=config.source("agents.defaults.model"),
+        allowed=config["models.allowed"],
+        allowed_source=config.source("models.allowed"),
+    )
+
+
+def _without_password(address: str) -> str:
+    """The address without what may stand before the host (``https://user:secret@host/``)."""
+    parts = split_url(address)
+    if parts is None:
+        return ""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else address
+
+
 @method("models.test")
 async def models_test(services: Services, caller: Connection, params: ModelsTestParams) -> ModelsTestResult:
-    """Ask a provider for its models with a key that is not stored. A refused key is an answer, not an error.
+    """Ask a provider for its models with a key that is not stored, or one of them for a short reply. A refused key is
+    an answer, not an error.
 
     Raises ``InvalidRequest`` (``NO_KEY``) when there is no key to try.
     """
@@ -69,6 +138,9 @@ async def models_test(services: Services, caller: Connection, params: ModelsTest
     provider: Provider | None = None
     try:
         provider = await sdk_import.build(name, key, address)
+        started = time.monotonic()
+        if params.model is not None:
+            return _answered(await _say_hello(provider, params.model, REPLY_TOKENS), started)
         result = ModelsTestResult(ok=True)
         try:
             result.models = len(await provider.list_models())
@@ -78,6 +150,7 @@ async def models_test(services: Services, caller: Connection, params: ModelsTest
             await _say_hello(
                 provider, next((m.id for m in services.providers.models.offered() if m.provider == name), "default")
             )
+        result.ms = _ms_since(started)
         return result
     except ProviderError as exc:
         return ModelsTestResult(ok=False, error=_error(name, exc, caller.locale))
@@ -108,12 +181,23 @@ async def models_set_key(services: Services, caller: Connection, params: ModelsS
     return OkResult(ok=True)
 
 
-async def _say_hello(provider: Provider, model: str) -> None:
-    """The smallest possible reply. Raises ``ProviderError``."""
+def _answered(reply: Completed, started: float) -> ModelsTestResult:
+    """The result for a reply of a model."""
+    text = "".join(str(block.get("text", "")) for block in reply.content if block.get("type") == "text")
+    usage = {name: count for name, count in asdict(reply.usage).items() if name in ("input", "output")}
+    return ModelsTestResult(ok=True, reply=text, usage=usage, ms=_ms_since(started))
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+async def _say_hello(provider: Provider, model: str, most: int = 1) -> Completed:
+    """A reply of at most so many tokens. Raises ``ProviderError``."""
     hello = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
-    async for event in provider.stream(TurnRequest(model=model, system="", messages=[hello], max_tokens=1)):
+    async for event in provider.stream(TurnRequest(model=model, system="", messages=[hello], max_tokens=most)):
         if isinstance(event, Completed):
-            return
+            return event
     raise ProviderError("cut", "the stream ended without a stop reason")
 
 

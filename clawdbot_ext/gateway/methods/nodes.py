@@ -147,6 +147,7 @@ async def node_rename(services: Services, caller: Connection, params: NodeRename
     record = await services.store.get_record(KIND, params.node_id)
     if record is not None:
         await services.store.put_record(KIND, params.node_id, {**record, "displayName": name}, now=now_ms())
+        services.access.devices.tell(params.node_id, "renamed")
     elif not await services.access.devices.rename(params.node_id, name):
         raise NotFound("unknown nodeId")
     return NodeRenameResult(node_id=params.node_id, display_name=name)
@@ -234,6 +235,17 @@ async def node_pair_reject(services: Services, caller: Connection, params: Reque
     request = _pop_pending(services, params.request_id)
     _resolved(services, request, approved=False)
     return {"requestId": params.request_id, "nodeId": request["nodeId"]}
+
+
+@method("node.pair.remove")
+async def node_pair_remove(services: Services, caller: Connection, params: NodeIdParams) -> OkResult:
+    """Forget a node. One that was let in as a device has its role revoked by ``device.token.revoke``."""
+    if await services.store.get_record(KIND, params.node_id) is None:
+        raise NotFound("unknown nodeId")
+    await services.store.delete_record(KIND, params.node_id)
+    services.access.auth.note("pairing", {**caller.audit_fields(), "action": "removed", "device": params.node_id})
+    services.access.devices.tell(params.node_id, "removed")
+    return OkResult(ok=True)
 
 
 @method("node.pair.verify")

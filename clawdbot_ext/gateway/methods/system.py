@@ -95,7 +95,7 @@ async def gateway_stop(services: Services, caller: Connection, params: GatewaySt
         try:
             services.config.peek()
         except ConfigError as exc:
-            raise refused(exc) from exc
+            raise refused(exc, caller.locale) from exc
         if problem := await asyncio.to_thread(services.host.problem_of_restart):
             raise InvalidRequest(problem, reason="INVALID_CONFIG")
     asyncio.get_running_loop().call_later(0.05, services.host.on_stop_requested, bool(params.restart))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from .base import SCOPE_ADMIN, SCOPE_APPROVALS, Event, Method, NoParams, OkResult, Params, Result, Rows
+from .base import SCOPE_ADMIN, SCOPE_APPROVALS, Event, Method, Ms, NoParams, OkResult, Params, Result, Rows
 from .devices import Id
 from .hands import GrantScope
 
@@ -106,6 +106,49 @@ class ApprovalListResult(Result):
     approvals: Sequence[Approval]
 
 
+class ApprovalHistoryParams(Params):
+    limit: Annotated[int, Meta(ge=1, le=200)] | None = None
+    """50 if absent."""
+    before: Ms | None = None
+    """Only those last written before this time: `next` of the answer before."""
+
+
+class DecidedApproval(Result):
+    """A question that is over. What would have been done is told by its title alone."""
+
+    id: str
+    kind: str
+    """`tool`, `question`, `input`, or `command` of a program that asked over the wire."""
+    title: str
+    """The tool's words, or the command."""
+    decision: Decision | None
+    """`null`: none was made; see `reason`."""
+    created_at_ms: int
+    resolved_at_ms: int
+    """Of the decision, or of the end without one."""
+    resolved_by: str
+    """The person, or `mode:…`, `grant:…` or `plan:…` that made the question unnecessary; empty: none."""
+    tool: str | UnsetType = UNSET
+    path: str | UnsetType = UNSET
+    session_key: str | UnsetType = UNSET
+    scope: GrantScope | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    """`expired`, `withdrawn`, or what the person wrote."""
+    used_at_ms: int | UnsetType = UNSET
+    """The time at which the yes was used."""
+
+
+class ApprovalHistoryResult(Result):
+    approvals: Sequence[DecidedApproval]
+    """The newest first."""
+    next: int | UnsetType = UNSET
+    """`before` of the next page; absent: there is none."""
+
+
+class RulesChangedEvent(Result):
+    hash: str
+
+
 ROWS: Rows = (
     Method(
         "exec.approval.request",
@@ -118,10 +161,21 @@ ROWS: Rows = (
     Method(
         "exec.approval.list", NoParams, ApprovalListResult, SCOPE_APPROVALS, "What waits for a decision.", ours=True
     ),
+    Method(
+        "exec.approval.history",
+        ApprovalHistoryParams,
+        ApprovalHistoryResult,
+        SCOPE_APPROVALS,
+        "What was decided, by whom and when; kept for `hands.keepDays`.",
+        ours=True,
+    ),
     Method("exec.approvals.get", NoParams, ApprovalsFileResult, SCOPE_ADMIN, "The rules for commands."),
     Method(
         "exec.approvals.set", ApprovalsSetParams, ApprovalsFileResult, SCOPE_ADMIN, "Replace the rules for commands."
     ),
     Event("exec.approval.requested", ApprovalRequestedEvent, "A command waits for a decision.", scope=SCOPE_APPROVALS),
     Event("exec.approval.resolved", ApprovalResolvedEvent, "A request has been decided.", scope=SCOPE_APPROVALS),
+    Event(
+        "exec.approvals.changed", RulesChangedEvent, "The rules for commands are others.", ours=True, scope=SCOPE_ADMIN
+    ),
 )

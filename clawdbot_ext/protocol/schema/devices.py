@@ -22,6 +22,11 @@ class DeviceTokenParams(Params):
     role: Annotated[str, Meta(min_length=1, max_length=32)]
 
 
+class DeviceRenameParams(Params):
+    device_id: Id
+    display_name: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
 class DeviceTokenRotateParams(DeviceTokenParams):
     scopes: Annotated[Sequence[Scope], Meta(max_length=32)] | None = None
     """The scopes from now on, at most those approved; absent: as they are."""
@@ -101,6 +106,45 @@ class PairResolvedEvent(Result):
     ts: int
 
 
+class DeviceRenameResult(Result):
+    device_id: str
+    display_name: str
+
+
+class ConnectedClient(Result):
+    """One socket."""
+
+    conn_id: str
+    client_id: str
+    display_name: str
+    version: str
+    platform: str
+    mode: str
+    role: str
+    scopes: Sequence[str]
+    address: str
+    """Where it comes from, as the rate limits see it: behind a proxy that is not trusted, the proxy's."""
+    user: str
+    via: str
+    """How it logged in."""
+    connected_at_ms: int
+    is_self: bool
+    """The connection that asks."""
+    device_id: str | UnsetType = UNSET
+    device_family: str | UnsetType = UNSET
+    model_identifier: str | UnsetType = UNSET
+
+
+class ClientsListResult(Result):
+    clients: Sequence[ConnectedClient]
+    """The newest first."""
+
+
+class DeviceChangedEvent(Result):
+    device_id: str
+    change: Literal["renamed", "rotated", "revoked", "removed"]
+
+
 ROWS: Rows = (
     Method("device.pair.list", NoParams, DevicePairListResult, SCOPE_PAIRING, "Devices that wait, and paired ones."),
     Method("device.pair.approve", RequestIdParams, DevicePairApproveResult, SCOPE_PAIRING, "Let a device in."),
@@ -118,6 +162,22 @@ ROWS: Rows = (
         DeviceTokenRevokeResult,
         SCOPE_PAIRING,
         "Take a device's role back; its sockets close.",
+    ),
+    Method("device.rename", DeviceRenameParams, DeviceRenameResult, SCOPE_PAIRING, "Name a paired device.", ours=True),
+    Method(
+        "clients.list",
+        NoParams,
+        ClientsListResult,
+        SCOPE_PAIRING,
+        "Who is connected, from which address, with what; `presence` tells when that changes.",
+        ours=True,
+    ),
+    Event(
+        "device.changed",
+        DeviceChangedEvent,
+        "A device or a node was named, got another token, or lost a role.",
+        ours=True,
+        scope=SCOPE_PAIRING,
     ),
     Event("device.pair.requested", PairingRequest, "A device waits to be let in.", scope=SCOPE_PAIRING),
     Event("device.pair.resolved", PairResolvedEvent, "A device was let in or turned away.", scope=SCOPE_PAIRING),

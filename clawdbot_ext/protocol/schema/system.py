@@ -74,12 +74,57 @@ class CommandsCompleteResult(Result):
     """`value` and, where there is more to say, `description`; the best first."""
 
 
+class ConfigChangedEvent(Result):
+    """No values: they are read with `config.get`."""
+
+    names: Sequence[str]
+    """The settings with another value in force than before; none: only the file is another."""
+    restart: Sequence[str]
+    """The settings whose present value takes effect at the next start alone."""
+
+
+class ModelsProvider(Result):
+    """A provider without its key."""
+
+    name: str
+    api: str
+    base_url: str
+    """Empty: Anthropic's own."""
+    key: bool
+    """Whether there is one."""
+    key_source: str
+    """As `sources` of `config.get`: `flag`, `env`, `traits`, `file`, `clawdbot.json` or `default`."""
+    usable: bool
+    is_default: bool
+    models: int
+    """The number of models that it offers."""
+    key_variable: str | UnsetType = UNSET
+    """The environment variable that gave the key."""
+    error: Mapping[str, Any] | UnsetType = UNSET
+    """Why its models could not be listed the last time: `kind`, `message`, `hint`, in the client's language."""
+
+
+class ModelsProvidersResult(Result):
+    providers: Sequence[ModelsProvider]
+    default_model: str
+    """`provider/id` of the model that answers unless a session chose another."""
+    configured: str
+    """`agents.defaults.model`; empty: chosen automatically."""
+    configured_source: str
+    allowed: Sequence[str]
+    """`models.allowed`; empty: all."""
+    allowed_source: str
+
+
 class ModelsTestParams(Params):
     provider: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     """`anthropic` if absent."""
     api_key: Annotated[str, Meta(max_length=4096)] | None = None
     """Tried instead of the one that is set; it is not kept."""
     base_url: Annotated[str, Meta(max_length=2048)] | None = None
+    model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    """An id of the provider's: it is sent a short message, which costs what a few tokens cost. Absent: the provider is
+    asked for its models."""
 
 
 class ModelsSetKeyParams(Params):
@@ -93,6 +138,12 @@ class ModelsTestResult(Result):
     """The number of models the key may use, where the server says."""
     error: Mapping[str, Any] | UnsetType = UNSET
     """`kind`, `message`, `hint`, in the client's language."""
+    ms: int | UnsetType = UNSET
+    """Until the end of the answer."""
+    reply: str | UnsetType = UNSET
+    """The text that the model answered with."""
+    usage: Mapping[str, int] | UnsetType = UNSET
+    """`input` and `output` tokens of it."""
 
 
 class LinkCreateResult(Result):
@@ -127,6 +178,14 @@ class BackupResult(Result):
 
 ROWS: Rows = (
     Method("models.list", NoParams, ModelsListResult, SCOPE_READ, "The models that can be chosen."),
+    Method(
+        "models.providers",
+        NoParams,
+        ModelsProvidersResult,
+        SCOPE_ADMIN,
+        "The providers with the state of their keys, the default model, and what is allowed.",
+        ours=True,
+    ),
     Method(
         "models.test",
         ModelsTestParams,
@@ -205,5 +264,6 @@ ROWS: Rows = (
         ours=True,
     ),
     Method("gateway.stop", GatewayStopParams, OkResult, SCOPE_ADMIN, "Stop or restart this gateway.", ours=True),
+    Event("config.changed", ConfigChangedEvent, "The configuration was changed.", ours=True, scope=SCOPE_ADMIN),
     Event("health", AnyResult, "The same as the method `health`, after `hello-ok`."),
 )

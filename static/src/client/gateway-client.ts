@@ -28,6 +28,7 @@ export class RequestRefused extends Error {
   readonly code: string;
   readonly reason: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly details: WireError["details"];
 
   constructor(error: WireError) {
     super(error.details?.text ?? error.message);
@@ -35,6 +36,7 @@ export class RequestRefused extends Error {
     this.code = error.code;
     this.reason = error.details?.reason;
     this.retryAfterMs = error.retryAfterMs;
+    this.details = error.details;
   }
 }
 

@@ -96,6 +96,20 @@ export interface Approval {
   expiresAtMs: number;
 }
 
+export interface ApprovalHistoryParams {
+  /** 50 if absent. */
+  limit?: number | null;
+  /** Only those last written before this time: `next` of the answer before. */
+  before?: number | null;
+}
+
+export interface ApprovalHistoryResult {
+  /** The newest first. */
+  approvals: DecidedApproval[];
+  /** `before` of the next page; absent: there is none. */
+  next?: number;
+}
+
 export interface ApprovalListResult {
   approvals: Approval[];
 }
@@ -479,6 +493,11 @@ export interface ClientInfo {
   serverId?: string | null;
 }
 
+export interface ClientsListResult {
+  /** The newest first. */
+  clients: ConnectedClient[];
+}
+
 export interface CommandsCompleteParams {
   /** Without the slash. */
   command: string;
@@ -513,6 +532,14 @@ export interface ConfigApplyParams {
   sessionKey?: string | null;
   note?: string | null;
   restartDelayMs?: number | null;
+}
+
+/** No values: they are read with `config.get`. */
+export interface ConfigChangedEvent {
+  /** The settings with another value in force than before; none: only the file is another. */
+  names: string[];
+  /** The settings whose present value takes effect at the next start alone. */
+  restart: string[];
 }
 
 export type ConfigGetParams = Record<string, never>;
@@ -554,6 +581,29 @@ export interface ConnectParams {
   pathEnv?: string | null;
 }
 
+/** One socket. */
+export interface ConnectedClient {
+  connId: string;
+  clientId: string;
+  displayName: string;
+  version: string;
+  platform: string;
+  mode: string;
+  role: string;
+  scopes: string[];
+  /** Where it comes from, as the rate limits see it: behind a proxy that is not trusted, the proxy's. */
+  address: string;
+  user: string;
+  /** How it logged in. */
+  via: string;
+  connectedAtMs: number;
+  /** The connection that asks. */
+  isSelf: boolean;
+  deviceId?: string;
+  deviceFamily?: string;
+  modelIdentifier?: string;
+}
+
 export interface CronListParams {
   includeDisabled?: boolean | null;
 }
@@ -567,6 +617,35 @@ export interface CronStatusResult {
   storePath: string;
   jobs: number;
   nextWakeAtMs: number | null;
+}
+
+/** A question that is over. What would have been done is told by its title alone. */
+export interface DecidedApproval {
+  id: string;
+  /** `tool`, `question`, `input`, or `command` of a program that asked over the wire. */
+  kind: string;
+  /** The tool's words, or the command. */
+  title: string;
+  /** `null`: none was made; see `reason`. */
+  decision: "allow-always" | "allow-once" | "deny" | null;
+  createdAtMs: number;
+  /** Of the decision, or of the end without one. */
+  resolvedAtMs: number;
+  /** The person, or `mode:…`, `grant:…` or `plan:…` that made the question unnecessary; empty: none. */
+  resolvedBy: string;
+  tool?: string;
+  path?: string;
+  sessionKey?: string;
+  scope?: "always" | "cell" | "notebook" | "once";
+  /** `expired`, `withdrawn`, or what the person wrote. */
+  reason?: string;
+  /** The time at which the yes was used. */
+  usedAtMs?: number;
+}
+
+export interface DeviceChangedEvent {
+  deviceId: string;
+  change: "removed" | "renamed" | "revoked" | "rotated";
 }
 
 export interface DeviceIdentity {
@@ -590,6 +669,16 @@ export interface DevicePairListResult {
 export interface DevicePairRejectResult {
   requestId: string;
   deviceId: string;
+}
+
+export interface DeviceRenameParams {
+  deviceId: string;
+  displayName: string;
+}
+
+export interface DeviceRenameResult {
+  deviceId: string;
+  displayName: string;
 }
 
 export interface DeviceTokenParams {
@@ -785,6 +874,38 @@ export interface ModelsListResult {
   models: Record<string, unknown>[];
 }
 
+/** A provider without its key. */
+export interface ModelsProvider {
+  name: string;
+  api: string;
+  /** Empty: Anthropic's own. */
+  baseUrl: string;
+  /** Whether there is one. */
+  key: boolean;
+  /** As `sources` of `config.get`: `flag`, `env`, `traits`, `file`, `clawdbot.json` or `default`. */
+  keySource: string;
+  usable: boolean;
+  isDefault: boolean;
+  /** The number of models that it offers. */
+  models: number;
+  /** The environment variable that gave the key. */
+  keyVariable?: string;
+  /** Why its models could not be listed the last time: `kind`, `message`, `hint`, in the client's language. */
+  error?: Record<string, unknown>;
+}
+
+export interface ModelsProvidersResult {
+  providers: ModelsProvider[];
+  /** `provider/id` of the model that answers unless a session chose another. */
+  defaultModel: string;
+  /** `agents.defaults.model`; empty: chosen automatically. */
+  configured: string;
+  configuredSource: string;
+  /** `models.allowed`; empty: all. */
+  allowed: string[];
+  allowedSource: string;
+}
+
 export interface ModelsSetKeyParams {
   /** Absent or empty: forget the one that is kept. */
   apiKey?: string | null;
@@ -796,6 +917,11 @@ export interface ModelsTestParams {
   /** Tried instead of the one that is set; it is not kept. */
   apiKey?: string | null;
   baseUrl?: string | null;
+  /**
+   * An id of the provider's: it is sent a short message, which costs what a few tokens cost. Absent: the provider is
+   * asked for its models.
+   */
+  model?: string | null;
 }
 
 export interface ModelsTestResult {
@@ -804,6 +930,12 @@ export interface ModelsTestResult {
   models?: number;
   /** `kind`, `message`, `hint`, in the client's language. */
   error?: Record<string, unknown>;
+  /** Until the end of the answer. */
+  ms?: number;
+  /** The text that the model answered with. */
+  reply?: string;
+  /** `input` and `output` tokens of it. */
+  usage?: Record<string, unknown>;
 }
 
 /** Nothing is read. */
@@ -1011,6 +1143,10 @@ export interface RequestIdParams {
 export interface RotateResult {
   /** The one that is good from now on; absent for a caller who has not shown the old one: it is on that machine. */
   token?: string;
+}
+
+export interface RulesChangedEvent {
+  hash: string;
 }
 
 /** One message. `highlights` are `[start, end]` in `snippet`, in UTF-16 code units. */
@@ -1564,6 +1700,8 @@ export interface Methods {
   "files.list": { params: FilesListParams; result: FilesListResult };
   /** The models that can be chosen. */
   "models.list": { params: NoParams; result: ModelsListResult };
+  /** The providers with the state of their keys, the default model, and what is allowed. */
+  "models.providers": { params: NoParams; result: ModelsProvidersResult };
   /** Try a key for a provider without storing it. */
   "models.test": { params: ModelsTestParams; result: ModelsTestResult };
   /** Keep the key for Anthropic's models, from the owner's own login; it is never read back. */
@@ -1626,6 +1764,10 @@ export interface Methods {
   "device.token.rotate": { params: DeviceTokenRotateParams; result: DeviceTokenRotateResult };
   /** Take a device's role back; its sockets close. */
   "device.token.revoke": { params: DeviceTokenParams; result: DeviceTokenRevokeResult };
+  /** Name a paired device. */
+  "device.rename": { params: DeviceRenameParams; result: DeviceRenameResult };
+  /** Who is connected, from which address, with what; `presence` tells when that changes. */
+  "clients.list": { params: NoParams; result: ClientsListResult };
   /** Nodes that are connected or paired. */
   "node.list": { params: NoParams; result: NodeListResult };
   /** One node with what it can do. */
@@ -1649,6 +1791,8 @@ export interface Methods {
   "node.pair.approve": { params: RequestIdParams; result: Record<string, unknown> };
   /** Turn a node away. */
   "node.pair.reject": { params: RequestIdParams; result: Record<string, unknown> };
+  /** Forget a node that was let in: its token is void. */
+  "node.pair.remove": { params: NodeIdParams; result: OkResult };
   /** Is this a paired node's token? */
   "node.pair.verify": { params: NodePairVerifyParams; result: Record<string, unknown> };
   /** Programs that skills need on a node: none. */
@@ -1659,6 +1803,8 @@ export interface Methods {
   "exec.approval.resolve": { params: ApprovalResolveParams; result: OkResult };
   /** What waits for a decision. */
   "exec.approval.list": { params: NoParams; result: ApprovalListResult };
+  /** What was decided, by whom and when; kept for `hands.keepDays`. */
+  "exec.approval.history": { params: ApprovalHistoryParams; result: ApprovalHistoryResult };
   /** The rules for commands. */
   "exec.approvals.get": { params: NoParams; result: ApprovalsFileResult };
   /** Replace the rules for commands. */
@@ -1707,10 +1853,14 @@ export interface Events {
   "session.changed": SessionChangedEvent;
   /** The sends that wait in a session. */
   "session.queue": SessionQueueEvent;
+  /** The configuration was changed. */
+  "config.changed": ConfigChangedEvent;
   /** The same as the method `health`, after `hello-ok`. */
   "health": Record<string, unknown>;
   /** A client connected or disconnected; the frame carries `stateVersion`. */
   "presence": PresenceEvent;
+  /** A device or a node was named, got another token, or lost a role. */
+  "device.changed": DeviceChangedEvent;
   /** A device waits to be let in. */
   "device.pair.requested": PairingRequest;
   /** A device was let in or turned away. */
@@ -1727,6 +1877,8 @@ export interface Events {
   "exec.approval.requested": ApprovalRequestedEvent;
   /** A request has been decided. */
   "exec.approval.resolved": ApprovalResolvedEvent;
+  /** The rules for commands are others. */
+  "exec.approvals.changed": RulesChangedEvent;
   /** A permission was given or taken back. */
   "hands.grants.changed": GrantsChangedEvent;
   /** The assistant changed something, or a change was kept or undone. */

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 
 from . import secret_handover
-from .options import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,9 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     address is in use; 1 anything else that kept it from starting.
     """
     secret_handover.receive()
-    options = parse([*(sys.argv[1:] if argv is None else argv), *secret_handover.received().arguments])
     if not secret_handover.received():
         secret_handover.start_again(os.environ)
+    from .options import parse
+
+    options = parse([*(sys.argv[1:] if argv is None else argv), *secret_handover.received().arguments])
     from . import process_tuning
 
     process_tuning.before_imports()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..config.live import LiveConfig
     from ..gateway.gateway import Gateway
     from .context import ServerContext
-    from .hands_node.connection import RemoteConnection
+    from .hands_node.remote_connection import RemoteConnection
     from .side_listener import SideListener
     from .tailscale_serve import TailscaleServe
 
@@ -323,7 +323,7 @@ class Leadership:
     def relayed(self) -> None:
         """A request was proxied, so that the leader's gateway runs: make this server's notebooks a node of it."""
         if self._node is None and self.state is LeadershipState.STANDBY:
-            from .hands_node.connection import RemoteConnection
+            from .hands_node.remote_connection import RemoteConnection
 
             self._node = RemoteConnection(self.host.app, self.live)
 

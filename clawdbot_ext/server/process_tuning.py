@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any
 
-_IRI = "rfc3987_syntax"
+_IRI, _URI, _DURATION = "rfc3987_syntax", "rfc3986_validator", "isoduration"
 
 GC_THRESHOLDS = (50_000, 50, 1000)
 """With 5,000 connections a broadcast takes 190 ms with these and 440 ms with the default (anchors: reliability, §0)."""
@@ -21,7 +21,10 @@ GC_THRESHOLDS = (50_000, 50, 1000)
 def before_imports() -> None:
     """Prepare the process before ``jupyter_server`` is imported: the start is 1 s faster and takes 16 MB less."""
     gc.set_threshold(*GC_THRESHOLDS)
-    _stand_in_for_iri_checks()
+    _load_at_first_use(_IRI, "is_valid_syntax")
+    _load_at_first_use(_URI, "validate_rfc3986")
+    if (durations := _load_at_first_use(_DURATION, "parse_duration")) is not None:
+        _name_errors_of_durations(durations)
 
 
 def freeze_gc() -> None:
@@ -32,33 +35,52 @@ def freeze_gc() -> None:
     gc.freeze()
 
 
-def _stand_in_for_iri_checks() -> None:
-    """Put a module that loads itself late in the place of ``rfc3987_syntax``.
+def _load_at_first_use(name: str, function: str) -> types.ModuleType | None:
+    """Put a module that loads itself late in the place of module ``name``; ``function`` is what ``jsonschema`` takes.
 
-    ``jsonschema`` imports it for the ``iri`` formats, which no schema of Jupyter uses; the import compiles 35 grammars
-    and takes 0.94 s (jupyter_server issue 1559). The stand-in gives way to the real module at the first real check.
-    To be removed when ``jsonschema`` imports it lazily itself. ``importlib.util.LazyLoader`` does not work here,
-    because the ``from … import`` in ``jsonschema`` loads at once.
+    ``jsonschema`` imports a module for each of its formats, most of which no schema of Jupyter's start uses:
+    ``rfc3987_syntax`` compiles 35 grammars, which takes 0.94 s (jupyter_server issue 1559), ``rfc3986_validator`` a
+    large expression, and ``isoduration`` brings ``arrow``. The stand-in gives way to the real module at the first real
+    check. To be removed when ``jsonschema`` imports them lazily itself. ``importlib.util.LazyLoader`` does not work
+    here, because the ``from … import`` in ``jsonschema`` loads at once.
     """
-    spec = importlib.util.find_spec(_IRI) if _IRI not in sys.modules else None
+    spec = importlib.util.find_spec(name) if name not in sys.modules else None
     if spec is None:
-        return
-    stand_in = types.ModuleType(_IRI, "Loads the real module at the first use.")
+        return None
+    stand_in = types.ModuleType(name, "Loads the real module at the first use.")
     stand_in.__spec__, stand_in.__file__ = spec, spec.origin
     stand_in.__path__ = spec.submodule_search_locations or []
 
     def real() -> types.ModuleType:
-        if sys.modules.get(_IRI) is stand_in:
-            del sys.modules[_IRI]
-        return importlib.import_module(_IRI)
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+        return importlib.import_module(name)
 
-    def is_valid_syntax(*args: Any, **kwargs: Any) -> Any:
-        return real().is_valid_syntax(*args, **kwargs)
+    def late(*args: Any, **kwargs: Any) -> Any:
+        return getattr(real(), function)(*args, **kwargs)
 
-    def module_getattr(name: str) -> Any:
-        if name.startswith("__"):  # the import system and inspect ask every module for such names
-            raise AttributeError(name)
-        return getattr(real(), name)
+    def module_getattr(attribute: str) -> Any:
+        if attribute.startswith("__"):  # the import system and inspect ask every module for such names
+            raise AttributeError(attribute)
+        return getattr(real(), attribute)
 
-    stand_in.__dict__.update(is_valid_syntax=is_valid_syntax, __getattr__=module_getattr)
-    sys.modules[_IRI] = stand_in
+    stand_in.__dict__.update({function: late, "__getattr__": module_getattr})
+    sys.modules[name] = stand_in
+    return stand_in
+
+
+def _name_errors_of_durations(stand_in: types.ModuleType) -> None:
+    """Give the stand-in of ``isoduration`` the exception that ``jsonschema`` names when it is imported."""
+
+    class DurationParsingException(ValueError):
+        """The real module's, which is its own class, as it leaves the stand-in."""
+
+    late = stand_in.parse_duration
+
+    def parse_duration(text: str) -> Any:
+        try:
+            return late(text)
+        except importlib.import_module(f"{_DURATION}.parser.exceptions").DurationParsingException as exc:
+            raise DurationParsingException(str(exc)) from exc
+
+    stand_in.__dict__.update(DurationParsingException=DurationParsingException, parse_duration=parse_duration)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+from clawdbot_ext.config import secret_variables
+from clawdbot_ext.server.secret_handover import SECRET_VARIABLES
 from tests.support.server import ROOT, clean_environment
 
 
@@ -81,6 +83,39 @@ def test_our_own_process_does_not_compile_the_iri_grammars_until_somebody_checks
                           "real": "rfc3987_syntax.syntax_helpers" in sys.modules}))""",
     )
     assert found == {"late": True, "verdicts": [True, False], "real": True}
+
+
+def test_our_own_process_checks_uris_and_durations_by_modules_that_are_loaded_then(tmp_path):
+    found = python(
+        tmp_path,
+        """if True:
+        import json, sys
+        from clawdbot_ext.server import process_tuning
+        process_tuning.before_imports()
+        import jupyter_server.serverapp, jsonschema
+        late = [name for name in ("isoduration.parser", "arrow") if name in sys.modules]
+        checker = jsonschema.FormatChecker(formats=["uri", "duration"])
+        verdicts = [checker.conforms(text, kind) for text, kind in (
+            ("P1DT2H", "duration"), ("P", "duration"), ("1 day", "duration"),
+            ("http://example.org/", "uri"), ("not a uri", "uri"))]
+        import isoduration, rfc3986_validator
+        real = [hasattr(rfc3986_validator, "__all__"), hasattr(isoduration, "format_duration")]
+        print(json.dumps({"late": late, "verdicts": verdicts, "real": real}))""",
+    )
+    assert found == {"late": [], "verdicts": [True, False, False, True, False], "real": [True, True]}
+
+
+def test_the_first_start_hides_the_variables_that_hold_secrets_and_imports_no_settings(tmp_path):
+    assert set(SECRET_VARIABLES) == secret_variables()
+    found = python(
+        tmp_path,
+        """if True:
+        import json, sys
+        import clawdbot_ext.server.launch
+        print(json.dumps([name for name in sys.modules if name in ("argparse", "dataclasses", "inspect", "msgspec")
+                          or name.startswith(("clawdbot_ext.config", "clawdbot_ext.protocol"))]))""",
+    )
+    assert found == []
 
 
 def test_an_idle_gateway_with_the_demo_has_loaded_neither_the_sdk_nor_the_limiter(standing_gateway):

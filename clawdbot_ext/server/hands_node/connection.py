@@ -1,4 +1,4 @@
-"""Connections of the node: without a socket with the gateway of this process, as a client with one of another process.
+"""Connection of the node with the gateway of this process, without a socket; ``remote_connection`` has the others.
 
 Either way it is an ordinary node of the gateway's registry, by the identity of the gateway's owner: the Jupyter server
 belongs to the account whose state directory the gateway runs in.
@@ -7,7 +7,6 @@ belongs to the account whose state directory the gateway runs in.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import itertools
 import json
@@ -18,15 +17,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..._version import __version__
-from ...client.endpoint import Endpoint, NoGateway, locate
-from ...client.errors import ClientError
-from ...client.events import LOST, Event
-from ...client.gateway_client import PROTOCOL_VERSION, GatewayClient
-from ...config import ConfigError
 from ...gateway.access.auth import owner
 from ...gateway.access.identity import Identity
-from ...protocol.errors import GatewayError
 from ...protocol.frames import CloseCode
+from ...protocol.schema import PROTOCOL_VERSION
 from .host import JupyterHost
 from .node import CLIENT_ID, HandsNode
 
@@ -42,8 +36,6 @@ SETTING = "clawdbot_hands"
 PAGE_OPTION = "clawdbotServer"
 """Of the pages of JupyterLab and Notebook: the ``instanceId`` of this server's node, which their own nodes tell."""
 RECONNECT_S = 0.2
-RETRY_S = 5.0
-"""Seconds between two attempts to find the gateway of another process, where it refuses or there is none."""
 
 
 def client_info(host: JupyterHost) -> dict[str, Any]:
@@ -117,7 +109,7 @@ class LocalConnection:
             if (waiter := self._waiting.pop(str(message.get("id")), None)) is not None and not waiter.done():
                 waiter.set_result(bool(message.get("ok")))
         elif message.get("event") == "connect.challenge":
-            self._request("connect", _connect_params(self.node))
+            self._request("connect", connect_params(self.node))
         elif message.get("type") == "event":
             self.node.handle(str(message["event"]), message.get("payload") or {}, self._send)
 
@@ -136,66 +128,11 @@ class LocalConnection:
         return await self._request(method, params)
 
 
-def _connect_params(node: HandsNode) -> dict[str, Any]:
+def connect_params(node: HandsNode) -> dict[str, Any]:
+    """The parameters of ``connect``."""
     return {
         "minProtocol": PROTOCOL_VERSION,
         "maxProtocol": PROTOCOL_VERSION,
         "client": client_info(node.host),
         **node.connect_params(),
     }
-
-
-class RemoteConnection:
-    """The node of a Jupyter server whose gateway runs in another process; it comes back when that one does."""
-
-    def __init__(self, app: Any, config: LiveConfig):
-        self.node = node_of(app, config)
-        self._client = GatewayClient(self._first_endpoint(), handshake=self._introduce, locate=self._locate)
-        self._lost = asyncio.Event()
-        self._client.subscribe(self._take)
-        self._task = asyncio.create_task(self._serve(), name="hands node")
-
-    def _locate(self) -> Endpoint:
-        return locate(self.node.host.config(), env={})
-
-    def _first_endpoint(self) -> Endpoint:
-        with contextlib.suppress(NoGateway, ConfigError):
-            return self._locate()
-        return Endpoint("ws://127.0.0.1:0/ws", "http://127.0.0.1:0/")  # looked for again at every attempt
-
-    def _introduce(self, params: dict[str, Any], nonce: str) -> None:
-        params.update(_connect_params(self.node))
-
-    def _take(self, event: Event) -> None:
-        if event.name == LOST:
-            self._lost.set()
-        else:
-            self.node.handle(event.name, event.payload, self._send)
-
-    async def _serve(self) -> None:
-        told = ""
-        while True:
-            try:
-                self._lost.clear()
-                await self._client.reconnect()
-                told = ""
-                await self._lost.wait()
-            except (ClientError, GatewayError) as exc:
-                if told != str(exc):
-                    log.info("the gateway has no connection to this server's notebooks: %s", exc)
-                told = str(exc)
-                await asyncio.sleep(RETRY_S)
-
-    async def _send(self, method: str, params: Mapping[str, Any]) -> bool:
-        try:
-            await self._client.request(method, params)
-        except (ClientError, GatewayError) as exc:
-            log.info("%s was not taken: %s", method, exc)
-            return False
-        return True
-
-    async def close(self) -> None:
-        """Disconnect for good. What runs goes on."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._client.close()

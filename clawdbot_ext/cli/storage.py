@@ -108,6 +108,8 @@ def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
     with alone(config):
         try:
             aside = salvage.put_back(backup_file, database)
+        except SchemaTooNew as error:
+            raise click.ClickException(str(error)) from None
         except StoreDamaged as error:
             raise click.ClickException(say("storage.damaged", path=backup_file, problem=error.detail)) from None
     out(say("restore.done", path=backup_file))

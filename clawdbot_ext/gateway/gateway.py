@@ -65,6 +65,9 @@ from .sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
+TASKS_STOP_S = 1.0
+RESCUE_S = 5.0
+"""A stop waits this long until what would be gone with the process is written out; it has 9 s in all."""
 POLL_INTERVAL_S = 1.0
 """The interval at which the configuration file is checked for changes by other processes."""
 
@@ -157,18 +160,22 @@ class Gateway:
         """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store."""
         services = self.services
         if self._ticker:
-            self._ticker.cancel()
-            self._ticker = None
             services.config.unwatch(self._config_changed)
-        if self._backups:
-            self._backups.cancel()
-            self._backups = None
+        if tasks := [task for task in (self._ticker, self._backups) if task]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=TASKS_STOP_S)  # neither may use a store that is closed
+        self._ticker = self._backups = None
         services.peers.presence.close()
         event = ShutdownEvent(reason=reason)
         if restart_expected_ms is not None:
             event.restart_expected_ms = restart_expected_ms
         services.events.emit("shutdown", event)
-        await services.runs.drain()
+        if services.store.health.moved:  # nothing is stored any more, so there is no reply to wait for
+            await self._rescue()
+            await services.runs.drain(0)
+        else:
+            await services.runs.drain()
         await services.runs.titles.close()
         await services.runs.hands.running.close()
         restart = restart_expected_ms is not None
@@ -181,10 +188,13 @@ class Gateway:
             await services.providers.aclose()
             await services.media.close()
         finally:
-            try:
-                await services.backups.rescue()
-            finally:
-                await services.store.close()
+            await services.store.close()
+
+    async def _rescue(self) -> None:
+        try:
+            await asyncio.wait_for(self.services.backups.rescue(), RESCUE_S)
+        except asyncio.TimeoutError:
+            log.critical("what the database held could not be written out in %g s", RESCUE_S)
 
     async def _tick(self) -> None:
         services = self.services

@@ -80,18 +80,24 @@ def back_up(database: Path) -> Path:
 def salvage(damaged: Path, target: Path) -> Salvaged:
     """Write everything that can be read of ``damaged`` into the new database ``target``.
 
-    There is no ``target`` where it raises ``StoreDamaged``: nothing of it can be read; ``SchemaTooNew``: it is of
-    another version; ``Unavailable``: ``target`` cannot be written.
+    A file of an older version is read as that version wrote it, and what was read is migrated. There is no ``target``
+    where it raises ``StoreDamaged``: nothing of it can be read; ``SchemaTooNew``: it is of a newer version;
+    ``Unavailable``: ``target`` cannot be written.
     """
     _remove(target)  # with the log of an attempt that was cut off
     try:
         with closing(db.connect(damaged)) as source:
             source.execute("PRAGMA writable_schema=ON")  # an index that does not fit its table must not stop us
-            if (version := _version(source)) != schema.SCHEMA_VERSION:
+            version = _version(source)
+            if not 0 < version <= schema.SCHEMA_VERSION:
                 raise SchemaTooNew(str(damaged), version, schema.SCHEMA_VERSION)
-            schema.create_file(target)
+            db.create_file(target)
             with closing(db.connect(target)) as conn:
+                schema.migrate(conn, target, schema.MIGRATIONS[:version])
                 found = _copy(source, conn, target)
+                schema.migrate(conn, target, keep_old=False)
+                with db.transaction(conn):
+                    found = found._replace(headings=_mend(conn))
         if not found.kept:
             raise StoreDamaged(str(damaged), "nothing of it can be read")
         return found
@@ -132,8 +138,7 @@ def _copy(source: sqlite3.Connection, conn: sqlite3.Connection, target: Path) ->
                     kept[name] = kept.get(name, 0) + added
             if unreadable:
                 lost[name] = unreadable
-        headings = _mend(conn)
-    return Salvaged(kept, lost, headings)
+    return Salvaged(kept, lost, 0)
 
 
 def _insert(
@@ -289,16 +294,23 @@ def repair(database: Path) -> tuple[Salvaged | None, Path | None]:
 def put_back(backup: Path, database: Path) -> Path | None:
     """Make a copy the database, while no gateway runs; where the present one was moved to.
 
-    The copy itself stays where it is. Raises ``OSError``, ``StoreDamaged``, ``Unavailable``: nothing was moved then.
+    The copy, which may be of an older version, stays as it is. Raises ``OSError``, ``StoreDamaged``, ``SchemaTooNew``,
+    ``Unavailable``: nothing was moved then.
     """
     private_files.make_directory(database.parent)
     fresh = database.with_name(database.name + ".restoring")
     _remove(fresh)
     try:
-        with backup.open("rb") as source, os.fdopen(_create(fresh), "wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        with closing(db.connect(fresh)) as conn, db.transaction(conn):
-            sessions.all_are_others(conn)
+        _copy_file(backup, fresh)
+        with suppress(FileNotFoundError):  # of a database that was set aside, the log has the newest of it
+            _copy_file(backup.with_name(backup.name + "-wal"), fresh.with_name(fresh.name + "-wal"))
+        with closing(db.connect(fresh)) as conn:
+            conn.execute("PRAGMA journal_mode=DELETE")  # one plain file, as it is moved to its place
+            schema.migrate(conn, fresh, keep_old=False)
+            if problem := "; ".join(row[0] for row in conn.execute("PRAGMA quick_check(5)") if row[0] != "ok"):
+                raise StoreDamaged(str(backup), problem)
+            with db.transaction(conn):
+                sessions.all_are_others(conn)
         backups.sync(fresh)
     except sqlite3.Error as error:
         _remove(fresh)
@@ -310,6 +322,11 @@ def put_back(backup: Path, database: Path) -> Path | None:
     os.replace(fresh, database)
     backups.sync(database.parent)
     return aside
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    with source.open("rb") as given, os.fdopen(_create(target), "wb") as made:
+        shutil.copyfileobj(given, made, 1 << 20)
 
 
 def _create(path: Path) -> int:

@@ -319,9 +319,15 @@ def create_file(path: Path) -> bool:
 
 
 def migrate(
-    conn: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS, compat: int = COMPAT_VERSION
+    conn: sqlite3.Connection,
+    path: Path,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    compat: int = COMPAT_VERSION,
+    *,
+    keep_old: bool = True,
 ) -> None:
-    """Bring the database to the newest schema: each migration is one transaction, an existing file is copied first.
+    """Bring the database to the newest schema: each migration is one transaction, an existing file is copied first
+    (``keep_old``).
 
     Raises:
         SchemaTooNew: written by a newer version, whose ``compat_version`` shuts this one out.
@@ -332,7 +338,7 @@ def migrate(
         if needs > len(migrations):
             raise SchemaTooNew(str(path), found, len(migrations))
         return
-    if 0 < found < len(migrations):
+    if keep_old and 0 < found < len(migrations):
         backups.write(conn, path.with_name(f"{path.name}.v{found}.backup"))
     for number in range(found + 1, len(migrations) + 1):
         with transaction(conn):

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from clawdbot_ext.cli.service import units
+from clawdbot_ext.cli.service import logs, units
 from clawdbot_ext.cli.service.units import Service
 from clawdbot_ext.config import load
 from tests.cli.conftest import run_cli
@@ -150,3 +150,20 @@ def test_the_end_of_the_log_is_shown(here: dict[str, str], tmp_path: Path) -> No
         "    full",
     ]
     assert json.loads(run_cli(here, "gateway", "logs", "-n", "1", "--json").stdout)["time"] == record["time"]
+
+
+def test_a_log_that_is_put_away_is_read_to_its_end_closed_and_followed_by_the_new_one(tmp_path, capsys):
+    path = tmp_path / "gateway.log"
+    path.write_text("one\n")
+    log = path.open(encoding="utf-8")
+    assert logs._added(log, path, as_json=True) is log
+    with path.open("a") as more:
+        more.write("two\n")
+    path.rename(tmp_path / "gateway.log.1")
+    assert logs._added(log, path, as_json=True) is log, "between the two"
+    path.write_text("three\n")
+    following = logs._added(log, path, as_json=True)
+    with following:
+        assert log.closed and following is not log
+        logs._added(following, path, as_json=True)
+    assert capsys.readouterr().out.split() == ["one", "two", "three"]

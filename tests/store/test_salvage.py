@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from clawdbot_ext.protocol.errors import StorageFull
-from clawdbot_ext.store import backups, salvage
+from clawdbot_ext.store import backups, db, salvage, schema
 from clawdbot_ext.store.api import SchemaTooNew, StoreDamaged
+from clawdbot_ext.store.message_fields import encode
 
-from .kit import MAIN, OTHER, finish, read, say, send
+from .kit import MAIN, OTHER, finish, read, say, send, user
 
 PAGE = 4096
 
@@ -150,3 +152,61 @@ def test_two_files_that_are_set_aside_in_one_second_are_both_kept(tmp_path, monk
         database.write_text(text)
         backups.set_aside(database, "replaced")
     assert sorted(each.read_text() for each in tmp_path.iterdir()) == ["one", "two"]
+
+
+def of_version(path, version):
+    """A database as that version of the schema wrote it, with a conversation of two messages."""
+    db.create_file(path)
+    with closing(db.connect(path)) as conn:
+        schema.migrate(conn, path, schema.MIGRATIONS[:version])
+        with db.transaction(conn):
+            conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('s', ?, 1)", (MAIN,))
+            conn.execute(
+                "INSERT INTO sessions (key, session_id, epoch, created_at, updated_at, settings)"
+                " VALUES (?, 's', 1, 1, 1, '{}')",
+                (MAIN,),
+            )
+            for seq, text in enumerate(("old one", "old two"), 1):
+                body = encode({"id": f"m{seq}", "seq": seq, **user(text)})
+                conn.execute(
+                    "INSERT INTO messages (session_id, seq, id, role, created_at, body)"
+                    " VALUES ('s', ?, ?, 'user', 1, ?)",
+                    (seq, f"m{seq}", body),
+                )
+
+
+@pytest.mark.parametrize("version", [4, 5, 9])
+def test_a_file_of_an_older_version_is_put_back_and_repaired(drive_sqlite, path, tmp_path, version):
+    old = tmp_path / "old.sqlite3"
+    of_version(old, version)
+    before = old.read_bytes()
+    assert salvage.put_back(old, path) is None and old.read_bytes() == before
+
+    async def look(store):
+        assert await read(store) == ["old one", "old two"]
+
+    drive_sqlite(look)
+    path.unlink()
+    found = salvage.salvage(old, path)
+    assert found.kept["messages"] == 2 and found.lost == {} and old.read_bytes() == before
+    drive_sqlite(look)
+    assert not list(tmp_path.glob("*.backup"))
+
+
+def test_what_was_set_aside_comes_back_with_its_log(drive_sqlite, path, tmp_path):
+    aside = tmp_path / "g.sqlite3.replaced-1"
+
+    async def put_aside(store):
+        await say(store, "in the log only")
+        for suffix in ("", "-wal"):
+            shutil.copyfile(path.with_name(path.name + suffix), aside.with_name(aside.name + suffix))
+
+    drive_sqlite(put_aside)
+    path.unlink()
+    salvage.put_back(aside, path)
+
+    async def look(store):
+        assert await read(store) == ["in the log only"]
+
+    drive_sqlite(look)
+    assert aside.with_name(aside.name + "-wal").stat().st_size > 0

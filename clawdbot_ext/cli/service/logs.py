@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
+from collections import deque
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -29,28 +29,33 @@ def logs(lines: int, follow: bool, as_json: bool) -> None:
     """The end of the gateway's log, wherever it runs from."""
     path = load().home / "logs" / "gateway.log"
     try:
-        log = path.open(encoding="utf-8", errors="replace")
+        log: TextIO = path.open(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         raise ServiceError("service.noLog", path=path) from None
+    try:
+        for line in deque(log, lines):
+            _print(line, as_json=as_json)
+        while follow:
+            log = _added(log, path, as_json=as_json)
+            time.sleep(FOLLOW_S)
+    finally:
+        log.close()
+
+
+def _added(log: TextIO, path: Path, *, as_json: bool) -> TextIO:
+    """Print what was added; the file to go on with, another one once this one has been put away."""
+    for line in log:
+        _print(line, as_json=as_json)
+    try:
+        if os.path.samestat(os.fstat(log.fileno()), path.stat()):
+            return log
+        following = path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # between the two
+        return log
     with log:
-        for line in log.readlines()[-lines:]:
+        for line in log:  # written since, to the one that was put away
             _print(line, as_json=as_json)
-        if follow:
-            _follow(log, path, as_json=as_json)
-
-
-def _follow(log: TextIO, path: Path, *, as_json: bool) -> None:
-    """Print what is added, also after the file has been put away for a new one."""
-    while True:
-        if line := log.readline():
-            _print(line, as_json=as_json)
-            continue
-        time.sleep(FOLLOW_S)
-        with contextlib.suppress(FileNotFoundError):  # between the two
-            if not os.path.samestat(os.fstat(log.fileno()), path.stat()):
-                rest, log = log.read(), path.open(encoding="utf-8", errors="replace")
-                for line in rest.splitlines():
-                    _print(line, as_json=as_json)
+    return following
 
 
 def _print(line: str, *, as_json: bool) -> None:

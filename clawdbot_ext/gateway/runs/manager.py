@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
@@ -35,6 +35,7 @@ from .auto_title import AutoTitle
 from .context import RunContext
 from .events import RunEvents
 from .execution import Execution
+from .messages import cut_by_crash
 from .queue import Queue
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ class RunManager:
         self._background: set[asyncio.Task[Any]] = set()
         self._stopping = False
         self._unrecovered = False
+        self._waiting: Collection[str] | None = None
+        """The runs that waited for a person when the gateway started, once what a crash cut off is marked."""
+        self._refused: set[str] = set()
+        """Sessions whose next send storage has refused to start: said once, not at every attempt."""
 
     @property
     def context(self) -> RunContext:
@@ -204,26 +209,34 @@ class RunManager:
     async def recover(self) -> None:
         """After a start: mark what a crash cut off, take up what was still waiting."""
         try:
-            waiting = await self.approvals.load()
-            lost = await self._context.store.recover(now=now_ms(), interrupted=_cut_by_crash, spare=waiting)
+            if self._waiting is None:
+                self._waiting = await self._mark_lost()
+            for run_id in self._waiting:
+                await self._go_on(run_id)
             queued = [run for run in await self._context.store.queued_runs() if not await self._is_command(run)]
-        except Unavailable as exc:  # reading goes on; tried again every second, and until then nothing starts
-            log.error("what a crash cut off cannot be marked yet: %s", exc)
+        except Unavailable as exc:  # reading goes on; tried again every second, and until then no send starts
+            if not self._unrecovered:
+                log.error("what a crash cut off, and what waited, cannot be taken up yet: %s", exc)
             self._unrecovered = True
             return
+        if self._unrecovered:
+            log.info("what a crash cut off, and what waited, is taken up now")
         self._unrecovered = False
-        for run in lost:
-            log.warning(
-                "run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key, len(run.text)
-            )
-        for run_id in waiting:
-            await self._go_on(run_id)
         known = {run.run_id for key in self._queue.sessions() for run in self.queued(key)}  # sent since the start
         for run in reversed(queued):
             if run.run_id not in known:
                 self._queue.put_back(run.session_key, [run])
         for key in self._queue.sessions():
             self._next(key)
+
+    async def _mark_lost(self) -> Collection[str]:
+        """End what a crash cut off; the runs that wait for a person, and go on. Only once: later they are active."""
+        waiting = await self.approvals.load()
+        for run in await self._context.store.recover(now=now_ms(), interrupted=cut_by_crash, spare=waiting):
+            log.warning(
+                "run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key, len(run.text)
+            )
+        return waiting
 
     async def _is_command(self, run: Run) -> bool:
         """Whether a waiting run is a command that died between being accepted and being done, never text for the model:
@@ -326,7 +339,8 @@ class RunManager:
             return
         self._queue.hold(session_key)
         self._starting[session_key] = run
-        self._emit_queue(session_key)
+        if session_key not in self._refused:
+            self._emit_queue(session_key)
         with ExitStack() as under_way:  # from this moment: who stops the session must not look between line and start
             under_way.enter_context(self._queue.moving(session_key))
             task = asyncio.create_task(self._start_waiting(run, under_way.pop_all()))
@@ -339,14 +353,20 @@ class RunManager:
             try:
                 accepted = await self._context.store.start_run(run.run_id, now=now_ms())
             except Exception as exc:  # noqa: BLE001 - whatever the store raises: it was acknowledged, so it stays in line
-                log.error("run %s cannot start yet: %r", run.run_id, exc)
                 self._queue.put_back(key, [run])
                 self._queue.stall(key)
                 self._queue.release(key)
-                self._emit_queue(key)
+                if key not in self._refused:
+                    self._refused.add(key)
+                    log.error("run %s cannot start yet: %r", run.run_id, exc)
+                    self._emit_queue(key)
                 return
             finally:
                 self._starting.pop(key, None)
+            if key in self._refused:
+                self._refused.discard(key)
+                log.info("run %s can start now", run.run_id)
+                self._emit_queue(key)
             if accepted is None:
                 self._release(key)
             else:
@@ -423,7 +443,7 @@ class RunManager:
             finally:
                 self._release(session_key)
 
-    async def drain(self) -> None:
+    async def drain(self, limit_s: float = DRAIN_S) -> None:
         """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
         self._stopping = True
         for active in list(self._active.values()):
@@ -431,7 +451,7 @@ class RunManager:
                 active.stop(SUSPENDED)
         tasks = {a.task for a in self._active.values() if a.task}
         if tasks:
-            await asyncio.wait(tasks, timeout=DRAIN_S)
+            await asyncio.wait(tasks, timeout=limit_s)
         left = [a for a in self._active.values() if a.task and not a.task.done()]
         for active in left:
             active.stop("shutdown")
@@ -458,19 +478,6 @@ def _view(run: Run) -> Queued:
 
 def too_busy() -> Unavailable:
     return Unavailable("a reply is being written; stop it or wait for it", reason="BUSY")
-
-
-def _cut_by_crash(run: Run) -> dict[str, Any]:
-    """The fields stored with a reply that a crash cut off, in the language of the user who asked."""
-    facts = {
-        "stopReason": "interrupted",
-        "timestamp": now_ms(),
-        "errorMessage": t(run.options.get("locale"), "run.crash"),
-        "toolMessage": t(run.options.get("locale"), "run.crash.tool"),
-    }
-    if continues := run.options.get("continues"):
-        facts["continues"] = continues
-    return facts
 
 
 def recorded(run: Run) -> ChatSendResult:

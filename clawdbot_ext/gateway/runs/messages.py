@@ -11,7 +11,7 @@ from ...agent.context.token_estimate import estimate
 from ...agent.model_catalog import ModelCatalogue
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
-from ...store.api import RunState
+from ...store.api import Run, RunState
 from ..wire_forms import wire_usage
 from .active import ActiveRun
 
@@ -35,6 +35,19 @@ def cancelled(active: ActiveRun) -> RunOutcome:
     return RunOutcome(
         "interrupted", "interrupted", t(active.run.options.get("locale"), "run.shutdown"), {"kind": "shutdown"}
     )
+
+
+def cut_by_crash(run: Run) -> dict[str, Any]:
+    """The fields stored with a reply that a crash cut off, in the language of the user who asked."""
+    facts = {
+        "stopReason": "interrupted",
+        "timestamp": now_ms(),
+        "errorMessage": t(run.options.get("locale"), "run.crash"),
+        "toolMessage": t(run.options.get("locale"), "run.crash.tool"),
+    }
+    if continues := run.options.get("continues"):
+        facts["continues"] = continues
+    return facts
 
 
 def final_message(models: ModelCatalogue, active: ActiveRun, outcome: RunOutcome) -> dict[str, Any] | None:

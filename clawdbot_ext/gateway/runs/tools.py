@@ -201,14 +201,16 @@ class RunToolExecutor:
     async def _append(self, message: Mapping[str, Any]) -> Finished:
         """Store a step. What a tool did cannot be done again, so a disk that is full for a moment is waited for."""
         run_id = self._active.run.run_id
-        ends = time.monotonic() + STEP_PATIENCE_S
+        ends, refused = time.monotonic() + STEP_PATIENCE_S, False
         while True:
             try:
                 return await self._context.store.append_step(run_id, message, now=now_ms())
             except Unavailable as exc:
                 if time.monotonic() > ends or self._active.stop_reason:
                     raise
-                log.warning("run %s: a step is not stored yet: %s", run_id, exc)
+                if not refused:
+                    log.warning("run %s: a step is not stored yet: %s", run_id, exc)
+                refused = True
             await asyncio.sleep(STEP_AGAIN_S)
 
     def _fault(self, call: ToolCall, exc: BaseException) -> ToolOutput:

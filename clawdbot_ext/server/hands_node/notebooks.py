@@ -212,8 +212,10 @@ class Notebooks:
             now = [(cell["id"], revision(cell["source"])) for cell in document.cells]
             if now != [(each.get("cell"), each.get("rev")) for each in expected]:
                 raise HandsError("CONFLICT", f"{path} was changed meanwhile; read it again", conflicts=[])
-            await self._sessions.end(path)
+            if await self._sessions.of(path) is not None:
+                await self._host.require("write", "sessions")
             await storage.delete(self._host, path)
+            await self._sessions.end(path)  # only now: a notebook that cannot be deleted keeps its kernel
         return {"path": path}
 
     async def _metadata(self, name: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from clawdbot_ext.agent.providers.base import ProviderEvent, TurnRequest
 from clawdbot_ext.agent.providers.demo import DemoProvider
+from clawdbot_ext.gateway.hands.approvals import KIND, OPEN
+from clawdbot_ext.protocol.clock import now_ms
 from clawdbot_ext.protocol.errors import StorageFull, Unavailable
 from clawdbot_ext.store.sqlite import SqliteStore
 from tests.support.in_process import KEY, InProcess, in_process, texts, tool, until
@@ -100,6 +102,9 @@ def refused_in_line(tmp_path: Path, error: Callable[[], Exception]) -> None:
             provider.gate.set()
             await chat.end("r0")
             await until(lambda: store.refused >= 2)  # the end of the first, the start of the second
+            told = len(chat.peer.payloads("session.queue"))
+            await until(lambda: store.refused >= 5)
+            assert len(chat.peer.payloads("session.queue")) <= told + 1, "said once, not at every attempt"
             assert [run.run_id for run in chat.gateway.services.runs.queued(KEY)] == ["r1", "r2", "r3"]
             store.write_error = None
             chat.send("[[text=late]]", "r4")
@@ -163,3 +168,39 @@ def test_a_send_whose_start_alone_is_refused_stays_at_the_head_of_its_line(tmp_p
             await all_are_answered(chat)
 
     run(main())
+
+
+def test_what_waited_is_in_line_also_when_storage_refuses_in_the_middle_of_a_start(tmp_path: Path) -> None:
+    """A question of before the restart could not be looked up for a moment, and no waiting send was put in line."""
+
+    class Stumbling(Refusing):
+        stumbles = 1
+
+        async def get_run(self, run_id: str) -> Any:
+            if run_id == "asks" and self.stumbles:
+                self.stumbles -= 1
+                raise io_error()
+            return await super().get_run(run_id)
+
+    async def main() -> None:
+        store = Stumbling(tmp_path / "g.sqlite3")
+        await store.open()
+        message = {"role": "user", "content": [{"type": "text", "text": "[[text=answered]]"}], "timestamp": 1}
+        await store.accept_run(
+            run_id="waits", session_key=KEY, request_hash="h", message=message, options={}, start=False, now=now_ms()
+        )
+        request = {"runId": "asks", "toolCallId": "c", "kind": "tool"}
+        await store.put_record(OPEN, "q", {"id": "q"}, now=1)
+        record = {"id": "q", "request": request, "createdAtMs": 1, "expiresAtMs": 0}
+        await store.put_record(KIND, "q", record, now=1)
+        await store.close()
+        again = Stumbling(tmp_path / "g.sqlite3")
+        async with in_process(tmp_path, store=again) as chat:
+            assert again.stumbles == 0
+            for _ in range(int(RETRIED_S / 0.05)):
+                if "answered" in await conversation(chat):
+                    break
+                await asyncio.sleep(0.05)
+            assert (await conversation(chat))[-1] == "answered"
+
+    run(main(), RETRIED_S)

@@ -10,6 +10,10 @@ import type contexts from "./contexts.en.json";
 import type control from "./control.en.json";
 import type controlOverview from "./control-overview.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
+import type controlApprovals from "./control-approvals.en.json";
+import type controlConfig from "./control-config.en.json";
+import type controlDevices from "./control-devices.en.json";
+import type controlModels from "./control-models.en.json";
 import type dialogs from "./dialogs.en.json";
 import type en from "./en.json";
 import type errors from "./errors.en.json";
@@ -35,6 +39,10 @@ type Area = typeof approvals &
   typeof control &
   typeof controlOverview &
   typeof composerDialogs &
+  typeof controlApprovals &
+  typeof controlConfig &
+  typeof controlDevices &
+  typeof controlModels &
   typeof dialogs &
   typeof menus &
   typeof palette &

@@ -39,21 +39,25 @@ export const TABS: readonly TabRow[] = [
     id: "models",
     title: "control.tab.models",
     method: "models.list",
+    load: async () => (await import("./models.js")).ControlModels,
   },
   {
     id: "approvals",
     title: "control.tab.approvals",
-    method: "exec.approvals.get",
+    method: "exec.approval.list",
+    load: async () => (await import("./approvals.js")).ControlApprovals,
   },
   {
     id: "devices",
     title: "control.tab.devices",
     method: "device.pair.list",
+    load: async () => (await import("./devices.js")).ControlDevices,
   },
   {
     id: "config",
     title: "control.tab.config",
     method: "config.get",
+    load: async () => (await import("./config.js")).ControlConfig,
   },
   {
     id: "logs",

@@ -79,6 +79,7 @@ _OFFICE = {
     ".ms-powerpoint.": EXTENSIONS["pptx"],
 }
 """Part of the content type of an Office file's main part → its type: its parts may lie in any folder."""
+_CONTAINER = "META-INF/container.xml"
 _CONTENTS = "[Content_Types].xml"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _MAIN_PART = re.compile(r'ContentType="([^"]{1,200}\.main(?:\+xml)?)"', re.IGNORECASE)
@@ -100,6 +101,8 @@ def identify_file(path: Path, name: str, claimed: str | None) -> Identified:
     mime = sniff(head)
     if mime == "audio/mpeg" and head.startswith(b"ID3"):  # a tag, which stands before other sound than MP3 too
         mime = sniff(sound) if sniff(sound) in ("audio/aac", "audio/flac", "audio/wav", "audio/ogg") else mime
+    if mime == "video/mp4" and EXTENSIONS.get(extension(name)) == "audio/mp4":
+        mime = "audio/mp4"  # the first box of many recordings has the brand of all MP4s
     if mime == "application/zip":
         mime = _inside_zip(path, name, size)
     if mime == "application/x-ole-storage" and _is_encrypted(path):
@@ -175,6 +178,7 @@ def _inside_zip(path: Path, name: str, size: int) -> str | None:
             entries = archive.infolist()
             declared = archive.read("mimetype") if _small(archive, "mimetype", 200) else b""
             contents = archive.read(_CONTENTS) if _small(archive, _CONTENTS, 2_000_000) else b""
+            container = archive.read(_CONTAINER) if _small(archive, _CONTAINER, 100_000) else b""
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
         raise MediaError("MEDIA_TRUNCATED", name=name) from None
     mains = " ".join(_MAIN_PART.findall(contents.decode("utf-8", "replace"))).lower()
@@ -182,6 +186,8 @@ def _inside_zip(path: Path, name: str, size: int) -> str | None:
     text = declared.strip().decode("ascii", "replace")
     kind = kind or {"application/hwp+zip": "application/x-hwp"}.get(text)
     kind = kind or (text if text == "application/epub+zip" or text.startswith(_OPEN_DOCUMENT) else None)
+    if not kind and b"application/oebps-package+xml" in container:  # a book packed again, without its first part
+        kind = "application/epub+zip"
     unpacked = sum(entry.file_size for entry in entries)
     if kind and (len(entries) > MAX_ZIP_ENTRIES or unpacked > min(MAX_ZIP_BYTES, max(size, 10_000) * MAX_ZIP_RATIO)):
         raise MediaError("MEDIA_BOMB", name=name, size=size, unpacked=unpacked)

@@ -92,7 +92,8 @@ def _with_sound(
         seen = msgspec.structs.replace(seen, blocks=(TextBlock(opening(job)),))
         text, truncated = CANNOT_OPEN, 0
     elif sound is None:
-        text, truncated = "The video has no sound.", 0
+        missing = _missing(notes)
+        text, truncated = f"The video has no sound.{missing}", 0
     else:
         body, truncated = _spoken(sound, transcript, notes, max(1000, job.sight.tokens - seen.tokens))
         text = f"Its sound: {described(sound, notes)}\n{body}"
@@ -151,5 +152,10 @@ def described(sound: Sound, notes: Sequence[Note] = ()) -> str:
     silent = f", {sound.silent_part:.0%} of it silent" if sound.silent_part >= 0.05 and sound.loudness_db else ""
     return (
         f"Duration {clock(sound.duration_ms, tenths=True)}, {sound.codec}, {sound.sample_rate} Hz, {channels}, "
-        f"{loud}{silent}.{''.join(_MISSING[note.code].format(**note.facts) for note in notes if note.code in _MISSING)}"
+        f"{loud}{silent}.{_missing(notes)}"
     )
+
+
+def _missing(notes: Sequence[Note]) -> str:
+    """Sentences on what of a recording is not there."""
+    return "".join(_MISSING[note.code].format(**note.facts) for note in notes if note.code in _MISSING)

@@ -279,3 +279,19 @@ def test_an_empty_document_says_so(read) -> None:
     with pytest.raises(api.MediaError) as refused:
         read(files.office(empty), "a.docx")
     assert refused.value.media_code == "MEDIA_EMPTY"
+
+
+@pytest.mark.parametrize("first", [{"mimetype": "application/epub+zip"}, {}], ids=["as it should be", "packed again"])
+def test_a_book_is_read_chapter_by_chapter_also_without_its_type(read, first: dict[str, str]) -> None:
+    package = "http://www.idpf.org/2007/opf"
+    container = (
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile '
+        'full-path="a/book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+    )
+    items = "".join(f'<item id="c{n}" href="c{n}.xhtml" media-type="application/xhtml+xml"/>' for n in (2, 1))
+    spine = '<spine><itemref idref="c1"/><itemref idref="c2"/></spine>'
+    opf = f'<package xmlns="{package}" version="3.0"><manifest>{items}</manifest>{spine}</package>'
+    chapters = {f"a/c{n}.xhtml": f"<html><body><h1>제{n}장</h1></body></html>" for n in (1, 2)}
+    book = files.office({**first, "META-INF/container.xml": container, "a/book.opf": opf, **chapters})
+    text = told(read(book, "book.epub"))
+    assert 'type="application/epub+zip"' in text and 0 < text.index("제1장") < text.index("제2장")

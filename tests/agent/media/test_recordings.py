@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from clawdbot_ext.agent.media import api, subtitles
-from clawdbot_ext.agent.media.readers.video import Look, choose
+from clawdbot_ext.agent.media.readers.video import Look, _is_cut, choose
 from clawdbot_ext.agent.media.worker_client import Segment
 from clawdbot_ext.protocol.clock import now_ms
 from tests.agent.media.conftest import BLIND, codes, pictures, told
@@ -352,3 +352,34 @@ def test_frames_are_chosen_at_the_greatest_changes_and_then_in_the_longest_gaps(
     cuts = [Look(look.ms, 90.0 if look.ms in (7000, 41_000) else 3.0) for look in still]
     assert choose(cuts, 3) == [0, 7000, 41_000]
     assert choose(cuts, 2)[0] == 0 and len(choose(cuts, 1)) == 1 and choose([], 3) == []
+
+
+@pytest.mark.parametrize("name", ["song.m4a", "song.mp4"])
+def test_a_recording_with_a_cover_is_a_recording_whatever_its_brand(tmp_path, read, probe, name: str) -> None:
+    (tmp_path / "tone.wav").write_bytes(files.tone(1))
+    (tmp_path / "cover.png").write_bytes(files.png(files.photo(40, 30)))
+    inputs = ("-i", str(tmp_path / "tone.wav"), "-i", str(tmp_path / "cover.png"), "-map", "0", "-map", "1")
+    song = tmp_path / name
+    files.ffmpeg(*inputs, "-c:a", "aac", "-c:v", "png", "-disposition:v", "attached_pic", "-f", "mp4", str(song))
+    assert probe(song, name).duration_ms == pytest.approx(1000, abs=100)
+    understood = read(song, name)
+    assert codes(understood) == [] and not pictures(understood)
+
+
+def test_a_video_is_damaged_where_pictures_and_sound_end_and_not_where_one_does(tmp_path, read) -> None:
+    (tmp_path / "tone.wav").write_bytes(files.tone(1))
+    clip = files.clip(tmp_path / "clip.mkv", ["red", "blue", "white"], sound=tmp_path / "tone.wav")
+    assert codes(read(clip, "clip.mkv")) == ["frames"]
+    late = tmp_path / "late.mkv"
+    files.ffmpeg("-i", str(clip), "-c", "copy", "-output_ts_offset", "3600", str(late))
+    assert read(late, "late.mkv").facts.duration_ms == pytest.approx(3000, abs=150)
+    whole = files.clip(tmp_path / "noise.mkv", ["red", "blue", "white"], 2.0).read_bytes()
+    cut = read(whole[: len(whole) * 2 // 3], "cut.mkv")
+    assert codes(cut) == ["frames", "cut_short"] and cut.facts.duration_ms == pytest.approx(6000, abs=150)
+
+
+def test_of_a_long_video_the_gaps_between_key_frames_say_nothing() -> None:
+    sparse = [Look(0, 0.0), Look(200_000, 1.0)]
+    dense = [Look(ms, 0.0) for ms in range(0, 200_000, 2000)]
+    assert not _is_cut(sparse, 0, 300_000) and _is_cut(dense, 0, 300_000)
+    assert not _is_cut(dense, 299_000, 300_000) and _is_cut(sparse[:1], 1700, 300_000)

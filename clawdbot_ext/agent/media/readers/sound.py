@@ -81,6 +81,7 @@ def measured(job: Job, sound_to: str, report: Report) -> tuple[Sound | None, tup
         context = stream.codec_context
         codec, rate, channels = _codec(stream), context.sample_rate or 0, _channels(context)
         said = streams.duration_ms(container, stream)
+        promised = said if streams.stream_of(container, "video") is None else streams.own_duration_ms(stream)
         level, broken = _Level(), False
         with _writer(sound_to) as out:
             try:
@@ -95,11 +96,16 @@ def measured(job: Job, sound_to: str, report: Report) -> tuple[Sound | None, tup
             raise MediaError("MEDIA_CORRUPT" if broken or said > 1000 else "MEDIA_NO_DURATION")
     if level.ms < SHORTEST_MS:
         raise MediaError("MEDIA_NO_DURATION")
-    cut = broken or level.ms < said * 0.9 - 200 or _wav_promises_more(job)
+    cut = broken or is_short(level.ms, promised) or _wav_promises_more(job)
     notes: tuple[Note, ...] = (Note("cut_short", {"at": clock(level.ms, tenths=True)}),) if cut else ()
     if level.ms >= MAX_MS:
         notes = (Note("sound_cut", {"until": clock(MAX_MS)}),)
     return Sound(level.ms, codec, rate, channels, *level.figures(), wav=sound_to), notes
+
+
+def is_short(ms: int, promised: int) -> bool:
+    """Report whether a stream that states a length ends clearly before it."""
+    return ms < promised * 0.9 - 200
 
 
 def _wav_promises_more(job: Job) -> bool:

@@ -28,6 +28,8 @@ _DEMUXERS = {
     "video/x-msvideo": "avi",
     "video/ogg": "ogg",
 }
+ATTACHED_PICTURE = 0x400
+"""FFmpeg's flag of a stream that is the cover of a recording."""
 _INDEXED = {"mp4", "mov"}
 """Formats that are nothing without an index, which is written last."""
 
@@ -78,11 +80,23 @@ def stream_of(container: Any, kind: str) -> Any:
 
 
 def _cover(stream: Any) -> bool:
-    return "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+    flags = getattr(stream, "disposition", 0)
+    return bool(int(getattr(flags, "value", flags)) & ATTACHED_PICTURE)
 
 
 def duration_ms(container: Any, stream: Any) -> int:
-    """The length in milliseconds that the file states, 0 where it states none."""
-    if stream.duration and stream.time_base:
-        return int(stream.duration * stream.time_base * 1000)
-    return int(container.duration / 1000) if container.duration and container.duration > 0 else 0
+    """The length in milliseconds that the file states, of this stream or of all of it; 0 where it states none.
+
+    Matroska states where it ends; a piece of a longer recording begins late.
+    """
+    if own := own_duration_ms(stream):
+        return own
+    if not container.duration or container.duration < 0:
+        return 0
+    begins = container.start_time if "matroska" in container.format.name else 0
+    return int((container.duration - max(0, begins or 0)) / 1000)
+
+
+def own_duration_ms(stream: Any) -> int:
+    """The length that the file states of this stream itself; 0 where it states none."""
+    return int(stream.duration * stream.time_base * 1000) if stream.duration and stream.time_base else 0

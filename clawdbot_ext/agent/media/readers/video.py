@@ -90,6 +90,9 @@ def understand(job: Job, report: Report) -> Result:
         heard, notes = sound.measured(job, job.sound_to, report)
     except MediaError:  # the pictures are still worth seeing
         heard, notes = None, ()
+    until_heard = heard.duration_ms if heard else 0
+    if looks and not until and not notes and _is_cut(looks, until_heard, length):
+        notes = (Note("cut_short", {"at": clock(max(until_heard, looks[-1].ms), tenths=True)}),)
     facts = msgspec.structs.replace(facts, duration_ms=length)
     return Result(understood=_understood(job, facts, frames, looks, notes, until), sound=heard)
 
@@ -166,6 +169,19 @@ def _sampled(container: Any, stream: Any, facts: Facts, report: Report) -> Itera
         before, last = now, ms
         if _too_long(ms, length):
             return
+
+
+def _is_cut(looks: Sequence[Look], heard_ms: int, length: int) -> bool:
+    """Report whether pictures and sound both end before the stated length.
+
+    Between the key frames of a long video there may be any time: it is short by several of those, or by its sound.
+    """
+    if not sound.is_short(looks[-1].ms, length) or (heard_ms and not sound.is_short(heard_ms, length)):
+        return False
+    if length <= DECODE_ALL_MS or heard_ms:
+        return True
+    gaps = [after.ms - before.ms for before, after in pairwise(looks)]
+    return bool(gaps) and length - looks[-1].ms > 3 * max(gaps)
 
 
 def _too_long(ms: int, length: int) -> bool:

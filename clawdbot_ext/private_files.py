@@ -8,12 +8,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
+LEFT_S = 3600.0
+"""Age in seconds from which a temporary file is one that a crash left: none is written for so long."""
 
 
 def make_directory(path: Path) -> None:
@@ -24,6 +29,7 @@ def make_directory(path: Path) -> None:
     """
     for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
         missing.mkdir(mode=DIRECTORY_MODE, exist_ok=True)  # parents=True would give the parents the umask's mode
+        sync_directory(missing.parent)
     found, target = path.lstat(), path.stat()
     if stat.S_ISLNK(found.st_mode):
         _refuse_foreign(path, found)
@@ -52,7 +58,8 @@ def _linked(path: str | Path) -> OSError:
 
 
 def narrow(folder: Path, *, links: bool = True) -> None:
-    """Take everybody else's rights from what is in ``folder`` (not below): it may have been there before us.
+    """Take everybody else's rights from what is in ``folder`` (not below): it may have been there before us. What a
+    crash left of a write is removed.
 
     Raises ``OSError``: another user has put something there while they could (a link to where our log would go, a
     secret that they know), or there is a link and ``links`` are not allowed.
@@ -62,6 +69,16 @@ def narrow(folder: Path, *, links: bool = True) -> None:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):  # gone since: another process writes, too
                 _narrow(entry, ours, links)
+                if _TEMPORARY.fullmatch(entry.name):
+                    remove_left(Path(entry.path))
+
+
+def remove_left(path: Path) -> None:
+    """Remove a file that was being written when the process died: one of that name is older than ``LEFT_S``."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > LEFT_S:
+            path.unlink()
 
 
 def _narrow(entry: os.DirEntry[str], ours: Collection[int], links: bool) -> None:
@@ -111,7 +128,7 @@ def write(path: Path, data: bytes, *, follow: bool = False) -> None:
     except OSError:
         temporary.unlink()
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def create(path: Path, data: bytes) -> bool:
@@ -126,7 +143,7 @@ def create(path: Path, data: bytes) -> bool:
         return False
     finally:
         temporary.unlink()
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return True
 
 
@@ -144,8 +161,14 @@ def _write_temporary(path: Path, data: bytes) -> Path:
     return name
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    with contextlib.suppress(OSError):  # some network file systems cannot sync a directory
-        os.fsync(descriptor)
-    os.close(descriptor)
+def sync_directory(path: Path) -> None:
+    """Have the entries of a folder on the disk: new names in it, and those that are gone.
+
+    Where that cannot be (a folder that we may write into and not read, some network file systems), nothing happens.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

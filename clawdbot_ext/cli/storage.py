@@ -77,9 +77,12 @@ def _move(path: Path, to: Path) -> Path:
         try:
             os.fchmod(file.fileno(), 0o600)
             shutil.copyfileobj(source, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
         except BaseException:
             goal.unlink()  # a part of a copy, which would be in the way of another try
             raise
+    backups.sync(goal.absolute().parent)
     path.unlink()
     return goal.absolute()
 

@@ -15,6 +15,7 @@ import msgspec
 from ..protocol import frames
 from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, TooLarge, Unavailable, UnknownMethod
 from ..protocol.schema import METHODS, Method, Params
+from ..store import failpoints
 from ..store.api import StoreDamaged
 from . import error_texts
 from .access.policy import require_method
@@ -61,7 +62,9 @@ async def _finish(
         if isinstance(answer, TwoResponses):
             send(frames.response(request.id, answer.ack))
             answer = await answer.result
+        failpoints.hit("response.send")
         send(frames.response(request.id, answer))
+        failpoints.hit("response.sent")
 
 
 @contextmanager

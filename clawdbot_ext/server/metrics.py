@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -20,8 +21,11 @@ class GatewayMetrics:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
+        """Called on the gateway's event loop."""
+        self._loop = asyncio.get_running_loop()
         REGISTRY.register(self)
 
     def stop(self) -> None:
@@ -38,6 +42,7 @@ class GatewayMetrics:
             roles[client.role] += 1
         runs = services.runs.counts()
         yield _gauge("clawdbot_connections", "Clients that have logged in.", "role", roles)
+        yield _gauge("clawdbot_tasks", "Tasks of the event loop.", "", {"": len(asyncio.all_tasks(self._loop))})
         yield _gauge("clawdbot_runs", "Replies being written, and sends that wait in line.", "state", runs)
         yield _gauge(
             "clawdbot_storage_ok", "1 while everything can be read and written.", "", {"": services.store.health.ok}

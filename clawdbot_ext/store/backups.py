@@ -17,12 +17,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import private_files
+from . import failpoints
 from .file_watch import MARK
 
 FOLDER = "backups"
 """Of the database's own folder."""
-LOG_FILES = ("-wal", "-shm", "-journal", MARK)
+SQLITE_LOGS = ("-wal", "-shm", "-journal")
+LOG_FILES = (*SQLITE_LOGS, MARK)
 STAMP = "%Y%m%d-%H%M%S"
+PARTIAL = ".partial"
+"""Suffix of a copy that is being written; what a crash leaves of one is removed with the next."""
+REPAIRED, RESTORING = ".repaired", ".restoring"
+"""Suffixes of a database that is about to take the place of the one before."""
 _SPARE_BYTES = 50_000_000
 """Room that a copy must leave on the disk: it must never be what fills it."""
 
@@ -73,7 +79,9 @@ def path_for(database: Path, folder: Path | None = None) -> Path:
 
 def write(conn: sqlite3.Connection, target: Path) -> None:
     """Copy the database of ``conn`` to ``target``: whole, or not at all. Other connections go on meanwhile."""
-    partial = target.with_name(target.name + ".partial")
+    for left in target.parent.glob(f"*{PARTIAL}*"):
+        private_files.remove_left(left)
+    partial = target.with_name(target.name + PARTIAL)
     partial.unlink(missing_ok=True)  # of a copy that was cut off, or a link that was put there
     os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
@@ -82,7 +90,9 @@ def write(conn: sqlite3.Connection, target: Path) -> None:
             # The copy says WAL in its header; without a log beside it, it is one plain file that can be moved about.
             copy.execute("PRAGMA journal_mode=DELETE")
         sync(partial)
+        failpoints.hit("backup.written")
         os.replace(partial, target)
+        failpoints.hit("backup.placed")
     finally:
         for left in (partial, *(partial.with_name(partial.name + suffix) for suffix in LOG_FILES)):
             with suppress(OSError):
@@ -157,14 +167,25 @@ def set_aside(database: Path, why: str) -> Path | None:
     at = time.time()
     while (aside := database.with_name(f"{database.name}.{why}-{stamp(at)}")).exists():
         at += 1
-    for suffix in LOG_FILES:  # first: SQLite must never read this log into another database
-        with suppress(FileNotFoundError):
-            os.replace(database.with_name(database.name + suffix), aside.with_name(aside.name + suffix))
+    moved: Path | None = aside
     try:
         os.replace(database, aside)
     except FileNotFoundError:
-        return None
-    return aside
+        moved = None
+    # Second: a crash in between leaves a log without a database (``orphaned``), and no database without its log.
+    _move_logs(database, aside, LOG_FILES)
+    return moved
+
+
+def orphaned(database: Path) -> None:
+    """Move the log of a database that is gone out of the way: SQLite would read it into another one at that path."""
+    _move_logs(database, database.with_name(f"{database.name}.orphaned-{stamp()}"), SQLITE_LOGS)
+
+
+def _move_logs(database: Path, aside: Path, logs: Sequence[str]) -> None:
+    for log in logs:
+        with suppress(FileNotFoundError):
+            os.replace(database.with_name(database.name + log), aside.with_name(aside.name + log))
 
 
 def sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..protocol.errors import InvalidRequest
-from . import messages, sessions, transcripts, tree
+from . import failpoints, messages, sessions, transcripts, tree
 from .api import BranchPoint, DeletedMessage, Session
 from .message_fields import decode, encode
 from .tree import Node
@@ -172,6 +172,7 @@ def begin_copy(
 
 def copy_some(conn: sqlite3.Connection, copy: Copy, start: int) -> None:
     """Copy the messages from place ``start`` of the path on, ``COPIED`` at most, numbered as they stand there."""
+    failpoints.hit("fork.copy")
     for place, seq in enumerate(copy.path[start : start + COPIED], start + 1):
         row = conn.execute(
             "SELECT role, created_at, body FROM messages WHERE session_id = ? AND seq = ?", (copy.source, seq)
@@ -190,6 +191,7 @@ def copy_some(conn: sqlite3.Connection, copy: Copy, start: int) -> None:
 
 def end_copy(conn: sqlite3.Connection, copy: Copy, new_key: str, now: int) -> Session:
     """Make the copy a session. It has cost nothing so far. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
+    failpoints.hit("fork.copied")
     present = sessions.get(conn, new_key)  # a second fork with the same key was quicker
     if present is not None:
         return present

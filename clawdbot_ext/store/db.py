@@ -41,7 +41,9 @@ def create_file(path: Path) -> None:
 
 def create_folder(path: Path) -> None:
     """Make the folder of a database file, 0700, if it is missing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.sync_directory(path.parent.parent)
 
 
 def _refuse_links(path: Path) -> None:

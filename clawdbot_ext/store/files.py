@@ -111,6 +111,7 @@ class Incoming:
         with _room():
             private_files.make_directory(target.parent)
             os.replace(self.path, target)
+            private_files.sync_directory(target.parent)  # before a message speaks of it
         return target
 
     def discard(self) -> None:

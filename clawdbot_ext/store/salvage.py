@@ -278,7 +278,7 @@ def repair(database: Path) -> tuple[Salvaged | None, Path | None]:
     Returns what was salvaged (``None``: nothing; then there is no database) and the path of the damaged one. Only for
     the holder of the gateway's lock. Raises ``OSError``, ``SchemaTooNew``, ``Unavailable``: nothing was moved then.
     """
-    fresh = database.with_name(database.name + ".repaired")
+    fresh = database.with_name(database.name + backups.REPAIRED)
     try:
         found = salvage(database, fresh)
     except StoreDamaged:
@@ -298,7 +298,7 @@ def put_back(backup: Path, database: Path) -> Path | None:
     ``Unavailable``: nothing was moved then.
     """
     private_files.make_directory(database.parent)
-    fresh = database.with_name(database.name + ".restoring")
+    fresh = database.with_name(database.name + backups.RESTORING)
     _remove(fresh)
     try:
         _copy_file(backup, fresh)

@@ -305,6 +305,9 @@ def create_file(path: Path) -> bool:
         return False
     fresh = path.with_name(path.name + ".new")
     db.create_folder(path)
+    backups.orphaned(path)
+    if _finish_move(path):
+        return False
     fresh.unlink(missing_ok=True)  # of a start that was cut off
     db.create_file(fresh)
     try:
@@ -312,10 +315,22 @@ def create_file(path: Path) -> bool:
             migrate(conn, path)
         backups.sync(fresh)
         os.replace(fresh, path)
+        backups.sync(path.parent)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
     return True
+
+
+def _finish_move(path: Path) -> bool:
+    """Put a database in its place that a crash kept from it when the one before had been moved aside."""
+    for suffix in (backups.REPAIRED, backups.RESTORING):
+        waiting = path.with_name(path.name + suffix)
+        if waiting.is_file() and not waiting.is_symlink() and not backups.problem_of(waiting):
+            os.replace(waiting, path)
+            backups.sync(path.parent)
+            return True
+    return False
 
 
 def migrate(

@@ -93,3 +93,14 @@ def test_s10_what_another_user_has_put_there_stops_the_start(config, tmp_path, p
     with pytest.raises(PermissionError, match="another user"):
         acquire(config)
     assert not lock_path(config).exists()
+
+
+def test_what_a_crash_left_of_a_write_is_removed_once_no_process_can_be_writing_it(config):
+    config.home.mkdir(parents=True)
+    old, new, other = (config.home / name for name in (".a.json." + "0" * 16, ".b.json." + "1" * 16, ".c.json.bak"))
+    for path in (old, new, other):
+        path.write_text("half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    private_files.narrow(config.home)
+    assert sorted(config.home.iterdir()) == [new, other]

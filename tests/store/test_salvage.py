@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -210,3 +210,57 @@ def test_what_was_set_aside_comes_back_with_its_log(drive_sqlite, path, tmp_path
 
     drive_sqlite(look)
     assert aside.with_name(aside.name + "-wal").stat().st_size > 0
+
+
+class Cut(BaseException):
+    """The process died."""
+
+
+@pytest.mark.parametrize("renames", range(6))
+def test_a_restore_that_is_cut_off_at_any_rename_leaves_one_of_the_two_conversations(
+    drive_sqlite, path, monkeypatch, renames
+):
+    async def before(store):
+        await say(store, "in the backup")
+
+    drive_sqlite(before)
+    copy = salvage.back_up(path)
+    left = [renames]
+
+    def replace(source, target, rename=os.replace):
+        if not left[0]:
+            raise Cut
+        left[0] -= 1
+        rename(source, target)
+
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute('UPDATE sessions SET settings = \'{"label": "later"}\'')
+        conn.commit()  # as after a crash: in the log, which lies beside the file
+        assert path.with_name(path.name + "-wal").stat().st_size
+        monkeypatch.setattr(backups.os, "replace", replace)
+        with suppress(Cut):
+            salvage.put_back(copy, path)
+        monkeypatch.undo()
+
+        async def after(store):
+            (session,) = await store.list_sessions()
+            assert await read(store) == ["in the backup"]
+            return session.settings.get("label")
+
+        assert drive_sqlite(after) == ("later" if renames == 0 else None)
+    assert salvage.check(path) == ""
+
+
+def test_the_log_of_a_database_that_is_gone_is_not_read_into_a_new_one(drive_sqlite, path):
+    drive_sqlite(fill)
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute('UPDATE sessions SET settings = \'{"label": "of the old one"}\'')
+        conn.commit()
+        path.unlink()
+
+        async def nothing(store):
+            return await store.list_sessions()
+
+        assert drive_sqlite(nothing) == []
+        assert list(path.parent.glob("*.orphaned-*-wal"))
+    assert salvage.check(path) == ""

@@ -33,6 +33,7 @@ from ...protocol.schema import (
     ApprovalsFileResult,
     RulesChangedEvent,
 )
+from ...store import failpoints
 from ...store.api import Store
 from ..connections.broadcast import Broadcast
 from ..connections.connection import Connection
@@ -264,7 +265,9 @@ class Approvals:
                 raise NotFound("no such permission")
             if record.get("usedAtMs"):
                 raise AlreadyUsed(id_)
+            failpoints.hit("approval.use")
             await self._store.put_record(KIND, id_, {**record, "usedAtMs": now_ms()}, now=now_ms())
+            failpoints.hit("approval.used")
             await self._store.delete_record(OPEN, id_)
 
     async def drop(self, id_: str) -> None:

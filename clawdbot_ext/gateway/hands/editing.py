@@ -306,13 +306,31 @@ async def _apply(
     context: ToolContext,
 ) -> ToolOutput:
     ops = _node_ops(planned, verdict, context.call_id)
-    result = await ask(target, "notebook.apply", ops=ops, meta=_meta(verdict, context))
-    cells = [cell_change(each) for each in result.get("changes") or ()]
-    change = await box.changes.applied(context, verdict, target, cells=cells)
+    async with box.changes.begun(context, verdict, target, cells=_expected(ops, found)):
+        result = await ask(target, "notebook.apply", ops=ops, meta=_meta(verdict, context))
+        cells = [cell_change(each) for each in result.get("changes") or ()]
+        change = await box.changes.applied(context, verdict, target, cells=cells)
     return ToolOutput(
         "\n".join([*_told(change), *_answered(planned, verdict), *_stale(planned, found, verdict)]),
         details={"changeId": change.id, "path": target.path, "cells": len(change.cells)},
     )
+
+
+def _expected(ops: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> list[CellChange]:
+    """The report that a node will give of operations, as far as it can be told from the notebook as it is."""
+    cells = {str(cell["id"]): cell for cell in found.get("cells") or ()}
+    changes = []
+    for op in ops:
+        if op["op"] == "insert":
+            after = {"source": op["cell"]["source"], "type": op["cell"]["type"], "index": 0}
+            changes.append(cell_change({"op": "insert", "cell": op["cell"]["id"], "after": after}))
+            continue
+        cell = cells[op["cell"]]
+        before = {name: cell.get(name) for name in ("source", "type", "index")}
+        left = {**before, "source": op.get("source", before["source"]), "type": op.get("to", before["type"])}
+        changed = {"before": before, "after": None if op["op"] == "delete" else left, "index": cell.get("index")}
+        changes.append(cell_change({"op": op["op"], "cell": op["cell"], **changed}))
+    return changes
 
 
 def cell_change(given: Mapping[str, Any]) -> CellChange:
@@ -371,8 +389,6 @@ async def _create(
         if verdict.accepted is None or index in verdict.accepted
     ]
     params = {"kernelName": arguments["kernel"]} if arguments.get("kernel") else {}
-    made = await ask(target, "notebook.create", cells=taken, meta=_meta(verdict, context), **params)
-    target = replace(target, path=str(made.get("path") or target.path))
     inserted = [
         cell_change(
             {
@@ -384,7 +400,10 @@ async def _create(
         )
         for index, cell in enumerate(taken)
     ]
-    change = await box.changes.applied(context, verdict, target, cells=inserted, created=True)
+    async with box.changes.begun(context, verdict, target, cells=inserted, created=True):
+        made = await ask(target, "notebook.create", cells=taken, meta=_meta(verdict, context), **params)
+        target = replace(target, path=str(made.get("path") or target.path))
+        change = await box.changes.applied(context, verdict, target, cells=inserted, created=True)
     planned = [Planned({"op": "insert"}, None, cell["source"]) for cell in cells]
     lines = [f"Created {target.path} with {len(taken)} cells.", *_told(change)[1:], *_answered(planned, verdict)]
     return ToolOutput("\n".join(lines), details={"changeId": change.id, "path": target.path, "cells": len(taken)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -97,9 +98,11 @@ def _proposal(
 
     async def perform(verdict: Verdict) -> ToolOutput:
         written = verdict.edited.get(0, after)
-        result = await ask(target, "file.write", text=written, hash=hash_)
-        left = FileChange(before=before, after=written, hash=str(result["hash"]))
-        change = await box.changes.applied(context, verdict, target, file=left)
+        left = FileChange(before=before, after=written, hash=hashlib.sha256(written.encode()).hexdigest())
+        async with box.changes.begun(context, verdict, target, file=left):
+            result = await ask(target, "file.write", text=written, hash=hash_)
+            left.hash = str(result["hash"])
+            change = await box.changes.applied(context, verdict, target, file=left)
         lines = [f"Wrote {target.path}, hash {result['hash']}."]
         if written != after:
             lines.append(f"The person changed the text first; it is now:\n{written:.20000}")

@@ -13,6 +13,7 @@ from ...agent.tools import ToolFailed
 from ...protocol.errors import InvalidRequest, Unavailable
 from ...protocol.revision import revision
 from ...protocol.schema import CellChange, Change, ChangesUndoResult, UndoProblem
+from ...store import failpoints
 from ..connections.nodes import NodeFailed, NodeGone
 from .changes import Changes
 from .targets import Target, Targets
@@ -55,9 +56,11 @@ async def undo(
         ) from exc
     except NodeGone as exc:
         raise Unavailable(str(exc), reason="NOT_CONNECTED") from exc
+    failpoints.hit("undo.made")
     whole = cells is None or set(cells) >= {each.cell for each in change.cells}
     if not problems and whole:
         await changes.set_state(change, "undone")
+        failpoints.hit("undo.stored")
     return ChangesUndoResult(state=change.state, problems=problems)
 
 

@@ -24,6 +24,7 @@ from ...config.live import LiveConfig
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, NotFound, RateLimited, StorageFull
 from ...runtime.supervision import Supervisor
+from ...store import failpoints
 from ...store.api import Media, Store, StoreDamaged
 from ...store.files import Files, Incoming
 from .limits import Limits
@@ -146,9 +147,13 @@ class MediaLibrary:
         async with self._keeping:
             if not await self.store.media_in_use(media.sha256):
                 await self._make_room(media.size)
+            failpoints.hit("media.place")
             await asyncio.to_thread(file.keep)
             try:
-                return await self.store.add_media(media)
+                failpoints.hit("media.placed")
+                kept = await self.store.add_media(media)
+                failpoints.hit("media.kept")
+                return kept
             except BaseException:
                 with contextlib.suppress(GatewayError):
                     if not await self.store.media_in_use(media.sha256):

@@ -13,6 +13,7 @@ from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, InvalidRequest
 from ...protocol.outside_json import keepable
+from ...store import failpoints
 from ...store.api import Accepted, Finished, Run, RunState, StoreDamaged
 from ..error_texts import sentence
 from .active import FLUSH_INTERVAL_S, ActiveRun
@@ -50,6 +51,7 @@ class Execution:
         outcome: RunOutcome | None = None
         flusher: asyncio.Task[None] | None = None
         try:
+            failpoints.hit("run.begin")
             if accepted.message is not None:
                 self._events.emit_message(accepted.session, accepted.message)
             self._events.emit_agent(active, "lifecycle", {"phase": "start", "startedAt": active.started_at})
@@ -105,6 +107,7 @@ class Execution:
                     await self._context.store.save_partial(
                         active.run.run_id, text=active.text, thinking=active.reply.thinking
                     )
+                    failpoints.hit("run.flushed")
                 except (GatewayError, StoreDamaged) as exc:
                     log.warning("run %s: text so far not saved: %s", active.run.run_id, exc)
 
@@ -119,10 +122,12 @@ class Execution:
         finished: Finished | None = None
         locale = active.run.options.get("locale")
         try:
+            failpoints.hit("run.end")
             await self._store_steps(active.run, active.unstored)
             finished = await self._context.store.finish_run(
                 active.run.run_id, state=outcome.state, message=message, result=result, now=now_ms()
             )
+            failpoints.hit("run.ended")
         except Exception as exc:  # noqa: BLE001 - whatever the store raises: the reply is kept, and its end told
             log.error("run %s: its end could not be stored yet: %r", active.run.run_id, exc)
             self._late.append(LateEnd(active.run, list(active.unstored), outcome.state, message, result))

@@ -17,6 +17,7 @@ from ...agent.model_catalog import Model
 from ...agent.providers.base import ThinkingLevel, ToolSpec, TurnRequest
 from ...agent.turn import MediaProgress, TurnEvent
 from ...config import Config
+from ...store import failpoints
 from ...store.api import Session
 from ..media.preparation import prepare_attachments
 from ..wire_forms import decode
@@ -88,6 +89,7 @@ class RequestWriter:
         ):
             fitted = await self._fit(tighter)
         self.notice = t(self._locale, "run.dropped") if fitted.dropped else ""
+        failpoints.hit("provider.call")
         return TurnRequest(
             model=self._model.id,
             system=self._system,

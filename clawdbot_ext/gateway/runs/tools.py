@@ -32,6 +32,7 @@ from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import Unavailable
 from ...protocol.outside_json import keepable
+from ...store import failpoints
 from ...store.api import Finished, StoreDamaged
 from .active import ActiveRun
 from .context import RunContext
@@ -119,7 +120,9 @@ class RunToolExecutor:
         mark: Mark | None = None
         self._emit(call, phase="start", startedAt=started)
         try:
+            failpoints.hit("tool.call")
             output = await self._output(call)
+            failpoints.hit("tool.called")
         except ToolFailed as exc:
             output, mark = ToolOutput(str(exc), is_error=True), "denied" if isinstance(exc, ToolNotAllowed) else None
         except asyncio.CancelledError as exc:
@@ -191,7 +194,9 @@ class RunToolExecutor:
     async def _store(self, message: Mapping[str, Any]) -> None:
         message = keepable(message)
         try:
+            failpoints.hit("step.store")
             finished = await self._append(message)
+            failpoints.hit("step.stored")
         except (Unavailable, StoreDamaged):
             self._active.unstored.append(message)
             raise

@@ -11,6 +11,7 @@ import asyncio
 from typing import Any
 
 from ...protocol.errors import GatewayError
+from ...store import failpoints
 from ...store.api import Session
 from ..connections.connection import Connection
 from ..media.attachments import content_of, decoded, owner_of
@@ -78,6 +79,7 @@ class _Importing:
                 create=True,
                 under=under,
             )
+            failpoints.hit("import.stored")
             assert done.message is not None
             session, last = done.session, done.message.id
             self._ids[taken.id] = last

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from .. import private_files
 from . import backups, changes, db, media, search
 from .api import SchemaTooNew, StoreDamaged
 from .db import transaction
@@ -315,7 +316,7 @@ def create_file(path: Path) -> bool:
             migrate(conn, path)
         backups.sync(fresh)
         os.replace(fresh, path)
-        backups.sync(path.parent)
+        private_files.sync_directory(path.parent)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
@@ -328,7 +329,7 @@ def _finish_move(path: Path) -> bool:
         waiting = path.with_name(path.name + suffix)
         if waiting.is_file() and not waiting.is_symlink() and not backups.problem_of(waiting):
             os.replace(waiting, path)
-            backups.sync(path.parent)
+            private_files.sync_directory(path.parent)
             return True
     return False
 

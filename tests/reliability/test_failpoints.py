@@ -23,23 +23,29 @@ from tests.support.strict_api import StrictAPI, call, wants
 from tests.support.wire import run, text_of, wired
 
 pytestmark = pytest.mark.slow
-SLOW = "[[tokens=60]] [[delay_ms=10]]"
 
 SENDING = {
     "store.write": "final",
     "store.commit": "final",
     "store.committed": "error",
-    "send.accepted": "error",
     "response.send": "error",
     "response.sent": "error",
+    "run.started": "error",
     "run.begin": "error",
     "provider.call": "error",
     "run.flushed": "error",
     "run.end": "error",
-    "run.ended": "final",
+    "end.stored": "final",
 }
 """Places that a send passes, and what its sender is told in the end: a reply, or that it was cut off."""
-WAITING = ("queue.start", "queue.started", "queue.edited", "queue.removed", "queue.folded")
+WAITING = (
+    ("queue.start", "wait"),
+    ("run.started", "wait"),
+    ("queue.edited", "edit"),
+    ("end.stored", "stop"),
+    ("end.stored", "fold"),
+)
+"""Places that a send in line passes, and what is done to it there."""
 CALLING = (
     ("step.store", "before"),
     ("step.stored", "before"),
@@ -72,7 +78,7 @@ def test_every_place_has_a_name_and_is_tried() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "clawdbot_ext").rglob("*.py")]
     placed = [name for source in sources for name in re.findall(r'failpoints\.hit\("([^"]+)"\)', source)]
     assert sorted(placed) == sorted(failpoints.POINTS)
-    tried = {*SENDING, *WAITING, *UNDOING, *UPLOADING, *COPYING, *SAVING, *REST, *(point for point, _ in CALLING)}
+    tried = {*SENDING, *UNDOING, *UPLOADING, *COPYING, *SAVING, *REST, *(point for point, _ in WAITING + CALLING)}
     assert tried == set(failpoints.POINTS)
 
 
@@ -113,20 +119,19 @@ def test_a_send_has_one_effect_and_an_end_and_the_client_sends_it_again_under_it
     run(main())
 
 
-@pytest.mark.parametrize("point", WAITING)
-def test_a_line_of_waiting_sends_keeps_its_order_and_what_was_done_to_it(failing: FailingGateway, point: str) -> None:
-    node = NotebookNode([notebook("a.ipynb", "x = 1")])
-    read = wants(call("notebook_read", path="a.ipynb"))
-    folds = point == "queue.folded"
-    texts = [read if folds else f"{SLOW} 0 at {point}", f"1 at {point}", f"2 at {point}"]
-    sends = [(f"{point} {n}", text) for n, text in enumerate(texts)]
+@pytest.mark.parametrize(("point", "act"), WAITING)
+def test_a_line_of_waiting_sends_keeps_its_order_and_what_was_done_to_it(
+    failing: FailingGateway, point: str, act: str
+) -> None:
+    node, gateway = NotebookNode([notebook("a.ipynb", "x = 1")]), failing.gateway
+    key, folds = f"{act} at {point}", act == "fold"
+    texts = [wants(call("notebook_read", path="a.ipynb")) + key, f"1 {key}", f"2 {key}"]
+    sends = [(f"{key} {n}", text) for n, text in enumerate(texts)]
 
     async def main() -> None:
-        instance = point
-        gateway = failing.gateway
         async with (
-            node.connected(gateway.ws_url, gateway.token, instance=instance),
-            HandsGateway(gateway, failing.api).person(instance) as person,
+            node.connected(gateway.ws_url, gateway.token, instance=key),
+            HandsGateway(gateway, failing.api).person(key) as person,
         ):
             wire, expected = person.wire, list(sends)
             taken: asyncio.Event = asyncio.Event()
@@ -137,40 +142,39 @@ def test_a_line_of_waiting_sends_keeps_its_order_and_what_was_done_to_it(failing
                 await taken.wait()
 
             node.before_answer["notebook.read"] = hold
-            await wire.send(texts[0], key=point, run_id=sends[0][0])
-            if folds:
-                await asyncio.wait_for(reading.wait(), 30)
+            await wire.send(texts[0], key=key, run_id=sends[0][0])
+            await asyncio.wait_for(reading.wait(), 30)
             for run_id, text in sends[1:]:
                 when = {"when": "now"} if folds and run_id == sends[1][0] else {}
-                answer = (await wire.send(text, key=point, run_id=run_id, **when))[1]
+                answer = (await wire.send(text, key=key, run_id=run_id, **when))[1]
                 assert answer["queuePosition"]
             failing.arm(point)
-            taken.set()
-            second = {"sessionKey": point, "runId": sends[1][0]}
+            second = {"sessionKey": key, "runId": sends[1][0]}
             asking = None
-            if point == "queue.edited":
+            if act == "edit":
                 asking = wire.call("chat.queue.edit", {**second, "message": "edited"})
                 expected[1] = (sends[1][0], "edited")
-            elif point == "queue.removed":
+            elif act == "stop":
                 asking = wire.call("chat.abort", second)
                 del expected[1]
+            else:
+                taken.set()
             await failing.dies(asking)
         await failing.start()
         await failing.settled()
         async with wired(gateway.ws_url, gateway.token) as wire:
-            messages = await history(wire, point)
+            messages = await history(wire, key)
             asked = [(m["runId"], text_of(m)) for m in messages if m["role"] == "user"]
             assert asked == expected
-            cut = {sends[0][0]} if point not in ("queue.start", "queue.started") else set()
-            cut |= {sends[1][0]} if point == "queue.started" else set()
+            cut = {sends[0][0]} if act != "wait" else {sends[1][0]} if point == "run.started" else set()
             for run_id, text in expected:
                 ends = [m for m in messages if m["role"] == "assistant" and m["runId"] == run_id]
                 if folds and run_id == sends[1][0]:
                     assert ends == [], "the reply that it was read by ends for both"
                     continue
                 assert ends[-1]["stopReason"] == ("interrupted" if run_id in cut else "stop")
-                assert failing.calls(text) <= 1
-            assert failing.calls(sends[1][1]) == 0 or point in ("queue.start", "queue.started")
+                assert failing.calls(text) <= (2 if run_id == sends[0][0] else 1)
+            assert failing.calls(sends[1][1]) == 0 or point == "queue.start"
 
     run(main())
 

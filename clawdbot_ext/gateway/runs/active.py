@@ -10,6 +10,7 @@ from typing import Any
 from ...agent.providers.base import Reply
 from ...agent.tools import ToolCall
 from ...protocol.clock import now_ms
+from ...store import failpoints
 from ...store.api import Run
 from ..connections.reply_stream import ReplyStream
 from .run_usage import RunUsage
@@ -27,6 +28,7 @@ class ActiveRun:
     """A run that is being answered."""
 
     def __init__(self, run: Run, stream: ReplyStream, prefix: str, on_end: Callable[[], object] = lambda: None):
+        failpoints.hit("run.started")
         self.run, self.stream, self.prefix = run, stream, prefix
         """``prefix``: what the reply begins with, when it goes on from one that was cut."""
         self.ended = on_end

@@ -10,6 +10,7 @@ import msgspec
 
 from ...protocol.clock import now_ms
 from ...protocol.schema import AgentEvent, ChatEvent, SessionMessageEvent
+from ...store import failpoints
 from ...store.api import FINAL_STATES, Message, Run, RunState, Session, Store
 from ..connections.broadcast import Broadcast
 from .active import ActiveRun
@@ -62,6 +63,7 @@ class RunEvents:
         folded_into: str = "",
     ) -> None:
         """Emit the last ``chat`` event of a run."""
+        failpoints.hit("end.stored")
         wire: dict[RunState, Any] = {"done": "final", "aborted": "aborted"}
         event = ChatEvent(run_id=run.run_id, session_key=run.session_key, seq=seq, state=wire.get(state, "error"))
         if stored is not None:

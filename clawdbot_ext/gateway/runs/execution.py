@@ -127,7 +127,6 @@ class Execution:
             finished = await self._context.store.finish_run(
                 active.run.run_id, state=outcome.state, message=message, result=result, now=now_ms()
             )
-            failpoints.hit("run.ended")
         except Exception as exc:  # noqa: BLE001 - whatever the store raises: the reply is kept, and its end told
             log.error("run %s: its end could not be stored yet: %r", active.run.run_id, exc)
             self._late.append(LateEnd(active.run, list(active.unstored), outcome.state, message, result))

@@ -25,7 +25,6 @@ from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, QueueFull, ShuttingDown, Unavailable
 from ...protocol.schema import ChatSendResult, Queued, SessionQueueEvent
-from ...store import failpoints
 from ...store.api import FINAL_STATES, Accepted, BranchPoint, Run
 from ..connections.reply_stream import ReplyStream
 from ..hands.approvals import Approvals
@@ -161,7 +160,6 @@ class RunManager:
             accepted = await self._context.store.accept_run(
                 run_id=run_id, session_key=session_key, start=not busy, now=now_ms(), **send
             )
-            failpoints.hit("send.accepted")
         except BaseException:
             if not busy:
                 self._release(session_key)
@@ -202,7 +200,6 @@ class RunManager:
             if when is not None:
                 options["when"] = when
             run = await self._context.store.edit_queued(run_id, message, options)
-            failpoints.hit("queue.edited")
             if run is not None:
                 self._queue.replace(run)
                 self._emit_queue(session_key)
@@ -309,7 +306,6 @@ class RunManager:
                 self._queue.remove([run])
                 try:
                     folded = await self._context.store.fold_run(run.run_id, active.run.run_id, now=now_ms())
-                    failpoints.hit("queue.folded")
                 except Exception as exc:  # noqa: BLE001 - whatever the store raises: it was acknowledged, so it waits on
                     self._queue.put_back(key, [run])
                     log.warning("run %s: not taken in by %s: %r", run.run_id, active.run.run_id, exc)
@@ -356,9 +352,7 @@ class RunManager:
         key = run.session_key
         with under_way:
             try:
-                failpoints.hit("queue.start")
                 accepted = await self._context.store.start_run(run.run_id, now=now_ms())
-                failpoints.hit("queue.started")
             except Exception as exc:  # noqa: BLE001 - whatever the store raises: it was acknowledged, so it stays in line
                 self._queue.put_back(key, [run])
                 self._queue.stall(key)
@@ -417,7 +411,6 @@ class RunManager:
                     now=now_ms(),
                     result={"status": "aborted", "summary": "aborted"},
                 )
-                failpoints.hit("queue.removed")
                 self.events.emit_end(left.popleft(), 1, "aborted")
         finally:
             self._queue.put_back(key, left)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ...store import failpoints
 from ...store.api import Run
 
 
@@ -52,6 +53,7 @@ class Queue:
         if not line:
             self._waiting.pop(key, None)
             return None
+        failpoints.hit("queue.start")
         return line.popleft()
 
     def remove(self, runs: Sequence[Run]) -> None:
@@ -66,6 +68,7 @@ class Queue:
 
     def replace(self, run: Run) -> None:
         """Replace a waiting send by its edited version."""
+        failpoints.hit("queue.edited")
         line = self._waiting.get(run.session_key, deque())
         for place, other in enumerate(line):
             if other.run_id == run.run_id:

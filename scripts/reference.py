@@ -297,6 +297,8 @@ def _meaning(row: Setting) -> str:
         texts.append(f"From {row.minimum:,} to {row.maximum:,}.")
     if row.by == "owner":
         texts.append("Not over the wire.")
+    if row.restart:
+        texts.append("Takes effect at the next start.")
     if row.secret:
         texts.append("Secret: shown only on request.")
     fixed = [(row.name.replace("<name>", "anthropic"), name) for name in row.env] + [

@@ -54,14 +54,16 @@ class LiveConfig:
             except Exception:  # one that fails must keep neither the others nor the caller from the change
                 log.exception("a part of the gateway did not take up the changed configuration")
 
-    def poll(self) -> None:
-        """Reload when the file changed on disk (another process set something); an invalid file is logged."""
+    def poll(self) -> bool:
+        """Reload when the file changed on disk (another process set something), and return whether it did; an invalid
+        file is logged."""
         if self._mtime() == self._stamp:
-            return
+            return False
         try:
             self.reload()
         except (ConfigError, OSError) as exc:
             log.error("configuration not reloaded, the last good one stays: %s", exc)
+        return True
 
     def _mtime(self) -> tuple[int, int] | None:
         try:

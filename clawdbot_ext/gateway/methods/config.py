@@ -106,16 +106,17 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
 
 
 def poll_file(services: Services) -> None:
-    """Take up what another process has changed; a password that it has written as text becomes a hash."""
+    """Take up what another process has changed; a password that it has written as text becomes a hash. That a file has
+    become invalid is told, too."""
     config = services.config
     if config.changing:  # by a client, which gets its response before clients are disconnected for it
         return
     before = config()
-    config.poll()
-    if config() is not before:
-        note_changes(services, before, {"via": "file"})
-        if hash_stored_password(config()):
-            config.reload()
+    if not config.poll():
+        return
+    note_changes(services, before, {"via": "file"})
+    if config() is not before and hash_stored_password(config()):
+        config.reload()
 
 
 def note_changes(services: Services, before: Config, who: Mapping[str, str]) -> None:

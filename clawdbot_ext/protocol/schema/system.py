@@ -78,7 +78,7 @@ class ConfigChangedEvent(Result):
     """No values: they are read with `config.get`."""
 
     names: Sequence[str]
-    """The settings with another value in force than before; none: only the file is another."""
+    """The settings with another value in force than before; none: only the file is another, or it became invalid."""
     restart: Sequence[str]
     """The settings whose present value takes effect at the next start alone."""
 

@@ -536,7 +536,7 @@ export interface ConfigApplyParams {
 
 /** No values: they are read with `config.get`. */
 export interface ConfigChangedEvent {
-  /** The settings with another value in force than before; none: only the file is another. */
+  /** The settings with another value in force than before; none: only the file is another, or it became invalid. */
   names: string[];
   /** The settings whose present value takes effect at the next start alone. */
   restart: string[];

@@ -52,6 +52,10 @@ def test_a_change_by_one_client_or_in_the_file_is_told_to_the_administrators(the
             there.home.joinpath("config.json").write_text("// a note\n" + before)
             await ann.wait("config.changed", lambda p: p["restart"] == [] and "logging.level" in p["names"])
             assert (await ann.call("config.get"))["comments"] is True
+            there.home.joinpath("config.json").write_text("{")
+            await ann.wait("config.changed", lambda p: p == {"names": [], "restart": []})
+            assert (await ann.call("config.get"))["valid"] is False
+            there.home.joinpath("config.json").write_text(before)
             assert not [event for event in guest.events if event["event"] == "config.changed"]
 
     run(main())

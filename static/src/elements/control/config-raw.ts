@@ -68,7 +68,8 @@ export class ControlConfigRaw extends LightElement {
   protected override render(): TemplateResult {
     const { t } = this.control.ui;
     const { snapshot } = this;
-    if (snapshot.raw === null) return html`<p class="config-note">${t("configTab.unreadable")}</p>`;
+    // What was typed stays, also when the file breaks meanwhile.
+    if (snapshot.raw === null && !this.changed) return html`<p class="config-note">${t("configTab.unreadable")}</p>`;
     return html`<p class="fine" id="raw-help">${t("configTab.rawHelp")}</p>
       ${snapshot.comments ? html`<p class="config-note">${icon("warn")} ${t("configTab.comments")}</p>` : nothing}
       <textarea
@@ -111,7 +112,7 @@ export class ControlConfigRaw extends LightElement {
     return html`<div class="config-both" role="alert">
       <p>${icon("warn")} ${t("configTab.fileChanged")}</p>
       <h3>${t("configTab.theirs")}</h3>
-      <pre tabindex="0">${this.snapshot.raw}</pre>
+      <pre tabindex="0">${this.snapshot.raw ?? t("configTab.unreadable")}</pre>
       <div class="card-actions">
         <button type="button" class="button" @click=${() => this.fill()}>${t("configTab.takeTheirs")}</button>
         <button

@@ -6,7 +6,7 @@ import type { Place } from "../src/state/controller.js";
 import { Drafts } from "../src/state/drafts.js";
 import type { Message } from "../src/protocol/types.js";
 import { currentView } from "../src/state/state.js";
-import { FakeGateway, Refusal } from "./support/fake-gateway.js";
+import { FakeGateway, HELLO, Refusal } from "./support/fake-gateway.js";
 import { memoryStorage } from "./support/storage.js";
 
 const KEY = "agent:main:main";
@@ -55,6 +55,35 @@ describe("sending", () => {
       .map((request) => request.params.idempotencyKey);
     expect(keys).toEqual(["key1", "key1"]);
     await vi.waitFor(() => expect(currentView(controller.state).pending[0]?.status).toBe("accepted"));
+  });
+
+  test("a message whose answer never came is sent again over the connection that stands", async () => {
+    const controller = await openController();
+    vi.useFakeTimers();
+    try {
+      controller.send("hello");
+      gateway.on("chat.send", ({ idempotencyKey }) => ({ runId: idempotencyKey, status: "started" }));
+      await vi.advanceTimersByTimeAsync(35_000);
+      expect(gateway.lines).toHaveLength(1);
+      const keys = gateway.line.asked("chat.send").map(({ params }) => params.idempotencyKey);
+      expect(keys).toEqual(["key1", "key1"]);
+      expect(currentView(controller.state).pending[0]?.status).toBe("accepted");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("a draft that was written before the main session was known goes there", () => {
+    const controller = makeController();
+    controller.drafts.set("agent:main:main", { text: "typed at once" });
+    const sessionDefaults = { mainKey: "home", mainSessionKey: "agent:main:home" };
+    gateway.on("connect", () => ({ ...HELLO, snapshot: { sessionDefaults } }));
+    controller.start();
+    return vi.waitFor(() => {
+      expect(controller.state.current).toBe("agent:main:home");
+      expect(controller.drafts.get("agent:main:home").text).toBe("typed at once");
+      expect(controller.drafts.get("agent:main:main").text).toBe("");
+    });
   });
 
   test("an acknowledged one is not", async () => {

@@ -7,6 +7,7 @@ import type approvals from "./approvals.en.json";
 import type artifact from "./artifact.en.json";
 import type composer from "./composer.en.json";
 import type contexts from "./contexts.en.json";
+import type contextUse from "./context-use.en.json";
 import type control from "./control.en.json";
 import type controlOverview from "./control-overview.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
@@ -36,6 +37,7 @@ type Area = typeof approvals &
   typeof links &
   typeof composer &
   typeof contexts &
+  typeof contextUse &
   typeof control &
   typeof controlOverview &
   typeof composerDialogs &

@@ -195,6 +195,7 @@ export class Controller {
       ...(when ? { when } : {}),
       ...(attachments.length > 0 ? { attachments: attachments.map(wireOf) } : {}),
     };
+    const { hello } = this.state;
     let result: ResultOf<"chat.send">;
     try {
       result = await this.client.request("chat.send", message);
@@ -204,7 +205,9 @@ export class Controller {
         this.drafts.giveBack(key, runId, text, attachments);
         this.onSendFailed(key, error);
       }
-      return; // lost: repeated after the next handshake
+      // Lost: repeated after the next handshake, or now where the connection stands and only the answer never came.
+      else if (this.state.hello === hello && this.client.state.status === "open") await this.deliver(key, pending);
+      return;
     }
     this.drafts.sent(key, runId);
     if (result.aborted !== undefined) this.onStopped(result.aborted);
@@ -329,9 +332,11 @@ export class Controller {
 
   // -- news ---------------------------------------------------------------------------------------------------------
   private async greet(hello: Hello): Promise<void> {
+    const before = this.state.current;
     this.dispatch({ type: "hello", hello });
     this.watched("");
     const current = this.state.current;
+    if (current !== before) this.drafts.move(before, current); // the main session has another name there
     const unacknowledged = Object.values(this.state.views).flatMap((view) =>
       view.pending.filter((pending) => pending.status === "sending").map((pending) => ({ key: view.key, pending })),
     );

@@ -76,6 +76,14 @@ export class Drafts {
     }
   }
 
+  /** What was written before it was known where it belongs goes there, unless something stands there. */
+  move(from: string, to: string): void {
+    const draft = this.get(from);
+    if (this.get(to).text !== "") return;
+    this.set(to, draft);
+    this.remove(from);
+  }
+
   remove(key: string): void {
     this.memory.delete(key);
     try {

@@ -7,7 +7,7 @@ export interface Request {
   params: Record<string, unknown>;
 }
 
-const HELLO = {
+export const HELLO = {
   type: "hello-ok",
   protocol: 3,
   server: { version: "0.1.0", connId: "c1" },

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from .chat import Chat
 from .test_composer import chips, choose, paste, picture, sent_blocks, until
@@ -72,6 +72,24 @@ def test_the_files_of_a_draft_go_along_when_it_is_sent_right_after_a_reload(visi
     assert "a.csv" in [block.get("name") for block in sent_blocks(chat)]
 
 
+def test_a_message_sent_before_the_first_connection_goes_with_it(visit, standing_gateway, request):
+    chat = visit(standing_gateway, path="healthz")
+    held: list[WebSocketRoute] = []
+    chat.page.route_web_socket(lambda url: True, lambda socket: held.append(socket))  # noqa: PLW0108 (as above)
+    chat.open(f"chat?session={request.node.name}")
+    chat.composer.fill("[[text=ok]] at once")
+    chat.composer.press("Enter")
+    expect(chat.page.get_by_role("status").get_by_text("Connecting…")).to_be_visible()
+    expect(chat.composer).to_have_value("[[text=ok]] at once")
+    until(chat, lambda: held != [])
+    chat.page.route_web_socket(lambda url: True, lambda socket: socket.connect_to_server() and None)
+    for socket in held:
+        socket.close(code=1006)
+    expect(chat.replies).to_have_text("ok")
+    expect(chat.mine).to_have_count(1)
+    expect(chat.composer).to_have_value("")
+
+
 GIVES_A_CELL = """() => { document.querySelector("clawdbot-chat").contexts = [{
     id: "cell", label: "Cell 3", on: true,
     read: async () => [{ fileName: "cell-3.py", mimeType: "text/x-python", content: btoa("x = 1") }],
@@ -94,7 +112,9 @@ def test_a_message_does_not_go_without_a_file_for_which_the_page_lacks_a_part(ea
     chat.send("and the file?")
     expect(chat.page.get_by_text(WAITS)).to_be_visible()
     until(chat, lambda: held != [])
-    held[0].abort()
+    chat.page.route("**/assets/*", lambda route: route.abort())  # whichever of its files comes first
+    for route in held:
+        route.abort()
     expect(chat.toast).to_contain_text("could not be loaded")
     expect(chat.page.get_by_text(WAITS)).to_have_count(0)
     expect(chat.composer).to_have_value("and the file?")

@@ -2,10 +2,16 @@
 import { html, svg } from "lit";
 import type { TemplateResult } from "lit";
 
+import { addTexts } from "../../i18n/index.js";
+import en from "../../i18n/context-use.en.json";
+import ko from "../../i18n/context-use.ko.json";
+
 import type { Ui } from "../base/ui-context.js";
 import { count } from "../base/amounts.js";
 import { LightElement } from "../base/light-element.js";
 import { sheet } from "../styles/context-use.js";
+
+addTexts({ en, ko });
 
 export class ClawdbotContextUse extends LightElement {
   static override sheet = sheet;

@@ -124,6 +124,7 @@ export class ClawdbotComposer extends LightElement {
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.has("contexts") && this.contexts.length > 0) void this.wait(loadElement("clawdbot-contexts"));
     const before = changed.get("view");
+    if (changed.has("online") && this.online && this.holding) this.submit(this.now);
     const other = changed.has("view") && before?.key !== this.view.key;
     if (other || this.fresh) {
       this.fresh = false;
@@ -172,10 +173,7 @@ export class ClawdbotComposer extends LightElement {
       await coming;
     } finally {
       this.coming -= 1;
-      if (this.holding && this.coming === 0) {
-        this.holding = false;
-        this.submit(this.now);
-      }
+      if (this.holding && this.coming === 0) this.submit(this.now);
     }
   }
 
@@ -284,10 +282,12 @@ export class ClawdbotComposer extends LightElement {
   /** Send what is there, as soon as all of it is; `now`: for the reply that is being written. */
   submit(now = false): void {
     const field = this.field();
-    if (!field || this.composing || this.saving || !this.online || (this.blank && this.coming === 0)) return;
+    this.holding = false;
+    if (!field || this.composing || this.saving || (this.blank && this.coming === 0)) return;
     const { files, editing } = this.writing;
     const text = messageOf(field.value);
     this.now = now;
+    if (!this.online) return void (this.holding = this.ui.controller.state.hello === null); // until the first connection
     if (!editing && this.command(text)) return;
     this.problem = this.actions?.blocked() ?? "";
     this.holding = this.problem === "" && (this.coming > 0 || files?.busy === true);
@@ -414,7 +414,7 @@ export class ClawdbotComposer extends LightElement {
       ${notices(ui, {
         editing: this.writing.editing !== null,
         problem: this.problem,
-        holding: this.holding,
+        holding: this.holding && (this.online ? "attach.holding" : "banner.connecting"),
         spoken: this.spoken,
         cancelEdit: () => this.endEdit(),
       })}

@@ -144,7 +144,8 @@ function sendButton({ t }: Ui, { busy, blank, online, waits, editing }: ToolStat
 export interface Notices {
   editing: boolean;
   problem: string;
-  holding: boolean;
+  /** The text that says for what the message waits, if it does. */
+  holding: TextKey | false;
   /** The words being spoken; `null` while dictation is off. */
   spoken: string | null;
   cancelEdit(): void;
@@ -162,7 +163,7 @@ export function notices({ t }: Ui, { editing, problem, holding, spoken, cancelEd
         : nothing
     }
     ${problem === "" ? nothing : html`<p class="notice problem" role="alert">${icon("warn")} <span>${problem}</span></p>`}
-    ${holding ? html`<p class="notice" role="status">${icon("attach")} <span>${t("attach.holding")}</span></p>` : nothing}
+    ${holding ? html`<p class="notice" role="status">${icon("attach")} <span>${t(holding)}</span></p>` : nothing}
     ${
       spoken === null
         ? nothing

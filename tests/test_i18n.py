@@ -78,8 +78,12 @@ def test_the_particle_check_lets_counters_and_nouns_be(text: str) -> None:
 
 WORD = re.compile(r"""["']([\w.-]+)["']|\b(\w+)\s*[:=]""")
 TEMPLATE = re.compile(r"""\bf(?=(?:"([\w.]*\{[^"\n]*)"|'([\w.]*\{[^'\n]*)'))""")
-LOOKED_UP = {"locale/click": "by Click", "locale/refusals": "by the message that is raised"}
-"""Catalogues whose keys are no names; ``test_error_texts`` and the table of Click's texts are their tests."""
+LOOKED_UP = {
+    "locale/click": "by Click",
+    "locale/refusals": "by the message that is raised",
+    "locale/settings": "by the settings' own names, units and texts",
+}
+"""Catalogues whose keys are no names of texts; they have tests of their own."""
 
 
 def unused(keys: list[str], source: str) -> list[str]:

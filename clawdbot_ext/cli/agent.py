@@ -19,6 +19,7 @@ from ..protocol.citations import cited
 from ..protocol.errors import GatewayError
 from . import exit_codes, piped, printing
 from .connection import Target, gateway_options, json_option, with_client
+from .files import ExistingFile
 from .printing import fail, note, print_json, say, texts
 from .reply_printer import Printer, printer_for
 
@@ -43,7 +44,7 @@ PATIENCE_S = 60.0
     multiple=True,
     metavar="FILE",
     help=say("help.agent.attach"),
-    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    type=ExistingFile(),
 )
 @click.option("--session", default="main", show_default=True, metavar="KEY", help=say("help.session"))
 @click.option("--thinking", type=click.Choice(["off", "minimal", "low", "medium", "high"]), help=say("help.thinking"))

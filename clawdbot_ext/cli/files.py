@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import click
 
 from ..escapes import clean, one_line
 from ..i18n import nice_size
@@ -16,25 +20,48 @@ KINDS = ("image", "audio", "video", "document", "file", "notebook")
 ATTACH, DETACH = "/attach", "/detach"
 
 
+class ExistingFile(click.Path):
+    """A file that is there, in whichever form of Unicode its name is typed."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_on_disk(Path(os.fsdecode(value))), param, ctx)
+
+
 def named_in(text: str) -> list[Path]:
     """The files that the rest of an ``/attach`` line names: one as it stands, or several as a shell would read them.
 
     Raises ``FileNotFoundError`` or ``IsADirectoryError`` for the first that cannot be attached.
     """
-    whole = Path(text).expanduser()
+    whole = _on_disk(Path(text).expanduser())
     if whole.is_file():
         return [whole]
     try:
         words = shlex.split(text)
     except ValueError:  # an open quote
         words = [text]
-    paths = [Path(word).expanduser() for word in words]
+    paths = [_on_disk(Path(word).expanduser()) for word in words]
     for path in paths:
         if path.is_dir():
             raise IsADirectoryError(21, say("attach.folder"), str(path))
         if not path.is_file():
             raise FileNotFoundError(2, say("attach.missing"), str(path))
     return paths
+
+
+def _on_disk(path: Path) -> Path:
+    """The path as the disk has it: macOS writes Hangul in another form of Unicode than keyboards do."""
+    if str(path).isascii() or path.exists():
+        return path
+    parent = _on_disk(path.parent)
+    wanted = unicodedata.normalize("NFC", path.name)
+    try:
+        names = [name for name in os.listdir(parent) if unicodedata.normalize("NFC", name) == wanted]
+    except OSError:
+        return path
+    return parent / names[0] if names else path
 
 
 def attachments(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:

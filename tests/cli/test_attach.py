@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from clawdbot_ext import client
 from clawdbot_ext.cli.chat import images
+from clawdbot_ext.cli.files import ExistingFile, named_in
 from clawdbot_ext.client.endpoint import Endpoint
 from tests.cli.conftest import run_cli
 from tests.cli.terminal import Terminal
@@ -131,3 +133,16 @@ def test_an_image_is_written_whole_whatever_the_width_of_the_terminal(
     Console(file=target, force_terminal=True, width=20).print(shown)
     assert target.getvalue().startswith(begins) and target.getvalue().rstrip("\n").endswith(ends)
     assert images.picture(b"no image", how) is None
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_korean_name_is_attached_in_whichever_form_it_is_typed(tmp_path: Path, form: str) -> None:
+    other = "NFC" if form == "NFD" else "NFD"
+    path = tmp_path / unicodedata.normalize(form, "자료") / unicodedata.normalize(form, "회의 록.txt")
+    path.parent.mkdir()
+    path.write_text("text")
+    typed = unicodedata.normalize(other, str(path))
+    assert named_in(typed) == [path] and named_in(f"'{typed}'") == [path]
+    assert ExistingFile().convert(typed, None, None) == path
+    with pytest.raises(FileNotFoundError):
+        named_in(unicodedata.normalize(other, f"{path.parent}/없음.txt"))

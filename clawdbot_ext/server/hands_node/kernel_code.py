@@ -51,11 +51,15 @@ def _size(value: Any) -> str:
         return ""
 
 
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} characters more)"
+
+
 def _summary(value: Any) -> str:
     kind = type(value)
     try:
         if kind in (int, float, bool, complex, type(None)):
-            return repr(value)[:MOST_SUMMARY]
+            return _cut(repr(value), MOST_SUMMARY)
         if kind in (str, bytes):
             return f"{len(value)} {'characters' if kind is str else 'bytes'}: {value[:60]!r}"[:MOST_SUMMARY]
         if kind in (list, tuple, set, frozenset, dict):
@@ -65,10 +69,11 @@ def _summary(value: Any) -> str:
             words = [f"shape {shape}"]
             columns = getattr(value, "columns", None)
             if columns is not None and len(shape) == 2:
-                words.append("columns " + ", ".join(str(name) for name in list(columns[:12])))
+                more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
+                words.append("columns " + ", ".join(_cut(str(name), 40) for name in list(columns[:12])) + more)
             elif hasattr(value, "dtype"):
                 words.append(f"dtype {value.dtype}")
-            return ", ".join(words)[: 2 * MOST_SUMMARY]
+            return _cut(", ".join(words), 5 * MOST_SUMMARY)
     except Exception:  # noqa: BLE001 - a foreign class
         return ""
     return ""
@@ -195,7 +200,7 @@ def _in_copy(shell: Any, code: str) -> str:
         if last is not None:
             value = eval(compile(ast.Expression(last.value), "<try>", "eval"), namespace)  # noqa: S307 - likewise
             if value is not None:
-                answer["value"] = repr(value)[:MOST_TEXT]
+                answer["value"] = _cut(repr(value), MOST_TEXT)
     except BaseException as exc:  # noqa: BLE001 - the code's own
         answer["status"] = "error"
         answer["error"] = "".join(traceback.format_exception_only(type(exc), exc)).strip()[:4000]

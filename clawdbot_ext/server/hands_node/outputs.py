@@ -14,6 +14,7 @@ from ...escapes import clean
 Output = dict[str, Any]
 """``{kind, mimes, name?, text?, image?, truncatedChars?}`` of the wire."""
 
+BRIEF_OUTPUTS = 50
 BRIEF_CHARACTERS, PAGE_CHARACTERS = 2_000, 100_000
 PAGE_IMAGES = 4
 PAGE_IMAGE_CHARACTERS = 12_000_000
@@ -35,14 +36,14 @@ def joined(value: Any) -> str:
 # -- for the gateway ---------------------------------------------------------------------------------------------------
 def brief(outputs: Iterable[Mapping[str, Any]]) -> list[Output]:
     """A cell's outputs within ``BRIEF_CHARACTERS``, without pictures: of what is longer, beginning and end."""
-    left, shown = BRIEF_CHARACTERS, []
-    for output in outputs:
+    left, shown, given = BRIEF_CHARACTERS, [], list(outputs)
+    for output in given[:BRIEF_OUTPUTS]:
         sent = to_wire(output, images=False)
         sent = shortened(sent, left)
         left -= len(sent.get("text", ""))
         shown.append(sent)
-        if len(shown) >= 50:
-            break
+    if (more := len(given) - BRIEF_OUTPUTS) > 0:
+        shown[-1]["text"] = f"{shown[-1].get('text', '')}\n… {more} outputs more …".lstrip()
     return shown
 
 

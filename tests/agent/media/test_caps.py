@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,6 +28,8 @@ from clawdbot_ext.agent.media.readers import (
     workbooks,
 )
 from clawdbot_ext.agent.media.worker_client import Segment, Sound, Transcript
+from clawdbot_ext.server.hands_node import kernel_code
+from clawdbot_ext.server.hands_node.outputs import brief
 from tests.agent.media.conftest import BLIND, PAGES, codes, told
 from tests.agent.media.test_documents import form
 from tests.support import files
@@ -272,3 +276,15 @@ def test_a_recording_without_end_is_read_in_part(understand, file, monkeypatch) 
 def test_a_damaged_recording_is_called_damaged_to_the_model_too() -> None:
     heard = Sound(2000, "mp3", 16_000, 1, -20.0, -10.0, 0.0)
     assert "damaged at 0:02.0" in transcripts.described(heard, [api.Note("cut_short", {"at": "0:02.0"})])
+
+
+def test_what_hands_shortens_says_so_too() -> None:
+    outputs = [{"output_type": "stream", "name": "stdout", "text": f"{number}\n"} for number in range(60)]
+    shown = brief(outputs)
+    assert len(shown) == 50 and shown[-1]["text"].endswith("… 10 outputs more …")
+    assert brief(outputs[:50])[-1]["text"] == "49\n"
+    (row,) = json.loads(kernel_code.variables({"number": 10**200}))["variables"]
+    assert row["summary"].endswith("… (81 characters more)")
+    frame = types.SimpleNamespace(shape=(3, 20), columns=[f"column {number}" for number in range(20)])
+    (row,) = json.loads(kernel_code.variables({"frame": frame}))["variables"]
+    assert row["summary"].endswith("column 11 and 8 more")

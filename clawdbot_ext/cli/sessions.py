@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from ..client.session_title import main_key, title_of
-from ..escapes import clean, one_line
+from ..escapes import Cleaner, clean, one_line
 from ..protocol.citations import cited, in_lines
 from ..protocol.clock import now_ms
 from ..protocol.errors import NotFound
@@ -119,17 +121,34 @@ def export(
     suffix = output.suffix.lower() if output else ""
     by_name = next((name for name, each in FORMATS.items() if each == suffix), "markdown")
     wanted = SHORT.get(format_, format_) if format_ else by_name
-    which = {"sessionId": transcript} if transcript else {"key": key}
-    made = call(target, "sessions.export", format=wanted, embed=embed, **which)
+    which = {"session_id": transcript} if transcript else {"key": key}
+
+    def taken(write: Callable[[bytes], object]) -> None:
+        from ..client.uploads import export as streamed  # with the HTTP client
+
+        with_client(target, lambda client: streamed(client, write, form=wanted, embed=embed, **which))
+
     if output is None:
-        text = str(made["content"])
-        click.echo(clean(text) if sys.stdout.isatty() else text, nl=False)
+        _on_standard_output(taken)
         return
+    partial = output.with_name(f".{output.name}.partial")
     try:
-        output.write_text(str(made["content"]), encoding="utf-8", errors="replace")
+        with partial.open("wb") as file:
+            taken(file.write)
+        partial.replace(output)  # whole, or as it was before
     except OSError as error:
         raise click.FileError(str(output), error.strerror) from None
+    finally:
+        with suppress(OSError):
+            partial.unlink()
     note(say("sessions.exported", file=str(output)))
+
+
+def _on_standard_output(taken: Callable[[Callable[[bytes], object]], None]) -> None:
+    decoder, cleaner = codecs.getincrementaldecoder("utf-8")("replace"), Cleaner()
+    shown = cleaner.feed if sys.stdout.isatty() else str
+    taken(lambda data: click.echo(shown(decoder.decode(data)), nl=False))
+    click.echo(cleaner.finish(), nl=False)
 
 
 def _mode(entry: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
@@ -186,6 +186,59 @@ async def download(client: ConnectedClient, media_id: str, *, thumbnail: bool = 
     return response.body
 
 
+async def export(
+    client: ConnectedClient,
+    write: Callable[[bytes], Any],
+    *,
+    key: str | None = None,
+    session_id: str | None = None,
+    form: str = "markdown",
+    embed: bool = False,
+) -> None:
+    """Give a conversation as a file to ``write``, piece by piece; it may have any size.
+
+    A gateway that does not send files, as Clawdbot's own, gives it in one frame, which bounds it.
+
+    Raises:
+        GatewayError: ``NotFound``; ``TooLarge`` in one frame. ``Unreachable``: also in the middle of the file.
+    """
+    which = {"sessionId": session_id} if session_id else {"key": key or "main"}
+    status, refused = 0, bytearray()
+
+    def header(line: str) -> None:
+        nonlocal status
+        if line.startswith("HTTP/"):
+            status = int(line.split()[1])
+
+    def piece(data: bytes) -> None:
+        if status == 200:
+            write(data)
+        elif len(refused) < CHUNK:
+            refused.extend(data)
+
+    if client.bearer:
+        query = urlencode({**which, "format": form, "embed": "1" if embed else "0"})
+        response = await _fetch(
+            client,
+            HTTPRequest(
+                f"{client.endpoint.page_url}export?{query}",
+                headers=client.bearer,
+                connect_timeout=CONNECT_S,
+                request_timeout=0,
+                header_callback=header,
+                streaming_callback=piece,
+            ),
+        )
+        if response.code == 599:  # cut off, before or in the middle
+            raise Unreachable(client.endpoint.page_url, str(response.error))
+        if status == 200:
+            return
+        if status != 404 or b'"error": {' in refused:
+            raise from_wire(_parsed(bytes(refused)).get("error") or {"message": f"HTTP {status}"})
+    made = await client.request("sessions.export", {**which, "format": form, "embed": embed})
+    write(str(made["content"]).encode("utf-8", "replace"))
+
+
 async def _fetch(client: ConnectedClient, request: HTTPRequest) -> HTTPResponse:
     defaults = {"max_body_size": 1 << 31, **options(client.endpoint)}
     http = AsyncHTTPClient(force_instance=True, defaults=defaults)
@@ -198,8 +251,12 @@ async def _fetch(client: ConnectedClient, request: HTTPRequest) -> HTTPResponse:
 
 
 def _json(response: HTTPResponse) -> dict[str, Any]:
+    return _parsed(response.body)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(response.body)
+        answer = json.loads(body)
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -59,16 +60,19 @@ async def export(
     """
     conversation = await _read(services, locale, key, session_id, whole=form == "json")
     if embed or form == "ipynb":
-        files = await _embedded(
-            services, conversation.messages, every=form == "json", most=MAX_BYTES if embed else SMALL
+        files = await embedded(
+            services,
+            conversation.messages,
+            every=form == "json",
+            most=MAX_BYTES if embed else SMALL,
+            room=EMBEDDED_BYTES,
         )
         conversation = conversation._replace(files=files)
     media_type, extension, write = export_formats.FORMATS[form]
     text = await asyncio.to_thread(write, conversation)
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise _too_large()
-    name = re.sub(r"[^\w.-]+", "-", conversation.title)[:60].strip("-.") or "session"
-    return ExportFile(f"{name}.{extension}", media_type, text, len(conversation.messages))
+    return ExportFile(file_name(conversation.title, extension), media_type, text, len(conversation.messages))
 
 
 async def _read(
@@ -97,6 +101,19 @@ async def _read(
     messages = [decode(m) for m in read if m.shown]
     ids = {m.seq: m.id for m in read}
     branches = [{**decode(m), "parentId": ids.get(m.parent_seq)} for m in read if not m.shown]
+    return heading_of(session, session_id, messages, locale)._replace(messages=messages, branches=branches)
+
+
+def file_name(title: str, extension: str) -> str:
+    """The name of the file of a conversation."""
+    name = re.sub(r"[^\w.-]+", "-", title)[:60].strip("-.") or "session"
+    return f"{name}.{extension}"
+
+
+def heading_of(
+    session: Session | None, session_id: str, messages: Sequence[Mapping[str, Any]], locale: str
+) -> Conversation:
+    """Title, names and times of a conversation, of which ``messages`` are the first; none of them are in it."""
     label = session.settings.get("label") if session else None
     owner = session.key if session else ""
     current = session is not None and session.session_id == session_id
@@ -112,8 +129,7 @@ async def _read(
         key=owner,
         session_id=session_id,
         exported_at=now_ms(),
-        messages=messages,
-        branches=branches,
+        messages=(),
         locale=locale,
         you=t(locale, "export.you"),
         sources=t(locale, "export.sources"),
@@ -121,17 +137,17 @@ async def _read(
     )
 
 
-async def _embedded(
-    services: Services, messages: Sequence[Mapping[str, Any]], *, every: bool, most: int
+async def embedded(
+    services: Services, messages: Sequence[Mapping[str, Any]], *, every: bool, most: int | None, room: int | None
 ) -> dict[str, Embedded]:
-    """The files of a conversation: images, or of ``every`` kind; none of more than ``most`` bytes."""
+    """The files of a conversation: images, or of ``every`` kind; none of more than ``most`` bytes, ``room`` in all."""
     found: dict[str, Embedded] = {}
-    left = EMBEDDED_BYTES
+    left = math.inf if room is None else room
     for block in [block for message in reversed(messages) for block in attachments(message)]:
         media = await services.store.get_media(block["mediaId"])
         if media is None or media.removed_at is not None or (media.kind != "image" and not every):
             continue
-        if media.id in found or media.size > min(most, left):
+        if media.id in found or media.size > min(left if most is None else most, left):
             continue
         with contextlib.suppress(OSError):
             data = await asyncio.to_thread(services.media.files.path(media.sha256).read_bytes)
@@ -140,7 +156,7 @@ async def _embedded(
     return found
 
 
-def _first_words(messages: list[dict[str, Any]]) -> str:
+def _first_words(messages: Sequence[Mapping[str, Any]]) -> str:
     first = next((text_of(m) for m in messages if m.get("role") == "user"), "")
     return " ".join(without_marks(first).split())[:60]
 

@@ -48,15 +48,16 @@ class Conversation(NamedTuple):
 
 
 def markdown(made: Conversation) -> str:
-    parts = [f"# {_one_line(made.title)}"]
-    for message in made.messages:
-        files = [
-            f"![{_label(block)}](data:{kept.mime_type};base64,{kept.data})" if kept else f"📎 {_label(block)}"
-            for block, kept in _files(made, message)
-        ]
-        if body := "\n\n".join([*files, *filter(None, [in_markdown(message, made.sources)])]):
-            parts.append(f"## {_head(made, message)}\n\n{body}")
-    return "\n\n".join(parts) + "\n"
+    return _written(MARKDOWN, made)
+
+
+def _markdown_message(made: Conversation, message: Mapping[str, Any]) -> str:
+    files = [
+        f"![{_label(block)}](data:{kept.mime_type};base64,{kept.data})" if kept else f"📎 {_label(block)}"
+        for block, kept in _files(made, message)
+    ]
+    body = "\n\n".join([*files, *filter(None, [in_markdown(message, made.sources)])])
+    return f"\n\n## {_head(made, message)}\n\n{body}" if body else ""
 
 
 def as_json(made: Conversation) -> str:
@@ -93,32 +94,34 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def html(made: Conversation) -> str:
     """A page that needs nothing else and can do nothing: no script, no link, no image but those inside it."""
-    turns = []
-    for message in made.messages:
-        blocks = "".join(
-            f'<img src="data:{escape(kept.mime_type)};base64,{kept.data}" alt="{escape(_label(block))}">'
-            if kept
-            else f"<p>📎 {escape(_label(block))}</p>"
-            for block, kept in _files(made, message)
-        )
-        text, sources = cited(message)
-        blocks += "".join(
-            f"<p>{escape(block.text)}</p>"
-            if block.language is None
-            else f"<pre><code>{escape(block.text)}</code></pre>"
-            for block in blocks_of(text)
-        )
-        if sources:
-            blocks += f"<h3>{escape(made.sources)}</h3><p>{escape(chr(10).join(in_lines(sources)))}</p>"
-        if blocks:
-            kind = "user" if message.get("role") == "user" else "reply"
-            turns.append(f'<article class="{kind}"><h2>{escape(_head(made, message))}</h2>{blocks}</article>')
+    return _written(HTML, made)
+
+
+def _html_message(made: Conversation, message: Mapping[str, Any]) -> str:
+    blocks = "".join(
+        f'<img src="data:{escape(kept.mime_type)};base64,{kept.data}" alt="{escape(_label(block))}">'
+        if kept
+        else f"<p>📎 {escape(_label(block))}</p>"
+        for block, kept in _files(made, message)
+    )
+    text, sources = cited(message)
+    blocks += "".join(
+        f"<p>{escape(block.text)}</p>" if block.language is None else f"<pre><code>{escape(block.text)}</code></pre>"
+        for block in blocks_of(text)
+    )
+    if sources:
+        blocks += f"<h3>{escape(made.sources)}</h3><p>{escape(chr(10).join(in_lines(sources)))}</p>"
+    kind = "user" if message.get("role") == "user" else "reply"
+    return f'\n<article class="{kind}"><h2>{escape(_head(made, message))}</h2>{blocks}</article>' if blocks else ""
+
+
+def _html_begin(made: Conversation) -> str:
     title = escape(_one_line(made.title))
     return (
         f'<!doctype html>\n<html lang="{escape(made.locale)}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n" + "\n".join(turns) + "\n</body>\n</html>\n"
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
     )
 
 
@@ -131,44 +134,79 @@ def notebook(made: Conversation) -> str:
     # A second of importing, and only needed here.
     import nbformat
 
-    v4: Any = nbformat.v4  # without types
-    cells: list[Any] = [v4.new_markdown_cell(f"# {_one_line(made.title)}", id="title")]
-    for message in made.messages:
-        head = f"**{_head(made, message)}**"
-        if files := list(_files(made, message)):
-            cells.append(_with_files(v4, head, files, len(cells)))
-            head = ""
-        for block in blocks_of(in_markdown(message, made.sources)):
-            code = block.language is not None and block.language in _PYTHON and message.get("role") != "user"
-            if code:
-                if head:
-                    cells.append(v4.new_markdown_cell(head, id=f"c{len(cells)}"))
-                cells.append(v4.new_code_cell(block.text, id=f"c{len(cells)}"))
-            else:
-                text = block.text if block.language is None else block.source
-                cells.append(v4.new_markdown_cell("\n\n".join(p for p in (head, text) if p), id=f"c{len(cells)}"))
-            head = ""
-    document = v4.new_notebook(
-        cells=cells,
-        metadata={
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "language_info": {"name": "python"},
-            "title": _one_line(made.title),
-        },
+    text = _written(NOTEBOOK, made)
+    nbformat.validate(json.loads(text))
+    return text
+
+
+def _notebook_begin(made: Conversation) -> str:
+    title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {_one_line(made.title)}"}
+    return f'{{\n "cells": [\n  {json.dumps(title, ensure_ascii=False)}'
+
+
+def _notebook_end(made: Conversation) -> str:
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+        "title": _one_line(made.title),
+    }
+    return (
+        f'\n ],\n "metadata": {json.dumps(metadata, ensure_ascii=False)},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
     )
-    nbformat.validate(document)
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def _with_files(v4: Any, head: str, files: Sequence[tuple[Mapping[str, Any], Embedded | None]], number: int) -> Any:
+def _notebook_message(made: Conversation, message: Mapping[str, Any]) -> str:
+    import nbformat
+
+    v4: Any = nbformat.v4  # without types
+    name = f"m{message.get('seq') or made.messages.index(message)}"
+    cells: list[Any] = []
+    head = f"**{_head(made, message)}**"
+    if files := list(_files(made, message)):
+        cells.append(_with_files(v4, head, files, f"{name}-0"))
+        head = ""
+    for block in blocks_of(in_markdown(message, made.sources)):
+        code = block.language is not None and block.language in _PYTHON and message.get("role") != "user"
+        if code:
+            if head:
+                cells.append(v4.new_markdown_cell(head, id=f"{name}-{len(cells)}"))
+            cells.append(v4.new_code_cell(block.text, id=f"{name}-{len(cells)}"))
+        else:
+            text = block.text if block.language is None else block.source
+            cells.append(v4.new_markdown_cell("\n\n".join(p for p in (head, text) if p), id=f"{name}-{len(cells)}"))
+        head = ""
+    return "".join(f",\n  {json.dumps(cell, ensure_ascii=False)}" for cell in cells)
+
+
+def _with_files(v4: Any, head: str, files: Sequence[tuple[Mapping[str, Any], Embedded | None]], name: str) -> Any:
     """A Markdown cell that names files, with those images inside it that are small."""
     lines, inside = [head], {}
     for place, (block, kept) in enumerate(files):
-        name = f"file{place}"
-        lines.append(f"![{_label(block)}](attachment:{name})" if kept else f"📎 {_label(block)}")
+        file = f"file{place}"
+        lines.append(f"![{_label(block)}](attachment:{file})" if kept else f"📎 {_label(block)}")
         if kept:
-            inside[name] = {kept.mime_type: kept.data}
-    return v4.new_markdown_cell("\n\n".join(lines), id=f"c{number}", **({"attachments": inside} if inside else {}))
+            inside[file] = {kept.mime_type: kept.data}
+    return v4.new_markdown_cell("\n\n".join(lines), id=name, **({"attachments": inside} if inside else {}))
+
+
+class Pieces(NamedTuple):
+    """A format that is written piece by piece, so that a conversation of any size is never in memory as a whole."""
+
+    begin: Callable[[Conversation], str]
+    message: Callable[[Conversation, Mapping[str, Any]], str]
+    end: Callable[[Conversation], str]
+
+
+MARKDOWN = Pieces(lambda made: f"# {_one_line(made.title)}", _markdown_message, lambda made: "\n")
+HTML = Pieces(_html_begin, _html_message, lambda made: "\n</body>\n</html>\n")
+NOTEBOOK = Pieces(_notebook_begin, _notebook_message, _notebook_end)
+PIECES: Mapping[ExportFormat, Pieces] = {"markdown": MARKDOWN, "html": HTML, "ipynb": NOTEBOOK}
+"""All formats but JSON, which has lists of its own for branches and files."""
+
+
+def _written(pieces: Pieces, made: Conversation) -> str:
+    messages = (pieces.message(made, message) for message in made.messages)
+    return "".join([pieces.begin(made), *messages, pieces.end(made)])
 
 
 Writer = Callable[[Conversation], str]

@@ -95,7 +95,7 @@ def status_of(error: GatewayError) -> int:
     return next((status for kind, status in table if isinstance(error, kind)), 400)
 
 
-class _MediaRoute(BaseHandler):
+class MediaRoute(BaseHandler):
     """Base of the media routes: authorization, and errors in the form of the WebSocket protocol."""
 
     access = "user"
@@ -127,7 +127,7 @@ class _MediaRoute(BaseHandler):
 
 
 @web.stream_request_body
-class MediaUpload(PacedHandler, _MediaRoute):
+class MediaUpload(PacedHandler, MediaRoute):
     """``POST media``."""
 
     _upload: Upload | None = None
@@ -219,7 +219,7 @@ class MediaUpload(PacedHandler, _MediaRoute):
         self._leaving = asyncio.ensure_future(self._give_up())
 
 
-class MediaDownload(_MediaRoute, web.StaticFileHandler):
+class MediaDownload(MediaRoute, web.StaticFileHandler):
     """``GET`` and ``HEAD`` of one file; ranges and conditions are Tornado's."""
 
     _media: Media
@@ -289,7 +289,7 @@ class MediaDownload(_MediaRoute, web.StaticFileHandler):
         self.set_header("X-Clawdbot-Kind", media.kind)
 
 
-class MediaPicture(_MediaRoute):
+class MediaPicture(MediaRoute):
     """A picture derived from a file, 404 if there is none: a thumbnail, or one that the model was shown (``part``)."""
 
     @allow_unauthenticated

@@ -22,6 +22,7 @@ from ..context import cookie_name
 from ..net.forwarded_headers import RELAYED_USER
 from .artifact_frame import ArtifactFrame
 from .base import Authenticator, BaseHandler, Upgrade, notice, set_cookie, unavailable, write_gateway_error
+from .export import Export
 from .jupyter import JupyterAuthenticator
 from .media import media_routes
 from .standalone import StandaloneAuthenticator
@@ -278,6 +279,7 @@ def _shared_routes(base: str, context: ServerContext, authenticator: Authenticat
         Rule(PathMatches(f"{root}healthz"), Health, facts),
         Rule(PathMatches(f"{root}readyz"), Ready, facts),
         Rule(PathMatches(f"{root}frame"), ArtifactFrame, at_page),
+        Rule(PathMatches(f"{root}export"), Export, facts),
         *media_routes(base, facts),
     ]
 

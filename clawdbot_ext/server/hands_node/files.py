@@ -69,8 +69,8 @@ async def read(host: JupyterHost, params: Mapping[str, Any]) -> dict[str, Any]:
     length = _whole_number(params, "bytes", READ_BYTES, MOST_READ_BYTES)
     data, hash_ = await content_of(host, path)
     size = len(data)
-    data, encoding = await asyncio.to_thread(_as_utf8, data)
-    part, encoded = _part(data, start, length)
+    data, encoding, as_text = await asyncio.to_thread(_as_utf8, data)
+    part, encoded = _part(data, start, length, as_text=as_text)
     size, named = (len(data), {"encoding": encoding}) if encoding else (size, {})
     return {"path": path, **encoded, **named, "from": start, "bytes": len(part), "size": size, "hash": hash_}
 
@@ -96,12 +96,15 @@ async def content_of(host: JupyterHost, path: str) -> tuple[bytes, str]:
     return data, model["hash"]
 
 
-def _as_utf8(data: bytes) -> tuple[bytes, str]:
-    """A text in another encoding, or with bad bytes, as UTF-8, and what it was; empty for what is UTF-8 or no text."""
-    if _is_utf8(data) or not is_text(data[:SNIFFED]):
-        return data, ""
+def _as_utf8(data: bytes) -> tuple[bytes, str, bool]:
+    """A text in another encoding, or with bad bytes, as UTF-8, and what it was; empty for what is UTF-8 or no text.
+    The last value says whether it is UTF-8 now."""
+    if _is_utf8(data):
+        return data, "", True
+    if not is_text(data[:SNIFFED]):
+        return data, "", False
     decoded = decode(data)
-    return decoded.text.removeprefix("\ufeff").replace("\0", "\ufffd").encode(), decoded.encoding
+    return decoded.text.removeprefix("\ufeff").replace("\0", "\ufffd").encode(), decoded.encoding, True
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -112,10 +115,10 @@ def _is_utf8(data: bytes) -> bool:
     return b"\0" not in data[:8192]
 
 
-def _part(data: bytes, start: int, length: int) -> tuple[bytes, dict[str, str]]:
+def _part(data: bytes, start: int, length: int, *, as_text: bool) -> tuple[bytes, dict[str, str]]:
     """Some bytes and how they are sent: as text without characters that the cut would have divided, else base64."""
     part = data[start : start + length]
-    if _is_utf8(data):
+    if as_text:
         part = data[start + _continued(data, start) : start + length + _continued(data, start + length)]
         return part, {"text": part.decode()}
     return part, {"base64": base64.b64encode(part).decode()}

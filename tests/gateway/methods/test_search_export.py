@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from html.parser import HTMLParser
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlencode
 
 import nbformat
 import pytest
+from tornado.httputil import HTTPHeaders
 
 from clawdbot_ext.gateway.sessions import export_formats
 from clawdbot_ext.gateway.sessions.export_formats import Conversation, blocks_of
+from tests.cli.conftest import run_cli
+from tests.support.http import TIMEOUT_S, Answer, ask
 from tests.support.wire import WireError, run, wired
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">&amp; " \' javascript:x'
@@ -104,7 +110,17 @@ def test_an_export_over_the_wire_has_a_name_a_type_and_the_conversation(gateway)
     run(main())
 
 
-def test_an_export_beyond_its_bound_is_refused_with_a_reason(gateway):
+def test_an_export_beyond_the_bound_of_a_frame_is_refused_there_and_streamed_over_http(gateway, tmp_path):
+    def streamed(form: str, **more: str) -> Any:
+        query = urlencode({"key": "main", "format": form, **more})
+        connection = HTTPConnection("127.0.0.1", gateway.port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", f"/export?{query}", headers={"Authorization": f"Bearer {gateway.token}"})
+            response = connection.getresponse()
+            return Answer(response.status, HTTPHeaders(dict(response.getheaders())), response.read())
+        finally:
+            connection.close()
+
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
             await wire.ask("start [[text=x]]")
@@ -113,8 +129,26 @@ def test_an_export_beyond_its_bound_is_refused_with_a_reason(gateway):
             with pytest.raises(WireError) as refused:
                 await wire.call("sessions.export", {"key": "main", "format": "markdown"})
             assert refused.value.details["reason"] == "EXPORT_TOO_LARGE"
+            made = {form: await asyncio.to_thread(streamed, form) for form in export_formats.FORMATS}
+            assert all(each.status == 200 and len(each.body) > 8_500_000 for each in made.values())
+            assert made["html"].headers["Content-Disposition"] == "attachment; filename*=UTF-8''start-text-x.html"
+            assert "sandbox" in made["html"].headers["Content-Security-Policy"]
+            history = (await wire.call("chat.history", {"sessionKey": "main", "limit": 3}))["messages"]
+            messages = made["json"].json()["messages"]
+            assert len(messages) == 11 and messages[-len(history) :] == history
+            nbformat.validate(nbformat.reads(made["ipynb"].body.decode(), as_version=4))
+            assert made["markdown"].body.count(b"\n## ") == 11 and made["html"].body.count(b"<article") == 11
+            assert (await asyncio.to_thread(streamed, "pdf")).status == 400
+            assert (await asyncio.to_thread(streamed, "json", sessionId="x")).status == 400
+            assert ask(gateway.port, path="/export?key=main&format=json").status in (401, 403)
 
     run(main())
+    done = run_cli(gateway.environment, "sessions", "export", "main", "-o", str(tmp_path / "all.md"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "all.md").read_bytes() == streamed("markdown").body
+    assert [each.name for each in tmp_path.iterdir() if "partial" in each.name] == []
+    done = run_cli(gateway.environment, "sessions", "export", "nothing-here", "-o", str(tmp_path / "none.md"))
+    assert done.returncode != 0 and not (tmp_path / "none.md").exists()
 
 
 class Tags(HTMLParser):

@@ -11,3 +11,11 @@ export function download(name: string, mediaType: string, content: string): void
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
 }
+
+/** Have the browser fetch a file that the gateway names itself. */
+export function fetchFile(address: string): void {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = "";
+  link.click();
+}

@@ -13,7 +13,7 @@ import { addTexts } from "../../i18n/index.js";
 
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
-import { download } from "../base/download.js";
+import { download, fetchFile } from "../base/download.js";
 import { fullTime } from "../base/format.js";
 import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
@@ -77,10 +77,16 @@ export class ClawdbotSessionDialogs extends LightElement {
 
   private async export(format: ExportFormat): Promise<void> {
     this.querySelector<HTMLDialogElement>("#export-dialog")?.close();
-    const made = exported(this.ui.controller.client, this.target.key, format);
+    const { key } = this.target;
+    const made = exported(this.ui.controller.client, key, format).catch((error: unknown) => {
+      const large = error instanceof RequestRefused && error.reason === "EXPORT_TOO_LARGE";
+      if (!large || !this.ui.http) throw error;
+      return null; // for a frame; the browser itself takes a file of any size
+    });
     if (!(await this.ui.attempt(made))) return;
-    const { filename, mediaType, content } = await made;
-    download(filename, mediaType, content);
+    const file = await made;
+    if (file) download(file.filename, file.mediaType, file.content);
+    else fetchFile(new URL(`export?${new URLSearchParams({ key, format }).toString()}`, this.ui.base).href);
   }
 
   private exportDialog(): TemplateResult {

@@ -7,6 +7,7 @@ Top-level keys are exactly Clawdbot's, because its Node client drops frames that
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
@@ -117,12 +118,12 @@ def failure(request_id: str, error: dict[str, Any]) -> bytes:
 def event(name: str, payload: bytes, seq: int | None, state_version: Mapping[str, int] | None = None) -> bytes:
     """An event frame around an already encoded payload. ``seq`` is absent on ``connect.challenge`` alone."""
     if seq is None:
-        return b'{"type":"event","event":%b,"payload":%b}' % (encode(name), payload)
+        return b"%b%b}" % (_event_head(name), payload)
     if state_version is not None:
-        return b'{"type":"event","event":%b,"payload":%b,"seq":%d,"stateVersion":%b}' % (
-            encode(name),
-            payload,
-            seq,
-            encode(state_version),
-        )
-    return b'{"type":"event","event":%b,"payload":%b,"seq":%d}' % (encode(name), payload, seq)
+        return b'%b%b,"seq":%d,"stateVersion":%b}' % (_event_head(name), payload, seq, encode(state_version))
+    return b'%b%b,"seq":%d}' % (_event_head(name), payload, seq)
+
+
+@cache
+def _event_head(name: str) -> bytes:
+    return b'{"type":"event","event":%b,"payload":' % encode(name)

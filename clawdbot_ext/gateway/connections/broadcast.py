@@ -33,7 +33,7 @@ class Broadcast:
         *,
         session: str | None = None,
         state_version: Mapping[str, int] | None = None,
-        only: Callable[[Connection], bool] = lambda client: True,
+        only: Callable[[Connection], bool] | None = None,
     ) -> None:
         """Send an event to every client that may see it (``Connection.may_receive``).
 
@@ -41,12 +41,14 @@ class Broadcast:
             payload: a value for msgspec, or a function that makes one, called only when there is a receiver.
             session: the key of the session that it is about.
             state_version: ``stateVersion`` of the frame.
-            only: the clients that it is meant for.
+            only: the clients that it is meant for; all of them where absent.
         """
         row = EVENTS[name]
         if name in ("agent", "chat"):
             self.last_run_event = now_ms()
-        receivers = [client for client in self.connections if client.may_receive(row, session) and only(client)]
+        receivers = [client for client in self.connections if client.may_receive(row, session)]
+        if only is not None:
+            receivers = [client for client in receivers if only(client)]
         if receivers:
             data = encode(payload() if callable(payload) else payload)
             for client in receivers:

@@ -7,7 +7,6 @@ broadcast to 500 clients costs. What the operating system does not take at once 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import struct
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -15,6 +14,7 @@ from tornado.iostream import IOStream, StreamClosedError
 TOGETHER_BYTES = 64 * 1024
 """The most that waits for the end of the turn."""
 _TEXT_FIN = 0x81
+_short, _medium, _long = (struct.Struct(form).pack for form in ("!BB", "!BBH", "!BBQ"))
 
 
 class Turn:
@@ -53,11 +53,11 @@ class OutgoingFrames:
         """Send one text frame after all those before."""
         size = len(frame)
         if size < 126:
-            header = struct.pack("!BB", _TEXT_FIN, size)
+            header = _short(_TEXT_FIN, size)
         elif size < 65536:
-            header = struct.pack("!BBH", _TEXT_FIN, 126, size)
+            header = _medium(_TEXT_FIN, 126, size)
         else:
-            header = struct.pack("!BBQ", _TEXT_FIN, 127, size)
+            header = _long(_TEXT_FIN, 127, size)
         if not self._together:
             self._turn.add(self)
         self._together += (header, frame)
@@ -74,10 +74,13 @@ class OutgoingFrames:
         self._waiting = 0
         stream = self._stream
         if self._direct and not stream.writing() and not stream.closed():
-            with contextlib.suppress(OSError):  # no room, or a broken connection: the stream finds out and acts
-                data = data[stream.socket.send(data) :]
-            if not data:
+            try:
+                sent = stream.socket.send(data)
+            except OSError:  # no room, or a broken connection: the stream finds out and acts
+                sent = 0
+            if sent == len(data):
                 return
+            data = data[sent:]
         try:
             written = stream.write(data)
         except StreamClosedError:

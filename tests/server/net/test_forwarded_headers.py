@@ -103,7 +103,8 @@ def status(port, *headers, source=PROXY, path="ws"):
 def test_the_page_and_its_socket_are_below_the_path_and_the_root_leads_there(behind, port):
     assert ask(port, path=f"{BASE}chat").status == 200 and ask(port, path=f"{BASE}healthz").status == 200
     assert status(port, source="127.0.0.1") == 101
-    assert ask(port, path="/").headers["Location"] == f"{BASE}chat"
+    assert ask(port, path="/").headers["Location"] == BASE
+    assert ask(port, path="/chat").headers["Location"] == f"{BASE}chat"
     assert ask(port, path="/healthz").json() == {"ok": True}
     assert upgrade(port, "/").status == 101, "Clawdbot's clients know the port alone"
     assert ask(port, path="/assets/none.js").status == 404

@@ -70,7 +70,7 @@ def test_the_certificate_that_was_made_is_private_and_its_fingerprint_is_shown(s
     assert (status["url"], status["tlsFingerprint"], done.returncode) == (secure.url, fingerprint, 0)
     assert fingerprint in run_cli(secure.environment, "gateway", "status").stdout
     printed = json.loads(run_cli(secure.environment, "web", "--print", "--json").stdout)
-    assert printed["url"].startswith(f"{secure.url}chat?code=") and printed["tlsFingerprint"] == fingerprint
+    assert printed["url"].startswith(f"{secure.url}?code=") and printed["tlsFingerprint"] == fingerprint
 
 
 def test_clients_of_the_account_believe_its_own_certificate_for_sockets_and_files(secure):

@@ -70,6 +70,7 @@ async def usage_breakdown(services: Services, caller: Connection, params: UsageB
         updated_at=now_ms(),
         days=[_row(row, day=row.of) for row in spent.days],
         sessions=[_row(row, session=row.of) for row in named],
+        session_count=len({row.of for row in spent.sessions}),
         titles={of: without_marks(title) for of, title in spent.titles.items() if of in keys},
     )
 

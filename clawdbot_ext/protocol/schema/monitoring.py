@@ -145,6 +145,8 @@ class UsageBreakdownResult(Result):
     days: Sequence[UsageRow]
     sessions: Sequence[UsageRow]
     """The dearest first."""
+    session_count: int
+    """Of all."""
     titles: Mapping[str, str]
     """Key → title, of the sessions named that are still there."""
 

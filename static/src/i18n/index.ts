@@ -10,6 +10,8 @@ import type contexts from "./contexts.en.json";
 import type contextUse from "./context-use.en.json";
 import type control from "./control.en.json";
 import type controlOverview from "./control-overview.en.json";
+import type controlSessions from "./control-sessions.en.json";
+import type controlUsage from "./control-usage.en.json";
 import type composerDialogs from "./composer-dialogs.en.json";
 import type controlApprovals from "./control-approvals.en.json";
 import type controlConfig from "./control-config.en.json";
@@ -40,6 +42,8 @@ type Area = typeof approvals &
   typeof contextUse &
   typeof control &
   typeof controlOverview &
+  typeof controlSessions &
+  typeof controlUsage &
   typeof composerDialogs &
   typeof controlApprovals &
   typeof controlConfig &

@@ -1560,6 +1560,8 @@ export interface UsageBreakdownResult {
   days: UsageRow[];
   /** The dearest first. */
   sessions: UsageRow[];
+  /** Of all. */
+  sessionCount: number;
   /** Key → title, of the sessions named that are still there. */
   titles: Record<string, unknown>;
 }

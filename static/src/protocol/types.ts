@@ -233,6 +233,9 @@ export interface SessionEntry {
   hands?: HandsEntry;
 }
 
+/** A row of the table of all sessions. */
+export type SessionRow = Omit<wire.SessionRow, "entry"> & { entry: SessionEntry };
+
 export type History = Partial<Omit<wire.ChatHistoryResult, "messages" | "inFlight">> & {
   messages: Message[];
   inFlight?: wire.InFlight & { tools?: ToolStep[]; media?: AgentEvent["data"][] };
@@ -288,6 +291,7 @@ type EntryResult = Omit<wire.SessionEntryResult, "entry"> & { entry: SessionEntr
 /** Results that are known better here than in the generated table. */
 interface KnownResults {
   "chat.history": History;
+  "sessions.page": Omit<wire.SessionsPageResult, "rows"> & { rows: SessionRow[] };
   "sessions.list": Omit<wire.SessionsListResult, "sessions"> & { sessions: SessionEntry[] };
   "sessions.new": EntryResult;
   "sessions.transcripts": { key: string; transcripts: Transcript[] };

@@ -80,6 +80,7 @@ def test_usage_is_broken_down_by_day_session_model_and_client(gateway):
             assert (day["day"], day["provider"], day["replies"], day["unpriced"]) == (1, "demo", 4, 0)
             assert day["client"] and "session" not in day
             dearest, others = found["sessions"]
+            assert found["sessionCount"] == 3
             assert (dearest["session"], dearest["replies"]) == ("agent:main:a", 2)
             assert (others["session"], others["replies"]) == (None, 2)
             assert dearest["input"] + others["input"] == day["input"]

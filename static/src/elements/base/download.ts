@@ -3,7 +3,7 @@
 /** Long enough for a browser to have begun with the download, in milliseconds. */
 const KEPT_MS = 10_000;
 
-export function download(name: string, mediaType: string, content: string): void {
+export function download(name: string, mediaType: string, content: BlobPart): void {
   const url = URL.createObjectURL(new Blob([content], { type: mediaType }));
   const link = document.createElement("a");
   link.href = url;

@@ -28,12 +28,14 @@ export const TABS: readonly TabRow[] = [
   {
     id: "sessions",
     title: "control.tab.sessions",
-    method: "sessions.list",
+    method: "sessions.page",
+    load: async () => (await import("./sessions.js")).ControlSessions,
   },
   {
     id: "usage",
     title: "control.tab.usage",
-    method: "usage.cost",
+    method: "usage.breakdown",
+    load: async () => (await import("./usage.js")).ControlUsage,
   },
   {
     id: "models",

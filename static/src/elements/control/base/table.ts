@@ -35,6 +35,8 @@ const ALL = 200;
 /** Rows drawn above and below the visible part. */
 const SPARE = 20;
 const GUESS_PX = 44;
+/** The part by which rows may differ from the height that is reckoned with. */
+const TOLERANCE = 0.1;
 
 export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], sort: Sort | null): readonly Row[] {
   const by = sort && columns.find((column) => column.id === sort.by)?.sort;
@@ -83,6 +85,7 @@ export class ControlTable<Row = unknown> extends LightElement {
 
   private order: readonly Row[] = [];
   private height = GUESS_PX;
+  private frame = 0;
   private scroller: HTMLElement | null = null;
 
   constructor() {
@@ -108,6 +111,7 @@ export class ControlTable<Row = unknown> extends LightElement {
     super.disconnectedCallback();
     this.scroller?.removeEventListener("scroll", this.scrolled);
     window.removeEventListener("resize", this.scrolled);
+    cancelAnimationFrame(this.frame);
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -116,10 +120,14 @@ export class ControlTable<Row = unknown> extends LightElement {
   }
 
   protected override updated(): void {
+    for (const cell of this.querySelectorAll<HTMLElement>(".spacer td")) cell.style.height = `${cell.dataset.height}px`;
     const drawn = [...this.querySelectorAll<HTMLElement>("tbody > tr[data-row]")];
-    const total = drawn.reduce((sum, row) => sum + row.offsetHeight, 0);
-    if (total > 0) this.height = total / drawn.length;
-    this.window();
+    const mean = drawn.reduce((sum, row) => sum + row.offsetHeight, 0) / drawn.length;
+    // A little more or less is no reason to move what is below: rows that still load differ from those that are here.
+    if (mean > 0 && Math.abs(mean - this.height) > this.height * TOLERANCE) this.height = mean;
+    // In the next frame: were it at once, two heights that lead to each other would hold the page up for good.
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(this.scrolled);
   }
 
   private readonly scrolled = (): void => this.window();
@@ -162,7 +170,7 @@ export class ControlTable<Row = unknown> extends LightElement {
         ${
           above > 0
             ? html`<tr aria-hidden="true" class="spacer">
-                <td style="height: ${above}px"></td>
+                <td data-height=${above}></td>
               </tr>`
             : nothing
         }
@@ -170,7 +178,7 @@ export class ControlTable<Row = unknown> extends LightElement {
         ${
           below > 0
             ? html`<tr aria-hidden="true" class="spacer">
-                <td style="height: ${below}px"></td>
+                <td data-height=${below}></td>
               </tr>`
             : nothing
         }

@@ -1,6 +1,6 @@
 /**
  * `<clawdbot-control-config>`: the configuration as a form and as a text. What another person or program changes
- * meanwhile is shown beside what was typed here, and written over only by whoever has seen both.
+ * meanwhile is shown beside what was typed here, and written over only once both were seen.
  */
 import { html, nothing, unsafeCSS } from "lit";
 import type { TemplateResult } from "lit";

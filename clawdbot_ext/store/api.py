@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from .batches import NewMessage, Places
 from .failures import SchemaTooNew, StoreDamaged
 from .found import Media, StoredHit, UsageRecord
 from .health import StorageHealth
@@ -278,6 +279,10 @@ class Store(Protocol):
 
         What is shown then ends with it; with ``under`` it stands under the message of that id (empty: under none)
         instead of the last one shown. Raises ``NotFound`` for that, and for the session unless ``create``."""
+        ...
+
+    async def append_batch(self, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
+        """Append messages outside runs, all or none, in a session that is created; the places of these alone."""
         ...
 
     async def history(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw
 
 from . import sessions, transcripts, tree, usage
 from .api import Finished, HistoryPage, Message
+from .batches import NewMessage, Places
 from .message_fields import encode
 from .tree import Node
 
@@ -121,6 +122,21 @@ def append(
         sessions.changed(conn, key, session_id, now)
     sessions.touch(conn, key, now)
     return Finished(session=sessions.need(conn, key), message=added)
+
+
+def append_batch(conn: sqlite3.Connection, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
+    """Append messages to the current transcript of ``key``, which is created. Returns the places of these alone."""
+    ids: dict[str, str] = {}
+    end, last = before.end, before.last
+    for new in batch:
+        under = None if new.parent is None else ids.get(new.parent) or before.ids.get(new.parent)
+        if new.parent is not None and under is None:  # what it was said to could not be read
+            under = end
+        done = append(conn, key, new.message, new.now, None, True, under)
+        assert done.message is not None
+        ids[new.id] = last = done.message.id
+        end = last if new.shown else end
+    return Places(ids, end, last)
 
 
 def history(

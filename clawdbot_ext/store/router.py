@@ -30,6 +30,7 @@ from .api import (
     Transcript,
     UsageRecord,
 )
+from .batches import NewMessage, Places
 from .health import StorageHealth
 from .memory import MemoryStore
 from .overviews import BothOverviews
@@ -174,6 +175,9 @@ class StoreRouter:
         return await self._of(session_key).append(
             session_key=session_key, message=message, now=now, run_id=run_id, create=create, under=under
         )
+
+    async def append_batch(self, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
+        return await self._of(key).append_batch(key, batch, before)
 
     async def history(
         self,

@@ -1,7 +1,6 @@
 """``SqliteStore``: the store in one SQLite file. It owns the threads; what they do is in the modules of the nouns.
 
-Above: the gateway, which knows only ``api.Store``. Below: ``workers``, ``runs``, ``messages``, ``sessions``,
-``transcripts``. Why it is built so: docs/design/0002-store.md.
+Above: the gateway, which knows only ``api.Store``. Why it is built so: docs/design/0002-store.md.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from .api import (
     UsageRecord,
 )
 from .backups import write_checked
+from .batches import NewMessage, Places
 from .failures import explain, moved, passes, taken_over
 from .file_watch import FileWatch, counts, missing
 from .health import StorageHealth
@@ -45,14 +45,12 @@ log = logging.getLogger(__name__)
 
 READERS = 2
 """Enough that a long read holds up no short one; SQLite itself would allow any number."""
-
 CHECK_AFTER_S = 60.0
 """Seconds after a start at which the file is checked where the last stop was clean."""
 READ_PATIENCE_S = 5.0
-"""Seconds that a read is tried again while the disk fails, or while there are no file descriptors left."""
+"""Seconds that a read is tried again while the disk fails, or there are no file descriptors left."""
 KEPT_LISTS = 8
 """Lists of sessions kept, each of other filters."""
-
 T = TypeVar("T")
 
 
@@ -330,6 +328,9 @@ class SqliteStore:
         under: str | None = None,
     ) -> Finished:
         return await self._write(lambda conn: messages.append(conn, session_key, message, now, run_id, create, under))
+
+    async def append_batch(self, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
+        return await self._write(lambda conn: messages.append_batch(conn, key, batch, before))
 
     async def history(
         self,

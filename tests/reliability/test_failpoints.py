@@ -12,6 +12,7 @@ import pytest
 
 from clawdbot_ext.client import limits
 from clawdbot_ext.client.reply import ReplyEnd
+from clawdbot_ext.gateway.sessions.importer import BATCH
 from clawdbot_ext.protocol.revision import revision
 from clawdbot_ext.store import backups, failpoints
 from tests.support.failing import FailingGateway, history, jsonl
@@ -305,7 +306,7 @@ def test_a_copy_of_a_conversation_is_whole_or_not_there(failing: FailingGateway,
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_was(failing: FailingGateway) -> None:
-    gateway, document = failing.gateway, {"content": jsonl("cut-off", 3), "name": "a.jsonl"}
+    gateway, document = failing.gateway, {"content": jsonl("cut-off", BATCH + 2), "name": "a.jsonl"}
 
     async def main() -> None:
         async with wired(gateway.ws_url, gateway.token) as wire:
@@ -315,7 +316,8 @@ def test_an_import_that_was_cut_off_goes_on_where_it_was(failing: FailingGateway
         async with wired(gateway.ws_url, gateway.token) as wire:
             taken = await wire.call("sessions.import", document)
             assert taken["messages"] == 2
-            assert [text_of(m) for m in await history(wire, taken["keys"][0])] == ["0", "1", "2"]
+            page = await wire.call("chat.history", {"sessionKey": taken["keys"][0], "limit": 1000})
+            assert [text_of(m) for m in page["messages"]] == [str(n) for n in range(BATCH + 2)]
 
     run(main())
 

@@ -1,18 +1,20 @@
 """``sessions.import``: conversations from a file. Our own JSON export, and Clawdbot's JSONL transcripts.
 
-An import is one transaction a message and can be repeated: the session's key is made of the file's own session id, and
-messages that are there already are not taken again. So a large file can come in parts. How files read is in
-``import_formats``.
+An import is one transaction for some hundred messages, and can be repeated, also after it was cut off: the session's
+key is made of the file's own session id, and messages that are there already are not taken again. So a large file can
+come in parts. How files read is in ``import_formats``.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from ...protocol.errors import GatewayError
 from ...store import failpoints
 from ...store.api import Session
+from ...store.batches import NewMessage, Places
 from ..connections.connection import Connection
 from ..media.attachments import content_of, decoded, owner_of
 from ..services import Services
@@ -22,6 +24,8 @@ from .import_formats import FILES, Found, ImportedMessage
 MAX_SKIPPED = 100
 """The number of skipped lines that are reported one by one; the rest is only counted."""
 PAGE = 1000
+BATCH = 200
+"""Messages of one commit: tens of milliseconds, for which others wait."""
 TITLE_CHARS = 120
 
 
@@ -64,30 +68,32 @@ class _Importing:
 
     async def store(self) -> Session | None:
         """Append what is not there yet; the path shown is the file's. ``None`` when that was nothing."""
-        session = None
         last = ""
-        for taken in self.found.messages:
-            if taken.id in self._ids:
-                continue
-            under = None if taken.parent is None else self._ids.get(taken.parent)
-            if taken.parent is not None and under is None:  # what it was said to could not be read
-                under = self._end
-            done = await self.services.store.append(
-                session_key=self.key,
-                message=await self._with_files(taken),
-                now=taken.message["timestamp"],
-                create=True,
-                under=under,
-            )
+        new = list(self._new())
+        for start in range(0, len(new), BATCH):
+            batch = [
+                NewMessage(
+                    taken.id, await self._with_files(taken), taken.message["timestamp"], taken.parent, taken.shown
+                )
+                for taken in new[start : start + BATCH]
+            ]
+            places = await self.services.store.append_batch(self.key, batch, Places(self._ids, self._end, last))
             failpoints.hit("import.stored")
-            assert done.message is not None
-            session, last = done.session, done.message.id
-            self._ids[taken.id] = last
-            self._end = last if taken.shown else self._end
-            self.added += 1
+            self._ids.update(places.ids)
+            self._end, last = places.end, places.last
+            self.added += len(batch)
+        session = await self.services.store.get_session(self.key) if new else None
         if session is not None and self._end and self._end != last:
             session = await self.services.store.show_branch(self.key, self._end, now=session.updated_at)
         return session
+
+    def _new(self) -> Iterator[ImportedMessage]:
+        """The messages that are not there yet; of several with one id the first."""
+        seen = set(self._ids)
+        for taken in self.found.messages:
+            if taken.id not in seen:
+                seen.add(taken.id)
+                yield taken
 
     async def _with_files(self, taken: ImportedMessage) -> dict[str, Any]:
         """The message with files that are here: those in the import, else those of this gateway. Else only named."""

@@ -81,7 +81,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     // Keeps `light-dark()` as it is: the themes rest on it.
-    cssTarget: ["chrome123", "firefox121", "safari17.5"],
+    cssTarget: ["chrome123", "firefox125", "safari17.5"],
     assetsInlineLimit: 0,
     // The page names its one chunk; what a lazy part needs besides itself is small.
     modulePreload: {

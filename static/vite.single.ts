@@ -24,7 +24,7 @@ export default defineConfig({
     emptyOutDir: false,
     copyPublicDir: false,
     target: "es2022",
-    cssTarget: ["chrome123", "firefox121", "safari17.5"],
+    cssTarget: ["chrome123", "firefox125", "safari17.5"],
     rolldownOptions: {
       input: { single: "src/entry/embed.ts" },
       preserveEntrySignatures: "strict",

@@ -152,7 +152,7 @@ def size(*paths: Path) -> float:
 
 
 def look(gateway: GatewayProcess) -> dict[str, float]:
-    """What a leak would make grow, as it is now."""
+    """The figures that a leak would make grow, as they are now."""
     process = psutil.Process(gateway.pid)
     request = Request(f"{gateway.url}metrics", headers={"Authorization": f"Bearer {gateway.token}"})
     with urlopen(request, timeout=60) as answer:

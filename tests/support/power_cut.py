@@ -1,4 +1,4 @@
-"""What a disk is sure to hold at any moment of a program's life, from the system calls that it made.
+"""The content that a disk is sure to have at any moment of a program's life, by the system calls that it made.
 
 ``strace`` writes down every call that changes a file. ``Disk`` plays them into a model in which a write is durable only
 once the file was synced, and a name (new, renamed, removed) only once its folder was. ``image`` gives what a power cut
@@ -74,7 +74,7 @@ class _File:
         self.durable, self.since = bytes(self.content), []
 
     def after_a_cut(self, dice: random.Random | None) -> bytes:
-        """What is left of it; with ``dice``, a part of the writes since the last sync as well, in no order."""
+        """The rest of it; with ``dice``, a part of the writes since the last sync as well, in no order."""
         left = _File(bytearray(self.durable))
         for at, data in self.since if dice is not None else ():
             if data and dice is not None and dice.random() < 0.5:
@@ -165,7 +165,7 @@ class Disk:
         self._durable[path] = names
 
     def image(self, dice: random.Random | None = None) -> Mapping[str, bytes]:
-        """What a power cut leaves now: the content of each file, by its path in the root."""
+        """The rest that a power cut leaves now: the content of each file, by its path in the root."""
         found: dict[str, bytes] = {}
 
         def walk(folder: str) -> None:

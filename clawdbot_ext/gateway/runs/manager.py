@@ -447,11 +447,11 @@ class RunManager:
     async def drain(self, limit_s: float = DRAIN_S) -> None:
         """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
         self._stopping = True
+        await self._queue.arrived(STOP_S)
         for active in list(self._active.values()):
             if self.approvals.waits_for_person(active.run.run_id):
                 active.stop(SUSPENDED)
-        tasks = {a.task for a in self._active.values() if a.task}
-        if tasks:
+        if tasks := {a.task for a in self._active.values() if a.task}:
             await asyncio.wait(tasks, timeout=limit_s)
         left = [a for a in self._active.values() if a.task and not a.task.done()]
         for active in left:

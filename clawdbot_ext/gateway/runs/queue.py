@@ -114,3 +114,8 @@ class Queue:
     def moves(self, key: str) -> set[asyncio.Future[None]]:
         """The transitions under way in the session."""
         return set(self._under_way.get(key, ()))
+
+    async def arrived(self, limit_s: float) -> None:
+        """Wait until no send is between two states any more, at most so long."""
+        if moving := set().union(*self._under_way.values()):
+            await asyncio.wait(moving, timeout=limit_s)

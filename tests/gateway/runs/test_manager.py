@@ -282,3 +282,34 @@ def test_a_reset_at_the_moment_when_a_waiting_send_is_about_to_start_stops_it(tm
         await gateway.stop()
 
     asyncio.run(main())
+
+
+def test_a_send_that_leaves_the_line_as_the_gateway_stops_is_waited_for(tmp_path):
+    """It began behind the back of the stop, and its task ended with a store that was closed."""
+
+    async def main():
+        store = SqliteStore(tmp_path / "g.sqlite3")
+        gateway = gateway_on(tmp_path, store)
+        await gateway.start()
+        leaving, go_on, start_run = asyncio.Event(), asyncio.Event(), store.start_run
+
+        async def held(run_id, *, now):
+            leaving.set()
+            await go_on.wait()
+            return await start_run(run_id, now=now)
+
+        store.start_run = held
+        await submit(gateway, "first")
+        await submit(gateway, "second")
+        await asyncio.wait_for(leaving.wait(), 30)
+        stopping = asyncio.create_task(gateway.stop())
+        await asyncio.sleep(0)
+        go_on.set()
+        await stopping
+        store = SqliteStore(tmp_path / "g.sqlite3")
+        await store.open()
+        ended = await store.get_run("second")
+        assert ended is not None and ended.state == "done"
+        await store.close()
+
+    run(main())

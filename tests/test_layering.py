@@ -38,8 +38,8 @@ INSIDE = {
     ),
     "server": levels(
         "launch > process > extension > leadership > serverapp, side_listener > hands_node, handlers, "
-        "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log, metrics > net, "
-        "options, secret_handover, process_tuning, log_files"
+        "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log, metrics, diagnosis > "
+        "net, options, secret_handover, process_tuning, log_files"
     ),
 }
 BROWSER = levels(

@@ -202,7 +202,8 @@ class Gateway:
         while True:
             due = time.monotonic() + POLL_INTERVAL_S
             await asyncio.sleep(POLL_INTERVAL_S)
-            MEASURES.loop_lag.add(max(0.0, time.monotonic() - due))
+            MEASURES.last_lag = max(0.0, time.monotonic() - due)
+            MEASURES.loop_lag.add(MEASURES.last_lag)
             for name, step in self._steps.items():
                 await self._carry_out(name, step)
             elapsed += POLL_INTERVAL_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,10 @@ MOST_ROWS = 10_000
 """Encoded rows that are kept."""
 
 
+async def _nothing_found(locale: str) -> Sequence[Mapping[str, Any]]:
+    return ()
+
+
 @dataclass
 class HostFacts:
     """The process around the gateway, as far as handlers may know it."""
@@ -54,6 +58,8 @@ class HostFacts:
     """Called by the method ``gateway.stop``; the server decides what stopping means where it runs."""
     problem_of_restart: Callable[[], str] = lambda: ""
     """Returns why a restart would fail; called by ``gateway.stop``, in a thread, before anything stops."""
+    examine: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]] = _nothing_found
+    """Makes the checks of ``doctor`` and ``security audit``, in a language; for the method ``gateway.checks``."""
     holds_lock: Callable[[], bool] = lambda: True
     """Whether no other process can become the gateway of the state directory."""
     started_at: int = field(default_factory=now_ms)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -22,6 +23,15 @@ class Distribution:
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
+    def quantile(self, share: float) -> float:
+        """The bound below which this share of the times lies; the largest bound if some of them are longer."""
+        seen, wanted = 0, share * sum(self.counts)
+        for bound, count in zip(self.bounds, self.counts):
+            seen += count
+            if seen >= wanted:
+                return bound if seen else 0.0
+        return self.bounds[-1]
+
 
 class Measures:
     """The figures, since the process began."""
@@ -33,6 +43,10 @@ class Measures:
         """From the start of a run to the first text that it shows."""
         self.loop_lag = Distribution()
         """The delay of the event loop with the work that was due, taken once a second."""
+        self.last_lag = 0.0
+        """The last of them, in seconds."""
+        self.last_failure: Mapping[str, Any] | None = None
+        """The provider's last failure that ended a run, for the method ``gateway.info``."""
         self.ended: Counter[str] = Counter()
         """Runs by the state in which they ended."""
         self.retries: Counter[str] = Counter()

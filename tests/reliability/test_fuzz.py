@@ -23,6 +23,7 @@ from tests.support.wire import Wire, opened
 CODES = {"NOT_LINKED", "NOT_PAIRED", "AGENT_TIMEOUT", "INVALID_REQUEST", "UNAVAILABLE"}
 NOT_CALLED = {
     "gateway.stop": "it would",
+    "gateway.checks": "takes no parameters and starts two processes",
     "exec.approval.request": "waits for a person",
     "auth.link": "takes no parameters and gives out logins",
     "auth.rotate": "takes no parameters",

@@ -11,6 +11,7 @@ from . import (  # noqa: F401  each registers its methods
     commands,
     compaction,
     config,
+    control,
     devices,
     export,
     files,

@@ -86,6 +86,9 @@ class RunManager:
     def counts(self) -> dict[str, int]:
         return {"running": len(self._active), "queued": len(self._queue)}
 
+    def running(self) -> Sequence[ActiveRun]:
+        return list(self._active.values())
+
     def active(self, session_key: str) -> ActiveRun | None:
         return self._active.get(session_key)
 

@@ -6,6 +6,7 @@ import logging
 import time
 
 from ...agent.turn import Retrying
+from ...protocol.clock import now_ms
 from ...runtime.measures import MEASURES
 from .active import ActiveRun
 from .messages import RunOutcome
@@ -50,6 +51,15 @@ class RunLog:
         facts = [str(error[name]) for name in ("kind", "status", "requestId") if error.get(name)]
         if outcome.state == "failed" and outcome.message:
             facts.append(outcome.message)
+        if outcome.state == "failed" and error:
+            MEASURES.last_failure = {
+                "at": now_ms(),
+                "kind": str(error.get("kind", "")),
+                "message": outcome.message,
+                "provider": reply.provider,
+                "model": reply.model,
+                "sessionKey": self._active.run.session_key,
+            }
         log.log(
             logging.WARNING if outcome.state in ("failed", "interrupted") else logging.INFO,
             "run %s of %s: %s%s; %s; %d tokens read, %d written; %.2f s",

@@ -17,6 +17,7 @@ from . import (
     base,
     chat,
     connect,
+    control,
     devices,
     hands,
     media,
@@ -35,6 +36,7 @@ from .base import *  # noqa: F403
 from .base import Event, Method
 from .chat import *  # noqa: F403
 from .connect import *  # noqa: F403
+from .control import *  # noqa: F403
 from .devices import *  # noqa: F403
 from .hands import *  # noqa: F403
 from .media import *  # noqa: F403
@@ -58,6 +60,7 @@ _NOUNS = (
     prompts,
     system,
     monitoring,
+    control,
     devices,
     nodes,
     approvals,

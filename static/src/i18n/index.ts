@@ -9,6 +9,8 @@ import type composer from "./composer.en.json";
 import type contexts from "./contexts.en.json";
 import type contextUse from "./context-use.en.json";
 import type control from "./control.en.json";
+import type controlLogs from "./control-logs.en.json";
+import type controlDebug from "./control-debug.en.json";
 import type controlOverview from "./control-overview.en.json";
 import type controlSessions from "./control-sessions.en.json";
 import type controlUsage from "./control-usage.en.json";
@@ -41,6 +43,8 @@ type Area = typeof approvals &
   typeof contexts &
   typeof contextUse &
   typeof control &
+  typeof controlLogs &
+  typeof controlDebug &
   typeof controlOverview &
   typeof controlSessions &
   typeof controlUsage &

@@ -743,6 +743,38 @@ export interface FilesListResult {
   truncated: boolean;
 }
 
+export interface GatewayChecksResult {
+  at: number;
+  /** `source` (`doctor` or `audit`), `check`, `level` (`problem`, `hint` or `ok`), `text`, and `fix`: what to do. */
+  findings: Record<string, unknown>[];
+}
+
+export interface GatewayInfoResult {
+  /** The page's address on this machine; absent while none is published. */
+  url?: string;
+  /** `standalone`, or `jupyter` for a mount in another Jupyter server. */
+  host?: string;
+  tailscaleUrl?: string;
+  pid?: number;
+  /** `gateway.bind`. */
+  bind?: string;
+  /** `gateway.auth.mode`; a mount has its server's login. */
+  authMode?: string;
+  tls?: boolean;
+  /** `gateway.tailscale.mode`. */
+  tailscale?: string;
+  python?: string;
+  platform?: string;
+  /** The delay of the event loop, as last taken (once a second). */
+  loopLagMs?: number;
+  /** The bound that 99 of 100 delays since the start stay below. */
+  loopLagP99Ms?: number;
+  /** The running replies: `runId`, `sessionKey`, `startedAt`. */
+  active?: Record<string, unknown>[];
+  /** The provider's last failure since the start: `at`, `kind`, `message`, `provider`, `model`, `sessionKey`. */
+  lastFailure?: Record<string, unknown>;
+}
+
 export interface GatewayStopParams {
   restart?: boolean | null;
   reason?: string | null;
@@ -1125,6 +1157,21 @@ export interface PromptsSetParams {
 
 export interface PromptsSetResult {
   prompt: Prompt;
+}
+
+export interface ProtocolDescribeParams {
+  method: string;
+}
+
+export interface ProtocolDescribeResult {
+  method: string;
+  help: string;
+  scope: string;
+  ours: boolean;
+  /** JSON Schema. */
+  params: Record<string, unknown>;
+  /** JSON Schema; empty where the shape is Clawdbot's and open. */
+  result: Record<string, unknown>;
 }
 
 /** Ours: a send that waits its turn. */
@@ -1756,6 +1803,12 @@ export interface Methods {
   "usage.breakdown": { params: UsageBreakdownParams; result: UsageBreakdownResult };
   /** Tokens and dollars by session. */
   "sessions.usage": { params: SessionsUsageParams; result: SessionsUsageResult };
+  /** Where the gateway listens, who may come in, what runs, and the provider's last failure. */
+  "gateway.info": { params: NoParams; result: GatewayInfoResult };
+  /** The findings of `clawdbot doctor` and `clawdbot security audit` on the gateway's machine. */
+  "gateway.checks": { params: NoParams; result: GatewayChecksResult };
+  /** A method with the JSON Schema of its parameters and result. */
+  "protocol.describe": { params: ProtocolDescribeParams; result: ProtocolDescribeResult };
   /** Devices that wait, and paired ones. */
   "device.pair.list": { params: NoParams; result: DevicePairListResult };
   /** Let a device in. */

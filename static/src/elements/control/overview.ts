@@ -9,7 +9,9 @@ import { ago, fullTime } from "../base/format.js";
 import { bytes } from "../base/format-bytes.js";
 import overviewText from "../styles/control-overview.css?inline";
 import { badge, command, empty, facts } from "./base/parts.js";
-import type { Fact } from "./base/parts.js";
+import type { Fact, Level } from "./base/parts.js";
+import type { ResultOf } from "../../protocol/types.js";
+import { icon } from "../base/icons.js";
 import { duration } from "./base/numbers.js";
 import { ControlTab } from "./base/tab.js";
 
@@ -48,6 +50,36 @@ interface Present {
   ts?: number;
 }
 
+/** `gateway.info`. */
+type Info = ResultOf<"gateway.info">;
+
+interface Failure {
+  at: number;
+  kind: string;
+  message: string;
+  provider: string;
+  model: string;
+  sessionKey: string;
+}
+
+/** A running reply. */
+interface Active {
+  runId: string;
+  sessionKey: string;
+  startedAt: number;
+}
+
+/** A finding of `gateway.checks`. */
+interface Finding {
+  source: string;
+  check: string;
+  level: "problem" | "hint" | "info" | "ok";
+  text: string;
+  fix?: string;
+}
+
+const LEVELS: Record<Finding["level"], Level> = { problem: "error", hint: "warn", info: "info", ok: "ok" };
+
 /** Between two drawings of what grows by itself, in milliseconds. */
 const TICK_MS = 30_000;
 /** A copy that is older than this is worth a word. */
@@ -60,6 +92,12 @@ export class ControlOverview extends ControlTab {
 
   private status: Status = {};
   private present: readonly Present[] = [];
+  private info: Info | null = null;
+  /** `null`: they were not asked for yet. */
+  private findings: readonly Finding[] | null = null;
+  private checkedAt = 0;
+  private checking = false;
+  private checkProblem = "";
   private ticking: ReturnType<typeof setInterval> | undefined;
 
   protected override shown(visible: boolean): void {
@@ -74,23 +112,44 @@ export class ControlOverview extends ControlTab {
   }
 
   protected override async load(): Promise<void> {
-    const [status, present] = await Promise.all([
+    const [status, present, info] = await Promise.all([
       this.request("status", {}),
       this.can("system-presence") ? this.request("system-presence", {}) : [],
+      this.can("gateway.info") ? this.request("gateway.info", {}) : null,
     ]);
     this.status = status;
     this.present = present as readonly Present[];
+    this.info = info;
+    if (this.checkedAt === 0) void this.examine();
+  }
+
+  /** The checks take seconds, so they come by themselves and only when they are asked for. */
+  private async examine(): Promise<void> {
+    if (!this.can("gateway.checks") || this.checking) return;
+    this.checking = true;
+    this.checkedAt = Date.now();
+    this.requestUpdate();
+    try {
+      const { findings, at } = await this.request("gateway.checks", {});
+      this.findings = findings as unknown as readonly Finding[];
+      this.checkedAt = at;
+      this.checkProblem = "";
+    } catch (error) {
+      this.checkProblem = error instanceof Error ? error.message : String(error);
+    }
+    this.checking = false;
+    this.requestUpdate();
   }
 
   protected override content(): TemplateResult {
     return html`<div class="control-grid">${this.gateway()} ${this.provider()} ${this.work()} ${this.storage()}</div>
-      ${this.connected()}`;
+      ${this.checks()} ${this.connected()}`;
   }
 
-  private card(title: string, content: unknown): TemplateResult {
+  private card(title: string, content: unknown, more: unknown = nothing): TemplateResult {
     return html`<section class="card">
       <h2>${title}</h2>
-      ${content}
+      ${content} ${more}
     </section>`;
   }
 
@@ -103,9 +162,49 @@ export class ControlOverview extends ControlTab {
       facts([
         { label: t("overview.version"), value: gateway.version ?? "–" },
         { label: t("overview.uptime"), value: duration(uptime, locale) },
-        { label: t("overview.address"), value: html`<code>${this.control.ui.base}</code>` },
+        { label: t("overview.address"), value: html`<code>${this.control.ui.base}</code>`, hint: this.elsewhere() },
+        ...this.access(),
       ]),
     );
+  }
+
+  /** The address on the gateway's machine, where it is another than this page's. */
+  private elsewhere(): string {
+    const { t, info } = this;
+    const urls = [info?.url, info?.tailscaleUrl].filter((url) => url && url !== this.control.ui.base);
+    return urls.length === 0 ? "" : t("overview.elsewhere", { url: urls.join(", ") });
+  }
+
+  private access(): Fact[] {
+    const { t, info } = this;
+    if (!info) return [];
+    const mounted = info.host === "jupyter";
+    const binds: Record<string, string> = {
+      loopback: t("overview.bind.loopback"),
+      lan: t("overview.bind.lan"),
+      tailnet: t("overview.bind.tailnet"),
+      custom: t("overview.bind.custom"),
+    };
+    const funnel =
+      info.tailscale === "funnel" ? t("overview.funnel") : info.tailscale === "serve" ? t("overview.serve") : "";
+    const auths: Record<string, string> = {
+      token: t("overview.auth.token"),
+      password: t("overview.auth.password"),
+      tailscale: t("overview.auth.tailscale"),
+      jupyter: t("overview.jupyterLogin"),
+    };
+    return [
+      {
+        label: t("overview.bind"),
+        value: mounted ? t("overview.mounted") : (info.bind ?? "–"),
+        hint: [mounted ? t("overview.mountedHint") : (binds[info.bind ?? ""] ?? ""), funnel].filter(Boolean).join(" "),
+      },
+      {
+        label: t("overview.auth"),
+        value: mounted ? t("overview.jupyterLogin") : (auths[info.authMode ?? ""] ?? info.authMode ?? "–"),
+        hint: info.tls ? t("overview.tls") : "",
+      },
+    ];
   }
 
   private provider(): TemplateResult {
@@ -121,6 +220,16 @@ export class ControlOverview extends ControlTab {
       },
       { label: t("overview.model"), value: model.name ?? model.id ?? "–" },
     ];
+    const failure = this.info?.lastFailure as unknown as Failure | undefined;
+    if (failure)
+      rows.push({
+        label: t("overview.lastError"),
+        value: html`${badge(failure.kind, "error")} ${failure.message}`,
+        hint: html`${[failure.provider, failure.model].filter(Boolean).join("/")} ·
+          <time title=${fullTime(failure.at, this.locale)}>${ago(failure.at, Date.now(), this.locale)}</time> ·
+          <a href=${this.control.href("logs", { id: failure.sessionKey, level: "warn" })}>${t("overview.inLog")}</a>`,
+      });
+    else if (this.info) rows.push({ label: t("overview.lastError"), value: t("overview.noError") });
     return this.card(t("overview.models"), facts(rows));
   }
 
@@ -135,7 +244,77 @@ export class ControlOverview extends ControlTab {
         { label: t("overview.queued"), value: number.format(gateway.runs?.queued ?? 0) },
         { label: t("overview.sessions"), value: number.format(sessions.count ?? 0) },
       ]),
+      this.running(),
     );
+  }
+
+  private running(): TemplateResult | typeof nothing {
+    const active = (this.info?.active ?? []) as unknown as readonly Active[];
+    if (active.length === 0) return nothing;
+    const now = Date.now();
+    return html`<ul class="overview-runs">
+      ${active.map(
+        (run) =>
+          html`<li>
+            <button type="button" class="link" @click=${() => this.control.openSession(run.sessionKey)}>
+              ${run.sessionKey}
+            </button>
+            <span class="fine">${duration(now - run.startedAt, this.locale)}</span>
+          </li>`,
+      )}
+    </ul>`;
+  }
+
+  private checks(): TemplateResult | typeof nothing {
+    const { t, findings, locale } = this;
+    if (!this.can("gateway.checks")) return nothing;
+    const told = (findings ?? []).filter((each) => each.level !== "ok");
+    const well = (findings ?? []).length - told.length;
+    const order = ["problem", "hint", "info"];
+    told.sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+    return html`<section class="control-section">
+      <h2>${t("overview.checks")}</h2>
+      <div class="control-bar">
+        <button
+          type="button"
+          class="button"
+          ?disabled=${this.checking || !this.online}
+          @click=${() => void this.examine()}
+        >
+          ${icon("retry")} ${t("overview.checkAgain")}
+        </button>
+        <span class="fine" role="status">
+          ${
+            this.checking
+              ? t("overview.checking")
+              : findings === null
+                ? ""
+                : t("overview.checked", { count: well, age: ago(this.checkedAt, Date.now(), locale) })
+          }
+        </span>
+      </div>
+      ${this.checkProblem === "" ? nothing : html`<p role="alert">${badge(this.checkProblem, "error")}</p>`}
+      ${findings !== null && told.length === 0 ? html`<p>${badge(t("overview.clean"), "ok")}</p>` : nothing}
+      <ul class="overview-findings">
+        ${told.map(
+          (each) =>
+            html`<li class="card" data-level=${each.level}>
+              <p>${badge(this.levelName(each.level), LEVELS[each.level])} ${each.text}</p>
+              ${each.fix ? html`<p class="fine">→ ${this.fix(each.fix)}</p>` : nothing}
+            </li>`,
+        )}
+      </ul>
+    </section>`;
+  }
+
+  private levelName(level: Finding["level"]): string {
+    const { t } = this;
+    return level === "problem" ? t("overview.problem") : level === "hint" ? t("overview.hint") : t("overview.note");
+  }
+
+  /** A remedy that is a command can be copied; one in words cannot. */
+  private fix(text: string): unknown {
+    return /^(?:clawdbot|jupyter|pip|chmod|export) /.test(text) ? command(this.control.ui, text) : text;
   }
 
   private storage(): TemplateResult {

@@ -65,11 +65,13 @@ export const TABS: readonly TabRow[] = [
     id: "logs",
     title: "control.tab.logs",
     method: "logs.tail",
+    load: async () => (await import("./logs.js")).ControlLogs,
   },
   {
     id: "debug",
     title: "control.tab.debug",
-    method: "status",
+    method: "gateway.info",
+    load: async () => (await import("./debug.js")).ControlDebug,
   },
 ];
 

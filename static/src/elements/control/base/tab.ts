@@ -3,7 +3,7 @@
  * and not at all while it is hidden. While the gateway is away it shows what it read last, and since when that holds.
  */
 import { html, nothing, unsafeCSS } from "lit";
-import type { CSSResult, PropertyValues, TemplateResult } from "lit";
+import type { CSSResult, PropertyDeclarations, PropertyValues, TemplateResult } from "lit";
 
 import { RequestRefused } from "../../../client/gateway-client.js";
 import type { MethodName, ParamsOf, ResultOf } from "../../../protocol/types.js";
@@ -12,6 +12,7 @@ import { ago } from "../../base/format.js";
 import { icon } from "../../base/icons.js";
 import { LightElement } from "../../base/light-element.js";
 import type { Ui } from "../../base/ui-context.js";
+import segmentsText from "../../styles/segments.css?inline";
 import tabText from "../../styles/control-tab.css?inline";
 import type { TabAddress } from "../address.js";
 
@@ -43,8 +44,8 @@ const COALESCE_MS = 250;
 const AGE_TICK_MS = 10_000;
 
 export abstract class ControlTab extends LightElement {
-  static override sheet: readonly CSSResult[] = [unsafeCSS(tabText)];
-  static override properties = {
+  static override sheet: readonly CSSResult[] = [unsafeCSS(segmentsText + tabText)];
+  static override properties: PropertyDeclarations = {
     control: { attribute: false },
     active: { type: Boolean },
     problem: { state: true },

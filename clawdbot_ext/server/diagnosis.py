@@ -1,0 +1,70 @@
+"""The checks of ``clawdbot doctor`` and ``clawdbot security audit`` on behalf of the gateway.
+
+They run in a process of their own: they read much of the disk, and ask the gateway as a client does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SECONDS = 60.0
+"""Longest time that the checks may take."""
+_LEVELS = {"critical": "problem", "warn": "hint", "info": "info"}
+_LANGUAGES = {"ko": "ko_KR.UTF-8"}
+
+
+async def examine(home: Path, locale: str) -> Sequence[Mapping[str, Any]]:
+    """Return the findings in the language ``locale``, as ``gateway.checks`` has them.
+
+    Raises:
+        OSError, ValueError, asyncio.TimeoutError: the checks could not be made.
+    """
+    doctor, audit = await asyncio.gather(
+        _report(home, locale, "doctor", "--json"), _report(home, locale, "security", "audit", "--json")
+    )
+    found = [{"source": "doctor", **each} for each in doctor]
+    known = {each["check"] for each in doctor}  # the doctor tells what of the audit is no matter of taste
+    for each in audit:
+        if each["checkId"] not in known:
+            found.append(
+                {
+                    "source": "audit",
+                    "check": each["checkId"],
+                    "level": _LEVELS.get(each["severity"], "hint"),
+                    "text": each["title"],
+                    "fix": each["remediation"],
+                }
+            )
+    return [{name: value for name, value in each.items() if value is not None} for each in found]
+
+
+async def _report(home: Path, locale: str, *words: str) -> Sequence[Mapping[str, Any]]:
+    environment = {**os.environ, "LC_ALL": _LANGUAGES.get(locale, "C.UTF-8"), "CLAWDBOT_STATE_DIR": str(home.parent)}
+    # In a directory of ours: Python looks for modules where it is started.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "clawdbot_ext",
+        *words,
+        cwd=home,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    except (asyncio.TimeoutError, asyncio.CancelledError):
+        process.kill()
+        await process.wait()
+        raise
+    findings = json.loads(output)["findings"] if output.strip() else None
+    if not isinstance(findings, list):
+        raise ValueError(f"clawdbot {' '.join(words)} told nothing")
+    return findings

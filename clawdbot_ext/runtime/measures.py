@@ -26,7 +26,7 @@ class Distribution:
     def quantile(self, share: float) -> float:
         """The bound below which this share of the times lies; the largest bound if some of them are longer."""
         seen, wanted = 0, share * sum(self.counts)
-        for bound, count in zip(self.bounds, self.counts):
+        for bound, count in zip(self.bounds, self.counts, strict=False):
             seen += count
             if seen >= wanted:
                 return bound if seen else 0.0

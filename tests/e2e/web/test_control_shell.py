@@ -49,3 +49,42 @@ def test_the_chat_alone_has_no_tabs_and_an_old_link_leads_to_its_session(visit, 
     control.page.goto(f"{standing_gateway.url}?session=agent:main:notes#gatewayUrl=ws://elsewhere")
     expect(control.chat.ready().page.locator(".session[aria-current]")).to_be_visible()
     expect(control.tab("Chat")).to_have_attribute("aria-current", "page")
+
+
+def test_overview_logs_and_debug_show_the_gateway_live(visit, standing_gateway):
+    """Findings with the command that mends them, a session's lines of the log, a call with its schema and its event."""
+    control = open_control(visit, standing_gateway, "overview", bypass_csp=True)
+    pane = control.pane
+    expect(pane.get_by_text("Only programs on the gateway's machine reach it.")).to_be_visible()
+    expect(pane.get_by_text("Connected now:")).to_be_visible()
+    expect(pane.locator(".control-command").first).to_contain_text("clawdbot", timeout=120_000)
+    assert problems(control.chat) == []
+
+    control.tab("Chat").click()
+    control.page.goto(f"{standing_gateway.url}?session=agent:main:logged#/")
+    control.chat.ready().ask("to be logged")
+    pane = control.show("Logs")
+    pane.get_by_label("Run or session id").fill("agent:main:logged")
+    line = pane.locator(".log-line").first
+    line.click()
+    expect(pane.locator(".log-details")).to_contain_text("agent:main:logged")
+    expect(control.page).to_have_url(re.compile("#/logs[?]id=agent"))
+    pane.get_by_label("Search the lines").fill("nowhere at all")
+    expect(pane.get_by_text("No line matches.")).to_be_visible()
+    assert problems(control.chat) == []
+
+    pane = control.show("Debug")
+    pane.get_by_label("Method").fill("chat.inject")
+    pane.get_by_label("Method").press("Tab")
+    expect(pane.locator(".debug-schema")).to_contain_text("sessionKey")
+    pane.get_by_label("Parameters (JSON)").fill("{")
+    pane.get_by_role("button", name="Call").click()
+    expect(pane.locator("#debug-problem")).to_contain_text("no JSON")
+    pane.get_by_label("Parameters (JSON)").fill('{"sessionKey": "logged", "message": "<b>bold</b>"}')
+    pane.get_by_role("button", name="Call").click()
+    expect(pane.locator(".debug-answer")).to_contain_text("chat.inject answered")
+    expect(pane.locator(".debug-events li").filter(has_text="<b>bold</b>").first).to_be_visible()
+    pane.get_by_label("Parameters (JSON)").fill("{}")
+    pane.get_by_role("button", name="Call").click()
+    expect(pane.locator(".debug-answer")).to_contain_text("INVALID_REQUEST")
+    assert problems(control.chat) == []

@@ -49,10 +49,14 @@ function text(value: unknown): string {
 
 export function parseLine(raw: string, id: number): LogLine {
   const cut = raw.length > LONGEST ? `${raw.slice(0, LONGEST)} …` : raw;
-  let parsed: Record<string, unknown>;
+  let parsed: Record<string, unknown> | null = null;
   try {
-    parsed = JSON.parse(raw) as Record<string, unknown>;
+    const read: unknown = JSON.parse(raw);
+    if (typeof read === "object") parsed = read as Record<string, unknown> | null;
   } catch {
+    // A line of another program: shown as it is.
+  }
+  if (parsed === null) {
     return { id, raw: cut, time: "", level: "info", subsystem: "", message: visible(cut) };
   }
   const meta = (parsed._meta ?? {}) as Record<string, unknown>;

@@ -73,9 +73,9 @@ class Worker:
         self.thread.start()
         try:
             await asyncio.wrap_future(ready)
-        except Exception:
-            self.thread = None  # it has ended; after a cancellation it has not, and stop() ends it
-            raise
+        finally:
+            if ready.done() and ready.exception() is not None:
+                self.thread = None  # it has ended; after a cancellation it has not, and stop() ends it
 
     def interrupt(self) -> None:
         """Make the statement that runs now fail with "interrupted": the one call that another thread may make."""

@@ -229,7 +229,7 @@ export class ControlUsage extends ControlTab {
     if (this.plot === "wanted") return html`<div class="usage-wait"></div>`;
     return html`<clawdbot-usage-plot
       .label=${t("usageTab.plot", { ...facts, range: "" }).replace(/, $/, "")}
-      .summary=${t("usageTab.summary", facts)}
+      .summary=${t(most.value > 0 ? "usageTab.summary" : "usageTab.summaryNone", facts)}
       .bars=${this.same(bars)}
       .format=${format}
       .theme=${`${this.control.ui.prefs.theme} ${locale}`}

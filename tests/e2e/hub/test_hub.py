@@ -207,6 +207,6 @@ def test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them(
         return done.stdout
 
     assert "from a terminal" in ran("-m", "clawdbot_ext", "agent", "-m", "[[text=from a terminal]]")
-    assert ran("-m", "clawdbot_ext", "web", "--print").strip().endswith("/user/ann/clawdbot/chat")
+    assert ran("-m", "clawdbot_ext", "web", "--print").strip().endswith("/user/ann/clawdbot/")
     program = "import json, clawdbot_ext\nwith clawdbot_ext.connect() as c: print(json.dumps(c.hello['user']))"
     assert json.loads(ran("-c", program))["name"] == "ann"

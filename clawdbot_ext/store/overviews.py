@@ -12,13 +12,16 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from ..protocol.schema import SessionKind, SessionSort
 from . import sessions
 from .db import fold
 from .tables import Overviews, SessionQuery, Spending, TableRow, UsageSum
 
-Sums: TypeAlias = tuple[Sequence[UsageSum], Sequence[UsageSum]]
-"""By day, and by session."""
+Sums: TypeAlias = tuple[Sequence[UsageSum], Sequence[UsageSum], int]
+"""By day, by session, and the number of sessions."""
+_COUNTS = ("input", "output", "cache_read", "cache_write", "cost", "replies", "unpriced")
 
 PREFIXES: Mapping[str, SessionKind] = {
     "agent:main:webchat:": "chat",
@@ -62,18 +65,19 @@ class SqliteOverviews:
         found: tuple[int, Sequence[TableRow]] = await self._read(lambda conn: page(conn, query, offset, limit))
         return found
 
-    async def spending(self, edges: Sequence[int], session_key: str | None = None) -> Spending:
+    async def spending(self, edges: Sequence[int], session_key: str | None = None, *, named: int) -> Spending:
         known = self._known
 
         def look_up(conn: sqlite3.Connection) -> tuple[tuple[Any, Sums], Mapping[str, str]]:
             newest = conn.execute("SELECT rowid, at, session_key FROM usage ORDER BY rowid DESC LIMIT 1").fetchone()
-            asked = (tuple(edges), session_key, newest)
-            found = known if known is not None and known[0] == asked else (asked, sums(conn, edges, session_key))
+            asked = (tuple(edges), session_key, named, newest)
+            found = known if known is not None and known[0] == asked else (asked, sums(conn, edges, session_key, named))
             return found, titles_of(conn, {row.of for row in found[1][1]})
 
         found, titles = await self._read(look_up)
         self._known = found
-        return Spending(days=found[1][0], sessions=found[1][1], titles=titles)
+        days, by_session, count = found[1]
+        return Spending(days=days, sessions=by_session, session_count=count, titles=titles)
 
 
 def page(conn: sqlite3.Connection, query: SessionQuery, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
@@ -111,7 +115,7 @@ def page(conn: sqlite3.Connection, query: SessionQuery, offset: int, limit: int)
     ]
 
 
-def sums(conn: sqlite3.Connection, edges: Sequence[int], session_key: str | None) -> Sums:
+def sums(conn: sqlite3.Connection, edges: Sequence[int], session_key: str | None, named: int) -> Sums:
     """Usage by day and by session, as ``Overviews.spending`` gives it."""
     values = {"edges": json.dumps(list(edges)), "key": session_key, "low": edges[0], "high": edges[-1]}
     wanted = "(:key IS NULL OR u.session_key = :key)"
@@ -124,12 +128,34 @@ def sums(conn: sqlite3.Connection, edges: Sequence[int], session_key: str | None
         values,
     )
     by_day = _sums(days)
-    by_session = conn.execute(
+    found = conn.execute(
         f"""SELECT u.session_key, u.provider, u.model, u.client, {_SUMS} FROM usage AS u
             WHERE u.at >= :low AND u.at < :high AND {wanted} GROUP BY 1, 2, 3, 4""",
         values,
     )
-    return by_day, _sums(by_session)
+    by_session = _sums(found)
+    return by_day, dearest(by_session, named), len({row.of for row in by_session})
+
+
+def dearest(rows: Sequence[UsageSum], most: int) -> Sequence[UsageSum]:
+    """The rows of the ``most`` sessions that cost most, in that order; those of the others summed up under none."""
+    weights: dict[int | str | None, tuple[float, int]] = {}
+    for row in rows:
+        cost, tokens = weights.get(row.of, (0.0, 0))
+        weights[row.of] = (cost + row.cost, tokens + row.input + row.output + row.cache_read + row.cache_write)
+    weights.pop(None, None)  # what was summed up before
+    order = {of: place for place, of in enumerate(sorted(weights, key=lambda of: weights[of], reverse=True)[:most])}
+    named = sorted((row for row in rows if row.of in order), key=lambda row: order[row.of])
+    rest: dict[tuple[str, str, str | None], UsageSum] = {}
+    for row in rows:
+        if row.of not in order:
+            same = (row.provider, row.model, row.client)
+            rest[same] = _added(rest[same], row) if same in rest else structs.replace(row, of=None)
+    return named + list(rest.values())
+
+
+def _added(one: UsageSum, other: UsageSum) -> UsageSum:
+    return structs.replace(one, **{name: getattr(one, name) + getattr(other, name) for name in _COUNTS})
 
 
 def titles_of(conn: sqlite3.Connection, keys: Iterable[int | str | None]) -> Mapping[str, str]:
@@ -163,12 +189,16 @@ class BothOverviews:
         merged = _sorted([*some, *rows], query.descending)
         return count + total, merged[offset - start : offset - start + limit]
 
-    async def spending(self, edges: Sequence[int], session_key: str | None = None) -> Spending:
-        found = await asyncio.gather(*(each.spending(edges, session_key) for each in self._stores()))
-        days = [row for each in found for row in each.days]
-        by_session = [row for each in found for row in each.sessions]
-        titles = {key: title for each in found for key, title in each.titles.items()}
-        return Spending(days=days, sessions=by_session, titles=titles)
+    async def spending(self, edges: Sequence[int], session_key: str | None = None, *, named: int) -> Spending:
+        found = await asyncio.gather(*(each.spending(edges, session_key, named=named) for each in self._stores()))
+        if len(found) == 1:
+            return found[0]
+        return Spending(
+            days=[row for each in found for row in each.days],
+            sessions=dearest([row for each in found for row in each.sessions], named),
+            session_count=sum(each.session_count for each in found),
+            titles={key: title for each in found for key, title in each.titles.items()},
+        )
 
 
 def _sorted(rows: list[TableRow], descending: bool) -> list[TableRow]:

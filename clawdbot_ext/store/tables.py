@@ -91,6 +91,8 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
     days: Sequence[UsageSum]
     sessions: Sequence[UsageSum]
+    """The dearest first; the others are together under ``None``."""
+    session_count: int
     titles: Mapping[str, str]
     """Key → title, of the sessions that are still there."""
 
@@ -102,6 +104,7 @@ class Overviews(Protocol):
         """The number of sessions that match, and those from the place ``offset`` on."""
         ...
 
-    async def spending(self, edges: Sequence[int], session_key: str | None = None) -> Spending:
-        """Usage between each two neighbouring ``edges`` (milliseconds, rising), and of the whole range."""
+    async def spending(self, edges: Sequence[int], session_key: str | None = None, *, named: int) -> Spending:
+        """Usage between each two neighbouring ``edges`` (milliseconds, rising), and of the whole range, where so many
+        sessions are ``named``."""
         ...

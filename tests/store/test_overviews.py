@@ -100,7 +100,7 @@ def test_usage_is_summed_by_day_and_by_session_each_by_model_and_client(tmp_path
         )
         last = {**reply("z", read=1, cost=1.0), **PRICED}
         await store.finish_run("r", state="done", message=last, result={"status": "ok"}, now=56)
-        found = await store.overviews.spending([10, 30, 56, 57])
+        found = await store.overviews.spending([10, 30, 56, 57], named=9)
         days = sorted(
             (row.of, row.provider, row.client or "", row.input, row.replies, row.unpriced) for row in found.days
         )
@@ -117,19 +117,21 @@ def test_usage_is_summed_by_day_and_by_session_each_by_model_and_client(tmp_path
             ("ollama", 0.0, 1),
         ]
         assert found.titles[CHAT] == "<b>bold</b>" and found.titles[TEMPORARY] == "delta"
-        only = await store.overviews.spending([0, 100], NAMED)
+        only = await store.overviews.spending([0, 100], NAMED, named=9)
         assert {row.of for row in only.sessions} == {NAMED} and {row.of for row in only.days} == {0}
         # What was answered is kept, and not beyond the next reply or another name.
-        assert (await store.overviews.spending([10, 30, 56, 57])).sessions == found.sessions
+        assert (await store.overviews.spending([10, 30, 56, 57], named=9)).sessions == found.sessions
         await store.append(session_key=MAIN, message=last, now=56)
         await store.patch_session(MAIN, {"label": "Renamed"}, now=56)
-        again = await store.overviews.spending([10, 30, 56, 57])
+        again = await store.overviews.spending([10, 30, 56, 57], named=9)
         assert sum(row.replies for row in again.days) == sum(row.replies for row in found.days) + 1
         assert again.titles[MAIN] == "Renamed"
         await store.delete_session(MAIN, delete_transcript=True, now=57)
-        gone = await store.overviews.spending([10, 30, 56, 57])
+        gone = await store.overviews.spending([10, 30, 56, 57], named=9)
         assert MAIN not in gone.titles and MAIN in {row.of for row in gone.sessions}
-        assert (await asyncio.gather(*(store.overviews.spending([0, at]) for at in (20, 100))))[0].days[0].replies == 1
+        assert (await asyncio.gather(*(store.overviews.spending([0, at], named=9) for at in (20, 100))))[0].days[
+            0
+        ].replies == 1
         await store.close()
 
     run(main())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
-
-from msgspec import structs
 
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
@@ -63,36 +61,15 @@ async def usage_breakdown(services: Services, caller: Connection, params: UsageB
     if any(later <= earlier for earlier, later in pairwise(params.edges)):
         raise InvalidRequest("edges must rise", reason="BAD_RANGE")
     key = services.sessions.canonical(params.session_key) if params.session_key else None
-    spent = await services.store.overviews.spending(params.edges, key)
-    named = _dearest(spent.sessions, params.sessions)
-    keys = {row.of for row in named}
+    spent = await services.store.overviews.spending(params.edges, key, named=params.sessions)
+    keys = {row.of for row in spent.sessions}
     return UsageBreakdownResult(
         updated_at=now_ms(),
         days=[_row(row, day=row.of) for row in spent.days],
-        sessions=[_row(row, session=row.of) for row in named],
-        session_count=len({row.of for row in spent.sessions}),
+        sessions=[_row(row, session=row.of) for row in spent.sessions],
+        session_count=spent.session_count,
         titles={of: without_marks(title) for of, title in spent.titles.items() if of in keys},
     )
-
-
-def _dearest(rows: Sequence[UsageSum], most: int) -> list[UsageSum]:
-    """The rows of the ``most`` sessions that cost most, in that order; those of the others summed up under none."""
-    weights: dict[int | str | None, tuple[float, int]] = {}
-    for row in rows:
-        cost, tokens = weights.get(row.of, (0.0, 0))
-        weights[row.of] = (cost + row.cost, tokens + row.input + row.output + row.cache_read + row.cache_write)
-    order = {of: place for place, of in enumerate(sorted(weights, key=lambda of: weights[of], reverse=True))}
-    named = sorted((row for row in rows if order[row.of] < most), key=lambda row: order[row.of])
-    rest: dict[tuple[str, str, str | None], UsageSum] = {}
-    for row in rows:
-        if order[row.of] >= most:
-            same = (row.provider, row.model, row.client)
-            rest[same] = _added(rest[same], row) if same in rest else structs.replace(row, of=None)
-    return named + list(rest.values())
-
-
-def _added(one: UsageSum, other: UsageSum) -> UsageSum:
-    return structs.replace(one, **{name: getattr(one, name) + getattr(other, name) for name in _COUNTS})
 
 
 def _row(row: UsageSum, **of: Any) -> UsageRow:

@@ -85,7 +85,14 @@ class ClawdbotServer(ServerApp):
             self.certfile, self.keyfile = str(self._bootstrap.tls.cert), str(self._bootstrap.tls.key)
         self.cookie_secret = os.urandom(32)  # signs cookies of Jupyter's that our identity provider does not use
         self.allow_remote_access = True  # the transport security checks Host, for Jupyter's routes too
-        self.context = ServerContext(LiveConfig(self._bootstrap.load), "standalone")
+        try:
+            self.context = ServerContext(
+                LiveConfig(self._bootstrap.load), "standalone"
+            )  # the first start writes secrets
+        except OSError as exc:
+            state = self._bootstrap.config.state
+            say(self._bootstrap.text("start.stateDir", path=state, problem=exc.strerror or exc), error=True)
+            self.exit(EXIT_FAILED)
         self.context.tailscale = Whois()
         self._tailscale_serve = TailscaleServe(
             self._bootstrap.config, self.port, tls=self._bootstrap.tls is not None, notify=self._notify

@@ -477,3 +477,21 @@ def test_the_browser_gets_a_file_that_leads_to_a_link_so_that_no_process_list_ha
     assert code and Path(url.removeprefix("file://")).stat().st_mode & 0o777 == 0o600
     assert code[1] not in gateway.output
     assert ask(gateway.port, path=f"/chat?code={code[1]}").headers["Location"] == "chat"
+
+
+def test_a_first_start_on_a_full_disk_says_so_and_works_when_there_is_room(make_gateway, tmp_path):
+    """Here the limit on the size of files stands for the disk: nothing can be written."""
+    state = tmp_path / "full"
+    refused = subprocess.run(
+        [sys.executable, "-m", "clawdbot_ext.app", f"--port={free_port()}", "--no-browser"],
+        cwd=tmp_path,
+        env=clean_environment(state),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr, refused.stderr
+    assert f"The state directory {state} cannot be used: File too large" in refused.stderr
+    gateway = make_gateway(state=state)
+    assert gateway.token

@@ -7,7 +7,9 @@ export interface TabAddress {
 
 export function parseAddress(hash: string): TabAddress {
   const [, path = "", query = ""] = /^#\/([^?]*)\??(.*)$/.exec(hash) ?? [];
-  let tab = path.replace(/\/+$/, "");
+  let end = path.length; // without the slashes at the end; a pattern for them takes quadratic time
+  while (path[end - 1] === "/") end -= 1;
+  let tab = path.slice(0, end);
   try {
     tab = decodeURIComponent(tab);
   } catch {

@@ -354,7 +354,7 @@ export class ControlOverview extends ControlTab {
       <h2>${t("overview.connected", { count: here.length })}</h2>
       ${
         here.length === 0
-          ? empty(t("overview.nobody"))
+          ? empty(t("overview.noClients"))
           : html`<ul class="overview-clients">
               ${here.map(
                 (each) =>

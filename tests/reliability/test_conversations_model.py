@@ -171,6 +171,7 @@ class Conversations(RuleBasedStateMachine):
             self.send(key, False)
         self.send(KEYS[0], hold)
         self.send(KEYS[0], False)
+        self.crash()
 
     def teardown(self) -> None:
         if not hasattr(self, "app"):

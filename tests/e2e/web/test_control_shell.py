@@ -36,6 +36,10 @@ def test_tabs_have_addresses_and_the_chat_stays_as_it_was(visit, standing_gatewa
     page.keyboard.press("Enter")
     expect(chat.composer).to_be_focused()
 
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("link", name="All settings").click()
+    expect(control.title).to_have_text("Config")
+
     page.goto(f"{standing_gateway.url}#/nothing%3Cb%3E")
     expect(control.title).to_have_text("There is no tab at this address")
     expect(control.pane).to_contain_text("“nothing<b>” is none of them")

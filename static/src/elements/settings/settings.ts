@@ -248,6 +248,7 @@ export class ClawdbotSettings extends LightElement {
       html`<p>${t("settings.version", { version: hello?.server.version ?? "–" })}</p>
         <div class="card-actions">
           <button type="button" class="button" @click=${() => void this.shortcuts()}>${t("settings.shortcuts")}</button>
+          ${this.ui.http ? this.allSettings() : nothing}
           ${
             this.ui.canLogOut()
               ? html`<button type="button" class="button" @click=${this.logOut}>
@@ -260,6 +261,20 @@ export class ClawdbotSettings extends LightElement {
           }
         </div>`,
     ];
+  }
+
+  /** To the Control UI, which may be around this very chat; beside a notebook it is a page of its own. */
+  private allSettings(): TemplateResult {
+    const { ui } = this;
+    const around = ui.mode === "page" && document.querySelector("clawdbot-control") !== null;
+    return html`<a
+      class="button"
+      href=${around ? "#/config" : `${ui.base}#/config`}
+      target=${ui.mode === "page" ? "_self" : "_blank"}
+      rel="noopener"
+      @click=${this.close}
+      >${ui.t("settings.control")}</a
+    >`;
   }
 
   private conversations(title: string): TemplateResult[] {

@@ -463,8 +463,6 @@ class RunManager:
             await asyncio.wait({a.task for a in left if a.task}, timeout=2)
         await self._execution.store_late_ends()
 
-    # -- telling ----------------------------------------------------------------------------------------------------
-
     def _emit_queue(self, session_key: str) -> None:
         self._context.events.emit(
             "session.queue",

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess
 from tests.support.unretrieved import unretrieved
+
+HERE = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -31,6 +34,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.getini("testpaths") != config.args:
         return 0
     return 2 * max(2, os.cpu_count() or 1)
+
+
+LONGEST = ("test_checks.py", "cli/test_tutorial.py", "e2e", "reliability", "notebook", "security", "server")
+"""Paths below ``tests`` whose files take longest, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that none of them is left over when all others are done."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(HERE)
+        return next((at for at, longest in enumerate(LONGEST) if path.is_relative_to(longest)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)

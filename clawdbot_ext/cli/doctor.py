@@ -27,6 +27,7 @@ from ..runtime import filesystem, server_info
 from ..runtime.paths import database_path, on_network
 from ..runtime.port_probe import identify
 from ..runtime.program import is_ours
+from ..store import backup_files
 from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
 from .printing import ago, for_people, note, out, print_json, say, texts
@@ -168,9 +169,7 @@ def check_storage(config: Config) -> Iterator[Finding]:
 
 def _backup(database: Path) -> Finding:
     """The newest copy of the database, if there is one."""
-    from ..store import backups  # with SQLite, which the other checks do without
-
-    newest = next(iter(backups.kept(database.parent / backups.FOLDER)), None)
+    newest = next(iter(backup_files.kept(database.parent / backup_files.FOLDER)), None)
     if newest is None:
         return Finding("backup", "hint", say("doctor.backup.none"), say("doctor.backup.fix"))
     age, size = ago(newest.at_ms, now_ms()), nice_size(newest.size)

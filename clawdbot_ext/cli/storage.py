@@ -15,7 +15,7 @@ from ..config import Config
 from ..i18n import nice_size
 from ..runtime import gateway_lock, server_info
 from ..runtime.paths import database_path
-from ..store import backups, salvage
+from ..store import backup_files, backups, salvage
 from ..store.api import SchemaTooNew, StoreDamaged
 from .connection import Target, call, gateway_options, json_option, over_ssh
 from .printing import note, out, print_json, say
@@ -95,14 +95,14 @@ def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
     """The newest backup, or the one that is named; the present database is moved aside."""
     config = settings.load()
     database = database_path(config)
-    known = backups.kept(database.parent / backups.FOLDER)
+    known = backup_files.kept(database.parent / backup_files.FOLDER)
     if listing:
         for each in known:
             out(f"{each.path}  {nice_size(each.size)}")
         return
     if backup_file is None:
         if not known:
-            raise click.ClickException(say("restore.none", path=database.parent / backups.FOLDER))
+            raise click.ClickException(say("restore.none", path=database.parent / backup_files.FOLDER))
         backup_file = known[0].path
     if problem := backups.problem_of(backup_file):
         raise click.ClickException(say("storage.damaged", path=backup_file, problem=problem))

@@ -14,7 +14,7 @@ from ..config.live import LiveConfig
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError, StorageFull, Unavailable
 from ..runtime.paths import database_path
-from ..store import backups
+from ..store import backup_files, backups
 from ..store.api import Store, StoreDamaged
 
 log = logging.getLogger(__name__)
@@ -44,14 +44,14 @@ class Backups:
             if keep and not self._store.health.moved and await asyncio.to_thread(self._due):
                 try:
                     await self.make()
-                    await asyncio.to_thread(backups.prune, self.database.parent / backups.FOLDER, keep)
+                    await asyncio.to_thread(backup_files.prune, self.database.parent / backup_files.FOLDER, keep)
                 except (GatewayError, StoreDamaged, OSError) as exc:
                     log.error("no backup was made: %s", exc)
             await asyncio.sleep(LOOK_S)
 
     def _due(self) -> bool:
         """Whether the newest copy is a day old (or of the future: the clock was wrong) and something changed since."""
-        newest = next(iter(backups.kept(self.database.parent / backups.FOLDER)), None)
+        newest = next(iter(backup_files.kept(self.database.parent / backup_files.FOLDER)), None)
         if newest is None:
             return True
         made = newest.path.stat().st_mtime
@@ -68,7 +68,7 @@ class Backups:
             or the disk fails.
         """
         async with self._busy:
-            target = backups.path_for(self.database, self._rescue_folder() if self._store.health.moved else None)
+            target = backup_files.path_for(self.database, self._rescue_folder() if self._store.health.moved else None)
             try:
                 if problem := await self._store.back_up(target):
                     await asyncio.to_thread(target.unlink, missing_ok=True)
@@ -95,7 +95,7 @@ class Backups:
             found["bytes"] = sum(file.stat().st_size for file in files if file.exists())
             found["freeBytes"] = shutil.disk_usage(self.database.parent).free
         with suppress(OSError):
-            copies = backups.kept(self.database.parent / backups.FOLDER)
+            copies = backup_files.kept(self.database.parent / backup_files.FOLDER)
             found["backups"] = len(copies)
             if copies:
                 newest = copies[0]

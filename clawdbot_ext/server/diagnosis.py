@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from ..config import program_environment
 
 SECONDS = 60.0
 """Longest time that the checks may take."""
@@ -45,7 +46,11 @@ async def examine(home: Path, locale: str) -> Sequence[Mapping[str, Any]]:
 
 
 async def _report(home: Path, locale: str, *words: str) -> Sequence[Mapping[str, Any]]:
-    environment = {**os.environ, "LC_ALL": _LANGUAGES.get(locale, "C.UTF-8"), "CLAWDBOT_STATE_DIR": str(home.parent)}
+    environment = {
+        **program_environment(),
+        "LC_ALL": _LANGUAGES.get(locale, "C.UTF-8"),
+        "CLAWDBOT_STATE_DIR": str(home.parent),
+    }
     # In a directory of ours: Python looks for modules where it is started.
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -6,7 +6,6 @@ raise ``OSError`` or ``sqlite3.Error``, as long as nothing else is said; ``failu
 
 from __future__ import annotations
 
-import calendar
 import os
 import shutil
 import sqlite3
@@ -14,37 +13,20 @@ import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from .. import private_files
 from . import failpoints
+from .backup_files import stamp
 from .file_watch import MARK
 
-FOLDER = "backups"
-"""Of the database's own folder."""
 SQLITE_LOGS = ("-wal", "-shm", "-journal")
 LOG_FILES = (*SQLITE_LOGS, MARK)
-STAMP = "%Y%m%d-%H%M%S"
 PARTIAL = ".partial"
 """Suffix of a copy that is being written; what a crash leaves of one is removed with the next."""
 REPAIRED, RESTORING = ".repaired", ".restoring"
 """Suffixes of a database that is about to take the place of the one before."""
 _SPARE_BYTES = 50_000_000
 """Room that a copy must leave on the disk: it must never be what fills it."""
-
-
-class Backup(NamedTuple):
-    """One copy in the folder."""
-
-    path: Path
-    at: str
-    """Time at which it was made, in UTC: ``20261130-070000``."""
-    size: int
-
-    @property
-    def at_ms(self) -> int:
-        """``at`` in milliseconds since the epoch."""
-        return calendar.timegm(time.strptime(self.at, STAMP)) * 1000
 
 
 class NoRoom(Exception):
@@ -61,20 +43,6 @@ class CopyFailed(Exception):
     def __init__(self, path: Path, detail: str):
         super().__init__(f"{path}: {detail}")
         self.path, self.detail = path, detail
-
-
-def stamp(seconds: float | None = None) -> str:
-    """A time as names of files have it, in UTC."""
-    return time.strftime(STAMP, time.gmtime(seconds))
-
-
-def path_for(database: Path, folder: Path | None = None) -> Path:
-    """Path of a copy made now; one that is there is never overwritten."""
-    folder = folder or database.parent / FOLDER
-    at = time.time()
-    while (path := folder / f"{database.stem}-{stamp(at)}.sqlite3").exists():
-        at += 1
-    return path
 
 
 def write(conn: sqlite3.Connection, target: Path) -> None:
@@ -134,29 +102,6 @@ def problem_of(path: Path) -> str:
     except sqlite3.DatabaseError as error:
         return str(error)
     return ""
-
-
-def kept(folder: Path) -> Sequence[Backup]:
-    """The copies in a folder, newest first."""
-    found = []
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if (at := _made_at(entry.name)) and entry.is_file(follow_symlinks=False):
-                found.append(Backup(Path(entry.path), at, entry.stat().st_size))
-    return sorted(found, key=lambda each: each.at, reverse=True)
-
-
-def _made_at(name: str) -> str:
-    """The time in the name of a copy; empty for any other file."""
-    at = name.removesuffix(".sqlite3")[-16:]
-    is_one = name.endswith(".sqlite3") and at[:1] == "-" and at[9:10] == "-" and at.replace("-", "").isdigit()
-    return at[1:] if is_one and len(at) == 16 else ""
-
-
-def prune(folder: Path, keep: int) -> None:
-    """Remove all copies but the newest ``keep``."""
-    for old in kept(folder)[max(1, keep) :]:
-        old.path.unlink(missing_ok=True)
 
 
 def set_aside(database: Path, why: str) -> Path | None:

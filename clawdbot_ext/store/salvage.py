@@ -19,7 +19,7 @@ import msgspec
 
 from .. import private_files
 from ..protocol.errors import Unavailable
-from . import backups, db, schema, sessions, transcripts
+from . import backup_files, backups, db, schema, sessions, transcripts
 from .failures import SchemaTooNew, StoreDamaged, explain
 from .message_fields import decode
 
@@ -63,7 +63,7 @@ def back_up(database: Path) -> Path:
     """Copy the database of a gateway that does not run; the path of the copy.
 
     Raises ``StoreDamaged``, ``backups.NoRoom``, ``Unavailable``: it cannot be read now."""
-    made = backups.path_for(database)
+    made = backup_files.path_for(database)
     try:
         if database.stat().st_size == 0:
             raise StoreDamaged(str(database), "the file is empty")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clawdbot_ext.gateway.backups import DAY_S, Backups
-from clawdbot_ext.store import backups
+from clawdbot_ext.store import backup_files
 from clawdbot_ext.store.sqlite import SqliteStore
 
 NOW = 1_800_000_000.0
@@ -30,7 +30,7 @@ def due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         database.write_bytes(b"x")
         os.utime(database, (NOW, NOW - changed * DAY_S))
         if copied is not None:
-            copy = tmp_path / backups.FOLDER / f"gateway-{backups.stamp(NOW - copied * DAY_S)}.sqlite3"
+            copy = tmp_path / backup_files.FOLDER / f"gateway-{backup_files.stamp(NOW - copied * DAY_S)}.sqlite3"
             copy.parent.mkdir(exist_ok=True)
             copy.write_bytes(b"x")
             os.utime(copy, (NOW, NOW - copied * DAY_S))

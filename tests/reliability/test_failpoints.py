@@ -14,7 +14,7 @@ from clawdbot_ext.client import limits
 from clawdbot_ext.client.reply import ReplyEnd
 from clawdbot_ext.gateway.sessions.importer import BATCH
 from clawdbot_ext.protocol.revision import revision
-from clawdbot_ext.store import backups, failpoints
+from clawdbot_ext.store import backup_files, backups, failpoints
 from tests.support.failing import FailingGateway, history, jsonl
 from tests.support.media import upload
 from tests.support.notebook_node import NotebookNode, notebook
@@ -324,7 +324,7 @@ def test_an_import_that_was_cut_off_goes_on_where_it_was(failing: FailingGateway
 
 @pytest.mark.parametrize("point", SAVING)
 def test_a_backup_is_whole_or_not_there_and_leaves_no_rest(failing: FailingGateway, point: str) -> None:
-    folder: Path = failing.gateway.home / backups.FOLDER
+    folder: Path = failing.gateway.home / backup_files.FOLDER
 
     async def dies() -> None:
         async with wired(failing.gateway.ws_url, failing.gateway.token) as wire:
@@ -337,11 +337,11 @@ def test_a_backup_is_whole_or_not_there_and_leaves_no_rest(failing: FailingGatew
             await wire.call("storage.backup")
 
     run(dies())
-    assert all(backups.problem_of(each.path) == "" for each in backups.kept(folder))
+    assert all(backups.problem_of(each.path) == "" for each in backup_files.kept(folder))
     for rest in folder.glob("*.partial*"):
         os.utime(rest, (0, 0))  # so old that no copy is being written there
     run(again())
-    assert sorted(folder.iterdir()) == sorted(each.path for each in backups.kept(folder))
+    assert sorted(folder.iterdir()) == sorted(each.path for each in backup_files.kept(folder))
 
 
 def test_reading_that_is_cut_off_changes_nothing(failing: FailingGateway) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from clawdbot_ext.store import backups
+from clawdbot_ext.store import backup_files, backups
 from tests.support.media import upload
 from tests.support.power_cut import Disk, TracedGateway, calls, sent
 from tests.support.tools import require
@@ -78,7 +78,7 @@ def look(image: Mapping[str, bytes], folder: Path, told: set[str]) -> None:
     if "run-after-config" in told:
         assert b"777" in image["config.json"] and '"edited"' in bodies
     if "run-after-backup" in told:
-        assert backups.kept(folder / backups.FOLDER)
+        assert backup_files.kept(folder / backup_files.FOLDER)
 
 
 _SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -29,7 +29,7 @@ from clawdbot_ext.cli.ssh import process as ssh
 from clawdbot_ext.cli.ssh import tunnel
 from clawdbot_ext.cli.ssh.process import Host, RemoteGateway, SshError
 from clawdbot_ext.runtime import browser
-from clawdbot_ext.server import secret_handover
+from clawdbot_ext.server import diagnosis, secret_handover
 from clawdbot_ext.server.net import tailscale
 from clawdbot_ext.store.files import Files
 from tests.support.http import ask
@@ -183,6 +183,14 @@ def try_transcriber(spy, monkeypatch):
         run(transcribers._command(a_job(spy, settings), worker_client.Sound(1000, "pcm", 16000, 1), settings))
 
 
+def try_diagnosis(spy, monkeypatch):
+    monkeypatch.setattr(sys, "executable", spy.install("python-of-ours"))
+    home = spy.folder / "home"
+    home.mkdir()
+    with pytest.raises(ValueError, match="told nothing"):
+        run(diagnosis.examine(home, "en"))
+
+
 @pytest.mark.parametrize("folder", ["open", "media/incoming"])
 def test_s15_a_link_planted_in_the_state_directory_costs_nobody_their_files(folder, spy, monkeypatch):
     """Only our own files are tidied up, wherever the folder leads."""
@@ -213,6 +221,7 @@ PLACES = {
         "os.execve",
     ): (),  # ourselves again: test_s10_a_server_shows_neither… looks at what comes
     ("server/process.py", "os.execve"): (),  # the same
+    ("server/diagnosis.py", "asyncio.create_subprocess_exec"): (try_diagnosis,),
     ("server/hands_node/kernel_code.py", "os.fork"): (),  # sent to the person's kernel, and runs there only
     ("server/net/tailscale.py", "asyncio.create_subprocess_exec"): (try_tailscale,),
 }

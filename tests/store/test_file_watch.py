@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from clawdbot_ext.protocol.errors import Unavailable
-from clawdbot_ext.store import backups, salvage
+from clawdbot_ext.store import backup_files, salvage
 from clawdbot_ext.store.api import StoreDamaged
 from clawdbot_ext.store.backups import CopyFailed
 from clawdbot_ext.store.sqlite import SqliteStore
@@ -169,11 +169,11 @@ def test_a_database_that_was_removed_is_told(path):
 def test_a_copy_is_checked_private_and_opens_by_itself(drive_sqlite, path):
     async def scenario(store):
         await say(store, "a", "b")
-        target = backups.path_for(path)
+        target = backup_files.path_for(path)
         assert await store.back_up(target) == ""
         await say(store, "c")
         assert target.stat().st_mode & 0o777 == 0o600 and target.parent.stat().st_mode & 0o777 == 0o700
-        assert [each.path for each in backups.kept(target.parent)] == [target]
+        assert [each.path for each in backup_files.kept(target.parent)] == [target]
         return target
 
     target = drive_sqlite(scenario)
@@ -191,7 +191,7 @@ def test_the_oldest_copies_go_first_and_the_last_one_stays(tmp_path):
     for day in range(1, 6):
         (tmp_path / f"gateway-2026110{day}-000000.sqlite3").write_bytes(b"x")
     (tmp_path / "mine.sqlite3").write_bytes(b"x")
-    backups.prune(tmp_path, 2)
+    backup_files.prune(tmp_path, 2)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [
         "gateway-20261104-000000.sqlite3",
         "gateway-20261105-000000.sqlite3",

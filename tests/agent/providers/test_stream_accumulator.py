@@ -26,7 +26,7 @@ def text(given: str) -> dict[str, Any]:
 
 
 def played(*events: dict[str, Any] | str) -> tuple[str, Completed]:
-    """What was shown, and the whole reply."""
+    """The text that was shown, and the whole reply."""
     assembly = Assembly()
     shown = [assembly.add(decode(each if isinstance(each, str) else json.dumps(each))) for each in (*events, END)]
     return "".join(each.text for each in shown if each is not None), assembly.completed()

@@ -163,8 +163,8 @@ def fill(template: str, port: int) -> str:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Iterator[Page]:
-    """A page of a lasting profile: in a private one Chromium does not connect ahead, which would hide what it does."""
-    path = require("chromium")
+    """A page of a lasting profile: in a private one, and without a window, Chromium does not connect ahead, which would hide it."""
+    path = require("desktop-chromium")
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("profile"),

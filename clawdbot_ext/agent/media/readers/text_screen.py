@@ -256,7 +256,7 @@ class TextScreen:
 
 
 def _place(code: int) -> int:
-    """What a code sets, as the first code that sets the same; 0 for one that is not known."""
+    """The first code that sets the same as ``code``; 0 for one that is not known."""
     if 30 <= code <= 37 or 90 <= code <= 97:
         return 30
     if 40 <= code <= 47 or 100 <= code <= 107:

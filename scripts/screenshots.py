@@ -26,6 +26,7 @@ from rich.text import Text
 
 from clawdbot_ext.client.endpoint import Endpoint
 from clawdbot_ext.client.sync import connect
+from tests.support.seeding import seed
 from tests.support.server import GatewayProcess
 from tests.support.tools import TOOLS
 
@@ -84,9 +85,13 @@ def main() -> int:
             photograph_chat(browser, english, "chat-390", "light", viewport=PHONE)
             photograph_parts(browser, english)
             photograph_terminal(browser, english)
+            photograph_control(browser, english, "overview", "models", "devices", "config", "logs")
             photograph_offline(browser, english)
         with gateway("ko") as korean:
             photograph_chat(browser, korean, "chat-ko", "light", locale="ko-KR")
+        with busy_gateway() as busy:
+            photograph_control(browser, busy, "sessions", "usage?days=90")
+            photograph_phone(browser, busy)
         browser.close()
     return 0
 
@@ -106,6 +111,20 @@ def gateway(language: str) -> Iterator[GatewayProcess]:
                     for question in questions:
                         for _ in client.ask(question, session_key=key):
                             pass  # until its end
+            yield process
+        finally:
+            process.stop()
+
+
+@contextlib.contextmanager
+def busy_gateway() -> Iterator[GatewayProcess]:
+    """A running gateway that has been used for 90 days."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = GatewayProcess(Path(folder, "state"))
+        process.home.mkdir(mode=0o700)
+        seed(process.state, sessions=400, now=int(time.time() * 1000))
+        process.start()
+        try:
             yield process
         finally:
             process.stop()
@@ -158,6 +177,33 @@ def photograph_parts(browser: Browser, process: GatewayProcess) -> None:
         page.get_by_role("button", name=re.compile("Allow once")).click()
         expect(page.locator("article[aria-busy]")).to_have_count(0)
         page.screenshot(path=IMAGES / "tool.png")
+
+
+def photograph_control(
+    browser: Browser,
+    process: GatewayProcess,
+    *addresses: str,
+) -> None:
+    """Tabs of the Control UI, by their addresses."""
+    with window(browser) as context:
+        page = log_in(context, process)
+        for address in addresses:
+            page.goto(f"{process.url}#/{address}")
+            pane = page.locator(".pane:visible")
+            expect(pane.locator("h1")).to_be_visible()
+            expect(pane.locator("h2, table, .log-list").first).to_be_visible()
+            expect(pane.locator(".none[role=status], .usage-wait")).to_have_count(0)
+            expect(pane.locator("button[disabled]", has_text="Check again")).to_have_count(0)
+            page.screenshot(path=IMAGES / f"control-{address.split('?')[0]}.png")
+
+
+def photograph_phone(browser: Browser, process: GatewayProcess) -> None:
+    """The usage on a Korean phone at night."""
+    with window(browser, scheme="dark", locale="ko-KR", viewport=PHONE) as context:
+        page = log_in(context, process)
+        page.goto(f"{process.url}#/usage?days=90")
+        expect(page.locator(".pane:visible canvas")).to_be_visible()
+        page.screenshot(path=IMAGES / "control-usage-390.png")
 
 
 def photograph_offline(browser: Browser, process: GatewayProcess) -> None:
@@ -242,14 +288,21 @@ def window(
 
 
 def open_chat(context: BrowserContext, process: GatewayProcess) -> Page:
-    """Log in as a person does; the page with the conversation drawn to its end."""
-    page = context.new_page()
-    page.goto(process.url)
-    page.locator("input[name=secret]").fill(process.token)
-    page.locator("button[type=submit]").click()
+    """The chat with its conversation drawn to its end."""
+    page = log_in(context, process)
     expect(page.locator("article.turn.assistant pre code span").first).to_be_attached()  # loaded and highlighted
     expect(page.locator("article.turn.assistant").last).to_be_in_viewport()
     page.evaluate("document.fonts.ready")
+    return page
+
+
+def log_in(context: BrowserContext, process: GatewayProcess) -> Page:
+    """Log in to the chat as a person does."""
+    page = context.new_page()
+    page.goto(f"{process.url}chat")
+    page.locator("input[name=secret]").fill(process.token)
+    page.locator("button[type=submit]").click()
+    expect(page.locator("#composer")).to_be_visible()
     return page
 
 

@@ -112,12 +112,16 @@ def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
         try:
             aside = salvage.put_back(backup_file, database)
         except SchemaTooNew as error:
-            raise click.ClickException(str(error)) from None
+            raise _too_new(backup_file, error) from None
         except StoreDamaged as error:
             raise click.ClickException(say("storage.damaged", path=backup_file, problem=error.detail)) from None
     out(say("restore.done", path=backup_file))
     if aside is not None:
         note(say("restore.aside", path=aside))
+
+
+def _too_new(path: Path, error: SchemaTooNew) -> click.ClickException:
+    return click.ClickException(say("storage.tooNew", path=path, found=error.found, supported=error.supported))
 
 
 def repair(config: Config) -> Iterator[tuple[bool, str]]:
@@ -134,7 +138,7 @@ def repair(config: Config) -> Iterator[tuple[bool, str]]:
         try:
             found, aside = salvage.repair(database)
         except SchemaTooNew as error:
-            raise click.ClickException(str(error)) from None
+            raise _too_new(database, error) from None
     yield False, say("storage.damaged", path=database, problem=problem)
     if aside is not None:
         yield True, say("repair.aside", path=aside)

@@ -135,6 +135,26 @@ def test_one_thing_has_one_name_in_korean(area: str) -> None:
     assert [text for text in texts(area, "ko").values() if AVOIDED.search(text)] == []
 
 
+AWAY = json.loads((PAGE.parent.parent / "test" / "gateway-away.json").read_text("utf-8"))
+"""The words for a gateway that is away, and each text that says them, with the command that it leads to."""
+OTHER_WORDS = re.compile(
+    r"(?i)gateway( (at|on) \{\w+\})? (does not|doesn't) (answer|respond)|no gateway (answers|responds)|"
+    r"응답하는 게이트웨이가 없|게이트웨이의 응답이 없"
+)
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_each_window_says_in_the_same_words_that_the_gateway_is_away_and_what_to_run(language: str) -> None:
+    words = AWAY["words"][language]
+    listed = {(row["area"], row["key"]): row["run"] for row in AWAY["texts"]}
+    said = {
+        (area, key): text for area in AREAS for key, text in texts(area, language).items() if text.startswith(words)
+    }
+    assert said.keys() == listed.keys()
+    assert [text for at, text in said.items() if listed[at] not in text] == []
+    assert [text for area in AREAS for text in texts(area, language).values() if OTHER_WORDS.search(text)] == []
+
+
 @pytest.mark.parametrize(("lines", "text"), [(1, "1 line"), (2, "2 lines"), (0, "0 lines"), ("1", "1 line")])
 def test_a_number_brings_its_noun(lines: object, text: str) -> None:
     t = i18n.catalogue("cli")

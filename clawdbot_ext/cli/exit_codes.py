@@ -87,4 +87,5 @@ def _refusal(error: GatewayError) -> str:
     if error.reason in REASONS and not (isinstance(text, str) and error.reason in TOLD):
         return say(f"error.reason.{error.reason}", message=error.message)
     said = clean(text) if isinstance(text, str) else say("error.gateway", message=error.message)
-    return f"{said} {clean(hint)}" if isinstance(hint, str) else said
+    stop = "" if said[-1:] in ".!?…" else "."
+    return f"{said}{stop} {clean(hint)}" if isinstance(hint, str) else said

@@ -84,7 +84,7 @@ class GatewayClient:
             "mode": mode,
             **({"displayName": display_name} if display_name else {}),
         }
-        self._caps, self._locale, self._handshake, self._locate = list(caps), locale, handshake, locate
+        self._caps, self.locale, self._handshake, self._locate = list(caps), locale, handshake, locate
         self._closed = False
         """``close`` was called, and ``connect`` not since."""
         self._socket: WebSocketClientConnection | None = None
@@ -186,8 +186,8 @@ class GatewayClient:
             "caps": self._caps,
             "auth": {kind: given for kind, given in auth.items() if given},
         }
-        if self._locale:
-            params["locale"] = self._locale
+        if self.locale:
+            params["locale"] = self.locale
         if self._handshake is not None:
             self._handshake(params, str(object_of(challenge.get("payload")).get("nonce", "")))
         hello = await self.request("connect", params, timeout_s=timeout_s)

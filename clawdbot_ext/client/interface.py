@@ -13,6 +13,8 @@ class ConnectedClient(Protocol):
     """A client of the gateway. ``gateway_client.GatewayClient`` is the one implementation."""
 
     endpoint: Endpoint
+    locale: str | None
+    """The language of the gateway's texts; ``None``: the gateway's own."""
     hello: Mapping[str, Any]
     """The payload of ``hello-ok``."""
 

@@ -133,6 +133,8 @@ async def upload(client: ConnectedClient, file: UploadFile, on_progress: OnProgr
     told = on_progress or (lambda name, part: None)
     sending = True
     headers = {**client.bearer, "Content-Type": mimetypes.guess_type(file.name)[0] or "application/octet-stream"}
+    if client.locale:
+        headers["Accept-Language"] = client.locale  # of a refusal
     if file.size >= ASK_FIRST:
         sha256 = await asyncio.to_thread(file.sha256)
         if known := await _known(client, sha256, file.name):
@@ -245,7 +247,7 @@ async def _fetch(client: ConnectedClient, request: HTTPRequest) -> HTTPResponse:
     try:
         return await http.fetch(request, raise_error=False)
     except (HTTPClientError, OSError) as exc:
-        raise Unreachable(request.url, str(exc)) from exc
+        raise Unreachable(client.endpoint.page_url, str(exc)) from exc
     finally:
         http.close()
 

@@ -9,6 +9,8 @@ import { ClawdbotMessage } from "../src/elements/transcript/message.js";
 import { hitsIn } from "../src/elements/transcript/find-text.js";
 import type { Row } from "../src/elements/transcript/rows.js";
 import type { Ui } from "../src/elements/base/ui-context.js";
+import composerEn from "../src/i18n/composer.en.json";
+import composerKo from "../src/i18n/composer.ko.json";
 
 import corpus from "./hostile.json";
 
@@ -81,9 +83,9 @@ describe("an own message", () => {
 });
 
 describe("files that are dragged", () => {
-  const drag = (type: string, relatedTarget: EventTarget | null = null): DragEvent => {
+  const drag = (type: string, relatedTarget: EventTarget | null = null, given: object = {}): DragEvent => {
     const event = new MouseEvent(type, { bubbles: true, cancelable: true, relatedTarget }) as DragEvent;
-    Object.defineProperty(event, "dataTransfer", { value: { types: ["Files"], items: [], dropEffect: "" } });
+    Object.defineProperty(event, "dataTransfer", { value: { types: ["Files"], items: [], dropEffect: "", ...given } });
     return event;
   };
 
@@ -92,6 +94,7 @@ describe("files that are dragged", () => {
     ["the drag ends elsewhere", () => window.dispatchEvent(new Event("dragend"))],
     ["the window goes", () => window.dispatchEvent(new Event("blur"))],
     ["the pointer moves again", () => window.dispatchEvent(new Event("pointermove"))],
+    ["Esc is pressed", () => window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }))],
   ])("are waited for until %s", (_, end) => {
     document.body.innerHTML = "<div><p></p></div>";
     const host = document.body.firstElementChild as HTMLElement;
@@ -109,8 +112,64 @@ describe("files that are dragged", () => {
     expect(overlay()).not.toBeNull();
     host.dispatchEvent(drag("dragleave", host));
     expect(overlay()).not.toBeNull();
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "Control" })); // to copy rather than to move
+    expect(overlay()).not.toBeNull();
     end();
     expect(overlay()).toBeNull();
+    stop();
+  });
+
+  function watched(): { host: HTMLElement; got: File[][]; say: (words: string) => void; stop: () => void } {
+    document.body.innerHTML = "<div></div>";
+    const host = document.body.firstElementChild as HTMLElement;
+    const got: File[][] = [];
+    let label = composerEn["attach.drop"];
+    const stop = watchDrops(
+      host,
+      host,
+      () => label,
+      (files) => got.push(files),
+    );
+    return { host, got, say: (words) => (label = words), stop };
+  }
+
+  test("are taken where they are dropped, without folders, and the target goes", () => {
+    const { host, got, stop } = watched();
+    const file = new File(["a,b"], "표.csv");
+    const entry = (isDirectory: boolean): object => ({
+      kind: "file",
+      getAsFile: () => file,
+      webkitGetAsEntry: () => ({ isDirectory }),
+    });
+    host.dispatchEvent(drag("dragenter"));
+    const drop = drag("drop", null, { items: [entry(true), entry(false), { kind: "string" }] });
+    host.dispatchEvent(drop);
+    expect([drop.defaultPrevented, got, host.children.length]).toEqual([true, [[file]], 0]);
+    stop();
+    host.dispatchEvent(drag("dragenter"));
+    expect(host.children).toHaveLength(0);
+  });
+
+  test("are asked for in the language of the moment", () => {
+    const { host, say, stop } = watched();
+    host.dispatchEvent(drag("dragenter"));
+    expect(host.textContent).toBe("Drop files to attach them");
+    host.dispatchEvent(drag("dragleave"));
+    say(composerKo["attach.drop"]);
+    host.dispatchEvent(drag("dragenter"));
+    expect(host.textContent).toBe("여기에 놓으면 첨부돼요");
+    stop();
+    expect(host.textContent).toBe("");
+  });
+
+  test("are not a text that is dragged: that stays the browser's", () => {
+    const { host, got, stop } = watched();
+    for (const type of ["dragenter", "dragover", "drop"]) {
+      const event = drag(type, null, { types: ["text/plain", "text/html"] });
+      host.dispatchEvent(event);
+      expect([type, event.defaultPrevented, host.children.length]).toEqual([type, false, 0]);
+    }
+    expect(got).toEqual([]);
     stop();
   });
 });

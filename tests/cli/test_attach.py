@@ -14,7 +14,7 @@ from clawdbot_ext import client
 from clawdbot_ext.cli.chat import images
 from clawdbot_ext.cli.files import ExistingFile, named_in
 from clawdbot_ext.client.endpoint import Endpoint
-from tests.cli.conftest import run_cli
+from tests.cli.conftest import Run, run_cli
 from tests.cli.terminal import Terminal
 from tests.support.media import png
 
@@ -98,6 +98,53 @@ def test_chat_completes_paths_and_sends_what_was_attached(gateway: GatewayProces
         terminal.close()
     shown = run_cli(gateway.environment, "sessions", "show", "files").stdout
     assert "📎 measurements.csv (text, 8 B)" in shown
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ("C.UTF-8", "big.txt is too large: at most 1048576 bytes. The limit is 1 MB."),
+        ("ko_KR.UTF-8", "파일이 너무 커요: big.txt. 최대 1MB까지 보낼 수 있어요."),
+    ],
+)
+def test_agent_says_in_the_readers_language_why_a_file_is_refused_and_sends_nothing(
+    cli: Run, tmp_path: Path, locale: str, told: str
+) -> None:
+    notes, big = tmp_path / "notes.txt", tmp_path / "big.txt"
+    notes.write_text("hello")
+    big.write_text("a line\n" * 200_000)
+    assert cli("config", "set", "media.maxBytes.text", str(1 << 20)).returncode == 0
+    try:
+        asked = ("agent", "-m", "[[text=seen]]", "--session", f"refused-{locale}", "--attach", str(notes))
+        refused = cli(*asked, "--attach", str(big), LC_ALL=locale)
+        assert (refused.returncode, refused.stdout) == (1, "") and told in refused.stderr
+        done = cli(*asked, LC_ALL=locale)
+        assert (done.returncode, done.stdout) == (0, "seen\n"), done.stderr
+    finally:
+        cli("config", "unset", "media.maxBytes.text")
+    assert cli("sessions", "show", f"refused-{locale}").stdout.count("[[text=seen]]") == 1
+
+
+@pytest.mark.slow
+def test_chat_gives_the_message_and_its_files_back_when_one_is_refused(gateway: GatewayProcess, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
+    terminal = Terminal(["chat", "--session", "refused"], gateway.environment, columns=200)
+    try:
+        terminal.expect("Clawdbot · New session")
+        terminal.ready()
+        terminal.send(f"/attach {tmp_path}/notes.txt {tmp_path}/bad.zip\r")
+        terminal.expect("Attached to the next message: notes.txt, bad.zip")
+        terminal.ready()
+        terminal.send("[[text=seen]] my words\r")
+        terminal.expect("“bad.zip” ends too early")
+        terminal.ready("[[text=seen]] my words")
+        terminal.send("\x03")
+        terminal.ready()
+        terminal.send("/attach\r")
+        terminal.expect("Attached to the next message: notes.txt, bad.zip", times=2)
+    finally:
+        terminal.close()
 
 
 @pytest.mark.parametrize(

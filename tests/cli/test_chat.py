@@ -195,6 +195,7 @@ def test_a_gateway_that_restarts_is_found_again(tmp_path_factory: pytest.TempPat
         terminal.ready("still here")
         gateway.kill()
         terminal.expect("Connection lost, reconnecting")
+        terminal.expect("The gateway isn't responding. Start `jupyter clawdbot` or JupyterLab", timeout_s=90)
         gateway.start()
         terminal.expect("Connected again.", timeout_s=90)
         terminal.ready("still here")

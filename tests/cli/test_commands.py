@@ -141,9 +141,13 @@ def test_without_a_gateway_the_exit_code_is_3_and_the_way_out_is_named(alone: Ru
     assert done.returncode == 3
     assert "jupyter clawdbot" in done.stderr
     assert "Traceback" not in done.stderr
-    done = alone(*arguments, "--url", NO_GATEWAY)
-    assert done.returncode == 3
-    assert "127.0.0.1:1" in done.stderr
+    for locale, words, start in (
+        ("C.UTF-8", "The gateway isn't responding: ", "Start it with: jupyter clawdbot"),
+        ("ko_KR.UTF-8", "게이트웨이가 응답하지 않아요: ", "시작하려면: jupyter clawdbot"),
+    ):
+        done = alone(*arguments, "--url", NO_GATEWAY, LC_ALL=locale)
+        assert done.returncode == 3
+        assert words + NO_GATEWAY in done.stderr and start in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["agent", "-m", "x"], ["web", "--print"]])

@@ -139,7 +139,7 @@ def test_a_gateway_that_dies_in_the_middle_fails_the_cell_and_the_next_one_serve
         kernel.collect(running, until="t3")
         own.kill()
         ended = kernel.collect(running)
-        assert "does not respond" in ended.errors[0] and ended.updated.startswith("t0 t1")
+        assert "The gateway isn't responding" in ended.errors[0] and ended.updated.startswith("t0 t1")
         assert "reconnecting" not in ended.updated
         assert "No gateway is running" in kernel.run("%clawdbot status").errors[0]
         own.start()

@@ -267,10 +267,10 @@ class Chat:
             with understood():
                 end = await self._show_reply(run_id, asking)
         except (GatewayError, ClientError, OSError) as exc:
-            code, line = exit_codes.explain(exc)
+            code, problem = exit_codes.explain(exc)
             if code == exit_codes.UNAUTHORIZED:
                 raise
-            self._say(line, "red")
+            self._say(problem, "red")
             self._files.paths, self._typed = sent, line if sent else ""  # nothing of it is lost
             return
         for unread in await self._steering.pop_unread():

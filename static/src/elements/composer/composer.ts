@@ -386,7 +386,7 @@ export class ClawdbotComposer extends LightElement {
   /** Tell the menu where the cursor is. */
   private updateMenu(): void {
     const field = this.field();
-    if (field) this.list?.typed(field.value, field.selectionStart);
+    if (field && this.isConnected) this.list?.typed(field.value, field.selectionStart); // else no list is awake
   }
 
   // -- drawing ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,9 @@ export function watchDrops(
     else overlay.remove();
   };
   const hide = (): void => show(false);
+  const escape = (event: KeyboardEvent): void => {
+    if (event.key === "Escape") hide();
+  };
   const carries = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   const over = (event: DragEvent): void => {
     if (!carries(event)) return;
@@ -46,11 +49,12 @@ export function watchDrops(
     [host, "dragleave", leave],
     [host, "drop", drop],
     // A drag that ended elsewhere, was given up or went with its window leaves no `dragleave`: then nothing is dragged
-    // any more, and the pointer moves again.
+    // any more, and the pointer moves again. Where keys are told in mid-drag, Esc has ended it.
     [window, "drop", hide],
     [window, "dragend", hide],
     [window, "blur", hide],
     [window, "pointermove", hide],
+    [window, "keydown", escape],
   ]);
   return () => {
     unlisten();

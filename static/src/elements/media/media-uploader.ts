@@ -145,6 +145,7 @@ function refusal(status: number, body: unknown): UploadFailed["problem"] {
   // `message` is for programs; `text` is in the language that was asked for, as the hint is.
   const { message = "", hint = "", details } = (body as { error?: Partial<Refusal> } | null)?.error ?? {};
   const again = status >= 500 || status === 429 || status === 401;
-  const text = [details?.text ?? message, hint].filter((each) => each !== "").join(" ");
+  const sentences = [details?.text ?? message, hint].filter((each) => each !== "");
+  const text = sentences.map((each) => (/[.!?…]$/.test(each) ? each : `${each}.`)).join(" ");
   return { code: "refused", message: text || `HTTP ${status}`, again };
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import os
+import shutil
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
@@ -131,17 +133,33 @@ def export(
     if output is None:
         _on_standard_output(taken)
         return
-    partial = output.with_name(f".{output.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with _replaced(output) as file:
             taken(file.write)
-        partial.replace(output)  # whole, or as it was before
     except OSError as error:
         raise click.FileError(str(output), error.strerror) from None
+    note(say("sessions.exported", file=str(output)))
+
+
+@contextmanager
+def _replaced(output: Path) -> Iterator[BinaryIO]:
+    """The file to write to: at the end it is whole, or as it was before. A pipe or a device gets what comes."""
+    if output.exists() and not output.is_file():
+        with output.open("wb") as file:
+            yield file
+        return
+    target = output.resolve()  # a link stays one
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    file = partial.open("xb")
+    try:
+        with file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
     finally:
         with suppress(OSError):
             partial.unlink()
-    note(say("sessions.exported", file=str(output)))
 
 
 def _on_standard_output(taken: Callable[[Callable[[bytes], object]], None]) -> None:

@@ -18,7 +18,8 @@ class LiveConfig:
 
     def __init__(self, load: Callable[[], Config]):
         self._load = load
-        self._config = self._first = load()
+        self._config = self.at_start = load()
+        """``at_start`` still holds for settings that take effect at a start alone."""
         self._stamp = self._mtime()
         self.changing = 0
         """The number of changes of the file by clients of this gateway that are under way."""
@@ -38,7 +39,7 @@ class LiveConfig:
     def waiting_for_restart(self) -> list[str]:
         """Return the settings whose present value takes effect at the next start alone (``Setting.restart``)."""
         rows = [setting.name for setting in SETTINGS if setting.restart]
-        return [name for name in rows if self._config.value(name) != self._first.value(name)]
+        return [name for name in rows if self._config.value(name) != self.at_start.value(name)]
 
     def peek(self) -> Config:
         """Return the configuration that ``reload`` would load. Raises ``ConfigError``."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -33,7 +32,7 @@ from ..runtime.gateway_lock import GatewayLock
 from ..runtime.measures import MEASURES
 from ..runtime.paths import database_path, on_network
 from .audit_log import Audit
-from .diagnosis import examine
+from .diagnosis import Diagnosis
 from .net import fd_limits
 from .net.forwarded_headers import RELAYED_SCOPES, RELAYED_USER, client_of
 from .net.outgoing import Turn
@@ -120,7 +119,7 @@ class ServerContext:
             Environment(server_root=server_root),
             list_files=files,
             read_file=None if contents is None else contents_reading(contents),
-            examine=partial(examine, config.home),
+            examine=Diagnosis(config.home).examine,
             holds_lock=lock.still_ours,
         )
         gateway = Gateway(self.live, store, self.auth, host=host)

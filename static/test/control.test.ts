@@ -5,6 +5,7 @@ import { parseAddress, tabHref } from "../src/elements/control/address.js";
 import { csv } from "../src/elements/control/base/csv.js";
 import { duration } from "../src/elements/control/base/numbers.js";
 import { sorted } from "../src/elements/control/base/table.js";
+import { ControlToasts } from "../src/elements/control/base/toasts.js";
 import { EventBuffer } from "../src/elements/control/event-buffer.js";
 import { LogBuffer, parseLine, visible } from "../src/elements/control/log-lines.js";
 
@@ -98,4 +99,15 @@ test("of the events the newest are kept, and found by name and content", () => {
   expect(events.find("").length).toBe(500);
   expect(events.find("CHAT <b>").map((event) => event.text)).toEqual(['{"text":"<b>\\u001b"}']);
   expect(events.find("index 2999").length).toBe(1);
+});
+
+test("a note that takes something back stays beside a later one in the same words", () => {
+  const toasts = new ControlToasts(() => undefined);
+  const undone: number[] = [];
+  for (const number of [1, 2])
+    toasts.add({ text: "1 deleted", action: { label: "Undo", run: () => undone.push(number) } });
+  for (const text of ["saved", "saved"]) toasts.add({ text });
+  for (const { action } of toasts.list) action?.run();
+  toasts.stop();
+  expect(undone).toEqual([1, 2]);
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -475,6 +476,19 @@ def test_sessions_export_writes_the_format_that_the_file_name_says(cli: Run, tmp
         cli("sessions", "export", "exported", "--format", "md").stdout
         == cli("sessions", "export", "exported", "--format", "markdown").stdout
     )
+    link, pipe = tmp_path / "link.md", tmp_path / "pipe"
+    link.symlink_to("a.md")
+    (tmp_path / "a.md").chmod(0o640)
+    assert cli("sessions", "export", "exported", "-o", str(link)).returncode == 0
+    assert link.is_symlink() and (tmp_path / "a.md").stat().st_mode & 0o777 == 0o640
+    os.mkfifo(pipe)  # as /dev/null, which must not become a file
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert cli("sessions", "export", "exported", "-o", str(pipe)).returncode == 0
+        assert pipe.is_fifo() and os.read(reader, 65536).startswith(b"# hello export\n")
+    finally:
+        os.close(reader)
+    assert not list(tmp_path.glob(".*.partial"))
     failed = cli("sessions", "export", "exported", "--format", "json", "-o", str(tmp_path / "no" / "a"))
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert cli("sessions", "export", "unknown").returncode == 1

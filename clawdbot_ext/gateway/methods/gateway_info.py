@@ -28,8 +28,9 @@ from ..services import Services
 
 @method("gateway.info")
 async def gateway_info(services: Services, caller: Connection, params: NoParams) -> GatewayInfoResult:
-    """The published address is read in a thread: the state directory may lie on a slow disk."""
-    config = services.config()
+    """The published address is read in a thread: the state directory may lie on a slow disk. How it listens was decided
+    at the start, whatever the file says by now."""
+    config, started = services.config(), services.config.at_start
     info = await asyncio.to_thread(server_info.read_info, config)
     lag = MEASURES.loop_lag
     return GatewayInfoResult(
@@ -37,10 +38,10 @@ async def gateway_info(services: Services, caller: Connection, params: NoParams)
         host=info.host if info else msgspec.UNSET,
         tailscale_url=(info.tailscale_url if info else None) or msgspec.UNSET,
         pid=info.pid if info else msgspec.UNSET,
-        bind=config["gateway.bind"],
+        bind=started["gateway.bind"],
         auth_mode=config["gateway.auth.mode"],
-        tls=config["gateway.tls.enabled"],
-        tailscale=config["gateway.tailscale.mode"],
+        tls=started["gateway.tls.enabled"],
+        tailscale=started["gateway.tailscale.mode"],
         python=platform.python_version(),
         platform=platform.platform(terse=True),
         loop_lag_ms=round(MEASURES.last_lag * 1000, 2),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from clawdbot_ext.config import set_value
 from clawdbot_ext.protocol.schema import METHODS
 from clawdbot_ext.runtime.measures import Distribution
-from tests.support.wire import WireError, run, wired
+from tests.support.wire import WAIT_S, WireError, run, wired
 
 
 def test_the_gateway_tells_where_it_is_what_is_wrong_and_what_it_takes(gateway):
@@ -28,6 +31,13 @@ def test_the_gateway_tells_where_it_is_what_is_wrong_and_what_it_takes(gateway):
             with pytest.raises(WireError) as unknown:
                 await wire.call("protocol.describe", {"method": "no.such"})
             assert unknown.value.details["reason"] == "UNKNOWN_METHOD"
+
+            # How it listens is told as it is, not as the next start will have it.
+            set_value(gateway.home / "config.json", "gateway.tailscale.mode", "serve")
+            await asyncio.wait_for(wire.socket.wait_closed(), WAIT_S)  # a login may mean something else from now on
+        async with wired(gateway.ws_url, gateway.token) as wire:
+            assert (await wire.call("config.get"))["restart"] == ["gateway.tailscale.mode"]
+            assert (await wire.call("gateway.info"))["tailscale"] == "off"
 
     run(main())
 

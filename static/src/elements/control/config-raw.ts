@@ -80,7 +80,7 @@ export class ControlConfigRaw extends LightElement {
         spellcheck="false"
         autocapitalize="off"
         rows="24"
-        ?readonly=${!this.writable || !this.control.online}
+        ?readonly=${!this.writable || !this.control.online || this.saving}
         @input=${() => {
           this.changed = true;
           this.fault = "";

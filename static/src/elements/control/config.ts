@@ -246,7 +246,8 @@ export class ControlConfig extends ControlTab {
       edited: edit !== undefined,
       theirs: changed ? textOf(field.stored) || this.t("configTab.notInFile") : null,
       fault: this.faults.get(field.name) ?? null,
-      enabled: this.online && this.writable && this.snapshot?.raw !== null,
+      // What is typed while it is being saved would go with what was saved.
+      enabled: this.online && this.writable && !this.saving && this.snapshot?.raw !== null,
     };
   }
 

@@ -1,6 +1,7 @@
 /** `<clawdbot-control-models>`: providers and their keys, tried by a real request; the default model, and the prices. */
 import { html, nothing, unsafeCSS } from "lit";
 import type { TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 
 import { RequestRefused } from "../../client/gateway-client.js";
 import { addTexts } from "../../i18n/index.js";
@@ -89,6 +90,7 @@ export class ControlModels extends ControlTab {
     const { t } = this;
     const fixed = !this.can("config.patch") || ["flag", "env", "traits"].includes(configuredSource);
     const known = this.models.some(({ spec }) => spec === configured);
+    // Live: a choice that was refused must not stay on show.
     return html`<section class="card models-choice">
       <h2>${t("modelsTab.choice")}</h2>
       <div class="models-default">
@@ -98,17 +100,17 @@ export class ControlModels extends ControlTab {
           ?disabled=${fixed || !this.online}
           @change=${(event: Event) => void this.choose((event.target as HTMLSelectElement).value)}
         >
-          <option value="" .selected=${configured === ""}>
+          <option value="" .selected=${live(configured === "")}>
             ${t("modelsTab.automatic", { model: configured === "" ? defaultModel : "" }).replace(/ ?\(\)$/, "")}
           </option>
           ${
             configured !== "" && !known
-              ? html`<option value=${configured} .selected=${true}>${configured}</option>`
+              ? html`<option value=${configured} .selected=${live(true)}>${configured}</option>`
               : nothing
           }
           ${this.models.map(
             ({ spec, name, provider }) =>
-              html`<option value=${spec} .selected=${spec === configured}>${name} · ${provider}</option>`,
+              html`<option value=${spec} .selected=${live(spec === configured)}>${name} · ${provider}</option>`,
           )}
         </select>
       </div>

@@ -41,6 +41,8 @@ export class SessionEdit extends LightElement {
   }
 
   async open(entry: SessionEntry): Promise<void> {
+    this.entry = null; // with new fields: the old ones keep what was typed for another session
+    await this.updateComplete;
     this.entry = entry;
     this.problem = "";
     await this.updateComplete;

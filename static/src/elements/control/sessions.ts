@@ -34,7 +34,15 @@ const EXPORT_AT_ONCE = 200;
 const READ_AT_ONCE = 500;
 /** How long the note with the way back stays: a little shorter than the gateway keeps what was deleted. */
 const UNDO_MS = 55_000;
+/** What takes an action back. */
+const BACK = { archive: "unarchive", unarchive: "archive", delete: "undelete", undelete: null } as const;
 const FORMATS: readonly ExportFormat[] = ["markdown", "json", "html", "ipynb"];
+
+/** A session with which it went wrong. */
+interface Failed {
+  key?: string;
+  error?: { message?: string; details?: { text?: string } };
+}
 
 function define(name: string, element: CustomElementConstructor): void {
   if (!customElements.get(name)) customElements.define(name, element);
@@ -146,7 +154,9 @@ export class ControlSessions extends ControlTab {
         @input=${(event: Event) => {
           const search = (event.target as HTMLInputElement).value;
           clearTimeout(this.typing);
-          this.typing = setTimeout(() => this.choose({ search }), PAUSE_MS);
+          this.typing = setTimeout(() => {
+            if (this.active) this.choose({ search }); // the address may be another tab's by now
+          }, PAUSE_MS);
         }}
       />
       ${select("kind", Object.entries(KIND_TEXTS))} ${select("age", Object.entries(AGE_TEXTS))}
@@ -351,34 +361,46 @@ export class ControlSessions extends ControlTab {
     await this.busy(() => this.carryOut(action, keys));
   }
 
-  private async carryOut(action: Action, keys: readonly string[]): Promise<void> {
-    const { t } = this;
+  /** `until`: as long as what is done here, or what this takes back, can be undone. */
+  private async carryOut(action: Action, keys: readonly string[], until = Date.now() + UNDO_MS): Promise<void> {
     const done: string[] = [];
-    const failed: { error?: { message?: string; details?: { text?: string } } }[] = [];
-    for (const some of chunks(keys, AT_ONCE)) {
-      const result: ResultOf<"sessions.bulk"> = await this.request("sessions.bulk", { action, keys: some });
-      done.push(...result.done);
-      failed.push(...result.failed);
+    const failed: Failed[] = [];
+    try {
+      for (const some of chunks(keys, AT_ONCE)) {
+        const result: ResultOf<"sessions.bulk"> = await this.request("sessions.bulk", { action, keys: some });
+        done.push(...result.done);
+        failed.push(...result.failed);
+      }
+    } finally {
+      // Also when the connection was lost: what was done by then can be undone, and what was not can be tried again.
+      const over = new Set([...done, ...failed.map(({ key }) => key)]);
+      const left = keys.filter((key) => !over.has(key));
+      this.chosen = new Set(action === "undelete" ? [] : left);
+      this.tellDone(action, done, until);
+      if (action === "undelete") this.tellDone("delete", left, until);
+      this.tellFailed("sessionsTab.some", failed);
+      await this.reload();
     }
-    const back = { archive: "unarchive", unarchive: "archive", delete: "undelete", undelete: null } as const;
-    const undo = back[action];
-    if (done.length > 0)
-      this.control.ui.toast({
-        text: t(ACTION_TEXTS[action].done, { count: done.length }),
-        ...(undo === null
-          ? {}
-          : {
-              lasts: UNDO_MS,
-              action: { label: t("sessionsTab.undo"), run: () => void this.busy(() => this.carryOut(undo, done)) },
-            }),
-      });
+  }
+
+  private tellDone(action: Action, done: readonly string[], until: number): void {
+    if (done.length === 0) return;
+    const { t } = this;
+    const undo = BACK[action];
+    const text = t(ACTION_TEXTS[action].done, { count: done.length });
+    const lasts = until - Date.now();
+    const run = (): void => {
+      if (undo !== null) void this.busy(() => this.carryOut(undo, done, action === "delete" ? until : undefined));
+    };
+    const back = undo === null || lasts <= 0 ? {} : { lasts, action: { label: t("sessionsTab.undo"), run } };
+    this.control.ui.toast({ text, ...back });
+  }
+
+  private tellFailed(text: TextKey, failed: readonly Failed[]): void {
     const [first] = failed;
-    if (first) {
-      const reason = first.error?.details?.text ?? first.error?.message ?? "";
-      this.control.ui.toast({ text: t("sessionsTab.some", { count: failed.length, reason }), kind: "error" });
-    }
-    this.chosen = new Set();
-    await this.reload();
+    if (!first) return;
+    const reason = first.error?.details?.text ?? first.error?.message ?? "";
+    this.control.ui.toast({ text: this.t(text, { count: failed.length, reason }), kind: "error" });
   }
 
   private exportMany(): Promise<void> {
@@ -400,6 +422,7 @@ export class ControlSessions extends ControlTab {
             Uint8Array.from(atob(file.content), (char) => char.charCodeAt(0)),
           );
           number += file.done.length;
+          this.tellFailed("sessionsTab.notExported", file.failed);
         }
       }
       this.control.ui.toast({ text: t("sessionsTab.exported", { count: number }) });

@@ -9,7 +9,6 @@ import type { TemplateResult } from "lit";
 
 import type { ClawdbotChat } from "../chat/chat.js";
 import { LazyElements } from "../chat/lazy-elements.js";
-import { Toasts } from "../chat/toasts.js";
 import { loadElement, registerLazyElements } from "../base/lazy.js";
 import type { LightElement } from "../base/light-element.js";
 import { attempt } from "../base/ui-context.js";
@@ -24,6 +23,7 @@ import type { TabAddress } from "./address.js";
 import { ControlConfirm } from "./base/confirm.js";
 import { ControlTable } from "./base/table.js";
 import type { Control, ControlTab } from "./base/tab.js";
+import { ControlToasts } from "./base/toasts.js";
 import { BUILT, loaders, tagOf } from "./tabs.js";
 import type { TabId, TabRow } from "./tabs.js";
 
@@ -55,7 +55,7 @@ export class ClawdbotControl extends LitElement {
   private seen: unknown[] = [];
   private told: string | null = null;
   private focusTitle = false;
-  private readonly toasts = new Toasts(() => this.requestUpdate());
+  private readonly toasts = new ControlToasts(() => this.requestUpdate());
   private readonly parts = new LazyElements(
     () => this.renderRoot,
     () => this.control?.ui ?? null,

@@ -86,8 +86,13 @@ def examine(target: Target) -> Iterator[Finding]:
         yield from _config_findings(exc)
         return
     broken = broken_rules(config)
+    runs = server_info.lock_held(config)  # with settings of its command line or environment, which are not ours
     for problem in broken:
-        yield Finding("config", "problem", exit_codes.describe(problem), say("doctor.config.fix"))
+        if runs:
+            text = say("doctor.config.elsewhere", problem=exit_codes.describe(problem))
+            yield Finding("config", "hint", text, say("doctor.config.elsewhereFix"))
+        else:
+            yield Finding("config", "problem", exit_codes.describe(problem), say("doctor.config.fix"))
     if not broken:
         yield Finding("config", "ok", say("doctor.config.ok", path=config.path))
     for remark in config.notes:

@@ -289,6 +289,24 @@ def test_doctor_takes_the_gateways_word_about_the_key(cli: Run) -> None:
     assert "config set models.providers.anthropic.apiKey" in key["fix"]
 
 
+def test_doctor_does_not_say_of_a_gateway_that_runs_that_it_will_not_start(make_gateway, tmp_path: Path) -> None:
+    """Its password came by the environment, which this command does not have."""
+    gateway = make_gateway(
+        config={"gateway": {"auth": {"mode": "password"}}}, env={"CLAWDBOT_GATEWAY_PASSWORD": "a-long-password-1"}
+    )
+    env = {name: value for name, value in gateway.environment.items() if name != "CLAWDBOT_GATEWAY_PASSWORD"}
+
+    def config_finding() -> tuple[str, bool]:
+        command = [sys.executable, "-m", "clawdbot_ext", "doctor", "--json"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT_S)
+        found = next(each for each in json.loads(done.stdout)["findings"] if each["check"] == "config")
+        return found["level"], "command line or environment" in found["text"]
+
+    assert config_finding() == ("hint", True)
+    gateway.kill()
+    assert config_finding() == ("problem", False)
+
+
 def test_doctor_has_nothing_against_being_called_by_its_path(gateway: GatewayProcess, tmp_path: Path) -> None:
     program = tmp_path / "clawdbot"
     program.write_text(f"#!{sys.executable}\nimport sys\nfrom clawdbot_ext.cli import main\nsys.exit(main())\n")

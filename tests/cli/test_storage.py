@@ -115,6 +115,7 @@ def test_a_file_of_a_newer_version_is_left_alone(database, tmp_path, monkeypatch
     assert not list(database.parent.glob("*.replaced-*")) and not list(database.parent.glob("*.restoring*"))
 
 
+@pytest.mark.slow
 def test_what_was_set_aside_is_put_back_and_a_damaged_copy_is_not(database):
     clawdbot("backup")
     on(database, say, "three")

@@ -139,7 +139,7 @@ def test_the_wheel_has_the_client_the_texts_and_both_extensions(wheel: Path) -> 
     } <= names
     assert any(name.startswith("clawdbot_ext/_static/assets/") for name in names)
     assert any(name.startswith(f"{lab}/static/remoteEntry.") for name in names)
-    unwanted = ("tests/", "static/", "scripts/", "clawdbot_ext/_static/.stamp")
+    unwanted = ("tests/", "static/", "scripts/", "clawdbot_ext/_static/.")
     assert [name for name in names if name.startswith(unwanted)] == []
     assert wheel.stat().st_size < WHEEL_LIMIT
 

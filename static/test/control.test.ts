@@ -4,10 +4,11 @@ import { describe, expect, test } from "vitest";
 import { parseAddress, tabHref } from "../src/elements/control/address.js";
 import { csv } from "../src/elements/control/base/csv.js";
 import { duration } from "../src/elements/control/base/numbers.js";
+import { visible } from "../src/elements/control/base/parts.js";
 import { sorted } from "../src/elements/control/base/table.js";
 import { ControlToasts } from "../src/elements/control/base/toasts.js";
 import { EventBuffer } from "../src/elements/control/event-buffer.js";
-import { LogBuffer, parseLine, visible } from "../src/elements/control/log-lines.js";
+import { LogBuffer, parseLine } from "../src/elements/control/log-lines.js";
 
 describe("an address", () => {
   test("names a tab and what is chosen in it", () => {

@@ -150,7 +150,7 @@ export class ControlApprovals extends ControlTab {
       <p class="fine">
         ${this.session(request.sessionKey)}
         <time title=${fullTime(approval.createdAtMs, locale)}
-          >${t("approvalsTab.asked", { ago: ago(approval.createdAtMs, Date.now(), locale) })}</time
+          >${t("control.asked", { ago: ago(approval.createdAtMs, Date.now(), locale) })}</time
         >
       </p>
       ${
@@ -225,7 +225,7 @@ export class ControlApprovals extends ControlTab {
         ${path === undefined ? nothing : html`<code class="path">${plain(path)}</code>`}
         <p class="fine">
           ${this.session(sessionKey)} ${t("approvalsTab.givenBy", { who: by, ago: ago(createdAtMs, now, locale) })} ·
-          ${usedAtMs > 0 ? t("approvalsTab.used", { ago: ago(usedAtMs, now, locale) }) : t("approvalsTab.unused")}
+          ${usedAtMs > 0 ? t("control.used", { ago: ago(usedAtMs, now, locale) }) : t("approvalsTab.unused")}
         </p>
       </div>
       ${this.revokeButton(`${tool} ${path ?? ""}`.trim(), () => this.request("hands.grants.revoke", { id: grant.id }))}
@@ -238,7 +238,7 @@ export class ControlApprovals extends ControlTab {
       <div>
         <strong><code>${plain(rule.pattern)}</code></strong> · ${t("approvalsTab.always")}
         <p class="fine">
-          ${rule.usedAt > 0 ? t("approvalsTab.used", { ago: ago(rule.usedAt, Date.now(), locale) }) : t("approvalsTab.unused")}
+          ${rule.usedAt > 0 ? t("control.used", { ago: ago(rule.usedAt, Date.now(), locale) }) : t("approvalsTab.unused")}
         </p>
       </div>
       ${
@@ -331,7 +331,7 @@ export class ControlApprovals extends ControlTab {
         cell: ({ resolvedAtMs }) =>
           html`<time title=${fullTime(resolvedAtMs, locale)}>${ago(resolvedAtMs, now, locale)}</time>`,
       },
-      { id: "session", label: t("approvalsTab.session"), cell: ({ sessionKey }) => this.session(sessionKey) },
+      { id: "session", label: t("control.session"), cell: ({ sessionKey }) => this.session(sessionKey) },
     ];
   }
 

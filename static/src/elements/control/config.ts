@@ -128,7 +128,6 @@ export class ControlConfig extends ControlTab {
           ? html`<p class="config-note">${icon("warn")} ${t("configTab.comments")}</p>`
           : nothing
       }
-      ${this.writable ? nothing : html`<p class="config-note">${t("configTab.readOnly")}</p>`}
       <div class="control-bar">
         ${choices<View>(
           "config-view",
@@ -269,7 +268,7 @@ export class ControlConfig extends ControlTab {
           ?disabled=${!this.online || this.saving}
           @click=${() => void this.save()}
         >
-          ${t("configTab.save")}
+          ${t("control.save")}
         </button>
       </div>
     </div>`;

@@ -11,11 +11,10 @@ import en from "../../i18n/control-debug.en.json";
 import ko from "../../i18n/control-debug.ko.json";
 import type { MethodName, ResultOf } from "../../protocol/types.js";
 import debugText from "../styles/control-debug.css?inline";
-import { copyButton, empty, stat } from "./base/parts.js";
+import { copyButton, empty, stat, visible } from "./base/parts.js";
 import { ControlTab } from "./base/tab.js";
 import { EventBuffer } from "./event-buffer.js";
 import type { KeptEvent } from "./event-buffer.js";
-import { visible } from "./log-lines.js";
 
 addTexts({ en, ko });
 
@@ -239,7 +238,7 @@ export class ControlDebug extends ControlTab {
           aria-pressed=${this.paused ? "true" : "false"}
           @click=${() => (this.paused = !this.paused)}
         >
-          ${t(this.paused ? "debug.continue" : "debug.pause")}
+          ${t(this.paused ? "control.continue" : "control.pause")}
         </button>
         <button
           type="button"

@@ -96,14 +96,14 @@ export class ControlDevices extends ControlTab {
     const rows: Fact[] = [
       { label: t("devicesTab.id"), value: html`<code>${shortId(id)}</code>` },
       { label: t("devicesTab.role"), value: role },
-      { label: t("devicesTab.address"), value: address || t("devicesTab.unknown") },
-      { label: t("devicesTab.platform"), value: platform || t("devicesTab.unknown") },
+      { label: t("control.address"), value: address || t("control.notKnown") },
+      { label: t("devicesTab.runsOn"), value: platform || t("control.notKnown") },
     ];
     if (scopes.length > 0) rows.push({ label: t("devicesTab.scopes"), value: this.scopes(scopes) });
     return html`<section class="card" aria-label=${name} data-request=${asker.requestId}>
       <h3>${icon("warn")} ${name} ${repair ? badge(t("devicesTab.again"), "warn") : nothing}</h3>
       ${facts(rows)}
-      <p class="fine">${t("devicesTab.asked", { ago: ago(ts, Date.now(), locale) })}</p>
+      <p class="fine">${t("control.asked", { ago: ago(ts, Date.now(), locale) })}</p>
       <div class="card-actions">
         <button
           type="button"
@@ -169,7 +169,7 @@ export class ControlDevices extends ControlTab {
   private paired(): TemplateResult {
     const { t, devices } = this;
     return html`<section class="control-section">
-      <h2>${t("devicesTab.devices")}</h2>
+      <h2>${t("control.tab.devices")}</h2>
       ${devices.length === 0 ? empty(t("devicesTab.noDevices")) : nothing}
       <div class="control-grid">
         ${repeat(
@@ -188,8 +188,8 @@ export class ControlDevices extends ControlTab {
     const here = this.clients.filter((each) => each.deviceId === deviceId);
     const rows: Fact[] = [
       { label: t("devicesTab.id"), value: html`<code title=${deviceId}>${shortId(deviceId)}</code>` },
-      { label: t("devicesTab.platform"), value: [clientId, platform].filter(Boolean).join(" · ") || "–" },
-      { label: t("devicesTab.address"), value: remoteIp ?? t("devicesTab.unknown") },
+      { label: t("devicesTab.runsOn"), value: [clientId, platform].filter(Boolean).join(" · ") || "–" },
+      { label: t("control.address"), value: remoteIp ?? t("control.notKnown") },
       {
         label: t("devicesTab.letIn"),
         value: html`<time title=${fullTime(approvedAtMs, locale)}>${ago(approvedAtMs, Date.now(), locale)}</time>`,
@@ -215,9 +215,7 @@ export class ControlDevices extends ControlTab {
     return html`<div class="devices-role">
       <p>
         <strong>${role}</strong> ${this.scopes(scopes)}
-        <span class="fine"
-          >${usedAt > 0 ? t("devicesTab.used", { ago: ago(usedAt, Date.now(), locale) }) : nothing}</span
-        >
+        <span class="fine">${usedAt > 0 ? t("control.used", { ago: ago(usedAt, Date.now(), locale) }) : nothing}</span>
       </p>
       <div class="card-actions">
         <button
@@ -307,7 +305,7 @@ export class ControlDevices extends ControlTab {
       }}
     >
       <input aria-label=${t("devicesTab.newName", { name })} maxlength="128" required .value=${name} />
-      <button type="submit" class="button">${t("devicesTab.saveName")}</button>
+      <button type="submit" class="button">${t("control.save")}</button>
     </form>`;
   }
 
@@ -353,8 +351,8 @@ export class ControlDevices extends ControlTab {
     const name = node.displayName ?? shortId(nodeId);
     const rows: Fact[] = [
       { label: t("devicesTab.id"), value: html`<code title=${nodeId}>${shortId(nodeId)}</code>` },
-      { label: t("devicesTab.platform"), value: [platform, version].filter(Boolean).join(" · ") || "–" },
-      { label: t("devicesTab.address"), value: remoteIp ?? t("devicesTab.unknown") },
+      { label: t("devicesTab.runsOn"), value: [platform, version].filter(Boolean).join(" · ") || "–" },
+      { label: t("control.address"), value: remoteIp ?? t("control.notKnown") },
       {
         label: t("devicesTab.commands"),
         value:
@@ -427,7 +425,7 @@ export class ControlDevices extends ControlTab {
     return [
       {
         id: "name",
-        label: t("devicesTab.client"),
+        label: t("control.client"),
         head: true,
         sort: (row) => row.displayName,
         cell: (row) => html`${row.displayName} ${row.isSelf ? badge(t("devicesTab.thisPage")) : nothing}`,
@@ -440,13 +438,13 @@ export class ControlDevices extends ControlTab {
       },
       {
         id: "address",
-        label: t("devicesTab.address"),
+        label: t("control.address"),
         sort: (row) => row.address,
         cell: (row) => html`<code>${row.address}</code>`,
       },
       {
         id: "user",
-        label: t("devicesTab.login"),
+        label: t("control.login"),
         sort: (row) => row.user,
         cell: (row) => [row.user, row.via].filter(Boolean).join(" · "),
       },

@@ -1,5 +1,5 @@
 /** The newest events of the gateway as the Debug tab keeps them, bounded in number and in size. */
-import { visible } from "./log-lines.js";
+import { visible } from "./base/parts.js";
 
 const KEPT = 500;
 /** A payload longer than this is cut. */

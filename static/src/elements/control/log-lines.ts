@@ -1,4 +1,5 @@
 /** Lines of the gateway's log as the Logs tab keeps them: parsed once, found by level, text and id, and bounded in number. */
+import { visible } from "./base/parts.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -30,19 +31,6 @@ const LEVELS: Record<string, LogLevel> = {
 };
 const ORDER: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const RUN = /\brun (\S+) of (\S+?):(?:\s|$)/;
-/** What steers a terminal, or turns the direction of a text. */
-// eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
-
-/** A text with its control characters as the pictures or numbers that stand for them. */
-export function visible(text: string): string {
-  return text.replace(CONTROL, (character) => {
-    const code = character.charCodeAt(0);
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    return code === 0x7f ? "\u2421" : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
-}
-
 function text(value: unknown): string {
   return typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
 }

@@ -135,7 +135,7 @@ export class ControlLogs extends ControlTab {
             if (!this.paused) void this.reload();
           }}
         >
-          ${t(this.paused ? "logs.continue" : "logs.pause")}
+          ${t(this.paused ? "control.continue" : "control.pause")}
         </button>
         <button type="button" class="button" @click=${this.copy}>${icon("copy")} ${t("logs.copy")}</button>
         <button type="button" class="button" @click=${this.save}>${icon("download")} ${t("logs.download")}</button>
@@ -204,7 +204,7 @@ export class ControlLogs extends ControlTab {
         ? []
         : [
             {
-              label: t("logs.session"),
+              label: t("control.session"),
               value: html`<button type="button" class="link" @click=${() => control.openSession(session)}>
                 ${session}
               </button>`,

@@ -94,7 +94,7 @@ export class ControlModels extends ControlTab {
     return html`<section class="card models-choice">
       <h2>${t("modelsTab.choice")}</h2>
       <div class="models-default">
-        <label for="models-default">${t("modelsTab.default")}</label>
+        <label for="models-default">${t("control.defaultModel")}</label>
         <select
           id="models-default"
           ?disabled=${fixed || !this.online}
@@ -151,11 +151,11 @@ export class ControlModels extends ControlTab {
     const asking = this.busy === name;
     const rows: Fact[] = [
       {
-        label: t("modelsTab.address"),
+        label: t("control.address"),
         value: baseUrl === "" ? t("modelsTab.anthropic") : html`<code>${baseUrl}</code>`,
       },
-      { label: t("modelsTab.key"), value: this.keyOf(row) },
-      { label: t("modelsTab.models"), value: new Intl.NumberFormat(this.locale).format(models) },
+      { label: t("control.key"), value: this.keyOf(row) },
+      { label: t("control.tab.models"), value: new Intl.NumberFormat(this.locale).format(models) },
     ];
     return html`<section class="card" aria-label=${name} data-provider=${name}>
       <h3 class="models-name">
@@ -270,7 +270,7 @@ export class ControlModels extends ControlTab {
     return html`<details class="models-add">
       <summary>${t("modelsTab.add")}</summary>
       <form class="models-form" @submit=${(event: Event) => void this.tryNew(event)}>
-        ${field("name", "modelsTab.addName", "text", "ollama")}
+        ${field("name", "control.name", "text", "ollama")}
         ${field("baseUrl", "modelsTab.addAddress", "text", "http://127.0.0.1:11434")}
         ${field("key", "modelsTab.addKey", "password")} ${field("model", "modelsTab.addModel", "text")}
         <button type="submit" class="button" ?disabled=${!this.online || this.busy !== null}>
@@ -338,19 +338,19 @@ export class ControlModels extends ControlTab {
       label: t(label),
       align: "end",
       sort: (row) => row.price?.[id],
-      cell: (row) => (row.price ? dollars(row.price[id], locale) : t("modelsTab.unknown")),
+      cell: (row) => (row.price ? dollars(row.price[id], locale) : t("control.notKnown")),
     });
     const tokens = (id: "contextWindow" | "maxTokens", label: TextKey): Column<Row> => ({
       id,
       label: t(label),
       align: "end",
       sort: (row) => row[id],
-      cell: (row) => (row[id] > 0 ? count(row[id], locale) : t("modelsTab.unknown")),
+      cell: (row) => (row[id] > 0 ? count(row[id], locale) : t("control.notKnown")),
     });
     return [
       {
         id: "name",
-        label: t("modelsTab.model"),
+        label: t("control.model"),
         head: true,
         sort: (row) => row.name,
         cell: (row) =>
@@ -358,7 +358,7 @@ export class ControlModels extends ControlTab {
               >${row.id}</code
             >`,
       },
-      { id: "provider", label: t("modelsTab.provider"), sort: (row) => row.provider, cell: (row) => row.provider },
+      { id: "provider", label: t("control.provider"), sort: (row) => row.provider, cell: (row) => row.provider },
       tokens("contextWindow", "modelsTab.context"),
       tokens("maxTokens", "modelsTab.output"),
       price("input", "modelsTab.priceIn"),

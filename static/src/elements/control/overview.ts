@@ -162,7 +162,7 @@ export class ControlOverview extends ControlTab {
       facts([
         { label: t("overview.version"), value: gateway.version ?? "–" },
         { label: t("overview.uptime"), value: duration(uptime, locale) },
-        { label: t("overview.address"), value: html`<code>${this.control.ui.base}</code>`, hint: this.elsewhere() },
+        { label: t("control.address"), value: html`<code>${this.control.ui.base}</code>`, hint: this.elsewhere() },
         ...this.access(),
       ]),
     );
@@ -200,7 +200,7 @@ export class ControlOverview extends ControlTab {
         hint: [mounted ? t("overview.mountedHint") : (binds[info.bind ?? ""] ?? ""), funnel].filter(Boolean).join(" "),
       },
       {
-        label: t("overview.auth"),
+        label: t("control.login"),
         value: mounted ? t("overview.jupyterLogin") : (auths[info.authMode ?? ""] ?? info.authMode ?? "–"),
         hint: info.tls ? t("overview.tls") : "",
       },
@@ -218,7 +218,7 @@ export class ControlOverview extends ControlTab {
           : badge(setup.provider ?? model.provider ?? "–", "ok"),
         hint: setup.needsKey ? t("overview.needsKey") : "",
       },
-      { label: t("overview.model"), value: model.name ?? model.id ?? "–" },
+      { label: t("control.defaultModel"), value: model.name ?? model.id ?? "–" },
     ];
     const failure = this.info?.lastFailure as unknown as Failure | undefined;
     if (failure)
@@ -230,7 +230,7 @@ export class ControlOverview extends ControlTab {
           <a href=${this.control.href("logs", { id: failure.sessionKey, level: "warn" })}>${t("overview.inLog")}</a>`,
       });
     else if (this.info) rows.push({ label: t("overview.lastError"), value: t("overview.noError") });
-    return this.card(t("overview.models"), facts(rows));
+    return this.card(t("control.provider"), facts(rows));
   }
 
   private work(): TemplateResult {
@@ -242,7 +242,7 @@ export class ControlOverview extends ControlTab {
       facts([
         { label: t("overview.running"), value: number.format(gateway.runs?.running ?? 0) },
         { label: t("overview.queued"), value: number.format(gateway.runs?.queued ?? 0) },
-        { label: t("overview.sessions"), value: number.format(sessions.count ?? 0) },
+        { label: t("control.tab.sessions"), value: number.format(sessions.count ?? 0) },
       ]),
       this.running(),
     );

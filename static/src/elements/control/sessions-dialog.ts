@@ -63,9 +63,9 @@ export class SessionEdit extends LightElement {
     return html`<dialog class="dialog small" aria-labelledby="session-edit-title" @click=${closeOnBackdrop}>
       <form class="dialog-body" method="dialog" @submit=${this.save}>
         <h2 id="session-edit-title" dir="auto">${titleOf(entry, entry.key, controller.state.mainKey, t)}</h2>
-        <p class="fine">${t("sessionsTab.key")}: <code>${entry.key}</code></p>
+        <p class="fine">${t("control.key")}: <code>${entry.key}</code></p>
         <label
-          >${t("sessionsTab.name")}
+          >${t("control.name")}
           <input
             name="label"
             maxlength="200"
@@ -76,9 +76,9 @@ export class SessionEdit extends LightElement {
         </label>
         <p class="fine" id="session-name-hint">${t("sessionsTab.nameHint")}</p>
         <label
-          >${t("sessionsTab.model")}
+          >${t("control.model")}
           <select name="model">
-            <option value="" ?selected=${own === ""}>${t("sessionsTab.modelDefault")}</option>
+            <option value="" ?selected=${own === ""}>${t("control.defaultModel")}</option>
             ${own !== "" && !specs.some(({ spec }) => spec === own) ? html`<option value=${own} selected>${own}</option>` : nothing}
             ${specs.map(({ spec, name }) => html`<option value=${spec} ?selected=${spec === own}>${name}</option>`)}
           </select>
@@ -96,9 +96,7 @@ export class SessionEdit extends LightElement {
         ${this.problem === "" ? nothing : html`<p class="error" role="alert">${this.problem}</p>`}
         <div class="dialog-actions">
           <button type="button" class="button" @click=${this.close}>${t("sessionsTab.close")}</button>
-          <button type="submit" class="button primary" ?disabled=${!this.control.online}>
-            ${t("sessionsTab.save")}
-          </button>
+          <button type="submit" class="button primary" ?disabled=${!this.control.online}>${t("control.save")}</button>
         </div>
       </form>
     </dialog>`;

@@ -168,7 +168,7 @@ export class ControlSessions extends ControlTab {
     const { t } = this;
     return html`<clawdbot-control-table
       .t=${t}
-      .caption=${t("sessionsTab.table")}
+      .caption=${t("control.tab.sessions")}
       .columns=${this.columns()}
       .rows=${this.list.places()}
       .rowKey=${({ row, index }: Place) => row?.entry.key ?? `#${index}`}
@@ -193,23 +193,23 @@ export class ControlSessions extends ControlTab {
       { id: "kind", label: t("sessionsTab.kind"), cell: cell(({ kind }) => t(KIND_TEXTS[kind])) },
       {
         id: "tokens",
-        label: t("sessionsTab.tokens"),
+        label: t("control.tokens"),
         ...numbers,
         cell: cell(
           ({ tokens }) =>
             html`<span title=${new Intl.NumberFormat(locale).format(tokens)}>${count(tokens, locale)}</span>`,
         ),
       },
-      { id: "cost", label: t("sessionsTab.cost"), ...numbers, cell: cell((row) => this.cost(row)) },
+      { id: "cost", label: t("control.cost"), ...numbers, cell: cell((row) => this.cost(row)) },
       {
         id: "model",
-        label: t("sessionsTab.model"),
+        label: t("control.model"),
         ...words,
         cell: cell(({ entry }) => entry.modelName ?? entry.model ?? ""),
       },
       {
         id: "updated",
-        label: t("sessionsTab.updated"),
+        label: t("sessionsTab.age"),
         sort: () => 0,
         cell: cell(({ entry: { updatedAt } }) =>
           updatedAt === null
@@ -230,7 +230,7 @@ export class ControlSessions extends ControlTab {
   private name({ row, index }: Place): unknown {
     const { t } = this;
     this.list.see(index);
-    if (!row) return html`<span class="sessions-coming fine">${t("sessionsTab.loading")}</span>`;
+    if (!row) return html`<span class="sessions-coming fine">${t("control.loading")}</span>`;
     const { entry } = row;
     const title = this.titleIn(row);
     return html`<span class="sessions-name">
@@ -253,7 +253,7 @@ export class ControlSessions extends ControlTab {
     const { t, locale } = this;
     const { cost = 0 } = entry;
     if (unpriced === 0) return money(cost, locale);
-    const text = cost > 0 ? t("sessionsTab.partly", { cost: money(cost, locale) }) : t("sessionsTab.unknown");
+    const text = cost > 0 ? t("control.partly", { cost: money(cost, locale) }) : t("control.notKnown");
     return html`<span title=${t("sessionsTab.unknownHint", { count: unpriced })}>${text}</span>`;
   }
 

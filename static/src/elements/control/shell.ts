@@ -24,7 +24,7 @@ import { ControlConfirm } from "./base/confirm.js";
 import { ControlTable } from "./base/table.js";
 import type { Control, ControlTab } from "./base/tab.js";
 import { ControlToasts } from "./base/toasts.js";
-import { BUILT, loaders, tagOf } from "./tabs.js";
+import { loaders, TABS, tagOf } from "./tabs.js";
 import type { TabId, TabRow } from "./tabs.js";
 
 addTexts({ en, ko });
@@ -149,9 +149,14 @@ export class ClawdbotControl extends LitElement {
     this.moved();
   }
 
+  /** The tab at the address, if there is one. */
+  private get row(): TabRow | undefined {
+    return TABS.find(({ id }) => id === this.address.tab);
+  }
+
   /** Fetch what the address names. */
   private arrive(): void {
-    const row = BUILT.find(({ id }) => id === this.address.tab);
+    const { row } = this;
     if (!row?.load) return;
     void loadElement(tagOf(row.id)).then((done) => {
       this.unfetched = done ? null : row.id;
@@ -167,7 +172,7 @@ export class ClawdbotControl extends LitElement {
   }
 
   private missing(): Missing | null {
-    const row = BUILT.find(({ id }) => id === this.address.tab) ?? null;
+    const { row } = this;
     if (!row) return { why: "unknown", tab: null };
     if (row.feature && this.chat.ui?.controller.off(row.feature)) return { why: "off", tab: row };
     if (!this.allowed(row)) return { why: "unsupported", tab: row };
@@ -190,7 +195,7 @@ export class ClawdbotControl extends LitElement {
     >
       <nav class="control-nav" aria-label=${t("control.label")} ?hidden=${this.locked}>
         <ul>
-          ${BUILT.filter((row) => this.allowed(row)).map(
+          ${TABS.filter((row) => this.allowed(row)).map(
             ({ id, title }) =>
               html`<li>
                 <a href=${this.hrefOf(id)} aria-current=${id === this.address.tab ? "page" : nothing}>${t(title)}</a>
@@ -222,7 +227,7 @@ export class ClawdbotControl extends LitElement {
   }
 
   private tab(control: Control, id: TabId): TemplateResult {
-    const row = BUILT.find((each) => each.id === id);
+    const row = TABS.find((each) => each.id === id);
     const active = this.open && id === this.address.tab && this.missing() === null;
     return html`<section class="pane" ?hidden=${!active} data-pane=${id} aria-labelledby="title-${id}">
       <h1 class="pane-title" id="title-${id}" tabindex="-1">${row ? control.ui.t(row.title) : ""}</h1>
@@ -245,9 +250,8 @@ export class ClawdbotControl extends LitElement {
   /** What stands there while, or because, there is no tab. */
   private pane({ ui: { t } }: Control): TemplateResult | typeof nothing {
     const missing = this.missing();
-    const { tab } = this.address;
-    const row = BUILT.find(({ id }) => id === tab);
-    if (!this.open || (!missing && this.visited.some((id) => id === tab))) return nothing;
+    const { row } = this;
+    if (!this.open || (!missing && this.visited.some((id) => id === row?.id))) return nothing;
     return html`<section class="pane" data-pane="none" aria-labelledby="title-none">
       <h1 class="pane-title" id="title-none" tabindex="-1">${t(row?.title ?? "control.unknown")}</h1>
       ${missing ? html`<p>${this.reason(missing)}</p>` : html`<p class="none" role="status">${t("control.loading")}</p>`}
@@ -274,8 +278,7 @@ export class ClawdbotControl extends LitElement {
     this.toggleAttribute("data-open", open);
     this.chat.toggleAttribute("data-covered", open);
     this.chat.inert = open;
-    const row = BUILT.find(({ id }) => id === this.address.tab);
-    const title = open ? control.ui.t(row?.title ?? "control.unknown") : "";
+    const title = open ? control.ui.t(this.row?.title ?? "control.unknown") : "";
     if (title !== this.told) {
       this.told = title;
       this.dispatchEvent(new CustomEvent("clawdbot-tab", { detail: { title } }));

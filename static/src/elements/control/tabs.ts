@@ -17,6 +17,7 @@ export interface TabRow {
   load?: Loader;
 }
 
+/** The chat first. */
 export const TABS: readonly TabRow[] = [
   { id: "chat", title: "control.tab.chat" },
   {
@@ -59,6 +60,7 @@ export const TABS: readonly TabRow[] = [
     id: "config",
     title: "control.tab.config",
     method: "config.get",
+    feature: "settings",
     load: async () => (await import("./config.js")).ControlConfig,
   },
   {
@@ -75,14 +77,11 @@ export const TABS: readonly TabRow[] = [
   },
 ];
 
-/** The tabs that exist; the chat first. */
-export const BUILT: readonly TabRow[] = TABS.filter((tab) => tab.id === "chat" || tab.load);
-
 export function tagOf(id: TabId): LazyTag {
   return `clawdbot-control-${id}` as LazyTag;
 }
 
 /** The table for `registerLazyElements`. */
 export function loaders(): Record<string, Loader> {
-  return Object.fromEntries(BUILT.flatMap(({ id, load }) => (load ? [[tagOf(id), load]] : [])));
+  return Object.fromEntries(TABS.flatMap(({ id, load }) => (load ? [[tagOf(id), load]] : [])));
 }

@@ -15,13 +15,13 @@ export const SPAN_TEXTS: Readonly<Record<Span, TextKey>> = {
 };
 export const GROUP_TEXTS: Readonly<Record<Grouping, TextKey>> = {
   day: "usageTab.by.day",
-  model: "usageTab.by.model",
-  session: "usageTab.by.session",
-  client: "usageTab.by.client",
+  model: "control.model",
+  session: "control.session",
+  client: "control.client",
 };
 export const MEASURE_TEXTS: Readonly<Record<Measure, TextKey>> = {
-  cost: "usageTab.measure.cost",
-  tokens: "usageTab.measure.tokens",
+  cost: "control.cost",
+  tokens: "control.tokens",
 };
 export const COUNT_TEXTS: Readonly<Record<Count, TextKey>> = {
   replies: "usageTab.replies",
@@ -29,6 +29,6 @@ export const COUNT_TEXTS: Readonly<Record<Count, TextKey>> = {
   cacheRead: "usageTab.cacheRead",
   cacheWrite: "usageTab.cacheWrite",
   output: "usageTab.output",
-  tokens: "usageTab.tokens",
+  tokens: "control.tokens",
 };
 export const DATE_TEXTS = { from: "usageTab.from", to: "usageTab.to" } as const;

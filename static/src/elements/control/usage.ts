@@ -186,9 +186,9 @@ export class ControlUsage extends ControlTab {
     const zone = new Intl.DateTimeFormat(locale).resolvedOptions().timeZone;
     if (all.replies === 0) return empty(t("usageTab.none"));
     return html`<div class="control-stats">
-        ${stat(t("usageTab.total"), this.cost(all))} ${stat(t("usageTab.tokens"), count(all.tokens, locale))}
+        ${stat(t("control.cost"), this.cost(all))} ${stat(t("control.tokens"), count(all.tokens, locale))}
         ${stat(t("usageTab.replies"), whole.format(all.replies))}
-        ${stat(t("usageTab.sessions"), whole.format(found.sessionCount))}
+        ${stat(t("control.tab.sessions"), whole.format(found.sessionCount))}
       </div>
       ${all.unpriced > 0 ? html`<p class="fine usage-note">${t("usageTab.note", { count: all.unpriced === 1 ? 1 : whole.format(all.unpriced) })}</p>` : nothing}
       <h2>
@@ -250,8 +250,8 @@ export class ControlUsage extends ControlTab {
   /** The cost of a sum: what is not known is said, and no 0. */
   private cost(sum: Sum): string {
     const cost = costOf(sum);
-    if (cost === null) return this.t("usageTab.unknown");
-    return sum.unpriced > 0 ? this.t("usageTab.partly", { cost: this.dollars(cost) }) : this.dollars(cost);
+    if (cost === null) return this.t("control.notKnown");
+    return sum.unpriced > 0 ? this.t("control.partly", { cost: this.dollars(cost) }) : this.dollars(cost);
   }
 
   private mark(at: number): string {
@@ -311,7 +311,7 @@ export class ControlUsage extends ControlTab {
       number("cacheWrite"),
       number("output"),
       number("tokens"),
-      { id: "cost", label: t("usageTab.cost"), cell: (sum) => this.cost(sum), sort: costOf, align: "end" },
+      { id: "cost", label: t("control.cost"), cell: (sum) => this.cost(sum), sort: costOf, align: "end" },
     ];
     const rows = by === "day" ? sums.filter((sum) => sum.replies > 0).reverse() : sums;
     return html`<clawdbot-control-table

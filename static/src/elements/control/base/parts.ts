@@ -6,6 +6,19 @@ import { copyText } from "../../base/clipboard.js";
 import { icon } from "../../base/icons.js";
 import type { Ui } from "../../base/ui-context.js";
 
+/** What steers a terminal, or turns the direction of a text. */
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text with its control characters as the pictures or numbers that stand for them. */
+export function visible(text: string): string {
+  return text.replace(CONTROL, (character) => {
+    const code = character.charCodeAt(0);
+    if (code < 0x20) return String.fromCharCode(0x2400 + code);
+    return code === 0x7f ? "\u2421" : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** That there is nothing, and what would put something there. */
 export function empty(text: string, more?: unknown): TemplateResult {
   return html`<div class="control-empty">

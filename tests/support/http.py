@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 from tornado.httputil import HTTPHeaders
 
@@ -60,6 +62,13 @@ def ask(
     with socket.create_connection((address, port), TIMEOUT_S, source_address=(source, 0)) as connection:
         connection.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
         return _read(connection, upgrade="upgrade" in names)
+
+
+def addresses(page: Answer, path: str) -> list[str]:
+    """What a page that was asked for at ``path`` fetches first: what it names, and what came along with it."""
+    named = re.findall(r'(?:src|href)="([^"#]+)"', page.body.decode())
+    early = re.findall("<([^>]+)>; rel=", ", ".join(page.headers.get_list("Link")))
+    return [urljoin(path, each) for each in (*named, *early)]
 
 
 def _read(connection: socket.socket, *, upgrade: bool) -> Answer:

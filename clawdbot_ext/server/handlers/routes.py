@@ -310,6 +310,7 @@ def last_routes(context: ServerContext, base: str) -> list[Rule]:
             Rule(PathMatches("/healthz"), Health, facts),
             Rule(PathMatches("/readyz"), Ready, facts),
             Rule(PathMatches("/"), Redirect, {**facts, "to": base}),
+            Rule(PathMatches(re.escape(base.rstrip("/"))), Redirect, {**facts, "to": base}),
             Rule(PathMatches("/chat"), Redirect, {**facts, "to": f"{base}chat"}),
         ]
     )

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
 from .page import answered, ask, cells, panel, run, told, wait_until
+from .server import TOKEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -232,6 +233,32 @@ def test_notebook_7_opens_the_chat_in_a_tab_of_the_browser_and_offers_no_tab_of_
     chat = opened.value
     expect(chat.locator("clawdbot-chat #composer")).to_be_visible()
     assert chat.url.startswith(f"{lab.url}clawdbot/chat")
+
+
+def test_the_control_ui_of_the_mount_stays_below_the_servers_address(browser, lab):
+    page = browser.new_page(locale="en-US")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    mount, title = f"{lab.url}clawdbot/", page.locator(".pane:visible h1")
+    page.goto(f"{mount}?token={TOKEN}#/logs")
+    expect(title).to_have_text("Logs")
+    expect(page).to_have_url(f"{mount}#/logs")
+    for name in ("Overview", "Config"):
+        page.locator(".control-nav").get_by_role("link", name=name, exact=True).click()
+        expect(title).to_have_text(name)
+        expect(page).to_have_url(re.compile(rf"{re.escape(mount)}(\?session=[^#]*)?#/{name.lower()}$"))
+    page.reload()
+    expect(title).to_have_text("Config")
+    page.locator(".control-nav").get_by_role("link", name="Chat", exact=True).click()
+    expect(page.locator("#composer")).to_be_focused()
+    # From the chat alone, beside it.
+    page.goto(f"{mount}chat")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("link", name="All settings").click()
+    expect(title).to_have_text("Config")
+    expect(page).to_have_url(f"{mount}#/config")
+    assert [url for url in asked if not url.startswith((mount, "data:", "blob:"))] == []
+    page.context.close()
 
 
 def test_the_settings_page_of_a_korean_lab_is_in_korean(open_notebook, lab):

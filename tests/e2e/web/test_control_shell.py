@@ -6,8 +6,12 @@ import re
 
 from playwright.sync_api import expect
 
-from .control import open_control
+from .control import Control, open_control
 from .test_look import problems
+from .wire_script import WireScript
+
+BACK_MS = 90_000
+"""Longest wait for the page to find the gateway again by itself."""
 
 
 def test_tabs_have_addresses_and_the_chat_stays_as_it_was(visit, standing_gateway):
@@ -92,3 +96,56 @@ def test_overview_logs_and_debug_show_the_gateway_live(visit, standing_gateway):
     pane.get_by_role("button", name="Call").click()
     expect(pane.locator(".debug-answer")).to_contain_text("INVALID_REQUEST")
     assert problems(control.chat) == []
+
+
+def test_a_login_that_may_only_read_has_the_tabs_that_read_and_is_told_why_not_the_others(visit, standing_gateway):
+    chat = visit(standing_gateway, session="seen").ready()
+    chat.ask("so that there is a session")
+    WireScript(chat.page, scopes=("operator.read",))
+    chat.open("./#/devices")
+    control = Control(chat)
+    expect(control.tabs).to_have_text(["Chat", "Overview", "Sessions", "Usage", "Models", "Logs", "Debug"])
+    expect(control.title).to_have_text("Devices")
+    expect(control.pane).to_contain_text("Your login does not include this tab: it may not call device.pair.list.")
+    for tab in ("Overview", "Sessions", "Usage", "Models", "Logs", "Debug"):
+        pane = control.show(tab)
+        expect(pane.get_by_text("Reading …")).to_have_count(0)
+        expect(pane.locator(".control-problem")).to_have_count(0)
+        if tab == "Sessions":
+            expect(pane.locator("tr[data-row]").first).to_be_visible()
+            expect(pane.get_by_role("button", name=re.compile("^Change "))).to_have_count(0)
+        if tab == "Models":
+            expect(pane.get_by_label("Default model")).to_have_count(0)
+            expect(pane.get_by_role("button", name=re.compile("^Test"))).to_have_count(0)
+    control.tab("Chat").click()
+    chat.page.get_by_role("button", name="Settings").click()
+    expect(chat.page.get_by_role("button", name="Keyboard shortcuts")).to_be_visible()
+    expect(chat.page.get_by_role("link", name="All settings")).to_have_count(0)
+
+
+def test_without_the_gateway_tabs_are_read_only_and_say_since_when_until_it_is_back(visit, standing_gateway):
+    control = open_control(visit, standing_gateway)
+    control.chat.ready().ask("so that there is a session")
+    field = control.show("Config").get_by_label("session.maxQueued", exact=True)
+    expect(field).to_be_editable()
+    writes = {  # of each tab, the control that changes something
+        "Sessions": lambda pane: pane.get_by_role("button", name=re.compile("^Change ")).first,
+        "Models": lambda pane: pane.get_by_label("Default model"),
+        "Debug": lambda pane: pane.get_by_role("button", name="Call"),
+    }
+    for tab, write in writes.items():
+        expect(write(control.show(tab))).to_be_enabled()
+    standing_gateway.kill()
+    try:
+        for tab, write in writes.items():
+            pane = control.show(tab)
+            away = pane.locator(".control-away")
+            expect(away).to_contain_text(re.compile(r"responding\. This is how it was at \d+:\d\d .*\(.+\)"))
+            expect(write(pane)).to_be_disabled()
+        control.show("Config")
+        expect(field).to_be_editable(editable=False)
+    finally:
+        standing_gateway.start()
+    expect(field).to_be_editable(timeout=BACK_MS)
+    expect(control.pane.locator(".control-away")).to_have_count(0)
+    expect(writes["Models"](control.show("Models"))).to_be_enabled()

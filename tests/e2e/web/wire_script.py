@@ -16,16 +16,19 @@ Answer = Callable[[Mapping[str, Any]], Any]
 
 
 class WireScript:
-    """The page's socket, with some answers and events of the test's own. Made before the page is opened."""
+    """The page's socket, with some answers and events of the test's own. Made before the page is opened.
 
-    def __init__(self, page: Page, *, methods: tuple[str, ...] = ()) -> None:
+    With ``scopes`` the page asks for these rights alone, of those that its login has.
+    """
+
+    def __init__(self, page: Page, *, methods: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None) -> None:
         self.answers: dict[str, Answer] = {}
         """Method → the function that makes its result of the parameters."""
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         """The requests that were answered here, in order."""
         self.sessions: dict[str, Mapping[str, Any]] = {}
         """Session key → facts to put into its entries."""
-        self._methods = methods
+        self._methods, self._scopes = methods, scopes
         self._page = page
         self._socket: WebSocketRoute | None = None
         page.route_web_socket(lambda url: True, self._route)
@@ -53,9 +56,11 @@ class WireScript:
 
         def from_page(message: str | bytes) -> None:
             frame = json.loads(message)
+            if frame.get("method") == "connect" and self._scopes is not None:
+                frame["params"]["scopes"] = self._scopes
             answer = self.answers.get(frame.get("method"))
             if answer is None:
-                server.send(message)
+                server.send(json.dumps(frame))
                 return
             self.asked.append((frame["method"], frame["params"]))
             socket.send(json.dumps({"type": "res", "id": frame["id"], "ok": True, "payload": answer(frame["params"])}))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -14,7 +16,7 @@ from clawdbot_ext.runtime import server_info
 from clawdbot_ext.runtime.gateway_lock import acquire
 from clawdbot_ext.runtime.secrets import client_credential
 from clawdbot_ext.server.handlers import routes
-from tests.support.http import ask, upgrade
+from tests.support.http import addresses, ask, upgrade
 from tests.support.tools import require
 
 BASE = "/a%40b/clawdbot/"
@@ -127,6 +129,25 @@ async def test_every_route_but_health_and_built_files_wants_jupyters_login(mount
     root = await get("")
     assert root.code == 302 and root.headers["Location"] == BASE
     assert (await get("auth/login", method="POST", body="{}")).code == 404
+
+
+async def test_the_control_ui_is_the_root_of_the_mount_and_asks_for_nothing_outside_it(
+    mounted, jp_http_port, jp_auth_header
+):
+    require("built-page")
+    await gateway_of(mounted)
+
+    def fetch(path, headers=jp_auth_header):
+        asked = functools.partial(ask, jp_http_port, path=path, headers=list(headers.items()))
+        return asyncio.get_running_loop().run_in_executor(None, asked)
+
+    page = await fetch(BASE)
+    assert page.status == 200 and page.body == (await fetch(f"{BASE}chat")).body
+    asked = addresses(page, BASE)
+    assert asked and all(each.startswith(BASE) for each in asked)
+    assert [each for each in asked if (await fetch(each)).status != 200] == []
+    login = urlsplit((await fetch(BASE, {})).headers["Location"])
+    assert login.path == "/a%40b/login" and parse_qs(login.query)["next"] == [BASE]
 
 
 async def test_the_page_has_our_headers_and_the_session_is_jupyters(mounted, get):

@@ -9,9 +9,10 @@ from clawdbot_ext import config
 from clawdbot_ext.client.endpoint import locate
 from clawdbot_ext.client.sync import connect
 from clawdbot_ext.server.net.forwarded_headers import client_of
-from tests.support.http import OTHER_CLIENT, ask, login, upgrade
+from tests.support.http import OTHER_CLIENT, addresses, ask, login, upgrade
 from tests.support.jupyter import JupyterProcess
 from tests.support.server import GatewayProcess
+from tests.support.tools import require
 
 PROXY = OTHER_CLIENT
 """The address that is trusted; 127.0.0.1 is not."""
@@ -105,9 +106,19 @@ def test_the_page_and_its_socket_are_below_the_path_and_the_root_leads_there(beh
     assert status(port, source="127.0.0.1") == 101
     assert ask(port, path="/").headers["Location"] == BASE
     assert ask(port, path="/chat").headers["Location"] == f"{BASE}chat"
+    assert ask(port, path=BASE.rstrip("/")).headers["Location"] == BASE
     assert ask(port, path="/healthz").json() == {"ok": True}
     assert upgrade(port, "/").status == 101, "Clawdbot's clients know the port alone"
     assert ask(port, path="/assets/none.js").status == 404
+
+
+def test_the_control_ui_is_the_page_at_the_path_and_asks_for_nothing_outside_it(port):
+    require("built-page")
+    page = ask(port, path=BASE)
+    assert page.status == 200 and page.body == ask(port, path=f"{BASE}chat").body
+    asked = addresses(page, BASE)
+    assert asked and all(each.startswith(BASE) for each in asked)
+    assert [each for each in asked if ask(port, path=each).status != 200] == []
 
 
 def test_the_users_programs_find_it_there(behind):

@@ -36,8 +36,8 @@ export interface FieldActs {
 
 const SOURCES: Record<string, TextKey> = {
   flag: "configTab.source.flag",
-  env: "configTab.source.env",
-  traits: "configTab.source.traits",
+  env: "control.fromEnv",
+  traits: "control.fromTraits",
   file: "configTab.source.file",
   "clawdbot.json": "configTab.source.clawdbot",
   default: "configTab.source.default",

@@ -409,7 +409,7 @@ export class ControlDevices extends ControlTab {
     const { t } = this;
     if (!this.can("clients.list")) return nothing;
     return html`<section class="control-section">
-      <h2>${t("devicesTab.clients", { count: this.clients.length })}</h2>
+      <h2>${t("control.connected", { count: this.clients.length })}</h2>
       <clawdbot-control-table
         .t=${t}
         .caption=${t("devicesTab.clientsTable")}

@@ -35,8 +35,8 @@ interface Row {
 
 const SOURCES: Record<string, TextKey> = {
   flag: "modelsTab.key.flag",
-  env: "modelsTab.key.env",
-  traits: "modelsTab.key.traits",
+  env: "control.fromEnv",
+  traits: "control.fromTraits",
   file: "modelsTab.key.file",
   "clawdbot.json": "modelsTab.key.clawdbot",
 };

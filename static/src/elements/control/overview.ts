@@ -351,7 +351,7 @@ export class ControlOverview extends ControlTab {
     const here = this.present.filter((each) => each.reason !== "disconnect" && each.mode !== "gateway");
     const now = Date.now();
     return html`<section class="control-section">
-      <h2>${t("overview.connected", { count: here.length })}</h2>
+      <h2>${t("control.connected", { count: here.length })}</h2>
       ${
         here.length === 0
           ? empty(t("overview.noClients"))

@@ -248,7 +248,7 @@ export class ClawdbotSettings extends LightElement {
       html`<p>${t("settings.version", { version: hello?.server.version ?? "–" })}</p>
         <div class="card-actions">
           <button type="button" class="button" @click=${() => void this.shortcuts()}>${t("settings.shortcuts")}</button>
-          ${this.ui.http ? this.allSettings() : nothing}
+          ${this.ui.http && controller.can("config.get") && !controller.off("settings") ? this.allSettings() : nothing}
           ${
             this.ui.canLogOut()
               ? html`<button type="button" class="button" @click=${this.logOut}>

@@ -8,7 +8,7 @@ import type { CSSResult, PropertyDeclarations, PropertyValues, TemplateResult } 
 import { RequestRefused } from "../../../client/gateway-client.js";
 import type { MethodName, ParamsOf, ResultOf } from "../../../protocol/types.js";
 import type { Locale, Translate } from "../../../i18n/index.js";
-import { ago } from "../../base/format.js";
+import { ago, clock } from "../../base/format.js";
 import { icon } from "../../base/icons.js";
 import { LightElement } from "../../base/light-element.js";
 import type { Ui } from "../../base/ui-context.js";
@@ -251,11 +251,12 @@ export abstract class ControlTab extends LightElement {
 
   private away(): TemplateResult {
     const { t } = this;
-    const now = Date.now();
+    const { readAt, locale } = this;
+    const time = clock(readAt, locale);
     return html`<div class="control-away" role="status">
       <p>
         ${icon("warn")}
-        ${this.readAt > 0 ? t("control.away", { age: ago(this.readAt, now, this.locale) }) : t("control.awayEmpty")}
+        ${readAt > 0 ? t("control.away", { time, age: ago(readAt, Date.now(), locale) }) : t("control.awayEmpty")}
       </p>
       <button type="button" class="button" @click=${() => this.control.ui.controller.client.wake()}>
         ${t("control.retry")}

@@ -22,7 +22,8 @@ import { parseAddress, tabHref } from "./address.js";
 import type { TabAddress } from "./address.js";
 import { ControlConfirm } from "./base/confirm.js";
 import { ControlTable } from "./base/table.js";
-import type { Control, ControlTab } from "./base/tab.js";
+import { ControlTab } from "./base/tab.js";
+import type { Control } from "./base/tab.js";
 import { ControlToasts } from "./base/toasts.js";
 import { loaders, TABS, tagOf } from "./tabs.js";
 import type { TabId, TabRow } from "./tabs.js";
@@ -238,8 +239,8 @@ export class ClawdbotControl extends LitElement {
   private readonly made = new Map<TabId, ControlTab>();
 
   private element(id: TabId, control: Control, active: boolean): LightElement {
-    const known = this.made.get(id);
-    const element = known ?? (document.createElement(tagOf(id)) as unknown as ControlTab);
+    const element = this.made.get(id) ?? document.createElement(tagOf(id));
+    if (!(element instanceof ControlTab)) throw new TypeError(id);
     this.made.set(id, element);
     element.dataset.tab = id;
     element.control = control;

@@ -145,7 +145,7 @@ def tabs(browser: Browser, gateway: GatewayProcess) -> dict[str, float]:
 
 
 def idle(browser: Browser, gateway: GatewayProcess) -> dict[str, float]:
-    """What the gateway spends on a page that is looked at."""
+    """The gateway's part of a core while a page is looked at."""
     process, seen = psutil.Process(gateway.pid), {}
     for tab in ("overview", "logs"):
         page = resting(browser, gateway)

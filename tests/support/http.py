@@ -65,7 +65,7 @@ def ask(
 
 
 def addresses(page: Answer, path: str) -> list[str]:
-    """What a page that was asked for at ``path`` fetches first: what it names, and what came along with it."""
+    """The addresses that a page at ``path`` fetches first: those it names, and those that came along with it."""
     named = re.findall(r'(?:src|href)="([^"#]+)"', page.body.decode())
     early = re.findall("<([^>]+)>; rel=", ", ".join(page.headers.get_list("Link")))
     return [urljoin(path, each) for each in (*named, *early)]

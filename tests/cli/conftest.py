@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -94,3 +95,11 @@ def alone(own: dict[str, str]) -> Run:
         return run_cli({**own, **environment}, *arguments, stdin=stdin)
 
     return run
+
+
+def eventually(what: Callable[[], bool]) -> bool:
+    """Wait until ``what`` holds; whether it does at the end of the patience."""
+    ends = time.monotonic() + TIMEOUT_S
+    while not (done := what()) and time.monotonic() < ends:
+        time.sleep(0.05)
+    return done

@@ -15,7 +15,7 @@ from clawdbot_ext import client
 from clawdbot_ext.client.endpoint import Endpoint
 from clawdbot_ext.client.sync import SyncClient
 from clawdbot_ext.protocol.revision import revision
-from tests.cli.conftest import run_cli
+from tests.cli.conftest import eventually, run_cli
 from tests.cli.terminal import Terminal
 from tests.support.notebook_node import NotebookNode, notebook
 from tests.support.server import GatewayProcess
@@ -27,13 +27,18 @@ PROMPT = "Answer ›"
 
 
 @pytest.fixture(scope="module")
-def obeying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def strict() -> Iterator[StrictAPI]:
     with StrictAPI() as api:
-        env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": api.url}
-        gateway = GatewayProcess(tmp_path_factory.mktemp("obeying") / "state", env=env)
-        gateway.start()
-        yield gateway
-        gateway.stop()
+        yield api
+
+
+@pytest.fixture(scope="module")
+def obeying(strict: StrictAPI, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    env = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": strict.url}
+    gateway = GatewayProcess(tmp_path_factory.mktemp("obeying") / "state", env=env)
+    gateway.start()
+    yield gateway
+    gateway.stop()
 
 
 @pytest.fixture
@@ -247,8 +252,10 @@ def test_a_line_for_now_is_read_at_the_next_step_and_other_lines_wait_in_the_fie
     terminal.ready("and then this")
 
 
-def test_a_line_for_now_that_is_not_read_before_the_end_is_answered_then(terminal: Terminal) -> None:
-    terminal.send("[[first_ms=1500]][[text=the first]] one\r")
+def test_a_line_for_now_that_is_not_read_before_the_end_is_answered_then(terminal: Terminal, strict: StrictAPI) -> None:
+    terminal.send("[[first_ms=3000]][[text=the first]] one\r")
+    # A line of before the request would go with it.
+    assert eventually(lambda: any("the first" in str(turn.body["messages"]) for turn in strict.turns))
     terminal.expect("… · Esc stops")
     terminal.send("/now [[text=the second]] two\r")
     terminal.expect("the first", times=2)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from clawdbot_ext.cli.ssh.process import Host, RemoteGateway, SshError
-from tests.cli.conftest import TIMEOUT_S, Done, run_cli
+from tests.cli.conftest import TIMEOUT_S, Done, eventually, run_cli
 from tests.support.server import GatewayProcess, clean_environment, free_port
 from tests.support.sshd import KNOWN, Sshd
 
@@ -105,13 +104,6 @@ def healthy(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def eventually(what: Callable[[], bool]) -> bool:
-    ends = time.monotonic() + TIMEOUT_S
-    while not (done := what()) and time.monotonic() < ends:
-        time.sleep(0.05)
-    return done
 
 
 def test_the_certificate_of_a_gateway_with_tls_is_told_over_ssh_and_believed_alone(tmp_path: Path) -> None:

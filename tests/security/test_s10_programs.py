@@ -188,7 +188,7 @@ def try_diagnosis(spy, monkeypatch):
     home = spy.folder / "home"
     home.mkdir()
     with pytest.raises(ValueError, match="told nothing"):
-        run(diagnosis.examine(home, "en"))
+        run(diagnosis.Diagnosis(home).examine("en"))
 
 
 @pytest.mark.parametrize("folder", ["open", "media/incoming"])

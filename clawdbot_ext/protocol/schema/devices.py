@@ -123,7 +123,7 @@ class ConnectedClient(Result):
     role: str
     scopes: Sequence[str]
     address: str
-    """Where it comes from, as the rate limits see it: behind a proxy that is not trusted, the proxy's."""
+    """Address of the client, as the rate limits see it: behind a proxy that is not trusted, the proxy's."""
     user: str
     via: str
     """How it logged in."""

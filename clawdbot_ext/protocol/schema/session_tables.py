@@ -35,7 +35,7 @@ class SessionRow(Result):
     entry: Mapping[str, Any]
     """As in `sessions.list`."""
     kind: SessionKind
-    """Where it comes from, by its key: the main session, a chat, one with a name of its own, an imported one, or one
+    """Origin, as its key tells it: the main session, a chat, one with a name of its own, an imported one, or one
     that is in memory only."""
     tokens: int
     """Read and written by all replies of the present transcript."""

@@ -145,7 +145,7 @@ class Collector:
         self._screens: dict[int, TextScreen] = {}
         """Index of a stream in ``_outputs`` → the screen it is written to: a progress bar is kept as it is now."""
         self._sizes: dict[int, int] = {}
-        """What each stream counts in ``_kept``."""
+        """By stream: its share of ``_kept``."""
         self._kept = 0
         self._clears = False
         self.dropped = 0

@@ -591,7 +591,7 @@ export interface ConnectedClient {
   mode: string;
   role: string;
   scopes: string[];
-  /** Where it comes from, as the rate limits see it: behind a proxy that is not trusted, the proxy's. */
+  /** Address of the client, as the rate limits see it: behind a proxy that is not trusted, the proxy's. */
   address: string;
   user: string;
   /** How it logged in. */
@@ -1269,8 +1269,8 @@ export interface SessionRow {
   /** As in `sessions.list`. */
   entry: Record<string, unknown>;
   /**
-   * Where it comes from, by its key: the main session, a chat, one with a name of its own, an imported one, or one
-   * that is in memory only.
+   * Origin, as its key tells it: the main session, a chat, one with a name of its own, an imported one, or one that is
+   * in memory only.
    */
   kind: "chat" | "imported" | "main" | "named" | "temporary";
   /** Read and written by all replies of the present transcript. */
@@ -1594,7 +1594,9 @@ export interface UpdateRunParams {
 }
 
 export interface UsageBreakdownParams {
-  /** Where the days begin in the reader's time zone, rising; the last one is the end of the range. */
+  /**
+   * Beginnings of the days in the reader's time zone, in milliseconds, rising; the last one is the end of the range.
+   */
   edges: number[];
   /** Of one session; absent: of all. */
   sessionKey?: string | null;

@@ -52,7 +52,7 @@ class TextScreen:
         self._rows = [bytearray()]
         self._row = self._column = self._style = 0
         self._look: dict[int, str] = {}
-        """What a code set, by its place."""
+        """The codes in force, by their place."""
         self._looks, self._numbers = [""], {"": 0}
         self._space = SPACE
 

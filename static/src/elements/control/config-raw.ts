@@ -69,9 +69,9 @@ export class ControlConfigRaw extends LightElement {
     const { t } = this.control.ui;
     const { snapshot } = this;
     // What was typed stays, also when the file breaks meanwhile.
-    if (snapshot.raw === null && !this.changed) return html`<p class="config-note">${t("configTab.unreadable")}</p>`;
+    if (snapshot.raw === null && !this.changed) return html`<p class="control-note">${t("configTab.unreadable")}</p>`;
     return html`<p class="fine" id="raw-help">${t("configTab.rawHelp")}</p>
-      ${snapshot.comments ? html`<p class="config-note">${icon("warn")} ${t("configTab.comments")}</p>` : nothing}
+      ${snapshot.comments ? html`<p class="control-note">${icon("warn")} ${t("configTab.comments")}</p>` : nothing}
       <textarea
         class="raw"
         aria-label=${t("configTab.raw")}

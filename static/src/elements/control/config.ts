@@ -125,7 +125,7 @@ export class ControlConfig extends ControlTab {
       ${this.waiting(snapshot)} ${this.broken(snapshot)}
       ${
         snapshot.comments && view === "form" && this.writable
-          ? html`<p class="config-note">${icon("warn")} ${t("configTab.comments")}</p>`
+          ? html`<p class="control-note">${icon("warn")} ${t("configTab.comments")}</p>`
           : nothing
       }
       <div class="control-bar">
@@ -157,7 +157,7 @@ export class ControlConfig extends ControlTab {
   private waiting({ restart = [] }: Snapshot): TemplateResult | typeof nothing {
     const { t } = this;
     if (restart.length === 0) return nothing;
-    return html`<div class="config-note config-restart" role="status">
+    return html`<div class="control-note config-restart" role="status">
       <p>${icon("warn")} ${t("configTab.restartNeeded", { names: restart.join(", ") })}</p>
       ${
         this.can("gateway.stop")
@@ -182,7 +182,7 @@ export class ControlConfig extends ControlTab {
   private broken({ valid, issues }: Snapshot): TemplateResult | typeof nothing {
     if (valid) return nothing;
     const { t } = this;
-    return html`<div class="config-note config-broken" role="alert">
+    return html`<div class="control-problem" role="alert">
       <p>${icon("warn")} ${t("configTab.broken")}</p>
       <ul>
         ${issues.map(

@@ -14,6 +14,7 @@ import click
 from .. import config as settings
 from ..config import Config, ConfigError
 from ..config.file import REDACTED, issues, read, unflatten
+from ..config.setting_types import is_hidden
 from ..config.validation import is_branch, unknown
 from ..escapes import clean
 from ..gateway.access.start_rules import broken_rules, new_problems
@@ -70,7 +71,7 @@ def _effective(config: Config, name: str) -> Any:
 def _shown(config: Config, name: str, *, reveal: bool) -> Any:
     setting = settings.find(name)
     value = _effective(config, name)
-    return REDACTED if setting is not None and setting.secret and value and not reveal else value
+    return REDACTED if setting is not None and is_hidden(setting, value) and not reveal else value
 
 
 def _print_value(value: Any, *, as_json: bool) -> None:

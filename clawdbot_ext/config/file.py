@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import private_files
 from ..protocol.errors import Stale
-from .setting_types import ConfigError, OwnerOnly, wrong
+from .setting_types import ConfigError, OwnerOnly, is_hidden, wrong
 from .validation import check, find, is_branch, unknown
 
 REDACTED = "__REDACTED__"
@@ -151,7 +151,7 @@ def _redact(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         setting = find(name)
         if setting is None and isinstance(value, Mapping) and is_branch(name):
             copy[key] = _redact(value, f"{name}.")
-        elif (setting is None or setting.secret) and value not in ("", None):
+        elif is_hidden(setting, value):
             copy[key] = REDACTED
         else:
             copy[key] = list(value) if isinstance(value, tuple) else value

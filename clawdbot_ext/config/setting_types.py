@@ -100,6 +100,15 @@ def split_url(value: str) -> SplitResult | None:
     return parts
 
 
+def is_hidden(setting: Setting | None, value: Any) -> bool:
+    """Whether outputs of the configuration show only that there is a value: a secret, what may be one, and an address
+    with a login in it (``https://user:secret@host/``)."""
+    if setting is None or setting.secret:
+        return value not in ("", None)
+    parts = split_url(value) if isinstance(value, str) else None
+    return parts is not None and "@" in parts.netloc
+
+
 def _check_url(value: str) -> str | None:
     parts = split_url(value)
     if value and (parts is None or parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname):

@@ -273,7 +273,7 @@ _M010 = (
         FROM messages AS m JOIN runs AS r ON r.run_id = m.run_id JOIN transcripts AS t ON t.session_id = m.session_id
         WHERE m.role = 'assistant' GROUP BY 1, 2) AS told
        WHERE usage.session_key = told.session_key AND usage.at = told.created_at""",
-    # Every price is above nothing, except that of the demo.
+    # Until now 0 stood for a price that was not known, too. What the owner priced at 0 cannot be told from it.
     "UPDATE usage SET cost = NULL WHERE cost = 0 AND provider <> 'demo'",
 )
 

@@ -109,6 +109,9 @@ def test_globs_and_objects_hide_secrets_and_an_exact_name_does_not(config: Here)
     assert config("get", "gateway.auth.token")[1] == "s3cret-token\n"
     assert config("get", "models.providers.anthropic.apiKey", "--json")[1] == '"sk-s3cret"\n'
     assert "sk-s3cret" in config("get", "models.*", "--reveal")[1]
+    config("set", "models.providers.x.baseUrl", "http://bob:pw-s3cret@models.example/")
+    assert "pw-s3cret" not in config("get", "models.*")[1]
+    assert "pw-s3cret" in config("get", "models.*", "--reveal")[1]
 
 
 def test_globs_and_objects_are_json_for_scripts(config: Here) -> None:

@@ -16,6 +16,7 @@ from clawdbot_ext import config
 from clawdbot_ext.config import REDACTED, ConfigError
 from clawdbot_ext.config.file import parse, read
 from clawdbot_ext.config.file import values as values_of
+from clawdbot_ext.config.loading import snapshot
 from clawdbot_ext.protocol.errors import Stale
 
 
@@ -175,6 +176,17 @@ def test_secrets_and_what_may_be_one_are_redacted() -> None:
     assert "s3cret" not in json.dumps(shown)
     assert shown["gateway"] == {"port": 1, "auth": {"token": REDACTED, "password": ""}}
     assert shown["models"]["providers"]["x"]["baseUrl"] == "http://x"
+
+
+def test_an_address_with_a_login_in_it_is_redacted_and_kept(path: Path) -> None:
+    address = "http://bob:s3cret@models.example:11434/"
+    stored = {"models": {"providers": {"x": {"baseUrl": address}}}, "gateway": {"remote": {"url": "ws://s3cret@h/"}}}
+    config.write_raw(path, json.dumps(stored), base_hash=None)
+    shown = config.redact(stored)
+    assert "s3cret" not in json.dumps(shown)
+    assert "s3cret" not in json.dumps(snapshot(config.load({"CLAWDBOT_STATE_DIR": str(path.parent.parent)})))
+    config.write_raw(path, json.dumps({**shown, "session": {"maxQueued": 1}}), base_hash=read(path).hash)
+    assert tree(path) == {**stored, "session": {"maxQueued": 1}}
 
 
 def test_a_redacted_secret_that_comes_back_keeps_the_stored_one(path: Path) -> None:

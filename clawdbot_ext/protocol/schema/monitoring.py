@@ -111,7 +111,7 @@ class SessionsUsageResult(Result):
 
 class UsageBreakdownParams(Params):
     edges: Annotated[Sequence[Ms], Meta(min_length=2, max_length=3661)]
-    """Beginnings of the days in the reader's time zone, in milliseconds, rising; the last one is the end of the range."""
+    """Beginnings of the days in the reader's time zone, rising; the last one is the end of the range."""
     session_key: Key | None = None
     """Of one session; absent: of all."""
     sessions: Annotated[int, Meta(ge=0, le=1000)] = 200

@@ -1594,9 +1594,7 @@ export interface UpdateRunParams {
 }
 
 export interface UsageBreakdownParams {
-  /**
-   * Beginnings of the days in the reader's time zone, in milliseconds, rising; the last one is the end of the range.
-   */
+  /** Beginnings of the days in the reader's time zone, rising; the last one is the end of the range. */
   edges: number[];
   /** Of one session; absent: of all. */
   sessionKey?: string | null;

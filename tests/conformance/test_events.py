@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from uuid import uuid4
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_agent_answers_twice_under_one_id(endpoint):
                 "deliver": True,
                 "channel": "whatsapp",
                 "timeout": 600,
-                "idempotencyKey": f"twice-{id(wire)}",
+                "idempotencyKey": f"twice-{uuid4()}",
             }
             first = await wire.call("agent", params)
             assert first["status"] == "accepted" and first["runId"] == params["idempotencyKey"]
@@ -123,7 +124,7 @@ def test_agent_takes_what_clawdbots_command_line_would_else_answer_by_itself(end
 
     async def main():
         async with endpoint.connected() as wire:
-            run_id = f"taken-{id(wire)}"
+            run_id = f"taken-{uuid4()}"
             await wire.call("agent", {"message": "hi [[text=yo]]", "idempotencyKey": run_id, **wishes})
             assert (await wire.call("agent.wait", {"runId": run_id}))["status"] == "ok"
             history = await wire.call("chat.history", {"sessionKey": key, "limit": 2})
@@ -199,7 +200,7 @@ def test_an_approval_waits_for_a_decision_and_the_first_one_stands(endpoint):
             endpoint.connected(scopes=["operator.approvals"]) as boss,
             endpoint.connected(scopes=["operator.read"]) as reader,
         ):
-            id_ = f"approval-{id(asker)}"
+            id_ = f"approval-{uuid4()}"
             asking = asyncio.create_task(
                 asker.call("exec.approval.request", {"id": id_, "command": "rm -r x", "cwd": "/", "sessionKey": "main"})
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -148,7 +149,7 @@ def test_a_node_can_start_a_turn_and_events_without_a_meaning_are_taken(endpoint
 def test_pairing_by_request_gives_a_token_once(endpoint):
     async def main():
         async with endpoint.connected() as wire:
-            node = f"node-{id(endpoint)}"
+            node = f"node-{uuid4()}"
             asked = await wire.call("node.pair.request", {"nodeId": node, "displayName": "Old phone"})
             assert asked["status"] == "pending" and asked["created"]
             assert not (await wire.call("node.pair.request", {"nodeId": node}))["created"]

@@ -7,13 +7,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.messages_api import MessagesAPI
 from tests.support.server import GatewayProcess
 from tests.support.unretrieved import unretrieved
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
 
 HERE = Path(__file__).parent
 
@@ -106,3 +109,20 @@ def scripted_gateway(make_gateway, messages_api) -> tuple[GatewayProcess, Messag
     """A gateway that talks to a scripted Messages API through the SDK. The requests are the tests' own: no titles."""
     env = {"ANTHROPIC_API_KEY": "sk-canary-key", "ANTHROPIC_BASE_URL": messages_api.url}
     return make_gateway(env=env, config={"agents": {"defaults": {"autoTitle": False}}}), messages_api
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory) -> Postgres:
+    """One PostgreSQL for all processes of a test run; it ends with the last of them."""
+    from tests.support.postgres import shared
+
+    folder = tmp_path_factory.getbasetemp()
+    return shared(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of an empty database, for all tests of a module."""
+    url = postgres_server.create()
+    yield url
+    postgres_server.drop(url)

@@ -105,6 +105,12 @@ def find_strace() -> str | None:
     return path
 
 
+def find_postgres() -> str | None:
+    """The server, whose folder Debian puts on no PATH: of several versions the newest."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    return str(found[-1]) if found else shutil.which("postgres")
+
+
 def _beside_python(name: str) -> str | None:
     return shutil.which(name, path=str(Path(sys.executable).parent))
 
@@ -156,6 +162,7 @@ TOOLS = {
         lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin"),
         "apt-get install nginx-light",
     ),
+    "postgres": Tool(find_postgres, "apt-get install postgresql"),
     "strace": Tool(find_strace, "apt-get install strace, where a process may watch another", in_ci=False),
     "bash": Tool(lambda: shutil.which("bash"), "apt-get install bash"),
 }

@@ -28,7 +28,7 @@ PACKAGE = Path(clawdbot_ext.__path__[0])
 CLIENT = PACKAGE.parent / "static" / "src"
 
 TOP = levels(
-    "package, __main__, app, describe > cli > server, notebook > gateway, client > agent > runtime > store "
+    "package, __main__, app, describe > cli > server, notebook > gateway, client > agent > cluster > runtime > store "
     "> config > protocol > i18n, private_files, escapes, text_decoding, _version"
 )
 INSIDE = {

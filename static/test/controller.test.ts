@@ -5,8 +5,10 @@ import { Controller } from "../src/state/controller.js";
 import type { Place } from "../src/state/controller.js";
 import { Drafts } from "../src/state/drafts.js";
 import type { Message } from "../src/protocol/types.js";
+import { setApiKey } from "../src/state/setup-commands.js";
 import { currentView } from "../src/state/state.js";
-import { FakeGateway, HELLO, Refusal } from "./support/fake-gateway.js";
+import { KernelTransport } from "../src/entry/kernel-transport.js";
+import { FakeGateway, FakeKernel, HELLO, Refusal } from "./support/fake-gateway.js";
 import { memoryStorage } from "./support/storage.js";
 
 const KEY = "agent:main:main";
@@ -71,6 +73,22 @@ describe("sending", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  test("a kernel that is gone is told as a lost connection, and nothing is sent in a loop", async () => {
+    const kernel = new FakeKernel(gateway);
+    const client = new GatewayClient({ transport: new KernelTransport(kernel), version: "1", locale: () => "en" });
+    const controller = new Controller({ client, drafts: new Drafts(storage), newKey: () => "key" });
+    controller.start();
+    await vi.waitFor(() => expect(currentView(controller.state).status).toBe("ready"), 30_000);
+    kernel.gone = true;
+    controller.send("hello");
+    await vi.waitFor(() => expect(controller.state.connection.status).toBe("waiting"), 30_000);
+    expect(kernel.refused).toBeLessThan(100);
+    expect(currentView(controller.state).pending[0]?.status).toBe("sending");
+    kernel.gone = false;
+    gateway.on("chat.send", ({ idempotencyKey }) => ({ runId: idempotencyKey, status: "started" }));
+    await vi.waitFor(() => expect(currentView(controller.state).pending[0]?.status).toBe("accepted"), 30_000);
   });
 
   test("a draft that was written before the main session was known goes there", () => {
@@ -262,7 +280,7 @@ test("a provider key goes to the gateway and its provider is known at once", asy
   gateway.on("models.setKey", () => ({ ok: true }));
   gateway.on("health", () => ({ setup: { provider: "anthropic", needsKey: false } }));
   const controller = await openController();
-  await controller.setApiKey("sk-ant-1");
+  await setApiKey(controller, "sk-ant-1");
   expect(gateway.lines[0]?.asked("models.setKey")[0]?.params).toEqual({ apiKey: "sk-ant-1" });
   expect(controller.state.hello?.snapshot?.setup).toEqual({ provider: "anthropic", needsKey: false });
   expect(gateway.lines).toHaveLength(1);

@@ -8,6 +8,7 @@ export interface TransportEvents {
   closed(code: number, reason: string): void;
 }
 
+/** Neither may throw: a connection that is over is reported by `closed`. */
 export interface Connection {
   send(text: string): void;
   close(code?: number, reason?: string): void;

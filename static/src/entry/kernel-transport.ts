@@ -32,6 +32,8 @@ export class KernelTransport implements Transport {
     const { model } = this;
     const id = drawn();
     const end = (code: number, reason: string): void => {
+      if (over) return;
+      over = true;
       model.off("msg:custom", heard);
       events.closed(code, reason);
     };
@@ -41,12 +43,21 @@ export class KernelTransport implements Transport {
       else if (message.kind === "frame") events.frame(message.text ?? "");
       else if (message.kind === "closed") end(message.code ?? 1006, message.reason ?? "");
     };
+    let over = false;
+    /** A comm that is closed, as after the kernel's end, throws. */
+    const tell = (content: object): void => {
+      try {
+        model.send({ id, ...content });
+      } catch {
+        queueMicrotask(() => end(1006, ""));
+      }
+    };
     model.on("msg:custom", heard);
-    model.send({ kind: "open", id });
+    tell({ kind: "open" });
     return {
-      send: (text) => model.send({ kind: "frame", id, text }),
+      send: (text) => tell({ kind: "frame", text }),
       close: (code = 1000, reason = "") => {
-        model.send({ kind: "close", id });
+        tell({ kind: "close" });
         end(code, reason);
       },
     };

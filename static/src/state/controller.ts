@@ -301,25 +301,6 @@ export class Controller {
   }
 
   // -- configuration ------------------------------------------------------------------------------------------------
-  /** Does a provider key work? It is tried and not kept. */
-  testApiKey(apiKey: string): Promise<ResultOf<"models.test">> {
-    return this.client.request("models.test", { provider: "anthropic", apiKey });
-  }
-
-  /**
-   * Hand the gateway a provider key, or take it away (`null`). It is kept there and never read back. Another provider
-   * answers then, and with it another model in every session that has none of its own.
-   */
-  async setApiKey(apiKey: string | null): Promise<void> {
-    await this.client.request("models.setKey", apiKey === null ? {} : { apiKey });
-    await Promise.all([this.refreshSetup(), this.loadSessions()]);
-  }
-
-  /** Merge into the gateway's configuration; `null` unsets. */
-  configure(change: object): Promise<unknown> {
-    return this.client.request("config.patch", { raw: JSON.stringify(change) });
-  }
-
   /** Ask which provider answers now: another client may have changed it. */
   async refreshSetup(): Promise<void> {
     try {
@@ -348,7 +329,7 @@ export class Controller {
     ]);
   }
 
-  private async loadSessions(): Promise<void> {
+  async loadSessions(): Promise<void> {
     try {
       const result = await this.client.request("sessions.list", {
         limit: 500,

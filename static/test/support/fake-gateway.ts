@@ -1,5 +1,6 @@
 /** A gateway in memory: speaks the real frames over a `Transport`, and does what a test tells it. */
 import type { Connection, Transport, TransportEvents } from "../../src/client/transport.js";
+import type { Model } from "../../src/entry/kernel-transport.js";
 
 export interface Request {
   id: string;
@@ -119,5 +120,55 @@ export class FakeGateway implements Transport {
       else line.drop();
     });
     return line;
+  }
+}
+
+/** A widget's model whose kernel leads to a gateway in memory. Once it is gone, its comm throws. */
+export class FakeKernel implements Model {
+  gone = false;
+  /** How often it was spoken to in vain. */
+  refused = 0;
+  private readonly listeners = new Set<(message: object) => void>();
+  private readonly lines = new Map<number, Connection>();
+
+  constructor(private readonly gateway: FakeGateway) {}
+
+  get(): undefined {
+    return undefined;
+  }
+
+  set(): void {
+    // It has no state.
+  }
+
+  save_changes(): void {
+    // The same.
+  }
+
+  send(content: object): void {
+    if (this.gone) {
+      this.refused += 1;
+      if (this.refused > 1_000) this.gone = false; // or a loop would never end
+      throw new Error("Cannot send");
+    }
+    const { kind, id, text } = content as { kind: string; id: number; text?: string };
+    if (kind === "open") {
+      const tell = (message: object): void => this.listeners.forEach((listener) => listener({ id, ...message }));
+      const line = this.gateway.connect({
+        open: () => tell({ kind: "opened" }),
+        frame: (frame) => tell({ kind: "frame", text: frame }),
+        closed: (code, reason) => tell({ kind: "closed", code, reason }),
+      });
+      this.lines.set(id, line);
+    } else if (kind === "frame") this.lines.get(id)?.send(text ?? "");
+    else this.lines.get(id)?.close();
+  }
+
+  on(_name: string, listener: (message: object) => void): void {
+    this.listeners.add(listener);
+  }
+
+  off(_name: string, listener: (message: object) => void): void {
+    this.listeners.delete(listener);
   }
 }

@@ -10,6 +10,7 @@ import ko from "../../i18n/settings.ko.json";
 import type { Ui } from "../base/ui-context.js";
 import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
+import { setApiKey, testApiKey } from "../../state/setup-commands.js";
 import { forms } from "../styles/lazy.js";
 
 addTexts({ en, ko });
@@ -108,7 +109,7 @@ export class ClawdbotSetup extends LightElement {
     event.preventDefault();
     if (this.key() === "" || this.busy) return;
     this.busy = true;
-    const testing = this.ui.controller.testApiKey(this.key());
+    const testing = testApiKey(this.ui.controller.client, this.key());
     const asked = await this.ui.attempt(testing);
     this.busy = false;
     if (!asked) return;
@@ -120,7 +121,7 @@ export class ClawdbotSetup extends LightElement {
   private async store(): Promise<void> {
     const field = this.querySelector("input");
     this.busy = true;
-    const saved = await this.ui.attempt(this.ui.controller.setApiKey(this.key()));
+    const saved = await this.ui.attempt(setApiKey(this.ui.controller, this.key()));
     this.busy = false;
     if (!saved) return;
     this.fault = null;
@@ -131,7 +132,7 @@ export class ClawdbotSetup extends LightElement {
   private async forget(): Promise<void> {
     const { ui } = this;
     this.busy = true;
-    const gone = await ui.attempt(ui.controller.setApiKey(null));
+    const gone = await ui.attempt(setApiKey(ui.controller, null));
     this.busy = false;
     if (gone) ui.toast({ text: ui.t("setup.removed") });
   }

@@ -21,6 +21,7 @@ import controlText from "../styles/control.css?inline";
 import { parseAddress, tabHref } from "./address.js";
 import type { TabAddress } from "./address.js";
 import { ControlConfirm } from "./base/confirm.js";
+import { empty } from "./base/parts.js";
 import { ControlTable } from "./base/table.js";
 import { ControlTab } from "./base/tab.js";
 import type { Control } from "./base/tab.js";
@@ -255,11 +256,17 @@ export class ClawdbotControl extends LitElement {
     if (!this.open || (!missing && this.visited.some((id) => id === row?.id))) return nothing;
     return html`<section class="pane" data-pane="none" aria-labelledby="title-none">
       <h1 class="pane-title" id="title-none" tabindex="-1">${t(row?.title ?? "control.unknown")}</h1>
-      ${missing ? html`<p>${this.reason(missing)}</p>` : html`<p class="none" role="status">${t("control.loading")}</p>`}
       ${
-        missing?.why === "unfetched"
-          ? html`<button type="button" class="button" @click=${() => this.arrive()}>${t("control.retry")}</button>`
-          : nothing
+        missing
+          ? empty(
+              this.reason(missing),
+              missing.why === "unfetched"
+                ? html`<button type="button" class="button" @click=${() => this.arrive()}>
+                    ${t("control.retry")}
+                  </button>`
+                : nothing,
+            )
+          : html`<p class="none" role="status">${t("control.loading")}</p>`
       }
     </section>`;
   }

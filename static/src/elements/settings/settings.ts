@@ -20,6 +20,7 @@ import { mayNotify } from "./web-notifications.js";
 import { DEFAULTS } from "../base/preferences.js";
 import { SETTINGS } from "./settings-table.js";
 import type { Setting } from "./settings-table.js";
+import { configure } from "../../state/setup-commands.js";
 import { forms } from "../styles/lazy.js";
 
 addTexts({ en, ko });
@@ -316,7 +317,7 @@ export class ClawdbotSettings extends LightElement {
 
   private async setAutoTitle(on: boolean): Promise<void> {
     // Back at the default there is nothing to keep in the file.
-    const changing = this.ui.controller.configure({ agents: { defaults: { autoTitle: on ? null : false } } });
+    const changing = configure(this.ui.controller.client, { agents: { defaults: { autoTitle: on ? null : false } } });
     if (await this.ui.attempt(changing)) this.autoTitle = on;
     this.requestUpdate();
   }

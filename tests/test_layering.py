@@ -59,6 +59,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "prompt_toolkit": {"cli"},
     "prometheus_client": {"server"},
+    "psycopg": {"store", "cluster"},
 }
 """Outside library → the units that may import it."""
 

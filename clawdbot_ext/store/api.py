@@ -149,6 +149,12 @@ class DeletedMessage(msgspec.Struct, frozen=True, kw_only=True):
     undo_until: int
 
 
+Interrupted = Callable[[Run], Mapping[str, Any]]
+"""Makes the fields of the message that ends a run which a crash cut off."""
+OnlySessions = Collection[str] | None
+"""The keys of the sessions that a call is limited to; ``None``: it is for all of them."""
+
+
 class Store(Protocol):
     """Interface of the gateway's storage. All methods may raise ``protocol.errors.StorageFull`` when writing."""
 
@@ -256,12 +262,12 @@ class Store(Protocol):
         ...
 
     async def recover(
-        self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+        self, *, now: int, interrupted: Interrupted, spare: Collection[str] = (), sessions: OnlySessions = None
     ) -> Sequence[Run]:
         """After a start: every ``running`` run but those of ``spare``, which go on, ends as ``interrupted``. Tool calls
         without a result get one that says so (``toolMessage`` of ``interrupted(run)``), and its partial text appended
         as an assistant message made of ``interrupted(run)`` plus content (also when the text is empty, so that the turn
-        shows as cut). Returns those runs."""
+        shows as cut). With ``sessions`` only their runs. Returns those that were ended."""
         ...
 
     # -- messages ---------------------------------------------------------------------------------------------------

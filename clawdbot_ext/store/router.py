@@ -21,7 +21,9 @@ from .api import (
     DeletedMessage,
     Finished,
     HistoryPage,
+    Interrupted,
     Media,
+    OnlySessions,
     Run,
     RunState,
     Session,
@@ -157,9 +159,9 @@ class StoreRouter:
         return await self._of_run(run_id).unanswered_calls(run_id)
 
     async def recover(
-        self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+        self, *, now: int, interrupted: Interrupted, spare: Collection[str] = (), sessions: OnlySessions = None
     ) -> Sequence[Run]:
-        return await self.kept.recover(now=now, interrupted=interrupted, spare=spare)
+        return await self.kept.recover(now=now, interrupted=interrupted, spare=spare, sessions=sessions)
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(

@@ -8,14 +8,25 @@ goes. Plain functions of a connection, to be called inside a transaction. Below:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw, structs
 
 from ..protocol.errors import IdempotencyConflict, NotFound, SendDenied
 from . import branches, messages, sessions, transcripts
-from .api import FINAL_STATES, Accepted, BranchPoint, Finished, Message, Run, RunState, Session
+from .api import (
+    FINAL_STATES,
+    Accepted,
+    BranchPoint,
+    Finished,
+    Interrupted,
+    Message,
+    OnlySessions,
+    Run,
+    RunState,
+    Session,
+)
 from .message_fields import calls_of, decode, encode, lost_result
 
 KEPT_MS = 30 * 24 * 3600 * 1000
@@ -265,12 +276,16 @@ def unanswered(conn: sqlite3.Connection, run_id: str) -> Sequence[Mapping[str, A
 
 
 def recover(
-    conn: sqlite3.Connection, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+    conn: sqlite3.Connection,
+    now: int,
+    interrupted: Interrupted,
+    spare: Collection[str] = (),
+    sessions: OnlySessions = None,
 ) -> Sequence[Run]:
     """End what a crash left running; returns those runs as ended, with the text they had come to."""
     ended = []
     for run in _alive(conn, "running", None):
-        if run.run_id in spare:
+        if run.run_id in spare or (sessions is not None and run.session_key not in sessions):
             continue
         content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
         content += [{"type": "text", "text": run.text}] if run.text else []

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import branches, changes, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
+from . import api, branches, changes, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
 from .api import (
     Accepted,
     BranchPoint,
@@ -312,9 +312,9 @@ class SqliteStore:
         return await self._read(lambda conn: runs.unanswered(conn, run_id))
 
     async def recover(
-        self, *, now: int, interrupted: Callable[[Run], Mapping[str, Any]], spare: Collection[str] = ()
+        self, *, now: int, interrupted: api.Interrupted, spare: Collection[str] = (), sessions: api.OnlySessions = None
     ) -> Sequence[Run]:
-        return await self._write(lambda conn: runs.recover(conn, now, interrupted, spare))
+        return await self._write(lambda conn: runs.recover(conn, now, interrupted, spare, sessions))
 
     # -- messages ---------------------------------------------------------------------------------------------------
     async def append(

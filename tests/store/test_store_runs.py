@@ -321,6 +321,17 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
     drive(after)
 
 
+def test_what_another_gateway_left_running_is_ended_in_the_sessions_that_were_taken_over_alone(drive):
+    async def scenario(store):
+        await send(store, "r1")
+        await send(store, "r2", key=OTHER)
+        cut = await store.recover(now=9, interrupted=lambda run: {"stopReason": "interrupted"}, sessions=[OTHER])
+        assert [run.run_id for run in cut] == ["r2"]
+        assert (await store.get_run("r1")).state == "running"
+
+    drive(scenario)
+
+
 def test_after_a_crash_each_tool_call_without_a_result_gets_one_and_no_other(drive):
     calls = [{"type": "toolCall", "id": f"c{n}", "name": "run", "arguments": {}} for n in range(3)]
 

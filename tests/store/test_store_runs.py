@@ -321,7 +321,7 @@ def test_after_a_crash_a_running_reply_shows_as_cut_with_its_text(drive):
     drive(after)
 
 
-def test_what_another_gateway_left_running_is_ended_in_the_sessions_that_were_taken_over_alone(drive):
+def test_after_a_crash_of_another_gateway_the_runs_of_the_sessions_taken_over_end_alone(drive):
     async def scenario(store):
         await send(store, "r1")
         await send(store, "r2", key=OTHER)

@@ -7,13 +7,13 @@ Below: ``messages``, ``sessions``, ``transcripts``, ``tree``.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..protocol.errors import InvalidRequest
 from . import failpoints, messages, sessions, transcripts, tree
 from .api import BranchPoint, DeletedMessage, Session
+from .connection import Connection
 from .message_fields import decode, encode
 from .tree import Node
 
@@ -29,7 +29,7 @@ COPIED = 200
 """Messages that one step of a copy writes."""
 
 
-def begin(conn: sqlite3.Connection, session_id: str, place: BranchPoint) -> tuple[Node, str]:
+def begin(conn: Connection, session_id: str, place: BranchPoint) -> tuple[Node, str]:
     """Show the path up to where an alternative to a message will stand.
 
     Returns that message and, for ``continue``, its text. Raises ``NotFound``, ``InvalidRequest`` (``WRONG_ROLE``,
@@ -48,7 +48,7 @@ def begin(conn: sqlite3.Connection, session_id: str, place: BranchPoint) -> tupl
     return node, kept
 
 
-def _first_step(conn: sqlite3.Connection, session_id: str, node: Node) -> Node:
+def _first_step(conn: Connection, session_id: str, node: Node) -> Node:
     """First message of the reply that ends with ``node``; another than ``node`` when the reply called tools."""
     while above := tree.at(conn, session_id, node.under):
         if "toolResult" not in (above.role, node.role):
@@ -57,7 +57,7 @@ def _first_step(conn: sqlite3.Connection, session_id: str, node: Node) -> Node:
     return node
 
 
-def _unfinished(conn: sqlite3.Connection, session_id: str, node: Node) -> str:
+def _unfinished(conn: Connection, session_id: str, node: Node) -> str:
     """The text of a reply that was stopped or cut. Raises ``InvalidRequest`` (``NOT_CUT``)."""
     (body,) = conn.execute(
         "SELECT body FROM messages WHERE session_id = ? AND seq = ?", (session_id, node.seq)
@@ -68,7 +68,7 @@ def _unfinished(conn: sqlite3.Connection, session_id: str, node: Node) -> str:
     return "".join(block.get("text") or "" for block in message["content"] if block.get("type") == "text")
 
 
-def _asked(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
+def _asked(conn: Connection, session_id: str, seq: int) -> bool:
     """Report whether there is a user message on the path to number ``seq``."""
     path = tree.above(conn, session_id, seq) if seq else ()
     return any(
@@ -79,7 +79,7 @@ def _asked(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
     )
 
 
-def beside(conn: sqlite3.Connection, run_id: str, session_id: str) -> Node | None:
+def beside(conn: Connection, run_id: str, session_id: str) -> Node | None:
     """The message to which a run's reply is an alternative, if it is one to any."""
     (message_id,) = conn.execute("SELECT beside FROM runs WHERE run_id = ?", (run_id,)).fetchone()
     if message_id is None:
@@ -91,7 +91,7 @@ def beside(conn: sqlite3.Connection, run_id: str, session_id: str) -> Node | Non
     return tree.find(conn, session_id, message_id) if row else None
 
 
-def show_again(conn: sqlite3.Connection, key: str, session_id: str, node: Node, now: int) -> None:
+def show_again(conn: Connection, key: str, session_id: str, node: Node, now: int) -> None:
     """No alternative to ``node`` came about: show that again, unless the conversation went on otherwise."""
     if tree.leaf(conn, session_id, tree.floor(conn, session_id)) != node.under:
         return
@@ -101,7 +101,7 @@ def show_again(conn: sqlite3.Connection, key: str, session_id: str, node: Node, 
         sessions.changed(conn, key, session_id, now)
 
 
-def show(conn: sqlite3.Connection, key: str, message_id: str, now: int) -> Session:
+def show(conn: Connection, key: str, message_id: str, now: int) -> Session:
     """Show the branch with that message, to its newest end; nothing if it is shown. Raises ``NotFound``."""
     session = sessions.need(conn, key)
     node = tree.find(conn, session.session_id, message_id)
@@ -112,9 +112,9 @@ def show(conn: sqlite3.Connection, key: str, message_id: str, now: int) -> Sessi
     return sessions.changed(conn, key, session.session_id, now)
 
 
-def delete(conn: sqlite3.Connection, key: str, message_id: str, undo_until: int, now: int) -> DeletedMessage:
+def delete(conn: Connection, key: str, message_id: str, undo_until: int, now: int) -> DeletedMessage:
     """Take a message out. Raises ``NotFound``."""
-    transcripts.expire(conn, now)
+    transcripts.expire(conn, now, key)
     session = sessions.need(conn, key)
     node = tree.find(conn, session.session_id, message_id, gone=True)
     if node.place == tree.GONE:
@@ -127,9 +127,9 @@ def delete(conn: sqlite3.Connection, key: str, message_id: str, undo_until: int,
     return DeletedMessage(session=sessions.changed(conn, key, session.session_id, now), undo_until=undo_until)
 
 
-def undelete(conn: sqlite3.Connection, key: str, message_id: str, busy: bool, now: int) -> Session:
+def undelete(conn: Connection, key: str, message_id: str, busy: bool, now: int) -> Session:
     """Put a message back; nothing if it is there. Raises ``NotFound``, ``Unavailable`` (``BUSY``)."""
-    transcripts.expire(conn, now)
+    transcripts.expire(conn, now, key)
     session = sessions.need(conn, key)
     node = tree.find(conn, session.session_id, message_id, gone=True)
     if node.place != tree.GONE:
@@ -150,7 +150,7 @@ class Copy(NamedTuple):
 
 
 def begin_copy(
-    conn: sqlite3.Connection, key: str, new_key: str, message_id: str | None, label: str | None, now: int
+    conn: Connection, key: str, new_key: str, message_id: str | None, label: str | None, now: int
 ) -> Copy | None:
     """Make the transcript that a copy goes into, out of sight. ``None`` if there is a session ``new_key``.
 
@@ -170,7 +170,7 @@ def begin_copy(
     return Copy(source, target, tree.above(conn, source, end), {**settings, **({"label": label} if label else {})})
 
 
-def copy_some(conn: sqlite3.Connection, copy: Copy, start: int) -> None:
+def copy_some(conn: Connection, copy: Copy, start: int) -> None:
     """Copy the messages from place ``start`` of the path on, ``COPIED`` at most, numbered as they stand there."""
     failpoints.hit("fork.copy")
     for place, seq in enumerate(copy.path[start : start + COPIED], start + 1):
@@ -189,7 +189,7 @@ def copy_some(conn: sqlite3.Connection, copy: Copy, start: int) -> None:
         messages.insert(conn, copy.target, place, message["id"], place - 1, role, created_at, encode(message))
 
 
-def end_copy(conn: sqlite3.Connection, copy: Copy, new_key: str, now: int) -> Session:
+def end_copy(conn: Connection, copy: Copy, new_key: str, now: int) -> Session:
     """Make the copy a session. It has cost nothing so far. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
     failpoints.hit("fork.copied")
     present = sessions.get(conn, new_key)  # a second fork with the same key was quicker

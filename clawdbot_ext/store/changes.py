@@ -6,10 +6,10 @@ a connection, to be called inside a transaction.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .connection import Connection
 from .message_fields import decode, encode
 
 MAX_OF_SESSION = 500
@@ -28,7 +28,7 @@ CREATE = (
 )
 
 
-def put(conn: sqlite3.Connection, session_key: str, body: Mapping[str, Any]) -> None:
+def put(conn: Connection, session_key: str, body: Mapping[str, Any]) -> None:
     """Write a change, in the place of the one with its id; the oldest of its session make room."""
     conn.execute(
         """INSERT INTO changes (id, session_key, path, body) VALUES (?1, ?2, ?3, ?4)
@@ -42,23 +42,21 @@ def put(conn: sqlite3.Connection, session_key: str, body: Mapping[str, Any]) -> 
     )
 
 
-def get(conn: sqlite3.Connection, id_: str) -> Mapping[str, Any] | None:
+def get(conn: Connection, id_: str) -> Mapping[str, Any] | None:
     row = conn.execute("SELECT body FROM changes WHERE id = ?", (id_,)).fetchone()
     return decode(row[0]) if row else None
 
 
-def list_of(
-    conn: sqlite3.Connection, session_key: str | None, path: str | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
+def list_of(conn: Connection, session_key: str | None, path: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
     """Newest first."""
     rows = conn.execute(
-        """SELECT body FROM changes WHERE (?1 IS NULL OR session_key = ?1) AND (?2 IS NULL OR path = ?2)
-           ORDER BY position DESC LIMIT ?3""",
+        """SELECT body FROM changes WHERE (CAST(?1 AS TEXT) IS NULL OR session_key = ?1)
+           AND (CAST(?2 AS TEXT) IS NULL OR path = ?2) ORDER BY position DESC LIMIT ?3""",
         (session_key, path, limit),
     )
     return [decode(row[0]) for row in rows]
 
 
-def purge(conn: sqlite3.Connection) -> None:
+def purge(conn: Connection) -> None:
     """Forget the changes of sessions that are gone with their transcripts."""
     conn.execute("DELETE FROM changes WHERE session_key NOT IN (SELECT session_key FROM transcripts)")

@@ -7,13 +7,13 @@ called inside a transaction. Above: ``schema``, ``sqlite``.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from .api import Media
+from .connection import Connection
 from .message_fields import decode, encode
 
 _FIELDS = ("id", "sha256", "owner", "name", "mime_type", "kind", "size", "facts", "created_at", "seen", "removed_at")
@@ -55,7 +55,7 @@ CREATE = (
 )
 
 _WANTED = """(EXISTS (SELECT 1 FROM media_refs AS r WHERE r.media_id = media.id)
-    OR EXISTS (SELECT 1 FROM runs AS w WHERE w.ended_at IS NULL AND instr(w.message, media.id)))"""
+    OR EXISTS (SELECT 1 FROM runs AS w WHERE w.ended_at IS NULL AND instr(w.message, media.id) > 0))"""
 """A message speaks of it, or a send that waits will."""
 
 
@@ -65,7 +65,7 @@ def _from_row(row: Sequence[Any]) -> Media:
     return Media(**fields)
 
 
-def add(conn: sqlite3.Connection, media: Media) -> Media:
+def add(conn: Connection, media: Media) -> Media:
     """Write a row, or find the one that the same user has for the same bytes under the same name: it is given anew."""
     known = conn.execute(
         f"{_SELECT} WHERE sha256 = ? AND owner = ? AND name = ? AND removed_at IS NULL",
@@ -81,12 +81,12 @@ def add(conn: sqlite3.Connection, media: Media) -> Media:
     return media
 
 
-def get(conn: sqlite3.Connection, id_: str) -> Media | None:
+def get(conn: Connection, id_: str) -> Media | None:
     row = conn.execute(f"{_SELECT} WHERE id = ?", (id_,)).fetchone()
     return _from_row(row) if row else None
 
 
-def find(conn: sqlite3.Connection, sha256: str, owner: str) -> Media | None:
+def find(conn: Connection, sha256: str, owner: str) -> Media | None:
     """The newest that the user gave with these bytes and that is still here."""
     row = conn.execute(
         f"{_SELECT} WHERE sha256 = ? AND owner = ? AND removed_at IS NULL ORDER BY created_at DESC LIMIT 1",
@@ -95,22 +95,22 @@ def find(conn: sqlite3.Connection, sha256: str, owner: str) -> Media | None:
     return _from_row(row) if row else None
 
 
-def wanted(conn: sqlite3.Connection, id_: str) -> bool:
+def wanted(conn: Connection, id_: str) -> bool:
     """Report whether a message, or a send that waits, refers to it. The row itself may be in another database."""
     found = conn.execute(
         """SELECT 1 FROM media_refs WHERE media_id = ?1 UNION ALL
-           SELECT 1 FROM runs WHERE ended_at IS NULL AND instr(message, ?1) LIMIT 1""",
+           SELECT 1 FROM runs WHERE ended_at IS NULL AND instr(message, ?1) > 0 LIMIT 1""",
         (id_,),
     ).fetchone()
     return found is not None
 
 
-def mark_seen(conn: sqlite3.Connection, id_: str, cache_key: str) -> None:
+def mark_seen(conn: Connection, id_: str, cache_key: str) -> None:
     """Note what the model was given of it last."""
     conn.execute("UPDATE media SET seen = ? WHERE id = ?", (cache_key, id_))
 
 
-def orphans(conn: sqlite3.Connection, before: int) -> Sequence[Media]:
+def orphans(conn: Connection, before: int) -> Sequence[Media]:
     """Files given before then that no message refers to, oldest first."""
     rows = conn.execute(
         f"{_SELECT} WHERE created_at < ? AND removed_at IS NULL AND NOT {_WANTED} ORDER BY created_at", (before,)
@@ -118,13 +118,13 @@ def orphans(conn: sqlite3.Connection, before: int) -> Sequence[Media]:
     return [_from_row(row) for row in rows]
 
 
-def given_before(conn: sqlite3.Connection, before: int) -> Sequence[Media]:
+def given_before(conn: Connection, before: int) -> Sequence[Media]:
     """Files given before then that are still here, oldest first."""
     rows = conn.execute(f"{_SELECT} WHERE created_at < ? AND removed_at IS NULL ORDER BY created_at", (before,))
     return [_from_row(row) for row in rows]
 
 
-def remove(conn: sqlite3.Connection, ids: Sequence[str], now: int) -> Sequence[str]:
+def remove(conn: Connection, ids: Sequence[str], now: int) -> Sequence[str]:
     """Forget rows; those that a message speaks of stay, marked as removed. Returns the SHA-256 of every file that no
     row needs any more."""
     unneeded = []
@@ -141,16 +141,17 @@ def remove(conn: sqlite3.Connection, ids: Sequence[str], now: int) -> Sequence[s
     return unneeded
 
 
-def in_use(conn: sqlite3.Connection, sha256: str) -> bool:
+def in_use(conn: Connection, sha256: str) -> bool:
     """Report whether any row needs the file."""
     found = conn.execute("SELECT 1 FROM media WHERE sha256 = ? AND removed_at IS NULL", (sha256,)).fetchone()
     return found is not None
 
 
-def total_bytes(conn: sqlite3.Connection) -> int:
+def total_bytes(conn: Connection) -> int:
     """Size of all files together; a file with several rows counts once."""
     row = conn.execute(
-        "SELECT ifnull(sum(size), 0) FROM (SELECT DISTINCT sha256, size FROM media WHERE removed_at IS NULL)"
+        """SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM
+           (SELECT DISTINCT sha256, size FROM media WHERE removed_at IS NULL) AS files"""
     ).fetchone()
     size: int = row[0]
     return size

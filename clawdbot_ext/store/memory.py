@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import db, schema
 from .sqlite import SqliteStore
@@ -37,5 +37,5 @@ class MemoryStore(SqliteStore):
     async def look(self, *, locked: bool = True) -> None:
         """Nothing: there is no file."""
 
-    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read(self, function: Callable[[Any], T]) -> T:
         return await self._write(function)

@@ -6,7 +6,6 @@ commas, never decoded. Plain functions of a connection, to be called inside a tr
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from msgspec import Raw
 from . import sessions, transcripts, tree, usage
 from .api import Finished, HistoryPage, Message
 from .batches import NewMessage, Places
+from .connection import NO_LIMIT, Connection
 from .message_fields import encode
 from .tree import Node
 
@@ -27,8 +27,6 @@ _PAGE = f"{_SELECT} WHERE session_id = ? AND seq > ? AND seq < ? AND place = 1 O
 _WHOLE = f"{_SELECT} WHERE session_id = ? AND seq > ? AND seq < ? AND place >= 0 ORDER BY seq DESC LIMIT ?"
 _INSERT = """INSERT INTO messages (session_id, seq, id, parent_seq, under_seq, run_id, role, created_at, body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-
-_NO_END = 2**63 - 1
 
 
 def _from_row(row: tuple[Any, ...]) -> Message:
@@ -46,7 +44,7 @@ def _from_row(row: tuple[Any, ...]) -> Message:
     )
 
 
-def get(conn: sqlite3.Connection, session_id: str, seq: int) -> Message | None:
+def get(conn: Connection, session_id: str, seq: int) -> Message | None:
     row = conn.execute(f"{_SELECT} WHERE session_id = ? AND seq = ?", (session_id, seq)).fetchone()
     return _from_row(row) if row else None
 
@@ -56,7 +54,7 @@ def new_id() -> str:
 
 
 def add(
-    conn: sqlite3.Connection,
+    conn: Connection,
     session_id: str,
     message: Mapping[str, Any],
     now: int,
@@ -95,14 +93,14 @@ def add(
 
 
 def insert(
-    conn: sqlite3.Connection, session_id: str, seq: int, id_: str, under: int, role: str, created_at: int, body: str
+    conn: Connection, session_id: str, seq: int, id_: str, under: int, role: str, created_at: int, body: str
 ) -> None:
     """Write a message into its place without counting it."""
     conn.execute(_INSERT, (session_id, seq, id_, under, under, None, role, created_at, body))
 
 
 def append(
-    conn: sqlite3.Connection,
+    conn: Connection,
     key: str,
     message: Mapping[str, Any],
     now: int,
@@ -111,7 +109,7 @@ def append(
     under: str | None = None,
 ) -> Finished:
     """Append to the current transcript of ``key``, or there ``under`` a message. Raises ``NotFound``."""
-    transcripts.expire(conn, now)
+    transcripts.expire(conn, now, key)
     session_id = sessions.ensure(conn, key, now) if create else sessions.need(conn, key).session_id
     elsewhere = False
     if under is not None:
@@ -124,7 +122,7 @@ def append(
     return Finished(session=sessions.need(conn, key), message=added)
 
 
-def append_batch(conn: sqlite3.Connection, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
+def append_batch(conn: Connection, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
     """Append messages to the current transcript of ``key``, which is created. Returns the places of these alone."""
     ids: dict[str, str] = {}
     end, last = before.end, before.last
@@ -140,7 +138,7 @@ def append_batch(conn: sqlite3.Connection, key: str, batch: Sequence[NewMessage]
 
 
 def history(
-    conn: sqlite3.Connection,
+    conn: Connection,
     key: str | None,
     session_id: str | None,
     limit: int,
@@ -161,7 +159,7 @@ def history(
     session_id, key, floor_seq = row
     start = max(floor_seq, since_seq or 0)
     rows = conn.execute(
-        _WHOLE if whole else _PAGE, (session_id, start, _NO_END if before_seq is None else before_seq, limit + 1)
+        _WHOLE if whole else _PAGE, (session_id, start, NO_LIMIT if before_seq is None else before_seq, limit + 1)
     )
     page: list[Message] = []
     nodes: list[Node] = []

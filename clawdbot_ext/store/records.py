@@ -5,39 +5,39 @@ What is in them is the gateway's business. Plain functions of a connection, to b
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .connection import Connection
 from .message_fields import decode, encode
 
 
-def get(conn: sqlite3.Connection, kind: str, id_: str) -> Mapping[str, Any] | None:
+def get(conn: Connection, kind: str, id_: str) -> Mapping[str, Any] | None:
     row = conn.execute("SELECT body FROM records WHERE kind = ? AND id = ?", (kind, id_)).fetchone()
     return decode(row[0]) if row else None
 
 
-def list_of(conn: sqlite3.Connection, kind: str) -> Sequence[Mapping[str, Any]]:
+def list_of(conn: Connection, kind: str) -> Sequence[Mapping[str, Any]]:
     """Oldest first."""
     rows = conn.execute("SELECT body FROM records WHERE kind = ? ORDER BY created_at, id", (kind,))
     return [decode(row[0]) for row in rows]
 
 
-def times(conn: sqlite3.Connection, kind: str) -> Sequence[tuple[str, int]]:
+def times(conn: Connection, kind: str) -> Sequence[tuple[str, int]]:
     """Id and time of the last write of each, the longest untouched first."""
     found = conn.execute("SELECT id, updated_at FROM records WHERE kind = ? ORDER BY updated_at, id", (kind,))
     return [(str(id_), int(at)) for id_, at in found]
 
 
-def put(conn: sqlite3.Connection, kind: str, id_: str, body: Mapping[str, Any], now: int) -> None:
+def put(conn: Connection, kind: str, id_: str, body: Mapping[str, Any], now: int) -> None:
     """Write a record, in the place of one that is there."""
     conn.execute(
         """INSERT INTO records (kind, id, body, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
-           ON CONFLICT DO UPDATE SET body = ?3, updated_at = ?4""",
+           ON CONFLICT (kind, id) DO UPDATE SET body = ?3, updated_at = ?4""",
         (kind, id_, encode(body), now),
     )
 
 
-def delete(conn: sqlite3.Connection, kind: str, id_: str) -> None:
+def delete(conn: Connection, kind: str, id_: str) -> None:
     """Remove a record, if it is there."""
     conn.execute("DELETE FROM records WHERE kind = ? AND id = ?", (kind, id_))

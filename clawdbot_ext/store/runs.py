@@ -7,7 +7,6 @@ goes. Plain functions of a connection, to be called inside a transaction. Below:
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from .api import (
     RunState,
     Session,
 )
+from .connection import Connection
 from .message_fields import calls_of, decode, encode, lost_result
 
 KEPT_MS = 30 * 24 * 3600 * 1000
@@ -58,33 +58,34 @@ def _from_row(row: Sequence[Any]) -> Run:
     return Run(**fields)
 
 
-def get(conn: sqlite3.Connection, run_id: str) -> Run | None:
+def get(conn: Connection, run_id: str) -> Run | None:
     row = conn.execute(f"{_SELECT} WHERE run_id = ?", (run_id,)).fetchone()
     return _from_row(row) if row else None
 
 
-def _need(conn: sqlite3.Connection, run_id: str) -> Run:
+def _need(conn: Connection, run_id: str) -> Run:
     run = get(conn, run_id)
     if run is None:
         raise NotFound(f"no run {run_id}")
     return run
 
 
-def _alive(conn: sqlite3.Connection, state: RunState, key: str | None) -> list[Run]:
+def _alive(conn: Connection, state: RunState, key: str | None) -> list[Run]:
     """Oldest first."""
     rows = conn.execute(
-        f"{_SELECT} WHERE ended_at IS NULL AND state = ? AND (?2 IS NULL OR session_key = ?2) ORDER BY position",
+        f"""{_SELECT} WHERE ended_at IS NULL AND state = ? AND (CAST(?2 AS TEXT) IS NULL OR session_key = ?2)
+            ORDER BY position""",
         (state, key),
     )
     return [_from_row(row) for row in rows]
 
 
-def queued(conn: sqlite3.Connection, key: str | None) -> Sequence[Run]:
+def queued(conn: Connection, key: str | None) -> Sequence[Run]:
     return _alive(conn, "queued", key)
 
 
 def accept(
-    conn: sqlite3.Connection,
+    conn: Connection,
     run_id: str,
     key: str,
     request_hash: str,
@@ -101,7 +102,7 @@ def accept(
         if (known.request_hash, known.session_key) != (request_hash, key):
             raise IdempotencyConflict(f"idempotency key {run_id} was used for another message")
         return Accepted(run=known, existing=True, session=_session_of(conn, known, now))
-    transcripts.expire(conn, now)
+    transcripts.expire(conn, now, key)
     session_id = sessions.ensure(conn, key, now) if place is None else sessions.need(conn, key).session_id
     conn.execute(
         """INSERT INTO runs (run_id, session_key, session_id, state, request_hash, message, options, created_at)
@@ -119,7 +120,7 @@ def accept(
     return Accepted(run=_need(conn, run_id), existing=False, session=session, message=added)
 
 
-def start(conn: sqlite3.Connection, run_id: str, now: int) -> Accepted | None:
+def start(conn: Connection, run_id: str, now: int) -> Accepted | None:
     """queued → running, in the transcript that is current now; ``None`` if the run does not wait."""
     run = get(conn, run_id)
     if run is None or run.state != "queued":
@@ -131,13 +132,13 @@ def start(conn: sqlite3.Connection, run_id: str, now: int) -> Accepted | None:
     return Accepted(run=_need(conn, run_id), existing=False, session=session, message=added)
 
 
-def _begin(conn: sqlite3.Connection, run_id: str, session_id: str, message: Mapping[str, Any], now: int) -> Message:
+def _begin(conn: Connection, run_id: str, session_id: str, message: Mapping[str, Any], now: int) -> Message:
     _mark_running(conn, run_id, session_id, now)
     return messages.add(conn, session_id, message, now, run_id)
 
 
 def _begin_beside(
-    conn: sqlite3.Connection,
+    conn: Connection,
     run_id: str,
     key: str,
     session_id: str,
@@ -158,15 +159,13 @@ def _begin_beside(
     return added
 
 
-def _mark_running(conn: sqlite3.Connection, run_id: str, session_id: str, now: int) -> None:
+def _mark_running(conn: Connection, run_id: str, session_id: str, now: int) -> None:
     conn.execute(
         "UPDATE runs SET state = 'running', session_id = ?, started_at = ? WHERE run_id = ?", (session_id, now, run_id)
     )
 
 
-def edit_queued(
-    conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]
-) -> Run | None:
+def edit_queued(conn: Connection, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]) -> Run | None:
     """Replace what a waiting run will say, and its options; ``None`` if it does not wait."""
     changed = conn.execute(
         "UPDATE runs SET message = ?, options = ? WHERE run_id = ? AND state = 'queued'",
@@ -175,14 +174,14 @@ def edit_queued(
     return _need(conn, run_id) if changed else None
 
 
-def save_partial(conn: sqlite3.Connection, run_id: str, text: str, thinking: str) -> None:
+def save_partial(conn: Connection, run_id: str, text: str, thinking: str) -> None:
     """Keep the reply so far; ignored unless the run is running."""
     conn.execute(
         "UPDATE runs SET text = ?, thinking = ? WHERE run_id = ? AND state = 'running'", (text, thinking, run_id)
     )
 
 
-def append_step(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any], now: int) -> Finished:
+def append_step(conn: Connection, run_id: str, message: Mapping[str, Any], now: int) -> Finished:
     """Append a message of a run that goes on. Raises ``NotFound``."""
     run = _need(conn, run_id)
     if run.state != "running":
@@ -193,7 +192,7 @@ def append_step(conn: sqlite3.Connection, run_id: str, message: Mapping[str, Any
     return Finished(session=_session_of(conn, run, now), message=added)
 
 
-def fold(conn: sqlite3.Connection, run_id: str, into: str, now: int) -> Finished | None:
+def fold(conn: Connection, run_id: str, into: str, now: int) -> Finished | None:
     """Append what a waiting run says as a step of the running one, and end it: that one answers it."""
     run, running = get(conn, run_id), get(conn, into)
     if run is None or run.state != "queued" or running is None or running.state != "running":
@@ -205,7 +204,7 @@ def fold(conn: sqlite3.Connection, run_id: str, into: str, now: int) -> Finished
     return Finished(session=_session_of(conn, run, now), message=added)
 
 
-def _unanswered(conn: sqlite3.Connection, run: Run) -> list[Mapping[str, Any]]:
+def _unanswered(conn: Connection, run: Run) -> list[Mapping[str, Any]]:
     """The tool calls of a run that have no result."""
     rows = conn.execute(
         "SELECT body FROM messages WHERE session_id = ? AND run_id = ? ORDER BY seq", (run.session_id, run.run_id)
@@ -219,7 +218,7 @@ def _unanswered(conn: sqlite3.Connection, run: Run) -> list[Mapping[str, Any]]:
 
 
 def finish(
-    conn: sqlite3.Connection,
+    conn: Connection,
     run_id: str,
     state: RunState,
     message: Mapping[str, Any] | None,
@@ -251,32 +250,44 @@ def finish(
 
 
 def _end(
-    conn: sqlite3.Connection, run_id: str, state: RunState, result: Mapping[str, Any], reply: Message | None, now: int
+    conn: Connection, run_id: str, state: RunState, result: Mapping[str, Any], reply: Message | None, now: int
 ) -> None:
     conn.execute(
-        """UPDATE runs SET state = ?, ended_at = ?, result = ?, session_id = ifnull(?, session_id), reply_seq = ?,
+        """UPDATE runs SET state = ?, ended_at = ?, result = ?, session_id = coalesce(?, session_id), reply_seq = ?,
            message = '{}', text = '', thinking = '', beside = NULL WHERE run_id = ?""",
         (state, now, encode(result), reply and reply.session_id, reply and reply.seq, run_id),
     )
 
 
-def _reply(conn: sqlite3.Connection, run_id: str) -> Message | None:
+def _reply(conn: Connection, run_id: str) -> Message | None:
     session_id, seq = conn.execute("SELECT session_id, reply_seq FROM runs WHERE run_id = ?", (run_id,)).fetchone()
     return messages.get(conn, session_id, seq) if seq is not None else None
 
 
-def _session_of(conn: sqlite3.Connection, run: Run, now: int) -> Session:
+def _session_of(conn: Connection, run: Run, now: int) -> Session:
     return sessions.get(conn, run.session_key) or sessions.gone(run.session_key, run.session_id, now)
 
 
-def unanswered(conn: sqlite3.Connection, run_id: str) -> Sequence[Mapping[str, Any]]:
+def running(conn: Connection) -> Sequence[str]:
+    """The keys of the sessions in which a run is running."""
+    rows = conn.execute("SELECT DISTINCT session_key FROM runs WHERE ended_at IS NULL AND state = 'running' ORDER BY 1")
+    return [key for (key,) in rows]
+
+
+def key_of(conn: Connection, run_id: str) -> str | None:
+    """The key of the session that a run is of."""
+    row = conn.execute("SELECT session_key FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    return row[0] if row else None
+
+
+def unanswered(conn: Connection, run_id: str) -> Sequence[Mapping[str, Any]]:
     """The tool calls of a run that have no result, in their order; empty for an unknown run."""
     run = get(conn, run_id)
     return _unanswered(conn, run) if run is not None else ()
 
 
 def recover(
-    conn: sqlite3.Connection,
+    conn: Connection,
     now: int,
     interrupted: Interrupted,
     spare: Collection[str] = (),
@@ -284,8 +295,9 @@ def recover(
 ) -> Sequence[Run]:
     """End what a crash left running; returns those runs as ended, with the text they had come to."""
     ended = []
-    for run in _alive(conn, "running", None):
-        if run.run_id in spare or (sessions is not None and run.session_key not in sessions):
+    alive = [run for key in ((None,) if sessions is None else sessions) for run in _alive(conn, "running", key)]
+    for run in alive:
+        if run.run_id in spare:
             continue
         content = [{"type": "thinking", "thinking": run.thinking}] if run.thinking else []
         content += [{"type": "text", "text": run.text}] if run.text else []
@@ -302,21 +314,19 @@ def recover(
     return ended
 
 
-def abort_all(conn: sqlite3.Connection, key: str, now: int) -> None:
+def abort_all(conn: Connection, key: str, now: int) -> None:
     """End what waits or runs in a session that is being deleted, with nothing appended."""
     for run in _alive(conn, "queued", key) + _alive(conn, "running", key):
         _end(conn, run.run_id, "aborted", {"status": "aborted", "summary": "aborted"}, None, now)
 
 
-def delete_session(
-    conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_until: int, now: int
-) -> Sequence[str]:
+def delete_session(conn: Connection, key: str, delete_transcript: bool, undo_until: int, now: int) -> Sequence[str]:
     """``sessions.delete`` with its runs ended first. Raises ``NotFound``."""
     abort_all(conn, key, now)
     return sessions.delete(conn, key, delete_transcript, undo_until, now)
 
 
-def purge(conn: sqlite3.Connection) -> None:
+def purge(conn: Connection) -> None:
     """Forget the keys of runs that ended more than ``KEPT_MS`` before the newest was accepted.
 
     Measured on the data, not on the clock: a machine that wakes up in the year 2038 must not forget them all.

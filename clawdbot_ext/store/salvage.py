@@ -22,6 +22,7 @@ from ..protocol.errors import Unavailable
 from . import backup_files, backups, db, schema, sessions, transcripts
 from .failures import SchemaTooNew, StoreDamaged, explain
 from .message_fields import decode
+from .meta import get_meta
 
 RANGE = 1024
 """Rows that are asked for at once."""
@@ -112,7 +113,7 @@ def salvage(damaged: Path, target: Path) -> Salvaged:
 def _version(source: sqlite3.Connection) -> int:
     """The schema of a damaged file; this version's where the page that says so is damaged too."""
     try:
-        return int(schema.get_meta(source, "schema_version"))
+        return int(get_meta(source, "schema_version"))
     except sqlite3.DatabaseError:
         return schema.SCHEMA_VERSION
 

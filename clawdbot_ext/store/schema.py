@@ -12,12 +12,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from .. import private_files
 from . import backups, changes, db, media, search
 from .api import SchemaTooNew, StoreDamaged
 from .db import transaction
+from .meta import get_meta, set_meta
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -374,13 +374,3 @@ def _versions(conn: sqlite3.Connection, path: Path) -> tuple[int, int]:
     if not isinstance(found, int):
         raise StoreDamaged(str(path), "an SQLite database, but not one of this gateway")
     return found, int(get_meta(conn, "compat_version") or found)
-
-
-def get_meta(conn: sqlite3.Connection, name: str) -> Any:
-    """One fact about the database as a whole; ``None`` if it was never set."""
-    row = conn.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    return row[0] if row else None
-
-
-def set_meta(conn: sqlite3.Connection, name: str, value: int | str) -> None:
-    conn.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value))

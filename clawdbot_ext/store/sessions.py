@@ -7,16 +7,16 @@ Below: ``transcripts``.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..protocol.errors import InvalidRequest, NotFound
 from . import transcripts
 from .api import Session
+from .connection import NO_LIMIT, Connection
 from .db import fold
 from .message_fields import decode, encode
-from .schema import get_meta, set_meta
+from .meta import get_meta, raise_meta, set_meta
 
 EPOCHS_SKIPPED = 1_000_000
 """More than a session may have used up in what was lost."""
@@ -27,10 +27,11 @@ _FIELDS = (*_OF_SESSION, *_OF_TRANSCRIPT, "clear_undo_until")
 _COLUMNS = ", ".join([f"s.{name}" for name in _OF_SESSION] + [f"t.{name}" for name in _OF_TRANSCRIPT])
 
 _SELECT = f"""SELECT {_COLUMNS},
-    ifnull((SELECT undo_until FROM clears AS c WHERE c.session_id = s.session_id ORDER BY batch DESC LIMIT 1), 0)
+    coalesce((SELECT undo_until FROM clears AS c WHERE c.session_id = s.session_id ORDER BY batch DESC LIMIT 1), 0)
     FROM sessions AS s JOIN transcripts AS t ON t.session_id = s.session_id"""
 QUIET = frozenset({"pinned", "archived", "autoTitle", "title"})
 """Settings whose change is no activity: the session keeps its place in the list."""
+_LINE = "'\n'"
 _BY_KEY = f"{_SELECT} WHERE s.key = ?"
 
 
@@ -40,12 +41,12 @@ def _from_row(row: Sequence[Any]) -> Session:
     return Session(**fields)
 
 
-def get(conn: sqlite3.Connection, key: str) -> Session | None:
+def get(conn: Connection, key: str) -> Session | None:
     row = conn.execute(_BY_KEY, (key,)).fetchone()
     return _from_row(row) if row else None
 
 
-def need(conn: sqlite3.Connection, key: str) -> Session:
+def need(conn: Connection, key: str) -> Session:
     """Raises ``NotFound``."""
     session = get(conn, key)
     if session is None:
@@ -58,7 +59,7 @@ def gone(key: str, session_id: str, at: int) -> Session:
     return Session(key=key, session_id=session_id, epoch=0, created_at=at, updated_at=at, settings={})
 
 
-def find(conn: sqlite3.Connection, session_id: str | None, label: str | None) -> Session | None:
+def find(conn: Connection, session_id: str | None, label: str | None) -> Session | None:
     """The session whose current transcript and label are these; ``None`` stands for any, but not twice."""
     wanted = {"session_id": session_id, "label": label}
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -70,7 +71,7 @@ def find(conn: sqlite3.Connection, session_id: str | None, label: str | None) ->
 
 
 def list_of(
-    conn: sqlite3.Connection,
+    conn: Connection,
     limit: int | None,
     active_since: int | None,
     search: str | None,
@@ -78,7 +79,7 @@ def list_of(
     archived: bool = True,
 ) -> Sequence[Session]:
     """Newest first."""
-    wheres = ["1"]
+    wheres = ["1 = 1"]
     values: list[int | str] = []
     if active_since is not None:
         wheres.append("s.updated_at >= ?")
@@ -87,29 +88,29 @@ def list_of(
         wheres.append("s.label = ?")
         values.append(label)
     if not archived:
-        wheres.append("NOT ifnull(json_extract(s.settings, '$.archived'), 0)")
+        wheres.append("coalesce(CAST(json_extract(s.settings, '$.archived') AS TEXT), '') NOT IN ('1', 'true')")
     if search:
-        wheres.append("instr(fold(s.key || char(10) || ifnull(s.label, '') || char(10) || t.title), ?)")
+        wheres.append(f"instr(fold(s.key || {_LINE} || coalesce(s.label, '') || {_LINE} || t.title), ?) > 0")
         values.append(fold(search))
     rows = conn.execute(
         f"{_SELECT} WHERE {' AND '.join(wheres)} ORDER BY s.updated_at DESC, s.rowid DESC LIMIT ?",
-        (*values, -1 if limit is None else limit),
+        (*values, NO_LIMIT if limit is None else limit),
     )
     return [_from_row(row) for row in rows]
 
 
-def of_keys(conn: sqlite3.Connection, keys: Sequence[str]) -> Mapping[str, Session]:
+def of_keys(conn: Connection, keys: Sequence[str]) -> Mapping[str, Session]:
     """Key → session, of those that there are."""
     asked = json.dumps(keys)
     rows = conn.execute(f"{_SELECT} WHERE s.key IN (SELECT value FROM json_each(?))", (asked,))
     return {session.key: session for session in map(_from_row, rows)}
 
 
-def count(conn: sqlite3.Connection) -> int:
+def count(conn: Connection) -> int:
     return int(conn.execute("SELECT count(*) FROM sessions").fetchone()[0])
 
 
-def create(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now: int) -> Session:
+def create(conn: Connection, key: str, settings: Mapping[str, Any], now: int) -> Session:
     """Raises ``InvalidRequest`` (``EXISTS``, ``LABEL_TAKEN``)."""
     if get(conn, key) is not None:
         raise InvalidRequest(f"session {key} exists", reason="EXISTS")
@@ -117,24 +118,24 @@ def create(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now:
     return need(conn, key)
 
 
-def ensure(conn: sqlite3.Connection, key: str, now: int) -> str:
+def ensure(conn: Connection, key: str, now: int) -> str:
     """The id of the current transcript of ``key``; the session is created if there is none."""
     return current(conn, key) or _insert(conn, key, {}, now)
 
 
-def current(conn: sqlite3.Connection, key: str) -> str | None:
+def current(conn: Connection, key: str) -> str | None:
     """The id of the current transcript."""
     row = conn.execute("SELECT session_id FROM sessions WHERE key = ?", (key,)).fetchone()
     return row[0] if row else None
 
 
-def _insert(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], now: int) -> str:
+def _insert(conn: Connection, key: str, settings: Mapping[str, Any], now: int) -> str:
     session_id = transcripts.create(conn, key, now)
     insert(conn, key, session_id, settings, now)
     return session_id
 
 
-def insert(conn: sqlite3.Connection, key: str, session_id: str, settings: Mapping[str, Any], now: int) -> None:
+def insert(conn: Connection, key: str, session_id: str, settings: Mapping[str, Any], now: int) -> None:
     """A session around an existing transcript. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
     # Above every epoch of a deleted session: a client that still holds one must not take the new session for the old.
     epoch = int(get_meta(conn, "deleted_epoch") or 0) + 1
@@ -146,7 +147,7 @@ def insert(conn: sqlite3.Connection, key: str, session_id: str, settings: Mappin
         _change(conn, key, {}, settings)
 
 
-def patch(conn: sqlite3.Connection, key: str, changes: Mapping[str, Any], now: int) -> Session:
+def patch(conn: Connection, key: str, changes: Mapping[str, Any], now: int) -> Session:
     """Merge into the settings, ``None`` removes; creates the session. Raises ``InvalidRequest`` (``LABEL_TAKEN``)."""
     ensure(conn, key, now)
     _change(conn, key, need(conn, key).settings, changes)
@@ -155,7 +156,7 @@ def patch(conn: sqlite3.Connection, key: str, changes: Mapping[str, Any], now: i
     return need(conn, key)
 
 
-def _change(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+def _change(conn: Connection, key: str, settings: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     settings = {name: value for name, value in {**settings, **changes}.items() if value is not None}
     label = settings.get("label")
     if conn.execute("SELECT 1 FROM sessions WHERE label = ? AND key <> ?", (label, key)).fetchone():
@@ -163,12 +164,12 @@ def _change(conn: sqlite3.Connection, key: str, settings: Mapping[str, Any], cha
     conn.execute("UPDATE sessions SET label = ?, settings = ? WHERE key = ?", (label, encode(settings), key))
 
 
-def touch(conn: sqlite3.Connection, key: str, now: int) -> None:
+def touch(conn: Connection, key: str, now: int) -> None:
     """Something happened in the session."""
     conn.execute("UPDATE sessions SET updated_at = ? WHERE key = ?", (now, key))
 
 
-def changed(conn: sqlite3.Connection, key: str, session_id: str, now: int) -> Session:
+def changed(conn: Connection, key: str, session_id: str, now: int) -> Session:
     """The current transcript is another one, or shows something else: a new epoch."""
     conn.execute(
         "UPDATE sessions SET session_id = ?, epoch = epoch + 1, updated_at = ? WHERE key = ?", (session_id, now, key)
@@ -176,7 +177,7 @@ def changed(conn: sqlite3.Connection, key: str, session_id: str, now: int) -> Se
     return need(conn, key)
 
 
-def new_transcript(conn: sqlite3.Connection, key: str, now: int) -> Session:
+def new_transcript(conn: Connection, key: str, now: int) -> Session:
     """Archive the current transcript and start an empty one; creates the session."""
     before = current(conn, key)
     if before is None:
@@ -186,7 +187,7 @@ def new_transcript(conn: sqlite3.Connection, key: str, now: int) -> Session:
     return session
 
 
-def restore(conn: sqlite3.Connection, session_id: str, now: int) -> Session:
+def restore(conn: Connection, session_id: str, now: int) -> Session:
     """Make an archived transcript the current one of its key; one that is current stays so. Raises ``NotFound``.
 
     The transcript of a deleted session brings the session back, with default settings.
@@ -206,9 +207,9 @@ def restore(conn: sqlite3.Connection, session_id: str, now: int) -> Session:
     return session
 
 
-def clear(conn: sqlite3.Connection, key: str, undo_until: int, now: int) -> Session:
+def clear(conn: Connection, key: str, undo_until: int, now: int) -> Session:
     """Empty the current transcript; an empty one is left as it is. Raises ``NotFound``."""
-    transcripts.expire(conn, now)
+    transcripts.expire(conn, now, key)
     session = need(conn, key)
     if not session.message_count:
         return session
@@ -216,16 +217,16 @@ def clear(conn: sqlite3.Connection, key: str, undo_until: int, now: int) -> Sess
     return changed(conn, key, session.session_id, now)
 
 
-def undo_clear(conn: sqlite3.Connection, key: str, now: int) -> Session:
+def undo_clear(conn: Connection, key: str, now: int) -> Session:
     """Put back what the newest clear took. Raises ``NotFound`` when there is nothing, or not any more."""
-    transcripts.expire(conn, now)
+    transcripts.expire(conn, now, key)
     session = need(conn, key)
     if not transcripts.undo_clear(conn, session.session_id):
         raise NotFound(f"nothing to undo in {key}")
     return changed(conn, key, session.session_id, now)
 
 
-def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_until: int, now: int) -> Sequence[str]:
+def delete(conn: Connection, key: str, delete_transcript: bool, undo_until: int, now: int) -> Sequence[str]:
     """Remove the session, and its transcripts or not; returns the ids of those kept. Raises ``NotFound``.
 
     A key whose session is gone but whose transcripts were kept may be deleted again, with them.
@@ -235,7 +236,7 @@ def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_unt
         raise NotFound(f"no session {key}")
     conn.execute("DELETE FROM sessions WHERE key = ?", (key,))
     if session is not None:
-        set_meta(conn, "deleted_epoch", max(session.epoch, int(get_meta(conn, "deleted_epoch") or 0)))
+        raise_meta(conn, "deleted_epoch", session.epoch)
         conn.execute("DELETE FROM deleted_sessions WHERE key = ? OR undo_until < ?", (key, now))
         if undo_until >= now:
             conn.execute(
@@ -249,7 +250,7 @@ def delete(conn: sqlite3.Connection, key: str, delete_transcript: bool, undo_unt
     return ()
 
 
-def undelete(conn: sqlite3.Connection, key: str, now: int) -> Session:
+def undelete(conn: Connection, key: str, now: int) -> Session:
     """Bring a deleted session back, its transcripts at least; see ``api.Store``. Raises ``NotFound``."""
     present = get(conn, key)
     row = conn.execute(
@@ -277,7 +278,7 @@ def undelete(conn: sqlite3.Connection, key: str, now: int) -> Session:
     return need(conn, key)
 
 
-def all_are_others(conn: sqlite3.Connection) -> None:
+def all_are_others(conn: Connection) -> None:
     """Give every session an epoch that no client has seen: what follows is not what they know, with the same numbers.
 
     For a database that lost something: a backup put back, a log that was cut, damage."""

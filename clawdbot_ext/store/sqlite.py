@@ -9,35 +9,21 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
-from . import api, branches, changes, db, media, messages, records, runs, schema, search, sessions, transcripts, usage
-from .api import (
-    Accepted,
-    BranchPoint,
-    DeletedMessage,
-    Finished,
-    HistoryPage,
-    Media,
-    Run,
-    RunState,
-    Session,
-    Store,
-    StoreDamaged,
-    StoredHit,
-    Transcript,
-    UsageRecord,
-)
+from . import changes, db, runs, schema, sessions, transcripts
+from .api import Session, Store, StoreDamaged
 from .backups import write_checked
-from .batches import NewMessage, Places
 from .failures import explain, moved, passes, taken_over
 from .file_watch import FileWatch, counts, missing
 from .health import StorageHealth
+from .meta import get_meta, set_meta
+from .nouns import NounStore
 from .overviews import SqliteOverviews
 from .threads import MAX_GROUP, Explain, Job, Worker, read_each, stop, submit, write_group
 
@@ -59,7 +45,7 @@ def open_store(path: Path) -> Store:
     return SqliteStore(path)
 
 
-class SqliteStore:
+class SqliteStore(NounStore):
     """``api.Store`` on SQLite: one writing thread with group commit, a few reading ones.
 
     Args:
@@ -142,7 +128,7 @@ class SqliteStore:
         conn = db.connect(self.path)
         try:
             schema.migrate(conn, self.path)
-            self._unclean = not is_new and schema.get_meta(conn, "state") == "open"
+            self._unclean = not is_new and get_meta(conn, "state") == "open"
             if self._unclean or is_new:
                 self.health.lost = missing(conn, self.path)
             db.prepare_writer(conn, max_pages=self._max_pages, wal=self._wal)
@@ -178,7 +164,7 @@ class SqliteStore:
         """Mark the file as in use, forget what is due. A full disk must not keep anyone from reading."""
         try:
             with db.transaction(conn):
-                schema.set_meta(conn, "state", "open")
+                set_meta(conn, "state", "open")
                 if self.health.lost:
                     sessions.all_are_others(conn)
                 transcripts.expire(conn, time.time_ns() // 1_000_000)
@@ -192,7 +178,7 @@ class SqliteStore:
     def _close_writer(self, conn: sqlite3.Connection) -> None:
         try:
             with db.transaction(conn):
-                schema.set_meta(conn, "state", "closed")
+                set_meta(conn, "state", "closed")
             conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             if not self._watch.moved():
                 self._watch.unmark()
@@ -238,10 +224,13 @@ class SqliteStore:
         """Copy everything to ``target``, also out of a file that was removed; what is wrong with the copy."""
         return await self._read(lambda conn: write_checked(conn, target))
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._submit(self._writes, function)
+    async def _write(self, function: Callable[[Any], T], *keys: str) -> T:
+        return await self._submit(self._writes, function)  # all by one thread, in their order
 
-    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write_found(self, find: Callable[[Any], str | None], function: Callable[[Any], T]) -> T:
+        return await self._write(function)
+
+    async def _read(self, function: Callable[[Any], T]) -> T:
         """Read; what fails and may pass is tried again for ``READ_PATIENCE_S``, since a reply may depend on it."""
         ends, wait = time.monotonic() + READ_PATIENCE_S, 0.02
         while True:
@@ -258,113 +247,6 @@ class SqliteStore:
             raise ShuttingDown("the store is not open")
         value: T = await submit(queue, function)
         return value
-
-    # -- runs -------------------------------------------------------------------------------------------------------
-    async def accept_run(
-        self,
-        *,
-        run_id: str,
-        session_key: str,
-        request_hash: str,
-        message: Mapping[str, Any],
-        options: Mapping[str, Any],
-        start: bool,
-        now: int,
-        place: BranchPoint | None = None,
-    ) -> Accepted:
-        return await self._write(
-            lambda conn: runs.accept(conn, run_id, session_key, request_hash, message, options, start, now, place)
-        )
-
-    async def start_run(self, run_id: str, *, now: int) -> Accepted | None:
-        return await self._write(lambda conn: runs.start(conn, run_id, now))
-
-    async def save_partial(self, run_id: str, *, text: str, thinking: str) -> None:
-        await self._write(lambda conn: runs.save_partial(conn, run_id, text, thinking))
-
-    async def append_step(self, run_id: str, message: Mapping[str, Any], *, now: int) -> Finished:
-        return await self._write(lambda conn: runs.append_step(conn, run_id, message, now))
-
-    async def fold_run(self, run_id: str, into: str, *, now: int) -> Finished | None:
-        return await self._write(lambda conn: runs.fold(conn, run_id, into, now))
-
-    async def finish_run(
-        self,
-        run_id: str,
-        *,
-        state: RunState,
-        message: Mapping[str, Any] | None,
-        result: Mapping[str, Any],
-        now: int,
-    ) -> Finished:
-        return await self._write(lambda conn: runs.finish(conn, run_id, state, message, result, now))
-
-    async def get_run(self, run_id: str) -> Run | None:
-        return await self._read(lambda conn: runs.get(conn, run_id))
-
-    async def edit_queued(self, run_id: str, message: Mapping[str, Any], options: Mapping[str, Any]) -> Run | None:
-        return await self._write(lambda conn: runs.edit_queued(conn, run_id, message, options))
-
-    async def queued_runs(self, session_key: str | None = None) -> Sequence[Run]:
-        return await self._read(lambda conn: runs.queued(conn, session_key))
-
-    async def unanswered_calls(self, run_id: str) -> Sequence[Mapping[str, Any]]:
-        return await self._read(lambda conn: runs.unanswered(conn, run_id))
-
-    async def recover(
-        self, *, now: int, interrupted: api.Interrupted, spare: Collection[str] = (), sessions: api.OnlySessions = None
-    ) -> Sequence[Run]:
-        return await self._write(lambda conn: runs.recover(conn, now, interrupted, spare, sessions))
-
-    # -- messages ---------------------------------------------------------------------------------------------------
-    async def append(
-        self,
-        *,
-        session_key: str,
-        message: Mapping[str, Any],
-        now: int,
-        run_id: str | None = None,
-        create: bool = False,
-        under: str | None = None,
-    ) -> Finished:
-        return await self._write(lambda conn: messages.append(conn, session_key, message, now, run_id, create, under))
-
-    async def append_batch(self, key: str, batch: Sequence[NewMessage], before: Places) -> Places:
-        return await self._write(lambda conn: messages.append_batch(conn, key, batch, before))
-
-    async def history(
-        self,
-        *,
-        session_key: str | None = None,
-        session_id: str | None = None,
-        limit: int,
-        before_seq: int | None = None,
-        since_seq: int | None = None,
-        max_bytes: int | None = None,
-        whole: bool = False,
-    ) -> HistoryPage:
-        return await self._read(
-            lambda conn: messages.history(conn, session_key, session_id, limit, before_seq, since_seq, max_bytes, whole)
-        )
-
-    async def show_branch(self, key: str, message_id: str, *, now: int) -> Session:
-        return await self._write(lambda conn: branches.show(conn, key, message_id, now))
-
-    async def delete_message(self, key: str, message_id: str, *, undo_until: int, now: int) -> DeletedMessage:
-        return await self._write(lambda conn: branches.delete(conn, key, message_id, undo_until, now))
-
-    async def undelete_message(self, key: str, message_id: str, *, busy: bool, now: int) -> Session:
-        return await self._write(lambda conn: branches.undelete(conn, key, message_id, busy, now))
-
-    async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
-        return await self._read(lambda conn: search.find(conn, query, limit, before))
-
-    # -- sessions ---------------------------------------------------------------------------------------------------
-    async def get_session(self, key: str) -> Session | None:
-        return await self._read(lambda conn: sessions.get(conn, key))
-
-    async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None:
-        return await self._read(lambda conn: sessions.find(conn, session_id, label))
 
     async def list_sessions(
         self,
@@ -386,115 +268,3 @@ class SqliteStore:
                 self._lists.clear()
             self._lists[asked] = (at, found)
         return found
-
-    async def count_sessions(self) -> int:
-        return await self._read(sessions.count)
-
-    async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
-        return await self._write(lambda conn: sessions.create(conn, key, settings, now))
-
-    async def patch_session(self, key: str, changes: Mapping[str, Any], *, now: int) -> Session:
-        return await self._write(lambda conn: sessions.patch(conn, key, changes, now))
-
-    async def new_transcript(self, key: str, *, now: int) -> Session:
-        return await self._write(lambda conn: sessions.new_transcript(conn, key, now))
-
-    async def clear(self, key: str, *, undo_until: int, now: int) -> Session:
-        return await self._write(lambda conn: sessions.clear(conn, key, undo_until, now))
-
-    async def undo_clear(self, key: str, *, now: int) -> Session:
-        return await self._write(lambda conn: sessions.undo_clear(conn, key, now))
-
-    async def transcripts(self, key: str) -> Sequence[Transcript]:
-        return await self._read(lambda conn: transcripts.list_of(conn, key))
-
-    async def restore(self, session_id: str, *, now: int) -> Session:
-        return await self._write(lambda conn: sessions.restore(conn, session_id, now))
-
-    async def delete_session(
-        self, key: str, *, delete_transcript: bool, now: int, undo_until: int = 0
-    ) -> Sequence[str]:
-        return await self._write(lambda conn: runs.delete_session(conn, key, delete_transcript, undo_until, now))
-
-    async def undelete_session(self, key: str, *, now: int) -> Session:
-        return await self._write(lambda conn: sessions.undelete(conn, key, now))
-
-    async def fork(
-        self, key: str, new_key: str, *, message_id: str | None = None, label: str | None = None, now: int
-    ) -> Session:
-        copy = await self._write(lambda conn: branches.begin_copy(conn, key, new_key, message_id, label, now))
-        if copy is None:
-            return await self._read(lambda conn: sessions.need(conn, new_key))
-        for start in range(0, len(copy.path), branches.COPIED):  # a job each, so that others may write in between
-            await self._write(partial(branches.copy_some, copy=copy, start=start))
-        return await self._write(lambda conn: branches.end_copy(conn, copy, new_key, now))
-
-    async def sweep(self, *, now: int) -> int | None:
-        return await self._write(lambda conn: transcripts.sweep(conn, now))
-
-    # -- the gateway's own records ------------------------------------------------------------------------------------
-    async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
-        return await self._read(lambda conn: records.get(conn, kind, id_))
-
-    async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        return await self._read(lambda conn: records.list_of(conn, kind))
-
-    async def record_times(self, kind: str) -> Sequence[tuple[str, int]]:
-        return await self._read(lambda conn: records.times(conn, kind))
-
-    async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
-        await self._write(lambda conn: records.put(conn, kind, id_, body, now))
-
-    async def delete_record(self, kind: str, id_: str) -> None:
-        await self._write(lambda conn: records.delete(conn, kind, id_))
-
-    async def add_usage(
-        self, key: str, session_id: str, *, provider: str, model: str, spent: Mapping[str, Any], now: int
-    ) -> None:
-        await self._write(lambda conn: usage.add(conn, session_id, provider, model, spent, now))
-
-    async def spent(self, *, since: int, session_key: str | None = None) -> Sequence[UsageRecord]:
-        return await self._read(lambda conn: usage.since(conn, since, session_key))
-
-    # -- changes ------------------------------------------------------------------------------------------------------
-    async def put_change(self, session_key: str, body: Mapping[str, Any]) -> None:
-        await self._write(lambda conn: changes.put(conn, session_key, body))
-
-    async def get_change(self, id_: str) -> Mapping[str, Any] | None:
-        return await self._read(lambda conn: changes.get(conn, id_))
-
-    async def list_changes(
-        self, *, session_key: str | None = None, path: str | None = None, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
-        return await self._read(lambda conn: changes.list_of(conn, session_key, path, limit))
-
-    # -- media --------------------------------------------------------------------------------------------------------
-    async def add_media(self, given: Media) -> Media:
-        return await self._write(lambda conn: media.add(conn, given))
-
-    async def get_media(self, id_: str) -> Media | None:
-        return await self._read(lambda conn: media.get(conn, id_))
-
-    async def find_media(self, sha256: str, owner: str) -> Media | None:
-        return await self._read(lambda conn: media.find(conn, sha256, owner))
-
-    async def media_wanted(self, id_: str, *, temporary: bool = True) -> bool:
-        return await self._read(lambda conn: media.wanted(conn, id_))
-
-    async def media_in_use(self, sha256: str) -> bool:
-        return await self._read(lambda conn: media.in_use(conn, sha256))
-
-    async def mark_media_seen(self, id_: str, cache_key: str) -> None:
-        await self._write(lambda conn: media.mark_seen(conn, id_, cache_key))
-
-    async def orphaned_media(self, *, before: int) -> Sequence[Media]:
-        return await self._read(lambda conn: media.orphans(conn, before))
-
-    async def media_given(self, *, before: int) -> Sequence[Media]:
-        return await self._read(lambda conn: media.given_before(conn, before))
-
-    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
-        return await self._write(lambda conn: media.remove(conn, ids, now))
-
-    async def media_bytes(self) -> int:
-        return await self._read(media.total_bytes)

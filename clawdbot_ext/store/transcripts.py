@@ -8,18 +8,17 @@ Plain functions of a connection, to be called inside a transaction. Above: ``mes
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import tree
 from .api import Transcript
+from .connection import NO_LIMIT, Connection
 from .message_fields import PREVIEW_CHARS, TITLE_CHARS, decode, encode, heading_of, one_line, usage_of
 
 SWEPT_MESSAGES, SWEPT_CHARS = 100, 128 * 1024
 """Most that one step of the sweep removes: some 20 ms of the writing thread, most of it for the index of words."""
-_NO_END = 2**63 - 1
 
 COUNTERS = (
     "message_count",
@@ -51,7 +50,7 @@ _KEPT = """message_count > 0
                AND r.session_key = transcripts.session_key AND r.session_id = transcripts.session_id)"""
 
 
-def create(conn: sqlite3.Connection, key: str, now: int) -> str:
+def create(conn: Connection, key: str, now: int) -> str:
     """A new, empty transcript of ``key``; returns its id."""
     session_id = str(uuid.uuid4())
     conn.execute(
@@ -60,14 +59,20 @@ def create(conn: sqlite3.Connection, key: str, now: int) -> str:
     return session_id
 
 
-def count(conn: sqlite3.Connection, session_id: str, seq: int, message: Mapping[str, Any]) -> None:
+def key_of(conn: Connection, session_id: str) -> str | None:
+    """The key of the session that a transcript is of."""
+    row = conn.execute("SELECT session_key FROM transcripts WHERE session_id = ?", (session_id,)).fetchone()
+    return row[0] if row else None
+
+
+def count(conn: Connection, session_id: str, seq: int, message: Mapping[str, Any]) -> None:
     """Add message number ``seq`` to the counters."""
     usage = usage_of(message)
     text = heading_of(message)
     title = one_line(text, TITLE_CHARS) if message.get("role") == "user" else ""
     conn.execute(
         """UPDATE transcripts SET last_seq = ?, message_count = message_count + 1,
-           title = iif(title = '', ?, title), preview = ifnull(?, preview) WHERE session_id = ?""",
+           title = CASE WHEN title = '' THEN ? ELSE title END, preview = coalesce(?, preview) WHERE session_id = ?""",
         (seq, title, one_line(text, PREVIEW_CHARS) or None, session_id),
     )
     if usage is not None:
@@ -85,7 +90,7 @@ def count(conn: sqlite3.Connection, session_id: str, seq: int, message: Mapping[
         )
 
 
-def recount(conn: sqlite3.Connection, session_id: str) -> None:
+def recount(conn: Connection, session_id: str) -> None:
     """Count anew what follows the path that is shown; what was spent stays. Reads no more bodies than it must."""
     low = tree.floor(conn, session_id)
     (shown,) = conn.execute(
@@ -99,7 +104,8 @@ def recount(conn: sqlite3.Connection, session_id: str) -> None:
     preview = next((line for (body,) in newest if (line := one_line(heading_of(decode(body)), PREVIEW_CHARS))), "")
     newest.close()
     telling = conn.execute(
-        f"""{bodies} AND (instr(body, '"usage"') OR instr(body, '"compaction"')) ORDER BY seq DESC""", (session_id, low)
+        f"""{bodies} AND (instr(body, '"usage"') > 0 OR instr(body, '"compaction"') > 0) ORDER BY seq DESC""",
+        (session_id, low),
     )
     tokens = next((window for (body,) in telling if (window := _window(decode(body)))), None)
     telling.close()
@@ -118,13 +124,13 @@ def _window(message: Mapping[str, Any]) -> tuple[int, int] | None:
     return (usage.read, usage.written) if usage else None
 
 
-def archive(conn: sqlite3.Connection, session_id: str, now: int) -> None:
+def archive(conn: Connection, session_id: str, now: int) -> None:
     """Put away a transcript that is no longer current; one that holds nothing, not even for later, is dropped."""
     conn.execute("UPDATE transcripts SET archived_at = ? WHERE session_id = ?", (now, session_id))
     _drop_if_empty(conn, session_id)
 
 
-def _drop_if_empty(conn: sqlite3.Connection, session_id: str) -> None:
+def _drop_if_empty(conn: Connection, session_id: str) -> None:
     conn.execute(
         f"""UPDATE transcripts SET gone_until = 0
             WHERE session_id = ? AND archived_at IS NOT NULL AND gone_until IS NULL AND NOT ({_KEPT})""",
@@ -132,13 +138,13 @@ def _drop_if_empty(conn: sqlite3.Connection, session_id: str) -> None:
     )
 
 
-def clear(conn: sqlite3.Connection, session_id: str, undo_until: int) -> None:
+def clear(conn: Connection, session_id: str, undo_until: int) -> None:
     """Take everything out of sight, as one batch that ``undo_clear`` can bring back."""
     conn.execute(_CLEAR, (undo_until, session_id))
     conn.execute(_RESET, (session_id,))
 
 
-def undo_clear(conn: sqlite3.Connection, session_id: str) -> bool:
+def undo_clear(conn: Connection, session_id: str) -> bool:
     """Bring back the newest batch; ``False`` if there is none. Call ``expire`` first: what expired is gone."""
     row = conn.execute(
         "SELECT batch, from_seq, to_seq FROM clears WHERE session_id = ? ORDER BY batch DESC LIMIT 1", (session_id,)
@@ -159,41 +165,74 @@ def undo_clear(conn: sqlite3.Connection, session_id: str) -> bool:
     return True
 
 
-def expire(conn: sqlite3.Connection, now: int) -> None:
-    """Give up what was taken away and can no longer be undone. ``sweep`` removes what is long."""
-    tree.purge_removed(conn, now)
-    expired = conn.execute("SELECT batch, session_id FROM clears WHERE undo_until < ?", (now,)).fetchall()
+def expire(conn: Connection, now: int, key: str | None = None) -> None:
+    """Give up what was taken away and can no longer be undone, in one session or all. ``sweep`` removes what is
+    long."""
+    tree.purge_removed(conn, now, key)
+    expired = conn.execute(
+        """SELECT c.batch, c.session_id FROM clears AS c JOIN transcripts AS t ON t.session_id = c.session_id
+           WHERE c.undo_until < ? AND (CAST(?2 AS TEXT) IS NULL OR t.session_key = ?2)""",
+        (now, key),
+    ).fetchall()
     for batch, session_id in expired:
         conn.execute(
-            """INSERT OR IGNORE INTO trash (session_id, from_seq, to_seq)
-               SELECT session_id, from_seq, to_seq FROM clears WHERE batch = ?""",
+            """INSERT INTO trash (session_id, from_seq, to_seq)
+               SELECT session_id, from_seq, to_seq FROM clears WHERE batch = ? ON CONFLICT DO NOTHING""",
             (batch,),
         )
         conn.execute("DELETE FROM clears WHERE batch = ?", (batch,))
         _drop_if_empty(conn, session_id)
 
 
-def sweep(conn: sqlite3.Connection, now: int) -> int | None:
-    """See ``api.Store.sweep``."""
-    expire(conn, now)
-    trash = conn.execute("SELECT session_id, from_seq, to_seq FROM trash LIMIT 1").fetchone()
+def sweep(conn: Connection, now: int, key: str | None = None) -> int | None:
+    """See ``api.Store.sweep``; of one session, or of all."""
+    expire(conn, now, key)
+    trash = conn.execute(
+        """SELECT d.session_id, d.from_seq, d.to_seq FROM trash AS d
+           JOIN transcripts AS t ON t.session_id = d.session_id
+           WHERE CAST(?1 AS TEXT) IS NULL OR t.session_key = ?1 LIMIT 1""",
+        (key,),
+    ).fetchone()
     if trash:
         if not _remove_some(conn, *trash):
             conn.execute("DELETE FROM trash WHERE session_id = ? AND from_seq = ? AND to_seq = ?", trash)
         return now - 1
-    gone = conn.execute("SELECT session_id FROM transcripts WHERE gone_until < ? LIMIT 1", (now,)).fetchone()
+    gone = conn.execute(
+        """SELECT session_id FROM transcripts WHERE gone_until < ? AND (CAST(?2 AS TEXT) IS NULL OR session_key = ?2)
+           LIMIT 1""",
+        (now, key),
+    ).fetchone()
     if gone:
-        if not _remove_some(conn, gone[0], 0, _NO_END):
+        if not _remove_some(conn, gone[0], 0, NO_LIMIT):
             conn.execute("DELETE FROM transcripts WHERE session_id = ?", gone)
         return now - 1
-    (due,) = conn.execute(
+    return due(conn)
+
+
+def due(conn: Connection) -> int | None:
+    """The time at which the next thing can no longer be undone."""
+    (at,) = conn.execute(
         """SELECT min(at) FROM (SELECT min(undo_until) AS at FROM clears UNION ALL SELECT min(undo_until) FROM removed
-           UNION ALL SELECT min(gone_until) FROM transcripts WHERE gone_until IS NOT NULL)"""
+           UNION ALL SELECT min(gone_until) FROM transcripts WHERE gone_until IS NOT NULL) AS times"""
     ).fetchone()
-    return None if due is None else int(due) + 1
+    return None if at is None else int(at) + 1
 
 
-def _remove_some(conn: sqlite3.Connection, session_id: str, low: int, high: int) -> bool:
+def to_sweep(conn: Connection, now: int) -> str | None:
+    """The key of a session in which ``sweep`` finds work."""
+    row = conn.execute(
+        """SELECT session_key FROM transcripts WHERE gone_until < ?1 UNION ALL
+           SELECT t.session_key FROM transcripts AS t JOIN trash AS d ON d.session_id = t.session_id UNION ALL
+           SELECT t.session_key FROM transcripts AS t JOIN clears AS c ON c.session_id = t.session_id
+           WHERE c.undo_until < ?1 UNION ALL
+           SELECT t.session_key FROM transcripts AS t JOIN removed AS r ON r.session_id = t.session_id
+           WHERE r.undo_until < ?1 LIMIT 1""",
+        (now,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _remove_some(conn: Connection, session_id: str, low: int, high: int) -> bool:
     """Remove a few messages with ``low`` < number <= ``high``: other writers wait meanwhile. ``False``: none left."""
     rows, size = [], 0
     for rowid, length in conn.execute(
@@ -205,11 +244,13 @@ def _remove_some(conn: sqlite3.Connection, session_id: str, low: int, high: int)
         if size > SWEPT_CHARS:
             break
     # One statement: each brings the index of words up to date, which on a full disk needs the room made by the others.
-    conn.execute("DELETE FROM messages WHERE rowid IN (SELECT value FROM json_each(?))", (encode(rows),))
+    conn.execute(
+        "DELETE FROM messages WHERE rowid IN (SELECT CAST(value AS BIGINT) FROM json_each(?))", (encode(rows),)
+    )
     return bool(rows)
 
 
-def list_of(conn: sqlite3.Connection, key: str) -> Sequence[Transcript]:
+def list_of(conn: Connection, key: str) -> Sequence[Transcript]:
     """The key's transcripts, newest first."""
     rows = conn.execute(
         """SELECT session_id, session_key, created_at, archived_at, message_count, title, preview FROM transcripts
@@ -230,21 +271,21 @@ def list_of(conn: sqlite3.Connection, key: str) -> Sequence[Transcript]:
     ]
 
 
-def hide_all(conn: sqlite3.Connection, key: str, until: int) -> None:
+def hide_all(conn: Connection, key: str, until: int) -> None:
     """Take the key's transcripts out of sight; ``sweep`` removes them after ``until``. The session must be gone."""
     conn.execute("UPDATE transcripts SET gone_until = ? WHERE session_key = ? AND gone_until IS NULL", (until, key))
 
 
-def unhide_all(conn: sqlite3.Connection, key: str, now: int) -> None:
+def unhide_all(conn: Connection, key: str, now: int) -> None:
     """Bring back, archived, the key's transcripts that are not being removed yet."""
     conn.execute(
-        """UPDATE transcripts SET gone_until = NULL, archived_at = ifnull(archived_at, ?)
+        """UPDATE transcripts SET gone_until = NULL, archived_at = coalesce(archived_at, ?)
            WHERE session_key = ? AND gone_until >= ?""",
         (now, key, now),
     )
 
 
-def archive_all(conn: sqlite3.Connection, key: str, now: int) -> Sequence[str]:
+def archive_all(conn: Connection, key: str, now: int) -> Sequence[str]:
     """Archive the key's transcripts, empty ones dropped; returns the ids of those that stay, newest first."""
     for (session_id,) in conn.execute(
         "SELECT session_id FROM transcripts WHERE session_key = ? AND archived_at IS NULL AND gone_until IS NULL",

@@ -9,12 +9,12 @@ Plain functions of a connection, to be called inside a transaction. Above: ``mes
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..protocol.errors import NotFound, Unavailable
 from .api import Siblings
+from .connection import Connection
 
 SHOWN, ASIDE, GONE = 1, 0, -1
 """Values of ``place``: on the path that is shown, on another branch, deleted."""
@@ -28,8 +28,8 @@ _NODE = "SELECT seq, id, role, parent_seq, under_seq, place FROM messages WHERE 
 # SQLite walks the whole transcript.
 _SIBLINGS = """SELECT m.under_seq, m.seq, m.id FROM messages AS m INDEXED BY messages_below
     WHERE m.session_id = ?1 AND m.place >= 0 AND m.seq > ?2 AND m.under_seq IN (SELECT under_seq FROM messages
-        WHERE session_id = ?1 AND place >= 0 AND seq > ?2 AND under_seq IN (SELECT value FROM json_each(?3))
-        GROUP BY under_seq HAVING count(*) > 1)
+        WHERE session_id = ?1 AND place >= 0 AND seq > ?2
+        AND under_seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?3)) GROUP BY under_seq HAVING count(*) > 1)
     ORDER BY m.seq"""
 
 _ABOVE = """WITH RECURSIVE above (seq, up) AS (
@@ -63,13 +63,13 @@ class Node(NamedTuple):
     place: int
 
 
-def floor(conn: sqlite3.Connection, session_id: str) -> int:
+def floor(conn: Connection, session_id: str) -> int:
     """Messages up to this number were cleared."""
     row = conn.execute("SELECT floor_seq FROM transcripts WHERE session_id = ?", (session_id,)).fetchone()
     return int(row[0]) if row else 0
 
 
-def find(conn: sqlite3.Connection, session_id: str, message_id: str, *, gone: bool = False) -> Node:
+def find(conn: Connection, session_id: str, message_id: str, *, gone: bool = False) -> Node:
     """A message of a transcript that was not cleared, nor (unless ``gone``) deleted. Raises ``NotFound``."""
     row = conn.execute(f"{_NODE} AND id = ? AND seq > ?", (session_id, message_id, floor(conn, session_id))).fetchone()
     if row is None or (row[-1] == GONE and not gone):
@@ -77,13 +77,13 @@ def find(conn: sqlite3.Connection, session_id: str, message_id: str, *, gone: bo
     return Node(*row)
 
 
-def at(conn: sqlite3.Connection, session_id: str, seq: int) -> Node | None:
+def at(conn: Connection, session_id: str, seq: int) -> Node | None:
     """The message of that number, wherever it is."""
     row = conn.execute(f"{_NODE} AND seq = ?", (session_id, seq)).fetchone()
     return Node(*row) if row else None
 
 
-def leaf(conn: sqlite3.Connection, session_id: str, low: int) -> int:
+def leaf(conn: Connection, session_id: str, low: int) -> int:
     """The last message shown after number ``low``; 0 if there is none."""
     row = conn.execute(
         "SELECT max(seq) FROM messages WHERE session_id = ? AND seq > ? AND place = 1", (session_id, low)
@@ -91,17 +91,17 @@ def leaf(conn: sqlite3.Connection, session_id: str, low: int) -> int:
     return int(row[0] or 0)
 
 
-def above(conn: sqlite3.Connection, session_id: str, seq: int) -> Sequence[int]:
+def above(conn: Connection, session_id: str, seq: int) -> Sequence[int]:
     """The path to message ``seq``, itself included, first message first."""
     return sorted(number for (number,) in conn.execute(_ABOVE, (session_id, seq)))
 
 
-def newest_below(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
+def newest_below(conn: Connection, session_id: str, seq: int) -> int:
     """The newest of message ``seq`` and all that stands below it: the end of a branch."""
     return int(conn.execute(_NEWEST_BELOW, (session_id, seq)).fetchone()[0])
 
 
-def siblings(conn: sqlite3.Connection, session_id: str, low: int, shown: Sequence[Node]) -> Sequence[Siblings]:
+def siblings(conn: Connection, session_id: str, low: int, shown: Sequence[Node]) -> Sequence[Siblings]:
     """The alternatives of those of the messages given that have some."""
     groups: dict[int, list[str]] = {}
     unders = "[" + ",".join({str(node.under) for node in shown}) + "]"
@@ -110,22 +110,24 @@ def siblings(conn: sqlite3.Connection, session_id: str, low: int, shown: Sequenc
     return [Siblings(message_id=node.id, ids=groups[node.under]) for node in shown if node.under in groups]
 
 
-def show(conn: sqlite3.Connection, session_id: str, seq: int) -> bool:
+def show(conn: Connection, session_id: str, seq: int) -> bool:
     """Show the path that ends with message ``seq`` (0: nothing). Touches what changes; returns whether anything did."""
     low = floor(conn, session_id)
-    before = conn.total_changes
     way = conn.execute(_WAY, (session_id, seq, low)).fetchall()
     fork = next((number for number, place in way if place == SHOWN), low)
     wanted = ",".join(str(number) for number, place in way if place != SHOWN)
-    conn.execute("UPDATE messages SET place = 0 WHERE session_id = ? AND seq > ? AND place = 1", (session_id, fork))
-    conn.execute(
-        "UPDATE messages SET place = 1 WHERE session_id = ? AND seq IN (SELECT value FROM json_each(?))",
+    left = conn.execute(
+        "UPDATE messages SET place = 0 WHERE session_id = ? AND seq > ? AND place = 1", (session_id, fork)
+    )
+    come = conn.execute(
+        """UPDATE messages SET place = 1 WHERE session_id = ?
+           AND seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?))""",
         (session_id, f"[{wanted}]"),
     )
-    return conn.total_changes > before
+    return left.rowcount + come.rowcount > 0
 
 
-def _move(conn: sqlite3.Connection, session_id: str, low: int, under: int, to: int, *, after: int = 0) -> None:
+def _move(conn: Connection, session_id: str, low: int, under: int, to: int, *, after: int = 0) -> None:
     """Show under ``to`` what stands under ``under``, as far as its number is above ``low`` and ``after``."""
     conn.execute(
         """UPDATE messages SET under_seq = ? WHERE session_id = ? AND under_seq = ? AND seq > ? AND seq > ?
@@ -134,7 +136,7 @@ def _move(conn: sqlite3.Connection, session_id: str, low: int, under: int, to: i
     )
 
 
-def remove(conn: sqlite3.Connection, session_id: str, node: Node, undo_until: int) -> None:
+def remove(conn: Connection, session_id: str, node: Node, undo_until: int) -> None:
     """Take one message out until then. If the path ended with it, its nearest alternative takes its place."""
     low = floor(conn, session_id)
     conn.execute("UPDATE messages SET place = -1 WHERE session_id = ? AND seq = ?", (session_id, node.seq))
@@ -156,7 +158,7 @@ def remove(conn: sqlite3.Connection, session_id: str, node: Node, undo_until: in
     )
 
 
-def put_back(conn: sqlite3.Connection, session_id: str, node: Node, busy: bool) -> None:
+def put_back(conn: Connection, session_id: str, node: Node, busy: bool) -> None:
     """Undo ``remove``. Raises ``Unavailable`` (``BUSY``) if ``busy`` and this would show another branch."""
     low = floor(conn, session_id)
     last_seq, place = conn.execute(
@@ -178,7 +180,7 @@ def put_back(conn: sqlite3.Connection, session_id: str, node: Node, busy: bool) 
     _show_again(conn, session_id, node._replace(under=under, place=place), last_seq, busy)
 
 
-def _show_again(conn: sqlite3.Connection, session_id: str, node: Node, last_seq: int, busy: bool) -> None:
+def _show_again(conn: Connection, session_id: str, node: Node, last_seq: int, busy: bool) -> None:
     """Mend the path around a message that is back, and show that if it was shown when it went (``node.place``).
 
     Args:
@@ -209,19 +211,19 @@ def _show_again(conn: sqlite3.Connection, session_id: str, node: Node, last_seq:
         show(conn, session_id, newest_below(conn, session_id, node.seq))
 
 
-def _first_shown(conn: sqlite3.Connection, session_id: str, low: int) -> int:
+def _first_shown(conn: Connection, session_id: str, low: int) -> int:
     row = conn.execute(
         "SELECT min(seq) FROM messages WHERE session_id = ? AND seq > ? AND place = 1", (session_id, low)
     ).fetchone()
     return int(row[0] or 0)
 
 
-def _place(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
+def _place(conn: Connection, session_id: str, seq: int) -> int:
     node = at(conn, session_id, seq)
     return node.place if node else GONE
 
 
-def _nearest_there(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
+def _nearest_there(conn: Connection, session_id: str, seq: int) -> int:
     """The first message from ``seq`` upwards that is not deleted; 0 if there is none."""
     node = at(conn, session_id, seq)
     while node is not None and node.place == GONE:
@@ -229,9 +231,13 @@ def _nearest_there(conn: sqlite3.Connection, session_id: str, seq: int) -> int:
     return node.seq if node else 0
 
 
-def purge_removed(conn: sqlite3.Connection, now: int) -> None:
-    """Remove for good the messages whose deletion can no longer be undone."""
-    for session_id, seq in conn.execute("SELECT session_id, seq FROM removed WHERE undo_until < ?", (now,)).fetchall():
+def purge_removed(conn: Connection, now: int, key: str | None = None) -> None:
+    """Remove for good the messages whose deletion can no longer be undone, of one session or all."""
+    for session_id, seq in conn.execute(
+        """SELECT r.session_id, r.seq FROM removed AS r JOIN transcripts AS t ON t.session_id = r.session_id
+           WHERE r.undo_until < ? AND (CAST(?2 AS TEXT) IS NULL OR t.session_key = ?2)""",
+        (now, key),
+    ).fetchall():
         conn.execute("DELETE FROM removed WHERE session_id = ? AND seq = ?", (session_id, seq))
         node = at(conn, session_id, seq)
         if node is None:  # cleared, and gone with that
@@ -250,7 +256,7 @@ def purge_removed(conn: sqlite3.Connection, now: int) -> None:
         conn.execute("DELETE FROM messages WHERE session_id = ? AND seq = ?", (session_id, seq))
 
 
-def join(conn: sqlite3.Connection, session_id: str, low: int, high: int) -> None:
+def join(conn: Connection, session_id: str, low: int, high: int) -> None:
     """Attach what begins after ``high`` to the last message shown up to there (and after ``low``)."""
     row = conn.execute(
         "SELECT max(seq) FROM messages WHERE session_id = ? AND seq > ? AND seq <= ? AND place = 1",

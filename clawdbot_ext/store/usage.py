@@ -5,20 +5,18 @@ Plain functions of a connection, to be called inside a transaction. Above: ``mes
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .api import UsageRecord
+from .connection import Connection
 from .message_fields import dollars, tokens
 
 _FIELDS = ("at", "session_key", "provider", "model", "input", "output", "cache_read", "cache_write", "cost")
 _WIRE = ("input", "output", "cacheRead", "cacheWrite")
 
 
-def record(
-    conn: sqlite3.Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None
-) -> None:
+def record(conn: Connection, session_id: str, message: Mapping[str, Any], now: int, run_id: str | None = None) -> None:
     """Note what ``message``, or the summary that it brings (``compaction``), cost, if it says so; and for which client,
     that of the run ``run_id``."""
     paid = message.get("compaction") or message
@@ -38,9 +36,7 @@ def record(
     )
 
 
-def add(
-    conn: sqlite3.Connection, session_id: str, provider: str, model: str, spent: Mapping[str, Any], now: int
-) -> None:
+def add(conn: Connection, session_id: str, provider: str, model: str, spent: Mapping[str, Any], now: int) -> None:
     """Note what a request beside the conversation cost, in its transcript's sums too."""
     record(conn, session_id, {"role": "assistant", "provider": provider, "model": model, "usage": spent}, now)
     conn.execute(
@@ -49,10 +45,11 @@ def add(
     )
 
 
-def since(conn: sqlite3.Connection, at: int, session_key: str | None) -> Sequence[UsageRecord]:
+def since(conn: Connection, at: int, session_key: str | None) -> Sequence[UsageRecord]:
     """Usage of the replies from ``at`` on, oldest first."""
     rows = conn.execute(
-        f"""SELECT {", ".join(_FIELDS)} FROM usage WHERE at >= ? AND (?2 IS NULL OR session_key = ?2) ORDER BY at""",
+        f"""SELECT {", ".join(_FIELDS)} FROM usage
+            WHERE at >= ? AND (CAST(?2 AS TEXT) IS NULL OR session_key = ?2) ORDER BY at""",
         (at, session_key),
     )
     return [UsageRecord(**dict(zip(_FIELDS, row, strict=True))) for row in rows]

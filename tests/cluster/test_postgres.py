@@ -1,0 +1,307 @@
+"""Gateways that share one PostgreSQL: who is there, who is whose home, and the messages between them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import psycopg
+import pytest
+
+from clawdbot_ext.cluster import mail
+from clawdbot_ext.cluster.membership import Terms
+from clawdbot_ext.protocol.errors import Unavailable
+from tests.support.aio import run, until
+from tests.support.clusters import BOUND_S, Member, create_tables, joined
+
+pytestmark = pytest.mark.slow
+QUICK = Terms(lease=1.5, renew=0.5, look=0.1)
+"""So that a test need not wait for 15 s."""
+
+LEASE = "SELECT lease_until FROM gateways WHERE id = %s"
+
+
+@pytest.fixture(scope="module")
+def tables(postgres_url: str) -> str:
+    create_tables(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+def url(tables: str) -> str:
+    """The database, with nothing in it and no gateway alive."""
+    with psycopg.connect(tables, autocommit=True) as conn:
+        conn.execute("TRUNCATE gateways, homes, gateway_locks, mail, runs")
+    return tables
+
+
+def ask(url: str, sql: str, *values: Any) -> list[Any]:
+    with psycopg.connect(url, autocommit=True) as conn:
+        return [row[0] for row in conn.execute(sql, values).fetchall()]
+
+
+def carry_out(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    run(scenario(), 2 * BOUND_S)
+
+
+def key() -> str:
+    return f"agent:main:{uuid.uuid4()}"
+
+
+def test_members_see_each_other_and_one_leaves(url: str) -> None:
+    async def scenario() -> None:
+        a, b = Member(url), Member(url)
+        async with joined(a, b):
+            assert a.log.told == [("arrived", b.member)]
+            assert b.log.told == [("arrived", a.member)]
+            assert a.others() == [b.member]
+            home = key()
+            assert await b.home_of(home) == b.member == await a.home_of(home)
+            await b.leave()
+            await a.log.until(lambda: a.log.of("departed"))
+            assert a.log.of("departed") == [(b.member,)]
+            assert a.others() == []
+            assert await a.home_of(home) == a.member
+        assert ask(url, "SELECT count(*) FROM homes") == [0]
+        assert ask(url, "SELECT count(*) FROM gateways WHERE ended_at IS NULL") == [0]
+
+    carry_out(scenario)
+
+
+def test_no_session_has_two_homes_however_many_ask_at_once(url: str) -> None:
+    async def scenario() -> None:
+        members = [Member(url) for _ in range(4)]
+        keys = [key() for _ in range(100)]
+        async with joined(*members):
+            answers = await asyncio.gather(*(member.home_of(each) for each in keys for member in members))
+            by_key = [set(answers[n : n + 4]) for n in range(0, len(answers), 4)]
+            assert all(len(homes) == 1 for homes in by_key)
+            assert ask(url, "SELECT count(*) FROM homes") == [100]
+
+            async def come_and_go(member: Member, each: str) -> None:
+                """While it believes to be the home, the database says so, too: a release never crosses a claim."""
+                for _ in range(5):
+                    if await member.home_of(each) == member.member:
+                        assert ask(url, "SELECT gateway FROM homes WHERE session_key = %s", each) == [member.fence]
+                        await member.release(each)
+
+            await asyncio.gather(*(come_and_go(member, each) for each in keys[:4] for member in members))
+
+    carry_out(scenario)
+
+
+def test_messages_come_in_order_small_and_large_soon_and_at_once(url: str) -> None:
+    async def scenario() -> None:
+        a, b, c = Member(url), Member(url), Member(url)
+        async with joined(a, b, c):
+            sent = {
+                sender: [f"{n} ".encode() * size for n, size in enumerate([1, 200_000, 3, 50_000, 2] * 8)]
+                for sender in (a, b)
+            }
+            for n in range(40):
+                for sender, messages in sent.items():
+                    sender.send(c.member, messages[n], at_once=n % 3 == 0)
+                if n % 8 == 0:
+                    await asyncio.sleep(0)
+            await c.log.until(lambda: len(c.log.of("received")) == 80)
+            for sender, messages in sent.items():
+                assert [body for who, body in c.log.of("received") if who == sender.member] == messages
+            assert not c.log.of("gap")
+            assert a.log.of("received") == []
+            a.send(uuid.uuid4().hex, b"to none")
+
+    carry_out(scenario)
+
+
+def test_a_killed_member_s_unfinished_sessions_pass_to_one_other(url: str) -> None:
+    async def scenario() -> None:
+        a, b, c = (Member(url, QUICK) for _ in range(3))
+        async with joined(a, b, c):
+            busy, idle = key(), key()
+            ask(url, "INSERT INTO runs VALUES (%s, NULL), (%s, 1) RETURNING 1", busy, idle)
+            assert await b.home_of(busy) == await b.home_of(idle) == b.member
+            assert await a.home_of(busy) == b.member
+            b.send(a.member, b"last words")
+            await a.log.until(lambda: a.log.of("received"))
+            await b.kill()
+            await a.log.until(lambda: a.log.of("departed"))
+            await c.log.until(lambda: c.log.of("departed"))
+            told = [*a.log.of("departed"), *c.log.of("departed")]
+            assert sorted(told, key=len) == [(b.member,), (b.member, busy)]
+            heir = a if (b.member, busy) in a.log.of("departed") else c
+            assert await a.home_of(busy) == await c.home_of(busy) == heir.member
+            assert await c.home_of(idle) == c.member
+
+    carry_out(scenario)
+
+
+def test_unfinished_sessions_without_a_home_are_taken_by_the_one_that_starts(url: str) -> None:
+    async def scenario() -> None:
+        orphan, queued = key(), key()
+        dead = Member(url, QUICK)
+        async with joined(dead):
+            assert await dead.home_of(queued) == dead.member
+            ask(url, "INSERT INTO runs VALUES (%s, NULL), (%s, NULL) RETURNING 1", orphan, queued)
+            await dead.kill()
+            a, b = Member(url, QUICK), Member(url, QUICK)
+            taken = [await a.join(a.log), await b.join(b.log)]
+            assert [sorted(keys) for keys in taken] == [sorted([orphan, queued]), []]
+            assert await b.home_of(orphan) == a.member
+            await a.leave()  # a restart in the middle: what waits goes on elsewhere
+            await b.log.until(lambda: b.log.of("departed"))
+            assert b.log.of("departed") == [(a.member, *sorted([orphan, queued]))]
+            await b.leave()
+
+    carry_out(scenario)
+
+
+def test_one_lost_connection_ends_no_membership(url: str) -> None:
+    async def scenario() -> None:
+        a, b = Member(url, QUICK), Member(url, QUICK)
+        async with joined(a, b):
+            for name in ("keeper", "mail", "post"):
+                ask(
+                    url,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s "
+                    "AND datname = current_database()",
+                    f"clawdbot {name}",
+                )
+                for n in range(20):
+                    a.send(b.member, f"{name} {n}".encode())
+                    b.send(a.member, f"{name} {n}".encode())
+                    await asyncio.sleep(0.01)
+            for member in (a, b):
+                await member.log.until(lambda member=member: len(member.log.of("received")) >= 60)
+                assert [body for _, body in member.log.of("received")] == [
+                    f"{name} {n}".encode() for name in ("keeper", "mail", "post") for n in range(20)
+                ]
+                assert {what[0] for what in member.log.told} == {"arrived", "received"}
+            assert ask(url, "SELECT count(*) FROM gateways WHERE ended_at IS NULL") == [2]
+
+    carry_out(scenario)
+
+
+def test_a_member_that_was_ended_is_told_and_joins_again(url: str) -> None:
+    async def scenario() -> None:
+        a, b = Member(url, QUICK), Member(url, QUICK)
+        async with joined(a, b):
+            session, old, number = key(), a.member, a.fence
+            assert await a.home_of(session) == a.member
+            ask(url, "DELETE FROM homes RETURNING 1")
+            ask(url, "UPDATE gateways SET ended_at = now() WHERE id = %s RETURNING 1", a.fence)
+            await a.log.until(lambda: a.log.of("fenced") and a.log.told[-1] == ("arrived", b.member))
+            assert a.member != old and a.fence > number
+            await b.log.until(lambda: ("arrived", a.member) in b.log.told)
+            assert ("departed", old) in b.log.told
+            assert await b.home_of(session) == b.member == await a.home_of(session)
+            a.send(b.member, b"back")
+            b.send(a.member, b"welcome")
+            await b.log.until(lambda: (a.member, b"back") in b.log.of("received"))
+            await a.log.until(lambda: (b.member, b"welcome") in a.log.of("received"))
+
+    carry_out(scenario)
+
+
+def test_a_takeover_does_not_wait_for_a_transaction_that_was_cut_off(url: str) -> None:
+    async def scenario() -> None:
+        a, b = Member(url, QUICK), Member(url, QUICK)
+        async with joined(a, b):
+            with psycopg.connect(url) as late:  # a write of b that its gateway never ends
+                assert late.execute("SELECT 1 FROM gateways WHERE id = %s FOR KEY SHARE", [b.fence]).fetchone()
+                await b.kill()
+                await a.log.until(lambda: a.log.of("departed"))
+                with pytest.raises(psycopg.OperationalError):
+                    late.execute("SELECT 1")
+
+    carry_out(scenario)
+
+
+def test_the_clock_of_a_gateway_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        a, b = Member(url, QUICK), Member(url, QUICK)
+        async with joined(a, b):
+            real = time.time
+            for hours in (1, -1):
+                monkeypatch.setattr(time, "time", lambda hours=hours: real() + hours * 3600)
+                renewed = ask(url, LEASE, a.fence)
+                await until(lambda was=renewed: ask(url, LEASE, a.fence) != was)
+                assert await a.home_of("agent:main:main") == await b.home_of("agent:main:main")
+            assert a.log.told == [("arrived", b.member)]
+            assert b.log.told == [("arrived", a.member)]
+
+    carry_out(scenario)
+
+
+def test_what_does_not_fit_is_dropped_and_both_sides_are_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "QUEUE_BYTES", 1_000_000)
+
+    async def scenario() -> None:
+        a, b = Member(url), Member(url)
+        async with joined(a, b):
+            a.send(b.member, b"first")
+            await b.log.until(lambda: b.log.of("received"))
+            for _ in range(100):  # 100 MB before anything can be sent
+                a.send(b.member, b"x" * 900_000)
+                assert a._now is not None
+                assert a._now.outbox.waiting < 2_000_000
+            a.send(b.member, b"last")
+            await b.log.until(lambda: (a.member, b"last") in b.log.of("received"))
+            await a.log.until(lambda: a.log.of("gap"))
+            assert b.log.of("gap") == [(a.member,)]
+            assert a.log.of("gap") == [(b.member,)]
+
+    carry_out(scenario)
+
+
+def test_megabytes_go_through_a_small_table(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "TABLE_BYTES", 1_000_000)
+    size = "SELECT coalesce(sum(octet_length(body)), 0) FROM mail"
+
+    async def scenario() -> None:
+        a, b = Member(url), Member(url)
+        async with joined(a, b):
+            largest = 0
+            for n in range(10):
+                for _ in range(4):
+                    a.send(b.member, n.to_bytes(4, "big") * 250_000)
+                await b.log.until(lambda n=n: len(b.log.of("received")) >= 4 * n)
+                largest = max(largest, ask(url, size)[0])
+            await b.log.until(lambda: len(b.log.of("received")) == 40)
+            assert [body[:4] for _, body in b.log.of("received")] == [(n // 4).to_bytes(4, "big") for n in range(40)]
+            assert largest < 1_000_000 + 2 * mail.FLUSH_BYTES
+            assert not b.log.of("gap")
+
+    carry_out(scenario)
+
+
+def test_a_member_that_does_not_read_is_gone_after_a_while(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    terms = Terms(lease=1.5, renew=0.5, look=0.1, unread=2)
+
+    async def scenario() -> None:
+        a, deaf = Member(url, terms), Member(url, terms)
+
+        async def hear_nothing(self: object, line: object) -> None:
+            await asyncio.sleep(0.05)
+
+        async with joined(a, deaf):
+            assert deaf._now is not None
+            monkeypatch.setattr(deaf._now.inbox, "read", hear_nothing.__get__(deaf))
+            old = deaf.member
+            a.send(old, b"hello?")
+            await deaf.log.until(lambda: deaf.log.of("fenced"))
+            await a.log.until(lambda: (old,) in a.log.of("departed"))
+            await a.log.until(lambda: (deaf.member,) in a.log.of("arrived"))  # and is one again
+
+    carry_out(scenario)
+
+
+def test_without_its_database_it_says_so_in_time(url: str) -> None:
+    async def scenario() -> None:
+        with pytest.raises(Unavailable) as caught:
+            await Member("postgresql://clawdbot@127.0.0.1:1/nothing").join(Member(url).log)
+        assert caught.value.reason == "STORAGE_AWAY"
+
+    carry_out(scenario)

@@ -69,7 +69,7 @@ class PromptMemo:
         self._begun = _Begun(pieces, list(messages), fixed, all_.copy())
 
     def begun(self, pieces: Sequence[Piece], fixed: PromptDigest) -> tuple[int, list[dict[str, Any]], PromptDigest]:
-        """How many of the pieces are done, the messages that they became, and the digest with them."""
+        """The number of the pieces that are done, the messages that they became, and the digest with them."""
         begun = self._begun
         if begun is None or begun.fixed != fixed.value() or not starts_with(pieces, begun.pieces):
             return 0, [], fixed.copy()

@@ -105,7 +105,7 @@ def test_a_long_conversation_begins_alike_for_many_turns(short: None) -> None:
 
 
 async def something(it: Talk, chance: random.Random, old: str) -> None:
-    """What can happen to a session, most often that something is said. Raises ``GatewayError`` where it cannot."""
+    """Do one of the things that happen to a session, mostly say something. Raises ``GatewayError`` where it cannot."""
     messages = (await it.store.history(session_key=KEY, limit=50, whole=True)).messages
     some, until = chance.choice(messages).id if messages else "", 10**12
     store, now = it.store, it.now()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..failures import SchemaTooNew
-from . import gateways
+from . import gateways, search
 from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 
 Migration = Callable[[PostgresConnection], None]
@@ -253,7 +253,7 @@ def fold_functions() -> Sequence[str]:
     )
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial, gateways.m002_gateways)
+MIGRATIONS: Sequence[Migration] = (m001_initial, gateways.m002_gateways, search.m003_search)
 """In their order; what was released never changes."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -18,7 +18,7 @@ from ..protocol import errors
 SHM_BYTES = 64 * 1024
 """With less room than this on the disk, an index of the write-ahead log (32 KiB to begin with) may not fit."""
 
-PASSING = frozenset({"STORAGE_ERROR", "STORAGE_BUSY"})
+PASSING = frozenset({"STORAGE_ERROR", "STORAGE_BUSY", "STORAGE_AWAY"})
 """Reasons of failures that often pass by themselves: worth another try."""
 
 # Primary result codes; Python has names for them from 3.11 on only (sqlite.org/rescode.html).

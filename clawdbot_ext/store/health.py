@@ -11,7 +11,7 @@ from .failures import StoreDamaged, passes
 
 log = logging.getLogger(__name__)
 
-StorageState = Literal["ok", "full", "failing", "damaged", "moved"]
+StorageState = Literal["ok", "full", "failing", "damaged", "moved", "away", "fenced"]
 
 
 class StorageHealth:
@@ -41,7 +41,8 @@ class StorageHealth:
 
     @property
     def moved(self) -> bool:
-        """Whether the files at our paths are no longer the ones that are open: nothing may be acknowledged."""
+        """Whether the files at our paths are no longer the ones that are open: nothing may be acknowledged. Never of a
+        server: what another gateway has taken over there is ``fenced``, and there is nothing to rescue."""
         return self.state == "moved"
 
     def note(self, error: Exception) -> None:
@@ -52,12 +53,15 @@ class StorageHealth:
             self._become("full", error.message)
         elif isinstance(error, Unavailable) and error.reason == "STORAGE_MOVED":
             self._become("moved", error.message)
+        elif isinstance(error, Unavailable) and error.reason in ("STORAGE_AWAY", "FENCED"):
+            state: StorageState = "away" if error.reason == "STORAGE_AWAY" else "fenced"
+            self._become(state, str(error.facts.get("detail", error.message)))
         elif passes(error) and isinstance(error, Unavailable) and error.reason != "STORAGE_BUSY":
             self._become("failing", str(error.facts.get("detail", error.message)))
 
     def fine(self) -> None:
         """Take up that a write succeeded. Damage stays known: other pages are as they were."""
-        if self.state in ("full", "failing"):
+        if self.state in ("full", "failing", "away"):
             self._become("ok", "")
 
     def checked(self, found: str) -> None:
@@ -66,12 +70,12 @@ class StorageHealth:
         self.findings = "" if found == "ok" else found
 
     def found_again(self) -> None:
-        """The files at our paths are the ones that are open."""
-        if self.state == "moved":
+        """The files at our paths are the ones that are open; or the server answers, and the database is still ours."""
+        if self.state in ("moved", "away", "fenced"):
             self._become("ok", "")
 
     def _become(self, state: StorageState, detail: str) -> None:
-        if self.state == state or (self.state == "moved" and state != "ok"):
+        if self.state == state or (self.state in ("moved", "fenced") and state != "ok"):
             return
         before, self.state, self.detail, self.since = self.state, state, detail, time.time_ns() // 1_000_000
         if state == "ok":

@@ -101,7 +101,12 @@ def lost_result(call: Mapping[str, Any], text: str, now: int) -> dict[str, Any]:
     }
 
 
+def plain(text: str) -> str:
+    """Text as both engines store it outside of JSON: PostgreSQL takes no NUL."""
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
 def one_line(text: str, limit: int) -> str:
     """The beginning of ``text`` on one line, at most ``limit`` characters, ``…`` at the end if there was more."""
-    line = " ".join(text.lstrip()[: limit * 8].split())
+    line = plain(" ".join(text.lstrip()[: limit * 8].split()))
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

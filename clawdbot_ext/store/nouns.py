@@ -5,7 +5,6 @@ Above: ``sqlite``, ``postgres.store``, which carry jobs out. Below: the modules 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -28,7 +27,6 @@ from .api import (
     UsageRecord,
 )
 from .batches import NewMessage, Places
-from .postgres import search as words_index
 
 T = TypeVar("T")
 
@@ -152,12 +150,7 @@ class NounStore:
         return await self._write(lambda conn: branches.undelete(conn, key, message_id, busy, now), key)
 
     async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
-        def find(conn: Any) -> Sequence[StoredHit]:
-            if isinstance(conn, sqlite3.Connection):
-                return search.find(conn, query, limit, before)
-            return words_index.find(conn, query, limit, before)
-
-        return await self._read(find)
+        return await self._read(lambda conn: search.find(conn, query, limit, before))
 
     # -- sessions ---------------------------------------------------------------------------------------------------
     async def get_session(self, key: str) -> Session | None:

@@ -27,7 +27,7 @@ from .api import (
     Session,
 )
 from .connection import Connection
-from .message_fields import calls_of, decode, encode, lost_result
+from .message_fields import calls_of, decode, encode, lost_result, plain
 
 KEPT_MS = 30 * 24 * 3600 * 1000
 """Time for which the key of an ended run is still recognised. Purged when the store opens."""
@@ -153,7 +153,7 @@ def _begin_beside(
         added = messages.add(conn, session_id, message, now, run_id, beside=node)
     else:
         added = None
-        conn.execute("UPDATE runs SET beside = ?, text = ? WHERE run_id = ?", (node.id, kept, run_id))
+        conn.execute("UPDATE runs SET beside = ?, text = ? WHERE run_id = ?", (node.id, plain(kept), run_id))
     transcripts.recount(conn, session_id)
     sessions.changed(conn, key, session_id, now)
     return added
@@ -177,7 +177,8 @@ def edit_queued(conn: Connection, run_id: str, message: Mapping[str, Any], optio
 def save_partial(conn: Connection, run_id: str, text: str, thinking: str) -> None:
     """Keep the reply so far; ignored unless the run is running."""
     conn.execute(
-        "UPDATE runs SET text = ?, thinking = ? WHERE run_id = ? AND state = 'running'", (text, thinking, run_id)
+        "UPDATE runs SET text = ?, thinking = ? WHERE run_id = ? AND state = 'running'",
+        (plain(text), plain(thinking), run_id),
     )
 
 

@@ -78,6 +78,7 @@ class SqliteStore(NounStore):
             self._explain,
             self.health,
             MAX_GROUP,
+            writes=True,
         )
         self._readers = [self._reader(f"store-reader-{n}", self._reads) for n in range(READERS)]
         self._checker = self._reader("store-check", SimpleQueue())
@@ -116,7 +117,7 @@ class SqliteStore(NounStore):
         await stop(self._readers)
         await stop([self._writer])  # last: the connection that closes last puts the log away
 
-    def _reader(self, name: str, queue: SimpleQueue[Job | None]) -> Worker:
+    def _reader(self, name: str, queue: SimpleQueue[Job | None]) -> Worker[sqlite3.Connection]:
         connect = partial(db.connect_reader, self.path)
         return Worker(name, queue, connect, connect, sqlite3.Connection.close, read_each, self._explain, self.health)
 

@@ -1,8 +1,8 @@
-"""Threads that own SQLite connections: one that writes in groups, a few that read.
+"""Threads that own connections to a database; those of SQLite: one that writes in groups, a few that read.
 
 A job is a plain function of a connection. Writing jobs that wait together share one transaction and so one ``fsync``;
 each has its own savepoint, so that a job that fails takes back only its own work. No caller is told before the commit.
-Above: ``sqlite`` (the store). Below: ``db``.
+Above: the stores. Below: ``db``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from . import failpoints
 from .db import abandon
@@ -34,17 +35,36 @@ Explain = Callable[[Exception], Exception]
 class Job:
     """One function on its way through a worker, and what became of it."""
 
-    function: Callable[[sqlite3.Connection], Any]
+    function: Callable[[Any], Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    keys: Sequence[str] = ()
+    """Its work comes after that of all jobs submitted before that have one of them, where several threads write."""
+    fence: int | None = None
+    """The number of the gateway whose work it is, where several share a database."""
+    since: float = field(default_factory=time.monotonic)
+    """The time of its submission, by ``time.monotonic``."""
     value: Any = None
     error: Exception | None = None
     kept: bool = False
     """Its work is committed: whatever happens after that, it succeeded."""
 
 
+class Owned(Protocol):
+    """A connection, or what makes them anew."""
+
+    def interrupt(self) -> None:
+        """Make the statement that runs now fail. Called by another thread."""
+        ...
+
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Owned)
+
+
 @dataclass
-class Worker:
+class Worker(Generic[C]):
     """A thread with a connection of its own. Several may share one queue.
 
     ``opens``, ``reopens`` and ``closes`` run in the thread, as does everything else that touches the connection. A
@@ -54,15 +74,19 @@ class Worker:
 
     name: str
     queue: SimpleQueue[Job | None]
-    opens: Callable[[], sqlite3.Connection]
-    reopens: Callable[[], sqlite3.Connection]
-    closes: Callable[[sqlite3.Connection], None]
-    carry_out: Callable[[sqlite3.Connection, Sequence[Job], Explain], None]
+    opens: Callable[[], C]
+    reopens: Callable[[], C]
+    closes: Callable[[C], None]
+    carry_out: Callable[[C, Sequence[Job], Explain], None]
     explain: Explain
     health: StorageHealth
     group: int = 1
+    """Most jobs carried out at once."""
+    writes: bool = False
     thread: Thread | None = field(default=None, init=False)
-    _conn: sqlite3.Connection | None = field(default=None, init=False)
+    busy_since: float = field(default=0.0, init=False)
+    """The time at which it began what it is at now, by ``time.monotonic``; 0 while it waits for work."""
+    _conn: C | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Start the thread and wait for its connection. Raises what ``opens`` raised, explained."""
@@ -93,7 +117,9 @@ class Worker:
         while not stopping:
             jobs, stopping = next_batch(self.queue, self.group)
             if jobs:
+                self.busy_since = time.monotonic()
                 self._work(jobs)
+                self.busy_since = 0.0
                 deliver(jobs)
         conn, self._conn = self._conn, None
         if conn is not None:
@@ -118,11 +144,11 @@ class Worker:
         for job in jobs:
             if job.error is not None:
                 self.health.note(job.error)
-        if not self.health.ok and self.group > 1 and all(job.error is None for job in jobs):
+        if not self.health.ok and self.writes and all(job.error is None for job in jobs):
             self.health.fine()
 
 
-async def stop(workers: Sequence[Worker]) -> None:
+async def stop(workers: Sequence[Worker[Any]]) -> None:
     """Let threads finish what was submitted, close their connections and end."""
     running = [worker for worker in workers if worker.thread is not None]
     for worker in running:  # all of them first: of those that share a queue, any may take any end mark
@@ -133,11 +159,13 @@ async def stop(workers: Sequence[Worker]) -> None:
         worker.thread = None
 
 
-def submit(queue: SimpleQueue[Job | None], function: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
+def submit(
+    queue: SimpleQueue[Job | None], function: Callable[[Any], Any], keys: Sequence[str] = (), fence: int | None = None
+) -> asyncio.Future[Any]:
     """Queue a job; the future is settled on the calling loop."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    queue.put(Job(function, loop, future))
+    queue.put(Job(function, loop, future, keys, fence))
     return future
 
 

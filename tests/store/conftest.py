@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from clawdbot_ext.store.api import Store
+from clawdbot_ext.store.postgres.store import PostgresStore
 from clawdbot_ext.store.sqlite import SqliteStore, open_store
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
 
 Scenario = Callable[[Any], Awaitable[Any]]
 
-BACKENDS: dict[str, Callable[[Path], Store]] = {"sqlite": lambda folder: open_store(folder / "gateway.sqlite3")}
-
-BOUND_S = 30.0
+BACKENDS = ("sqlite",)
+BOUND_S = 60.0
 
 
 def drive_store(store: Store, scenario: Scenario) -> Any:
@@ -30,10 +34,45 @@ def drive_store(store: Store, scenario: Scenario) -> Any:
     return asyncio.run(asyncio.wait_for(main(), BOUND_S))
 
 
+@pytest.fixture(scope="session")
+def database_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of one database for all tests of this process; ``empty_url`` empties it."""
+    url = postgres_server.create()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def empty_url(database_url: str) -> str:
+    """The address of a database in which nothing is stored."""
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            """DO $$ DECLARE found TEXT; BEGIN
+                FOR found IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relname <> 'meta'
+                    AND relnamespace = 'public'::regnamespace ORDER BY relname = 'transcripts', relname LOOP
+                    EXECUTE format('DELETE FROM %I', found);
+                END LOOP;
+                IF to_regclass('meta') IS NOT NULL THEN
+                    DELETE FROM meta WHERE name NOT LIKE '%\\_version';
+                END IF;
+            END $$"""
+        )
+    return database_url
+
+
 @pytest.fixture(params=BACKENDS)
-def drive(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Scenario], Any]:
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Make a store of each engine, not opened yet; those that one test makes have the same data."""
+    if request.param == "sqlite":
+        return lambda: open_store(tmp_path / "gateway.sqlite3")
+    url = request.getfixturevalue("empty_url")
+    return lambda: PostgresStore(url)
+
+
+@pytest.fixture
+def drive(make_store: Callable[[], Store]) -> Callable[[Scenario], Any]:
     """Run ``scenario(store)`` on an opened store, bounded, and close it. Each call opens the same data again."""
-    return lambda scenario: drive_store(BACKENDS[request.param](tmp_path), scenario)
+    return lambda scenario: drive_store(make_store(), scenario)
 
 
 @pytest.fixture

@@ -30,8 +30,12 @@ APPLICATION = "clawdbot"
 _PREPARED = 1000
 """Prepared statements of a connection: more than there are texts of SQL."""
 
+_VALUES = (str, int, float, bytes)
 _TOKENS = re.compile(
-    r"""'(?:[^']|'')*' | "[^"]*" | --[^\n]* | :: | \?(?P<number>\d+)? | :(?P<name>[A-Za-z_]\w*)""", re.VERBOSE
+    r"""'(?:[^']|'')*' | "[^"]*" | --[^\n]* | :: | \?(?P<number>\d+)? | :(?P<name>[A-Za-z_]\w*)
+    | \sINDEXED\sBY\s\w+  # SQLite's, of an index that PostgreSQL finds by itself
+    """,
+    re.VERBOSE,
 )
 
 
@@ -57,6 +61,8 @@ def translate(sql: str) -> tuple[str, Sequence[str] | None]:
             if name not in names:
                 names.append(name)
             return f"${names.index(name) + 1}"
+        if token[0].isspace():
+            return ""
         if token[0] != "?":
             return token
         number = int(match["number"] or highest + 1)
@@ -69,27 +75,33 @@ def translate(sql: str) -> tuple[str, Sequence[str] | None]:
 class PostgresCursor:
     """Result of one statement, which may still be on its way."""
 
-    __slots__ = ("_cursor", "_ready", "_sync")
+    __slots__ = ("_cursor", "_pipeline")
 
-    def __init__(self, cursor: psycopg.Cursor[Any], sync: psycopg.Pipeline):
-        self._cursor, self._sync = cursor, sync
-        self._ready = False
+    def __init__(self, cursor: psycopg.Cursor[Any], pipeline: psycopg.Pipeline):
+        self._cursor, self._pipeline = cursor, pipeline
+
+    def _wait(self) -> psycopg.Cursor[Any]:
+        if self._cursor.pgresult is None:
+            self._pipeline.sync()
+        return self._cursor
 
     @property
     def rowcount(self) -> int:
-        if not self._ready and self._cursor.pgresult is None:
-            self._sync.sync()
-        self._ready = True
-        return self._cursor.rowcount
+        return self._wait().rowcount
+
+    @property
+    def status(self) -> str | None:
+        """The name of the command that the server carried out."""
+        return self._wait().statusmessage
 
     def fetchone(self) -> Any:
-        return self._cursor.fetchone()
+        return self._wait().fetchone()
 
     def fetchall(self) -> list[Any]:
-        return self._cursor.fetchall()
+        return self._wait().fetchall()
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._cursor.fetchall())
+        return iter(self.fetchall())
 
     def close(self) -> None:
         """Nothing: the rows are here already."""
@@ -102,12 +114,14 @@ class PostgresConnection:
         self.raw = conn
         self.prepares = True
         """Whether statements are prepared. Not while tables are made: what was prepared before would not fit them."""
-        self._in_pipeline = conn.pipeline()
+        self._in_pipeline = conn.pipeline()  # left when this is collected
         self._pipeline = self._in_pipeline.__enter__()
 
     def execute(self, sql: str, parameters: Params = (), /) -> PostgresCursor:
         text, names = translate(sql)
         values = [parameters[name] for name in names] if isinstance(parameters, Mapping) and names else parameters
+        if not all(value is None or isinstance(value, _VALUES) for value in values) and "[]" not in text:
+            raise psycopg.DataError("a value of a type that no column has")
         cursor = self.raw.cursor(binary=True)
         cursor.execute(text.encode(), tuple(values) or None, prepare=self.prepares)
         return PostgresCursor(cursor, self._pipeline)
@@ -115,6 +129,13 @@ class PostgresConnection:
     def sync(self) -> None:
         """Wait for everything that was sent. Raises the first failure of it."""
         self._pipeline.sync()
+
+    def commit(self) -> None:
+        """End a transaction. Raises ``psycopg.Error``, also when the server rolled it back instead."""
+        cursor = self.execute("COMMIT")
+        self.sync()
+        if cursor.status != "COMMIT":
+            raise psycopg.errors.InFailedSqlTransaction("the transaction had failed")
 
     def rollback(self) -> None:
         """End a transaction, a failed one too, without a trace. Raises ``psycopg.Error`` if the connection is lost."""
@@ -151,8 +172,7 @@ class PostgresConnection:
 
     def close(self) -> None:
         with suppress(psycopg.Error):
-            self._in_pipeline.__exit__(None, None, None)
-        self.raw.close()
+            self.raw.close()
 
 
 def parse(url: str) -> Mapping[str, Any]:
@@ -161,6 +181,13 @@ def parse(url: str) -> Mapping[str, Any]:
         return conninfo.conninfo_to_dict(url)
     except psycopg.Error:
         raise NotUsable("the address is no postgresql://… URL") from None  # libpq's own word repeats parts of it
+
+
+def place_of(url: str) -> str:
+    """The database of an address, as people may see it: without its user and password. Raises ``NotUsable``."""
+    parts = parse(url)
+    host, port = parts.get("host") or parts.get("hostaddr") or "localhost", parts.get("port") or 5432
+    return f"postgresql://{host}:{port}/{parts.get('dbname') or ''}"
 
 
 def connect(url: str, *, name: str = "store") -> PostgresConnection:

@@ -2,7 +2,7 @@
 
 The tables are those of ``store.schema`` at its newest, with the same names: what differs is said where it does. Each
 migration is one transaction, and one at a time runs in a database, whoever starts it. A new migration is a function in
-the module of its noun (``search``, ``gateways``), named in ``MIGRATIONS``.
+the module of its noun (``search``, ``cluster``), named in ``MIGRATIONS``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..failures import SchemaTooNew
-from . import gateways, search
 from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 
 Migration = Callable[[PostgresConnection], None]
@@ -217,7 +216,7 @@ _TABLES = (
     """CREATE TABLE commits (
         writer TEXT PRIMARY KEY,
         number BIGINT NOT NULL DEFAULT 0,
-        began_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+        at TIMESTAMPTZ NOT NULL DEFAULT now()
     ) WITH (fillfactor = 20)""",
 )
 
@@ -253,7 +252,7 @@ def fold_functions() -> Sequence[str]:
     )
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial, gateways.m002_gateways, search.m003_search)
+MIGRATIONS: Sequence[Migration] = (m001_initial,)
 """In their order; what was released never changes."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

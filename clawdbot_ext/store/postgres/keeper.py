@@ -1,0 +1,55 @@
+"""The connection that holds the database for one gateway, and by which it is seen whether the server answers.
+
+An advisory lock of its session is held while the gateway runs: a second one that uses the database by itself is refused
+at its start. When the connection is lost the lock goes, and is taken again with the next one; what the server still
+takes for the former connection is ended. Above: ``store``. Below: ``jobs``.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+from ...protocol.errors import Unavailable
+from .connection import PostgresConnection
+from .jobs import Link
+
+GATEWAY_LOCK = 0x636C_6177_6467_7477
+"""Number of the advisory lock."""
+
+_HOLDERS = """SELECT a.pid, a.application_name, coalesce(host(a.client_addr), '') FROM pg_locks AS l
+    JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.classid = CAST(?1 >> 32 AS BIGINT)::oid AND l.objid = CAST(?1 & 4294967295 AS BIGINT)::oid"""
+
+
+class InUse(Unavailable):
+    """Another gateway uses the database: ``holder`` is the address of its machine."""
+
+    reason = "DATABASE_IN_USE"
+
+    def __init__(self, holder: str):
+        super().__init__("another gateway uses the database", reason="DATABASE_IN_USE", detail=holder)
+        self.holder = holder
+
+
+class Keeper(Link):
+    """The connection with the lock. ``exclusive``: there may be no other gateway."""
+
+    def __init__(self, url: str, hurry: Event, *, exclusive: bool):
+        super().__init__(url, "", hurry)
+        self._name = f"keeper {self.writer}"
+        self._exclusive = exclusive
+
+    def _made(self, conn: PostgresConnection) -> None:
+        if not self._exclusive:
+            return
+        holders: list[tuple[int, str, str]] = []
+        for _ in range(2):
+            if conn.execute("SELECT pg_try_advisory_lock(?)", (GATEWAY_LOCK,)).fetchone()[0]:
+                return
+            holders = conn.execute(_HOLDERS, (GATEWAY_LOCK,)).fetchall()
+            for pid, name, _ in holders:
+                if name.endswith(self._name):  # ours, of a connection that we lost and the server has not missed yet
+                    conn.execute("SELECT pg_terminate_backend(?, 5000)", (pid,)).fetchone()
+        raise InUse(", ".join(sorted({address for _, _, address in holders})))

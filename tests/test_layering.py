@@ -52,6 +52,8 @@ ONLY_IN = {
     "anthropic": {"agent"},
     "httpx2": {"agent"},
     "sqlite3": {"store"},
+    "boto3": {"store"},
+    "botocore": {"store"},
     "jupyter_server": {"server", "package"},
     "tornado": {"server", "client", "notebook"},
     "IPython": {"notebook"},

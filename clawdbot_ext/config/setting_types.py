@@ -123,6 +123,17 @@ def _check_base_url(value: str) -> str | None:
     return None
 
 
+def _check_media_url(value: str) -> str | None:
+    parts = split_url(value)
+    if not value:
+        return None
+    if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
+        return "mediaUrl"
+    if parts.scheme == "file":
+        return None if not parts.netloc and parts.path.startswith("/") and parts.path != "/" else "mediaUrl"
+    return None if parts.scheme == "s3" and parts.netloc and ":" not in parts.netloc else "mediaUrl"
+
+
 def _check_origin(value: str) -> str | None:
     parts = split_url(value)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:

@@ -5,7 +5,8 @@
     <root>/incoming/       what is being written; whatever a crash left there is removed by ``open``
 
 Which files are wanted is the business of the table ``media``. All methods block for the disk: call them in a thread.
-They raise ``OSError``, and ``StorageFull`` where there is no room; then nothing is left behind.
+They raise ``OSError``, and ``StorageFull`` where there is no room; then nothing is left behind. Above: ``shared_files``
+(the same for several gateways).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from .. import private_files
 from ..protocol.errors import StorageFull
@@ -29,6 +31,11 @@ _UNFINISHED = re.compile(r"[0-9a-f]{24}")
 class Files:
     """The folder. Safe to use from several threads: nothing is ever changed in place."""
 
+    shared: ClassVar[bool] = False
+    """Whether other gateways put files here, and take them away."""
+    remote: ClassVar[bool] = False
+    """Whether the bytes lie on another machine, so that ``fetch`` is more than a path."""
+
     def __init__(self, root: Path):
         self.root = root
         self._incoming, self._derived = root / "incoming", root / "derived"
@@ -38,15 +45,27 @@ class Files:
         with _room():
             for folder in (self.root, self._incoming, self._derived):
                 private_files.make_directory(folder)
-        for left in self._incoming.iterdir():
-            if _UNFINISHED.fullmatch(left.name):  # nothing else, should the folder be a link to somewhere
-                left.unlink(missing_ok=True)
+        for left in self._unfinished():
+            left.unlink(missing_ok=True)
+
+    def _unfinished(self) -> Iterator[Path]:
+        """Files that are being written; nothing else, should the folder be a link to somewhere."""
+        return (path for path in self._incoming.iterdir() if _UNFINISHED.fullmatch(path.name))
 
     def path(self, sha256: str) -> Path:
         """Path of those bytes, if they are here. Raises ``ValueError`` for what is no SHA-256."""
         if not _NAME.fullmatch(sha256):
             raise ValueError("not a SHA-256 in hexadecimal")
         return self.root / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Report whether those bytes are kept."""
+        return self.path(sha256).is_file()
+
+    def fetch(self, sha256: str) -> Path:
+        """The path of those bytes on this machine, after fetching them where they lie on another one. There is nothing
+        at the path of what is not kept."""
+        return self.path(sha256)
 
     def receive(self) -> Incoming:
         """Begin to write a file whose content is not known yet."""
@@ -63,6 +82,22 @@ class Files:
         for folder in self.root.iterdir():
             if len(folder.name) == 2 or folder == self._derived:
                 yield from (file.name for file in folder.iterdir() if _NAME.fullmatch(file.name))
+
+    def copies(self) -> Iterator[str]:
+        """The names of what this machine has copies of; where the files themselves lie here, there are none."""
+        return iter(())
+
+    def remove_copy(self, sha256: str) -> None:
+        """Forget this machine's copy of the bytes and of what was made of them, and nothing else."""
+
+    def place(self, finished: Path, sha256: str) -> Path:
+        """Move a finished file to its place among the others; the same bytes may be there already."""
+        target = self.path(sha256)
+        with _room():
+            private_files.make_directory(target.parent)
+            os.replace(finished, target)
+            private_files.sync_directory(target.parent)  # before a message speaks of it
+        return target
 
     # -- what was made of a file --------------------------------------------------------------------------------------
     def read_derived(self, sha256: str, name: str) -> bytes | None:
@@ -106,13 +141,8 @@ class Incoming:
         return self._hash.hexdigest()
 
     def keep(self) -> Path:
-        """Move the finished file to its place among the others; the same bytes may be there already."""
-        target = self._files.path(self._hash.hexdigest())
-        with _room():
-            private_files.make_directory(target.parent)
-            os.replace(self.path, target)
-            private_files.sync_directory(target.parent)  # before a message speaks of it
-        return target
+        """Move the finished file to its place among the others."""
+        return self._files.place(self.path, self._hash.hexdigest())
 
     def discard(self) -> None:
         """Leave nothing behind. Safe to call again, and after ``keep``."""

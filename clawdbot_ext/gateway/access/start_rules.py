@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 from collections.abc import Iterator
 
@@ -30,6 +31,10 @@ def _broken(config: Config) -> Iterator[ConfigError]:
     made = config["gateway.tls.autoGenerate"] and not config["gateway.tls.keyPath"]
     if config["gateway.tls.enabled"] and not config["gateway.tls.certPath"] and not made:
         yield wrong("gateway.tls.enabled", "rule.certificate")
+    if config["storage.media.url"].startswith("s3:") and importlib.util.find_spec("boto3") is None:
+        yield wrong("storage.media.url", "rule.s3Extra")
+    if bool(config["storage.media.accessKeyId"]) != bool(config["storage.media.secretAccessKey"]):
+        yield wrong("storage.media.accessKeyId", "rule.s3Key")
     try:
         check_secret(config, exposed=exposed)
     except ConfigError as exc:

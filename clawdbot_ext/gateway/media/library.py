@@ -6,7 +6,7 @@ Files are deleted as follows:
 - What a message speaks of: never by itself. With ``media.keepDays`` set, after that many days; the row stays and says
   when, so that the message can.
 - Files of temporary sessions (``hold``) as soon as none of those speaks of them any more, when the gateway stops, and
-  after a crash at the next start.
+  after a crash at the next start; where several gateways share the files, ``HOLD_S`` after it at most.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -26,7 +27,9 @@ from ...protocol.errors import GatewayError, NotFound, RateLimited, StorageFull
 from ...runtime.supervision import Supervisor
 from ...store import failpoints
 from ...store.api import Media, Store, StoreDamaged
-from ...store.files import Files, Incoming
+from ...store.files import Incoming
+from ...store.media_place import files_of
+from .exclusion import Exclusion, ManyGateways, OneGateway
 from .limits import Limits
 from .upload import Upload
 
@@ -42,6 +45,10 @@ RELEASE_S = 2.0
 """The time after which the messages of an unrecoverable temporary session are surely gone."""
 HELD = "media.temporary"
 """The kind of the records that name the files of temporary sessions."""
+HOLD_S = 3 * COLLECT_S
+"""A hold that its gateway has not renewed for so long is one that a crash left. Clocks may differ by an hour."""
+COLLECTOR = "media.collector"
+"""The kind of the one record that says when a gateway last looked at the whole of a storage that several have."""
 THUMBNAIL = "thumbnail"
 
 
@@ -50,12 +57,14 @@ class MediaLibrary:
 
     def __init__(self, config: LiveConfig, store: Store, supervisor: Supervisor):
         self.config, self.store, self._supervisor = config, store, supervisor
-        self.files = Files(config().home / "media")
+        self.files = files_of(config())
         self._uploads: set[Upload] = set()
         self._held: set[str] = set()
         """Files of sessions that leave no trace."""
-        self._keeping = asyncio.Lock()
+        self._exclusion: Exclusion = ManyGateways(store) if self.files.shared else OneGateway()
         """A file is not taken away between the moment its bytes are in place and the moment its row is."""
+        self._coming = 0
+        """Bytes of the files that are being put in their place, for the quota."""
         self._collector: asyncio.Task[None] | None = None
         self._release_due = asyncio.Event()
         self._thumbnails: dict[str, asyncio.Task[bytes | None]] = {}
@@ -66,7 +75,7 @@ class MediaLibrary:
             await asyncio.to_thread(self.files.open)
         except StorageFull as exc:
             log.warning("%s: %s; files can be shown, not taken", self.files.root, exc)
-        self._held = {str(record["id"]) for record in await self.store.list_records(HELD)}
+        await self._take_over_holds()
         with contextlib.suppress(StorageFull):
             await self.release()
         self._collector = self._supervisor.run("media collector", self._collect_for_ever)
@@ -144,42 +153,49 @@ class MediaLibrary:
 
         Raises ``StorageFull`` (also by ``media.maxStoredBytes``).
         """
-        async with self._keeping:
+        async with self._exclusion.arriving(media.sha256):
             if not await self.store.media_in_use(media.sha256):
                 await self._make_room(media.size)
-            failpoints.hit("media.place")
-            await asyncio.to_thread(file.keep)
+            self._coming += media.size
             try:
+                failpoints.hit("media.place")
+                await asyncio.to_thread(file.keep)
                 failpoints.hit("media.placed")
                 kept = await self.store.add_media(media)
                 failpoints.hit("media.kept")
                 return kept
             except BaseException:
-                with contextlib.suppress(GatewayError):
-                    if not await self.store.media_in_use(media.sha256):
-                        await asyncio.to_thread(self.files.remove, media.sha256)
+                if not self.files.shared:  # else another gateway may need them; what none needs goes as a stray
+                    with contextlib.suppress(GatewayError):
+                        if not await self.store.media_in_use(media.sha256):
+                            await asyncio.to_thread(self.files.remove, media.sha256)
                 raise
+            finally:
+                self._coming -= media.size
 
     async def offered(self, sha256: str, owner: str) -> Media | None:
         """The user's stored file with that hash, renewed as if just uploaded: the client need not send it."""
-        async with self._keeping:
+        async with self._exclusion.arriving(sha256):
             known = await self.store.find_media(sha256, owner)
-            if known is None or not await asyncio.to_thread(self.files.path(sha256).is_file):
+            if known is None or not await asyncio.to_thread(self.files.has, sha256):
                 return None
             return await self.store.add_media(replace(known, created_at=now_ms()))
 
     async def _make_room(self, size: int) -> None:
-        """Forget orphans early when the quota is reached. Call it with ``_keeping`` held: others would take the room.
+        """Forget orphans early when the quota is reached. Uploads of this gateway that are
+        being put in place count (``_coming``); what other gateways put in place at this moment is not counted yet.
 
         Raises ``StorageFull`` when that is not enough.
         """
         quota = self.config()["media.maxStoredBytes"]
         if not quota:
             return
+        size += self._coming
         over = await self.store.media_bytes() + size > quota
         if over:
+            held = await self._all_held()
             for orphan in await self.store.orphaned_media(before=now_ms() - HOUR_MS):
-                if orphan.id not in self._held:
+                if orphan.id not in held:
                     await self._remove_now([orphan.id])
                     over = await self.store.media_bytes() + size > quota
                 if not over:
@@ -204,8 +220,15 @@ class MediaLibrary:
             )
         return media
 
+    async def path(self, media: Media) -> Path:
+        """The path of a file's bytes, fetched first where they lie on another machine. There is nothing at the path
+        when a person deleted them. Raises ``Unavailable``, ``StorageFull``."""
+        if not self.files.remote:
+            return self.files.path(media.sha256)
+        return await asyncio.to_thread(self.files.fetch, media.sha256)
+
     def file(self, media: Media) -> MediaFile:
-        """The path and the facts of a file, as ``agent.media`` takes them."""
+        """The path and the facts of a file, as ``agent.media`` takes them; ``await path`` before its bytes are read."""
         return MediaFile(
             path=self.files.path(media.sha256),
             name=media.name,
@@ -228,6 +251,7 @@ class MediaLibrary:
 
     async def _make_thumbnail(self, media: Media) -> bytes | None:
         try:
+            await self.path(media)
             picture = await thumbnail(self.file(media))
         except MediaError as exc:
             log.info("no thumbnail of a %s: %s", media.mime_type, exc.media_code)
@@ -241,8 +265,21 @@ class MediaLibrary:
     async def hold(self, ids: Sequence[str]) -> None:
         """These files belong to a temporary session now: they go when it goes, whatever happens meanwhile."""
         for id_ in ids:
-            await self.store.put_record(HELD, id_, {"id": id_}, now=now_ms())
+            await self.store.put_record(HELD, id_, {"id": id_, "at": now_ms()}, now=now_ms())
         self._held.update(ids)
+
+    async def _take_over_holds(self) -> None:
+        """Holds that a crash left become this gateway's, to be released."""
+        left = await self.store.list_records(HELD)
+        if self.files.shared:
+            left = [record for record in left if now_ms() - int(record["at"]) > HOLD_S * 1000]
+        self._held.update(str(record["id"]) for record in left)
+
+    async def _all_held(self) -> set[str]:
+        """The files of all temporary sessions, also of those that other gateways hold in their memory."""
+        if not self.files.shared:
+            return self._held
+        return self._held | {str(record["id"]) for record in await self.store.list_records(HELD)}
 
     async def release(self) -> None:
         """Forget what was held and no message speaks of any more, because its session is gone for good."""
@@ -260,30 +297,59 @@ class MediaLibrary:
     async def collect(self) -> None:
         """Forget what is due. Raises the store's errors."""
         config, now = self.config(), now_ms()
+        if self.files.shared:
+            await self.hold(list(self._held))  # anew
+            await self._take_over_holds()
         await self.release()
+        held = await self._all_held()
         orphans = await self.store.orphaned_media(before=now - config["media.orphanHours"] * HOUR_MS)
-        await self._remove([media.id for media in orphans if media.id not in self._held])
+        await self._remove([media.id for media in orphans if media.id not in held])
         if days := config["media.keepDays"]:
             old = await self.store.media_given(before=now - days * DAY_MS)
-            await self._remove([media.id for media in old if media.id not in self._held])
+            await self._remove([media.id for media in old if media.id not in held])
             if old:
                 log.warning("removed %d attachments older than %d days (media.keepDays)", len(old), days)
-        await self._remove_strays()
+        await self._exclusion.tidy()
+        if await self._is_my_turn():
+            await self._remove_strays()
+        await self._remove_copies()
 
     async def _remove(self, ids: Sequence[str]) -> None:
-        async with self._keeping:
+        async with self._exclusion.collecting():
             await self._remove_now(ids)
 
     async def _remove_now(self, ids: Sequence[str]) -> None:
         for sha256 in await self.store.remove_media(ids, now=now_ms()):
-            await asyncio.to_thread(self.files.remove, sha256)
+            await self._remove_file(sha256)
+
+    async def _remove_file(self, sha256: str) -> None:
+        async with self._exclusion.removing(sha256) as free:
+            if free:
+                failpoints.hit("media.remove")
+                await asyncio.to_thread(self.files.remove, sha256)
+
+    async def _is_my_turn(self) -> bool:
+        """Whether this gateway is to look at the whole storage now. Should two of them, that is a waste and no harm."""
+        if not self.files.shared:
+            return True
+        last = await self.store.get_record(COLLECTOR, COLLECTOR)
+        if last is not None and 0 <= now_ms() - int(last["at"]) < COLLECT_S * 900:
+            return False
+        await self.store.put_record(COLLECTOR, COLLECTOR, {"at": now_ms()}, now=now_ms())
+        return True
 
     async def _remove_strays(self) -> None:
         """Files without a row: a crash between the two, or something made of a file that went meanwhile."""
         for sha256 in await asyncio.to_thread(lambda: list(self.files.everything())):
-            async with self._keeping:
+            async with self._exclusion.collecting():
                 if not await self.store.media_in_use(sha256):
-                    await asyncio.to_thread(self.files.remove, sha256)
+                    await self._remove_file(sha256)
+
+    async def _remove_copies(self) -> None:
+        """Copies on this machine of what is kept no more."""
+        for sha256 in await asyncio.to_thread(lambda: list(self.files.copies())):
+            if not await self.store.media_in_use(sha256):
+                await asyncio.to_thread(self.files.remove_copy, sha256)
 
     async def _collect_for_ever(self) -> None:
         while True:

@@ -95,6 +95,7 @@ async def _prepare_attachment(
     understood = await _known(library, media, key)
     if understood is None or understood.expired(now_ms()):
         try:
+            await library.path(media)
             understood = await _understand(file, media, sight, settings, pages, locale, emit)
         except OSError:
             emit({"phase": "error", "mediaId": media.id, "name": media.name, "detail": GONE})

@@ -150,7 +150,7 @@ async def embedded(
         if media.id in found or media.size > min(left if most is None else most, left):
             continue
         with contextlib.suppress(OSError):
-            data = await asyncio.to_thread(services.media.files.path(media.sha256).read_bytes)
+            data = await asyncio.to_thread((await services.media.path(media)).read_bytes)
             found[media.id] = Embedded(media.mime_type, base64.b64encode(data).decode())
             left -= media.size
     return found

@@ -174,7 +174,7 @@ async def _file(services: Services, id_: str, comma: str) -> AsyncIterator[str]:
     media = await services.store.get_media(id_)
     if media is None or media.removed_at is not None:
         return
-    path = services.media.files.path(media.sha256)
+    path = await services.media.path(media)
     at = 0
     with suppress(FileNotFoundError):
         while data := await asyncio.to_thread(_part, path, at):

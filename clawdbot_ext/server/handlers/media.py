@@ -35,11 +35,11 @@ from ...protocol.errors import (
     MissingScope,
     NotFound,
     RateLimited,
-    ShuttingDown,
     StorageFull,
     SwitchedOff,
     TooLarge,
     Unauthorized,
+    Unavailable,
 )
 from ...protocol.schema import SCOPE_READ, SCOPE_WRITE
 from ...store.api import Media
@@ -85,8 +85,8 @@ def status_of(error: GatewayError) -> int:
     table: tuple[tuple[type[GatewayError], int], ...] = (
         (RateLimited, 429),
         (StorageFull, 507),
-        (ShuttingDown, 503),
         (TooLarge, 413),
+        (Unavailable, 503),
         (Unauthorized, 401),
         (SwitchedOff, 403),
         (MissingScope, 403),
@@ -242,10 +242,11 @@ class MediaDownload(MediaRoute, web.StaticFileHandler):
             return
         try:
             self._media = await self._find(gateway, id_, self.identity)
+            path = await gateway.services.media.path(self._media)
         except GatewayError as exc:
             self.write_gateway_error(exc)
             return
-        await web.StaticFileHandler.get(self, str(gateway.services.media.files.path(self._media.sha256)), include_body)
+        await web.StaticFileHandler.get(self, str(path), include_body)
 
     async def _find(self, gateway: Gateway, id_: str, identity: Identity) -> Media:
         """Find a file by id, or by hash among the same user's files. Raises ``NotFound``."""

@@ -59,6 +59,7 @@ from .methods.auth import load_logged_out
 from .methods.config import poll_file
 from .methods.system import health_snapshot
 from .runs.context import RunContext
+from .runs.conversation import Conversations
 from .runs.manager import RunManager
 from .services import HostFacts, Peers, Services, SessionDirectory, provider_setup
 from .sweeper import Sweeper
@@ -107,6 +108,7 @@ class Gateway:
                 hands=hands_services(config, store, events, peers.nodes, approvals, media),
                 environment=host.environment,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
+                conversations=Conversations(store),
             )
         )
         sessions = SessionDirectory(config, providers, events, runs, Sweeper(store, supervisor))

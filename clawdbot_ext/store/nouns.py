@@ -5,6 +5,7 @@ Above: ``sqlite``, ``postgres.store``, which carry jobs out. Below: the modules 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from .api import (
     UsageRecord,
 )
 from .batches import NewMessage, Places
+from .postgres import search as words_index
 
 T = TypeVar("T")
 
@@ -150,7 +152,12 @@ class NounStore:
         return await self._write(lambda conn: branches.undelete(conn, key, message_id, busy, now), key)
 
     async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
-        return await self._read(lambda conn: search.find(conn, query, limit, before))
+        def find(conn: Any) -> Sequence[StoredHit]:
+            if isinstance(conn, sqlite3.Connection):
+                return search.find(conn, query, limit, before)
+            return words_index.find(conn, query, limit, before)
+
+        return await self._read(find)
 
     # -- sessions ---------------------------------------------------------------------------------------------------
     async def get_session(self, key: str) -> Session | None:

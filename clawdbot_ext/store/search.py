@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from . import search_terms
 from .api import StoredHit
@@ -17,6 +18,7 @@ from .message_fields import decode, findable_of
 from .plain_words import without_marks
 
 SPOKEN = ("user", "assistant")
+TOKENIZER = "unicode61 remove_diacritics 2"
 
 
 def words_of(body: str) -> str:
@@ -31,7 +33,7 @@ _REMOVE = "INSERT INTO search (search, rowid, words) VALUES ('delete', old.rowid
 
 CREATE = (
     # prefix: one syllable, and the word that is being typed, are found without reading the whole index.
-    "CREATE VIRTUAL TABLE search USING fts5(words, content='', prefix='1 2', tokenize='unicode61 remove_diacritics 2')",
+    f"CREATE VIRTUAL TABLE search USING fts5(words, content='', prefix='1 2', tokenize='{TOKENIZER}')",
     f"""CREATE TRIGGER search_added AFTER INSERT ON messages WHEN new.role IN ({_ROLES}) BEGIN {_ADD} END""",
     f"""CREATE TRIGGER search_removed AFTER DELETE ON messages WHEN old.role IN ({_ROLES}) BEGIN {_REMOVE} END""",
     f"""CREATE TRIGGER search_changed AFTER UPDATE OF body ON messages WHEN new.role IN ({_ROLES})
@@ -58,29 +60,34 @@ def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -
         return ()
     rows = conn.execute(_FIND, (search_terms.match_expression(words), _NO_END if before is None else before))
     hits: list[StoredHit] = []
-    for position, key, session_id, seq, id_, role, at, body, title, label, archived, shown in rows:
-        text = findable_of(decode(body))
-        cut = search_terms.snippet(without_marks(text), words) or search_terms.snippet(text, words)
-        if cut is None:
-            continue
-        hits.append(
-            StoredHit(
-                position=position,
-                session_key=key,
-                session_id=session_id,
-                seq=seq,
-                message_id=id_,
-                role=role,
-                created_at=at,
-                snippet=cut.text,
-                highlights=cut.highlights,
-                title=title,
-                label=label,
-                archived=bool(archived),
-                shown=bool(shown),
-            )
-        )
+    for row in rows:
+        hit = hit_of(row, findable_of(decode(row[7])), words)
+        if hit is not None:
+            hits.append(hit)
         if len(hits) == limit:
             break
     rows.close()
     return hits
+
+
+def hit_of(row: Sequence[Any], text: str, words: Sequence[search_terms.Word]) -> StoredHit | None:
+    """A row that was found, with the part of its ``text`` that has the words; ``None`` where that has none of them."""
+    position, key, session_id, seq, id_, role, at, _, title, label, archived, shown = row
+    cut = search_terms.snippet(without_marks(text), words) or search_terms.snippet(text, words)
+    if cut is None:
+        return None
+    return StoredHit(
+        position=position,
+        session_key=key,
+        session_id=session_id,
+        seq=seq,
+        message_id=id_,
+        role=role,
+        created_at=at,
+        snippet=cut.text,
+        highlights=cut.highlights,
+        title=title,
+        label=label,
+        archived=bool(archived),
+        shown=bool(shown),
+    )

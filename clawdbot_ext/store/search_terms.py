@@ -42,6 +42,13 @@ class Word(NamedTuple):
     open: bool
 
 
+class Phrase(NamedTuple):
+    """Terms that follow one another in a text, separated by blanks; ``begun``: of the last its beginning is enough."""
+
+    text: str
+    begun: bool
+
+
 class Snippet(NamedTuple):
     """Part of a text on one line, and the matches in it as ``(start, end)`` in UTF-16 code units."""
 
@@ -70,18 +77,21 @@ def wanted(query: str) -> Sequence[Word]:
     return [*found[:-1], found[-1]._replace(open=True)] if found else []
 
 
+def phrases(words: Sequence[Word]) -> Sequence[Phrase]:
+    """The words of a query as an index has them. A message is found that has all of these."""
+    return [_phrase(word) for word in words]
+
+
+def _phrase(word: Word) -> Phrase:
+    text = word.text
+    if not word.cjk or len(text) == 1:
+        return Phrase(text, word.cjk or word.open)
+    return Phrase(" ".join(text[at : at + 2] for at in range(len(text) - 1)), False)
+
+
 def match_expression(words: Sequence[Word]) -> str:
     """The FTS5 query: all of the words, in any order."""
-    return " AND ".join(_phrase(word) for word in words)
-
-
-def _phrase(word: Word) -> str:
-    text = word.text
-    if not word.cjk:
-        return f'"{text}"{"*" if word.open else ""}'
-    if len(text) == 1:
-        return f'"{text}"*'
-    return '"' + " ".join(text[at : at + 2] for at in range(len(text) - 1)) + '"'
+    return " AND ".join(f'"{text}"{"*" if begun else ""}' for text, begun in phrases(words))
 
 
 def _plain(word: str) -> str:

@@ -15,7 +15,7 @@ from clawdbot_ext.cluster import mail
 from clawdbot_ext.cluster.membership import Terms
 from clawdbot_ext.protocol.errors import Unavailable
 from tests.support.aio import run, until
-from tests.support.clusters import BOUND_S, Member, create_tables, joined
+from tests.support.clusters import BOUND_S, Member, add_run, create_tables, joined
 
 pytestmark = pytest.mark.slow
 QUICK = Terms(lease=1.5, renew=0.5, look=0.1)
@@ -121,7 +121,8 @@ def test_a_killed_member_s_unfinished_sessions_pass_to_one_other(url: str) -> No
         a, b, c = (Member(url, QUICK) for _ in range(3))
         async with joined(a, b, c):
             busy, idle = key(), key()
-            ask(url, "INSERT INTO runs VALUES (%s, NULL), (%s, 1) RETURNING 1", busy, idle)
+            add_run(url, busy)
+            add_run(url, idle, ended=True)
             assert await b.home_of(busy) == await b.home_of(idle) == b.member
             assert await a.home_of(busy) == b.member
             b.send(a.member, b"last words")
@@ -144,7 +145,8 @@ def test_unfinished_sessions_without_a_home_are_taken_by_the_one_that_starts(url
         dead = Member(url, QUICK)
         async with joined(dead):
             assert await dead.home_of(queued) == dead.member
-            ask(url, "INSERT INTO runs VALUES (%s, NULL), (%s, NULL) RETURNING 1", orphan, queued)
+            add_run(url, orphan)
+            add_run(url, queued)
             await dead.kill()
             a, b = Member(url, QUICK), Member(url, QUICK)
             taken = [await a.join(a.log), await b.join(b.log)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -12,16 +13,26 @@ from typing_extensions import Self
 from clawdbot_ext.cluster.membership import Terms
 from clawdbot_ext.cluster.postgres import PostgresCluster
 from clawdbot_ext.runtime.supervision import Supervisor
-from clawdbot_ext.store.postgres import gateways
+from clawdbot_ext.store.postgres import connection, schema
 
 BOUND_S = 60.0
 
 
 def create_tables(url: str) -> None:
-    """The cluster's tables, and what it reads of the store's."""
+    """The tables of the store, of which some are the cluster's."""
+    conn = connection.connect(url)
+    schema.migrate(conn, "the test's database")
+    conn.close()
+
+
+def add_run(url: str, session_key: str, *, ended: bool = False) -> None:
+    """A run of a session, as the store writes it."""
     with psycopg.connect(url, autocommit=True) as conn:
-        for statement in (*gateways.CREATE, "CREATE TABLE runs (session_key TEXT NOT NULL, ended_at BIGINT)"):
-            conn.execute(statement)
+        conn.execute(
+            """INSERT INTO runs (run_id, session_key, session_id, state, request_hash, message, options, created_at,
+               ended_at) VALUES (%s, %s, 's', %s, '', '{}', '{}', 1, %s)""",
+            [uuid.uuid4().hex, session_key, "done" if ended else "queued", 2 if ended else None],
+        )
 
 
 class Log:

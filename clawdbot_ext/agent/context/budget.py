@@ -7,7 +7,8 @@ a piece depends only on those before it, so the next request decides the same an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .pieces import Piece
@@ -23,8 +24,8 @@ RATIO_MIN, RATIO_MAX = 0.5, 3.0
 """Bounds of the ratio of real token counts to the estimate."""
 
 
-def fit_results(pieces: Sequence[Piece], fixed: int, room: int) -> float:
-    """Shorten tool results in place, as far as is needed.
+def fit_results(pieces: list[Piece], fixed: int, room: int) -> float:
+    """Put shorter pieces in the place of those with tool results, as far as is needed.
 
     Args:
         fixed: estimated tokens beside the pieces: tools and system prompt.
@@ -43,29 +44,34 @@ def fit_results(pieces: Sequence[Piece], fixed: int, room: int) -> float:
         if whole and piece.prompt_tokens:
             ratio = min(max(piece.prompt_tokens / max(1, total), RATIO_MIN), RATIO_MAX)
         if piece.results:
-            _cut(piece, int(room * RESULT_PART / ratio))
-        total += piece.tokens
+            pieces[number] = _cut(piece, int(room * RESULT_PART / ratio))
+        total += pieces[number].tokens
         if total * ratio <= room * SHORTEN_AT:
             continue
         while oldest < number and total * ratio > room * SHORTEN_TO:
-            total -= _shorten(pieces[oldest])
+            before = pieces[oldest]
+            pieces[oldest] = _shorten(before)
+            total -= before.tokens - pieces[oldest].tokens
             oldest += 1
     return ratio
 
 
-def _cut(piece: Piece, most: int) -> None:
-    """Cut the results of one step to ``most`` tokens together, the longest ones first."""
+def _cut(piece: Piece, most: int) -> Piece:
+    """The results of one step, cut to ``most`` tokens together, the longest ones first."""
     if piece.tokens <= most:
-        return
+        return piece
     share = max(KEPT_CHARS, int(most / len(piece.blocks) / ASCII_TOKENS))
-    for block in piece.blocks:
-        block["content"] = [_middle_out(part, share) for part in block["content"]]
-    piece.count()
+    piece = _each(piece, lambda part: _middle_out(part, share))
     if piece.tokens > most:  # not prose: a token takes fewer characters
-        share = max(KEPT_CHARS, share // 3)
-        for block in piece.blocks:
-            block["content"] = [_middle_out(part, share) for part in block["content"]]
-        piece.count()
+        less = max(KEPT_CHARS, share // 3)
+        piece = _each(piece, lambda part: _middle_out(part, less))
+    return piece
+
+
+def _each(piece: Piece, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> Piece:
+    """The piece with each part of its results ``changed``."""
+    blocks = [{**block, "content": [changed(part) for part in block["content"]]} for block in piece.blocks]
+    return replace(piece, blocks=blocks)
 
 
 def _middle_out(part: dict[str, Any], chars: int) -> dict[str, Any]:
@@ -79,15 +85,9 @@ def _middle_out(part: dict[str, Any], chars: int) -> dict[str, Any]:
     return {"type": "text", "text": f"{text[:head]}\n{note}\n{text[len(text) - tail :]}"}
 
 
-def _shorten(piece: Piece) -> int:
-    """Shorten the results of an old step; returns the tokens that this saves."""
-    if not piece.results:
-        return 0
-    before = piece.tokens
-    for block in piece.blocks:
-        block["content"] = [_old(part) for part in block["content"]]
-    piece.count()
-    return before - piece.tokens
+def _shorten(piece: Piece) -> Piece:
+    """The results of an old step, shortened; any other piece as it is."""
+    return _each(piece, _old) if piece.results else piece
 
 
 def _old(part: dict[str, Any]) -> dict[str, Any]:

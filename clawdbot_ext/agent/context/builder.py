@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..providers.base import ToolSpec
 from .attachments import AttachmentContent
 from .budget import fit_results
 from .history import PromptDigest, is_thinking
-from .pieces import MESSAGE_TOKENS, Piece, pieces_of
+from .pieces import MESSAGE_TOKENS, Piece, PieceMemo, pieces_of, starts_with
 from .token_estimate import estimate
 
 MARGIN = 0.03
@@ -29,6 +29,7 @@ SLACK = 0.3
 """Share of the room that may stay unused so that the beginning stays the same for many turns."""
 
 BEGIN = "[The conversation begins with the following note.]"
+_BEGIN = Piece("user", [{"type": "text", "text": BEGIN}])
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,40 @@ class Fitted:
     """The estimate for ``messages`` and the system prompt, corrected by what earlier replies really used."""
     digest: str = ""
     """The digest of the whole prompt, to which the thinking in the reply will be bound."""
+
+
+class _Begun(NamedTuple):
+    """The messages that the first pieces of a conversation became."""
+
+    pieces: Sequence[Piece]
+    messages: Sequence[dict[str, Any]]
+    fixed: str
+    """The digest of what stands before the messages."""
+    digest: PromptDigest
+
+
+class PromptMemo:
+    """Parts of the request that was made last for a conversation, for the next one, which mostly begins with them.
+
+    With one or without, the same request is made; it only takes less time."""
+
+    def __init__(self) -> None:
+        self.pieces = PieceMemo()
+        self._begun: _Begun | None = None  # replaced as a whole, as there
+
+    def keep(self, pieces: Sequence[Piece], messages: Sequence[dict[str, Any]], fixed: str, all_: PromptDigest) -> None:
+        """Keep what ``pieces`` became: ``messages``, the last of which is complete, and the digest of it ``all_``."""
+        self._begun = _Begun(pieces, list(messages), fixed, all_.copy())
+
+    def begun(self, pieces: Sequence[Piece], fixed: PromptDigest) -> tuple[int, list[dict[str, Any]], PromptDigest]:
+        """The number of the pieces that are done, the messages that they became, and the digest with them."""
+        begun = self._begun
+        if begun is None or begun.fixed != fixed.value() or not starts_with(pieces, begun.pieces):
+            return 0, [], fixed.copy()
+        known = len(begun.pieces)
+        if known < len(pieces) and pieces[known].role == begun.messages[-1]["role"]:  # they would be one message
+            return 0, [], fixed.copy()
+        return known, list(begun.messages), begun.digest.copy()
 
 
 def build(
@@ -58,6 +93,7 @@ def build(
     vision: bool = True,
     tighter: float = 1.0,
     answering: bool = True,
+    memo: PromptMemo | None = None,
 ) -> Fitted:
     """The conversation as the model gets it, its newest part if it is too long.
 
@@ -72,8 +108,10 @@ def build(
         tighter: part of the room that is used, when the estimate was too low and the provider refused the request.
         answering: it ends with what a person said or a tool gave back. What was injected behind that is left for the
             next turn, so that this request and the next ones begin alike.
+        memo: of this conversation.
     """
-    pieces = pieces_of(stored, zone=zone, shown=shown, provider=provider, vision=vision)
+    memo = memo or PromptMemo()
+    pieces = pieces_of(stored, zone=zone, shown=shown, provider=provider, vision=vision, memo=memo.pieces)
     while answering and pieces and pieces[-1].role == "assistant" and not pieces[-1].paused:
         if not any(piece.asks for piece in pieces):
             break
@@ -84,11 +122,10 @@ def build(
     start = _start(pieces, int(room / ratio) - fixed)
     kept = pieces[start:]
     if kept and kept[0].role != "user":  # injected before the first message of a user
-        kept.insert(0, Piece("user", [{"type": "text", "text": BEGIN}]))
-    digest = PromptDigest(model, system, tools)
-    messages = _merged(kept, digest)
+        kept.insert(0, _BEGIN)
+    messages, digest = _merged(kept, PromptDigest(model, system, tools), memo)
     tokens = int((fixed + sum(piece.tokens for piece in kept)) * ratio)
-    return Fitted(messages, start, tokens, digest.value())
+    return Fitted(messages, start, tokens, digest)
 
 
 def _tool_tokens(tool: ToolSpec) -> int:
@@ -116,21 +153,28 @@ def _checked(piece: Piece) -> bytes:
     return "".join(str(block.get("text", "")) for block in piece.blocks[-1:]).encode("utf-8", "surrogatepass")
 
 
-def _merged(pieces: Sequence[Piece], digest: PromptDigest) -> list[dict[str, Any]]:
+def _merged(pieces: Sequence[Piece], fixed: PromptDigest, memo: PromptMemo) -> tuple[list[dict[str, Any]], str]:
     """One message for each run of pieces of one role: the files of each, which read better in front, then its texts.
 
     A reply keeps its thinking where everything before it is what it was bound to, and then is a message of its own.
-    ``digest`` is given every message.
+    ``fixed`` is the digest of what stands before the messages; returns them, and the digest of all.
     """
-    messages: list[dict[str, Any]] = []
-    counted = 0
-    for piece in pieces:
+    begin, messages, digest = memo.begun(pieces, fixed)
+    counted = len(messages)
+    keep_at = next(
+        (n for n in range(len(pieces) - 1, begin, -1) if pieces[n].asks and pieces[n].role != pieces[n - 1].role), -1
+    )
+    for number in range(begin, len(pieces)):
+        piece = pieces[number]
         blocks = [*(block for file in piece.files for block in file.blocks), *piece.blocks]
         alone = False
-        if piece.thinks:
+        if piece.thinks or number == keep_at:
             for message in messages[counted:]:
                 digest.add(message)
             counted = len(messages)
+        if number == keep_at:
+            memo.keep(pieces[:number], messages, fixed.value(), digest)
+        if piece.thinks:
             alone = bool(piece.prompt_digest) and digest.value() == piece.prompt_digest
             if not alone:
                 blocks = [block for block in blocks if not is_thinking(block)]
@@ -139,4 +183,4 @@ def _merged(pieces: Sequence[Piece], digest: PromptDigest) -> list[dict[str, Any
         messages[-1]["content"] += blocks
     for message in messages[counted:]:
         digest.add(message)
-    return messages
+    return messages, digest.value()

@@ -138,6 +138,12 @@ class PromptDigest:
         """Append a message."""
         self._digest.update(_encode(part))
 
+    def copy(self) -> PromptDigest:
+        """A digest that goes on from here by itself."""
+        other = PromptDigest.__new__(PromptDigest)
+        other._digest = self._digest.copy()
+        return other
+
     def value(self) -> str:
         """The digest of what was added so far."""
         return self._digest.hexdigest()[:DIGEST_CHARS]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
 
 from .attachments import AttachmentContent, named
 from .history import blocks_of, is_thinking, model_blocks, result_content, server_ids
@@ -44,7 +45,7 @@ UNKNOWN = "Cut off: it is not known whether this was carried out. Check before y
 
 @dataclass(slots=True)
 class Piece:
-    """One stored message as it will be sent."""
+    """One stored message as it will be sent. Never changed once it is made, since later requests may be made of it."""
 
     role: str
     blocks: list[dict[str, Any]]
@@ -52,6 +53,8 @@ class Piece:
     prompt_tokens: int = 0
     """Of a reply: how many tokens the provider counted in the request that it answers."""
     files: Sequence[AttachmentContent] = ()
+    media: Sequence[Mapping[str, Any]] = ()
+    """The stored blocks that ``files`` are for."""
     results: bool = False
     """Tool results: they belong to the reply before them, and no context can begin with them."""
     prompt_digest: str = ""
@@ -62,10 +65,6 @@ class Piece:
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.count()
-
-    def count(self) -> None:
-        """Estimate ``tokens`` anew."""
         self.tokens = MESSAGE_TOKENS
         for block in self.blocks:
             self.tokens += block_tokens(block)
@@ -104,6 +103,7 @@ def pieces_of(
     shown: Mapping[str, AttachmentContent] | None = None,
     provider: str = "",
     vision: bool = True,
+    memo: PieceMemo | None = None,
 ) -> list[Piece]:
     """The messages that belong to the conversation: no command's answer, nothing empty, no other role.
 
@@ -114,10 +114,18 @@ def pieces_of(
         shown: attachments by media id, as the model gets them; others are named and no more.
         provider: the one that is asked now; empty: whichever wrote the replies.
         vision: the model takes images in tool results.
+        memo: of an earlier call for the same conversation; what it has of this one is not made again.
     """
     maker = _Maker(zone, shown or {}, provider, vision, _Answered(stored))
     results = {str(m.get("toolCallId")): m for m in stored if m.get("role") == "toolResult"}
-    for message in stored:
+    begin, keep_at = 0, -1
+    if memo is not None:
+        begin = memo.restore(maker, stored)
+        keep_at = next((n for n in range(len(stored) - 1, begin, -1) if stored[n].get("role") == "user"), -1)
+    for number in range(begin, len(stored)):
+        message = stored[number]
+        if memo is not None and number == keep_at:
+            memo.keep(maker, stored[:number], stored[number:])
         if message.get("role") == "assistant":
             maker.reply(message, results)
         elif message.get("role") == "user":
@@ -145,6 +153,63 @@ class _Answered(Container[str]):
         return found
 
 
+class _Begun(NamedTuple):
+    """The pieces of the first messages of a conversation."""
+
+    stored: Sequence[Mapping[str, Any]]
+    options: tuple[Any, ...]
+    pieces: Sequence[Piece]
+    """Without ``files``: whether and how an attachment is shown is decided for each request."""
+    with_files: Sequence[int]
+    calls: frozenset[str]
+    state: tuple[int, str, bool]
+
+
+class PieceMemo:
+    """The pieces up to the newest question of a conversation, for the next request, which begins with them.
+
+    They are used again if the same messages (the objects themselves) come first, and nothing that follows, then or now,
+    is the result of a call among them."""
+
+    _begun: _Begun | None = None  # replaced as a whole: a request that was given up may still be written in its thread
+
+    def keep(self, maker: _Maker, stored: Sequence[Mapping[str, Any]], rest: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what has been made of ``stored``, unless it depends on the ``rest``."""
+        if not maker.calls.isdisjoint(_answers(rest)):
+            return
+        with_files = [number for number, piece in enumerate(maker.pieces) if piece.media]
+        pieces = list(maker.pieces)
+        for number in with_files:
+            pieces[number] = replace(pieces[number], files=())
+        self._begun = _Begun(stored, maker.options, pieces, with_files, frozenset(maker.calls), maker.state)
+
+    def restore(self, maker: _Maker, stored: Sequence[Mapping[str, Any]]) -> int:
+        """Put what is kept into a new maker, if it is of use; returns the number of messages that it is made of."""
+        begun = self._begun
+        if begun is None or begun.options != maker.options or not starts_with(stored, begun.stored):
+            return 0
+        known = len(begun.stored)
+        if not begun.calls.isdisjoint(_answers(stored[known:])):
+            return 0
+        maker.pieces, maker.calls, maker.state = list(begun.pieces), set(begun.calls), begun.state
+        for number in begun.with_files:
+            piece = begun.pieces[number]
+            maker.pieces[number] = replace(piece, files=maker.files(piece.media))
+        return known
+
+
+def starts_with(values: Sequence[object], first: Sequence[object]) -> bool:
+    """Report whether ``values`` begin with the very objects of ``first``."""
+    return len(first) <= len(values) and all(map(is_, first, values))
+
+
+def _answers(stored: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Ids of the calls that the messages have results of, or that are made in them of the provider's own tools."""
+    results = {str(message.get("toolCallId")) for message in stored if message.get("role") == "toolResult"}
+    contents = [message.get("content") for message in stored]
+    return results.union(*(server_ids(each, field) for each in contents for field in ("id", "tool_use_id")))
+
+
 class _Maker:
     def __init__(
         self,
@@ -155,11 +220,27 @@ class _Maker:
         answered: Container[str],
     ) -> None:
         self.pieces: list[Piece] = []
+        self.calls: set[str] = set()
+        """Ids of all calls, of the provider's own tools too: their pieces depend on results that may come later."""
         self._zone, self._shown, self._provider, self._vision = zone, shown, provider, vision
         self._answered = answered
         self._last_ms = 0
         self._language = ""
         self._refused = False
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """What every piece depends on beside the messages."""
+        return self._zone, self._provider, self._vision
+
+    @property
+    def state(self) -> tuple[int, str, bool]:
+        """What the next piece depends on beside the pieces before it."""
+        return self._last_ms, self._language, self._refused
+
+    @state.setter
+    def state(self, state: tuple[int, str, bool]) -> None:
+        self._last_ms, self._language, self._refused = state
 
     def reply(self, message: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
         if message.get("demo") and self._provider != DEMO:
@@ -170,6 +251,7 @@ class _Maker:
         if stop == "refusal":
             self._take_back()
             return
+        self.calls.update(server_ids(message.get("content"), "id"))
         same = self._provider in ("", message.get("provider"))
         command = bool(message.get("command"))
         blocks = [] if command else model_blocks(message.get("content"), same_provider=same, answered=self._answered)
@@ -189,24 +271,30 @@ class _Maker:
             )
         )
         if calls:
+            self.calls.update(str(call["id"]) for call in calls)
             made = [self._result(str(call["id"]), results) for call in calls]
             self.pieces.append(Piece("user", made, results=True, run_id=str(message.get("runId") or "")))
 
     def question(self, message: Mapping[str, Any]) -> None:
-        text, files = [], []
+        text, media = [], []
         for block in blocks_of(message.get("content")):
             if said := str(block.get("text") or "").strip():
                 text.append(said)
             if isinstance(block.get("mediaId"), str):
-                files.append(self._shown.get(block["mediaId"]) or named(block))
-        if not text and not files:
+                media.append(block)
+        if not text and not media:
             return
         run_id = str(message.get("foldedInto") or message.get("runId") or "")
         before = self.pieces[-1] if self.pieces else None
         if before is not None and before.results and before.run_id != run_id:
             self.pieces.append(Piece("assistant", _texts(ABORTED)))
         parts = [*self._notes(message), "\n\n".join(text)]
-        self.pieces.append(Piece("user", _texts(*filter(None, parts)), files=files, run_id=run_id))
+        blocks, files = _texts(*filter(None, parts)), self.files(media)
+        self.pieces.append(Piece("user", blocks, files=files, media=media, run_id=run_id))
+
+    def files(self, media: Sequence[Mapping[str, Any]]) -> list[AttachmentContent]:
+        """The attachments as they are shown in this request."""
+        return [self._shown.get(block["mediaId"]) or named(block) for block in media]
 
     def _take_back(self) -> None:
         """Leave out a turn that was refused: the reply's steps, and what a person said before."""

@@ -14,6 +14,7 @@ from ..connections.broadcast import Broadcast
 from ..hands.approvals import Approvals
 from ..hands.services import HandsServices
 from ..media.library import MediaLibrary
+from .conversation import Conversations
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,4 @@ class RunContext:
     environment: Environment
     announce: Callable[[Session, SessionChange], None]
     """Emits ``session.changed``."""
+    conversations: Conversations

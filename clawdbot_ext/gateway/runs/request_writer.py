@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ...agent.context.builder import Fitted, build
-from ...agent.context.compaction import AT_PART, effective
+from ...agent.context.compaction import AT_PART
 from ...agent.context.system_prompt import system_prompt
 from ...agent.model_catalog import Model
 from ...agent.providers.base import ThinkingLevel, ToolSpec, TurnRequest
@@ -20,7 +20,6 @@ from ...config import Config
 from ...store import failpoints
 from ...store.api import Session
 from ..media.preparation import prepare_attachments
-from ..wire_forms import decode
 from .active import ActiveRun
 from .compaction import compact_if_needed
 from .context import RunContext
@@ -28,8 +27,6 @@ from .messages import t
 
 T = TypeVar("T")
 
-CONTEXT_MESSAGES = 2000
-"""The number of stored messages read for the context; the part that fits the window is decided by tokens."""
 BYTES_PER_TOKEN, LEAST_BYTES = 6, 16_000_000
 """An upper bound that decides how much is read from the store, not what is sent: tool results are stored whole."""
 TIGHTER = 0.7
@@ -104,16 +101,12 @@ class RequestWriter:
         )
 
     async def _fit(self, tighter: float) -> Fitted:
-        page = await self._context.store.history(
-            session_id=self._active.run.session_id,
-            limit=CONTEXT_MESSAGES,
-            max_bytes=max(LEAST_BYTES, self._model.context_window * BYTES_PER_TOKEN),
+        conversation = await self._context.conversations.read(
+            self._active.run.session_id, max(LEAST_BYTES, self._model.context_window * BYTES_PER_TOKEN)
         )
-        stored = sum(len(message.body) for message in page.messages)
-        messages = await _maybe_in_thread(stored, lambda: effective([decode(message) for message in page.messages]))
         shown = await prepare_attachments(
             self._context.media,
-            messages,
+            conversation.with_files,
             self._model,
             locale=self._locale,
             emit=lambda data: self._emit(MediaProgress(data)),
@@ -121,7 +114,7 @@ class RequestWriter:
 
         def made() -> Fitted:
             return build(
-                messages,
+                conversation.messages,
                 system=self._system,
                 window=self._model.context_window,
                 max_output=self._max_tokens,
@@ -131,9 +124,10 @@ class RequestWriter:
                 shown=shown,
                 vision="image" in self._model.input,
                 tighter=tighter,
+                memo=conversation.memo,
             )
 
-        return await _maybe_in_thread(stored + sum(each.bytes for each in shown.values()), made)
+        return await _maybe_in_thread(conversation.bytes + sum(each.bytes for each in shown.values()), made)
 
 
 async def _maybe_in_thread(size: int, work: Callable[[], T]) -> T:

@@ -114,7 +114,7 @@ class PostgresConnection:
         self.raw = conn
         self.prepares = True
         """Whether statements are prepared. Not while tables are made: what was prepared before would not fit them."""
-        self._in_pipeline = conn.pipeline()  # left when this is collected
+        self._in_pipeline = conn.pipeline()
         self._pipeline = self._in_pipeline.__enter__()
 
     def execute(self, sql: str, parameters: Params = (), /) -> PostgresCursor:
@@ -172,7 +172,8 @@ class PostgresConnection:
 
     def close(self) -> None:
         with suppress(psycopg.Error):
-            self.raw.close()
+            self._in_pipeline.__exit__(None, None, None)
+        self.raw.close()
 
 
 def parse(url: str) -> Mapping[str, Any]:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-CREATE = (
+from .connection import PostgresConnection
+
+_TABLES = (
     "CREATE SEQUENCE gateway_numbers",
     # id: the fence, a new one for each start. member: its name among the gateways. The row of an ended one never
     # changes again. lease_until is by the clock of the database, as every time here.
@@ -44,7 +46,13 @@ CREATE = (
     )""",
     "ALTER TABLE mail ALTER COLUMN body SET STORAGE EXTERNAL",
 )
-"""One migration. The names are looked up in the connection's search path."""
+
+
+def m002_gateways(conn: PostgresConnection) -> None:
+    """The gateways that share the database: which live, of which sessions each is the home, and their messages."""
+    for statement in _TABLES:
+        conn.execute(statement.replace(" TEXT", ' TEXT COLLATE "C"'))
+
 
 FENCE = "SELECT 1 FROM gateways WHERE id = ? AND ended_at IS NULL FOR KEY SHARE"
 """No row: this gateway is taken for dead, and its transaction must write nothing.

@@ -2,7 +2,7 @@
 
 The tables are those of ``store.schema`` at its newest, with the same names: what differs is said where it does. Each
 migration is one transaction, and one at a time runs in a database, whoever starts it. A new migration is a function in
-the module of its noun (``search``, ``cluster``), named in ``MIGRATIONS``.
+the module of its noun (``search``, ``gateways``), named in ``MIGRATIONS``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..failures import SchemaTooNew
+from . import gateways, search
 from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 
 Migration = Callable[[PostgresConnection], None]
@@ -252,7 +253,7 @@ def fold_functions() -> Sequence[str]:
     )
 
 
-MIGRATIONS: Sequence[Migration] = (m001_initial,)
+MIGRATIONS: Sequence[Migration] = (m001_initial, gateways.m002_gateways, search.m003_search)
 """In their order; what was released never changes."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

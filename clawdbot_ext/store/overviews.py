@@ -1,14 +1,13 @@
 """Overviews: many sessions as one page of a table, and what replies cost, summed up for tables and plots.
 
 The questions are in ``tables``; ``SqliteOverviews`` answers from one database, ``BothOverviews`` puts the answers of
-two together. All SQL of that noun. Above: ``sqlite``, ``router``. Below: ``sessions``.
+two together. All SQL of that noun. Above: ``sqlite``, ``postgres.store``, ``router``. Below: ``sessions``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from msgspec import structs
 
 from ..protocol.schema import SessionKind, SessionSort
 from . import sessions
+from .connection import NO_LIMIT, Connection
 from .db import fold
 from .tables import Overviews, SessionQuery, Spending, TableRow, UsageSum
 
@@ -41,12 +41,17 @@ _SORT: Mapping[SessionSort, str] = {
     "title": f"fold({_TITLE})",
     "tokens": "t.total_input + t.total_output",
     "cost": "t.total_cost",
-    "model": "ifnull(json_extract(s.settings, '$.model'), '')",
+    "model": "coalesce(json_extract(s.settings, '$.model'), '')",
 }
-_PINNED = "ifnull(json_extract(s.settings, '$.pinned'), 0)"
-_ARCHIVED = "ifnull(json_extract(s.settings, '$.archived'), 0)"
-_SUMS = """sum(u.input), sum(u.output), sum(u.cache_read), sum(u.cache_write), total(u.cost), count(*),
-    sum(u.cost IS NULL)"""
+_IS = "CASE WHEN CAST(json_extract(s.settings, '$.{}') AS TEXT) IN ('1', 'true') THEN 1 ELSE 0 END"
+_PINNED, _ARCHIVED = _IS.format("pinned"), _IS.format("archived")
+_COUNTED = ("u.input", "u.output", "u.cache_read", "u.cache_write")
+_SUMS = f"""{", ".join(f"CAST(sum({name}) AS BIGINT)" for name in _COUNTED)}, coalesce(sum(u.cost), 0.0), count(*),
+    count(*) - count(u.cost)"""
+_BY_ALL = "GROUP BY 1, 2, 3, 4 ORDER BY 1 NULLS FIRST, 2, 3, 4 NULLS FIRST"
+_NEWEST = """SELECT n.rowid, n.at, n.session_key, (SELECT count(*) FROM usage AS c WHERE c.rowid > n.rowid - 1000)
+    FROM usage AS n ORDER BY n.rowid DESC LIMIT 1"""
+"""The newest row, and those before it that can be seen: in PostgreSQL an older one may come to sight later."""
 
 
 class SqliteOverviews:
@@ -56,7 +61,7 @@ class SqliteOverviews:
         read: runs a function of a connection, as the store does.
     """
 
-    def __init__(self, read: Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]) -> None:
+    def __init__(self, read: Callable[[Callable[[Connection], Any]], Awaitable[Any]]) -> None:
         self._read = read
         self._known: tuple[Any, Sums] | None = None
         """The last sums, with the question and the newest row that they know of: a table asks again and again."""
@@ -68,8 +73,8 @@ class SqliteOverviews:
     async def spending(self, edges: Sequence[int], session_key: str | None = None, *, named: int) -> Spending:
         known = self._known
 
-        def look_up(conn: sqlite3.Connection) -> tuple[tuple[Any, Sums], Mapping[str, str]]:
-            newest = conn.execute("SELECT rowid, at, session_key FROM usage ORDER BY rowid DESC LIMIT 1").fetchone()
+        def look_up(conn: Connection) -> tuple[tuple[Any, Sums], Mapping[str, str]]:
+            newest = conn.execute(_NEWEST).fetchone()
             asked = (tuple(edges), session_key, named, newest)
             found = known if known is not None and known[0] == asked else (asked, sums(conn, edges, session_key, named))
             return found, titles_of(conn, {row.of for row in found[1][1]})
@@ -80,12 +85,12 @@ class SqliteOverviews:
         return Spending(days=days, sessions=by_session, session_count=count, titles=titles)
 
 
-def page(conn: sqlite3.Connection, query: SessionQuery, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
+def page(conn: Connection, query: SessionQuery, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
     """As ``Overviews.sessions``."""
-    wheres = ["1"]
-    values: dict[str, Any] = {"main": query.main_key, "limit": limit, "offset": offset}
+    wheres = ["1 = 1"]
+    values: dict[str, Any] = {"main": query.main_key, "limit": NO_LIMIT if limit < 0 else limit, "offset": offset}
     if query.search:
-        wheres.append(f"instr(fold(s.key || char(10) || {_TITLE}), :search)")
+        wheres.append(f"instr(fold(s.key || '\n' || {_TITLE}), :search) > 0")
         values["search"] = fold(query.search)
     if query.kinds:
         wheres.append(f"{_KIND} IN (SELECT value FROM json_each(:kinds))")
@@ -97,7 +102,7 @@ def page(conn: sqlite3.Connection, query: SessionQuery, offset: int, limit: int)
         wheres.append("s.updated_at < :until")
         values["until"] = query.until
     if query.archived is not None:
-        wheres.append(_ARCHIVED if query.archived else f"NOT {_ARCHIVED}")
+        wheres.append(f"{_ARCHIVED} = {int(query.archived)}")
     where = f"FROM sessions AS s JOIN transcripts AS t ON t.session_id = s.session_id WHERE {' AND '.join(wheres)}"
     total = conn.execute(f"SELECT count(*) {where}", values).fetchone()[0]
     way = "DESC" if query.descending else "ASC"
@@ -115,22 +120,22 @@ def page(conn: sqlite3.Connection, query: SessionQuery, offset: int, limit: int)
     ]
 
 
-def sums(conn: sqlite3.Connection, edges: Sequence[int], session_key: str | None, named: int) -> Sums:
+def sums(conn: Connection, edges: Sequence[int], session_key: str | None, named: int) -> Sums:
     """Usage by day and by session, as ``Overviews.spending`` gives it."""
     values = {"edges": json.dumps(list(edges)), "key": session_key, "low": edges[0], "high": edges[-1]}
-    wanted = "(:key IS NULL OR u.session_key = :key)"
+    wanted = "(CAST(:key AS TEXT) IS NULL OR u.session_key = :key)"
     days = conn.execute(
         f"""SELECT b.n, u.provider, u.model, u.client, {_SUMS}
-            FROM (SELECT e.key AS n, e.value AS low, lead(e.value) OVER (ORDER BY e.key) AS high
-                  FROM json_each(:edges) AS e) AS b
-            CROSS JOIN usage AS u ON u.at >= b.low AND u.at < b.high
-            WHERE b.high IS NOT NULL AND {wanted} GROUP BY 1, 2, 3, 4""",
+            FROM (SELECT e.n, e.low, lead(e.low) OVER (ORDER BY e.n) AS high
+                  FROM (SELECT j.key AS n, CAST(j.value AS BIGINT) AS low FROM json_each(:edges) AS j) AS e) AS b
+            CROSS JOIN usage AS u
+            WHERE u.at >= b.low AND u.at < b.high AND b.high IS NOT NULL AND {wanted} {_BY_ALL}""",
         values,
     )
     by_day = _sums(days)
     found = conn.execute(
         f"""SELECT u.session_key, u.provider, u.model, u.client, {_SUMS} FROM usage AS u
-            WHERE u.at >= :low AND u.at < :high AND {wanted} GROUP BY 1, 2, 3, 4""",
+            WHERE u.at >= :low AND u.at < :high AND {wanted} {_BY_ALL}""",
         values,
     )
     by_session = _sums(found)
@@ -158,11 +163,11 @@ def _added(one: UsageSum, other: UsageSum) -> UsageSum:
     return structs.replace(one, **{name: getattr(one, name) + getattr(other, name) for name in _COUNTS})
 
 
-def titles_of(conn: sqlite3.Connection, keys: Iterable[int | str | None]) -> Mapping[str, str]:
+def titles_of(conn: Connection, keys: Iterable[int | str | None]) -> Mapping[str, str]:
     """Key → title, of the sessions that there are."""
     rows = conn.execute(
-        f"""SELECT s.key, {_TITLE} FROM json_each(?) AS k CROSS JOIN sessions AS s ON s.key = k.value
-            JOIN transcripts AS t ON t.session_id = s.session_id""",
+        f"""SELECT s.key, {_TITLE} FROM json_each(?) AS k CROSS JOIN sessions AS s
+            JOIN transcripts AS t ON t.session_id = s.session_id WHERE s.key = k.value""",
         (json.dumps(list(keys)),),
     )
     return dict(rows.fetchall())

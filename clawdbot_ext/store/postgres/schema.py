@@ -1,7 +1,7 @@
 """The tables in PostgreSQL, as numbered migrations of their own, and the rule for who may open which version.
 
 The tables are those of ``store.schema`` at its newest, with the same names: what differs is said where it does. Each
-migration is one transaction, and one at a time runs in a database, whoever starts it. A new migration is a function in
+migration is one transaction, and one at a time runs in a database, also when many start. A new one is a function in
 the module of its noun (``search``, ``gateways``), named in ``MIGRATIONS``.
 """
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawdbot_ext.store import db, messages, search_terms
-from clawdbot_ext.store import schema as sqlite_schema
+from clawdbot_ext.store import messages, search_terms
 from clawdbot_ext.store import search as sqlite_search
-from clawdbot_ext.store.postgres import schema, search, words
-from clawdbot_ext.store.postgres.connection import PostgresConnection, connect
+from clawdbot_ext.store.postgres import search, words
+
+from .engines import Engines, in_transaction
 
 PIECES = (
     *(
@@ -74,40 +70,6 @@ PIECES = (
     *(" ", "  ", "\n", "-", "'", '"', "*", "\\", ":", "&", "|", "!", "(", "\x00", "\u200b", "\u0345"),
 )
 PIECE = st.sampled_from(PIECES) | st.characters(exclude_categories=["Cs"])
-
-Engines: TypeAlias = tuple[sqlite3.Connection, PostgresConnection]
-
-
-@pytest.fixture(scope="module")
-def opened(postgres_url: str) -> Iterator[Engines]:
-    """A transcript ``t`` in either engine."""
-    ours, theirs = db.connect_memory(), connect(postgres_url)
-    sqlite_schema.migrate(ours, Path("memory"), keep_old=False)
-    schema.migrate(theirs, "test")
-    for conn in (ours, theirs):
-        conn.execute("INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('t', 'k', 1)")
-    theirs.sync()
-    yield ours, theirs
-    ours.close()
-    theirs.close()
-
-
-@pytest.fixture
-def engines(opened: Engines) -> Iterator[Engines]:
-    """In a transaction that leaves nothing behind."""
-    with in_transaction(opened):
-        yield opened
-
-
-@contextmanager
-def in_transaction(engines: Engines) -> Iterator[None]:
-    for conn in engines:
-        conn.execute("BEGIN")
-    try:
-        yield
-    finally:
-        for conn in engines:
-            conn.rollback()
 
 
 def write(engines: Engines, texts: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 import httpx2
 
 from .base import ProviderError
+from .paced_reading import PacedReads
 
 EVENT_BYTES = 8 * 1024 * 1024
 """One event; the longest of the API has a page that was fetched in it."""
@@ -43,7 +44,7 @@ async def response_hook(response: httpx2.Response) -> None:
     if response.status_code >= 400:
         response.stream = _Cut(body)
     elif response.headers.get("content-type", "").split(";")[0].strip().lower() == "text/event-stream":
-        response.stream = _Events(body)
+        response.stream = _Events(body, response.extensions.get("network_stream"))
     else:
         response.stream = _Whole(body)
 
@@ -110,7 +111,17 @@ class _Whole(_Body):
 
 
 class _Events(_Body):
-    """An event stream, in pieces that end where an event does."""
+    """An event stream, in pieces that end where an event does. One that is fast is read at a bounded pace."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, network: object):
+        super().__init__(inner)
+        # Without attributes of its own its pace cannot be set; nothing depends on it but the cost.
+        self._paced = PacedReads(network) if hasattr(network, "__dict__") else None
+
+    async def aclose(self) -> None:
+        if self._paced is not None:
+            self._paced.end()
+        await super().aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size, waiting = 0, bytearray()

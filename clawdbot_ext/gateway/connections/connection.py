@@ -305,8 +305,9 @@ class Connection:
         if self._gone:
             return
         unread = self.peer.buffered()
-        self._asked_for = min(self._asked_for, unread)
-        if unread > self._asked_for + self._max_buffered:  # not counting this one, which may be long by itself
+        if unread < self._asked_for:
+            self._asked_for = unread
+        elif unread > self._asked_for + self._max_buffered:  # not counting this one, which may be long by itself
             self._close_slow()
             return
         self.peer.send(self._protocol.event(name, payload, state_version))

@@ -36,34 +36,41 @@ class Turn:
 
 
 class OutgoingFrames:
-    """The frames of one WebSocket. Neither method blocks or raises."""
+    """The frames of one WebSocket. No method blocks or raises."""
 
     def __init__(self, stream: IOStream, turn: Turn):
         self._stream, self._turn = stream, turn
         self._direct = type(stream) is IOStream  # TLS has to be asked in its own way
         self._together: list[bytes] = []
         self._waiting = self._unflushed = 0
+        self._ended = False
 
-    @property
-    def size(self) -> int:
+    def buffered(self) -> int:
         """Bytes that the operating system has not taken yet."""
         return self._waiting + self._unflushed
 
     def send(self, frame: bytes) -> None:
         """Send one text frame after all those before."""
         size = len(frame)
-        if size < 126:
-            header = _short(_TEXT_FIN, size)
-        elif size < 65536:
+        if 126 <= size < 65536:
             header = _medium(_TEXT_FIN, 126, size)
+        elif size < 126:
+            header = _short(_TEXT_FIN, size)
         else:
             header = _long(_TEXT_FIN, 127, size)
         if not self._together:
+            if self._ended:
+                return
             self._turn.add(self)
         self._together += (header, frame)
         self._waiting += size
         if self._waiting > TOGETHER_BYTES:
             self.flush()
+
+    def end(self) -> None:
+        """Send what has come together, and nothing that comes later: a close frame is the last one."""
+        self.flush()
+        self._ended = True
 
     def flush(self) -> None:
         """Send what has come together. To be called before anything else is written to the stream."""

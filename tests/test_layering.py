@@ -33,7 +33,7 @@ TOP = levels(
 )
 INSIDE = {
     "gateway": levels(
-        "gateway > methods > commands > dispatch, sessions > registry > services > runs > "
+        "gateway > forwarding > methods > commands > dispatch, sessions > registry > services > runs > "
         "hands > connections, media > access, wire_forms, error_texts, sweeper, backups"
     ),
     "server": levels(

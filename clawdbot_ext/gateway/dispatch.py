@@ -33,7 +33,7 @@ def dispatch(
 
     A handler that waits for nothing is answered at once; for any other the rest of the work is returned.
     """
-    with _told(caller, request, send):
+    with told(caller, request, send):
         row = METHODS.get(request.method)
         if row is None or request.method not in HANDLERS:
             raise UnknownMethod(f"unknown method: {request.method}")
@@ -57,7 +57,7 @@ async def _call_large(services: Services, caller: Connection, request: frames.Re
 async def _finish(
     answering: Coroutine[Any, Any, Any], caller: Connection, request: frames.Request, send: Callable[[bytes], None]
 ) -> None:
-    with _told(caller, request, send):
+    with told(caller, request, send):
         answer = await answering
         if isinstance(answer, TwoResponses):
             send(frames.response(request.id, answer.ack))
@@ -68,7 +68,7 @@ async def _finish(
 
 
 @contextmanager
-def _told(caller: Connection, request: frames.Request, send: Callable[[bytes], None]) -> Iterator[None]:
+def told(caller: Connection, request: frames.Request, send: Callable[[bytes], None]) -> Iterator[None]:
     """Answer with the error that the block raises."""
     try:
         yield

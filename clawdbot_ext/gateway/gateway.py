@@ -17,6 +17,7 @@ from typing import Any
 from .._version import __version__
 from ..agent.context.system_prompt import Environment
 from ..agent.providers.registry import Providers
+from ..cluster.api import Cluster
 from ..config import Config
 from ..config.live import LiveConfig
 from ..protocol.clock import now_ms
@@ -52,6 +53,7 @@ from .connections.nodes import Nodes
 from .connections.peer import Peer
 from .connections.presence import Presence
 from .dispatch import callable_by, dispatch
+from .forwarding.service import Forwarding
 from .hands.approvals import Approvals
 from .hands.services import hands_services
 from .media.library import MediaLibrary
@@ -85,7 +87,9 @@ class Gateway:
         auth: Auth,
         providers: Providers | None = None,
         host: HostFacts | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
+        """``cluster``: the other gateways on the same database; ``None``: there are none."""
         providers, host = providers or Providers(config), host or HostFacts(Environment())
         events, supervisor = Broadcast(), Supervisor()
         media = MediaLibrary(config, store, supervisor)
@@ -126,6 +130,7 @@ class Gateway:
             supervisor,
             Backups(config, store),
         )
+        self.forwarding = Forwarding(self.services, cluster) if cluster is not None else None
         self._host = socket.gethostname()
         self._pending: set[Connection] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -136,6 +141,8 @@ class Gateway:
         self, connection: Connection, request: Request, send: Callable[[bytes], None]
     ) -> Coroutine[Any, Any, None] | None:
         """Answer one request of a connection; ``send`` takes response frames. Returns the rest of the work, if any."""
+        if self.forwarding is not None:
+            return self.forwarding.dispatch(connection, request, send)
         return dispatch(self.services, connection, request, send)
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -148,7 +155,10 @@ class Gateway:
             await services.access.devices.load()
             await load_logged_out(services)
             await services.media.open()
-            await services.runs.recover()
+            if self.forwarding is None:
+                await services.runs.recover()
+            else:
+                await self.forwarding.start()
         except BaseException:
             await services.store.close()
             raise
@@ -178,10 +188,12 @@ class Gateway:
             await services.runs.drain(0)
         else:
             await services.runs.drain()
+        if self.forwarding is not None:
+            await self.forwarding.stop()
         await services.runs.titles.close()
         await services.runs.hands.running.close()
         restart = restart_expected_ms is not None
-        for connection in [*services.events.connections, *self._pending]:
+        for connection in [*self.clients(), *self._pending]:
             code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
             connection.close(code, why)
         await services.sessions.sweeper.stop()
@@ -222,6 +234,7 @@ class Gateway:
             "credentials": lambda: self.access.on_void(),  # noqa: PLW0108
             "files": lambda: self.services.store.look(locked=self.services.host.holds_lock()),
             "late ends": self.services.runs.store_late_ends,
+            "homes": lambda: None if self.forwarding is None else self.forwarding.tick(),
         }
 
     async def _carry_out(self, name: str, step: Callable[[], Awaitable[None] | None]) -> None:
@@ -258,10 +271,16 @@ class Gateway:
         self._pending.add(connection)
         return connection
 
+    def clients(self) -> tuple[Connection, ...]:
+        """The clients that are connected to this very gateway."""
+        return tuple(client for client in self.services.events.connections if not client.remote)
+
     def joined(self, connection: Connection) -> None:
         services = self.services
         self._pending.discard(connection)
         services.events.connections.add(connection)
+        if self.forwarding is not None:
+            self.forwarding.joined(connection)
         if connection.may_receive(EVENTS["health"]):
             connection.send_event("health", encode(health_snapshot(services)))
         services.peers.presence.joined(connection)
@@ -275,6 +294,12 @@ class Gateway:
             services.events.connections.discard(connection)
             services.peers.nodes.left(connection)
             services.peers.presence.left(connection)
+            if self.forwarding is not None:
+                self.forwarding.left(connection)
+
+    def changed(self, connection: Connection) -> None:
+        if self.forwarding is not None:
+            self.forwarding.changed(connection)
 
     def _questions(self, connection: Connection) -> dict[str, Any]:
         """The open questions, for clients that may decide."""

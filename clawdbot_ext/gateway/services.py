@@ -45,6 +45,10 @@ async def _nothing_found(locale: str) -> Sequence[Mapping[str, Any]]:
     return ()
 
 
+async def _nothing_claimed(key: str) -> None:
+    pass
+
+
 @dataclass
 class HostFacts:
     """The process around the gateway, as far as handlers may know it."""
@@ -71,6 +75,16 @@ class Peers:
 
     presence: Presence
     nodes: Nodes
+
+
+@dataclass
+class Others:
+    """The other gateways on the same database, as far as handlers have to do with them; there may be none."""
+
+    tell: Callable[[str, str], None] = lambda what, id_: None
+    """Tells that something is another than they have in memory: its kind, and which one."""
+    claim: Callable[[str], Awaitable[None]] = _nothing_claimed
+    """Makes this gateway the home of a session that is in its memory alone."""
 
 
 class KnownSessions:
@@ -116,6 +130,8 @@ class SessionDirectory:
         self._config, self._providers, self._events, self._runs = config, providers, events, runs
         self.sweeper = sweeper
         self.known = KnownSessions()
+        self.elsewhere: Mapping[str, tuple[str, bool, int]] = {}
+        """Sessions busy at another gateway: which one, whether a reply is being written, the number in line."""
         self._rows: dict[tuple[str, bool, bool], tuple[Session, msgspec.Raw]] = {}
         self._rows_under: tuple[Any, Any] = (None, None)
 
@@ -139,11 +155,12 @@ class SessionDirectory:
 
     def entry(self, session: Session, *, titles: bool = True, last_message: bool = True) -> dict[str, Any]:
         """A session in wire form."""
+        _, running, queued = self.elsewhere.get(session.key, ("", False, 0))
         return session_entry(
             session,
             model=self.model(session),
-            running=self._runs.active(session.key) is not None,
-            queued=len(self._runs.queued(session.key)),
+            running=running or self._runs.active(session.key) is not None,
+            queued=queued + len(self._runs.queued(session.key)),
             hands=hands_of(self._config(), session.settings, now_ms()).entry(),
             titles=titles,
             last_message=last_message,
@@ -159,7 +176,8 @@ class SessionDirectory:
     def _row(self, session: Session, titles: bool, last_message: bool) -> msgspec.Raw:
         name = (session.key, titles, last_message)
         kept, row = self._rows.get(name, (None, None))
-        plain = self._runs.active(session.key) is None and not self._runs.queued(session.key)
+        busy = session.key in self.elsewhere or self._runs.active(session.key) or self._runs.queued(session.key)
+        plain = not busy
         if row is not None and plain and (kept is session or kept == session):
             return row
         entry = self.entry(session, titles=titles, last_message=last_message)
@@ -201,6 +219,7 @@ class Services:
     host: HostFacts
     supervisor: Supervisor
     backups: Backups
+    others: Others = field(default_factory=Others)
 
 
 def provider_setup(services: Services) -> dict[str, Any]:

@@ -182,7 +182,7 @@ class ServerContext:
         mark = self.auth.mark()
         if mark != self._mark:
             if self.gateway is not None:
-                disconnect(tuple(self.gateway.services.events.connections), "credentials changed")
+                disconnect(self.gateway.clients(), "credentials changed")
             self._close_requests()
         self._mark = mark
         if self.gateway is not None:
@@ -206,7 +206,7 @@ class ServerContext:
 
     def close_revoked(self) -> None:
         """Close sockets and requests whose credential has been revoked or has lost scopes."""
-        for client in tuple(self.gateway.services.events.connections) if self.gateway is not None else ():
+        for client in self.gateway.clients() if self.gateway is not None else ():
             now = None if client.identity is None else self.auth.current(client.identity)
             if now is None or not client.scopes <= expand(now.scopes):
                 client.close(CloseCode.POLICY, "credentials void")
@@ -224,6 +224,7 @@ class ServerContext:
         """End every login of a browser. Raises ``OSError``."""
         if self.gateway is not None:
             log_out_everywhere(self.gateway.access, self.gateway.services.events)
+            self.gateway.services.others.tell("logins", self.auth.generation())
         else:
             self.auth.log_out_everywhere()
 

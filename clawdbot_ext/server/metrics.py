@@ -39,7 +39,7 @@ class GatewayMetrics:
         services = self._gateway.services
         roles: dict[str, int] = {"operator": 0, "node": 0}
         for client in tuple(services.events.connections):
-            roles[client.role] += 1
+            roles[client.role] += not client.remote
         runs = services.runs.counts()
         yield _gauge("clawdbot_connections", "Clients that have logged in.", "role", roles)
         yield _gauge("clawdbot_tasks", "Tasks of the event loop.", "", {"": len(asyncio.all_tasks(self._loop))})

@@ -96,12 +96,38 @@ class Devices:
         self._pending: dict[str, PairingRequest] = {}
         self._askers: dict[str, Identity] = {}
         """Request id → who asks."""
+        self.tell_others: Callable[[PairingRequest, Identity | None], None] = lambda asked, asker: None
+        """Tells the other gateways that a device asks to be let in, or (without the asker) does so no more."""
+        self.tell_saved: Callable[[str], None] = lambda device_id: None
+        """Tells the other gateways that a device is another than before."""
 
     async def load(self) -> None:
         """Read what is paired. Raises the store's errors."""
         for record in await self._store.list_records(KIND):
             device = msgspec.convert(record, Device)
             self._paired[device.device_id] = device
+
+    async def reload(self, device_id: str) -> None:
+        """Read one device again, which another gateway has changed. Raises the store's errors."""
+        record = await self._store.get_record(KIND, device_id)
+        if record is None:
+            self._paired.pop(device_id, None)
+        else:
+            self._paired[device_id] = msgspec.convert(record, Device)
+
+    def asking(self) -> list[tuple[PairingRequest, Identity]]:
+        """The devices that wait, with who asks for each."""
+        self._forget_old()
+        return [(r, self._askers[id_]) for id_, r in self._pending.items() if id_ in self._askers]
+
+    def asked_elsewhere(self, asked: PairingRequest, asker: Identity) -> None:
+        """A device asks another gateway to be let in."""
+        self._pending[asked.request_id], self._askers[asked.request_id] = asked, asker
+
+    def answered_elsewhere(self, request_id: str) -> None:
+        """A device that asked was let in, or turned away, at another gateway."""
+        self._pending.pop(request_id, None)
+        self._askers.pop(request_id, None)
 
     # -- questions of a connect -------------------------------------------------------------------------------------
     def is_token(self, device_id: str, role: Role, token: str) -> bool:
@@ -197,6 +223,7 @@ class Devices:
         )
         self._pending[asked.request_id] = asked
         self._askers[asked.request_id] = asker
+        self.tell_others(asked, asker)
         self._auth.note("pairing", {"action": "asked", "client": remote_ip, "device": device_id, "role": role})
         if not silent:
             self._emit("device.pair.requested", asked)
@@ -333,6 +360,7 @@ class Devices:
         self._askers = {id_: asker for id_, asker in self._askers.items() if id_ in self._pending}
 
     def _resolved(self, asked: PairingRequest, *, approved: bool) -> None:
+        self.tell_others(asked, None)
         self._emit(
             "device.pair.resolved",
             PairResolvedEvent(
@@ -345,6 +373,7 @@ class Devices:
 
     async def _save(self, device: Device) -> None:
         await self._store.put_record(KIND, device.device_id, msgspec.to_builtins(device), now=now_ms())
+        self.tell_saved(device.device_id)
 
 
 def _must_hold(held: frozenset[str], scopes: Iterable[str]) -> None:

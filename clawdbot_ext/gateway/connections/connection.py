@@ -66,12 +66,18 @@ class ConnectionHost(Protocol):
     def left(self, connection: Connection) -> None:
         """The connection is closed, or about to be."""
 
+    def changed(self, connection: Connection) -> None:
+        """The rights or the subscriptions of the connection are others."""
+
 
 class Connection:
     """A connected client, from its first frame to its last.
 
     The server calls ``receive`` and ``on_disconnect``, on the event loop.
     """
+
+    remote = False
+    """The socket is another gateway's (``connections.remote``)."""
 
     def __init__(self, host: ConnectionHost, peer: Peer):
         config = host.access.config()
@@ -269,6 +275,18 @@ class Connection:
         others = tuple(each for each in self.identity.devices if each[:2] != mark[:2])
         self.identity = replace(self.identity, devices=(*others, mark))
         self.scopes &= self._host.access.auth.device_scopes(mark) or frozenset()
+        self._host.changed(self)
+
+    def subscribe(self, *keys: str) -> None:
+        """Receive the events of these sessions, too."""
+        if not self.subscribed.issuperset(keys):
+            self.subscribed.update(keys)
+            self._host.changed(self)
+
+    def unsubscribe(self, *keys: str) -> None:
+        """Receive the events of these sessions no more."""
+        self.subscribed.difference_update(keys)
+        self._host.changed(self)
 
     def standing(self) -> Identity:
         """The identity limited to this connection's scopes, for credentials that it creates."""

@@ -25,12 +25,18 @@ def log_out_everywhere(access: AccessControl, events: Broadcast) -> int:
     A client of a Jupyter server may have used a cookie of ours that only that server saw; all others reconnect at once.
     """
     access.auth.log_out_everywhere()
+    return leave_all(access, events)
+
+
+def leave_all(access: AccessControl, events: Broadcast) -> int:
+    """Disconnect this gateway's clients that logged in by a cookie or link, which are void; returns how many there are
+    at all gateways."""
     gone = [
         client
         for client in events.connections
         if client.identity is not None and (client.identity.lineage or client.identity.via == "jupyter")
     ]
-    disconnect(gone, "logged out")
+    disconnect([client for client in gone if not client.remote], "logged out")
     access.on_void()
     return len(gone)
 

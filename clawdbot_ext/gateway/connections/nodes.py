@@ -76,6 +76,8 @@ class Nodes:
         self._progress: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self._by_key: dict[tuple[str, str], asyncio.Future[NodeInvokeResultParams]] = {}
         self._pending: dict[str, dict[str, Any]] = {}
+        self.tell_others: Callable[[Mapping[str, Any], bool], None] = lambda request, waits: None
+        """Tells the other gateways that a node asks to be let in, or does so no more."""
 
     def connected(self) -> dict[str, Connection]:
         """Node id → its newest connection."""
@@ -209,7 +211,15 @@ class Nodes:
                 return waiting, False
         made = {"requestId": str(uuid.uuid4()), **request, "ts": now_ms()}
         self._pending[made["requestId"]] = made
+        self.tell_others(made, True)
         return made, True
+
+    def take(self, request_id: str) -> dict[str, Any] | None:
+        """Remove and return a request that waits."""
+        request = self.waiting().pop(request_id, None)
+        if request is not None:
+            self.tell_others(request, False)
+        return request
 
 
 def node_id(client: Connection) -> str:

@@ -15,9 +15,9 @@ import asyncio
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -52,6 +52,16 @@ NO_LIMIT_SHOWN_MS = 10 * 365 * 24 * 3600 * 1000
 EMPTY_RULES: dict[str, Any] = {"version": 1, "defaults": {}, "agents": {}}
 
 
+class Tell(Protocol):
+    """Tells that a question waits, or does so no more."""
+
+    def __call__(self, record: Mapping[str, Any], *, waits: bool) -> None: ...
+
+
+def _tell_none(record: Mapping[str, Any], *, waits: bool) -> None:
+    """There is no other gateway."""
+
+
 class AlreadyUsed(Exception):
     """The permission was used before: whatever it was for has begun, and how far it came is not known."""
 
@@ -75,6 +85,10 @@ class Approvals:
         """``rules_path`` names the file that the rules are in, for people."""
         self._store, self._events, self._rules_path = store, events, rules_path
         self.pending: dict[str, Pending] = {}
+        self.elsewhere: dict[str, Mapping[str, Any]] = {}
+        """Open questions of other gateways, by id."""
+        self.tell: Tell = _tell_none
+        """Tells the other gateways that a question waits, or does so no more."""
         self._interrupted: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.changing_rules = asyncio.Lock()
         """Held from reading the rules to writing them, so that no change is lost."""
@@ -84,8 +98,18 @@ class Approvals:
     # -- asking -----------------------------------------------------------------------------------------------------
     def rows(self, client: Connection | None = None) -> list[Mapping[str, Any]]:
         """The open questions, oldest first, as a client is told of them."""
-        rows = [pending.record for pending in self.pending.values() if not pending.deciding]
+        rows = self.own_rows()
+        if self.elsewhere:
+            rows = sorted([*rows, *self.elsewhere.values()], key=lambda row: int(row["createdAtMs"]))
         return [row if client is None or _knows_no_limit(client) else _with_end(row) for row in rows]
+
+    def own_rows(self) -> list[Mapping[str, Any]]:
+        """The open questions of this gateway, as they are stored."""
+        return [pending.record for pending in self.pending.values() if not pending.deciding]
+
+    def is_open(self, id_: str) -> bool:
+        """Whether a question waits, at any gateway."""
+        return id_ in self.pending or id_ in self.elsewhere
 
     async def ask(
         self,
@@ -199,11 +223,13 @@ class Approvals:
         if durable and not is_temporary(str(stored["request"].get("sessionKey", ""))):
             await self._store.put_record(OPEN, id_, {"id": id_}, now=now)
         pending.deciding, pending.shown = False, True
+        self.tell(pending.record, waits=True)
         self._events.emit("exec.approval.requested", _event(pending.record), only=_knows_no_limit)
         self._events.emit("exec.approval.requested", _event(_with_end(pending.record)), only=_needs_end)
 
     async def _withdraw(self, stored: Mapping[str, Any], reason: str, durable: bool) -> None:
         id_ = str(stored["id"])
+        self.tell(stored, waits=False)
         self._events.emit(
             "exec.approval.resolved", ApprovalResolvedEvent(id=id_, decision="deny", ts=now_ms(), reason=reason)
         )
@@ -234,6 +260,7 @@ class Approvals:
             raise
         if not pending.decided.done():
             pending.decided.set_result(record)
+        self.tell(record, waits=False)
         event = ApprovalResolvedEvent(id=params.id, decision=params.decision, ts=now, resolved_by=by)
         if decision.get("scope", "once") != "once":
             event.scope = decision["scope"]
@@ -275,22 +302,30 @@ class Approvals:
         await self._store.delete_record(OPEN, id_)
 
     # -- after a start ----------------------------------------------------------------------------------------------
-    async def load(self) -> frozenset[str]:
-        """Take up the questions that a restart interrupted, and yeses that were not used. The runs that wait for
-        them."""
+    async def load(self, sessions: Collection[str] | None = None) -> frozenset[str]:
+        """Take up the questions that a restart interrupted, and yeses that were not used; with ``sessions`` only
+        theirs. The runs that wait for them."""
         runs = set()
         for entry in await self._store.list_records(OPEN):
             id_ = str(entry["id"])
             record = await self._store.get_record(KIND, id_)
+            if sessions is not None and record is not None and record["request"].get("sessionKey") not in sessions:
+                continue
             if record is None or record.get("usedAtMs") or record.get("expired"):
                 await self._store.delete_record(OPEN, id_)
                 continue
             run_id, call_id = str(record["request"].get("runId")), str(record["request"].get("toolCallId"))
             runs.add(run_id)
             self._interrupted[run_id, call_id] = record
-            if not record.get("decision"):
+            if not record.get("decision") and id_ not in self.pending:
                 self.pending[id_] = Pending(record, asyncio.get_running_loop().create_future())
+                self.tell(record, waits=True)
         return frozenset(runs)
+
+    def abandon(self) -> None:
+        """Know of no question any more: another gateway has taken them over."""
+        self.pending.clear()
+        self._interrupted.clear()
 
     def interrupted(self, run_id: str, call_id: str) -> Mapping[str, Any] | None:
         """The question of a call that a restart interrupted, as it was stored."""

@@ -7,7 +7,7 @@ to replace is kept (``begun``): a crash, or a page that goes away in the middle,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -96,10 +96,11 @@ class Changes:
             await self.put(change)
         await self._store.delete_record(BEGUN, change.id)
 
-    async def recover(self) -> None:
-        """After a start: keep the changes that a crash cut off."""
+    async def recover(self, sessions: Collection[str] | None = None) -> None:
+        """After a start: keep the changes that a crash cut off; with ``sessions`` only theirs."""
         for record in await self._store.list_records(BEGUN):
-            await self._perhaps(_change(record["change"]))
+            if sessions is None or record["request"]["sessionKey"] in sessions:
+                await self._perhaps(_change(record["change"]))
 
     async def applied(
         self,

@@ -86,6 +86,10 @@ class Running:
                 return run
         return None
 
+    def going_on(self, session_key: str) -> bool:
+        """Whether cells of a session run, or have run lately: their handles are known here alone."""
+        return any(run.session_key == session_key and run.running for run in self._runs.values())
+
     async def interrupt(self, run: CellRun) -> bool:
         """Interrupt the kernel, if the run is still going on."""
         if not run.running:

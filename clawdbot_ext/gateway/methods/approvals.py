@@ -69,7 +69,7 @@ async def exec_approval_history(
         if len(page) >= limit and at < last:  # those of one millisecond are on one page
             answer.next = last
             break
-        if id_ in services.runs.approvals.pending:
+        if services.runs.approvals.is_open(id_):
             continue
         if (record := await services.store.get_record(KIND, id_)) is not None:  # removed in between
             page.append(_decided(record, at))

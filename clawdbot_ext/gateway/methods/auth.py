@@ -55,6 +55,7 @@ async def auth_logout_everywhere(services: Services, caller: Connection, params:
         closed = log_out_everywhere(services.access, services.events)
     except OSError as exc:
         raise Unavailable(f"no browser was logged out: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
+    services.others.tell("logins", services.access.auth.generation())
     services.access.auth.note("logout.everywhere", caller.audit_fields())
     return LogOutResult(ok=True, closed=closed)
 
@@ -65,6 +66,7 @@ LOGGED_OUT = "logged-out"
 async def keep_logged_out(services: Services, mark: str, ends: int) -> None:
     """Remember over a restart that a cookie was logged out. ``ends`` is when it would have (seconds)."""
     await services.store.put_record(LOGGED_OUT, mark, {"mark": mark, "ends": ends}, now=now_ms())
+    services.others.tell("logged-out", mark)
 
 
 async def load_logged_out(services: Services) -> None:

@@ -63,7 +63,7 @@ async def _answer(
 ) -> ChatSendResult:
     """Start a run without a message of its own."""
     key = services.sessions.canonical(session_key)
-    caller.subscribed.add(key)
+    caller.subscribe(key)
     told = [str(wishes[name]) for name in sorted(wishes) if wishes[name] is not None]
     accepted, _ = await services.runs.submit(
         run_id=run_id,

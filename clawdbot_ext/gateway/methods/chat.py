@@ -78,7 +78,7 @@ async def accept_message(
     ``deliver`` says.
     """
     key = services.sessions.canonical(params.session_key)
-    caller.subscribed.add(key)
+    caller.subscribe(key)
     if not params.message.strip() and not params.attachments:
         raise InvalidRequest("message is empty", reason="EMPTY_MESSAGE")
     thinking = level_of("thinkingLevel", params.thinking) if params.thinking else None

@@ -124,6 +124,7 @@ def note_changes(services: Services, before: Config, who: Mapping[str, str]) -> 
     after = services.config()
     names = sorted(name for name in {*before.names(), *after.names()} if before.value(name) != after.value(name))
     if names:
+        services.others.tell("config", "")
         services.access.auth.note("config", {**who, "names": ", ".join(names)})
     services.events.emit(
         "config.changed", ConfigChangedEvent(names=names, restart=services.config.waiting_for_restart())

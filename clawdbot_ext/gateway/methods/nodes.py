@@ -162,9 +162,9 @@ async def node_event(services: Services, caller: Connection, params: NodeEventPa
     key = facts.get("sessionKey")
     key = services.sessions.canonical(key) if isinstance(key, str) and key.strip() else None
     if params.event == "chat.subscribe" and key:
-        caller.subscribed.add(key)
+        caller.subscribe(key)
     elif params.event == "chat.unsubscribe" and key:
-        caller.subscribed.discard(key)
+        caller.unsubscribe(key)
     elif params.event == "node.progress":
         services.peers.nodes.progressed(caller, facts)
     elif params.event in ("agent.request", "voice.transcript"):
@@ -257,7 +257,7 @@ async def node_pair_verify(services: Services, caller: Connection, params: NodeP
 
 
 def _pop_pending(services: Services, request_id: str) -> dict[str, Any]:
-    request = services.peers.nodes.waiting().pop(request_id, None)
+    request = services.peers.nodes.take(request_id)
     if request is None:
         raise NotFound("unknown requestId")
     return request

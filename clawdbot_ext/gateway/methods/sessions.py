@@ -77,6 +77,8 @@ async def sessions_new(services: Services, caller: Connection, params: SessionsN
     if params.temporary:
         require(services.config(), "temporary")
     key = services.sessions.canonical(params.key) if params.key else new_key(temporary=bool(params.temporary))
+    if params.temporary:
+        await services.others.claim(key)
     session = await services.store.create_session(key, settings=settings, now=now_ms())
     if params.label:
         session = await services.store.patch_session(session.key, {"label": params.label}, now=now_ms())
@@ -204,6 +206,8 @@ async def sessions_fork(services: Services, caller: Connection, params: Sessions
     target = new_key(temporary=is_temporary(key))
     if params.idempotency_key is not None:
         target = _key_of(f"{key}\0{params.idempotency_key}", temporary=is_temporary(key))
+    if is_temporary(target):
+        await services.others.claim(target)
     session = await services.store.fork(
         key, target, message_id=params.message_id, label=(params.label or "").strip() or None, now=now_ms()
     )
@@ -246,11 +250,11 @@ async def sessions_preview(
 @method("sessions.subscribe")
 async def sessions_subscribe(services: Services, caller: Connection, params: SessionKeysParams) -> SessionKeysResult:
     """Sending into a session subscribes to it, too."""
-    caller.subscribed.update(services.sessions.canonical(key) for key in params.keys)
+    caller.subscribe(*(services.sessions.canonical(key) for key in params.keys))
     return SessionKeysResult(ok=True, keys=sorted(caller.subscribed))
 
 
 @method("sessions.unsubscribe")
 async def sessions_unsubscribe(services: Services, caller: Connection, params: SessionKeysParams) -> SessionKeysResult:
-    caller.subscribed.difference_update(services.sessions.canonical(key) for key in params.keys)
+    caller.unsubscribe(*(services.sessions.canonical(key) for key in params.keys))
     return SessionKeysResult(ok=True, keys=sorted(caller.subscribed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +22,8 @@ class RunEvents:
     def __init__(self, events: Broadcast, store: Store) -> None:
         self._emit, self._store = events.emit, store
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
+        self.tell_end: Callable[[str], None] = lambda run_id: None
+        """Tells the other gateways that a run has ended."""
 
     def emit_agent(self, active: ActiveRun, stream: str, data: Mapping[str, Any]) -> None:
         self._emit(
@@ -79,9 +81,17 @@ class RunEvents:
         if error:
             event.error = error
         self._emit("chat", event, session=run.session_key)
-        for waiter in self._waiters.pop(run.run_id, ()):
+        self._wake(run.run_id, None if event.message is msgspec.UNSET else event.message)
+        self.tell_end(run.run_id)
+
+    def ended_elsewhere(self, run_id: str) -> None:
+        """A run has ended at another gateway."""
+        self._wake(run_id, None)
+
+    def _wake(self, run_id: str, message: Any) -> None:
+        for waiter in self._waiters.pop(run_id, ()):
             if not waiter.done():
-                waiter.set_result(None if event.message is msgspec.UNSET else event.message)
+                waiter.set_result(message)
 
     async def wait(self, run_id: str, timeout_s: float | None) -> tuple[Run | None, Any]:
         """Wait for a run to end, seconds or as long as it takes: the run as it is then (``None`` if it was never

@@ -11,7 +11,7 @@ from typing import Any
 from ...agent.turn import MediaProgress, Retrying, TurnEvent
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
-from ...protocol.errors import GatewayError, InvalidRequest
+from ...protocol.errors import GatewayError, InvalidRequest, Unavailable
 from ...protocol.outside_json import keepable
 from ...store import failpoints
 from ...store.api import Accepted, Finished, Run, RunState, StoreDamaged
@@ -128,6 +128,9 @@ class Execution:
                 active.run.run_id, state=outcome.state, message=message, result=result, now=now_ms()
             )
         except Exception as exc:  # noqa: BLE001 - whatever the store raises: the reply is kept, and its end told
+            if isinstance(exc, Unavailable) and exc.reason == "FENCED":
+                log.warning("run %s goes on at another gateway, which ends it", active.run.run_id)
+                return
             log.error("run %s: its end could not be stored yet: %r", active.run.run_id, exc)
             self._late.append(LateEnd(active.run, list(active.unstored), outcome.state, message, result))
             outcome = RunOutcome(
@@ -159,6 +162,10 @@ class Execution:
     def owes(self, session_key: str) -> bool:
         """Whether the end of a reply in that session is not stored yet: nothing may be stored behind it."""
         return any(late.run.session_key == session_key for late in self._late)
+
+    def abandon(self) -> None:
+        """Store no end any more: another gateway has taken the runs over."""
+        self._late.clear()
 
     async def store_late_ends(self) -> None:
         """Try again to store what storage refused; called every second."""

@@ -29,14 +29,14 @@ from ...store.api import FINAL_STATES, Accepted, BranchPoint, Run
 from ..connections.reply_stream import ReplyStream
 from ..hands.approvals import Approvals
 from ..hands.services import HandsServices
-from ..wire_forms import text_of
 from .active import SUSPENDED, ActiveRun
 from .auto_title import AutoTitle
 from .context import RunContext
 from .events import RunEvents
 from .execution import Execution
-from .messages import cut_by_crash
+from .messages import is_guest, queued_view
 from .queue import Queue
+from .recovery import Recovery
 
 log = logging.getLogger(__name__)
 t = catalogue("gateway")
@@ -55,6 +55,7 @@ class RunManager:
         self.events = RunEvents(context.events, context.store)
         self.titles = AutoTitle(context.store, context.config, context.providers, context.announce)
         self._execution = Execution(context, self.events, self.titles)
+        self._recovery = Recovery(context, self.events)
         self._active: dict[str, ActiveRun] = {}
         self._queue = Queue()
         self._starting: dict[str, Run] = {}
@@ -95,13 +96,21 @@ class RunManager:
     def queued(self, session_key: str) -> Sequence[Run]:
         return self._queue.waiting(session_key)
 
+    def occupied(self, session_key: str) -> bool:
+        """Whether anything of a session is in memory: a reply, a line, or a send between two states."""
+        return self.busy(session_key) or bool(self.queued(session_key) or self._queue.moves(session_key))
+
+    def activity(self) -> dict[str, tuple[bool, int]]:
+        """The sessions in which a reply is being written or sends wait, with the number of these."""
+        return {key: (key in self._active, len(self.queued(key))) for key in {*self._active, *self._queue.sessions()}}
+
     def unanswered(self, session_key: str) -> list[Queued]:
         """The waiting sends of a session as clients see them, and the one that is about to be answered."""
         starting = self._starting.get(session_key)
-        return [_view(run) for run in ([starting] if starting else [])] + self._queue_view(session_key)
+        return [queued_view(run) for run in ([starting] if starting else [])] + self._queue_view(session_key)
 
     def _queue_view(self, session_key: str) -> list[Queued]:
-        return [_view(run) for run in self.queued(session_key)]
+        return [queued_view(run) for run in self.queued(session_key)]
 
     # -- accepting --------------------------------------------------------------------------------------------------
     async def submit(
@@ -213,10 +222,10 @@ class RunManager:
         """After a start: mark what a crash cut off, take up what was still waiting."""
         try:
             if self._waiting is None:
-                self._waiting = await self._mark_lost()
+                self._waiting = await self._recovery.mark_lost()
             for run_id in self._waiting:
                 await self._go_on(run_id)
-            queued = [run for run in await self._context.store.queued_runs() if not await self._is_command(run)]
+            queued = await self._recovery.queued()
         except Unavailable as exc:  # reading goes on; tried again every second, and until then no send starts
             if not self._unrecovered:
                 log.error("what a crash cut off, and what waited, cannot be taken up yet: %s", exc)
@@ -225,31 +234,34 @@ class RunManager:
         if self._unrecovered:
             log.info("what a crash cut off, and what waited, is taken up now")
         self._unrecovered = False
+        self._take_up(queued)
+
+    async def take_over(self, sessions: Collection[str]) -> None:
+        """As ``recover``, for sessions that another gateway worked on. Raises ``Unavailable``; then try again."""
+        idle = [key for key in sessions if not self.busy(key)]  # in the others something was begun here meanwhile
+        for run_id in await self._recovery.mark_lost(idle):
+            await self._go_on(run_id)
+        self._take_up(await self._recovery.queued(sessions))
+
+    def _take_up(self, queued: Sequence[Run]) -> None:
         known = {run.run_id for key in self._queue.sessions() for run in self.queued(key)}  # sent since the start
+        known |= {run.run_id for run in self._starting.values()}
         for run in reversed(queued):
             if run.run_id not in known:
                 self._queue.put_back(run.session_key, [run])
         for key in self._queue.sessions():
             self._next(key)
 
-    async def _mark_lost(self) -> Collection[str]:
-        """End what a crash cut off; the runs that wait for a person, and go on. Only once: later they are active."""
-        waiting = await self.approvals.load()
-        await self.hands.changes.recover()
-        for run in await self._context.store.recover(now=now_ms(), interrupted=cut_by_crash, spare=waiting):
-            log.warning(
-                "run %s of %s was cut off by a crash; %d characters kept", run.run_id, run.session_key, len(run.text)
-            )
-        return waiting
-
-    async def _is_command(self, run: Run) -> bool:
-        """Whether a waiting run is a command that died between being accepted and being done, never text for the model:
-        it is ended."""
-        if "command" not in run.options:
-            return False
-        result = {"status": "error", "summary": "interrupted"}
-        await self._context.store.finish_run(run.run_id, state="aborted", message=None, now=now_ms(), result=result)
-        return True
+    def abandon(self) -> None:
+        """Stop everything and write nothing more: another gateway has taken over. What is stored goes on there."""
+        for task in self._background:
+            task.cancel()
+        self._queue.clear()
+        self._starting.clear()
+        for active in self._active.values():
+            active.stop(SUSPENDED)
+        self._execution.abandon()
+        self.approvals.abandon()
 
     async def _go_on(self, run_id: str) -> None:
         """Take up a run that waits for a person since before the restart."""
@@ -301,7 +313,7 @@ class RunManager:
         """
         key = active.run.session_key
         urgent = [run for run in self.queued(key) if run.options.get("when") == "now" and not active.prefix]
-        wanted = [run for run in urgent if _is_guest(active.run) or not _is_guest(run)]
+        wanted = [run for run in urgent if is_guest(active.run) or not is_guest(run)]
         for run in wanted:
             if run not in self.queued(key):  # stopped or edited while the one before was taken in
                 continue
@@ -471,13 +483,6 @@ class RunManager:
         )
 
 
-def _view(run: Run) -> Queued:
-    view = Queued(run_id=run.run_id, text=text_of(msgspec.json.decode(run.message)), created_at=run.created_at)
-    if run.options.get("when") == "now":
-        view.when = "now"
-    return view
-
-
 def too_busy() -> Unavailable:
     return Unavailable("a reply is being written; stop it or wait for it", reason="BUSY")
 
@@ -493,8 +498,3 @@ def recorded(run: Run) -> ChatSendResult:
     if "switchTo" in result:
         answer.switch_to = str(result["switchTo"])
     return answer
-
-
-def _is_guest(run: Run) -> bool:
-    """Whether the sender may decide nothing (``Connection.asker``)."""
-    return bool((run.options.get("asker") or {}).get("guest"))

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from ...agent.context.history import wire_blocks
 from ...agent.context.token_estimate import estimate
 from ...agent.model_catalog import ModelCatalogue
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
+from ...protocol.schema import Queued
 from ...store.api import Run, RunState
-from ..wire_forms import wire_usage
+from ..wire_forms import text_of, wire_usage
 from .active import ActiveRun
 
 t = catalogue("gateway")
@@ -122,3 +125,16 @@ def _joined(active: ActiveRun) -> list[Mapping[str, Any]]:
     kept = {"type": "text", "text": active.text[: len(active.text) - len(later)]}
     old = blocks[first] if first < len(blocks) and blocks[first].get("type") == "text" else {}
     return [*blocks[:first], {**old, **kept}, *blocks[first + bool(old) :]]
+
+
+def queued_view(run: Run) -> Queued:
+    """A waiting send as clients see it."""
+    view = Queued(run_id=run.run_id, text=text_of(msgspec.json.decode(run.message)), created_at=run.created_at)
+    if run.options.get("when") == "now":
+        view.when = "now"
+    return view
+
+
+def is_guest(run: Run) -> bool:
+    """Whether the sender may decide nothing (``Connection.asker``)."""
+    return bool((run.options.get("asker") or {}).get("guest"))

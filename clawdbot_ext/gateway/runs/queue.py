@@ -61,6 +61,12 @@ class Queue:
         for run in runs:
             self._waiting[run.session_key].remove(run)
 
+    def clear(self) -> None:
+        """Know of no send any more."""
+        self._waiting.clear()
+        self._held.clear()
+        self._stalled.clear()
+
     def put_back(self, key: str, runs: Sequence[Run]) -> None:
         """Put sends back at the head of their line, in the order given."""
         if runs:

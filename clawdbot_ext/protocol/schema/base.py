@@ -74,6 +74,8 @@ class Event(msgspec.Struct, frozen=True):
     ours: bool = False
     scope: str = SCOPE_READ
     """The scope an operator needs to receive it; empty for every client, nodes included."""
+    own: bool = False
+    """Each gateway sends it to its own clients by itself; of many gateways none passes it on to another's."""
 
 
 Rows = tuple[Method | Event, ...]

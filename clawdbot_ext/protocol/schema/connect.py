@@ -70,6 +70,6 @@ class ShutdownEvent(Result):
 
 ROWS: Rows = (
     Event("connect.challenge", ChallengeEvent, "The first frame of a connection.", scope=""),
-    Event("tick", TickEvent, "The gateway lives; at least every `policy.tickIntervalMs`.", scope=""),
-    Event("shutdown", ShutdownEvent, "The gateway stops; the socket closes with 1012.", scope=""),
+    Event("tick", TickEvent, "The gateway lives; at least every `policy.tickIntervalMs`.", scope="", own=True),
+    Event("shutdown", ShutdownEvent, "The gateway stops; the socket closes with 1012.", scope="", own=True),
 )

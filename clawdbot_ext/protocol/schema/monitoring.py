@@ -179,5 +179,5 @@ ROWS: Rows = (
         ours=True,
     ),
     Method("sessions.usage", SessionsUsageParams, SessionsUsageResult, SCOPE_READ, "Tokens and dollars by session."),
-    Event("presence", PresenceEvent, "A client connected or disconnected; the frame carries `stateVersion`."),
+    Event("presence", PresenceEvent, "A client connected or disconnected; the frame carries `stateVersion`.", own=True),
 )

@@ -264,6 +264,8 @@ ROWS: Rows = (
         ours=True,
     ),
     Method("gateway.stop", GatewayStopParams, OkResult, SCOPE_ADMIN, "Stop or restart this gateway.", ours=True),
-    Event("config.changed", ConfigChangedEvent, "The configuration was changed.", ours=True, scope=SCOPE_ADMIN),
-    Event("health", AnyResult, "The same as the method `health`, after `hello-ok`."),
+    Event(
+        "config.changed", ConfigChangedEvent, "The configuration was changed.", ours=True, scope=SCOPE_ADMIN, own=True
+    ),
+    Event("health", AnyResult, "The same as the method `health`, after `hello-ok`.", own=True),
 )

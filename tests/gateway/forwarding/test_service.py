@@ -1,0 +1,132 @@
+"""Two gateways on one database: requests, events and questions of a session, whichever of them a client is at."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.aio import run
+from tests.support.gateways import Gateways, gateways
+from tests.support.in_process import KEY, InProcess, texts, until
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Callable[[Callable[[Gateways], Awaitable[None]]], None]:
+    """Runs a scenario with two gateways."""
+
+    def drive(scenario: Callable[[Gateways], Awaitable[None]], count: int = 2) -> None:
+        async def main() -> None:
+            async with gateways(tmp_path, count) as made:
+                await scenario(made)
+
+        run(main(), SECONDS)
+
+    return drive
+
+
+def text_of(client: InProcess, run_id: str) -> str:
+    """The text of a reply as a client that appends has it."""
+    text = b""
+    for delta in client.peer.payloads("chat"):
+        if delta["runId"] == run_id and delta["state"] == "delta" and delta.get("part") != "thinking":
+            assert 2 * delta["offset"] == len(text), f"a gap, or twice: {delta}"
+            text += delta["text"].encode("utf-16-le")
+    return text.decode("utf-16-le")
+
+
+async def dictated(made: Gateways, client: InProcess, text: str = "go on", **fields: Any) -> str:
+    """Send a message whose reply is dictated; its run id."""
+    run_id = uuid.uuid4().hex
+    answer = await client.call(
+        "chat.send", {"sessionKey": "main", "message": f"[[dictated]] {text}", "idempotencyKey": run_id, **fields}
+    )
+    assert answer["ok"], answer
+    await asyncio.wait_for(made.script.asked.wait(), SECONDS)
+    return run_id
+
+
+def test_a_reply_at_one_gateway_is_seen_at_the_other_in_each_form_of_deltas(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        writer = await b.client()
+        appends = await a.client(caps=["session.events", "chat.append"])
+        repeats = await a.client()
+        native = await a.client(client={"id": "clawdbot-ios"})
+        run_id = await dictated(made, writer)
+        assert b.has_home(KEY) and not a.has_home(KEY)
+        made.script.say("Hello ", "세계", " 😀")
+        await until(lambda: text_of(appends, run_id) == "Hello 세계 😀")
+        made.script.say(" and", " the end", None)
+        for client in (appends, repeats, native, writer):
+            end = await client.end(run_id)
+            assert texts(end["message"]["content"]) == "Hello 세계 😀 and the end"
+        assert text_of(appends, run_id) == "Hello 세계 😀 and the end"
+        shown = [p["message"] for p in repeats.peer.payloads("chat") if p["runId"] == run_id and p["state"] == "delta"]
+        assert all("Hello 세계 😀 and the end".startswith(texts(message["content"])) for message in shown)
+        told = [p["data"]["text"] for p in native.peer.payloads("agent") if p["stream"] == "assistant"]
+        assert told and told[-1] == "Hello 세계 😀 and the end"
+        for client in (appends, repeats, native):
+            seqs = [frame["seq"] for frame in client.peer.frames if frame.get("type") == "event" and "seq" in frame]
+            assert seqs == list(range(1, len(seqs) + 1))
+            stored = [p["message"]["role"] for p in client.peer.payloads("session.message")]
+            assert stored == ["user"]
+
+    drive(scenario)
+
+
+def test_sends_at_both_gateways_wait_for_each_other_and_are_stopped_from_either(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        one, other = await a.client(), await b.client()
+        first = await dictated(made, one)
+        waiting = uuid.uuid4().hex
+        answer = await other.call("chat.send", {"sessionKey": "main", "message": "later", "idempotencyKey": waiting})
+        assert answer["payload"]["queuePosition"] == 1
+        listed = await other.call("sessions.list", {})
+        row = listed["payload"]["sessions"][0]
+        assert (row["running"], row["queued"]) == (True, 1)
+        history = await other.call("chat.history", {"sessionKey": "main"})
+        assert history["payload"]["inFlight"]["runId"] == first
+        stopped = await other.call("chat.abort", {"sessionKey": "main", "runId": first})
+        assert stopped["payload"]["runIds"] == [first]
+        assert (await one.end(first))["state"] == "aborted"
+        assert (await other.end(waiting))["state"] == "final"
+        resent = await other.call("chat.send", {"sessionKey": "main", "message": "later", "idempotencyKey": waiting})
+        assert resent["payload"]["status"] == "ok"
+
+    drive(scenario)
+
+
+def test_a_client_is_listed_once_at_every_gateway(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        one, other = await a.client(client={"displayName": "One"}), await b.client(client={"displayName": "Two"})
+        await until(lambda: all(len(each.gateway.services.events.connections) == 2 for each in made.all))
+        for client in (one, other):
+            rows = (await client.call("system-presence", {}))["payload"]
+            assert sorted(row["host"] for row in rows if row["mode"] != "gateway") == ["One", "Two"]
+            listed = (await client.call("clients.list", {}))["payload"]["clients"]
+            assert len(listed) == 2 and sum(row["isSelf"] for row in listed) == 1
+        names = [event["event"] for event in one.peer.frames if event.get("event") in ("tick", "health")]
+        assert names.count("health") == 1
+
+    drive(scenario)
+
+
+def test_errors_of_a_session_elsewhere_come_in_the_readers_language(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        await (await b.client()).call("sessions.new", {"key": "notes"})
+        reader = await a.client(locale="ko")
+        answer = await reader.call("chat.branch", {"sessionKey": "notes", "messageId": "none"})
+        assert b.has_home("agent:main:notes") and not answer["ok"]
+        assert answer["error"]["details"]["text"]
+
+    drive(scenario)

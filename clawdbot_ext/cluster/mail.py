@@ -123,6 +123,11 @@ class Outbox:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._wanted.set)
 
+    def check(self) -> None:
+        """Let the others notice what the database may have lost: it has restarted, perhaps."""
+        self._line = None
+        self._wanted.set()
+
     @property
     def waiting(self) -> int:
         """Bytes that wait here."""

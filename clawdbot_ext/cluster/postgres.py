@@ -158,6 +158,7 @@ class PostgresCluster:
     async def _prepare_keeper(self, line: Line) -> None:
         if self._now is not None:
             await membership.hold_again(line, self._now.number)
+            self._now.outbox.check()
 
     async def _prepare_post(self, line: Line) -> None:
         await _by_index(line)

@@ -28,8 +28,6 @@ FLUSH_BYTES = 1024 * 1024
 """One flush carries about this much for each member."""
 QUEUE_BYTES = 32 * 1024 * 1024
 TABLE_BYTES = 8 * 1024 * 1024
-FULL_PAUSE_S = 0.05
-"""Interval of the looks at a table that is full."""
 FAILED_PAUSE_S = 0.1
 """Pause after a flush that failed: a full disk, say, leaves the connection as it is."""
 READ_ROWS = 16
@@ -161,8 +159,10 @@ class Outbox:
         if line is not self._line:  # the server may have lost what the line before had put
             self._probe()
             self._line = line
+        left: Collection[_Outlet] = ()
         if not self._underway:
             await self._pack(line)
+            left = [outlet for outlet in self._outlets.values() if outlet.packer]
         if rows := [(target, row) for target, row in self._underway if target in self._outlets]:
             await line.execute(
                 _PUT,
@@ -173,13 +173,12 @@ class Outbox:
                 [row.body for _, row in rows],
             )
         self._underway = []
-        waiting = [outlet for outlet in self._outlets.values() if outlet.packer]
-        if not waiting:
+        if not any(outlet.packer for outlet in self._outlets.values()):
             self._empty.set()
-        elif any(outlet.unread <= TABLE_BYTES for outlet in waiting):
+        elif any(outlet.unread <= TABLE_BYTES for outlet in left):
             self._wanted.set()
-        else:
-            self._timer = asyncio.get_running_loop().call_later(FULL_PAUSE_S, self._wanted.set)
+        elif self._timer is None:  # for one whose part of the table is full, or that was written to meanwhile
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._wanted.set)
 
     def _probe(self) -> None:
         """Put an empty row behind what was under way, for each member that was written to."""

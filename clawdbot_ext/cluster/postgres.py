@@ -15,8 +15,8 @@ from contextlib import suppress
 
 import msgspec
 
-from ..protocol.errors import Unavailable
 from ..runtime.supervision import Supervisor
+from ..store.postgres.failures import away
 from . import membership
 from .api import Listener
 from .frames import Message
@@ -101,7 +101,7 @@ class PostgresCluster:
             orphans = await self._enter(await self._keeper.line())
         except LOST as error:
             await self._keeper.close()
-            raise _away() from error
+            raise away() from error
         self._tasks = [
             self._supervisor.run("cluster: membership", self._keep),
             self._supervisor.run("cluster: reading", self._read),
@@ -260,7 +260,7 @@ class PostgresCluster:
                 number = await asyncio.wait_for(now.homes.find(session_key), PATIENCE_S)
             except (Away, asyncio.TimeoutError) as error:
                 if self._clock() > ends:
-                    raise _away() from error
+                    raise away() from error
                 await asyncio.sleep(FAILED_PAUSE_S)
                 continue
             if number == now.number:
@@ -270,7 +270,7 @@ class PostgresCluster:
             # It came just now, or it has gone and its homes are not taken over yet.
             now.homes.forget(number)
             if self._clock() > ends:
-                raise _away()
+                raise away()
             self._look.set()
             await self._looked.wait()
 
@@ -286,7 +286,7 @@ class PostgresCluster:
     def _valid(self) -> _Membership:
         """The membership. Raises ``Unavailable`` where it may be over."""
         if self._now is None or self._clock() >= self._valid_until:
-            raise _away()
+            raise away()
         return self._now
 
     # -- mail -------------------------------------------------------------------------------------------------------
@@ -361,7 +361,3 @@ async def _by_index(line: Line) -> None:
            ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('plan_cache_mode', 'force_generic_plan'))
            AS settings(name, value)"""
     )
-
-
-def _away() -> Unavailable:
-    return Unavailable("the database cannot be reached", reason="STORAGE_AWAY")

@@ -2,54 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
 
-import pytest
+from tests.support.gateways import Gateways
+from tests.support.in_process import KEY, texts, until
 
-from tests.support.aio import run
-from tests.support.gateways import Gateways, gateways
-from tests.support.in_process import KEY, InProcess, texts, until
-
-SECONDS = 60.0
-
-
-@pytest.fixture
-def drive(tmp_path: Path) -> Callable[[Callable[[Gateways], Awaitable[None]]], None]:
-    """Runs a scenario with two gateways."""
-
-    def drive(scenario: Callable[[Gateways], Awaitable[None]], count: int = 2) -> None:
-        async def main() -> None:
-            async with gateways(tmp_path, count) as made:
-                await scenario(made)
-
-        run(main(), SECONDS)
-
-    return drive
-
-
-def text_of(client: InProcess, run_id: str) -> str:
-    """The text of a reply as a client that appends has it."""
-    text = b""
-    for delta in client.peer.payloads("chat"):
-        if delta["runId"] == run_id and delta["state"] == "delta" and delta.get("part") != "thinking":
-            assert 2 * delta["offset"] == len(text), f"a gap, or twice: {delta}"
-            text += delta["text"].encode("utf-16-le")
-    return text.decode("utf-16-le")
-
-
-async def dictated(made: Gateways, client: InProcess, text: str = "go on", **fields: Any) -> str:
-    """Send a message whose reply is dictated; its run id."""
-    run_id = uuid.uuid4().hex
-    answer = await client.call(
-        "chat.send", {"sessionKey": "main", "message": f"[[dictated]] {text}", "idempotencyKey": run_id, **fields}
-    )
-    assert answer["ok"], answer
-    await asyncio.wait_for(made.script.asked.wait(), SECONDS)
-    return run_id
+from .conftest import dictated, text_of
 
 
 def test_a_reply_at_one_gateway_is_seen_at_the_other_in_each_form_of_deltas(drive):

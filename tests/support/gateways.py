@@ -23,7 +23,7 @@ from clawdbot_ext.runtime.paths import ensure_home
 from clawdbot_ext.store.memory import MemoryStore
 from clawdbot_ext.store.router import StoreRouter
 from clawdbot_ext.store.sqlite import SqliteStore
-from tests.support.in_process import InProcess, Peer
+from tests.support.in_process import InProcess, Peer, until
 
 
 class Script(DemoProvider):
@@ -81,13 +81,13 @@ class SharedStore:
 class Member:
     """A started gateway of several."""
 
-    def __init__(self, gateway: Gateway, member: LocalMember, store: SharedStore) -> None:
-        self.gateway, self.member, self.store = gateway, member, store
+    def __init__(self, gateway: Gateway, member: LocalMember, store: SharedStore, made: Gateways) -> None:
+        self.gateway, self.member, self.store, self._made = gateway, member, store, made
         self.peers: list[Peer] = []
         self.dead = False
 
     async def client(self, **connect: Any) -> InProcess:
-        """A connected client; ``connect`` are further parameters."""
+        """A connected client that all the gateways know; ``connect`` are further parameters."""
         peer = Peer()
         connection = self.gateway.accept(peer)
         made = InProcess(self.gateway, peer, connection.receive)
@@ -110,7 +110,11 @@ class Member:
         answer = await made.call("connect", params)
         assert answer["ok"], answer
         made.peer.connection = connection  # type: ignore[attr-defined]
+        await until(lambda: all(each.knows(connection.conn_id) for each in self._made.all if not each.dead))
         return made
+
+    def knows(self, conn_id: str) -> bool:
+        return any(client.conn_id == conn_id for client in self.gateway.services.events.connections)
 
     def has_home(self, key: str) -> bool:
         forwarding = self.gateway.forwarding
@@ -141,7 +145,7 @@ class Gateways:
         store: Any = StoreRouter(shared, MemoryStore())  # type: ignore[arg-type]
         gateway = Gateway(live, store, Auth(live), Providers(live, demo=lambda: self.script), cluster=member)
         await gateway.start()
-        made = Member(gateway, member, shared)
+        made = Member(gateway, member, shared, self)
         self.all.append(made)
         return made
 

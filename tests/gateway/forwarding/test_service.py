@@ -66,7 +66,6 @@ def test_a_client_is_listed_once_at_every_gateway(drive):
     async def scenario(made: Gateways) -> None:
         a, b = made.all
         one, other = await a.client(client={"displayName": "One"}), await b.client(client={"displayName": "Two"})
-        await until(lambda: all(len(each.gateway.services.events.connections) == 2 for each in made.all))
         for client in (one, other):
             rows = (await client.call("system-presence", {}))["payload"]
             assert sorted(row["host"] for row in rows if row["mode"] != "gateway") == ["One", "Two"]

@@ -31,10 +31,14 @@ def drive(tmp_path: Path) -> Callable[[Callable[[Gateways], Awaitable[None]]], N
     return drive
 
 
-def text_of(client: InProcess, run_id: str, begun: str = "") -> str:
-    """The text of a reply as a client that appends has it, and that began with ``begun``."""
+def text_of(client: InProcess, run_id: str, history: dict[str, Any] | None = None) -> str:
+    """The text of a reply as a client that appends has it: what ``history``, a response frame, says, and what follows
+    it."""
+    frames = client.peer.frames
+    begun = history["payload"]["inFlight"]["text"] if history is not None else ""
+    after = frames[frames.index(history) :] if history is not None else frames
     text = begun.encode("utf-16-le")
-    for delta in client.peer.payloads("chat"):
+    for delta in [frame["payload"] for frame in after if frame.get("event") == "chat"]:
         if delta["runId"] == run_id and delta["state"] == "delta" and delta.get("part") != "thinking":
             assert 2 * delta["offset"] == len(text), f"a gap, or twice: {delta}"
             text += delta["text"].encode("utf-16-le")

@@ -102,7 +102,7 @@ def test_a_socket_cut_at_any_place_of_a_reply_resumes_at_the_other_gateway(drive
     async def scenario(made: Gateways) -> None:
         chance, writer = random.Random(18), await made.all[1].client(caps=["chat.append"])
         run_id = await dictated(made, writer)
-        said, client, begun = "", None, ""
+        said, client, history = "", None, None
         for place in range(200):
             word = chance.choice(["한글 ", "word ", "😀", "\n", "`code` "]) * chance.randint(1, 3)
             said += word
@@ -112,12 +112,11 @@ def test_a_socket_cut_at_any_place_of_a_reply_resumes_at_the_other_gateway(drive
             if client is not None:
                 client.peer.connection.on_disconnect()
             client = await made.all[place % 2].client(caps=["chat.append"])
-            answer = (await client.call("chat.history", {"sessionKey": "main"}))["payload"]
-            begun = answer["inFlight"]["text"]
-            assert said.startswith(begun)
+            history = await client.call("chat.history", {"sessionKey": "main"})
+            assert said.startswith(history["payload"]["inFlight"]["text"])
         made.script.say(None)
         assert texts((await client.end(run_id))["message"]["content"]) == said
-        assert text_of(client, run_id, begun) == said == text_of(writer, run_id)
+        assert text_of(client, run_id, history) == said == text_of(writer, run_id)
 
     drive(scenario)
 

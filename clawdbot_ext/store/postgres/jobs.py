@@ -170,7 +170,12 @@ class _Write:
         conn.sync()  # whatever fails has failed now, and not when the commit is on its way
         failpoints.hit("store.commit")
         self.sent = self._link.number
-        conn.commit()
+        try:
+            conn.commit()
+        except psycopg.Error as error:
+            if not (conn.lost or is_away(error)):
+                self.sent = 0  # the answer was no
+            raise
         self.sent = 0
         job.kept = True
         failpoints.hit("store.committed")
@@ -198,15 +203,14 @@ def _carry_out(link: Link, job: Job, explain: Explain, way: _Read | _Write) -> N
                 job.error = explain(error)
             if lost or not _rolled_back(conn):
                 link.drop()
-            else:
-                way.sent = 0  # it was answered
             if not again:
                 return
             log.info("a transaction is carried out again: %s", error.sqlstate or "connection lost")
             if not lost:
                 time.sleep(random.uniform(0, 0.01) * attempt)
         except Exception as error:  # noqa: BLE001 - not handled here: the caller that waits gets it
-            job.error = explain(error)
+            if not job.kept:
+                job.error = explain(error)
             if not _rolled_back(conn):
                 link.drop()
             return

@@ -71,6 +71,8 @@ log = logging.getLogger(__name__)
 TASKS_STOP_S = 1.0
 RESCUE_S = 5.0
 """A stop waits this long until what would be gone with the process is written out; it has 9 s in all."""
+ELSEWHERE_MS = 500
+"""A client may come back after so long where another gateway goes on."""
 POLL_INTERVAL_S = 1.0
 """The interval at which the configuration file is checked for changes by other processes."""
 
@@ -88,10 +90,15 @@ class Gateway:
         providers: Providers | None = None,
         host: HostFacts | None = None,
         cluster: Cluster | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
-        """``cluster``: the other gateways on the same database; ``None``: there are none."""
+        """
+        Args:
+            cluster: the other gateways on the same database; ``None``: there are none.
+            supervisor: has the tasks of the cluster, too.
+        """
         providers, host = providers or Providers(config), host or HostFacts(Environment())
-        events, supervisor = Broadcast(), Supervisor()
+        events, supervisor = Broadcast(), supervisor or Supervisor()
         media = MediaLibrary(config, store, supervisor)
         devices = Devices(store, auth, emit=events.emit, secret=lambda: get_or_create_secret(config(), "devices"))
         auth.device_scopes = devices.scopes_of
@@ -152,13 +159,15 @@ class Gateway:
         await asyncio.to_thread(error_texts.prepare)
         await services.store.open()
         try:
+            if self.forwarding is not None:  # no write before this gateway is a member
+                await self.forwarding.join()
             await services.access.devices.load()
             await load_logged_out(services)
             await services.media.open()
             if self.forwarding is None:
                 await services.runs.recover()
             else:
-                await self.forwarding.start()
+                self.forwarding.start()
         except BaseException:
             await services.store.close()
             raise
@@ -169,8 +178,12 @@ class Gateway:
         self._backups = services.supervisor.run("backups", services.backups.run)
 
     async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
-        """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store."""
+        """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store.
+
+        Where others go on, clients are told to come back at once, which leads them there."""
         services = self.services
+        if restart_expected_ms is None and self.forwarding is not None and self.forwarding.links:
+            restart_expected_ms = ELSEWHERE_MS
         if self._ticker:
             services.config.unwatch(self._config_changed)
         if tasks := [task for task in (self._ticker, self._backups) if task]:

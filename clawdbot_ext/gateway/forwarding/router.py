@@ -25,7 +25,7 @@ from ..services import Services
 from .homes import Homes
 from .link import Link
 from .messages import Answer, Ask, Done
-from .subjects import ABOUT, About, may_repeat, named_key
+from .subjects import ABOUT, About, is_send, may_repeat, named_key
 
 PATIENCE_S = 20.0
 """The time in which a session whose home has died gets another one, and more."""
@@ -163,7 +163,7 @@ class Router:
     def serve(self, link: Link, ask: Ask) -> Coroutine[Any, Any, None] | None:
         """Carry out a request that another gateway passes on. Returns the rest of the work, if any."""
         client = link.clients.get(ask.conn_id)
-        if client is None or self.stopped:
+        if client is None or self.stopped or (self._services.runs.stopping and is_send(ask.method)):
             link.post(Done(ask.number, moved=True))
             return None
         if ask.session_key and (not self._homes.is_own(ask.session_key) or self._in_line[ask.session_key]):

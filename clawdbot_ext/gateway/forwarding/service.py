@@ -47,15 +47,19 @@ class Forwarding:
         self._congested: set[str] = set()
         self._heirlooms: dict[str, Sequence[str]] = {}
         """A member that leaves → the sessions that this gateway is to take up."""
+        self._orphans: Sequence[str] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- life -------------------------------------------------------------------------------------------------------
-    async def start(self) -> None:
-        """Join, and begin to take up what waits in sessions that have no home. Raises the store's errors."""
+    async def join(self) -> None:
+        """Become a member. Raises the store's errors."""
         self._replicas.connect()
         self._services.others.claim = self._claim
-        orphans = await self._cluster.join(self)
-        self._take_over(orphans or ())
+        self._orphans = await self._cluster.join(self) or ()
+
+    def start(self) -> None:
+        """Begin to take up what waits in sessions that had no home."""
+        self._take_over(self._orphans)
 
     async def stop(self) -> None:
         """Leave: the homes are given up, and another gateway takes up what waits. After the replies have ended."""

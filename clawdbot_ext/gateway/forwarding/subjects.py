@@ -71,8 +71,12 @@ ABOUT: Mapping[str, About] = {name: about for about, names in _NAMES.items() for
 def may_repeat(method: str) -> bool:
     """Whether a request may be made again when it is not known whether it was carried out: it reads, or has an
     idempotency key."""
-    row = METHODS[method]
-    return row.scope == SCOPE_READ or "idempotency_key" in row.params.__struct_fields__
+    return METHODS[method].scope == SCOPE_READ or is_send(method)
+
+
+def is_send(method: str) -> bool:
+    """Whether the method starts something under an idempotency key, which a gateway that stops leaves to the next."""
+    return "idempotency_key" in METHODS[method].params.__struct_fields__
 
 
 def named_key(params: Params) -> str | None:

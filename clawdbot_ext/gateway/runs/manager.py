@@ -61,7 +61,7 @@ class RunManager:
         self._starting: dict[str, Run] = {}
         """By session: a send that has left the line and is not written yet."""
         self._background: set[asyncio.Task[Any]] = set()
-        self._stopping = False
+        self.stopping = False
         self._unrecovered = False
         self._waiting: Collection[str] | None = None
         """The runs that waited for a person when the gateway started, once what a crash cut off is marked."""
@@ -133,7 +133,7 @@ class RunManager:
             Unavailable: it has a ``place``, and a reply is being written (``BUSY``).
             NotFound, InvalidRequest: see ``Store.accept_run``, for ``place``.
         """
-        if self._stopping:
+        if self.stopping:
             raise ShuttingDown("the gateway is stopping")
         busy = self.busy(session_key)
         ahead = self._queue.ahead(session_key)
@@ -348,7 +348,7 @@ class RunManager:
         """Start the oldest waiting send of a session that is free."""
         if self._execution.owes(session_key):
             self._queue.stall(session_key)
-        if self._stopping or self.busy(session_key):
+        if self.stopping or self.busy(session_key):
             return
         run = self._queue.pop(session_key)
         if run is None:
@@ -461,7 +461,7 @@ class RunManager:
 
     async def drain(self, limit_s: float = DRAIN_S) -> None:
         """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
-        self._stopping = True
+        self.stopping = True
         await self._queue.arrived(STOP_S)
         for active in list(self._active.values()):
             if self.approvals.waits_for_person(active.run.run_id):

@@ -127,15 +127,19 @@ def test_a_gateway_that_leaves_hands_on_what_waits_and_tells_its_clients(drive):
         watcher, client = await a.client(), await b.client()
         run_id, waiting = await dictated(made, client), uuid.uuid4().hex
         await watcher.call("chat.send", {"sessionKey": "main", "message": "later", "idempotencyKey": waiting})
-        stopping = asyncio.create_task(b.gateway.stop("restart", restart_expected_ms=1500))
+        stopping = asyncio.create_task(b.gateway.stop("SIGTERM"))
         await until(lambda: client.peer.payloads("shutdown"))
-        assert client.peer.payloads("shutdown")[0]["restartExpectedMs"] == 1500
+        assert client.peer.payloads("shutdown")[0]["restartExpectedMs"] == 500
+        last = watcher.request(
+            "chat.send", {"sessionKey": "main", "message": "last", "idempotencyKey": uuid.uuid4().hex}
+        )
         made.script.say("The whole reply", None)
         await asyncio.wait_for(stopping, SECONDS)
         assert closed(client) == [1012] and closed(watcher) == [] and watcher.peer.payloads("shutdown") == []
         assert (await watcher.end(waiting))["state"] == "final" and a.has_home(KEY)
         assert texts((await watcher.end(run_id))["message"]["content"]) == "The whole reply"
         assert [line[1] for line in await transcript(made)][:3] == ["[[dictated]] go on", "The whole reply", "later"]
+        await until(lambda: any(frame.get("id") == last and frame["ok"] for frame in watcher.peer.frames))
         made.all.remove(b)
 
     drive(scenario)

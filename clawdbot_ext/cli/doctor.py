@@ -20,17 +20,18 @@ from .. import config as settings
 from ..config import Config, ConfigError
 from ..config.file import issues, read
 from ..gateway.access.start_rules import broken_rules
+from ..gateway.error_texts import told
 from ..i18n import nice_size
 from ..protocol.clock import now_ms
 from ..protocol.errors import GatewayError
 from ..runtime import filesystem, server_info
-from ..runtime.paths import database_path, on_network
+from ..runtime.paths import conversations, database_path, on_network
 from ..runtime.port_probe import identify
 from ..runtime.program import is_ours
 from ..store import backup_files
 from . import exit_codes, security_checks
 from .connection import Target, gateway_options, json_option, with_client
-from .printing import ago, for_people, note, out, print_json, say, texts
+from .printing import ago, for_people, language, note, out, print_json, say, texts
 from .published import tailscale_problem
 from .status import storage_problem
 
@@ -151,6 +152,9 @@ def check_storage(config: Config) -> Iterator[Finding]:
         )
     else:
         yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
+    if config["storage.url"]:
+        yield from _check_server(config)
+        return
     database = database_path(config)
     if database.exists() and not server_info.lock_held(config):
         from ..store import salvage  # with SQLite, which the other checks do without
@@ -170,6 +174,34 @@ def check_storage(config: Config) -> Iterator[Finding]:
             yield Finding("database", "ok", say("doctor.database.ok", path=database))
     if database.exists():
         yield _backup(database)
+
+
+def _check_server(config: Config) -> Iterator[Finding]:
+    """A database in PostgreSQL: whether it answers, and keeps what it is given."""
+    from ..store.failures import SchemaTooNew, StoreDamaged
+
+    path = conversations(config)
+    try:
+        from ..store.postgres.check import examine
+
+        facts = examine(config["storage.url"])
+    except ImportError:
+        text = "PostgreSQL needs psycopg: pip install 'jupyter-clawdbot[postgres]'"
+        yield Finding("database", "problem", told(ImportError(text), language()), say("doctor.database.serverFix"))
+    except (StoreDamaged, SchemaTooNew, GatewayError) as exc:
+        problem = told(exc, language())
+        yield Finding(
+            "database",
+            "problem",
+            say("storage.damaged", path=path, problem=problem) if isinstance(exc, StoreDamaged) else problem,
+            say("doctor.database.serverFix"),
+        )
+    else:
+        yield Finding("database", "ok", say("doctor.database.server", path=path, version=facts.version))
+        if not facts.fsync:
+            yield Finding(
+                "database", "problem", say("doctor.database.unsafe", path=path), say("doctor.database.unsafeFix")
+            )
 
 
 def _backup(database: Path) -> Finding:

@@ -14,11 +14,18 @@ from .. import config as settings
 from ..config import Config
 from ..i18n import nice_size
 from ..runtime import gateway_lock, server_info
-from ..runtime.paths import database_path
+from ..runtime.paths import conversations, database_path
 from ..store import backup_files, backups, salvage
 from ..store.api import SchemaTooNew, StoreDamaged
 from .connection import Target, call, gateway_options, json_option, over_ssh
 from .printing import note, out, print_json, say
+
+
+def in_file(config: Config) -> Path:
+    """The database file. Raises ``ClickException``: the conversations are in PostgreSQL."""
+    if config["storage.url"]:
+        raise click.ClickException(say("storage.server", path=conversations(config)))
+    return database_path(config)
 
 
 @contextmanager
@@ -46,7 +53,7 @@ def backup(target: Target, to: Path | None, as_json: bool) -> None:
     if elsewhere or server_info.lock_held(config):
         path = Path(call(target, "storage.backup")["path"])
     else:
-        path = _from_file(database_path(config))
+        path = _from_file(in_file(config))
     if to is not None:
         path = _move(path, to)
     if as_json:
@@ -94,7 +101,7 @@ def _move(path: Path, to: Path) -> Path:
 def restore(backup_file: Path | None, listing: bool, yes: bool) -> None:
     """The newest backup, or the one that is named; the present database is moved aside."""
     config = settings.load()
-    database = database_path(config)
+    database = in_file(config)
     known = backup_files.kept(database.parent / backup_files.FOLDER)
     if listing:
         for each in known:
@@ -126,7 +133,7 @@ def _too_new(path: Path, error: SchemaTooNew) -> click.ClickException:
 
 def repair(config: Config) -> Iterator[tuple[bool, str]]:
     """``doctor --repair``: what was done, a line each, and whether it went well."""
-    database = database_path(config)
+    database = in_file(config)
     with alone(config):
         if not database.exists():
             yield True, say("storage.none", path=database)

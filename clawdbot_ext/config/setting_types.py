@@ -123,6 +123,11 @@ def _check_base_url(value: str) -> str | None:
     return None
 
 
+def _check_database_url(value: str) -> str | None:
+    """The text names no value: it may hold a password."""
+    return "databaseUrl" if value and not value.startswith(("postgresql://", "postgres://")) else None
+
+
 def _check_media_url(value: str) -> str | None:
     parts = split_url(value)
     if not value:

@@ -12,6 +12,7 @@ from .setting_types import (
     Setting,
     _check_base_path,
     _check_base_url,
+    _check_database_url,
     _check_fingerprint,
     _check_host,
     _check_key,
@@ -297,6 +298,18 @@ SETTINGS: tuple[Setting, ...] = (
         "What the state directory lies on: with network there is no "
         "write-ahead log and no flock, and only one machine at a time may use it; auto looks it up.",
         choices=("auto", "local", "network"),
+        by="owner",
+        restart=True,
+    ),
+    Setting(
+        "storage.url",
+        "string",
+        "",
+        "Where the conversations are kept: a PostgreSQL database, as postgresql://user:password@host/database "
+        "(the extra postgres); empty: a file in the state directory.",
+        secret=True,
+        env=("CLAWDBOT_STORAGE_URL",),
+        check=_check_database_url,
         by="owner",
         restart=True,
     ),

@@ -68,6 +68,7 @@ class TypedSettings:
                 "gateway.remote.token",
                 "gateway.remote.password",
                 "gateway.remote.tlsFingerprint",
+                "storage.url",
                 "storage.media.url",
                 "storage.media.endpoint",
                 "storage.media.region",

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..config.live import LiveConfig
 from ..protocol.clock import now_ms
-from ..protocol.errors import GatewayError, StorageFull, Unavailable
-from ..runtime.paths import database_path
+from ..protocol.errors import GatewayError, InvalidRequest, StorageFull, Unavailable
+from ..runtime.paths import conversations, database_path
 from ..store import backup_files, backups
 from ..store.api import Store, StoreDamaged
 
@@ -40,7 +40,7 @@ class Backups:
         """Make a backup a day, as long as anything changes. Never returns."""
         await asyncio.sleep(FIRST_S)
         while True:
-            keep = self._config()["storage.backups"]
+            keep = 0 if self._on_server() else self._config()["storage.backups"]
             if keep and not self._store.health.moved and await asyncio.to_thread(self._due):
                 try:
                     await self.make()
@@ -48,6 +48,10 @@ class Backups:
                 except (GatewayError, StoreDamaged, OSError) as exc:
                     log.error("no backup was made: %s", exc)
             await asyncio.sleep(LOOK_S)
+
+    def _on_server(self) -> bool:
+        """Whether the conversations are in PostgreSQL, whose copies are made on the server."""
+        return bool(self._config()["storage.url"])
 
     def _due(self) -> bool:
         """Whether the newest copy is a day old (or of the future: the clock was wrong) and something changed since."""
@@ -64,9 +68,12 @@ class Backups:
         """Make a backup now, and check it. Where the state directory has gone, it is written beside it.
 
         Raises:
+            InvalidRequest: the conversations are in PostgreSQL (``NO_BACKUP``).
             StorageFull: no room for it. ``Unavailable``: the copy is damaged, as the database is (``STORAGE_DAMAGED``),
             or the disk fails.
         """
+        if self._on_server():
+            raise InvalidRequest("a database in PostgreSQL is backed up with pg_dump", reason="NO_BACKUP")
         async with self._busy:
             target = backup_files.path_for(self.database, self._rescue_folder() if self._store.health.moved else None)
             try:
@@ -89,7 +96,9 @@ class Backups:
         return await asyncio.to_thread(self._facts)
 
     def _facts(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"path": str(self.database)}
+        found: dict[str, Any] = {"path": conversations(self._config())}
+        if self._on_server():
+            return found
         with suppress(OSError):
             files = [self.database, self.database.with_name(self.database.name + "-wal")]
             found["bytes"] = sum(file.stat().st_size for file in files if file.exists())

@@ -28,6 +28,11 @@ def to_wire(error: GatewayError, locale: str | None) -> dict[str, Any]:
     return wire
 
 
+def told(error: Exception, locale: str | None) -> str:
+    """Return the text of an error for a person at the gateway's own machine."""
+    return sentence(str(error), locale) or str(error)
+
+
 def prepare() -> None:
     """Read everything that is needed to tell an error, before there is one."""
     preload("gateway", "agent", AREA)

@@ -36,7 +36,7 @@ from ..protocol.schema import (
     TickEvent,
 )
 from ..runtime.measures import MEASURES
-from ..runtime.paths import database_path
+from ..runtime.paths import conversations
 from ..runtime.secrets import get_or_create_secret
 from ..runtime.supervision import Supervisor
 from ..store.api import Store, StoreDamaged
@@ -107,7 +107,7 @@ class Gateway:
             Presence(events, lambda: main_session_key(config()["session.mainKey"])),
             Nodes(events),
         )
-        approvals = Approvals(store, events, lambda: str(database_path(config())))
+        approvals = Approvals(store, events, lambda: conversations(config()))
         runs = RunManager(
             RunContext(
                 config=config,

@@ -6,12 +6,20 @@ from pathlib import Path
 
 from .. import private_files
 from ..config import Config
+from ..store.postgres.address import place_of
 from . import filesystem
 
 
 def database_path(config: Config) -> Path:
     """Return the database of this state directory."""
     return config.home / "gateway.sqlite3"
+
+
+def conversations(config: Config) -> str:
+    """Return the place of the conversations, for people to read: the database's path, or its address without the login
+    in it."""
+    url: str = config["storage.url"]
+    return place_of(url) if url else str(database_path(config))
 
 
 def lock_path(config: Config) -> Path:

@@ -99,7 +99,7 @@ class ServerContext:
         from ..agent.context.system_prompt import Environment
         from ..gateway.gateway import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from ..gateway.services import HostFacts
-        from ..store.router import open_stores
+        from ..store.router import open_stores, open_stores_at
         from .contents import listing as contents_listing
         from .contents import reading as contents_reading
         from .metrics import GatewayMetrics
@@ -113,8 +113,11 @@ class ServerContext:
             log.warning("the password in %s is kept as a hash from now on", self.live().path)
         files = None if contents is None else contents_listing(contents)
         config = self.live()
-        database = database_path(config)
-        store = open_stores(database, wal=not on_network(config), on_commit=MEASURES.commit.add)
+        on_commit = MEASURES.commit.add
+        if url := config["storage.url"]:
+            store = open_stores_at(url, on_commit=on_commit)
+        else:
+            store = open_stores(database_path(config), wal=not on_network(config), on_commit=on_commit)
         host = HostFacts(
             Environment(server_root=server_root),
             list_files=files,

@@ -25,7 +25,7 @@ from ..config import ConfigError
 from ..i18n import catalogue, environment_language
 from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock, acquire, wait
-from ..runtime.paths import database_path, on_network
+from ..runtime.paths import conversations, on_network
 from ..runtime.secrets import client_credential, local_token
 
 if TYPE_CHECKING:
@@ -236,6 +236,7 @@ class Leadership:
         """Start the gateway if this server leads and it does not run yet."""
         if self.state is not LeadershipState.LEADER or self.context.gateway is not None:
             return
+        from ..gateway.error_texts import told
         from ..protocol.errors import GatewayError
         from ..store.api import SchemaTooNew, StoreDamaged
 
@@ -246,7 +247,8 @@ class Leadership:
             try:
                 gateway = await self.context.start(lock, self.host.root_dir, self.host.app.contents_manager)
             except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
-                self._log_warning("start.store", path=database_path(self.live()), problem=exc)
+                problem = told(exc, environment_language())
+                self._log_warning("start.store", path=conversations(self.live()), problem=problem)
                 await self.step_down("cannot start")
                 return
             self._attach_notebooks(gateway)

@@ -25,7 +25,7 @@ from ..config import Config
 from ..config.live import LiveConfig
 from ..protocol.errors import GatewayError
 from ..runtime.browser import open_page
-from ..runtime.paths import database_path, on_network
+from ..runtime.paths import conversations, on_network
 from ..store.api import SchemaTooNew, StoreDamaged
 from . import log_files, process_tuning
 from .banner import greet, say
@@ -173,7 +173,10 @@ class ClawdbotServer(ServerApp):
         try:
             gateway = await self.context.start(self._bootstrap.lock, self.root_dir, self.contents_manager)
         except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
-            say(self._bootstrap.text("start.store", path=database_path(config), problem=exc), error=True)
+            from ..gateway.error_texts import told
+
+            problem = told(exc, self._bootstrap.lang)
+            say(self._bootstrap.text("start.store", path=conversations(config), problem=problem), error=True)
             self.exit_code = EXIT_FAILED
             self.stop()
             return

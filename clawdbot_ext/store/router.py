@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..protocol.errors import IdempotencyConflict
+from ..protocol.errors import IdempotencyConflict, Unavailable
 from ..protocol.keys import is_temporary
 from .api import (
     Accepted,
@@ -42,6 +42,23 @@ from .sqlite import SqliteStore
 def open_stores(path: Path, *, wal: bool = True, on_commit: Callable[[float], None] = lambda seconds: None) -> Store:
     """The store in the file ``path`` with temporary sessions beside it, not opened yet. Else as ``SqliteStore``."""
     return StoreRouter(SqliteStore(path, wal=wal, on_commit=on_commit), MemoryStore())
+
+
+def open_stores_at(
+    url: str,
+    *,
+    exclusive: bool = True,
+    fence: Callable[[], int | None] = lambda: None,
+    on_commit: Callable[[float], None] = lambda seconds: None,
+) -> Store:
+    """The store in the PostgreSQL database at ``url``, with temporary sessions beside it, not opened yet. Else as
+    ``PostgresStore``. Raises ``Unavailable`` (``NO_PSYCOPG``): the package is not installed."""
+    try:
+        from .postgres.store import PostgresStore
+    except ImportError as error:
+        text = "PostgreSQL needs psycopg: pip install 'jupyter-clawdbot[postgres]'"
+        raise Unavailable(text, reason="NO_PSYCOPG") from error
+    return StoreRouter(PostgresStore(url, exclusive=exclusive, fence=fence, on_commit=on_commit), MemoryStore())
 
 
 class StoreRouter:

@@ -39,6 +39,13 @@ def due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return asked
 
 
+class InFile(SimpleNamespace):
+    """A configuration whose conversations are in a file."""
+
+    def __getitem__(self, name: str) -> str:
+        return {"storage.url": ""}[name]
+
+
 @pytest.mark.parametrize(
     ("copied", "changed", "wanted"),
     [(None, 9, True), (2, 1, True), (0.5, 0.1, False), (2, 3, False), (-2, 3, True)],
@@ -53,7 +60,7 @@ def test_a_copy_is_made_once_a_day_and_only_of_what_has_changed(
 def test_the_facts_name_the_database_and_the_newest_copy_also_after_a_restart(tmp_path: Path) -> None:
     async def main() -> None:
         database = tmp_path / "gateway.sqlite3"
-        config: Any = SimpleNamespace(home=tmp_path, state=tmp_path)
+        config: Any = InFile(home=tmp_path, state=tmp_path)
         store = SqliteStore(database)
         await store.open()
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Scenario = Callable[[Any], Awaitable[Any]]
 
-BACKENDS = ("sqlite",)
+BACKENDS = ("sqlite", "postgres")
 BOUND_S = 60.0
 
 

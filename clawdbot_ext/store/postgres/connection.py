@@ -184,13 +184,6 @@ def parse(url: str) -> Mapping[str, Any]:
         raise NotUsable("the address is no postgresql://… URL") from None  # libpq's own word repeats parts of it
 
 
-def place_of(url: str) -> str:
-    """The database of an address, as people may see it: without its user and password. Raises ``NotUsable``."""
-    parts = parse(url)
-    host, port = parts.get("host") or parts.get("hostaddr") or "localhost", parts.get("port") or 5432
-    return f"postgresql://{host}:{port}/{parts.get('dbname') or ''}"
-
-
 def connect(url: str, *, name: str = "store") -> PostgresConnection:
     """Open a connection. Raises ``psycopg.Error``, ``NotUsable``."""
     conn = psycopg.connect(

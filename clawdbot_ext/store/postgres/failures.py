@@ -30,9 +30,9 @@ _WORDS = re.compile(
 )
 
 
-def away(detail: str = "") -> errors.Unavailable:
+def away(detail: str = "no answer") -> errors.Unavailable:
     """The failure of an access while the database server cannot be reached."""
-    return errors.Unavailable("the database server does not answer", reason="STORAGE_AWAY", detail=detail)
+    return errors.Unavailable(f"the database cannot be reached: {detail}", reason="STORAGE_AWAY", detail=detail)
 
 
 def fenced() -> errors.Unavailable:

@@ -3,7 +3,7 @@
 A job that writes takes the advisory locks of its keys first, so that no other writer of any gateway is at the same
 sessions, and looks whether its gateway still may (``gateways.FENCE``). What another transaction was in the way of is
 carried out again. A commit whose answer was lost is settled before anything else: the transaction also wrote its
-number into the row of this thread in ``commits``, and the next holder of its locks sees whether it is there.
+number into the row of this thread in ``commits``, and the next holder of the same locks sees whether it is there.
 (The status of its transaction id would not do: after a crash of the server the same id can be given again.)
 Above: ``store``. Below: ``connection``, ``failures``.
 """

@@ -24,13 +24,11 @@ _HOLDERS = """SELECT a.pid, a.application_name, coalesce(host(a.client_addr), ''
 
 
 class InUse(Unavailable):
-    """Another gateway uses the database: ``holder`` is the address of its machine."""
+    """Another gateway uses the database: ``address`` is that of its machine."""
 
-    reason = "DATABASE_IN_USE"
-
-    def __init__(self, holder: str):
-        super().__init__("another gateway uses the database", reason="DATABASE_IN_USE", detail=holder)
-        self.holder = holder
+    def __init__(self, address: str):
+        text = f"another gateway uses the database (from {address})"
+        super().__init__(text, reason="DATABASE_IN_USE", address=address)
 
 
 class Keeper(Link):
@@ -51,5 +49,5 @@ class Keeper(Link):
             holders = conn.execute(_HOLDERS, (GATEWAY_LOCK,)).fetchall()
             for pid, name, _ in holders:
                 if name.endswith(self._name):  # ours, of a connection that we lost and the server has not missed yet
-                    conn.execute("SELECT pg_terminate_backend(?, 5000)", (pid,)).fetchone()
-        raise InUse(", ".join(sorted({address for _, _, address in holders})))
+                    conn.execute("SELECT pg_terminate_backend(CAST(? AS INTEGER), 5000)", (pid,)).fetchone()
+        raise InUse(", ".join(sorted({address for _, _, address in holders})) or "this machine")

@@ -279,6 +279,13 @@ def migrate(
             conn.prepares = True
 
 
+def check(conn: PostgresConnection, where: str) -> None:
+    """Look whether this version may use the database. Raises ``SchemaTooNew``, ``NotUsable``."""
+    found, needs = _versions(conn)
+    if found > SCHEMA_VERSION and needs > SCHEMA_VERSION:
+        raise SchemaTooNew(where, found, SCHEMA_VERSION)
+
+
 def _migrate(conn: PostgresConnection, where: str, migrations: Sequence[Migration], compat: int) -> bool:
     found, needs = _versions(conn)
     if found > len(migrations):

@@ -2,7 +2,7 @@
 
 A few threads read, a few write. The jobs of one session go to the same writing thread, in their order; jobs of
 different sessions are committed at the same time. Above: the gateway, which knows only ``api.Store``. Why it is built
-so: docs/design/0014-postgresql.md.
+so: docs/design/0015-postgresql.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from ..nouns import NounStore
 from ..overviews import SqliteOverviews
 from ..threads import Explain, Job, Worker, stop, submit
 from . import schema
-from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection, place_of
+from .address import place_of
+from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 from .failures import away, explain, fenced
 from .jobs import PATIENCE_S, Link, read_each, write_each
 from .keeper import Keeper
@@ -166,7 +167,7 @@ class PostgresStore(NounStore):
         now = time.monotonic()
         longest = STUCK_S
         if not done:
-            self.health.note(away("no answer"))
+            self.health.note(away())
             longest = ANSWER_S
         elif asked.exception() is None:
             self.health.found_again()

@@ -1,4 +1,4 @@
-"""What a cluster on PostgreSQL does while its database restarts, crashes, or cannot be reached by one gateway."""
+"""A cluster on PostgreSQL while its database restarts, crashes, or cannot be reached by one gateway."""
 
 from __future__ import annotations
 

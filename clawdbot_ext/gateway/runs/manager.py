@@ -135,7 +135,7 @@ class RunManager:
         """
         if self.stopping:
             raise ShuttingDown("the gateway is stopping")
-        busy = self.busy(session_key)
+        busy = self.busy(session_key) or bool(self.queued(session_key))  # a line moves a moment after a reply has ended
         ahead = self._queue.ahead(session_key)
         full = ahead >= self._context.config()["session.maxQueued"]
         with self._queue.moving(session_key):

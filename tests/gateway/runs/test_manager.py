@@ -313,3 +313,31 @@ def test_a_send_that_leaves_the_line_as_the_gateway_stops_is_waited_for(tmp_path
         await store.close()
 
     run(main())
+
+
+def test_a_send_that_comes_at_the_moment_when_a_reply_ends_does_not_overtake_the_line(tmp_path, monkeypatch):
+    """The session is free then, and the first of the line has not begun yet."""
+
+    async def main():
+        gateway = gateway_on(tmp_path, SqliteStore(tmp_path / "g.sqlite3"))
+        await gateway.start()
+        runs, sends = gateway.services.runs, []
+        emit_end = runs.events.emit_end
+
+        def ended(run, *args, **more):
+            emit_end(run, *args, **more)
+            if run.run_id == "first":
+                sends.append(asyncio.ensure_future(submit(gateway, "third")))
+
+        monkeypatch.setattr(runs.events, "emit_end", ended)
+        await submit(gateway, "first")
+        await submit(gateway, "second")
+        for run_id in ("first", "second"):
+            await runs.events.wait(run_id, 30)
+        await sends[0]
+        await runs.events.wait("third", 30)
+        page = await gateway.services.store.history(session_key="agent:main:main", limit=10)
+        assert [m.run_id for m in page.messages if m.role == "user"] == ["first", "second", "third"]
+        await gateway.stop()
+
+    run(main())

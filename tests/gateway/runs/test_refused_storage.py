@@ -29,11 +29,11 @@ class Refusing(SqliteStore):
         self.read_error: Callable[[], Exception] | None = None
         self.refused = 0
 
-    async def _write(self, function: Any) -> Any:
+    async def _write(self, function: Any, *keys: str) -> Any:
         if self.write_error is not None:
             self.refused += 1
             raise self.write_error()
-        return await super()._write(function)
+        return await super()._write(function, *keys)
 
     async def _read(self, function: Any) -> Any:
         if self.read_error is not None:

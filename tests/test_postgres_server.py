@@ -1,4 +1,4 @@
-"""The PostgreSQL of the tests ends with them, however they end."""
+"""The PostgreSQL of the tests ends with them, also when they are killed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 
-from tests.support.postgres import BOUND_S, Postgres
+from tests.support.postgres import BOUND_S
 from tests.support.tools import require
 
 USER = """
@@ -40,19 +39,3 @@ def test_a_server_is_gone_after_its_tests_were_killed():
         assert time.monotonic() < ends
         time.sleep(0.05)
     assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
-
-
-@pytest.mark.slow
-def test_a_server_that_was_killed_or_restarted_has_what_was_committed():
-    with Postgres(fsync=True, trust=False) as server:
-        url = server.create()
-        for number, end in enumerate((server.kill, lambda: server.stop("immediate"), server.stop)):
-            with psycopg.connect(url) as conn:
-                conn.execute(f"CREATE TABLE t{number} (x int)")
-            end()
-            server.start()
-        with psycopg.connect(url) as conn:
-            assert conn.execute("SELECT count(*) FROM pg_tables WHERE tablename LIKE 't_'").fetchone() == (3,)
-            with pytest.raises(psycopg.OperationalError):
-                psycopg.connect(url.replace(server.password, "wrong"))
-    assert not server.folder.exists()

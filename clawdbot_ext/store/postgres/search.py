@@ -37,15 +37,14 @@ _MISSING = f"""SELECT m.session_id, m.seq, m.body FROM messages AS m
     AND NOT EXISTS (SELECT 1 FROM search AS s WHERE s.message = m.rowid) LIMIT ?"""
 # The rows to be given are chosen first: those of all messages that have a common word are not sorted with their bodies.
 _FIND = f"""SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, o.label,
-    t.archived_at IS NOT NULL, m.place = 1, f.unbounded
-    FROM (SELECT s.message, s.words @@ CAST('''{words.ANY}''' AS TSQUERY) AS unbounded
-          FROM search AS s JOIN messages AS p ON p.rowid = s.message
+    t.archived_at IS NOT NULL, m.place = 1, w.words @@ CAST('''{words.ANY}''' AS TSQUERY)
+    FROM (SELECT s.message FROM search AS s JOIN messages AS p ON p.rowid = s.message
           JOIN transcripts AS c ON c.session_id = p.session_id
           WHERE s.words @@ CAST(? AS TSQUERY) AND s.message < ? AND p.seq > c.floor_seq AND p.place >= 0
           AND c.gone_until IS NULL ORDER BY s.message DESC LIMIT ?) AS f
-    JOIN messages AS m ON m.rowid = f.message JOIN transcripts AS t ON t.session_id = m.session_id
+    JOIN search AS w ON w.message = f.message JOIN messages AS m ON m.rowid = f.message
+    JOIN transcripts AS t ON t.session_id = m.session_id
     LEFT JOIN sessions AS o ON o.key = t.session_key ORDER BY 1 DESC"""
-
 # How many messages have a word decides whether they are read from the newest on or by the index, so the plan is made
 # anew for each query. Until the end of the transaction.
 _PLAN = "SET LOCAL plan_cache_mode = force_custom_plan"

@@ -7,6 +7,7 @@ accent nothing) is asked of SQLite itself, in an empty database in memory. Above
 
 from __future__ import annotations
 
+import atexit
 import re
 import sqlite3
 import threading
@@ -29,22 +30,31 @@ _UNCHANGED = re.compile(
 """Terms of which the tokenizer makes themselves: most texts are of nothing else."""
 
 
-class _Tokenizer(threading.local):
-    """SQLite's tokenizer, one for each thread."""
+class _Tokenizer:
+    """SQLite's tokenizer, for one thread at a time."""
 
     def __init__(self) -> None:
-        self._conn = sqlite3.connect(":memory:", isolation_level=None)
-        self._conn.execute(f"CREATE VIRTUAL TABLE texts USING fts5(words, content='', tokenize='{TOKENIZER}')")
-        self._conn.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(texts, instance)")
+        self._one = threading.Lock()
+        self._conn: sqlite3.Connection | None = None
 
     def __call__(self, text: str) -> Sequence[str]:
-        self._conn.execute("BEGIN")
-        try:
-            self._conn.execute("INSERT INTO texts (rowid, words) VALUES (1, ?)", (text,))
-            with closing(self._conn.execute("SELECT term FROM terms ORDER BY offset")) as found:
-                return [term for (term,) in found]
-        finally:
-            self._conn.execute("ROLLBACK")
+        with self._one:
+            if self._conn is None:
+                self._conn = self._opened()
+            self._conn.execute("BEGIN")
+            try:
+                self._conn.execute("INSERT INTO texts (rowid, words) VALUES (1, ?)", (text,))
+                with closing(self._conn.execute("SELECT term FROM terms ORDER BY offset")) as found:
+                    return [term for (term,) in found]
+            finally:
+                self._conn.execute("ROLLBACK")
+
+    def _opened(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        atexit.register(conn.close)
+        conn.execute(f"CREATE VIRTUAL TABLE texts USING fts5(words, content='', tokenize='{TOKENIZER}')")
+        conn.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(texts, instance)")
+        return conn
 
 
 _tokenize = _Tokenizer()

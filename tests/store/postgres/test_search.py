@@ -91,7 +91,7 @@ def hits(engines: Engines, query: str, limit: int) -> Sequence[object]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(few=st.lists(PIECE, min_size=1, max_size=4), data=st.data())
 def test_any_text_has_the_same_hits_in_both_engines(opened, few, data):
     text = st.lists(st.sampled_from([*few, " "]), max_size=7).map("".join)

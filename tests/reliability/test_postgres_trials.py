@@ -19,6 +19,7 @@ import pytest
 from clawdbot_ext.protocol.errors import StorageFull, Unavailable
 from clawdbot_ext.store import failpoints
 from clawdbot_ext.store.postgres import connection, jobs
+from clawdbot_ext.store.postgres import store as store_module
 from clawdbot_ext.store.postgres.store import PostgresStore
 from tests.store.kit import MAIN, read, reply, say, user
 from tests.support.clusters import Cable
@@ -55,6 +56,7 @@ class Scissors(Cable):
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):
+            await self._whole.wait()
             if self.lose_answers and COMMITTED in data:
                 self.lose_answers -= 1
                 self._cut()
@@ -248,6 +250,36 @@ def test_a_commit_without_an_answer_is_not_made_again_when_another_writer_is_in_
             cable.lose_answers = 1
             await say(store, "once")
             assert failed and await read(store) == ["before", "once"]
+            await store.close()
+
+    run(main(), BOUND_S)
+    postgres_server.drop(url)
+
+
+def test_a_server_that_swallows_everything_is_given_up_and_found_again(postgres_server, monkeypatch):
+    url = postgres_server.create()
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 2)  # the least that libpq takes
+    monkeypatch.setattr(jobs, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(store_module, "ANSWER_S", 0.5)
+
+    async def main() -> None:
+        async with Scissors(postgres_server.port) as cable:
+            store = PostgresStore(postgres_server.url(url.rsplit("/", 1)[1], port=cable.port))
+            await store.open()
+            await say(store, "before")
+            cable.cut()
+            waiting = asyncio.ensure_future(say(store, "held"))
+            while not waiting.done():
+                await store.look()
+            assert store.health.state == "away"
+            with pytest.raises(Unavailable) as told:
+                await waiting
+            assert told.value.reason == "STORAGE_AWAY" and told.value.retryable
+            cable.mend()
+            while not store.health.ok:
+                await store.look()
+            await say(store, "later")
+            assert await read(store) == ["before", "later"]
             await store.close()
 
     run(main(), BOUND_S)

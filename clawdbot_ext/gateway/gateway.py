@@ -69,12 +69,26 @@ from .sweeper import Sweeper
 log = logging.getLogger(__name__)
 
 TASKS_STOP_S = 1.0
+STOP_S = 8.75
+"""All of a stop; the server ends it after 9 s, whatever it is doing."""
+CUT_OFF_S = 0.75
+"""The share of a stop that is kept for ending what does not end by itself."""
+LEAST_S = 0.1
 RESCUE_S = 5.0
-"""A stop waits this long until what would be gone with the process is written out; it has 9 s in all."""
+"""A stop waits at most this long until what would be gone with the process is written out."""
 ELSEWHERE_MS = 500
 """A client may come back after so long where another gateway goes on."""
 POLL_INTERVAL_S = 1.0
 """The interval at which the configuration file is checked for changes by other processes."""
+
+
+async def _within(ends: float, what: str, work: Awaitable[None]) -> None:
+    """Wait for a part of a stop until a time of the monotonic clock, and a moment in any case; one that takes longer
+    is given up and logged."""
+    try:
+        await asyncio.wait_for(work, max(LEAST_S, ends - time.monotonic()))
+    except asyncio.TimeoutError:
+        log.critical("the gateway stops, and %s did not come to an end in time", what)
 
 
 class Gateway:
@@ -181,7 +195,7 @@ class Gateway:
         """Emit ``shutdown``, let runs end or mark them interrupted (≤ 8 s), close the sockets and the store.
 
         Where others go on, clients are told to come back at once, which leads them there."""
-        services = self.services
+        services, ends = self.services, time.monotonic() + STOP_S
         if restart_expected_ms is None and self.forwarding is not None and self.forwarding.links:
             restart_expected_ms = ELSEWHERE_MS
         if self._ticker:
@@ -196,32 +210,48 @@ class Gateway:
         if restart_expected_ms is not None:
             event.restart_expected_ms = restart_expected_ms
         services.events.emit("shutdown", event)
-        if services.store.health.moved:  # nothing is stored any more, so there is no reply to wait for
-            await self._rescue()
-            await services.runs.drain(0)
+        try:
+            await self._drain(ends)
+            await _within(ends, "what is made in the background", self._end_work())
+            restart = restart_expected_ms is not None
+            for connection in [*self.clients(), *self._pending]:
+                code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
+                connection.close(code, why)
+            await _within(ends, "connections to providers, and uploads", self._close_services())
+        finally:
+            await services.store.close()
+
+    async def _drain(self, ends: float) -> None:
+        """Let replies end as long as what they say is stored. Where the files are moved meanwhile, write them out."""
+        runs, health = self.services.runs, self.services.store.health
+        draining = asyncio.create_task(runs.drain(ends - CUT_OFF_S), name="drain")
+        while not (health.moved or draining.done()):
+            await asyncio.wait({draining}, timeout=POLL_INTERVAL_S)
+            await _within(ends, "a look at the files", self._carry_out("files", self._steps["files"]))
+        if health.moved:  # nothing is stored any more, so there is no reply to wait for
+            draining.cancel()
+            await asyncio.wait({draining}, timeout=TASKS_STOP_S)
+            rescue = self.services.backups.rescue()
+            await _within(min(ends, time.monotonic() + RESCUE_S), "what the database held", rescue)
+            await runs.drain(time.monotonic())
         else:
-            await services.runs.drain()
+            await draining
+
+    async def _end_work(self) -> None:
+        runs = self.services.runs
         if self.forwarding is not None:
             await self.forwarding.stop()
-        await services.runs.titles.close()
-        await services.runs.hands.running.close()
-        restart = restart_expected_ms is not None
-        for connection in [*self.clients(), *self._pending]:
-            code, why = (CloseCode.RESTART, "service restart") if restart else (CloseCode.GOING_AWAY, reason)
-            connection.close(code, why)
+        await runs.titles.close()
+        await runs.hands.running.close()
+
+    async def _close_services(self) -> None:
+        services = self.services
         await services.sessions.sweeper.stop()
         await services.runs.hands.retention.stop()
         try:
             await services.providers.aclose()
-            await services.media.close()
         finally:
-            await services.store.close()
-
-    async def _rescue(self) -> None:
-        try:
-            await asyncio.wait_for(self.services.backups.rescue(), RESCUE_S)
-        except asyncio.TimeoutError:
-            log.critical("what the database held could not be written out in %g s", RESCUE_S)
+            await services.media.close()
 
     async def _tick(self) -> None:
         services = self.services

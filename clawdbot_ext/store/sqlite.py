@@ -211,6 +211,8 @@ class SqliteStore(NounStore):
 
     # -- watching and copying -----------------------------------------------------------------------------------------
     async def look(self, *, locked: bool = True) -> None:
+        if not self._is_open:
+            return
         if not locked or self._watch.moved():
             self.health.note(moved() if locked else taken_over())
             return

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from ...protocol.clock import now_ms
-from ...protocol.errors import GatewayError, NotFound, TooLarge
+from ...protocol.errors import GatewayError, NotFound
 from ...protocol.schema import (
     SessionRow,
     SessionsBulkParams,
@@ -31,6 +31,8 @@ from ..sessions.lifecycle import delete, undelete
 
 BULK_UNDO_MS = 60_000
 """The time within which the deletion of many sessions can be undone: there is more to look over than with one."""
+ARCHIVE_BYTES = MAX_BYTES // 2
+"""An archive that is larger gets no more sessions: so with the last of them it stays near what one file may be."""
 AT_ONCE = 32
 """Sessions that are changed at the same time; the store commits them together."""
 _ARCHIVED: Mapping[str, bool | None] = {"without": False, "only": True, "with": None}
@@ -78,7 +80,7 @@ async def sessions_bulk(services: Services, caller: Connection, params: Sessions
         else:
             await _put_away(services, key, params.action == "archive")
 
-    done, failed = await _each(services, caller, params.keys, change)
+    done, failed, _ = await _each(services, caller, params.keys, change)
     result = SessionsBulkResult(done=done, failed=failed)
     if params.action == "delete" and done:
         result.undo_until = undo_until
@@ -96,7 +98,7 @@ async def _put_away(services: Services, key: str, archived: bool) -> None:
 async def sessions_export_many(
     services: Services, caller: Connection, params: SessionsExportManyParams
 ) -> SessionsExportManyResult:
-    """Raises ``TooLarge`` (``EXPORT_TOO_LARGE``) when the archive would be larger than one file may be."""
+    """As many as one archive has room for; ``left`` are for the next. One that is too large alone fails."""
     packed = io.BytesIO()
     names: dict[str, int] = {}
 
@@ -111,16 +113,19 @@ async def sessions_export_many(
             made = await export(services, params.format, caller.locale, key=key)
             await asyncio.to_thread(pack, archive, made)
 
-        done, failed = await _each(
-            services, caller, params.keys, add, at_once=1, full=lambda: packed.tell() > MAX_BYTES
+        done, failed, left = await _each(
+            services, caller, params.keys, add, at_once=1, full=lambda: packed.tell() > ARCHIVE_BYTES
         )
-    return SessionsExportManyResult(
+    result = SessionsExportManyResult(
         filename=f"sessions-{time.strftime('%Y-%m-%d')}.zip",
         media_type="application/zip",
         content=base64.b64encode(packed.getvalue()).decode(),
         done=done,
         failed=failed,
     )
+    if left:
+        result.left = left
+    return result
 
 
 async def _each(
@@ -131,8 +136,9 @@ async def _each(
     *,
     at_once: int = AT_ONCE,
     full: Callable[[], bool] = lambda: False,
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """Do something with each session: the keys that it went well with, and the others with the error."""
+) -> tuple[list[str], list[dict[str, Any]], list[str]]:
+    """Do something with each session until it is ``full``: the keys that it went well with, those that it did not with
+    the error, and what is left."""
     wanted = list(dict.fromkeys(services.sessions.canonical(key) for key in keys))
     done: list[str] = []
     failed: list[dict[str, Any]] = []
@@ -148,5 +154,5 @@ async def _each(
     for start in range(0, len(wanted), at_once):
         await asyncio.gather(*map(one, wanted[start : start + at_once]))
         if full():
-            raise TooLarge(f"the file would be larger than {MAX_BYTES // 1024 // 1024} MB", reason="EXPORT_TOO_LARGE")
-    return done, failed
+            return done, failed, wanted[start + at_once :]
+    return done, failed, []

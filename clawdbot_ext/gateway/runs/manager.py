@@ -15,7 +15,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -43,8 +43,8 @@ t = catalogue("gateway")
 
 STOP_S = 5.0
 """The time ``abort`` waits for stopped runs to end, and others for store writes under way in a session."""
-DRAIN_S = 8.0
-"""The time a stopping gateway lets replies end before it marks them interrupted."""
+DRAIN_S, CUT_S = 8.0, 0.5
+"""The times in which a stopping gateway lets replies end, and marks the others interrupted."""
 
 
 class RunManager:
@@ -459,21 +459,21 @@ class RunManager:
             finally:
                 self._release(session_key)
 
-    async def drain(self, limit_s: float = DRAIN_S) -> None:
-        """The gateway stops: give replies a moment, then end the rest as interrupted. Waiting sends stay stored."""
+    async def drain(self, ends: float) -> None:
+        """The gateway stops: let replies end until that time of the monotonic clock. Waiting sends stay stored."""
         self.stopping = True
-        await self._queue.arrived(STOP_S)
+        ends = min(ends, time.monotonic() + DRAIN_S)
+        await self._queue.arrived(max(0.0, min(STOP_S, ends - time.monotonic())))
         for active in list(self._active.values()):
             if self.approvals.waits_for_person(active.run.run_id):
                 active.stop(SUSPENDED)
-        if tasks := {a.task for a in self._active.values() if a.task}:
-            await asyncio.wait(tasks, timeout=limit_s)
-        left = [a for a in self._active.values() if a.task and not a.task.done()]
-        for active in left:
-            active.stop("shutdown")
-        if left:
-            await asyncio.wait({a.task for a in left if a.task}, timeout=2)
-        await self._execution.store_late_ends()
+        if tasks := {a.task: a for a in self._active.values() if a.task}:
+            for task in (left := (await asyncio.wait(tasks, timeout=max(0.0, ends - time.monotonic())))[1]):
+                tasks[task].stop("shutdown")
+            if left:
+                await asyncio.wait(left, timeout=CUT_S)
+        with suppress(asyncio.TimeoutError):  # the next start ends the rest
+            await asyncio.wait_for(self._execution.store_late_ends(), CUT_S)
 
     def _emit_queue(self, session_key: str) -> None:
         self._context.events.emit(

@@ -162,4 +162,6 @@ def _first_words(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(f"the file would be larger than {MAX_BYTES // 1024 // 1024} MB", reason="EXPORT_TOO_LARGE")
+    size = MAX_BYTES // 1024 // 1024
+    text = f"the file would be larger than {size} MB; `clawdbot sessions export` writes one of any size"
+    return TooLarge(text, reason="EXPORT_TOO_LARGE")

@@ -78,6 +78,8 @@ class SessionsExportManyResult(Result):
     done: Sequence[str]
     failed: Sequence[Mapping[str, Any]]
     """As in `sessions.bulk`."""
+    left: Sequence[str] | UnsetType = UNSET
+    """Keys for which the archive had no room: ask again with them."""
 
 
 ROWS: Rows = (
@@ -102,7 +104,7 @@ ROWS: Rows = (
         SessionsExportManyParams,
         SessionsExportManyResult,
         SCOPE_READ,
-        "The transcripts of many sessions as one archive.",
+        "The transcripts of many sessions as an archive, or as several: `left` are for the next.",
         ours=True,
     ),
 )

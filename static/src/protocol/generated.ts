@@ -1346,6 +1346,8 @@ export interface SessionsExportManyResult {
   done: string[];
   /** As in `sessions.bulk`. */
   failed: Record<string, unknown>[];
+  /** Keys for which the archive had no room: ask again with them. */
+  left?: string[];
 }
 
 export interface SessionsExportParams {
@@ -1731,7 +1733,7 @@ export interface Methods {
   "sessions.page": { params: SessionsPageParams; result: SessionsPageResult };
   /** Put many sessions away, or delete them, and the reverse. A deletion can be undone for 60 s. */
   "sessions.bulk": { params: SessionsBulkParams; result: SessionsBulkResult };
-  /** The transcripts of many sessions as one archive. */
+  /** The transcripts of many sessions as an archive, or as several: `left` are for the next. */
   "sessions.exportMany": { params: SessionsExportManyParams; result: SessionsExportManyResult };
   /** Messages of all sessions that have these words, newest first. */
   "sessions.search": { params: SessionsSearchParams; result: SessionsSearchResult };

@@ -38,6 +38,8 @@ def inject(chat: Chat, *texts: str, key: str = "main") -> None:
 
     async def main() -> None:
         async with wired(chat.gateway.ws_url, chat.gateway.token) as wire:
+            if key != "main":
+                await wire.ask(f"{key} [[text=new]]", key=key)
             for text in texts:
                 await wire.call("chat.inject", {"sessionKey": key, "message": text})
 
@@ -127,24 +129,31 @@ def test_what_a_message_says_is_shown_as_text(chat):
     expect(hits(chat).locator("img, b")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("name", "ending"), [("Markdown", ".md"), ("HTML", ".html"), ("Jupyter Notebook", ".ipynb"), ("JSON", ".json")]
-)
-def test_a_conversation_is_saved_as_a_file(chat, tmp_path: Path, name, ending):
-    chat.act("Main session", "Export")
+def save(chat: Chat, title: str, name: str, folder: Path) -> Path:
+    """Export a conversation in the format of that name, by hand."""
+    chat.act(title, "Export")
     dialog = chat.page.get_by_role("dialog", name="Export conversation")
     with chat.page.expect_download() as download:
         dialog.locator(".export-choice", has=chat.page.get_by_text(name, exact=True)).click()
     expect(dialog).to_be_hidden()
-    assert download.value.suggested_filename.endswith(ending)
-    path = tmp_path / "file"
+    path = folder / str(download.value.suggested_filename)
     download.value.save_as(path)
-    text = path.read_text(encoding="utf-8")
-    assert "about aardvarks" in text and "In main." in text
-    if ending == ".ipynb":
-        nbformat.validate(nbformat.reads(text, as_version=4))
-    if ending == ".json":
-        assert [each["role"] for each in json.loads(text)["messages"]] == ["user", "assistant"]
+    return path
+
+
+def test_a_conversation_of_any_size_is_saved_as_a_file(chat, tmp_path: Path):
+    for name, ending in (("Markdown", ".md"), ("HTML", ".html"), ("Jupyter Notebook", ".ipynb"), ("JSON", ".json")):
+        path = save(chat, "Main session", name, tmp_path)
+        assert path.suffix == ending
+        text = path.read_text(encoding="utf-8")
+        assert "about aardvarks" in text and "In main." in text
+        if ending == ".ipynb":
+            nbformat.validate(nbformat.reads(text, as_version=4))
+        if ending == ".json":
+            assert [each["role"] for each in json.loads(text)["messages"]] == ["user", "assistant"]
+    # Too large for a frame: the browser fetches it by itself.
+    inject(chat, *["x" * 950_000] * 9, key="large")
+    assert save(chat, "large [[text=new]]", "Markdown", tmp_path).stat().st_size > 8_500_000
 
 
 def test_the_exported_page_runs_nothing_and_looks_like_a_conversation(chat, tmp_path: Path):

@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from tests.support.in_process import in_process
 from tests.support.wire import WireError, run, wired
 
 EVENTS = ("session.events",)
@@ -64,6 +65,25 @@ def test_many_sessions_are_exported_as_one_archive(gateway):
             with zipfile.ZipFile(io.BytesIO(base64.b64decode(made["content"]))) as archive:
                 assert sorted(archive.namelist()) == ["같은-제목 (2).md", "같은-제목.md"]
                 assert "같은 제목" in archive.read("같은-제목.md").decode()
+
+    run(main())
+
+
+def test_sessions_that_one_archive_has_no_room_for_go_into_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("clawdbot_ext.gateway.methods.session_tables.ARCHIVE_BYTES", 1)
+
+    async def main():
+        async with in_process(tmp_path) as chat:
+            keys = ["agent:main:a", "agent:main:b"]
+            for key in keys:
+                await chat.ask("hello", f"run {key}", sessionKey=key)
+            first = (await chat.call("sessions.exportMany", {"format": "json", "keys": keys}))["payload"]
+            assert (first["done"], first["failed"], first["left"]) == (keys[:1], [], keys[1:])
+            last = (await chat.call("sessions.exportMany", {"format": "json", "keys": first["left"]}))["payload"]
+            assert (last["done"], last["failed"]) == (keys[1:], []) and "left" not in last
+            for made in (first, last):
+                with zipfile.ZipFile(io.BytesIO(base64.b64decode(made["content"]))) as archive:
+                    assert len(archive.namelist()) == 1
 
     run(main())
 

@@ -2,16 +2,17 @@
 import { html, nothing, unsafeCSS } from "lit";
 import type { TemplateResult } from "lit";
 
+import { RequestRefused } from "../../client/gateway-client.js";
 import { addTexts } from "../../i18n/index.js";
 import type { TextKey } from "../../i18n/index.js";
 import en from "../../i18n/control-sessions.en.json";
 import ko from "../../i18n/control-sessions.ko.json";
 import type { ExportFormat, ResultOf, SessionRow } from "../../protocol/types.js";
-import { exported } from "../../state/session-files.js";
 import { count, money } from "../base/amounts.js";
 import { download } from "../base/download.js";
 import { ago, fullTime } from "../base/format.js";
 import { icon } from "../base/more-icons.js";
+import { saveConversation } from "../sessions/save.js";
 import { titleOf } from "../sessions/title.js";
 import sessionsText from "../styles/control-sessions.css?inline";
 import { badge, empty } from "./base/parts.js";
@@ -41,7 +42,7 @@ const FORMATS: readonly ExportFormat[] = ["markdown", "json", "html", "ipynb"];
 /** A session with which it went wrong. */
 interface Failed {
   key?: string;
-  error?: { message?: string; details?: { text?: string } };
+  error?: { message?: string; details?: { text?: string; reason?: string } };
 }
 
 function define(name: string, element: CustomElementConstructor): void {
@@ -92,7 +93,11 @@ export class ControlSessions extends ControlTab {
   }
 
   protected override addressChanged(query: URLSearchParams): void {
+    const before = this.choices;
     this.choices = choicesOf(query);
+    // A selection is of what is seen: else something is done with rows that nobody looks at.
+    if ((["search", "kind", "age", "archived"] as const).some((name) => before[name] !== this.choices[name]))
+      this.chosen = new Set();
     this.list.restart();
     void this.reload();
   }
@@ -365,12 +370,19 @@ export class ControlSessions extends ControlTab {
   private async carryOut(action: Action, keys: readonly string[], until = Date.now() + UNDO_MS): Promise<void> {
     const done: string[] = [];
     const failed: Failed[] = [];
+    /** Asked for, and not answered. */
+    let unsure: readonly string[] = [];
     try {
       for (const some of chunks(keys, AT_ONCE)) {
+        unsure = some;
         const result: ResultOf<"sessions.bulk"> = await this.request("sessions.bulk", { action, keys: some });
+        unsure = [];
         done.push(...result.done);
         failed.push(...result.failed);
       }
+    } catch (error) {
+      if (error instanceof RequestRefused) unsure = [];
+      throw error;
     } finally {
       // Also when the connection was lost: what was done by then can be undone, and what was not can be tried again.
       const over = new Set([...done, ...failed.map(({ key }) => key)]);
@@ -378,16 +390,22 @@ export class ControlSessions extends ControlTab {
       this.chosen = new Set(action === "undelete" ? [] : left);
       this.tellDone(action, done, until);
       if (action === "undelete") this.tellDone("delete", left, until);
+      else this.tellDone(action, unsure, until, "sessionsTab.unsure");
       this.tellFailed("sessionsTab.some", failed);
       await this.reload();
     }
   }
 
-  private tellDone(action: Action, done: readonly string[], until: number): void {
+  private tellDone(
+    action: Action,
+    done: readonly string[],
+    until: number,
+    what: TextKey = ACTION_TEXTS[action].done,
+  ): void {
     if (done.length === 0) return;
     const { t } = this;
     const undo = BACK[action];
-    const text = t(ACTION_TEXTS[action].done, { count: done.length });
+    const text = t(what, { count: done.length });
     const lasts = until - Date.now();
     const run = (): void => {
       if (undo !== null) void this.busy(() => this.carryOut(undo, done, action === "delete" ? until : undefined));
@@ -406,26 +424,30 @@ export class ControlSessions extends ControlTab {
   private exportMany(): Promise<void> {
     return this.busy(async () => {
       const { t, format } = this;
-      const keys = [...this.chosen];
-      const [only] = keys;
-      let number = keys.length;
-      if (keys.length === 1 && only !== undefined) {
-        const file = await exported(this.control.ui.controller.client, only, format);
-        download(file.filename, file.mediaType, file.content);
-      } else {
-        number = 0;
-        for (const some of chunks(keys, EXPORT_AT_ONCE)) {
-          const file = await this.request("sessions.exportMany", { format, keys: some });
-          download(
-            file.filename,
-            file.mediaType,
-            Uint8Array.from(atob(file.content), (char) => char.charCodeAt(0)),
-          );
+      const { ui } = this.control;
+      const large: string[] = [];
+      let number = 0;
+      for (const some of this.chosen.size > 1 ? chunks([...this.chosen], EXPORT_AT_ONCE) : []) {
+        for (let left = some; left.length > 0;) {
+          const file = await this.request("sessions.exportMany", { format, keys: left });
+          const content = Uint8Array.from(atob(file.content), (char) => char.charCodeAt(0));
+          if (file.done.length > 0) download(file.filename, file.mediaType, content);
           number += file.done.length;
-          this.tellFailed("sessionsTab.notExported", file.failed);
+          left = [...(file.left ?? [])];
+          const failed: readonly Failed[] = file.failed;
+          const alone = failed.filter((each) => ui.http && each.error?.details?.reason === "EXPORT_TOO_LARGE");
+          large.push(...alone.flatMap(({ key }) => key ?? []));
+          this.tellFailed(
+            "sessionsTab.notExported",
+            failed.filter((each) => !alone.includes(each)),
+          );
         }
       }
-      this.control.ui.toast({ text: t("sessionsTab.exported", { count: number }) });
+      for (const key of this.chosen.size > 1 ? large : this.chosen) {
+        await saveConversation(ui, key, format);
+        number += 1;
+      }
+      if (number > 0) ui.toast({ text: t("sessionsTab.exported", { count: number }) });
     });
   }
 }

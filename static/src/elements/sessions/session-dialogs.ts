@@ -1,6 +1,6 @@
 /** `<clawdbot-session-dialogs>`: export, earlier conversations to look at, and how the model is asked in one session. */
 import { changeSession } from "../../state/session-commands.js";
-import { exported, restore, transcripts } from "../../state/session-files.js";
+import { restore, transcripts } from "../../state/session-files.js";
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
@@ -13,11 +13,11 @@ import { addTexts } from "../../i18n/index.js";
 
 import type { Ui } from "../base/ui-context.js";
 import { closeOnBackdrop } from "../base/dialog.js";
-import { download, fetchFile } from "../base/download.js";
 import { fullTime } from "../base/format.js";
 import { icon } from "../base/more-icons.js";
 import { LightElement } from "../base/light-element.js";
 import { forms } from "../styles/lazy.js";
+import { saveConversation } from "./save.js";
 
 addTexts({ en, ko });
 
@@ -77,16 +77,7 @@ export class ClawdbotSessionDialogs extends LightElement {
 
   private async export(format: ExportFormat): Promise<void> {
     this.querySelector<HTMLDialogElement>("#export-dialog")?.close();
-    const { key } = this.target;
-    const made = exported(this.ui.controller.client, key, format).catch((error: unknown) => {
-      const large = error instanceof RequestRefused && error.reason === "EXPORT_TOO_LARGE";
-      if (!large || !this.ui.http) throw error;
-      return null; // for a frame; the browser itself takes a file of any size
-    });
-    if (!(await this.ui.attempt(made))) return;
-    const file = await made;
-    if (file) download(file.filename, file.mediaType, file.content);
-    else fetchFile(new URL(`export?${new URLSearchParams({ key, format }).toString()}`, this.ui.base).href);
+    await this.ui.attempt(saveConversation(this.ui, this.target.key, format));
   }
 
   private exportDialog(): TemplateResult {

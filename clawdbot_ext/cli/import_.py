@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +43,8 @@ def command(target: Target, path: Path) -> None:
         messages = failed = 0
         for number, file in enumerate(files, 1):
             try:
-                added, skipped, key = await _send(client, file, named.get(file.stem))
+                told = partial(say, "import.part", number=number, count=len(files), file=clean(file.name))
+                added, skipped, key = await _send(client, file, named.get(file.stem), told)
             except GatewayError as exc:
                 failed += 1
                 note(say("import.failed", file=clean(file.name), problem=clean(exc.message)))
@@ -65,11 +69,17 @@ def command(target: Target, path: Path) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
-async def _send(client: GatewayClient, file: Path, label: str | None) -> tuple[int, int, str]:
-    """Count of messages added, count of lines left out, and the session. Raises ``GatewayError``."""
-    added = skipped = 0
+async def _send(client: GatewayClient, file: Path, label: str | None, told: Callable[..., str]) -> tuple[int, int, str]:
+    """Count of messages added, count of lines left out, and the session. Raises ``GatewayError``.
+
+    Of a file in several parts it is said how far it has come, in the words of ``told``."""
+    added = skipped = sent = 0
     key = ""
+    size = max(1, await asyncio.to_thread(os.path.getsize, file))
     for part in parts(file):
+        if sent:
+            note(told(percent=min(99, 100 * sent // size)))
+        sent += len(part.encode("utf-8", "replace"))
         request = {"name": file.name, "content": part, **({"label": label} if label else {})}
         answer = await client.request("sessions.import", request, timeout_s=TIMEOUT_S)
         added, skipped, key = added + answer["messages"], skipped + len(answer["skipped"]), answer["keys"][0]

@@ -21,7 +21,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 
 from ..text_decoding import decode
 from .describe import files_of
-from .errors import Unreachable, from_wire
+from .errors import NotUnderstood, Unreachable, from_wire
 from .tls import options
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ MOST_STREAMED = 1 << 28
 CONNECT_S = 10.0
 ANSWER_S = 120.0
 """Time that the gateway may take to examine a file that has arrived."""
+ANSWER_BYTES = 1 << 20
+"""The largest answer that is no file."""
+FILE_BYTES, THUMBNAIL_BYTES = 1 << 31, 1 << 23
+"""The largest file, and the largest small picture, that is taken into memory."""
+ANY_SIZE = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,12 @@ async def upload(client: ConnectedClient, file: UploadFile, on_progress: OnProgr
     finally:
         sending = False
     answer = _json(response)
+    if response.code == 599:  # cut off, or larger than an answer may be
+        raise Unreachable(client.endpoint.page_url, str(response.error))
     if response.code not in (200, 201):
         raise from_wire(answer.get("error") or {"message": f"HTTP {response.code}"})
+    if not isinstance(answer.get("mediaId"), str):
+        raise NotUnderstood("an upload without a mediaId")
     return answer
 
 
@@ -179,10 +188,14 @@ async def _known(client: ConnectedClient, sha256: str, name: str) -> str | None:
 
 async def download(client: ConnectedClient, media_id: str, *, thumbnail: bool = False) -> bytes:
     """The bytes of a file, or a small picture of it. Raises ``GatewayError`` (``NotFound``), ``Unreachable``."""
-    url = f"{client.endpoint.page_url}media/{media_id}{'/thumbnail' if thumbnail else ''}"
+    url = f"{client.endpoint.page_url}media/{quote(media_id, safe='')}{'/thumbnail' if thumbnail else ''}"
     response = await _fetch(
-        client, HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S, request_timeout=ANSWER_S)
+        client,
+        HTTPRequest(url, headers=client.bearer, connect_timeout=CONNECT_S, request_timeout=ANSWER_S),
+        THUMBNAIL_BYTES if thumbnail else FILE_BYTES,
     )
+    if response.code == 599:
+        raise Unreachable(client.endpoint.page_url, str(response.error))
     if response.code != 200:
         raise from_wire(_json(response).get("error") or {"message": f"HTTP {response.code}"})
     return response.body
@@ -230,6 +243,7 @@ async def export(
                 header_callback=header,
                 streaming_callback=piece,
             ),
+            ANY_SIZE,
         )
         if response.code == 599:  # cut off, before or in the middle
             raise Unreachable(client.endpoint.page_url, str(response.error))
@@ -241,9 +255,10 @@ async def export(
     write(str(made["content"]).encode("utf-8", "replace"))
 
 
-async def _fetch(client: ConnectedClient, request: HTTPRequest) -> HTTPResponse:
-    defaults = {"max_body_size": 1 << 31, **options(client.endpoint)}
-    http = AsyncHTTPClient(force_instance=True, defaults=defaults)
+async def _fetch(client: ConnectedClient, request: HTTPRequest, most: int = ANSWER_BYTES) -> HTTPResponse:
+    """The answer, of at most so many bytes. Nothing is unpacked, which has no bound; no other address is asked."""
+    request.decompress_response = request.follow_redirects = False
+    http = AsyncHTTPClient(force_instance=True, max_body_size=most, defaults=options(client.endpoint))
     try:
         return await http.fetch(request, raise_error=False)
     except (HTTPClientError, OSError) as exc:

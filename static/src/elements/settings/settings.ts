@@ -51,13 +51,14 @@ export class ClawdbotSettings extends LightElement {
   declare private wanted: string;
   /** `null`: not known (yet), or not ours to change. */
   declare private autoTitle: boolean | null;
-  declare private importing: boolean;
+  /** How much of the file that is being imported is at the gateway, 0 to 1. */
+  declare private importing: number | null;
 
   constructor() {
     super();
     this.wanted = "";
     this.autoTitle = null;
-    this.importing = false;
+    this.importing = null;
   }
 
   /** @param at `setup`: put the cursor into the field for the key */
@@ -298,7 +299,7 @@ export class ClawdbotSettings extends LightElement {
       rows.push(
         html`<div class="file-row">
           <span><span id="import-label">${t("settings.import")}</span><small>${t("settings.importHint")}</small></span>
-          <label class="button" ?data-busy=${this.importing}>
+          <label class="button" ?data-busy=${this.importing !== null}>
             ${icon("upload")} ${t("settings.choose")}
             <input
               type="file"
@@ -306,10 +307,15 @@ export class ClawdbotSettings extends LightElement {
               multiple
               accept=".json,.jsonl,.ndjson,application/json"
               aria-labelledby="import-label"
-              ?disabled=${this.importing}
+              ?disabled=${this.importing !== null}
               @change=${this.import}
             />
           </label>
+          ${
+            this.importing === null
+              ? nothing
+              : html`<progress aria-label=${t("settings.importing")} .value=${this.importing}></progress>`
+          }
         </div>`,
       );
     return rows;
@@ -327,9 +333,10 @@ export class ClawdbotSettings extends LightElement {
     const files = [...(field.files ?? [])];
     field.value = "";
     const { t, toast, controller } = this.ui;
-    this.importing = true;
+    this.importing = 0;
     for (const file of files) {
-      const result = await importFile(controller, file);
+      this.importing = 0;
+      const result = await importFile(controller, file, (part) => (this.importing = part));
       if (result.ok) {
         toast({ text: t("import.done", { name: result.name, count: result.messages }) });
         if (result.keys[0] !== undefined && files.length === 1) controller.select(result.keys[0]);
@@ -339,7 +346,7 @@ export class ClawdbotSettings extends LightElement {
       else
         toast({ text: t("import.failed", { name: result.name, reason: result.detail }), kind: "error", lasts: 8_000 });
     }
-    this.importing = false;
+    this.importing = null;
   }
 
   private async shortcuts(): Promise<void> {

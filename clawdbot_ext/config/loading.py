@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -129,6 +130,20 @@ def program_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
     return {name: value for name, value in env.items() if name not in secret}
 
 
+HANDED_ON = "CLAWDBOT_GIVEN_SETTINGS"
+"""The variable by which a program that is started to help learns the settings of our own command line, as JSON."""
+
+
+def handed_on(config: Config) -> dict[str, str]:
+    """An addition to ``program_environment``: the settings that stand in no file, but for the secrets."""
+    given = {
+        name: config.value(name)
+        for name in config.names()
+        if config.source(name) in ("flag", "traits") and not ((setting := find(name)) and setting.secret)
+    }
+    return {HANDED_ON: json.dumps(given)} if given else {}
+
+
 def load(
     env: Mapping[str, str] | None = None,
     *,
@@ -153,7 +168,7 @@ def load(
         raise content.problem
     foreign, notes = read_defaults(theirs, env)
     layers: dict[Source, Mapping[str, Any]] = {
-        "flag": _given(flags),
+        "flag": _given({**json.loads(env.get(HANDED_ON) or "{}"), **flags}),
         "env": _environment(env),
         "traits": _given(traits),
         "file": values((content.tree or {}) if tree is None else tree),

@@ -23,6 +23,12 @@ def command(name: str = "clawdbot") -> str:
     return f"{shlex.quote(sys.executable)} -m clawdbot_ext"
 
 
+def without_home(words: str) -> str:
+    """A command that says nothing of the account where its path allows it: ``~`` stands for the home directory."""
+    home = f"{Path.home()}/"
+    return f"~/{words[len(home) :]}" if words.startswith(home) and home != "//" else words
+
+
 def is_ours(path: Path) -> bool:
     """Report whether a program is this package's, and not Clawdbot's own of that name."""
     try:

@@ -122,7 +122,7 @@ class ServerContext:
             Environment(server_root=server_root),
             list_files=files,
             read_file=None if contents is None else contents_reading(contents),
-            examine=Diagnosis(config.home).examine,
+            examine=Diagnosis(self.live).examine,
             holds_lock=lock.still_ours,
         )
         gateway = Gateway(self.live, store, self.auth, host=host)

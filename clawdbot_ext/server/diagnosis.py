@@ -1,6 +1,7 @@
 """The checks of ``clawdbot doctor`` and ``clawdbot security audit`` on behalf of the gateway.
 
-They run in a process of their own: they read much of the disk, and ask the gateway as a client does.
+They run in a process of their own: they read much of the disk, and ask the gateway as a client does. It is told the
+settings of the gateway's command line, which stand in no file.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..config import program_environment
+from ..config import Config, handed_on, program_environment
 
 SECONDS = 60.0
 """Longest time that the checks may take."""
@@ -22,10 +22,10 @@ _LANGUAGES = {"ko": "ko_KR.UTF-8"}
 
 
 class Diagnosis:
-    """The checks of the gateway of a state directory, made once for all who ask at the same time."""
+    """The checks of the gateway with a configuration, made once for all who ask at the same time."""
 
-    def __init__(self, home: Path):
-        self._home = home
+    def __init__(self, config: Callable[[], Config]):
+        self._config = config
         self._turn = asyncio.Lock()
         self._made: dict[str, tuple[float, Sequence[Mapping[str, Any]]]] = {}
         """The last findings by language, with the time at which their making began."""
@@ -41,14 +41,14 @@ class Diagnosis:
             began, found = self._made.get(locale, (-1.0, ()))
             if began < asked:
                 began = time.monotonic()
-                found = await _examine(self._home, locale)
+                found = await _examine(self._config(), locale)
                 self._made[locale] = began, found
         return found
 
 
-async def _examine(home: Path, locale: str) -> Sequence[Mapping[str, Any]]:
+async def _examine(config: Config, locale: str) -> Sequence[Mapping[str, Any]]:
     doctor, audit = await asyncio.gather(
-        _report(home, locale, "doctor", "--json"), _report(home, locale, "security", "audit", "--json")
+        _report(config, locale, "doctor", "--json"), _report(config, locale, "security", "audit", "--json")
     )
     found = [{"source": "doctor", **each} for each in doctor]
     known = {each["check"] for each in doctor}  # the doctor tells what of the audit is no matter of taste
@@ -66,11 +66,12 @@ async def _examine(home: Path, locale: str) -> Sequence[Mapping[str, Any]]:
     return [{name: value for name, value in each.items() if value is not None} for each in found]
 
 
-async def _report(home: Path, locale: str, *words: str) -> Sequence[Mapping[str, Any]]:
+async def _report(config: Config, locale: str, *words: str) -> Sequence[Mapping[str, Any]]:
     environment = {
         **program_environment(),
+        **handed_on(config),
         "LC_ALL": _LANGUAGES.get(locale, "C.UTF-8"),
-        "CLAWDBOT_STATE_DIR": str(home.parent),
+        "CLAWDBOT_STATE_DIR": str(config.state),
     }
     # In a directory of ours: Python looks for modules where it is started.
     process = await asyncio.create_subprocess_exec(
@@ -78,7 +79,7 @@ async def _report(home: Path, locale: str, *words: str) -> Sequence[Mapping[str,
         "-m",
         "clawdbot_ext",
         *words,
-        cwd=home,
+        cwd=config.home,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -185,10 +185,10 @@ def try_transcriber(spy, monkeypatch):
 
 def try_diagnosis(spy, monkeypatch):
     monkeypatch.setattr(sys, "executable", spy.install("python-of-ours"))
-    home = spy.folder / "home"
-    home.mkdir()
+    given = config.load({"CLAWDBOT_STATE_DIR": str(spy.folder / "home")}, flags={"gateway.bind": "lan"})
+    given.home.mkdir(parents=True)
     with pytest.raises(ValueError, match="told nothing"):
-        run(diagnosis.Diagnosis(home).examine("en"))
+        run(diagnosis.Diagnosis(lambda: given).examine("en"))
 
 
 @pytest.mark.parametrize("folder", ["open", "media/incoming"])

@@ -6,11 +6,15 @@ import json
 import re
 import shlex
 import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from clawdbot_ext import __version__, config
 from clawdbot_ext.gateway.access.passwords import hash_password
+from clawdbot_ext.server.handlers import routes
 from tests.support.http import OTHER_CLIENT, ask, login, upgrade
 from tests.support.pace import promptly
 from tests.support.wire import WireError, opened, run, wired
@@ -49,10 +53,31 @@ def test_the_session_says_nothing_to_strangers_but_how_to_log_in(standing_gatewa
 
 def test_the_login_names_a_program_that_can_be_called_and_its_path_to_this_machine_only(standing_gateway):
     own = ask(standing_gateway.port, path="/auth/session").json()["program"]
-    asked = subprocess.run([*shlex.split(own), "--version"], capture_output=True, text=True, timeout=60)
+    assert not own.startswith(str(Path.home()))
+    words = shlex.split(own.replace("~", str(Path.home()), 1))
+    asked = subprocess.run([*words, "--version"], capture_output=True, text=True, timeout=60)
     assert asked.returncode == 0 and __version__ in asked.stdout
     relayed = ask(standing_gateway.port, path="/auth/session", headers=[("X-Forwarded-For", "192.0.2.7")])
     assert relayed.json()["program"] == "clawdbot"
+
+
+@pytest.mark.parametrize(
+    ("version", "host", "origin", "here"),
+    [
+        ("HTTP/1.1", "127.0.0.1:18789", "", True),
+        ("HTTP/1.1", "[::1]:18789", "http://localhost:18789", True),
+        ("HTTP/1.1", "box.example", "", False),  # a proxy that says nothing but hands the host on
+        ("HTTP/1.1", "127.0.0.1:18789", "https://box.example", False),  # or the origin
+        ("HTTP/1.0", "127.0.0.1:18789", "", False),  # or neither, as nginx without any configuration
+        ("HTTP/1.1", "127.0.0.1:18789", "null", True),
+    ],
+)
+def test_what_comes_through_a_silent_proxy_is_not_from_this_machine(version, host, origin, here):
+    headers = HTTPHeaders({"Host": host, **({"Origin": origin} if origin else {})})
+    line = RequestStartLine("GET", "/auth/session", version)
+    request = HTTPServerRequest(headers=headers, connection=SimpleNamespace(), start_line=line)
+    request.remote_ip = "127.0.0.1"
+    assert routes._is_here(request) is here
 
 
 def test_a_token_buys_a_cookie_that_scripts_and_other_sites_cannot_use(standing_gateway):

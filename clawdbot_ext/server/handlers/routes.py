@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
+from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches, Rule
 
 from ..._version import __version__
 from ...protocol.errors import RateLimited, Unauthorized
 from ...protocol.schema import ConnectAuth
-from ...runtime.program import command
+from ...runtime.program import command, without_home
 from ..context import cookie_name
 from ..net.forwarded_headers import RELAYED_USER
 from .artifact_frame import ArtifactFrame
-from .base import Authenticator, BaseHandler, Upgrade, notice, set_cookie, unavailable, write_gateway_error
+from .base import (
+    SECRET_ARGUMENTS,
+    Authenticator,
+    BaseHandler,
+    Upgrade,
+    notice,
+    set_cookie,
+    unavailable,
+    write_gateway_error,
+)
 from .export import Export
 from .jupyter import JupyterAuthenticator
 from .media import media_routes
@@ -34,6 +45,10 @@ if TYPE_CHECKING:
 
 WORKER_CSP = "default-src 'none'; connect-src 'self'"
 """The service worker reads the shell's own files and nothing else."""
+
+UNDERSTOOD = (*SECRET_ARGUMENTS, "session")
+"""The query parameters of the page's address."""
+_OWN_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 _login_decoder = msgspec.json.Decoder(ConnectAuth)
 
@@ -141,10 +156,17 @@ class Session(BaseHandler):
         if identity is not None:
             facts["user"] = identity.user
         elif mount == "standalone":  # where it is installed is told to this machine only
-            facts["program"] = command() if is_direct(self.request) else "clawdbot"
+            facts["program"] = without_home(command()) if _is_here(self.request) else "clawdbot"
         self.finish(facts)
 
     post = get
+
+
+def _is_here(request: HTTPServerRequest) -> bool:
+    """Whether a browser of this machine asks. A proxy need not say that it is one: the host or the origin that it was
+    asked for may, or the old version of HTTP that some speak."""
+    hosts = [request.host_name, *filter(None, [urlsplit(request.headers.get("Origin", "")).hostname])]
+    return is_direct(request) and request.version != "HTTP/1.0" and all(host in _OWN_NAMES for host in hosts)
 
 
 class Login(BaseHandler):
@@ -196,7 +218,8 @@ class Logout(BaseHandler):
 
 
 class Redirect(BaseHandler):
-    """Redirect to ``to`` and nowhere else: a target in the request (``?next=``) is ignored."""
+    """Redirect to ``to`` and nowhere else: a target in the request (``?next=``) is ignored. The login and the session
+    that an address of the page names go along."""
 
     access = "open"
 
@@ -206,7 +229,9 @@ class Redirect(BaseHandler):
 
     @allow_unauthenticated
     def get(self) -> None:
-        self.redirect(self._to)
+        given = self.request.query_arguments
+        query = urlencode([(name, value) for name in UNDERSTOOD for value in given.get(name, ())])
+        self.redirect(f"{self._to}?{query}" if query else self._to)
 
 
 class NotFound(BaseHandler):

@@ -44,6 +44,18 @@ def test_tabs_have_addresses_and_the_chat_stays_as_it_was(visit, standing_gatewa
     page.get_by_role("link", name="All settings").click()
     expect(control.title).to_have_text("Config")
 
+    # With the login all that was read goes out of the page, and comes again with the next one.
+    known = "clawdbot-webchat"  # of the list of clients
+    expect(control.show("Overview")).to_contain_text(known)
+    assert page.evaluate("async () => (await fetch('auth/logout', {method: 'POST'})).status") == 204
+    secret = page.get_by_label("Token")
+    expect(secret).to_be_visible()
+    expect(page.locator("clawdbot-control .pane")).to_have_count(0)
+    assert known not in page.evaluate("document.querySelector('clawdbot-control').shadowRoot.innerHTML")
+    secret.fill(standing_gateway.token)
+    secret.press("Enter")
+    expect(control.pane).to_contain_text(known)
+
     page.goto(f"{standing_gateway.url}#/nothing%3Cb%3E")
     expect(control.title).to_have_text("There is no tab at this address")
     expect(control.pane).to_contain_text("“nothing<b>” is none of them")

@@ -107,6 +107,9 @@ def test_the_page_and_its_socket_are_below_the_path_and_the_root_leads_there(beh
     assert ask(port, path="/").headers["Location"] == BASE
     assert ask(port, path="/chat").headers["Location"] == f"{BASE}chat"
     assert ask(port, path=BASE.rstrip("/")).headers["Location"] == BASE
+    for path, there in (("/", BASE), ("/chat", f"{BASE}chat"), (BASE.rstrip("/"), BASE)):
+        answer = ask(port, path=f"{path}?token=a%2Bb&session=%EB%AA%A8&next=//evil")
+        assert answer.headers["Location"] == f"{there}?token=a%2Bb&session=%EB%AA%A8", answer.headers
     assert ask(port, path="/healthz").json() == {"ok": True}
     assert upgrade(port, "/").status == 101, "Clawdbot's clients know the port alone"
     assert ask(port, path="/assets/none.js").status == 404

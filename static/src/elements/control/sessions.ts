@@ -95,7 +95,7 @@ export class ControlSessions extends ControlTab {
   protected override addressChanged(query: URLSearchParams): void {
     const before = this.choices;
     this.choices = choicesOf(query);
-    // A selection is of what is seen: else something is done with rows that nobody looks at.
+    // A selection is of rows in sight: nothing is done with others.
     if ((["search", "kind", "age", "archived"] as const).some((name) => before[name] !== this.choices[name]))
       this.chosen = new Set();
     this.list.restart();

@@ -101,7 +101,16 @@ export class ClawdbotControl extends LitElement {
     const seen = [ui, connection.status, hello, this.locked];
     if (seen.every((each, index) => each === this.seen[index])) return;
     this.seen = seen;
+    if (this.locked) this.forget();
+    else this.arrive();
     this.give(ui);
+  }
+
+  /** A credential that ended shows nothing any more: what was read with it goes. */
+  private forget(): void {
+    this.made.clear();
+    this.visited = [];
+    this.toasts.stop();
   }
 
   /** The tabs' view of the page, anew. */
@@ -184,7 +193,7 @@ export class ClawdbotControl extends LitElement {
   // -- drawing ------------------------------------------------------------------------------------------------------
   protected override render(): TemplateResult | typeof nothing {
     const { control } = this;
-    if (!control) return nothing;
+    if (!control || this.locked) return nothing;
     const { ui } = control;
     const { t, prefs } = ui;
     const open = this.open;
@@ -195,7 +204,7 @@ export class ClawdbotControl extends LitElement {
       data-font=${prefs.fontSize}
       data-contrast=${prefs.contrast}
     >
-      <nav class="control-nav" aria-label=${t("control.label")} ?hidden=${this.locked}>
+      <nav class="control-nav" aria-label=${t("control.label")}>
         <ul>
           ${TABS.filter((row) => this.allowed(row)).map(
             ({ id, title }) =>

@@ -50,7 +50,10 @@ class Sample(NamedTuple):
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, MessagesAPI() as api:
         samples = made(Path(folder))
-        config = {"media": {"audio": {"command": [sys.executable, str(RECOGNISER), "{{WavPath}}"]}}}
+        config = {
+            "media": {"audio": {"command": [sys.executable, str(RECOGNISER), "{{WavPath}}"]}},
+            "agents": {"defaults": {"autoTitle": False}},  # a title is asked for too, by the text alone
+        }
         gateway = GatewayProcess(
             Path(folder) / "state", config=config, env={"ANTHROPIC_API_KEY": "sk-sample", "ANTHROPIC_BASE_URL": api.url}
         )

@@ -30,6 +30,32 @@ class ExistingFile(click.Path):
         return super().convert(_on_disk(Path(os.fsdecode(value))), param, ctx)
 
 
+def without(waiting: Sequence[Path], text: str) -> tuple[list[Path], list[Path]]:
+    """The files but those that the rest of a ``/detach`` line names, and what it names that is not among them."""
+
+    def known(word: str) -> bool:
+        return any(_same(path, word) for path in waiting)
+
+    words = [text] if known(text) else _words(text)
+    return (
+        [path for path in waiting if not any(_same(path, word) for word in words)],
+        [Path(word) for word in words if not known(word)],
+    )
+
+
+def _same(path: Path, word: str) -> bool:
+    named = unicodedata.normalize("NFC", os.path.expanduser(word))
+    return named in (unicodedata.normalize("NFC", each) for each in (path.name, str(path)))
+
+
+def _words(text: str) -> list[str]:
+    """The words of a line as a shell would read them; the line itself while a quote is open."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return [text]
+
+
 def named_in(text: str) -> list[Path]:
     """The files that the rest of an ``/attach`` line names: one as it stands, or several as a shell would read them.
 
@@ -38,11 +64,7 @@ def named_in(text: str) -> list[Path]:
     whole = _on_disk(Path(text).expanduser())
     if whole.is_file():
         return [whole]
-    try:
-        words = shlex.split(text)
-    except ValueError:  # an open quote
-        words = [text]
-    paths = [_on_disk(Path(word).expanduser()) for word in words]
+    paths = [_on_disk(Path(word).expanduser()) for word in _words(text)]
     for path in paths:
         if path.is_dir():
             raise IsADirectoryError(21, say("attach.folder"), str(path))

@@ -119,21 +119,21 @@ describe("files that are dragged", () => {
     stop();
   });
 
-  function watched(): { host: HTMLElement; got: File[][]; say: (words: string) => void; stop: () => void } {
+  function watched(): { host: HTMLElement; got: [File[], string[]][]; say: (words: string) => void; stop: () => void } {
     document.body.innerHTML = "<div></div>";
     const host = document.body.firstElementChild as HTMLElement;
-    const got: File[][] = [];
+    const got: [File[], string[]][] = [];
     let label = composerEn["attach.drop"];
     const stop = watchDrops(
       host,
       host,
       () => label,
-      (files) => got.push(files),
+      (files, folders) => got.push([files, folders]),
     );
     return { host, got, say: (words) => (label = words), stop };
   }
 
-  test("are taken where they are dropped, without folders, and the target goes", () => {
+  test("are taken where they are dropped, folders are named, and the target goes", () => {
     const { host, got, stop } = watched();
     const file = new File(["a,b"], "표.csv");
     const entry = (isDirectory: boolean): object => ({
@@ -144,7 +144,7 @@ describe("files that are dragged", () => {
     host.dispatchEvent(drag("dragenter"));
     const drop = drag("drop", null, { items: [entry(true), entry(false), { kind: "string" }] });
     host.dispatchEvent(drop);
-    expect([drop.defaultPrevented, got, host.children.length]).toEqual([true, [[file]], 0]);
+    expect([drop.defaultPrevented, got, host.children.length]).toEqual([true, [[[file], ["표.csv"]]], 0]);
     stop();
     host.dispatchEvent(drag("dragenter"));
     expect(host.children).toHaveLength(0);

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from clawdbot_ext import client
 from clawdbot_ext.cli.chat import images
+from clawdbot_ext.cli.chat.attachments import PendingFiles
 from clawdbot_ext.cli.files import ExistingFile, named_in
 from clawdbot_ext.client.endpoint import Endpoint
 from tests.cli.conftest import Run, run_cli
@@ -193,3 +194,20 @@ def test_a_korean_name_is_attached_in_whichever_form_it_is_typed(tmp_path: Path,
     assert ExistingFile().convert(typed, None, None) == path
     with pytest.raises(FileNotFoundError):
         named_in(unicodedata.normalize(other, f"{path.parent}/없음.txt"))
+
+
+def test_files_are_taken_away_by_name_by_path_or_all(tmp_path: Path) -> None:
+    told: list[str] = []
+    waiting = PendingFiles(lambda text, style: told.append(text))
+    paths = [tmp_path / name for name in ("a.csv", unicodedata.normalize("NFD", "회의 록.txt"), "c.png")]
+    for path in paths:
+        path.write_text("text")
+        assert waiting.run(f"/attach {path}")
+    waiting.run("/detach nothing.txt a.csv")
+    assert waiting.paths == paths and told[-1] == "Not among the attached files: nothing.txt"
+    waiting.run("/detach 회의 록.txt")
+    assert waiting.paths == [paths[0], paths[2]] and told[-1].endswith("a.csv, c.png")
+    waiting.run(f"/detach '{paths[0]}'")
+    assert waiting.paths == [paths[2]]
+    waiting.run("/detach")
+    assert waiting.paths == [] and told[-1] == "The next message has no files."

@@ -1,4 +1,4 @@
-"""Files that go with the next message of ``clawdbot chat``: ``/attach FILE…`` and ``/detach``."""
+"""Files that go with the next message of ``clawdbot chat``: ``/attach FILE…`` and ``/detach [FILE…]``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ class PendingFiles:
         """Do what a line says; ``False`` for a line that is none of these commands."""
         word, _, rest = text.partition(" ")
         if word == files.DETACH:
-            self.paths = []
-            self._tell(say("attach.off"), "dim")
+            self._detach(rest.strip())
         elif word == files.ATTACH:
             try:
                 self.paths += files.named_in(rest.strip()) if rest.strip() else []
@@ -32,6 +31,18 @@ class PendingFiles:
         else:
             return False
         return True
+
+    def _detach(self, text: str) -> None:
+        """Take away the files that are named, by path or by name alone; all of them where none is."""
+        if text:
+            left, unknown = files.without(self.paths, text)
+            if unknown:
+                self._tell(say("attach.notWaiting", names=files.names(unknown)), "red")
+                return
+            self.paths = left
+        else:
+            self.paths = []
+        self._tell(say("attach.waiting", names=files.names(self.paths)) if self.paths else say("attach.off"), "dim")
 
     def tell_waiting(self) -> None:
         """Say which files wait."""

@@ -81,7 +81,12 @@ export class ComposerActions {
     if (!(host instanceof HTMLElement)) return;
     const place = composer.closest(".app") ?? composer;
     const label = (): string => composer.ui.t("attach.drop");
-    this.unwatch.push(watchDrops(host, place, label, (files) => void this.attach(files)));
+    const take = (files: File[], folders: string[]): void => {
+      const { t, toast } = composer.ui;
+      if (folders.length > 0) toast({ text: t("attach.folder", { names: folders.join(", ") }), kind: "error" });
+      if (files.length > 0) void this.attach(files);
+    };
+    this.unwatch.push(watchDrops(host, place, label, take));
     if (composer.ui.mode === "page") this.unwatch.push(aboveKeyboard(host));
     composer.addEventListener("keydown", this.steer, true);
     this.unwatch.push(() => composer.removeEventListener("keydown", this.steer, true));

@@ -6,14 +6,14 @@ import { listen } from "../base/listeners.js";
  * @param host what may be dropped on
  * @param place where the overlay is put, inside the host's root
  * @param label what the overlay says; asked each time
- * @param onFiles called with what was dropped
+ * @param onFiles called with what was dropped, and the names of folders among it
  * @returns ends the watching
  */
 export function watchDrops(
   host: HTMLElement,
   place: Element,
   label: () => string,
-  onFiles: (files: File[]) => void,
+  onFiles: (files: File[], folders: string[]) => void,
 ): () => void {
   const overlay = document.createElement("div");
   overlay.className = "drop-overlay";
@@ -41,7 +41,8 @@ export function watchDrops(
     if (!carries(event)) return;
     event.preventDefault();
     hide();
-    onFiles(droppedFiles(event.dataTransfer));
+    const [files, folders] = dropped(event.dataTransfer);
+    onFiles(files, folders);
   };
   const unlisten = listen([
     [host, "dragenter", over],
@@ -62,10 +63,14 @@ export function watchDrops(
   };
 }
 
-/** The files, without folders: a browser gives those as files that cannot be read. */
-function droppedFiles(data: DataTransfer | null): File[] {
-  return Array.from(data?.items ?? []).flatMap((item) => {
-    const file = item.kind === "file" && !item.webkitGetAsEntry()?.isDirectory ? item.getAsFile() : null;
-    return file ? [file] : [];
-  });
+/** The files, and apart from them the folders: a browser gives those as files that cannot be read. */
+function dropped(data: DataTransfer | null): [File[], string[]] {
+  const files: File[] = [];
+  const folders: string[] = [];
+  for (const item of data?.items ?? []) {
+    const file = item.kind === "file" ? item.getAsFile() : null;
+    if (file && item.webkitGetAsEntry()?.isDirectory) folders.push(file.name);
+    else if (file) files.push(file);
+  }
+  return [files, folders];
 }

@@ -42,6 +42,7 @@ COMMANDS = {
     "doctor": Row("doctor:command", "help.doctor"),
     "backup": Row("storage:backup", "help.backup"),
     "restore": Row("storage:restore", "help.restore"),
+    "storage": Row("storage_copy:group", "help.storage"),
     "security": Row("security:group", "short.security"),
     "call": Row("call:command", "help.call"),
     "events": Row("call:events", "help.events"),

@@ -325,6 +325,13 @@ SETTINGS: tuple[Setting, ...] = (
         by="owner",
     ),
     Setting(
+        "storage.readOnly",
+        "boolean",
+        False,
+        "Whether conversations can be read and not continued, as while they are copied to another storage.",
+        by="owner",
+    ),
+    Setting(
         "storage.media.url",
         "string",
         "",

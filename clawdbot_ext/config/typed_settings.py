@@ -96,6 +96,7 @@ class TypedSettings:
                 "gateway.tls.autoGenerate",
                 "gateway.tailscale.resetOnExit",
                 "gateway.kernelsGetProviderKeys",
+                "storage.readOnly",
                 "agents.defaults.autoTitle",
                 "agents.defaults.webSearch",
                 "agents.defaults.webFetch",

@@ -157,6 +157,7 @@ class Gateway:
         self._ticker: asyncio.Task[None] | None = None
         self._backups: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._read_only: asyncio.Task[None] | None = None
 
     def dispatch(
         self, connection: Connection, request: Request, send: Callable[[bytes], None]
@@ -187,6 +188,8 @@ class Gateway:
             raise
         services.sessions.sweeper.start()
         services.runs.hands.retention.start(services.supervisor)
+        if services.config()["storage.readOnly"]:
+            await self._set_read_only(True)
         services.config.watch(self._config_changed)
         self._ticker = services.supervisor.run("tick", self._tick)
         self._backups = services.supervisor.run("backups", services.backups.run)
@@ -296,6 +299,20 @@ class Gateway:
         services = self.services
         services.providers.reload()
         self.warm_up()
+        if config["storage.readOnly"] != services.store.health.read_only:
+            change = self._set_read_only(config["storage.readOnly"])
+            self._read_only = asyncio.create_task(change, name="read only")
+        services.events.emit("health", health_snapshot(services))
+
+    async def _set_read_only(self, on: bool) -> None:
+        """Carry ``storage.readOnly`` out, and tell it: what failed is seen by the setting and the state differing."""
+        services = self.services
+        try:
+            await services.store.set_read_only(on)
+        except (GatewayError, StoreDamaged) as exc:
+            log.error("storage.readOnly is not in force: %s", exc)
+        else:
+            log.warning("conversations can %s", "only be read (storage.readOnly)" if on else "be continued again")
         services.events.emit("health", health_snapshot(services))
 
     def warm_up(self) -> None:

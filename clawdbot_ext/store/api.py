@@ -180,6 +180,11 @@ class Store(Protocol):
         """Look whether the file is still ours; called every second. ``locked``: no other process can have the lock."""
         ...
 
+    async def set_read_only(self, on: bool) -> None:
+        """Refuse every write from now on (``STORAGE_READ_ONLY``), or take them again. When it returns, none that was
+        taken before is under way."""
+        ...
+
     async def back_up(self, target: Path) -> str:
         """Copy everything to a new file; what is wrong with the copy, or an empty text. Raises ``OSError``."""
         ...

@@ -137,6 +137,12 @@ def moved() -> errors.Unavailable:
     return errors.Unavailable("the database file was moved or removed", reason="STORAGE_MOVED")
 
 
+def read_only() -> errors.Unavailable:
+    """The error of every write while the owner wants none."""
+    text = "the conversations can only be read for now (storage.readOnly)"
+    return errors.Unavailable(text, reason="STORAGE_READ_ONLY")
+
+
 def taken_over() -> errors.Unavailable:
     """The failure of a gateway whose lock file was removed, so that another one may run."""
     return errors.Unavailable("another gateway may have taken over the state directory", reason="STORAGE_MOVED")

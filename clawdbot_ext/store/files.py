@@ -17,7 +17,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -100,6 +100,13 @@ class Files:
         return target
 
     # -- what was made of a file --------------------------------------------------------------------------------------
+    def derived(self, sha256: str) -> Sequence[str]:
+        """The names under which derived data is kept for those bytes."""
+        try:
+            return [path.name for path in (self._derived / sha256).iterdir() if not path.name.startswith(".")]
+        except FileNotFoundError:
+            return ()
+
     def read_derived(self, sha256: str, name: str) -> bytes | None:
         """The derived data stored under ``name`` (URL-safe characters) for those bytes; ``None`` if there is none."""
         try:

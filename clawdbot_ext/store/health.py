@@ -31,6 +31,8 @@ class StorageHealth:
         """Result of that check where the file is damaged."""
         self.lost: dict[str, int] = {}
         """Sends and messages that were stored before an unclean stop and are not there any more."""
+        self.read_only = False
+        """Whether writes are refused because the owner wants it (``storage.readOnly``)."""
         self.backup: dict[str, Any] = {}
         """The last backup: ``at`` and ``path``, or ``problem``."""
 
@@ -88,6 +90,8 @@ class StorageHealth:
         told: dict[str, Any] = {"ok": self.ok, "state": self.state}
         if self.state != "ok":
             told |= {"detail": self.detail, "since": self.since}
+        if self.read_only:
+            told["readOnly"] = True
         if self.check:
             told["check"] = self.check
         if self.checked_at:

@@ -9,6 +9,9 @@ from typing import Any
 
 from .connection import Connection
 
+READ_ONLY = "read_only"
+"""The fact that the gateway which has the database open writes nothing more (1), until it says so (0)."""
+
 
 def get_meta(conn: Connection, name: str) -> Any:
     """One fact; ``None`` if it was never set."""

@@ -104,6 +104,10 @@ class StoreRouter:
     async def look(self, *, locked: bool = True) -> None:
         await self.kept.look(locked=locked)
 
+    async def set_read_only(self, on: bool) -> None:
+        """Of what is kept; temporary sessions go on."""
+        await self.kept.set_read_only(on)
+
     async def back_up(self, target: Path) -> str:
         """Copy what is kept: a temporary session leaves nothing anywhere."""
         return await self.kept.back_up(target)

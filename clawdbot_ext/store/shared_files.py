@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,6 +122,10 @@ class BlobFiles(Files):
 
     def remove_copy(self, sha256: str) -> None:
         super().remove(sha256)
+
+    def derived(self, sha256: str) -> Sequence[str]:
+        prefix = f"{_DERIVED}{sha256}/"
+        return [name.removeprefix(prefix) for name in self.blobs.names(prefix)]
 
     def read_derived(self, sha256: str, name: str) -> bytes | None:
         data = super().read_derived(sha256, name)

@@ -19,10 +19,10 @@ from ..protocol.errors import ShuttingDown, StorageFull, Unavailable
 from . import changes, db, runs, schema, sessions, transcripts
 from .api import Session, Store, StoreDamaged
 from .backups import write_checked
-from .failures import explain, moved, passes, taken_over
+from .failures import explain, moved, passes, read_only, taken_over
 from .file_watch import FileWatch, counts, missing
 from .health import StorageHealth
-from .meta import get_meta, set_meta
+from .meta import READ_ONLY, get_meta, set_meta
 from .nouns import NounStore
 from .overviews import SqliteOverviews
 from .threads import MAX_GROUP, Explain, Job, Worker, read_each, stop, submit, write_group
@@ -166,6 +166,7 @@ class SqliteStore(NounStore):
         try:
             with db.transaction(conn):
                 set_meta(conn, "state", "open")
+                set_meta(conn, READ_ONLY, 0)
                 if self.health.lost:
                     sessions.all_are_others(conn)
                 transcripts.expire(conn, time.time_ns() // 1_000_000)
@@ -227,7 +228,15 @@ class SqliteStore(NounStore):
         """Copy everything to ``target``, also out of a file that was removed; what is wrong with the copy."""
         return await self._read(lambda conn: write_checked(conn, target))
 
+    async def set_read_only(self, on: bool) -> None:
+        if on:
+            self.health.read_only = True  # before the mark, which comes after every write that was taken
+        await self._submit(self._writes, lambda conn: set_meta(conn, READ_ONLY, int(on)))
+        self.health.read_only = on
+
     async def _write(self, function: Callable[[Any], T], *keys: str) -> T:
+        if self.health.read_only:
+            raise read_only()
         return await self._submit(self._writes, function)  # all by one thread, in their order
 
     async def _write_found(self, find: Callable[[Any], str | None], function: Callable[[Any], T]) -> T:

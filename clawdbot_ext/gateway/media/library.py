@@ -325,7 +325,6 @@ class MediaLibrary:
     async def _remove_file(self, sha256: str) -> None:
         async with self._exclusion.removing(sha256) as free:
             if free:
-                failpoints.hit("media.remove")
                 await asyncio.to_thread(self.files.remove, sha256)
 
     async def _is_my_turn(self) -> bool:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from ..copying import COPYING
 from ..failures import SchemaTooNew
+from ..meta import get_meta
 from . import gateways, search
 from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 
@@ -256,21 +258,29 @@ def fold_functions() -> Sequence[str]:
 MIGRATIONS: Sequence[Migration] = (m001_initial, gateways.m002_gateways, search.m003_search)
 """In their order; what was released never changes."""
 SCHEMA_VERSION = len(MIGRATIONS)
+GATEWAYS = 2
+"""The version from which on there are the tables of gateways."""
 
 
 def migrate(
-    conn: PostgresConnection, where: str, migrations: Sequence[Migration] = MIGRATIONS, compat: int = COMPAT_VERSION
+    conn: PostgresConnection,
+    where: str,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    compat: int = COMPAT_VERSION,
+    *,
+    copying: bool = False,
 ) -> bool:
     """Bring the database to the newest schema, one at a time of all who try; whether it was new.
 
-    ``where`` names the database to people. Raises ``SchemaTooNew``, ``NotUsable``: there are tables of something else.
+    ``where`` names the database to people; ``copying``: by who copies into it. Raises ``SchemaTooNew``, ``NotUsable``:
+    there are tables of something else, or half a copy.
     """
     conn.prepares = False
     conn.execute("SET statement_timeout = 0")  # one waits for all migrations of another
     # Of the session, not of a transaction: each migration is one of its own.
     conn.execute("SELECT pg_advisory_lock(?)", (LOCK,)).fetchone()
     try:
-        return _migrate(conn, where, migrations, compat)
+        return _migrate(conn, where, migrations, compat, copying)
     finally:
         if not conn.lost:
             conn.rollback()
@@ -281,13 +291,15 @@ def migrate(
 
 def check(conn: PostgresConnection, where: str) -> None:
     """Look whether this version may use the database. Raises ``SchemaTooNew``, ``NotUsable``."""
-    found, needs = _versions(conn)
+    found, needs = versions(conn)
     if found > SCHEMA_VERSION and needs > SCHEMA_VERSION:
         raise SchemaTooNew(where, found, SCHEMA_VERSION)
 
 
-def _migrate(conn: PostgresConnection, where: str, migrations: Sequence[Migration], compat: int) -> bool:
-    found, needs = _versions(conn)
+def _migrate(conn: PostgresConnection, where: str, migrations: Sequence[Migration], compat: int, copying: bool) -> bool:
+    found, needs = versions(conn)
+    if found and not copying and get_meta(conn, COPYING) is not None:
+        raise NotUsable("a copy into it has not come to its end: run clawdbot storage copy again")
     if found > len(migrations):
         if needs > len(migrations):
             raise SchemaTooNew(where, found, len(migrations))
@@ -304,7 +316,7 @@ def _migrate(conn: PostgresConnection, where: str, migrations: Sequence[Migratio
     return not found
 
 
-def _versions(conn: PostgresConnection) -> tuple[int, int]:
+def versions(conn: PostgresConnection) -> tuple[int, int]:
     """``(schema, compat)``; (0, 0) where there is no table of ours yet. Raises ``NotUsable``."""
     found = {
         name

@@ -23,7 +23,7 @@ import psycopg
 from ...protocol.errors import InvalidRequest, ShuttingDown, Unavailable
 from .. import changes, runs, transcripts
 from ..api import Accepted, BranchPoint, Interrupted, OnlySessions, Run, SchemaTooNew
-from ..failures import passes
+from ..failures import passes, read_only
 from ..health import StorageHealth
 from ..nouns import NounStore
 from ..overviews import SqliteOverviews
@@ -178,6 +178,11 @@ class PostgresStore(NounStore):
             await asyncio.wait([asked], timeout=ANSWER_S)
             asked.add_done_callback(lambda future: future.cancelled() or future.exception())
 
+    async def set_read_only(self, on: bool) -> None:
+        """Of this gateway alone."""
+        self.health.read_only = on
+        await asyncio.gather(*(submit(writer.queue, lambda conn: None, (), self._fence()) for writer in self._writers))
+
     async def back_up(self, target: Path) -> str:
         """Refuse: copies of a server's database are made on the server. Raises ``InvalidRequest`` (``NO_BACKUP``)."""
         raise InvalidRequest("a database in PostgreSQL is backed up with pg_dump", reason="NO_BACKUP")
@@ -188,6 +193,8 @@ class PostgresStore(NounStore):
             raise ShuttingDown("the store is not open")
         if self.health.state == "fenced":
             raise fenced()
+        if self.health.read_only:
+            raise read_only()
         writer = self._writers[zlib.crc32(keys[0].encode("utf-8", "replace")) % WRITERS if keys else 0]
         value: T = await submit(writer.queue, function, keys, self._fence())
         return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -248,7 +249,7 @@ class ServerContext:
         tailnet = self.live()["gateway.tailscale.mode"] != "off" and request.host_name.endswith(".ts.net")
         return tailnet or (client_of(request, self.live()).scheme or request.protocol) == "https"
 
-    def credentials(self, request: HTTPServerRequest, external: ExternalIdentity | None = None) -> RequestCredentials:
+    def credentials(self, request: HTTPServerRequest) -> RequestCredentials:
         """Collect the credentials of ``request`` for ``gateway.access.auth``."""
         morsel = request.cookies.get(cookie_name(request))
         user, scopes = request.headers.get(RELAYED_USER), request.headers.get(RELAYED_SCOPES)
@@ -260,22 +261,17 @@ class ServerContext:
             socket=request.headers.get("Upgrade", "").lower() == "websocket",
             relayed_user=unquote(user) if user else None,
             relayed_scopes=GUEST_SCOPES if scopes is None else frozenset(scopes.split(",")),
-            external=external,
         )
 
     async def identify(self, request: HTTPServerRequest) -> Identity | None:
         """Authenticate a request to the standalone server, by Tailscale's identity if necessary. Raises
         ``Unauthorized``, ``RateLimited``."""
-        await self.load_devices(self.credentials(request))
-        external = None
-        if (
-            self.tailscale is not None
-            and self.auth.allows_tailscale()
-            and not self.auth.recognize(self.credentials(request))
-        ):
+        given = self.credentials(request)
+        await self.load_devices(given)
+        if self.tailscale is not None and self.auth.allows_tailscale() and not self.auth.recognize(given):
             login = await self.tailscale(request.headers, request.remote_ip or "")
-            external = ExternalIdentity(login, "tailscale") if login else None
-        identity = self.auth.identify(self.credentials(request, external))
+            given = replace(given, external=ExternalIdentity(login, "tailscale") if login else None)
+        identity = self.auth.identify(given)
         if identity is not None:
             fd_limits.mark_authenticated(fd_limits.stream_of(request))
         return identity

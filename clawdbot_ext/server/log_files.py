@@ -9,6 +9,7 @@ import re
 from datetime import datetime, timezone
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import unquote_plus
 
 from .. import private_files
@@ -19,6 +20,8 @@ MAX_BYTES = 5_000_000
 BACKUPS = 2
 LONGEST = 16_000
 """Maximum length in characters of a message, and of a traceback."""
+NEAR = 256 * 1024
+"""More than any line takes: how near to its limit a file is measured with each."""
 _ARGUMENT = re.compile(r"([?&])([^=&?\s]+)=([^&\s\"']+)")
 _SECRET = re.compile(r"token|password|code|auth|key|secret", re.IGNORECASE)
 _NAMES = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
@@ -83,12 +86,23 @@ class PrivateFile(RotatingFileHandler):
     a link, and never at another place. A file that was removed, alone or with its directory, is made again."""
 
     def shouldRollover(self, record: logging.LogRecord) -> int:  # noqa: N802  the standard library's name
-        if self.stream is not None and not os.path.exists(self.baseFilename):
-            self.stream.close()
-            self.stream = None  # the base opens it anew
-            if Path(self.baseFilename).parents[1].is_dir():  # never the state directory itself: that is told
-                private_files.make_directory(Path(self.baseFilename).parent)
+        try:
+            size = os.stat(self.baseFilename).st_size
+        except OSError:
+            if self.stream is not None:
+                self._removed(self.stream)
+        else:
+            if (
+                self.stream is not None and size < self.maxBytes - NEAR
+            ):  # the base looks thrice, and formats it for that
+                return False
         return super().shouldRollover(record)
+
+    def _removed(self, stream: TextIO) -> None:
+        stream.close()
+        self.stream = None  # the base opens it anew
+        if Path(self.baseFilename).parents[1].is_dir():  # never the state directory itself: that is told
+            private_files.make_directory(Path(self.baseFilename).parent)
 
     def _open(self):  # type: ignore[no-untyped-def]  # the base's type is a text stream of the standard library's own
         return os.fdopen(

@@ -230,12 +230,12 @@ class _Maker:
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """What every piece depends on beside the messages."""
+        """All that every piece depends on beside the messages."""
         return self._zone, self._provider, self._vision
 
     @property
     def state(self) -> tuple[int, str, bool]:
-        """What the next piece depends on beside the pieces before it."""
+        """All that the next piece depends on beside the pieces before it."""
         return self._last_ms, self._language, self._refused
 
     @state.setter

@@ -10,6 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 GLOBAL_FACTOR = 10
@@ -22,6 +23,7 @@ IDENTITY_FACTOR = 4
 """All connections of one user together may ask this many times as often as one."""
 
 
+@lru_cache(maxsize=1024)
 def client_key(address: str) -> str:
     """The key of an address: an IPv4 address in canonical form, an IPv6 /64; other text as it is."""
     try:

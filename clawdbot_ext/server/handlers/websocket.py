@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest
@@ -162,12 +163,17 @@ _FORWARDED = (
 
 def is_direct(request: HTTPServerRequest) -> bool:
     """Return whether a request comes from a program on this machine, without a proxy in between."""
+    return _is_loopback(request.remote_ip or "") and not any(name in request.headers for name in _FORWARDED)
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
     try:
-        local = ipaddress.ip_address((request.remote_ip or "").partition("%")[0])
+        local = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
     mapped = local.ipv4_mapped if isinstance(local, ipaddress.IPv6Address) else None
-    return (mapped or local).is_loopback and not any(name in request.headers for name in _FORWARDED)
+    return (mapped or local).is_loopback
 
 
 class GatewayWebSocketHandler(WebSocketHandler):

@@ -6,6 +6,7 @@ server after that."""
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -42,6 +43,8 @@ from .tailscale_serve import TailscaleServe
 
 log = logging.getLogger(__name__)
 
+NODE = "clawdbot_ext.server.hands_node.connection"
+"""Imported late, as it is not needed to say that another one runs."""
 STOP_SECONDS = 10.0
 EXIT_FAILED = 1
 EXIT_KILLED = 128 + signal.SIGTERM
@@ -123,6 +126,7 @@ class ClawdbotServer(ServerApp):
         """Put the transport security in front of every route and the fallback routes behind them."""
         headers = {**SECURITY_HEADERS, "Content-Security-Policy": BARE_CSP}
         self.tornado_settings.setdefault("headers", {}).update(headers)
+        process_tuning.without_git()
         super().init_webapp()
         rules = self.web_app.wildcard_router.rules
         rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
@@ -170,6 +174,7 @@ class ClawdbotServer(ServerApp):
         if self._stopping:
             return
         config = self._bootstrap.config
+        node = asyncio.create_task(asyncio.to_thread(importlib.import_module, NODE))  # while the disk is waited for
         try:
             gateway = await self.context.start(self._bootstrap.lock, self.root_dir, self.contents_manager)
         except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
@@ -180,9 +185,7 @@ class ClawdbotServer(ServerApp):
             self.exit_code = EXIT_FAILED
             self.stop()
             return
-        from .hands_node.connection import LocalConnection  # late, as it is not needed to say that another one runs
-
-        LocalConnection(gateway, self)
+        (await node).LocalConnection(gateway, self)
         gateway.services.host.on_stop_requested = self._stop_requested
         gateway.services.host.problem_of_restart = self._bootstrap.problem_of_restart
         loop = asyncio.get_running_loop()

@@ -105,6 +105,50 @@ def test_our_own_process_checks_uris_and_durations_by_modules_that_are_loaded_th
     assert found == {"late": [], "verdicts": [True, False, False, True, False], "real": [True, True]}
 
 
+def test_a_start_loads_no_module_for_plain_addresses_and_dates_and_collects_nothing_before_its_end(tmp_path):
+    found = python(
+        tmp_path,
+        """if True:
+        import gc, json, sys
+        from clawdbot_ext.server import process_tuning
+        process_tuning.before_imports()
+        import jupyter_server.serverapp, jsonschema
+        from jupyter_client.jsonutil import parse_date
+        checker = jsonschema.FormatChecker(formats=["uri"])
+        plain = checker.conforms("https://events.jupyter.org/jupyter_server/contents_service/v1", "uri")
+        late = [name for name in ("dateutil.parser._parser",) if name in sys.modules]
+        late += [name for name in ("rfc3986_validator",) if hasattr(sys.modules[name], "__all__")]
+        collecting = [gc.isenabled()]
+        process_tuning.freeze_gc()
+        collecting.append(gc.isenabled())
+        at = parse_date("2026-11-30T12:00:00.5Z")
+        import dateutil.parser
+        print(json.dumps({"plain": plain, "late": late, "collecting": collecting, "at": at.isoformat(),
+                          "real": hasattr(dateutil.parser, "parserinfo")}))""",
+    )
+    assert found == {
+        "plain": True,
+        "late": [],
+        "collecting": [False, True],
+        "at": "2026-11-30T12:00:00.500000+00:00",
+        "real": True,
+    }
+
+
+def test_no_git_is_run_for_the_commit_of_jupyter_server(tmp_path):
+    found = python(
+        tmp_path,
+        """if True:
+        import json
+        from clawdbot_ext.server import process_tuning
+        process_tuning.without_git()
+        from jupyter_server import _sysinfo
+        _sysinfo.subprocess = None
+        print(json.dumps(_sysinfo.get_sys_info()["commit_hash"]))""",
+    )
+    assert found == ""
+
+
 def test_the_first_start_hides_the_variables_that_hold_secrets_and_imports_no_settings(tmp_path):
     assert set(SECRET_VARIABLES) == secret_variables()
     found = python(

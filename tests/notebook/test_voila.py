@@ -22,12 +22,12 @@ CELL = "from clawdbot_ext import ChatWidget\nChatWidget('visitor')"
 
 
 def test_the_extension_needs_no_module_that_voilas_page_lacks() -> None:
-    """The page of Voila shares no launcher and no status bar; a copy of each goes along and is fetched there only."""
+    """The page of Voila shares no launcher and no status bar; a copy of each goes along, and is fetched there only: its
+    number is below that of any Lab's, else Lab itself would run it in the place of its own."""
     package = json.loads((ROOT / "labextension" / "package.json").read_text(encoding="utf-8"))
     shared = package["jupyterlab"]["sharedPackages"]
-    assert all(
-        shared[f"@jupyterlab/{name}"] == {"bundled": True, "singleton": True} for name in ("launcher", "statusbar")
-    )
+    copy = {"bundled": True, "singleton": True, "version": "0.0.1", "requiredVersion": False}
+    assert all(shared[f"@jupyterlab/{name}"] == copy for name in ("launcher", "statusbar"))
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ export class History {
   private readonly runs = new WeakMap<NotebookPanel, Kept>();
   /** What each kernel does outside of its subshells. */
   private readonly states = new WeakMap<Kernel.IKernelConnection, string>();
-  private readonly kernels: Record<string, Known> = (stored(KERNELS) as Record<string, Known> | null) ?? {};
+  private read: Record<string, Known> | null = null;
 
   constructor(notebooks: INotebookTracker) {
     notebooks.forEach((panel) => this.watch(panel));
@@ -68,6 +68,11 @@ export class History {
       const panel = notebooks.find((each) => each.content === notebook);
       if (panel && cell.model.type === "code" && !cell.isDisposed) this.ran(panel, cell);
     });
+  }
+
+  /** Read when a notebook asks for it: the first look into the page's storage takes milliseconds. */
+  private get kernels(): Record<string, Known> {
+    return (this.read ??= (stored(KERNELS) as Record<string, Known> | null) ?? {});
   }
 
   kernelOf(panel: NotebookPanel): KernelFacts | null {

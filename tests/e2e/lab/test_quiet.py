@@ -40,6 +40,16 @@ class Traffic:
             self.sent.append(f"{event['request']['method']} {url}")
 
 
+COPIES = """async () => {
+    const scripts = performance.getEntriesByType("resource").map((entry) => entry.name)
+        .filter((name) => name.includes("/extensions/jupyter-clawdbot/static/"));
+    const texts = await Promise.all(scripts.map(async (name) => (await fetch(name)).text()));
+    const copies = texts.filter((text) => /(LauncherModel|StatusBar):\\(\\)=>/.test(text));
+    return { scripts: scripts.length, copies: copies.length };
+}"""
+"""Scripts of the extension in the page, and those with a copy of a part of Lab (kept for the pages of Voila)."""
+
+
 def kernel_activity(lab) -> list[str]:
     said = request(lab.port, path=f"/a%40b/api/kernels?token={TOKEN}")
     return [kernel["last_activity"] for kernel in json.loads(said.body)]
@@ -55,6 +65,8 @@ def ready(page: Page) -> None:
 def test_a_quiet_notebook_asks_nothing_of_server_and_kernel(open_notebook, lab):
     page = open_notebook("quiet.ipynb", "a_number = 1", "another_number = 2")
     ready(page)
+    found = page.evaluate(COPIES)
+    assert found["scripts"] > 1 and found["copies"] == 0, "Lab runs its own launcher and status bar"
     page.wait_for_timeout(1_000)
     traffic, before = Traffic(page), kernel_activity(lab)
     page.wait_for_timeout(QUIET_MS)

@@ -38,7 +38,9 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """An open transaction. To be used by the thread that owns the connection only."""
+    """An open transaction. To be used by the thread that owns the connection only.
+
+    Statements that are run before the rows of the first of them are fetched cost one way to a server together."""
 
     def execute(self, sql: str, parameters: Params = ..., /) -> Cursor:
         """Run a statement with ``?``, ``?1`` or ``:name`` for its parameters."""

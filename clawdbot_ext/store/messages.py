@@ -30,6 +30,11 @@ _INSERT = """INSERT INTO messages (session_id, seq, id, parent_seq, under_seq, r
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
+_END = """SELECT last_seq, coalesce((SELECT max(m.seq) FROM messages AS m WHERE m.session_id = t.session_id
+    AND m.seq > t.floor_seq AND m.place = 1), 0) FROM transcripts AS t WHERE t.session_id = ?"""
+"""The newest number of a transcript, and that of the last message shown."""
+
+
 def _from_row(row: tuple[Any, ...]) -> Message:
     session_id, seq, id_, _, under, place, run_id, role, created_at, body = row
     return Message(
@@ -67,10 +72,7 @@ def add(
     Args:
         beside: what it is an alternative to. They belong under the same message, also if that is deleted now.
     """
-    last_seq, floor_seq = conn.execute(
-        "SELECT last_seq, floor_seq FROM transcripts WHERE session_id = ?", (session_id,)
-    ).fetchone()
-    under = tree.leaf(conn, session_id, floor_seq)
+    last_seq, under = conn.execute(_END, (session_id,)).fetchone()
     parent = beside.parent if beside is not None and beside.under == under else under
     place: dict[str, Any] = {"id": new_id(), "seq": last_seq + 1}
     if run_id is not None:
@@ -112,8 +114,9 @@ def append(
     under: str | None = None,
 ) -> Finished:
     """Append to the current transcript of ``key``, or there ``under`` a message. Raises ``NotFound``."""
-    transcripts.expire(conn, now, key)
-    session_id = sessions.ensure(conn, key, now) if create else sessions.need(conn, key).session_id
+    expired, current = transcripts.ask_expired(conn, now, key), sessions.ask_current(conn, key)
+    transcripts.expire_found(conn, expired)
+    session_id = sessions.ensure(conn, key, now, current) if create else sessions.need(conn, key).session_id
     elsewhere = False
     if under is not None:
         elsewhere = tree.show(conn, session_id, tree.find(conn, session_id, under).seq if under else 0)
@@ -151,11 +154,11 @@ def history(
     whole: bool,
 ) -> HistoryPage:
     """A page of the transcript ``session_id``, or of the current one of ``key``."""
-    if session_id is None and key is not None:
-        session_id = sessions.current(conn, key)
     row = conn.execute(
-        "SELECT session_id, session_key, floor_seq FROM transcripts WHERE session_id = ? AND gone_until IS NULL",
-        (session_id,),
+        """SELECT session_id, session_key, floor_seq FROM transcripts
+           WHERE session_id = coalesce(?, (SELECT s.session_id FROM sessions AS s WHERE s.key = ?))
+           AND gone_until IS NULL""",
+        (session_id, key),
     ).fetchone()
     if row is None:
         return HistoryPage(session=None, session_id=None, messages=(), has_more=False)
@@ -164,6 +167,7 @@ def history(
     rows = conn.execute(
         _WHOLE if whole else _PAGE, (session_id, start, NO_LIMIT if before_seq is None else before_seq, limit + 1)
     )
+    of_session = sessions.ask(conn, key)
     page: list[Message] = []
     nodes: list[Node] = []
     has_more = False
@@ -179,7 +183,7 @@ def history(
     page.reverse()
     nodes.reverse()
     return HistoryPage(
-        session=sessions.get(conn, key),
+        session=sessions.given(of_session),
         session_id=session_id,
         messages=page,
         has_more=has_more,

@@ -26,7 +26,7 @@ from .api import (
     RunState,
     Session,
 )
-from .connection import Connection
+from .connection import Connection, Cursor
 from .message_fields import calls_of, decode, encode, lost_result, plain
 
 KEPT_MS = 30 * 24 * 3600 * 1000
@@ -48,6 +48,7 @@ _FIELDS = (
     "result",
 )
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM runs"
+_BY_ID = f"{_SELECT} WHERE run_id = ?"
 
 
 def _from_row(row: Sequence[Any]) -> Run:
@@ -59,7 +60,16 @@ def _from_row(row: Sequence[Any]) -> Run:
 
 
 def get(conn: Connection, run_id: str) -> Run | None:
-    row = conn.execute(f"{_SELECT} WHERE run_id = ?", (run_id,)).fetchone()
+    return _given(_ask(conn, run_id))
+
+
+def _ask(conn: Connection, run_id: str) -> Cursor:
+    """Ask for a run, together with something else; ``_given`` has the answer."""
+    return conn.execute(_BY_ID, (run_id,))
+
+
+def _given(asked: Cursor) -> Run | None:
+    row = asked.fetchone()
     return _from_row(row) if row else None
 
 
@@ -97,13 +107,15 @@ def accept(
 ) -> Accepted:
     """Record a send, once. Raises ``IdempotencyConflict`` when the key was used for something else, ``SendDenied``,
     and what ``branches.begin`` raises."""
-    known = get(conn, run_id)
+    asked = _ask(conn, run_id)
+    expired, current = transcripts.ask_expired(conn, now, key), sessions.ask_current(conn, key)
+    known = _given(asked)
     if known is not None:
         if (known.request_hash, known.session_key) != (request_hash, key):
             raise IdempotencyConflict(f"idempotency key {run_id} was used for another message")
         return Accepted(run=known, existing=True, session=_session_of(conn, known, now))
-    transcripts.expire(conn, now, key)
-    session_id = sessions.ensure(conn, key, now) if place is None else sessions.need(conn, key).session_id
+    transcripts.expire_found(conn, expired)
+    session_id = sessions.ensure(conn, key, now, current) if place is None else sessions.need(conn, key).session_id
     conn.execute(
         """INSERT INTO runs (run_id, session_key, session_id, state, request_hash, message, options, created_at)
            VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)""",
@@ -114,10 +126,17 @@ def accept(
         added = _begin_beside(conn, run_id, key, session_id, place, message, now)
     else:
         added = _begin(conn, run_id, session_id, message, now) if start else None
-    session = sessions.need(conn, key)
-    if session.settings.get("sendPolicy") == "deny" and "command" not in options:
+    accepted = _accepted(conn, run_id, key, added)
+    if accepted.session.settings.get("sendPolicy") == "deny" and "command" not in options:
         raise SendDenied(f"{key} takes no messages (sendPolicy is deny)")
-    return Accepted(run=_need(conn, run_id), existing=False, session=session, message=added)
+    return accepted
+
+
+def _accepted(conn: Connection, run_id: str, key: str, added: Message | None) -> Accepted:
+    asked, of_session = _ask(conn, run_id), sessions.ask(conn, key)
+    run, session = _given(asked), sessions.given(of_session)
+    assert run is not None and session is not None
+    return Accepted(run=run, existing=False, session=session, message=added)
 
 
 def start(conn: Connection, run_id: str, now: int) -> Accepted | None:
@@ -128,8 +147,7 @@ def start(conn: Connection, run_id: str, now: int) -> Accepted | None:
     session_id = sessions.ensure(conn, run.session_key, now)
     added = _begin(conn, run_id, session_id, decode(run.message), now)
     sessions.touch(conn, run.session_key, now)
-    session = sessions.need(conn, run.session_key)
-    return Accepted(run=_need(conn, run_id), existing=False, session=session, message=added)
+    return _accepted(conn, run_id, run.session_key, added)
 
 
 def _begin(conn: Connection, run_id: str, session_id: str, message: Mapping[str, Any], now: int) -> Message:
@@ -245,8 +263,9 @@ def finish(
         if beside is not None:
             branches.show_again(conn, run.session_key, session_id, beside, now)
     _end(conn, run_id, state, result, added, now)
-    if sessions.current(conn, run.session_key) == session_id:
-        sessions.touch(conn, run.session_key, now)
+    conn.execute(
+        "UPDATE sessions SET updated_at = ? WHERE key = ? AND session_id = ?", (now, run.session_key, session_id)
+    )
     return Finished(session=_session_of(conn, run, now), message=added)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..protocol.errors import InvalidRequest, NotFound
 from . import transcripts
 from .api import Session
-from .connection import NO_LIMIT, Connection
+from .connection import NO_LIMIT, Connection, Cursor
 from .db import fold
 from .message_fields import decode, encode
 from .meta import get_meta, raise_meta, set_meta
@@ -42,7 +42,16 @@ def _from_row(row: Sequence[Any]) -> Session:
 
 
 def get(conn: Connection, key: str) -> Session | None:
-    row = conn.execute(_BY_KEY, (key,)).fetchone()
+    return given(ask(conn, key))
+
+
+def ask(conn: Connection, key: str) -> Cursor:
+    """Ask for a session, together with something else; ``given`` has the answer."""
+    return conn.execute(_BY_KEY, (key,))
+
+
+def given(asked: Cursor) -> Session | None:
+    row = asked.fetchone()
     return _from_row(row) if row else None
 
 
@@ -118,15 +127,22 @@ def create(conn: Connection, key: str, settings: Mapping[str, Any], now: int) ->
     return need(conn, key)
 
 
-def ensure(conn: Connection, key: str, now: int) -> str:
-    """The id of the current transcript of ``key``; the session is created if there is none."""
-    return current(conn, key) or _insert(conn, key, {}, now)
+def ensure(conn: Connection, key: str, now: int, asked: Cursor | None = None) -> str:
+    """The id of the current transcript of ``key``, for which ``ask_current`` may have asked; the session is created if
+    there is none."""
+    row = (asked or ask_current(conn, key)).fetchone()
+    return row[0] if row else _insert(conn, key, {}, now)
 
 
 def current(conn: Connection, key: str) -> str | None:
     """The id of the current transcript."""
-    row = conn.execute("SELECT session_id FROM sessions WHERE key = ?", (key,)).fetchone()
+    row = ask_current(conn, key).fetchone()
     return row[0] if row else None
+
+
+def ask_current(conn: Connection, key: str) -> Cursor:
+    """Ask for the id of the current transcript, together with something else."""
+    return conn.execute("SELECT session_id FROM sessions WHERE key = ?", (key,))
 
 
 def _insert(conn: Connection, key: str, settings: Mapping[str, Any], now: int) -> str:

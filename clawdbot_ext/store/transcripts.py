@@ -14,7 +14,7 @@ from typing import Any
 
 from . import tree
 from .api import Transcript
-from .connection import NO_LIMIT, Connection
+from .connection import NO_LIMIT, Connection, Cursor
 from .message_fields import PREVIEW_CHARS, TITLE_CHARS, decode, encode, heading_of, one_line, usage_of
 
 SWEPT_MESSAGES, SWEPT_CHARS = 100, 128 * 1024
@@ -43,6 +43,13 @@ _UNDO = """UPDATE transcripts SET floor_seq = c.from_seq,
     total_output = transcripts.total_output + c.total_output,
     total_cost = transcripts.total_cost + c.total_cost
     FROM clears AS c WHERE c.batch = ? AND transcripts.session_id = c.session_id"""
+
+_EXPIRED = """SELECT 'removed', r.session_id, r.seq FROM removed AS r
+    JOIN transcripts AS t ON t.session_id = r.session_id
+    WHERE r.undo_until < ?1 AND (CAST(?2 AS TEXT) IS NULL OR t.session_key = ?2)
+    UNION ALL SELECT 'clear', c.session_id, c.batch FROM clears AS c
+    JOIN transcripts AS t ON t.session_id = c.session_id
+    WHERE c.undo_until < ?1 AND (CAST(?2 AS TEXT) IS NULL OR t.session_key = ?2)"""
 
 _KEPT = """message_count > 0
     OR EXISTS (SELECT 1 FROM clears AS c WHERE c.session_id = transcripts.session_id)
@@ -168,13 +175,19 @@ def undo_clear(conn: Connection, session_id: str) -> bool:
 def expire(conn: Connection, now: int, key: str | None = None) -> None:
     """Give up what was taken away and can no longer be undone, in one session or all. ``sweep`` removes what is
     long."""
-    tree.purge_removed(conn, now, key)
-    expired = conn.execute(
-        """SELECT c.batch, c.session_id FROM clears AS c JOIN transcripts AS t ON t.session_id = c.session_id
-           WHERE c.undo_until < ? AND (CAST(?2 AS TEXT) IS NULL OR t.session_key = ?2)""",
-        (now, key),
-    ).fetchall()
-    for batch, session_id in expired:
+    expire_found(conn, ask_expired(conn, now, key))
+
+
+def ask_expired(conn: Connection, now: int, key: str | None = None) -> Cursor:
+    """Ask what ``expire`` would find, together with something else."""
+    return conn.execute(_EXPIRED, (now, key))
+
+
+def expire_found(conn: Connection, asked: Cursor) -> None:
+    """``expire`` of what ``ask_expired`` asked for."""
+    found = asked.fetchall()
+    tree.purge_removed(conn, [(session_id, seq) for kind, session_id, seq in found if kind == "removed"])
+    for session_id, batch in [row[1:] for row in found if row[0] == "clear"]:
         conn.execute(
             """INSERT INTO trash (session_id, from_seq, to_seq)
                SELECT session_id, from_seq, to_seq FROM clears WHERE batch = ? ON CONFLICT DO NOTHING""",

@@ -9,6 +9,7 @@ Plain functions of a connection, to be called inside a transaction. Above: ``mes
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,13 +25,11 @@ does not go on from where it was."""
 
 _NODE = "SELECT seq, id, role, parent_seq, under_seq, place FROM messages WHERE session_id = ?"
 
-# Which messages stand under the same one as those given, where that is more than one. By that index: left to itself,
-# SQLite walks the whole transcript.
-_SIBLINGS = """SELECT m.under_seq, m.seq, m.id FROM messages AS m INDEXED BY messages_below
-    WHERE m.session_id = ?1 AND m.place >= 0 AND m.seq > ?2 AND m.under_seq IN (SELECT under_seq FROM messages
-        WHERE session_id = ?1 AND place >= 0 AND seq > ?2
-        AND under_seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?3)) GROUP BY under_seq HAVING count(*) > 1)
-    ORDER BY m.seq"""
+# By that index: left to itself, SQLite walks the whole transcript.
+_BELOW = """FROM messages AS m INDEXED BY messages_below WHERE m.session_id = ?1 AND m.place >= 0 AND m.seq > ?2
+    AND m.under_seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?3))"""
+_FORKS = f"SELECT m.under_seq {_BELOW} GROUP BY m.under_seq HAVING count(*) > 1"
+_SIBLINGS = f"SELECT m.under_seq, m.id {_BELOW} ORDER BY m.seq"
 
 _ABOVE = """WITH RECURSIVE above (seq, up) AS (
     SELECT seq, under_seq FROM messages WHERE session_id = ?1 AND seq = ?2
@@ -103,9 +102,13 @@ def newest_below(conn: Connection, session_id: str, seq: int) -> int:
 
 def siblings(conn: Connection, session_id: str, low: int, shown: Sequence[Node]) -> Sequence[Siblings]:
     """The alternatives of those of the messages given that have some."""
+    unders = {node.under for node in shown}
+    above = max(low, min(unders, default=0))  # nothing stands under a later message
+    forks = [under for (under,) in conn.execute(_FORKS, (session_id, above, json.dumps(sorted(unders))))]
+    if not forks:
+        return []
     groups: dict[int, list[str]] = {}
-    unders = "[" + ",".join({str(node.under) for node in shown}) + "]"
-    for under, _, id_ in conn.execute(_SIBLINGS, (session_id, low, unders)):
+    for under, id_ in conn.execute(_SIBLINGS, (session_id, above, json.dumps(forks))):
         groups.setdefault(under, []).append(id_)
     return [Siblings(message_id=node.id, ids=groups[node.under]) for node in shown if node.under in groups]
 
@@ -231,13 +234,9 @@ def _nearest_there(conn: Connection, session_id: str, seq: int) -> int:
     return node.seq if node else 0
 
 
-def purge_removed(conn: Connection, now: int, key: str | None = None) -> None:
-    """Remove for good the messages whose deletion can no longer be undone, of one session or all."""
-    for session_id, seq in conn.execute(
-        """SELECT r.session_id, r.seq FROM removed AS r JOIN transcripts AS t ON t.session_id = r.session_id
-           WHERE r.undo_until < ? AND (CAST(?2 AS TEXT) IS NULL OR t.session_key = ?2)""",
-        (now, key),
-    ).fetchall():
+def purge_removed(conn: Connection, removed: Sequence[tuple[str, int]]) -> None:
+    """Remove for good messages whose deletion can no longer be undone, by transcript and number."""
+    for session_id, seq in removed:
         conn.execute("DELETE FROM removed WHERE session_id = ? AND seq = ?", (session_id, seq))
         node = at(conn, session_id, seq)
         if node is None:  # cleared, and gone with that

@@ -167,7 +167,6 @@ class _Write:
         job.value = job.function(conn)
         if allowed is not None and allowed.fetchone() is None:
             raise fenced()
-        conn.sync()  # whatever fails has failed now, and not when the commit is on its way
         failpoints.hit("store.commit")
         self.sent = self._link.number
         try:

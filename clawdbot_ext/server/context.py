@@ -32,6 +32,7 @@ from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock
 from ..runtime.measures import MEASURES
 from ..runtime.paths import database_path, on_network
+from ..runtime.supervision import Supervisor
 from .audit_log import Audit
 from .diagnosis import Diagnosis
 from .net import fd_limits
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
     from tornado.web import RequestHandler
 
+    from ..cluster.postgres import PostgresCluster
     from ..gateway.gateway import Gateway
+    from ..store.api import Store
     from .metrics import GatewayMetrics
     from .net.tls import Certificate
 
@@ -100,7 +103,6 @@ class ServerContext:
         from ..agent.context.system_prompt import Environment
         from ..gateway.gateway import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from ..gateway.services import HostFacts
-        from ..store.router import open_stores, open_stores_at
         from .contents import listing as contents_listing
         from .contents import reading as contents_reading
         from .metrics import GatewayMetrics
@@ -113,12 +115,8 @@ class ServerContext:
             self.auth.note("password", {})
             log.warning("the password in %s is kept as a hash from now on", self.live().path)
         files = None if contents is None else contents_listing(contents)
-        config = self.live()
-        on_commit = MEASURES.commit.add
-        if url := config["storage.url"]:
-            store = open_stores_at(url, on_commit=on_commit)
-        else:
-            store = open_stores(database_path(config), wal=not on_network(config), on_commit=on_commit)
+        config, supervisor = self.live(), Supervisor()
+        store, cluster = _storage(config, supervisor)
         host = HostFacts(
             Environment(server_root=server_root),
             list_files=files,
@@ -126,7 +124,7 @@ class ServerContext:
             examine=Diagnosis(self.live).examine,
             holds_lock=lock.still_ours,
         )
-        gateway = Gateway(self.live, store, self.auth, host=host)
+        gateway = Gateway(self.live, store, self.auth, host=host, cluster=cluster, supervisor=supervisor)
         gateway.access.before_rotation, gateway.access.on_void = self._close_requests, self.close_revoked
         await gateway.start()
         self._metrics = GatewayMetrics(gateway)
@@ -295,6 +293,23 @@ class ServerContext:
         """Return the language of the response: ``ui.locale``, else the browser's first."""
         configured: str = self.live()["ui.locale"]
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
+
+
+def _storage(config: Config, supervisor: Supervisor) -> tuple[Store, PostgresCluster | None]:
+    """The store, not opened yet, and the gateways that share it. Raises ``Unavailable``: psycopg is missing."""
+    from ..store.router import open_stores, open_stores_at
+
+    on_commit = MEASURES.commit.add
+    if not (url := config["storage.url"]):
+        return open_stores(database_path(config), wal=not on_network(config), on_commit=on_commit), None
+    cluster: PostgresCluster | None = None
+    store = open_stores_at(
+        url, exclusive=False, fence=lambda: None if cluster is None else cluster.fence, on_commit=on_commit
+    )
+    from ..cluster.postgres import PostgresCluster  # after the store, which says what is missing
+
+    cluster = PostgresCluster(url, supervisor)
+    return store, cluster
 
 
 def close_request(handler: RequestHandler) -> None:

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from clawdbot_ext.store.postgres.keeper import GATEWAY_LOCK
 from tests.support.postgres import Postgres
 from tests.support.server import GatewayProcess
 
@@ -43,13 +45,15 @@ def test_a_gateway_keeps_conversations_in_postgresql_and_its_address_to_itself(
     server: Postgres, tmp_path: Path
 ) -> None:
     url = server.create()
+    with psycopg.connect(url) as alone:
+        alone.execute("SELECT pg_advisory_lock(%s)", (GATEWAY_LOCK,))
+        second = refused(on(url, tmp_path / "b", LC_ALL="ko_KR.UTF-8"))
+        assert "다른 게이트웨이가 이 데이터베이스를 사용하고 있어요" in second
     gateway = on(url, tmp_path / "a")
     gateway.start()
     try:
         answer = command(gateway, "agent", "--json", "-m", "hello there")
         assert answer.returncode == 0, answer.stderr
-        second = refused(on(url, tmp_path / "b", LC_ALL="ko_KR.UTF-8"))
-        assert "다른 게이트웨이가 이 데이터베이스를 사용하고 있어요" in second
         status = json.loads(command(gateway, "status", "--json").stdout)
         place = url.replace(f"clawdbot:{server.password}@", "")
         assert status["storage"]["path"] == place and status["storage"]["ok"] and status["sessions"]["count"] == 1

@@ -1,8 +1,9 @@
 """The connection that holds the database for one gateway, and by which it is seen whether the server answers.
 
-An advisory lock of its session is held while the gateway runs: a second one that uses the database by itself is refused
-at its start. When the connection is lost the lock goes, and is taken again with the next one; what the server still
-takes for the former connection is ended. Above: ``store``. Below: ``jobs``.
+An advisory lock of its session is held while the gateway runs: alone by what uses the database by itself, which is
+refused at its start while a gateway runs; together by gateways that share it. When the connection is lost the lock
+goes, and is taken again with the next one; what the server still takes for the former connection is ended. Above:
+``store``. Below: ``jobs``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class InUse(Unavailable):
 
 
 class Keeper(Link):
-    """The connection with the lock. ``exclusive``: there may be no other gateway."""
+    """The connection with the lock. ``exclusive``: no gateway may use the database meanwhile."""
 
     def __init__(self, url: str, hurry: Event, *, exclusive: bool):
         super().__init__(url, "", hurry)
@@ -40,11 +41,10 @@ class Keeper(Link):
         self._exclusive = exclusive
 
     def _made(self, conn: PostgresConnection) -> None:
-        if not self._exclusive:
-            return
+        take = "pg_try_advisory_lock" if self._exclusive else "pg_try_advisory_lock_shared"
         holders: list[tuple[int, str, str]] = []
         for _ in range(2):
-            if conn.execute("SELECT pg_try_advisory_lock(?)", (GATEWAY_LOCK,)).fetchone()[0]:
+            if conn.execute(f"SELECT {take}(?)", (GATEWAY_LOCK,)).fetchone()[0]:
                 return
             holders = conn.execute(_HOLDERS, (GATEWAY_LOCK,)).fetchall()
             for pid, name, _ in holders:

@@ -8,7 +8,8 @@ looked at. Plain functions of a connection. Above: ``messages``, ``store``. Belo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .. import search_terms
 from ..api import StoredHit
@@ -35,19 +36,26 @@ _ADD = """INSERT INTO search (message, words)
 _MISSING = f"""SELECT m.session_id, m.seq, m.body FROM messages AS m
     WHERE m.role IN ({", ".join(f"'{role}'" for role in SPOKEN)})
     AND NOT EXISTS (SELECT 1 FROM search AS s WHERE s.message = m.rowid) LIMIT ?"""
-# The rows to be given are chosen first: those of all messages that have a common word are not sorted with their bodies.
-_FIND = f"""SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, o.label,
+WINDOW = 1000
+"""Newest messages that are looked at one by one, before the index is asked: a frequent word is found there, and of all
+messages that have it the index would give every one."""
+
+_WINDOW = f"SELECT message, words FROM search WHERE message < ?2 ORDER BY message DESC LIMIT {WINDOW}"
+_NEWEST = f"SELECT n.message FROM ({_WINDOW}) AS n WHERE n.words @@ CAST(?1 AS TSQUERY)"
+_OLDER = f"""SELECT s.message FROM search AS s WHERE s.words @@ CAST(?1 AS TSQUERY)
+    AND s.message < (SELECT min(n.message) FROM ({_WINDOW}) AS n)"""
+# The rows to be given are chosen first: those of all that were found are not sorted with their bodies.
+_FIND = f"""WITH f AS MATERIALIZED ({{found}})
+    SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.created_at, m.body, t.title, o.label,
     t.archived_at IS NOT NULL, m.place = 1, w.words @@ CAST('''{words.ANY}''' AS TSQUERY)
-    FROM (SELECT s.message FROM search AS s JOIN messages AS p ON p.rowid = s.message
+    FROM (SELECT f.message FROM f JOIN messages AS p ON p.rowid = f.message
           JOIN transcripts AS c ON c.session_id = p.session_id
-          WHERE s.words @@ CAST(? AS TSQUERY) AND s.message < ? AND p.seq > c.floor_seq AND p.place >= 0
-          AND c.gone_until IS NULL ORDER BY s.message DESC LIMIT ?) AS f
-    JOIN search AS w ON w.message = f.message JOIN messages AS m ON m.rowid = f.message
+          WHERE f.message < ?3 AND p.seq > c.floor_seq AND p.place >= 0 AND c.gone_until IS NULL
+          ORDER BY f.message DESC LIMIT ?4) AS g
+    JOIN search AS w ON w.message = g.message JOIN messages AS m ON m.rowid = g.message
     JOIN transcripts AS t ON t.session_id = m.session_id
     LEFT JOIN sessions AS o ON o.key = t.session_key ORDER BY 1 DESC"""
-# How many messages have a word decides whether they are read from the newest on or by the index, so the plan is made
-# anew for each query. Until the end of the transaction.
-_PLAN = "SET LOCAL plan_cache_mode = force_custom_plan"
+_STAGES = (_FIND.format(found=_NEWEST), _FIND.format(found=_OLDER))
 
 
 def m003_search(conn: Connection) -> None:
@@ -74,21 +82,29 @@ def find(conn: Connection, query: str, limit: int, before: int | None) -> Sequen
     """As ``store.search.find``."""
     wanted = search_terms.wanted(query)
     question = words.Question(search_terms.phrases(wanted))
-    expression = question.expression()
-    end = NO_LIMIT if before is None else before
+    start = NO_LIMIT if before is None else before
     hits: list[StoredHit] = []
-    most = limit
-    conn.execute(_PLAN)
-    while expression and len(hits) < limit:
-        rows = conn.execute(_FIND, (expression, end, most)).fetchall()
+    for stage in _STAGES if question.expression else ():
+        for row, text in _rows(conn, stage, question, start, limit):
+            hit = hit_of(row, text, wanted)
+            if hit is not None:
+                hits.append(hit)
+            if len(hits) == limit:
+                return hits
+    return hits
+
+
+def _rows(
+    conn: Connection, stage: str, question: words.Question, start: int, limit: int
+) -> Iterator[tuple[Sequence[Any], str]]:
+    """The rows that answer, newest first, each with its text. More and more are asked for at once."""
+    end, most = start, limit
+    while True:
+        rows = conn.execute(stage, (question.expression, start, end, most)).fetchall()
         for *row, unbounded in rows:
             text = findable_of(decode(row[7]))
-            if (unbounded or not question.exact) and not question.answered_by(search_terms.indexed(text)):
-                continue
-            hit = hit_of(row, text, wanted)
-            if hit is not None and len(hits) < limit:
-                hits.append(hit)
+            if (question.exact and not unbounded) or question.answered_by(search_terms.indexed(text)):
+                yield row, text
         if len(rows) < most:
-            break
+            return
         end, most = rows[-1][0], min(2 * most, MOST_ROWS)
-    return hits

@@ -79,15 +79,13 @@ class Question:
         self._phrases = [(words, begun) for words, begun in told if words]  # some are of nothing that is indexed
         self.exact = all(len(words) == 1 and len(words[0]) <= LONGEST for words, _ in self._phrases)
         """The index knows all there is to know: no word's place counts, and none is cut."""
-
-    def expression(self) -> str:
-        """A ``tsquery``; empty when nothing is asked."""
         asked = [
-            f"'{word[:LONGEST]}'" + ":*" * (begun and word is words[-1])
+            f"'{word[:LONGEST]}'" + ":*" * (begun and at == len(words) - 1)
             for words, begun in self._phrases
-            for word in words
+            for at, word in enumerate(words)
         ]
-        return f"{' & '.join(asked)} | '{ANY}'" if asked else ""
+        self.expression = f"({' & '.join(asked)}) | '{ANY}'" if asked else ""
+        """A ``tsquery``; empty when nothing is asked."""
 
     def answered_by(self, terms: str) -> bool:
         """Whether all phrases are in a text."""

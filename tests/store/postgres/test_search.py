@@ -140,6 +140,31 @@ def test_texts_that_postgresql_cannot_index_whole_are_found_by_every_word(engine
     assert hits(engines, "나가나", 10) == []
 
 
+def test_old_messages_are_found_behind_many_new_ones_that_have_the_word_too(engines):
+    ours, theirs = engines
+    for seq in range(1, search.WINDOW + 200):
+        text = "common" + " ancient" * (seq < 150) + " seldom" * (seq % 400 == 1)
+        row = (seq, f"m{seq}", f'{{"role":"user","content":[{{"type":"text","text":"{text}"}}]}}')
+        for conn in engines:
+            conn.execute(
+                "INSERT INTO messages (session_id, seq, id, role, created_at, body) VALUES ('t', ?, ?, 'user', 1, ?)",
+                row,
+            )
+    assert search.add_missing(theirs, 10_000) == search.WINDOW + 199
+    for query, count in (
+        ("common", 300),
+        ("ancient", 149),
+        ("seldom", 3),
+        ("ancient seldom", 1),
+        ("common nothere", 0),
+    ):
+        assert len(hits(engines, query, 300)) == count
+    pages = [sqlite_search.find(ours, "seldom", 10, None), search.find(theirs, "seldom", 10, None)]
+    for find, conn, page in ((sqlite_search.find, ours, pages[0]), (search.find, theirs, pages[1])):
+        assert [hit.seq for hit in find(conn, "seldom", 10, page[1].position)] == [1]
+        assert [hit.seq for hit in find(conn, "common", 2, page[1].position)] == [400, 399]
+
+
 def test_messages_that_came_by_another_way_are_indexed_later(engines):
     _, theirs = engines
     for seq, role in enumerate(("user", "toolResult", "assistant", "user"), 10):

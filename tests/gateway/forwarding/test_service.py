@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
+import msgspec
+
+from clawdbot_ext.protocol.frames import Request
 from tests.support.gateways import Gateways
 from tests.support.in_process import KEY, texts, until
 
@@ -85,5 +89,60 @@ def test_errors_of_a_session_elsewhere_come_in_the_readers_language(drive):
         answer = await reader.call("chat.branch", {"sessionKey": "notes", "messageId": "none"})
         assert b.has_home("agent:main:notes") and not answer["ok"]
         assert answer["error"]["details"]["text"]
+
+    drive(scenario)
+
+
+def test_a_client_has_elsewhere_the_rights_of_its_connection_and_no_more(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        owner, reader = await b.client(), await a.client(scopes=["operator.read"])
+        await owner.ask("hello", uuid.uuid4().hex)
+        assert b.has_home(KEY)
+        assert (await reader.call("chat.history", {"sessionKey": "main"}))["ok"]
+        question = owner.request("exec.approval.request", {"command": "ls", "id": "q-1", "timeoutMs": 60_000})
+        await until(lambda: owner.peer.payloads("exec.approval.requested"))
+        send = {"sessionKey": "main", "message": "x", "idempotencyKey": uuid.uuid4().hex}
+        for method, params in (
+            ("chat.send", send),
+            ("exec.approval.resolve", {"id": "q-1", "decision": "allow-once"}),
+            ("exec.approval.list", {}),
+            ("sessions.patch", {"key": "main", "label": "x"}),
+        ):
+            refused = await reader.call(method, params)
+            assert refused["error"]["details"]["reason"] == "MISSING_SCOPE", method
+        assert reader.peer.payloads("exec.approval.requested") == []
+        # A gateway that passes on what it should not is refused all the same: the rights are looked at there, too.
+        (link,) = a.gateway.forwarding.links.values()
+        got: list[bytes] = []
+        request = Request("1", "chat.send", msgspec.Raw(json.dumps(send).encode()))
+        assert await link.ask(reader.peer.connection, request, KEY, got.append).outcome == "done"
+        assert b"MISSING_SCOPE" in got[0]
+        decided = await owner.call("exec.approval.resolve", {"id": "q-1", "decision": "deny"})
+        assert decided["ok"] and question
+
+    drive(scenario)
+
+
+def test_deltas_are_held_back_for_a_client_that_reads_slowly_elsewhere(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        writer, slow = await b.client(), await a.client(caps=["session.events", "chat.append"])
+        run_id = await dictated(made, writer)
+        unread = [slow.gateway.services.config()["gateway.maxBufferedBytes"] // 4]
+        slow.peer.buffered = lambda: unread[0]  # type: ignore[method-assign]
+        there = next(client for client in b.gateway.services.events.connections if client.remote)
+        made.script.say("one ")
+        await until(there.congested)
+        held = len(slow.peer.payloads("chat"))
+        made.script.say("two ")
+        await until(lambda: "two" in str(writer.peer.payloads("chat")))
+        assert len(slow.peer.payloads("chat")) == held
+        unread[0] = 0
+        a.gateway.forwarding.tick()
+        await until(lambda: not there.congested())
+        made.script.say("three", None)
+        await slow.end(run_id)
+        assert text_of(slow, run_id) == "one two three"
 
     drive(scenario)

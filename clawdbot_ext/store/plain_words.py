@@ -15,6 +15,8 @@ _LINE_MARKS = re.compile(r"[ \t]{0,20}(?:#{1,6}[ \t]+|>[ \t]?|(?:[-*+]|\d{1,9}[.
 _RULE = re.compile(
     r"[ \t]{0,9}(?:[-*_=][ \t]?){3,200}|[ \t]{0,9}\|?(?:[ \t]?:?-{1,200}:?[ \t]?\|){1,100}[ \t:|-]{0,200}"
 )
+_ANY_MARK = re.compile(r"[\[*~_$\\`]")
+"""One of these is in whatever ``_CODE`` or ``_INLINE`` finds; most lines have none."""
 _CODE = re.compile(r"(`{1,4})([^`\n]{1,400})\1")
 _INLINE = (
     (re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,1000}(?:[ \t]\"[^\"\n]{0,200}\")?\)"), r"\1"),
@@ -53,6 +55,8 @@ def _without_inline(line: str) -> str:
         line = line[begun.end() :]
     elif line.lstrip().startswith("|"):
         line = line.replace("|", " ")
+    if _ANY_MARK.search(line) is None:
+        return line
     pieces = _CODE.split(line)  # text, the run of backticks, code, text, …
     for at in range(0, len(pieces), 3):
         for pattern, words in _INLINE:

@@ -1,6 +1,6 @@
 """Overviews: many sessions as one page of a table, and what replies cost, summed up for tables and plots.
 
-The questions are in ``tables``; ``SqliteOverviews`` answers from one database, ``BothOverviews`` puts the answers of
+The questions are in ``tables``; ``DatabaseOverviews`` answers from one database, ``BothOverviews`` puts the answers of
 two together. All SQL of that noun. Above: ``sqlite``, ``postgres.store``, ``router``. Below: ``sessions``.
 """
 
@@ -54,7 +54,7 @@ _NEWEST = """SELECT n.rowid, n.at, n.session_key, (SELECT count(*) FROM usage AS
 """The newest row, and those before it that can be seen: in PostgreSQL an older one may come to sight later."""
 
 
-class SqliteOverviews:
+class DatabaseOverviews:
     """``Overviews`` of one database.
 
     Args:

@@ -24,7 +24,7 @@ from .file_watch import FileWatch, counts, missing
 from .health import StorageHealth
 from .meta import READ_ONLY, get_meta, set_meta
 from .nouns import NounStore
-from .overviews import SqliteOverviews
+from .overviews import DatabaseOverviews
 from .threads import MAX_GROUP, Explain, Job, Worker, read_each, stop, submit, write_group
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class SqliteStore(NounStore):
         self._marked = -1
         """The number of commits that the mark knows."""
         self._unclean = self._is_open = False
-        self.overviews = SqliteOverviews(self._read)
+        self.overviews = DatabaseOverviews(self._read)
 
     # -- life -------------------------------------------------------------------------------------------------------
     async def open(self) -> None:

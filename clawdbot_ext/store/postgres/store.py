@@ -26,7 +26,7 @@ from ..api import Accepted, BranchPoint, Interrupted, OnlySessions, Run, SchemaT
 from ..failures import passes, read_only
 from ..health import StorageHealth
 from ..nouns import NounStore
-from ..overviews import SqliteOverviews
+from ..overviews import DatabaseOverviews
 from ..threads import Explain, Job, Worker, stop, submit
 from . import schema
 from .address import place_of
@@ -69,7 +69,7 @@ class PostgresStore(NounStore):
     ):
         self.place = place_of(url)
         self.health = StorageHealth()
-        self.overviews = SqliteOverviews(self._read)
+        self.overviews = DatabaseOverviews(self._read)
         self._url, self._fence = url, fence
         self._hurry = Event()
         self._is_open = False

@@ -35,7 +35,7 @@ class Asked:
 
 
 class Link:
-    """What this gateway has to do with another. It is the ``Owner`` of the other's clients.
+    """The link of this gateway to another one. It is the ``Owner`` of the other's clients.
 
     What is sent within one turn of the event loop goes as one message, an event for many clients with one payload."""
 

@@ -1,4 +1,4 @@
-"""What each gateway keeps in memory and the others have to know: told when it changes, and whole to a newcomer."""
+"""State in memory that the other gateways have to know: told when it changes, and whole to a newcomer."""
 
 from __future__ import annotations
 

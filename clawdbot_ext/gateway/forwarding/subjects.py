@@ -1,4 +1,4 @@
-"""What each method is about: by it a request goes to the gateway that holds it in memory.
+"""The subject of each method: by it a request goes to the gateway that holds it in memory.
 
 Everything that a session's runs, queue or questions are touched by is carried out at the session's home. A method about
 ``NOTHING`` reads the store, or is about the very gateway that the client is connected to.

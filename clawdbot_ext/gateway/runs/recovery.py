@@ -1,4 +1,4 @@
-"""What a crash left behind: replies that were cut off end, and what waited is found again."""
+"""Rests of a crash: replies that were cut off end, and what waited is found again."""
 
 from __future__ import annotations
 

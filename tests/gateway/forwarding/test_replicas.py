@@ -1,4 +1,4 @@
-"""What one gateway keeps in memory and the others know: questions, nodes, devices, log-outs, temporary sessions."""
+"""State in memory that the other gateways know: questions, nodes, devices, log-outs, temporary sessions."""
 
 from __future__ import annotations
 

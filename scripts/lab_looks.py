@@ -58,7 +58,7 @@ def main() -> int:
                 show_widget(page)
                 page.screenshot(path=IMAGES / "lab-widget-dark.png")
         with lab("ko") as korean, notebook(browser, korean, language="ko-KR") as page:
-            fix(page, "이 셀 고치기", "셀 바꾸기")
+            fix(page, "이 셀 고치기", "셀 2 바꾸기")
             page.screenshot(path=IMAGES / "lab-ko.png")
         browser.close()
     return 0
@@ -108,7 +108,7 @@ def run(page: Page, number: int) -> None:
     page.keyboard.press("Control+Enter")
 
 
-def fix(page: Page, button: str = "Fix This Cell", replace: str = "Replace cell") -> None:
+def fix(page: Page, button: str = "Fix This Cell", replace: str = "Replace cell 2") -> None:
     """An error, the question about it, and the cell that was put in its place, run."""
     run(page, 0)
     run(page, 1)

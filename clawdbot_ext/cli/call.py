@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..escapes import one_line
 from . import exit_codes
 from .connection import Target, gateway_options, with_client
 from .printing import note, print_json, say
@@ -61,7 +62,8 @@ def events(target: Target, names: tuple[str, ...], keys: tuple[str, ...], count:
         note(say("events.listening", url=client.endpoint.ws_url))
         async for event in client.events():
             if event.name == LOST:
-                note(say("error.lost", reason=event.payload.get("reason") or event.payload.get("code") or "-"))
+                reason = event.payload.get("reason") or event.payload.get("code") or "-"
+                note(say("error.lost", reason=one_line(str(reason))))
                 return exit_codes.UNREACHABLE
             if (names and event.name not in names) or (keys and _session(event.payload) not in known):
                 continue
@@ -75,4 +77,4 @@ def events(target: Target, names: tuple[str, ...], keys: tuple[str, ...], count:
 
 
 def _session(payload: Any) -> str:
-    return str(payload.get("sessionKey") or payload.get("key") or "")
+    return str(payload.get("sessionKey") or payload.get("key") or "") if isinstance(payload, dict) else ""

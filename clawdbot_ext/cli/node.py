@@ -7,6 +7,7 @@ in a bounded time and with bounded output.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -17,13 +18,17 @@ from typing import Any
 
 import click
 
-from ..client.errors import ClientError
+from ..client.errors import MALFORMED, ClientError
 from ..config import load, program_environment
+from ..escapes import one_line
 from ..protocol.errors import GatewayError, NotPaired, Unauthorized
 from .connection import Target, gateway_options
 from .printing import language, note, say
 
 RUN_S = 30.0
+KILL_S = 5.0
+AT_ONCE = 16
+"""Invocations that are carried out at the same time; the others wait."""
 MAX_OUTPUT = 200_000
 """Characters of a program's output that are sent back, of each of the two streams."""
 
@@ -65,11 +70,11 @@ async def _node(target: Target, name: str, programs: frozenset[str]) -> int:
             continue
         except NotPaired as exc:
             if told != "pairing":
-                note(say("node.pairing", request=exc.facts.get("requestId", "")))
+                note(say("node.pairing", request=one_line(str(exc.facts.get("requestId", "")))))
             told = "pairing"
         except (ClientError, GatewayError) as exc:
             if told != str(exc):
-                note(say("node.lost", problem=exc))
+                note(say("node.lost", problem=one_line(str(exc))))
             told = str(exc)
         finally:
             await client.close()
@@ -79,22 +84,27 @@ async def _node(target: Target, name: str, programs: frozenset[str]) -> int:
 async def _serve(client: Any, node_id: str, programs: frozenset[str]) -> None:
     """Answer invocations, several at a time, until the connection is lost."""
     working: set[asyncio.Task[None]] = set()
+    free = asyncio.Semaphore(AT_ONCE)
     async for event in client.events():
-        if event.name == "node.invoke.request":
+        if event.name == "node.invoke.request" and isinstance(event.payload, Mapping):
+            await free.acquire()
             task = asyncio.create_task(_answer(client, node_id, event.payload, programs))
             working.add(task)
             task.add_done_callback(working.discard)
+            task.add_done_callback(lambda done: free.release())
 
 
 async def _answer(client: Any, node_id: str, asked: Mapping[str, Any], programs: frozenset[str]) -> None:
-    result: dict[str, Any] = {"id": asked["id"], "nodeId": node_id}
+    """Carry out an invocation; of one that is not of the protocol the caller is told."""
+    result: dict[str, Any] = {"id": asked.get("id"), "nodeId": node_id}
     try:
         params = json.loads(asked.get("paramsJSON") or "{}")
         payload = await invoke(str(asked["command"]), params if isinstance(params, dict) else {}, programs)
         result.update(ok=True, payloadJSON=json.dumps(payload))
-    except (ValueError, OSError) as exc:
+    except (*MALFORMED, OSError) as exc:
         result.update(ok=False, error={"code": "INVALID_REQUEST", "message": str(exc)})
-    await client.request("node.invoke.result", result)
+    with contextlib.suppress(ClientError, GatewayError):  # it is gone, or does not want to know any more
+        await client.request("node.invoke.result", result)
 
 
 async def invoke(name: str, params: Mapping[str, Any], programs: frozenset[str]) -> dict[str, Any]:
@@ -107,7 +117,7 @@ async def invoke(name: str, params: Mapping[str, Any], programs: frozenset[str])
             "cpus": os.cpu_count(),
         }
     if name == "system.which":
-        wanted = [str(program) for program in params.get("bins") or []][:100]
+        wanted = [str(program) for program in list(params.get("bins") or [])[:100]]
         found = {program: shutil.which(program) for program in wanted}
         return {"bins": {program: path for program, path in found.items() if path}}
     if name == "system.run":
@@ -130,12 +140,17 @@ async def _run(params: Mapping[str, Any], programs: frozenset[str]) -> dict[str,
         stderr=asyncio.subprocess.PIPE,
         env=program_environment(),
     )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), limit)
-    except asyncio.TimeoutError:
+    assert process.stdout is not None and process.stderr is not None
+    reading = asyncio.gather(_beginning(process.stdout), _beginning(process.stderr))
+    ending = asyncio.ensure_future(process.wait())
+    both: set[asyncio.Future[Any]] = {reading, ending}
+    _, going_on = await asyncio.wait(both, timeout=limit)
+    if going_on:
         process.kill()
-        await process.wait()
+        await asyncio.wait(both, timeout=KILL_S)  # its own programs may hold the pipes open
+        reading.cancel()
         return {"exitCode": None, "timedOut": True, "success": False, "stdout": "", "stderr": ""}
+    out, err = reading.result()
     texts = [data.decode("utf-8", "replace")[:MAX_OUTPUT] for data in (out, err)]
     return {
         "exitCode": process.returncode,
@@ -144,3 +159,11 @@ async def _run(params: Mapping[str, Any], programs: frozenset[str]) -> dict[str,
         "stdout": texts[0],
         "stderr": texts[1],
     }
+
+
+async def _beginning(stream: asyncio.StreamReader) -> bytes:
+    """Read to the end, and keep what is sent back: a program may write without end."""
+    kept = bytearray()
+    while data := await stream.read(65_536):
+        kept += data[: max(0, 4 * MAX_OUTPUT - len(kept))]
+    return bytes(kept)

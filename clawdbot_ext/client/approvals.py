@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from ..protocol.errors import NotFound
 from ..protocol.keys import short_key
-from .errors import MALFORMED, Closed, ConnectionLost, NotUnderstood
+from .errors import MALFORMED, Closed, ConnectionLost, NotUnderstood, reading
 from .interface import ConnectedClient
 from .reply import Chunk, Notice, ReplyEnd
 
@@ -230,8 +230,9 @@ class Approvals:
 
     async def list(self, session_key: str = "") -> Sequence[Approval]:
         """The open questions, oldest first; of one session only, if it is named."""
-        rows = (await self._client.request("exec.approval.list"))["approvals"]
-        found = [Approval.from_wire(row) for row in rows]
+        answer = await self._client.request("exec.approval.list")
+        with reading("approvals"):
+            found = [Approval.from_wire(row) for row in answer["approvals"]]
         return [each for each in found if not session_key or same_session(each.session_key, session_key)]
 
     async def resolve(self, approval_id: str, decision: Decision) -> None:
@@ -239,21 +240,22 @@ class Approvals:
         await self._client.request("exec.approval.resolve", decision.to_wire(approval_id))
 
     async def grants(self) -> Sequence[Grant]:
-        rows = (await self._client.request("hands.grants.list"))["grants"]
-        return [
-            Grant(
-                str(row["id"]),
-                str(row["tool"]),
-                row["scope"],
-                str(row["by"]),
-                int(row["createdAtMs"]),
-                int(row.get("usedAtMs") or 0),
-                str(row.get("path") or ""),
-                str(row.get("cell") or ""),
-                str(row.get("sessionKey") or ""),
-            )
-            for row in rows
-        ]
+        answer = await self._client.request("hands.grants.list")
+        with reading("permissions"):
+            return [
+                Grant(
+                    str(row["id"]),
+                    str(row["tool"]),
+                    row["scope"],
+                    str(row["by"]),
+                    int(row["createdAtMs"]),
+                    int(row.get("usedAtMs") or 0),
+                    str(row.get("path") or ""),
+                    str(row.get("cell") or ""),
+                    str(row.get("sessionKey") or ""),
+                )
+                for row in answer["grants"]
+            ]
 
     async def revoke(self, grant_id: str) -> None:
         """Take a permission back."""
@@ -277,7 +279,8 @@ class Approvals:
         if minutes is not None:
             patch["handsMinutes"] = minutes
         answer = await self._client.request("sessions.patch", patch)
-        return cast("Mapping[str, Any]", (answer.get("entry") or answer).get("hands") or {})
+        with reading("a mode"):
+            return cast("Mapping[str, Any]", (answer.get("entry") or answer).get("hands") or {})
 
 
 OnApproval = Callable[[Approval], Decision | None | Awaitable[Decision | None]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .approvals import CellEdit, cell_edit
-from .errors import MALFORMED, NotUnderstood
+from .errors import MALFORMED, NotUnderstood, reading
 from .interface import ConnectedClient
 
 ChangeState = Literal["applied", "kept", "undone"]
@@ -88,7 +88,8 @@ class Changes:
         rows = await self._client.request(
             "hands.changes.list", {name: value for name, value in wishes.items() if value}
         )
-        return [Change.from_wire(row) for row in rows["changes"]]
+        with reading("changes"):
+            return [Change.from_wire(row) for row in rows["changes"]]
 
     async def undo(self, change_id: str, *, force: bool = False, cells: Sequence[str] | None = None) -> UndoResult:
         """Put back what a change replaced.
@@ -103,11 +104,12 @@ class Changes:
         if cells is not None:
             params["cells"] = list(cells)
         answer = await self._client.request("hands.changes.undo", params)
-        problems = [
-            UndoProblem(str(each["cell"]), each.get("now"), each.get("before"), each.get("after"))
-            for each in answer.get("problems") or ()
-        ]
-        return UndoResult(answer["state"], tuple(problems))
+        with reading("an undo"):
+            problems = [
+                UndoProblem(str(each["cell"]), each.get("now"), each.get("before"), each.get("after"))
+                for each in answer.get("problems") or ()
+            ]
+            return UndoResult(answer["state"], tuple(problems))
 
     async def keep(self, change_id: str) -> None:
         """Accept a change for good."""

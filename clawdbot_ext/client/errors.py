@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..protocol import errors
@@ -71,6 +73,15 @@ class NotUnderstood(ClientError):
 MALFORMED = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
 """Exceptions of code that reads an answer of another shape than the protocol's."""
 LONGEST_RETRY_MS = 86_400_000
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Read an answer of the kind ``what``. Raises ``NotUnderstood`` where it is of another shape."""
+    try:
+        yield
+    except MALFORMED as exc:
+        raise NotUnderstood(f"{what}: {type(exc).__name__}") from exc
 
 
 class OtherGatewayError(GatewayError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..protocol.citations import joined
 from ..protocol.errors import GatewayError
-from .errors import ClientError, ConnectionLost, NotUnderstood
+from .errors import ClientError, ConnectionLost, NotUnderstood, reading
 from .uploads import AttachmentInput, OnProgress, attach
 
 if TYPE_CHECKING:
@@ -274,12 +274,13 @@ async def _until_the_end(
     try:
         while True:
             try:
-                async for item in _news(begin(reply), asked):
-                    yield item
-                    if isinstance(item, ReplyEnd):
-                        return
-                async for item in _news(_follow(client, run_id, session_key, reply, events), asked):
-                    yield item
+                with reading("a reply"):
+                    async for item in _news(begin(reply), asked):
+                        yield item
+                        if isinstance(item, ReplyEnd):
+                            return
+                    async for item in _news(_follow(client, run_id, session_key, reply, events), asked):
+                        yield item
                 return
             except ConnectionLost as exc:
                 yield Notice("lost", {"code": exc.code, "reason": exc.reason})

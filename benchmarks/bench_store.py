@@ -1,9 +1,11 @@
 """The store against its budgets: a durable ack, a page of a long history, many producers at once.
 
-    python benchmarks/bench_store.py [--dir FOLDER]
+    python benchmarks/bench_store.py [--dir FOLDER] [--postgres]
 
-About ten seconds. FOLDER decides which disk is measured (default: the system's temporary folder); a memory file system
-makes the first and the last figure meaningless. Prints medians and the ratio to the budget; exits 1 if one is missed.
+About ten seconds. With ``--postgres`` the durable ack is measured in PostgreSQL instead, by turns with SQLite, on a
+server of its own in the system's temporary folder. FOLDER decides which disk is measured (default: that folder too); a
+memory file system makes the first and the last figure meaningless. Prints medians and the ratio to the budget; exits 1
+if one is missed.
 """
 
 from __future__ import annotations
@@ -14,12 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
 from clawdbot_ext.gateway.sweeper import BREATH_S
 from clawdbot_ext.store.api import BranchPoint, Store
+from clawdbot_ext.store.postgres.store import PostgresStore
 from clawdbot_ext.store.sqlite import open_store
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support.postgres import Postgres
 
 SESSIONS = 1_000
 """Stored before anything is measured: their number must not matter."""
@@ -134,18 +142,7 @@ async def measure(path: Path) -> bool:
     await store.open()
     await fill(store)
 
-    accept = await timed(
-        500,
-        lambda n: store.accept_run(
-            run_id=f"run-{n}",
-            session_key="agent:main:1",
-            request_hash="h",
-            message=message("a question"),
-            options={},
-            start=True,
-            now=n,
-        ),
-    )
+    accept = await timed(500, partial(accept_one, store))
     history = await timed(300, lambda n: store.history(session_key="agent:main:long", limit=200))
     listing = await timed(30, lambda n: store.list_sessions(limit=200))
     rates = [await produce(store) for _ in range(3)]
@@ -167,6 +164,44 @@ async def measure(path: Path) -> bool:
     return all(met)
 
 
+async def compare(path: Path, url: str) -> bool:
+    """The durable ack of both engines by turns, so that whatever else the machine does slows both."""
+    stores: list[Store] = [open_store(path), PostgresStore(url)]
+    taken: list[list[float]] = [[], []]
+    for store in stores:
+        await store.open()
+    for n in range(600):
+        for store, times in zip(stores, taken, strict=True):
+            times.extend(await timed(1, lambda _, store=store, n=n: accept_one(store, n)))
+    pages = await timed(300, lambda n: stores[1].history(session_key="agent:main:1", limit=200))
+    for store in stores:
+        await store.close()
+    lite, server = (times[100:] for times in taken)  # statements are prepared, files have their size
+    print(
+        f"accept_run in SQLite: p50 {median(lite):.2f} ms; in PostgreSQL {median(server) / median(lite):.2f} times that"
+    )
+    met = [
+        report("accept_run in PostgreSQL, durable: p50", median(server), "ms", 10.0, quantiles(server, n=100)[98]),
+        report(
+            "the same, against twice SQLite's", median(server), "ms", 2 * median(lite), quantiles(server, n=100)[98]
+        ),
+        report("history in PostgreSQL: newest 200", median(pages), "ms", 10.0, quantiles(pages, n=100)[98]),
+    ]
+    return all(met)
+
+
+async def accept_one(store: Store, n: int) -> None:
+    await store.accept_run(
+        run_id=f"run-{n}",
+        session_key="agent:main:1",
+        request_hash="h",
+        message=message("a question"),
+        options={},
+        start=True,
+        now=n,
+    )
+
+
 def report(what: str, value: float, unit: str, budget: float, worst: float) -> bool:
     """One line; ``worst`` is the 99th percentile, or the poorest of a few."""
     ratio = budget / value if unit.endswith("/s") else value / budget
@@ -174,8 +209,18 @@ def report(what: str, value: float, unit: str, budget: float, worst: float) -> b
     return ratio <= 1
 
 
-if __name__ == "__main__":
+def main() -> bool:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path)
-    with tempfile.TemporaryDirectory(dir=parser.parse_args().dir) as folder:
-        sys.exit(not asyncio.run(measure(Path(folder) / "bench.sqlite3")))
+    parser.add_argument("--postgres", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.dir) as folder:
+        path = Path(folder) / "bench.sqlite3"
+        if not given.postgres:
+            return asyncio.run(measure(path))
+        with Postgres(fsync=True) as server:
+            return asyncio.run(compare(path, server.create()))
+
+
+if __name__ == "__main__":
+    sys.exit(not main())

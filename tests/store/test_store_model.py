@@ -229,7 +229,11 @@ async def compare(store: Store, model: Model) -> None:
 ACTS = [*TREE_ACTS, "say", "say", "answer", "answer", "answer", "clear", "undo", "undo", "reset", "restore", "sweep"]
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize(
+    ("make_store", "seed"),
+    [*(("sqlite", seed) for seed in range(16)), *(("postgres", seed) for seed in range(3))],
+    indirect=["make_store"],
+)
 def test_any_order_of_what_can_be_done_to_a_conversation(drive, seed):
     dice = random.Random(seed)
 

@@ -80,15 +80,20 @@ class PostgresCluster:
         self._looked = asyncio.Event()
         self._joined = asyncio.Event()
         self._left = False
+        self._entered = False
         self._keeper = Lane(url, "keeper", self._prepare_keeper)
         self._post = Lane(url, "post", self._prepare_post)
         self._out = Lane(url, "mail", _by_index)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def fence(self) -> int:
-        """Number of the membership, which its writes carry (``store.postgres.gateways.FENCE``); 0 without one."""
-        return self._now.number if self._now else 0
+    def fence(self) -> int | None:
+        """Number of the membership, which its writes carry (``store.postgres.gateways.FENCE``); 0, which no gateway
+        has, when it was fenced. ``None`` before it has joined and after it has left: what is written then is of no
+        session."""
+        if self._now is not None:
+            return self._now.number
+        return 0 if self._entered else None
 
     def others(self) -> Sequence[str]:
         return list(self._now.numbers) if self._now else []
@@ -101,7 +106,7 @@ class PostgresCluster:
             orphans = await self._enter(await self._keeper.line())
         except LOST as error:
             await self._keeper.close()
-            raise away() from error
+            raise away("no answer") from error
         self._tasks = [
             self._supervisor.run("cluster: membership", self._keep),
             self._supervisor.run("cluster: reading", self._read),
@@ -118,6 +123,7 @@ class PostgresCluster:
             with suppress(*LOST, asyncio.TimeoutError):
                 line = await asyncio.wait_for(self._keeper.line(), GOODBYE_S)
                 await membership.leave(line, now.number)
+                self._entered = False
             self._end()
         for lane in (self._keeper, self._post, self._out):
             await lane.close()
@@ -134,6 +140,7 @@ class PostgresCluster:
         asked = self._clock()
         number = await membership.enter(line, self.member, self._terms)
         self._now = now = _Membership(self.member, number, self._keeper, self._out, self)
+        self._entered = True
         self._valid_until = asked + self._terms.sure
         log.info("joined as gateway %d", number)
         seen = await membership.beat(line, number, self._terms)
@@ -260,7 +267,7 @@ class PostgresCluster:
                 number = await asyncio.wait_for(now.homes.find(session_key), PATIENCE_S)
             except (Away, asyncio.TimeoutError) as error:
                 if self._clock() > ends:
-                    raise away() from error
+                    raise away("no answer") from error
                 await asyncio.sleep(FAILED_PAUSE_S)
                 continue
             if number == now.number:
@@ -270,7 +277,7 @@ class PostgresCluster:
             # It came just now, or it has gone and its homes are not taken over yet.
             now.homes.forget(number)
             if self._clock() > ends:
-                raise away()
+                raise away("no answer")
             self._look.set()
             await self._looked.wait()
 
@@ -286,7 +293,7 @@ class PostgresCluster:
     def _valid(self) -> _Membership:
         """The membership. Raises ``Unavailable`` where it may be over."""
         if self._now is None or self._clock() >= self._valid_until:
-            raise away()
+            raise away("no answer")
         return self._now
 
     # -- mail -------------------------------------------------------------------------------------------------------

@@ -242,10 +242,10 @@ class Gateway:
 
     async def _end_work(self) -> None:
         runs = self.services.runs
-        if self.forwarding is not None:
-            await self.forwarding.stop()
         await runs.titles.close()
         await runs.hands.running.close()
+        if self.forwarding is not None:
+            await self.forwarding.stop()
 
     async def _close_services(self) -> None:
         services = self.services

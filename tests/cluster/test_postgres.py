@@ -56,13 +56,16 @@ def key() -> str:
 def test_members_see_each_other_and_one_leaves(url: str) -> None:
     async def scenario() -> None:
         a, b = Member(url), Member(url)
+        assert a.fence is None, "what is written at the start needs no membership"
         async with joined(a, b):
+            assert a.fence == ask(url, "SELECT id FROM gateways WHERE member = %s", a.member)[0]
             assert a.log.told == [("arrived", b.member)]
             assert b.log.told == [("arrived", a.member)]
             assert a.others() == [b.member]
             home = key()
             assert await b.home_of(home) == b.member == await a.home_of(home)
             await b.leave()
+            assert b.fence is None
             await a.log.until(lambda: a.log.of("departed"))
             assert a.log.of("departed") == [(b.member,)]
             assert a.others() == []

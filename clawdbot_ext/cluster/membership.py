@@ -129,54 +129,57 @@ async def beat(line: Line, number: int, terms: Terms) -> Sequence[Seen]:
     return [Seen(*row) for row in rows]
 
 
-async def end(line: Line, number: int, dead: Collection[int], terms: Terms) -> dict[int, list[str]]:
+async def end(line: Line, number: int, dead: Collection[int], terms: Terms) -> Collection[int]:
     """End dead members and take over their sessions that have work left; their other sessions have no home then.
 
-    Returns number → sessions of those ended: not of those that live after all, or that another ends right now."""
+    Returns the numbers of those ended: not of those that live after all, or that another ends right now."""
     async with line.transaction() as execute:
         [[first]] = await execute(f"SELECT pg_try_advisory_xact_lock({LOCKS}, 0)")
         if not first or not await execute(_ALIVE, number):
-            return {}
+            return ()
         # Waits for the transactions that they are in the middle of (``FENCE``), and shuts out all later ones.
-        ended = await execute(
+        rows = await execute(
             f"""SELECT g.id FROM gateways AS g WHERE g.id = ANY($2) AND g.ended_at IS NULL AND {terms.dead} IS NOT NULL
                 ORDER BY g.id FOR UPDATE""",
             number,
             list(dead),
         )
-        taken: dict[int, list[str]] = {}
-        for [gone] in ended:
+        ended = [gone for [gone] in rows]
+        for gone in ended:
             await execute("UPDATE gateways SET ended_at = clock_timestamp(), ended_by = $1 WHERE id = $2", number, gone)
-            rows = await execute(
-                f"""UPDATE homes SET gateway = $1 WHERE gateway = $2 AND session_key IN ({_UNFINISHED})
-                    RETURNING session_key""",
-                number,
-                gone,
+            await execute(
+                f"UPDATE homes SET gateway = $1 WHERE gateway = $2 AND session_key IN ({_UNFINISHED})", number, gone
             )
-            taken[gone] = sorted(key for [key] in rows)
             await _forget(execute, gone)
-        if taken:
+        if ended:
             await execute("SELECT pg_notify($1, '')", CHANNEL)
     await line.execute(
         f"""SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCKS}
             AND objid = ANY($1::bigint[]) AND objsubid = 2 AND mode = 'ShareLock'
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-        list(taken),
+        ended,
     )
-    return taken
+    return ended
 
 
-async def claim_orphans(line: Line, number: int) -> list[str]:
+async def claim_orphans(line: Line, number: int) -> None:
     """Become the home of all sessions that have work left and no home."""
-    rows = await line.execute(
+    await line.execute(
         f"""INSERT INTO homes (session_key, gateway)
             SELECT u.session_key, g.id FROM ({_UNFINISHED}) AS u, ({_ALIVE}) AS g
             WHERE NOT EXISTS (SELECT FROM homes AS h WHERE h.session_key = u.session_key)
             ORDER BY u.session_key
-            ON CONFLICT (session_key) DO NOTHING RETURNING session_key""",
+            ON CONFLICT (session_key) DO NOTHING""",
         number,
     )
-    return sorted(key for [key] in rows)
+
+
+async def unfinished(line: Line, number: int) -> list[str]:
+    """The sessions with work left whose home this member is."""
+    rows = await line.execute(
+        f"SELECT session_key FROM homes WHERE gateway = $1 AND session_key IN ({_UNFINISHED}) ORDER BY 1", number
+    )
+    return [key for [key] in rows]
 
 
 async def leave(line: Line, number: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -50,6 +50,8 @@ class _Membership:
         self.names: dict[int, str] = {}
         """Number → id of the other living members."""
         self.numbers: dict[str, int] = {}
+        self.own_before: Collection[str] | None = None
+        """The homes that it had when a takeover began that has not come to its end."""
 
     def add(self, number: int, member: str) -> None:
         self.names[number], self.numbers[member] = member, number
@@ -79,6 +81,9 @@ class PostgresCluster:
         self._look = asyncio.Event()
         self._looked = asyncio.Event()
         self._joined = asyncio.Event()
+        self._steady = asyncio.Event()
+        """Not set while sessions are taken over of which the listener has not been told: it would begin anew there."""
+        self._steady.set()
         self._left = False
         self._entered = False
         self._keeper = Lane(url, "keeper", self._prepare_keeper)
@@ -144,12 +149,11 @@ class PostgresCluster:
         self._valid_until = asked + self._terms.sure
         log.info("joined as gateway %d", number)
         seen = await membership.beat(line, number, self._terms)
-        taken = await self._end_dead(line, now, seen)
+        ended = await self._end_dead(line, now, seen)
         for each in seen:
-            if each.number not in taken and each.number != number:
+            if each.number not in ended and each.number != number:
                 self._arrived(now, each.number, each.member)
-        sessions = [key for keys in taken.values() for key in keys] + await membership.claim_orphans(line, number)
-        now.homes.taken(sessions)
+        sessions = await self._inherited(line, now)
         self._joined.set()
         return sessions
 
@@ -159,6 +163,7 @@ class PostgresCluster:
             return
         self._now = None
         self._joined.clear()
+        self._steady.set()
         now.homes.end()
         now.outbox.end()
 
@@ -207,20 +212,36 @@ class PostgresCluster:
         for each in seen:
             if each.number not in now.names and each.number != now.number:
                 self._arrived(now, each.number, each.member)
-        taken = await self._end_dead(line, now, seen)
-        here = {each.number for each in seen if each.number not in taken}
-        for number in [number for number in now.names if number not in here]:
-            sessions = taken.get(number, [])
+        here = {each.number for each in seen}
+        if now.names.keys() <= here and not any(each.dead for each in seen) and self._steady.is_set():
+            return
+        self._steady.clear()
+        if now.own_before is None:
+            now.own_before = frozenset(now.homes.own)
+        ended = await self._end_dead(line, now, seen)
+        if gone := [number for number in now.names if number not in here or number in ended]:
             await self._read_rest()
-            sessions += await membership.claim_orphans(line, now.number)
-            now.homes.taken(sessions)
-            log.info("gateway %d has gone; %d of its sessions go on here", number, len(sessions))
-            self._tell().departed(now.remove(number), sessions)
+            sessions = await self._inherited(line, now)
+            for number in gone:
+                log.info("gateway %d has gone; %d sessions go on here", number, len(sessions))
+                self._tell().departed(now.remove(number), sessions)
+                sessions = []
+        now.own_before = None
+        self._steady.set()
 
-    async def _end_dead(self, line: Line, now: _Membership, seen: Sequence[membership.Seen]) -> Mapping[int, list[str]]:
+    async def _inherited(self, line: Line, now: _Membership) -> list[str]:
+        """The sessions with work left whose home this has become without having asked for it.
+
+        As the database has them: the answer to the takeover itself may have been lost."""
+        await membership.claim_orphans(line, now.number)
+        sessions = [key for key in await membership.unfinished(line, now.number) if key not in (now.own_before or ())]
+        now.homes.taken(sessions)
+        return sessions
+
+    async def _end_dead(self, line: Line, now: _Membership, seen: Sequence[membership.Seen]) -> Collection[int]:
         dead = {each.number: each.dead for each in seen if each.dead}
         if not dead:
-            return {}
+            return ()
         log.warning("gateways taken for dead: %s", dead)
         freeing = asyncio.create_task(self._free(line.pid), name="cluster: takeover")
         try:
@@ -255,8 +276,15 @@ class PostgresCluster:
 
     async def _rejoin(self, line: Line) -> None:
         old = self.member
-        if sessions := await self._enter(line):
+        self._steady.clear()
+        try:
+            sessions = await self._enter(line)
+        except LOST:  # half a member is none, and what it has taken over passes on
+            await self._fenced()
+            raise
+        if sessions:
             self._tell().departed(old, sessions)
+        self._steady.set()
 
     # -- homes ------------------------------------------------------------------------------------------------------
     async def home_of(self, session_key: str) -> str:
@@ -270,7 +298,8 @@ class PostgresCluster:
                     raise away("no answer") from error
                 await asyncio.sleep(FAILED_PAUSE_S)
                 continue
-            if number == now.number:
+            await self._steady.wait()
+            if number == now.number and self._now is now:
                 return now.member
             if number in now.names:
                 return now.names[number]

@@ -144,6 +144,34 @@ def test_a_killed_member_s_unfinished_sessions_pass_to_one_other(url: str) -> No
     carry_out(scenario)
 
 
+def test_a_session_that_was_taken_over_is_not_answered_for_before_that_was_told(url: str, monkeypatch: Any) -> None:
+    """A request that came in between began anew there, and what waited was overtaken."""
+    began, go_on, unfinished = asyncio.Event(), asyncio.Event(), membership.unfinished
+
+    async def held(*given: Any) -> list[str]:
+        began.set()
+        await go_on.wait()
+        return await unfinished(*given)
+
+    async def scenario() -> None:
+        a, b = Member(url, QUICK), Member(url, QUICK)
+        async with joined(a, b):
+            busy = key()
+            add_run(url, busy)
+            assert await b.home_of(busy) == b.member
+            monkeypatch.setattr(membership, "unfinished", held)
+            await b.kill()
+            await asyncio.wait_for(began.wait(), BOUND_S)
+            asked = asyncio.create_task(a.home_of(busy))
+            await until(lambda: a._now is not None and a._now.homes.known(busy) == a.fence, BOUND_S)
+            assert not asked.done() and not a.log.of("departed")
+            go_on.set()
+            assert await asked == a.member
+            assert a.log.of("departed") == [(b.member, busy)]
+
+    carry_out(scenario)
+
+
 def test_unfinished_sessions_without_a_home_are_taken_by_the_one_that_starts(url: str) -> None:
     async def scenario() -> None:
         orphan, queued = key(), key()

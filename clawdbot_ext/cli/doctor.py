@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -152,6 +153,7 @@ def check_storage(config: Config) -> Iterator[Finding]:
         )
     else:
         yield Finding("storage", "ok", say("doctor.storage.ok", path=config.home))
+    yield from _check_files(config)
     if config["storage.url"]:
         yield from _check_server(config)
         return
@@ -174,6 +176,29 @@ def check_storage(config: Config) -> Iterator[Finding]:
             yield Finding("database", "ok", say("doctor.database.ok", path=database))
     if database.exists():
         yield _backup(database)
+
+
+def _check_files(config: Config) -> Iterator[Finding]:
+    """The place of attachments, where it is another than the state directory, or should be."""
+    url = config["storage.media.url"]
+    if not url:
+        if config["storage.url"]:
+            yield Finding("attachments", "hint", say("doctor.files.local"), say("doctor.files.fix"))
+        return
+    from ..store.media_place import files_of
+
+    began = time.monotonic()
+    try:
+        files = files_of(config)
+        if not files.remote and not os.access(files.root, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(say("doctor.files.noFolder"))
+        next(files.everything(), None)
+    except (GatewayError, OSError, ImportError) as exc:
+        text = exc if isinstance(exc, PermissionError) else told(exc, language())
+        yield Finding("attachments", "problem", say("doctor.files.problem", path=url, problem=text))
+    else:
+        ms = round((time.monotonic() - began) * 1000)
+        yield Finding("attachments", "ok", say("doctor.files.ok", path=files.address, ms=ms))
 
 
 def _check_server(config: Config) -> Iterator[Finding]:

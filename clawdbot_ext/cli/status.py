@@ -74,6 +74,8 @@ def _storage(found: Mapping[str, Any]) -> str:
     parts = [storage_problem(found) or say("status.storage.ok")]
     if "bytes" in storage:
         parts.append(nice_size(storage["bytes"]))
+    if storage.get("engine") == "postgresql":
+        parts.append(say("status.storage.server", path=storage.get("path", ""), ms=storage.get("latencyMs", "")))
     if last := storage.get("lastBackup"):
         parts.append(say("status.storage.backup", ago=ago(last["at"], now_ms())))
     return " · ".join(parts)

@@ -12,6 +12,7 @@ import click
 
 from .. import config as settings
 from ..config import Config
+from ..gateway.error_texts import told
 from ..i18n import nice_size
 from ..protocol.errors import GatewayError
 from ..runtime import gateway_lock, server_info
@@ -22,7 +23,7 @@ from ..store.copying import End, Refused
 from ..store.files import Files
 from ..store.media_place import FOLDER, files_of
 from .connection import json_option
-from .printing import note, out, print_json, say
+from .printing import language, note, out, print_json, say
 
 HOME: Final = "home"
 CONFIGURED: Final = "storage.url"
@@ -166,7 +167,7 @@ def _told() -> Iterator[None]:
     except StoreDamaged as error:
         raise click.ClickException(say("storage.damaged", path=error.path, problem=error.detail)) from None
     except (GatewayError, OSError) as error:
-        raise click.ClickException(say("copy.cutOff", problem=error)) from None
+        raise click.ClickException(say("copy.cutOff", problem=told(error, language()))) from None
     except KeyboardInterrupt:
         note(say("copy.again"))
         raise

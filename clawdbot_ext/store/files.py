@@ -40,6 +40,11 @@ class Files:
         self.root = root
         self._incoming, self._derived = root / "incoming", root / "derived"
 
+    @property
+    def address(self) -> str:
+        """The place as people know it, without any secret."""
+        return str(self.root)
+
     def open(self) -> None:
         """Make the folders (0700) and remove what an earlier process did not finish."""
         with _room():

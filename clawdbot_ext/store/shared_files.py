@@ -71,6 +71,10 @@ class BlobFiles(Files):
         super().__init__(root)
         self.blobs, self._keep = blobs, keep
 
+    @property
+    def address(self) -> str:
+        return self.blobs.address
+
     def has(self, sha256: str) -> bool:
         self.path(sha256)
         return self.blobs.exists(_FILES + sha256)

@@ -122,6 +122,8 @@ class Auth:
         """Whether links and cookies of ours log in; on a JupyterHub only the Hub does."""
         self.note: Note = lambda kind, facts: None
         """The audit log."""
+        self.tell_failed: Callable[[str], None] = lambda client_key: None
+        """Tell the other gateways of a wrong login."""
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def identify(self, given: RequestCredentials) -> Identity | None:
@@ -278,13 +280,21 @@ class Auth:
             return Identity(owner(), "token")
         if password and self._password_is(password, config):
             return Identity(owner(), "password")
+        self._failed(limit, client_key)
+        self.tell_failed(client_key)
+        self.note("login.failed", {"client": client_key})
+        if self._failures is not None and self._failures.wait_ms(limit, client_key):
+            self.note("login.limited", {"client": client_key})
+        raise Unauthorized(f"unauthorized: {'token' if token and not password else self._asked_for()} mismatch")
+
+    def _failed(self, limit: int, client_key: str) -> None:
         if self._failures is None:
             self._failures = Failures()
         self._failures.add(limit, client_key)
-        self.note("login.failed", {"client": client_key})
-        if self._failures.wait_ms(limit, client_key):
-            self.note("login.limited", {"client": client_key})
-        raise Unauthorized(f"unauthorized: {'token' if token and not password else self._asked_for()} mismatch")
+
+    def failed_elsewhere(self, client_key: str) -> None:
+        """Count a wrong login at another gateway, so that the limit holds for all of them together."""
+        self._failed(self._config()["gateway.loginAttemptsPerMinute"], client_key)
 
     def _asked_for(self) -> str:
         return next(iter(self.modes()), "login")

@@ -112,6 +112,12 @@ class Ended(_Message):
     run_id: str
 
 
+class LoginFailed(_Message):
+    """A login at the sender was wrong; ``client`` is the key of its client."""
+
+    client: str
+
+
 class Pairing(_Message):
     """A device asks the sender to be let in."""
 
@@ -174,6 +180,7 @@ Message = (
     | Question
     | QuestionClosed
     | Ended
+    | LoginFailed
     | Pairing
     | PairingClosed
     | NodePairing

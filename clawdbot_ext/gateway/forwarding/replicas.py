@@ -30,6 +30,7 @@ class Replicas:
         services = self._services
         services.runs.approvals.tell = self._tell_question
         services.runs.events.tell_end = lambda run_id: self._tell(m.Ended(run_id))
+        services.access.auth.tell_failed = lambda client: self._tell(m.LoginFailed(client))
         services.access.devices.tell_others = self._tell_pairing
         services.access.devices.tell_saved = lambda device_id: self._tell(m.Changed("device", device_id))
         services.peers.nodes.tell_others = self._tell_node_pairing
@@ -80,6 +81,8 @@ class Replicas:
                 self._close(message.id)
             case m.Ended():
                 services.runs.events.ended_elsewhere(message.run_id)
+            case m.LoginFailed():
+                services.access.auth.failed_elsewhere(message.client)
             case m.Pairing():
                 services.access.devices.asked_elsewhere(message.asked, message.asker)
             case m.PairingClosed():

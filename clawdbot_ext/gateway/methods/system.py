@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from ..._version import __version__
@@ -77,7 +78,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
             "clients": sum(not of_a_home(client) for client in services.events.connections),
             "runs": services.runs.counts(),
         },
-        "storage": {**storage_snapshot(services), **await services.backups.facts()},
+        "storage": {**storage_snapshot(services), **await services.backups.facts(), **await _storage_facts(services)},
         "model": {
             "id": model.id,
             "name": model.name,
@@ -100,6 +101,17 @@ async def gateway_stop(services: Services, caller: Connection, params: GatewaySt
             raise InvalidRequest(problem, reason="INVALID_CONFIG")
     asyncio.get_running_loop().call_later(0.05, services.host.on_stop_requested, bool(params.restart))
     return OkResult(ok=True)
+
+
+async def _storage_facts(services: Services) -> dict[str, Any]:
+    """The engine of the conversations and how soon it answers a small question, and the place of attachments."""
+    began = time.monotonic()
+    await services.store.get_session("")
+    return {
+        "engine": "postgresql" if services.config.at_start["storage.url"] else "sqlite",
+        "latencyMs": round((time.monotonic() - began) * 1000, 1),
+        "media": services.media.files.address,
+    }
 
 
 def health_snapshot(services: Services) -> dict[str, Any]:

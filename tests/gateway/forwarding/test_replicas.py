@@ -7,8 +7,13 @@ import json
 import uuid
 from typing import Any
 
+import pytest
+
+from clawdbot_ext.gateway.access.auth import Auth
 from clawdbot_ext.gateway.access.identity import Identity
 from clawdbot_ext.gateway.methods.auth import keep_logged_out
+from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
+from clawdbot_ext.protocol.schema import ConnectAuth
 from tests.support.device import Device
 from tests.support.gateways import Gateways, Member
 from tests.support.in_process import InProcess, Peer, until
@@ -16,6 +21,28 @@ from tests.support.in_process import InProcess, Peer, until
 
 def answer_to(client: InProcess, number: str) -> Any:
     return next((frame for frame in client.peer.frames if frame.get("id") == number), None)
+
+
+def test_wrong_logins_count_at_all_gateways_together(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = (member.gateway.access.auth for member in made.all)
+        limit = made.all[0].gateway.services.config()["gateway.loginAttemptsPerMinute"]
+        for attempt in range(limit):
+            with pytest.raises(Unauthorized):  # by turns, fewer at each than its limit
+                (a if attempt % 2 else b).check_connect(ConnectAuth(token="wrong"), "192.0.2.7")
+            await asyncio.sleep(0)
+
+        def limited(auth: Auth, client: str) -> bool:
+            return auth._failures is not None and auth._failures.wait_ms(limit, client) > 0
+
+        await until(lambda: limited(a, "192.0.2.7") and limited(b, "192.0.2.7"))
+        for auth in (a, b):
+            with pytest.raises(RateLimited):
+                auth.check_connect(ConnectAuth(token="wrong"), "192.0.2.7")
+        with pytest.raises(Unauthorized):
+            b.check_connect(ConnectAuth(token="wrong"), "192.0.2.8")
+
+    drive(scenario)
 
 
 def test_a_question_asked_at_one_gateway_is_decided_at_the_other(drive):

@@ -6,7 +6,9 @@ import json
 import shutil
 
 import pytest
+from click.testing import CliRunner
 
+from clawdbot_ext.cli.program import program
 from clawdbot_ext.store.s3 import S3Blobs
 from tests.server.handlers.test_media import ask
 from tests.support.media import png, upload
@@ -44,11 +46,17 @@ def test_files_go_to_the_bucket_and_come_back_and_nothing_is_lost_while_it_is_aw
                 kept = (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
                 assert text_of(kept[0]) == "what is this?" and kept[0]["content"][0]["mediaId"] == media["mediaId"]
                 assert (await wire.ask("[[text=well]] hello", key="other"))["state"] == "final", "nothing is blocked"
-                shown = json.dumps(await wire.call("config.get", {}))
+                status = await wire.call("status", {})
+                assert status["storage"]["media"] == f"s3://{BUCKET}/lab" and status["storage"]["engine"] == "sqlite"
+                shown = json.dumps([await wire.call("config.get", {}), status])
                 assert KEY[1] not in shown and KEY[0] not in shown
 
         run(meanwhile(), timeout_s=240)
+        here = CliRunner(env={"CLAWDBOT_STATE_DIR": str(gateway.state), "LC_ALL": "C.UTF-8"})
+        doctor = here.invoke(program, ["doctor"]).output
+        assert "does not answer" in doctor and KEY[1] not in doctor
         server.start()
+        assert "Attachments are kept at s3://attachments/lab" in here.invoke(program, ["doctor"]).output
         assert upload(gateway, "plot.png", picture)["mediaId"] == media["mediaId"], "the same bytes are the same file"
         assert ask(gateway, "GET", f"media/{media['mediaId']}").body == picture
         assert KEY[1] not in gateway.output and "answers again" in gateway.output

@@ -237,3 +237,20 @@ def test_subscriptions_are_kept_at_every_gateway(drive):
         assert not [p for p in reader.peer.payloads("chat") if p["runId"] == last]
 
     drive(scenario)
+
+
+def test_a_node_that_asked_at_one_gateway_is_let_in_at_the_other(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        asker, owner = await a.client(), await b.client()
+        asked = (await asker.call("node.pair.request", {"nodeId": "n-1"}))["payload"]["request"]
+        await until(lambda: owner.peer.payloads("node.pair.requested"))
+        pending = (await owner.call("node.pair.list", {}))["payload"]["pending"]
+        assert [row["requestId"] for row in pending] == [asked["requestId"]]
+        approved = await owner.call("node.pair.approve", {"requestId": asked["requestId"]})
+        assert approved["ok"], approved
+        await until(lambda: asker.peer.payloads("node.pair.resolved"))
+        listed = (await asker.call("node.pair.list", {}))["payload"]
+        assert listed["pending"] == [] and [node["nodeId"] for node in listed["paired"]] == ["n-1"]
+
+    drive(scenario)

@@ -146,3 +146,18 @@ def test_deltas_are_held_back_for_a_client_that_reads_slowly_elsewhere(drive):
         assert text_of(slow, run_id) == "one two three"
 
     drive(scenario)
+
+
+def test_a_long_message_goes_whole_to_a_home_elsewhere(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        owner, sender = await b.client(), await a.client()
+        await owner.call("sessions.new", {"key": "main"})
+        text, run_id = "긴 글 " * 100_000, uuid.uuid4().hex
+        sent = {"sessionKey": "main", "message": text, "idempotencyKey": run_id}
+        assert (await sender.call("chat.send", sent))["ok"]
+        assert (await sender.end(run_id))["state"] == "final"
+        stored = owner.peer.payloads("session.message")[0]["message"]
+        assert texts(stored["content"]).strip() == text.strip() and b.has_home(KEY)
+
+    drive(scenario)

@@ -61,7 +61,9 @@ class MediaLibrary:
         self._uploads: set[Upload] = set()
         self._held: set[str] = set()
         """Files of sessions that leave no trace."""
-        self._exclusion: Exclusion = ManyGateways(store) if self.files.shared else OneGateway()
+        self._shared = self.files.shared or bool(config()["storage.url"])
+        """Whether other gateways may have the same rows or files."""
+        self._exclusion: Exclusion = ManyGateways(store) if self._shared else OneGateway()
         """A file is not taken away between the moment its bytes are in place and the moment its row is."""
         self._coming = 0
         """Bytes of the files that are being put in their place, for the quota."""
@@ -271,13 +273,13 @@ class MediaLibrary:
     async def _take_over_holds(self) -> None:
         """Holds that a crash left become this gateway's, to be released."""
         left = await self.store.list_records(HELD)
-        if self.files.shared:
-            left = [record for record in left if now_ms() - int(record["at"]) > HOLD_S * 1000]
+        if self._shared:
+            left = [record for record in left if now_ms() - int(record.get("at", 0)) > HOLD_S * 1000]
         self._held.update(str(record["id"]) for record in left)
 
     async def _all_held(self) -> set[str]:
         """The files of all temporary sessions, also of those that other gateways hold in their memory."""
-        if not self.files.shared:
+        if not self._shared:
             return self._held
         return self._held | {str(record["id"]) for record in await self.store.list_records(HELD)}
 
@@ -297,7 +299,7 @@ class MediaLibrary:
     async def collect(self) -> None:
         """Forget what is due. Raises the store's errors."""
         config, now = self.config(), now_ms()
-        if self.files.shared:
+        if self._shared:
             await self.hold(list(self._held))  # anew
             await self._take_over_holds()
         await self.release()

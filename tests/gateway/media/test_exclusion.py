@@ -153,7 +153,12 @@ def test_one_gateway_at_a_time_looks_at_the_whole_storage(two_gateways, monkeypa
     run(main())
 
 
-def test_files_of_another_gateways_temporary_session_are_not_collected(two_gateways, monkeypatch):
+@pytest.mark.parametrize("place", ["shared", "own"])
+def test_files_of_another_gateways_temporary_session_are_not_collected(two_gateways, monkeypatch, place):
+    if place == "own":  # the rows are shared all the same
+        monkeypatch.setenv("CLAWDBOT_STORAGE_MEDIA_URL", "")
+        monkeypatch.setenv("CLAWDBOT_STORAGE_URL", "postgresql://db.example/lab")
+
     async def main() -> None:
         async with two_gateways() as (store, one, two):
             media = await give(one, "ann")

@@ -73,7 +73,7 @@ def made(stored: list[dict[str, Any]], memo: PromptMemo | None = None, **how: An
     st.sampled_from([400, 1500, 20_000]),
     st.lists(st.sampled_from(["", "", "", "other provider", "no files", "branch", "tighter", "system"]), max_size=8),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_each_request_of_a_growing_conversation_is_the_same_with_the_memo(
     turns: list[list[dict[str, Any]]], window: int, changes: list[str]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 import requests as http
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from tests.e2e.lab.page import panel
 from tests.support.hub import ADMIN_TOKEN, Hub
 from tests.support.media import png
 from tests.support.tools import require
@@ -178,6 +179,26 @@ def test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server
     answered(page, "A plot and rows.")
     ask(page, "Again? [[text=After the restart.]]")
     answered(page, "After the restart.")
+    page.close()
+
+
+def test_an_edit_and_a_run_are_allowed_in_the_panel_and_the_edit_is_undone(hub, ann):
+    notebook(hub, "hands.ipynb", "temperatures = [21, 24, 19]")
+    page = opened(ann, hub, "hands.ipynb")
+    refusals = Refusals(page)
+    side, cells = panel(page), page.locator(".jp-Notebook .jp-CodeCell")
+    ask(side, "Add a cell and run it.")
+    card = side.locator("section.approval")
+    expect(card.locator(".line.ins").first).to_contain_text("Mon")
+    expect(cells).to_have_count(1)  # nothing before the yes
+    card.get_by_role("button", name="Apply").click()
+    side.locator("section.approval", has_text="Run").get_by_role("button", name="Run").click()
+    expect(cells).to_have_count(2)
+    expect(page.locator(".jp-Notebook .jp-OutputArea").last).to_contain_text("24 °C")
+    expect(side.locator("article[aria-busy=true]")).to_have_count(0)
+    side.locator(".change").first.get_by_role("button", name="Undo").click()
+    expect(cells).to_have_count(1)
+    assert refusals.seen == []
     page.close()
 
 

@@ -33,7 +33,7 @@ from .address import place_of
 from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 from .failures import away, explain, fenced
 from .jobs import PATIENCE_S, Link, read_each, write_each
-from .keeper import Keeper
+from .keeper import InUse, Keeper
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,10 @@ class PostgresStore(NounStore):
         if not done:
             self.health.note(away())
             longest = ANSWER_S
-        elif asked.exception() is None:
+        elif (error := asked.exception()) is None:
             self.health.found_again()
+        elif isinstance(error, InUse):  # taken while this gateway's connection was lost
+            self.health.note(fenced())
         for worker in (self._keeper, *self._readers, *self._writers):
             if worker.busy_since and now - worker.busy_since >= longest:
                 worker.interrupt()

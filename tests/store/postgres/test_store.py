@@ -97,12 +97,40 @@ def test_the_lock_is_taken_back_from_a_connection_that_the_gateway_has_lost(url:
         store = await opened(url)
         lost, store._keeper_link._conn = store._keeper_link._conn, None  # the server has not missed it
         await store.look()
-        assert store.health.ok
+        while not store.health.ok:
+            await store.look()
         with pytest.raises(InUse):
             await opened(url)
         assert lost is not None
         lost.close()
         await store.close()
+
+    driven(scenario())
+
+
+def test_a_gateway_that_finds_the_database_taken_writes_nothing_more(server: Postgres, url: str) -> None:
+    async def scenario() -> None:
+        with TcpProxy(server.port) as proxy:
+            first = await opened(server.url(url.rsplit("/", 1)[1], port=proxy.port))
+            await say(first, "a")
+            proxy.cut()
+            while True:
+                try:
+                    second = await opened(url)
+                    break
+                except InUse:  # the server has not missed the connection yet
+                    await asyncio.sleep(0.05)
+            while first.health.state != "fenced":
+                await first.look()
+            with pytest.raises(Unavailable) as late:
+                await say(first, "b")
+            assert late.value.reason == "FENCED"
+            assert await read(second) == ["a"]
+            await second.close()
+            while not first.health.ok:
+                await first.look()
+            await say(first, "c")
+            await first.close()
 
     driven(scenario())
 
@@ -170,8 +198,8 @@ def test_nothing_accepted_is_lost_or_doubled_when_the_server_crashes_under_load(
             page = await store.history(session_key=key, limit=100)
             assert texts(page) == [text for n in range(15) for text in (str(n), f"re: {n}")]
             assert [message.seq for message in page.messages] == list(range(1, 31))
-        await store.look()
-        assert store.health.ok
+        while not store.health.ok:
+            await store.look()
         await store.close()
 
     driven(scenario())

@@ -182,26 +182,6 @@ def test_page_upload_preview_and_picture_work_and_it_comes_back_after_the_server
     page.close()
 
 
-def test_an_edit_and_a_run_are_allowed_in_the_panel_and_the_edit_is_undone(hub, ann):
-    notebook(hub, "hands.ipynb", "temperatures = [21, 24, 19]")
-    page = opened(ann, hub, "hands.ipynb")
-    refusals = Refusals(page)
-    side, cells = panel(page), page.locator(".jp-Notebook .jp-CodeCell")
-    ask(side, "Add a cell and run it.")
-    card = side.locator("section.approval")
-    expect(card.locator(".line.ins").first).to_contain_text("Mon")
-    expect(cells).to_have_count(1)  # nothing before the yes
-    card.get_by_role("button", name="Apply").click()
-    side.locator("section.approval", has_text="Run").get_by_role("button", name="Run").click()
-    expect(cells).to_have_count(2)
-    expect(page.locator(".jp-Notebook .jp-OutputArea").last).to_contain_text("24 °C")
-    expect(side.locator("article[aria-busy=true]")).to_have_count(0)
-    side.locator(".change").first.get_by_role("button", name="Undo").click()
-    expect(cells).to_have_count(1)
-    assert refusals.seen == []
-    page.close()
-
-
 def test_the_link_of_the_magic_leads_to_the_users_own_page_behind_the_hub(hub, ann):
     notebook(hub, "web.ipynb", "%load_ext clawdbot_ext\n%clawdbot web")
     page = opened(ann, hub, "web.ipynb")
@@ -266,4 +246,24 @@ def test_a_quiet_page_makes_no_request_and_does_not_keep_the_server_up(hub, ann)
     before = last_activity()
     page.wait_for_timeout(10_000)
     assert (requests, last_activity()) == ([], before)
+    page.close()
+
+
+def test_an_edit_and_a_run_are_allowed_in_the_panel_and_the_edit_is_undone(hub, ann):
+    notebook(hub, "hands.ipynb", "temperatures = [21, 24, 19]")
+    page = opened(ann, hub, "hands.ipynb")
+    refusals = Refusals(page)
+    side, cells = panel(page), page.locator(".jp-Notebook .jp-CodeCell")
+    ask(side, "Add a cell and run it.")
+    card = side.locator("section.approval")
+    expect(card.locator(".line.ins").first).to_contain_text("Mon")
+    expect(cells).to_have_count(1)  # nothing before the yes
+    card.get_by_role("button", name="Apply").click()
+    side.locator("section.approval", has_text="Run").get_by_role("button", name="Run").click()
+    expect(cells).to_have_count(2)
+    expect(page.locator(".jp-Notebook .jp-OutputArea").last).to_contain_text("24 °C")
+    expect(side.locator("article[aria-busy=true]")).to_have_count(0)
+    side.locator(".change").first.get_by_role("button", name="Undo").click()
+    expect(cells).to_have_count(1)
+    assert refusals.seen == []
     page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.http import ask
@@ -58,6 +59,21 @@ class Nginx:
         }}
     }}""")
         return f"{'https' if tls else 'http'}://127.0.0.1:{port}{path}"
+
+    def balance(self, upstreams: Sequence[int]) -> str:
+        """Share the connections among several ports, without TLS; one that cannot be reached is left out a while."""
+        port = free_port()
+        self._ports.append(port)
+        members = "".join(f" server 127.0.0.1:{upstream} max_fails=1 fail_timeout=1s;" for upstream in upstreams)
+        self._servers.append(f"""
+    upstream all{port} {{{members} }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://all{port};{SOCKETS}{HOST}
+        }}
+    }}""")
+        return f"http://127.0.0.1:{port}/"
 
     def start(self) -> None:
         program = require("nginx")

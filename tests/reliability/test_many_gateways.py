@@ -84,7 +84,7 @@ def cluster(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @dataclass
 class Notes:
-    """What the clients were told."""
+    """The clients' view: what is stored must agree."""
 
     acked: dict[str, list[str]] = field(default_factory=dict)
     """Session → run ids of the messages that were acknowledged, in the order of their sending."""

@@ -65,8 +65,12 @@ class PromptMemo:
         self._begun: _Begun | None = None  # replaced as a whole, as there
 
     def keep(self, pieces: Sequence[Piece], messages: Sequence[dict[str, Any]], fixed: str, all_: PromptDigest) -> None:
-        """Keep what ``pieces`` became: ``messages``, the last of which is complete, and the digest of it ``all_``."""
-        self._begun = _Begun(pieces, list(messages), fixed, all_.copy())
+        """Keep what ``pieces`` became: ``messages``, the last of which is complete, and the digest of it ``all_``.
+
+        Nothing with files, which are made anew for each request and may be megabytes."""
+        self._begun = None
+        if not any(piece.files for piece in pieces):
+            self._begun = _Begun(pieces, list(messages), fixed, all_.copy())
 
     def begun(self, pieces: Sequence[Piece], fixed: PromptDigest) -> tuple[int, list[dict[str, Any]], PromptDigest]:
         """The number of the pieces that are done, the messages that they became, and the digest with them."""

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawdbot_ext.agent.context.attachments import placeholder
+from clawdbot_ext.agent.context.attachments import AttachmentContent, placeholder
 from clawdbot_ext.agent.context.builder import Fitted, PromptMemo, build
 from clawdbot_ext.agent.context.pieces import PieceMemo, pieces_of
 
@@ -118,3 +118,18 @@ def test_the_pieces_up_to_the_newest_question_are_not_made_again() -> None:
     again = pieces_of([*talk, {"role": "user", "content": "now"}, {"role": "assistant", "content": "yes"}], memo=memo)
     assert all(old is new for old, new in zip(first[:40], again, strict=False)), "the same objects"
     assert again[-1].role == "assistant"
+
+
+def test_no_file_is_kept_from_one_request_to_the_next() -> None:
+    data = "A" * 1_000_000
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+    stored = [
+        {"role": "user", "content": [*text("look"), {"type": "image", "mediaId": "m1", "name": "a.png"}]},
+        {"role": "assistant", "content": text("seen"), "stopReason": "stop"},
+        {"role": "user", "content": text("and now?")},
+    ]
+    memo = PromptMemo()
+    shown = {"m1": AttachmentContent((image,), tokens=10, bytes=len(data))}
+    made = build(stored, window=100_000, max_output=1000, shown=shown, memo=memo)
+    assert data in str(made.messages)
+    assert data not in str((memo._begun, memo.pieces._begun))

@@ -113,9 +113,8 @@ def open_file(path: Path, flags: int) -> int:
     return descriptor
 
 
-def write(path: Path, data: bytes, *, follow: bool = False, durable: bool = True) -> None:
-    """Replace ``path`` by ``data`` (0600): a reader sees the old content or the new, if ``durable`` also after a power
-    cut.
+def write(path: Path, data: bytes, *, follow: bool = False) -> None:
+    """Replace ``path`` by ``data`` (0600): a reader sees the old content or the new, also after a power cut.
 
     A link is replaced, and what it leads to is not touched. ``follow``: a symbolic link of this user stays one and its
     target is replaced, for files that people keep elsewhere. The directory must exist. Raises ``OSError``.
@@ -123,14 +122,13 @@ def write(path: Path, data: bytes, *, follow: bool = False, durable: bool = True
     if follow and path.is_symlink():
         _refuse_foreign(path, path.lstat())
         path = Path(os.path.realpath(path))
-    temporary = _write_temporary(path, data, durable=durable)
+    temporary = _write_temporary(path, data)
     try:
         os.replace(temporary, path)
     except OSError:
         temporary.unlink()
         raise
-    if durable:
-        sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def create(path: Path, data: bytes) -> bool:
@@ -149,15 +147,14 @@ def create(path: Path, data: bytes) -> bool:
     return True
 
 
-def _write_temporary(path: Path, data: bytes, *, durable: bool = True) -> Path:
+def _write_temporary(path: Path, data: bytes) -> Path:
     name = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            if durable:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
     except OSError:
         os.unlink(name)
         raise

@@ -31,6 +31,7 @@ PUBLIC = {
         "Source",
         "config_path",
         "find",
+        "handed_on",
         "json_schema",
         "load",
         "merge",

@@ -88,8 +88,7 @@ def write_info(config: Config, info: GatewayInfo) -> None:
     """Publish the gateway's address; only for the holder of the lock. Raises ``OSError``."""
     record: dict[str, Any] = {key: getattr(info, field) for field, key in _FIELDS.items()}
     record |= {key: value for field, key in _OPTIONAL.items() if (value := getattr(info, field)) is not None}
-    # What a power cut leaves of it is of a gateway that is gone, and read as none if it is nothing.
-    private_files.write(info_path(config), json.dumps(record).encode() + b"\n", durable=False)
+    private_files.write(info_path(config), json.dumps(record).encode() + b"\n")
 
 
 def read_info(config: Config) -> GatewayInfo | None:

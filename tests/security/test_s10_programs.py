@@ -99,6 +99,7 @@ def spy(tmp_path, monkeypatch):
     monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(tmp_path / "state"))
     for name in (*config.secret_variables(), "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"):
         monkeypatch.setenv(name, f"canary-in-{name}")
+    monkeypatch.setenv("CLAWDBOT_STORAGE_URL", "postgresql://user:canary-in-CLAWDBOT_STORAGE_URL@127.0.0.1:9/none")
     return made
 
 

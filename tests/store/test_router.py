@@ -83,6 +83,7 @@ ONLY_KEPT = {
     "recover",
     "remove_media",
     "search",
+    "set_read_only",
 }
 """Methods that temporary sessions have no part in."""
 BOTH = {

@@ -6,6 +6,7 @@ Above: ``sqlite``, ``postgres.store``, which carry jobs out. Below: the modules 
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -33,23 +34,24 @@ from .postgres import search as words_index
 T = TypeVar("T")
 
 
-class NounStore:
+class NounStore(ABC):
     """A store whose engine carries out jobs: functions of a connection, each one transaction."""
 
+    @abstractmethod
     async def _write(self, function: Callable[[Any], T], *keys: str) -> T:
         """Carry out a writing job, after those given before for any of ``keys``: sessions, mostly."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _read(self, function: Callable[[Any], T]) -> T:
-        raise NotImplementedError
+        """Carry out a reading job."""
 
     async def _write_of(self, run_id: str, function: Callable[[Any], T]) -> T:
         """``_write`` of the session that a run is of."""
         return await self._write_found(lambda conn: runs.key_of(conn, run_id), function)
 
+    @abstractmethod
     async def _write_found(self, find: Callable[[Any], str | None], function: Callable[[Any], T]) -> T:
         """``_write`` of the key that ``find`` reads, where an engine needs one; of none if there is none."""
-        raise NotImplementedError
 
     # -- runs -------------------------------------------------------------------------------------------------------
     async def accept_run(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from ...cluster.api import Cluster
 
@@ -122,9 +123,9 @@ class Homes:
             if key not in self._in_use and key not in self._taken_up and not self._busy(key):
                 del self._own[key]
                 task = self._releasing[key] = asyncio.create_task(self._cluster.release(key), name=f"release {key}")
-                task.add_done_callback(lambda done, key=key: self._released(done, key))  # type: ignore[misc]
+                task.add_done_callback(partial(self._released, key))
 
-    def _released(self, task: asyncio.Task[None], key: str) -> None:
+    def _released(self, key: str, task: asyncio.Task[None]) -> None:
         del self._releasing[key]
         if not task.cancelled() and task.exception() is not None:  # still ours in the database, as the next look says
             self._elsewhere.pop(key, None)

@@ -15,7 +15,7 @@ from ...protocol import frames
 from ...protocol.errors import GatewayError, ShuttingDown, Unavailable
 from ...protocol.frames import Request
 from ...protocol.keys import is_temporary
-from ...protocol.schema import METHODS, NodeEventParams, Params
+from ...protocol.schema import METHODS, NodeEventParams, NodeInvokeParams, Params
 from ..access.policy import require_method
 from ..connections.connection import Connection
 from ..connections.nodes import node_id, payload_of
@@ -222,7 +222,8 @@ class Router:
             of_device = str(getattr(params, "text", "")).startswith("Node:")
             return None if of_device else self._services.sessions.main_key()
         if about is About.NODE:
-            return _owner(self._services.peers.nodes.connected().get(params.node_id))  # type: ignore[attr-defined]
+            assert isinstance(params, NodeInvokeParams)
+            return _owner(self._services.peers.nodes.connected().get(params.node_id))
         if about is About.TOLD:
             assert isinstance(params, NodeEventParams)
             return self._place_of_told(caller, params)

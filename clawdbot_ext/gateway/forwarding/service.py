@@ -249,7 +249,7 @@ class Forwarding:
                     taker(link, each)
                 elif (work := self._replicas.take(link.member, each)) is not None:
                     self._run(work, type(each).__name__)
-            except Exception:
+            except Exception:  # a message that fails must not keep the next ones from being taken
                 log.exception("message %s of another gateway", type(each).__name__)
 
     @cached_property

@@ -33,7 +33,7 @@ class About(Enum):
     INVOCATION = auto()
     """A node's answer (``id``): the gateway that asked."""
     TOLD = auto()
-    """What a node tells (``node.event``): of an invocation, for a session, or nothing of these."""
+    """An event of a node (``node.event``): about an invocation, for a session, or about nothing of these."""
 
 
 _NAMES: Mapping[About, str] = {

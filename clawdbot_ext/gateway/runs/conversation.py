@@ -45,7 +45,7 @@ class Conversation:
         self.epoch = _epoch(page)
         self.bytes = 0
         self.messages: Sequence[Mapping[str, Any]] = ()
-        """What the model is to be sent: since the newest compaction, if there is one."""
+        """The messages for the model: since the newest compaction, if there is one."""
         self.with_files: Sequence[Mapping[str, Any]] = ()
         """Those of ``messages`` with attachments."""
         self.memo = PromptMemo()

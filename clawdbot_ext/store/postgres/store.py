@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,7 +22,7 @@ import psycopg
 
 from ...protocol.errors import InvalidRequest, ShuttingDown, Unavailable
 from .. import changes, runs, transcripts
-from ..api import Accepted, BranchPoint, Interrupted, OnlySessions, Run, SchemaTooNew
+from ..api import Accepted, Interrupted, OnlySessions, Run, SchemaTooNew
 from ..failures import passes, read_only
 from ..health import StorageHealth
 from ..nouns import NounStore
@@ -226,28 +226,8 @@ class PostgresStore(NounStore):
         return await self._write(function, *(() if key is None else (key,)))
 
     # -- many sessions: a transaction for each, which has the lock of that one ---------------------------------------
-    async def accept_run(
-        self,
-        *,
-        run_id: str,
-        session_key: str,
-        request_hash: str,
-        message: Mapping[str, Any],
-        options: Mapping[str, Any],
-        start: bool,
-        now: int,
-        place: BranchPoint | None = None,
-    ) -> Accepted:
-        accepted = await super().accept_run(
-            run_id=run_id,
-            session_key=session_key,
-            request_hash=request_hash,
-            message=message,
-            options=options,
-            start=start,
-            now=now,
-            place=place,
-        )
+    async def accept_run(self, *, run_id: str, session_key: str, **send: Any) -> Accepted:
+        accepted = await super().accept_run(run_id=run_id, session_key=session_key, **send)
         if len(self._runs) >= KNOWN_RUNS:
             self._runs.clear()
         self._runs[run_id] = accepted.run.session_key

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.security.hostile import Hostile, running
 from tests.server.handlers import route_table
 from tests.support.http import Answer, ask, upgrade
 from tests.support.jupyter import JupyterProcess
@@ -121,3 +122,16 @@ def make_gateway(tmp_path):
     yield make
     for gateway in made:
         gateway.kill()
+
+
+@pytest.fixture(scope="session")
+def hostile_server() -> Iterator[Hostile]:
+    with running() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def hostile(hostile_server: Hostile) -> Hostile:
+    """A gateway that wants to do harm, with the answers that it begins with."""
+    hostile_server.reset()
+    return hostile_server

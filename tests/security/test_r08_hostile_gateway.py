@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from tests.security.hostile import (
     STYLING,
     Hostile,
     mutated,
-    running,
 )
 from tests.support.server import clean_environment
 
@@ -55,27 +54,15 @@ COMMANDS: dict[tuple[str, ...], str] = {
 """Command → the method whose answer it prints."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Hostile]:
-    with running() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(server: Hostile) -> Hostile:
-    server.reset()
-    return server
-
-
 Run = Callable[..., Done]
 
 
 @pytest.fixture
-def cli(gateway: Hostile, tmp_path: Path) -> Run:
+def cli(hostile: Hostile, tmp_path: Path) -> Run:
     environment = clean_environment(tmp_path)
 
     def run(*arguments: str) -> Done:
-        done = run_cli(environment, *arguments, "--url", gateway.url, "--token", TOKEN)
+        done = run_cli(environment, *arguments, "--url", hostile.url, "--token", TOKEN)
         for text in (done.stdout, done.stderr):
             found = FORBIDDEN.search(STYLING.sub("", text)) if "--json" not in arguments else None
             assert found is None, (arguments, text[max(0, found.start() - 60) : found.end() + 60])
@@ -95,11 +82,11 @@ def test_r8_texts_of_a_gateway_neither_steer_the_terminal_nor_write_lines(cli: R
         assert not re.search("^(clawdbot: )?forged", done.stdout, re.MULTILINE)
 
 
-def test_r8_errors_of_a_gateway_are_shown_as_text(gateway: Hostile, cli: Run) -> None:
+def test_r8_errors_of_a_gateway_are_shown_as_text(hostile: Hostile, cli: Run) -> None:
     def refuse(params: dict[str, Any]) -> None:
         raise InvalidRequest(ESCAPES, reason=ESCAPES, text=ESCAPES, hint=ESCAPES)
 
-    gateway.answers = dict.fromkeys(ANSWERS, refuse)
+    hostile.answers = dict.fromkeys(ANSWERS, refuse)
     for command in COMMANDS:
         done = cli(*command)
         assert done.returncode == 1
@@ -107,36 +94,36 @@ def test_r8_errors_of_a_gateway_are_shown_as_text(gateway: Hostile, cli: Run) ->
 
 
 @pytest.mark.slow
-def test_r8_a_reply_is_shown_as_text(gateway: Hostile, tmp_path: Path) -> None:
-    gateway.answers["chat.send"] = lambda _: {"status": "started"}
-    gateway.flood_after = "chat.send"
+def test_r8_a_reply_is_shown_as_text(hostile: Hostile, tmp_path: Path) -> None:
+    hostile.answers["chat.send"] = lambda _: {"status": "started"}
+    hostile.flood_after = "chat.send"
     for event in (
         flood("chat", state="error", message=MESSAGE, errorMessage=ESCAPES, error={"hint": ESCAPES}),
         flood("chat", state=[], message=[7], errorMessage={}, error=7),
         flood("chat", state="delta", offset="x", text=[]),
         flood("chat", state="delta", offset=10**400, text=[]),
     ):
-        gateway.flood = event
-        where = ("--url", gateway.url, "--token", TOKEN)
+        hostile.flood = event
+        where = ("--url", hostile.url, "--token", TOKEN)
         done = run_process(clean_environment(tmp_path), "agent", "-m", "hi", "--timeout", "1", *where)
         assert not FORBIDDEN.search(done.stdout + done.stderr) and "Traceback" not in done.stderr
         assert done.returncode in (0, 1, 5) and "pwned" not in done.stdout + done.stderr  # 5: not over in time
         assert not re.search("^(clawdbot: )?forged", done.stderr, re.MULTILINE)
-    gateway.flood = None
+    hostile.flood = None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_r8_a_malformed_answer_is_an_error_without_traceback(
-    gateway: Hostile, cli: Run, command: tuple[str, ...]
+    hostile: Hostile, cli: Run, command: tuple[str, ...]
 ) -> None:
     method = COMMANDS[command]
     for answer in mutated(ANSWERS[method]):
-        gateway.answers[method] = lambda _, answer=answer: answer
+        hostile.answers[method] = lambda _, answer=answer: answer
         done = cli(*command)
         assert done.returncode in (0, 1), (answer, done)
         assert done.returncode == 0 or "clawdbot: " in done.stderr or command == ("health",), (answer, done)
-    gateway.answers[method] = lambda _: {}
+    hostile.answers[method] = lambda _: {}
     if method not in ("health", "status") and command[-1] != "--json":
         assert "not of this protocol" in cli(*command).stderr
 
@@ -154,8 +141,8 @@ def test_r8_a_malformed_answer_is_an_error_without_traceback(
     ],
     ids=range(7),
 )
-def test_r8_frames_that_are_none_end_the_command(gateway: Hostile, cli: Run, raw: str) -> None:
-    gateway.raw = raw
+def test_r8_frames_that_are_none_end_the_command(hostile: Hostile, cli: Run, raw: str) -> None:
+    hostile.raw = raw
     done = cli("sessions", "list")
     assert done.returncode in (1, 3) and done.stderr.startswith("clawdbot: ")
 
@@ -163,9 +150,9 @@ def test_r8_frames_that_are_none_end_the_command(gateway: Hostile, cli: Run, raw
 @pytest.mark.parametrize(
     "details", [{"reason": []}, {"reason": {}}, {"exc": 1, "url": []}, [], 7, {"text": [], "hint": 1}]
 )
-def test_r8_details_of_an_error_may_be_anything(gateway: Hostile, cli: Run, details: Any) -> None:
+def test_r8_details_of_an_error_may_be_anything(hostile: Hostile, cli: Run, details: Any) -> None:
     error = {"code": {}, "message": [ESCAPES], "details": details, "retryAfterMs": 10**30}
-    gateway.raw = json.dumps({"type": "res", "id": "2", "ok": False, "error": error})
+    hostile.raw = json.dumps({"type": "res", "id": "2", "ok": False, "error": error})
     assert cli("sessions", "list").returncode == 1
 
 
@@ -174,8 +161,8 @@ def test_r8_details_of_an_error_may_be_anything(gateway: Hostile, cli: Run, deta
     [[], 7, None, {"policy": []}, {"policy": {"tickIntervalMs": "x"}}, {"policy": {"tickIntervalMs": -1e300}}, {}],
     ids=range(7),
 )
-def test_r8_a_greeting_may_be_anything(gateway: Hostile, cli: Run, hello: Any) -> None:
-    gateway.hello = hello
+def test_r8_a_greeting_may_be_anything(hostile: Hostile, cli: Run, hello: Any) -> None:
+    hostile.hello = hello
     assert cli("health").returncode in (0, 1, 3)
 
 
@@ -200,12 +187,12 @@ def flood(event: str, **payload: Any) -> dict[str, Any]:
     ids=["replacing", "growing", "tools", "ticks", "chat"],
 )
 def test_r8_endless_events_take_bounded_memory(
-    gateway: Hostile, tmp_path: Path, command: str, after: str, event: dict[str, Any]
+    hostile: Hostile, tmp_path: Path, command: str, after: str, event: dict[str, Any]
 ) -> None:
-    gateway.answers["chat.send"] = lambda _: {"status": "started"}
-    gateway.answers["chat.history"] = lambda _: {"messages": []}
-    gateway.flood, gateway.flood_after = event, after
-    terminal = Terminal([*command.split(), "--url", gateway.url, "--token", TOKEN], clean_environment(tmp_path))
+    hostile.answers["chat.send"] = lambda _: {"status": "started"}
+    hostile.answers["chat.history"] = lambda _: {"messages": []}
+    hostile.flood, hostile.flood_after = event, after
+    terminal = Terminal([*command.split(), "--url", hostile.url, "--token", TOKEN], clean_environment(tmp_path))
     try:
         most, process = 0, psutil.Process(terminal.process.pid)
         for _ in range(16):
@@ -216,14 +203,14 @@ def test_r8_endless_events_take_bounded_memory(
                 most = max(most, process.memory_info().rss)
         assert most < 300 * 1024 * 1024
     finally:
-        gateway.flood = None
+        hostile.flood = None
         terminal.close()
 
 
 @pytest.mark.slow
-def test_r8_a_chat_with_a_hostile_gateway_shows_text(gateway: Hostile, tmp_path: Path) -> None:
-    gateway.answers["sessions.list"] = lambda _: {"sessions": [{**SESSION, "key": "agent:main:main"}]}
-    terminal = Terminal(["chat", "--url", gateway.url, "--token", TOKEN], clean_environment(tmp_path))
+def test_r8_a_chat_with_a_hostile_gateway_shows_text(hostile: Hostile, tmp_path: Path) -> None:
+    hostile.answers["sessions.list"] = lambda _: {"sessions": [{**SESSION, "key": "agent:main:main"}]}
+    terminal = Terminal(["chat", "--url", hostile.url, "--token", TOKEN], clean_environment(tmp_path))
     try:
         terminal.expect("before")
         terminal.ready()
@@ -234,7 +221,7 @@ def test_r8_a_chat_with_a_hostile_gateway_shows_text(gateway: Hostile, tmp_path:
                 {"message": {"content": 7, "id": [], "error": 7, "usage": []}, "state": "error", "reason": ESCAPES},
             ):
                 frame = flood(event, sessionKey="agent:main:main", **payload)
-                for socket in gateway.sockets[-1:]:
+                for socket in hostile.sockets[-1:]:
                     asyncio.run_coroutine_threadsafe(socket.send(json.dumps(frame)), socket.loop).result(5)
         terminal.send("x\r")
         terminal.expect("does not support that")

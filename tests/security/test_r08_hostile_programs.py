@@ -21,7 +21,7 @@ from clawdbot_ext.client.reply import ReplyFailed
 from clawdbot_ext.client.sync import SyncClient, connect
 from clawdbot_ext.protocol.errors import GatewayError, InvalidRequest
 from tests.client.fake_gateway import TOKEN
-from tests.security.hostile import ANSWERS, EDIT, ESCAPES, FORBIDDEN, MESSAGE, Hostile, mutated, running
+from tests.security.hostile import ANSWERS, EDIT, ESCAPES, FORBIDDEN, MESSAGE, Hostile, mutated
 from tests.support.server import clean_environment
 
 ODD: tuple[Any, ...] = (None, [], {}, 7, ESCAPES, {"sessionKey": [ESCAPES], "key": {}}, {ESCAPES: ESCAPES})
@@ -37,27 +37,15 @@ INVOCATIONS: tuple[Any, ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Hostile]:
-    with running() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(server: Hostile) -> Hostile:
-    server.reset()
-    return server
-
-
-def sent_by(gateway: Hostile, event: str, payload: Any) -> None:
+def sent_by(hostile: Hostile, event: str, payload: Any) -> None:
     frame = {"type": "event", "event": event, "payload": payload}
-    for socket in gateway.sockets[-1:]:
+    for socket in hostile.sockets[-1:]:
         asyncio.run_coroutine_threadsafe(socket.send(json.dumps(frame)), socket.loop).result(30)
 
 
-def cut_by(gateway: Hostile) -> None:
+def cut_by(hostile: Hostile) -> None:
     """Close the newest connection, with a reason that steers a terminal."""
-    socket = gateway.sockets[-1]
+    socket = hostile.sockets[-1]
     asyncio.run_coroutine_threadsafe(socket.close(4000, "\x1b]0;pwned\x07\nforged"), socket.loop).result(30)
 
 
@@ -67,15 +55,15 @@ def text_only(done: str) -> None:
 
 
 @contextmanager
-def connected(gateway: Hostile, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def connected(hostile: Hostile, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A command that runs until it is stopped, once it has connected."""
-    before = len(gateway.sockets)
-    command = [sys.executable, "-m", "clawdbot_ext", *arguments, "--url", gateway.url, "--token", TOKEN]
+    before = len(hostile.sockets)
+    command = [sys.executable, "-m", "clawdbot_ext", *arguments, "--url", hostile.url, "--token", TOKEN]
     process = subprocess.Popen(
         command, env=clean_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        eventually(lambda: len(gateway.sockets) > before)
+        eventually(lambda: len(hostile.sockets) > before)
         yield process
     finally:
         process.kill()
@@ -90,15 +78,15 @@ def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @pytest.mark.slow
-def test_r8_events_are_written_as_json_and_their_end_as_text(gateway: Hostile, tmp_path: Path) -> None:
-    gateway.answers["sessions.resolve"] = lambda _: {"key": "agent:main:main"}
-    with connected(gateway, tmp_path, "events", "--session", "main") as process:
+def test_r8_events_are_written_as_json_and_their_end_as_text(hostile: Hostile, tmp_path: Path) -> None:
+    hostile.answers["sessions.resolve"] = lambda _: {"key": "agent:main:main"}
+    with connected(hostile, tmp_path, "events", "--session", "main") as process:
         assert process.stderr is not None
         heard = process.stderr.readline()  # it listens
         for payload in ODD:
-            sent_by(gateway, ESCAPES.replace("\ud800", ""), payload)
-        sent_by(gateway, "chat", {"sessionKey": "agent:main:main", "text": ESCAPES})
-        cut_by(gateway)
+            sent_by(hostile, ESCAPES.replace("\ud800", ""), payload)
+        sent_by(hostile, "chat", {"sessionKey": "agent:main:main", "text": ESCAPES})
+        cut_by(hostile)
         out, rest = process.communicate(timeout=60)
     assert process.returncode == 3
     [line] = out.splitlines()
@@ -107,15 +95,15 @@ def test_r8_events_are_written_as_json_and_their_end_as_text(gateway: Hostile, t
 
 
 @pytest.mark.slow
-def test_r8_a_node_does_what_it_allows_whatever_is_asked_of_it(gateway: Hostile, tmp_path: Path) -> None:
-    gateway.answers["node.invoke.result"] = lambda _: {}
-    with connected(gateway, tmp_path, "node", "--name", "n", "--allow", "echo", "--allow", "yes") as process:
+def test_r8_a_node_does_what_it_allows_whatever_is_asked_of_it(hostile: Hostile, tmp_path: Path) -> None:
+    hostile.answers["node.invoke.result"] = lambda _: {}
+    with connected(hostile, tmp_path, "node", "--name", "n", "--allow", "echo", "--allow", "yes") as process:
         for payload in INVOCATIONS:
-            sent_by(gateway, "node.invoke.request", payload)
-        sent_by(gateway, "node.invoke.request", {"id": "last", "command": "system.info"})
+            sent_by(hostile, "node.invoke.request", payload)
+        sent_by(hostile, "node.invoke.request", {"id": "last", "command": "system.info"})
 
         def answers(id_: str) -> list[dict[str, Any]]:
-            return [each["params"] for each in list(gateway.requests) if each["params"].get("id") == id_]
+            return [each["params"] for each in list(hostile.requests) if each["params"].get("id") == id_]
 
         eventually(lambda: answers("last") and len(answers("1")) == 5)
         assert answers("last")[0]["ok"] is True
@@ -127,15 +115,15 @@ def test_r8_a_node_does_what_it_allows_whatever_is_asked_of_it(gateway: Hostile,
             raise InvalidRequest(ESCAPES, reason=ESCAPES)
 
         refused: list[Any] = []
-        gateway.answers["connect"] = refuse
-        cut_by(gateway)
+        hostile.answers["connect"] = refuse
+        cut_by(hostile)
         eventually(lambda: len(refused) >= 2)
         process.terminate()
         text_only("".join(process.communicate(timeout=60)))
 
 
 @pytest.mark.slow
-def test_r8_the_python_api_raises_its_own_errors_and_nothing_else(gateway: Hostile) -> None:
+def test_r8_the_python_api_raises_its_own_errors_and_nothing_else(hostile: Hostile) -> None:
     calls: dict[str, Callable[[SyncClient], Any]] = {
         "exec.approval.list": lambda client: client.approvals.list(),
         "hands.grants.list": lambda client: client.approvals.grants(),
@@ -151,10 +139,10 @@ def test_r8_the_python_api_raises_its_own_errors_and_nothing_else(gateway: Hosti
         "hands.changes.undo": {"state": ESCAPES, "problems": [{**EDIT, "now": ESCAPES}]},
         "sessions.patch": {"entry": {"hands": {"mode": ESCAPES}}},
     }
-    gateway.answers["chat.history"] = lambda _: {"messages": [MESSAGE]}
-    with connect(Endpoint(gateway.url, gateway.url.replace("ws", "http", 1), token=TOKEN)) as client:
+    hostile.answers["chat.history"] = lambda _: {"messages": [MESSAGE]}
+    with connect(Endpoint(hostile.url, hostile.url.replace("ws", "http", 1), token=TOKEN)) as client:
         for method, call in calls.items():
             for answer in mutated(answers.get(method, {"status": ESCAPES, "runId": ESCAPES})):
-                gateway.answers[method] = lambda _, answer=answer: answer
+                hostile.answers[method] = lambda _, answer=answer: answer
                 with suppress(ClientError, GatewayError, ReplyFailed):
                     call(client)

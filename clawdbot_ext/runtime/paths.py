@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import private_files
 from ..config import Config
-from ..store.postgres.address import place_of
+from ..store.address import place_of
 from . import filesystem
 
 

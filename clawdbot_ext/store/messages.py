@@ -16,8 +16,8 @@ from . import sessions, transcripts, tree, usage
 from .api import Finished, HistoryPage, Message
 from .batches import NewMessage, Places
 from .connection import NO_LIMIT, Connection
+from .dialect import search_index
 from .message_fields import encode
-from .postgres import search as words_index
 from .tree import Node
 
 # As a blob the body comes out as the bytes that are sent; as text it would be decoded, then encoded again.
@@ -90,7 +90,7 @@ def add(
         body=Raw(body.encode()),
     )
     conn.execute(_INSERT, (session_id, added.seq, added.id, parent, under, run_id, added.role, now, body))
-    words_index.written(conn, session_id, added.seq, added.role, body)
+    search_index(conn).written(conn, session_id, added.seq, added.role, body)
     transcripts.count(conn, session_id, added.seq, message)
     usage.record(conn, session_id, message, now, run_id)
     return added
@@ -101,7 +101,7 @@ def insert(
 ) -> None:
     """Write a message into its place without counting it."""
     conn.execute(_INSERT, (session_id, seq, id_, under, under, None, role, created_at, body))
-    words_index.written(conn, session_id, seq, role, body)
+    search_index(conn).written(conn, session_id, seq, role, body)
 
 
 def append(

@@ -5,13 +5,12 @@ Above: ``sqlite``, ``postgres.store``, which carry jobs out. Below: the modules 
 
 from __future__ import annotations
 
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from . import branches, changes, media, messages, records, runs, search, sessions, transcripts, usage
+from . import branches, changes, media, messages, records, runs, sessions, transcripts, usage
 from .api import (
     Accepted,
     BranchPoint,
@@ -29,7 +28,7 @@ from .api import (
     UsageRecord,
 )
 from .batches import NewMessage, Places
-from .postgres import search as words_index
+from .dialect import search_index
 
 T = TypeVar("T")
 
@@ -154,12 +153,7 @@ class NounStore(ABC):
         return await self._write(lambda conn: branches.undelete(conn, key, message_id, busy, now), key)
 
     async def search(self, query: str, *, limit: int, before: int | None = None) -> Sequence[StoredHit]:
-        def find(conn: Any) -> Sequence[StoredHit]:
-            if isinstance(conn, sqlite3.Connection):
-                return search.find(conn, query, limit, before)
-            return words_index.find(conn, query, limit, before)
-
-        return await self._read(find)
+        return await self._read(lambda conn: search_index(conn).find(conn, query, limit, before))
 
     # -- sessions ---------------------------------------------------------------------------------------------------
     async def get_session(self, key: str) -> Session | None:

@@ -3,17 +3,18 @@
 The index keeps no text (``content=''``), only words and rowids of ``messages``. Triggers keep it in step whatever adds
 or removes a message; what was cleared or deleted and can come back is left out when the rows are joined.
 Nothing here vacuums: SQLite may then number rows anew, and the index would have to be built again.
-Plain functions of a connection, to be called inside a transaction. Above: ``schema``, ``sqlite``. Below: ``terms``.
+Plain functions of a connection, to be called inside a transaction: a ``dialect.SearchIndex``. Above: ``schema``,
+``dialect``. Below: ``search_terms``.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from . import search_terms
 from .api import StoredHit
+from .connection import NO_LIMIT, Connection
 from .message_fields import decode, findable_of
 from .plain_words import without_marks
 
@@ -50,15 +51,18 @@ _FIND = """SELECT m.rowid, t.session_key, m.session_id, m.seq, m.id, m.role, m.c
     LEFT JOIN sessions AS s ON s.key = t.session_key
     WHERE search MATCH ? AND search.rowid < ? AND m.seq > t.floor_seq AND m.place >= 0 AND t.gone_until IS NULL
     ORDER BY search.rowid DESC"""
-_NO_END = 2**63 - 1
 
 
-def find(conn: sqlite3.Connection, query: str, limit: int, before: int | None) -> Sequence[StoredHit]:
+def written(conn: Connection, session_id: str, seq: int, role: str, body: str) -> None:
+    """Nothing: a trigger has put the words of the message into the index."""
+
+
+def find(conn: Connection, query: str, limit: int, before: int | None) -> Sequence[StoredHit]:
     """The newest messages that have all words of ``query``. Each found row is read once, none beyond ``limit``."""
     words = search_terms.wanted(query)
     if not words:
         return ()
-    rows = conn.execute(_FIND, (search_terms.match_expression(words), _NO_END if before is None else before))
+    rows = conn.execute(_FIND, (search_terms.match_expression(words), NO_LIMIT if before is None else before))
     hits: list[StoredHit] = []
     for row in rows:
         hit = hit_of(row, findable_of(decode(row[7])), words)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 MAX_WORDS = 12
@@ -31,7 +32,12 @@ _CJK = (
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Han
 )
 _SYMBOL = "\u2100-\u214f\u2190-\u2bff\u3200-\u33ff\U0001f000-\U0001faff"
-_WORD = re.compile(f"([{_CJK}]+)|([{_SYMBOL}])|[^\\W_{_CJK}{_SYMBOL}]+")
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """A word: a run of Hangul, Han or Kana, a symbol, or another. Milliseconds to compile, which no start waits for."""
+    return re.compile(f"([{_CJK}]+)|([{_SYMBOL}])|[^\\W_{_CJK}{_SYMBOL}]+")
 
 
 class Word(NamedTuple):
@@ -59,7 +65,7 @@ class Snippet(NamedTuple):
 def indexed(text: str) -> str:
     """The words of ``text`` as the index takes them."""
     terms: list[str] = []
-    for match in _WORD.finditer(unicodedata.normalize("NFC", text)):
+    for match in word_pattern().finditer(unicodedata.normalize("NFC", text)):
         word = match[0]
         if match[1] is None:
             terms.append(_plain(word) if match[2] is None else _symbol(word))
@@ -72,7 +78,7 @@ def wanted(query: str) -> Sequence[Word]:
     """The words of a query; its last one may be unfinished."""
     found = [
         Word(match[1] or (_symbol(match[2]) if match[2] else _plain(match[0])), match[1] is not None, False)
-        for match in _WORD.finditer(unicodedata.normalize("NFC", query))
+        for match in word_pattern().finditer(unicodedata.normalize("NFC", query))
     ][:MAX_WORDS]
     return [*found[:-1], found[-1]._replace(open=True)] if found else []
 
@@ -141,7 +147,7 @@ def _spans(line: str, words: Sequence[Word]) -> Iterator[tuple[int, int]]:
     in_run = re.compile("|".join(runs)) if runs else None
     whole = {word.text for word in words if not word.cjk and not word.open}
     beginning = next((word.text for word in words if not word.cjk and word.open), None)
-    for match in _WORD.finditer(line):
+    for match in word_pattern().finditer(line):
         low = match.start()
         if match[1] is not None:
             for inner in in_run.finditer(match[0]) if in_run else ():

@@ -252,7 +252,7 @@ def test_a_snippet_shows_the_first_match_on_one_line_with_every_match_marked(dri
 
 def test_every_part_of_a_text_is_found_in_it(drive):
     text = "가나다라 마바 사 ABC가나x한국어처리 日本語とカタカナ"
-    runs = [run for run, _ in search_terms._WORD.findall(text) if run]
+    runs = [run for run, _ in search_terms.word_pattern().findall(text) if run]
 
     async def scenario(store):
         await say(store, text)

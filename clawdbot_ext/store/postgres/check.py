@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import psycopg
 
+from ..address import place_of
 from . import schema
-from .address import place_of
 from .connection import NotUsable, connect
 from .failures import explain
 

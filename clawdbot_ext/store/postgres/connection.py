@@ -21,6 +21,8 @@ from psycopg.types.numeric import FloatBinaryDumper, Int8BinaryDumper
 from psycopg.types.string import ByteaBinaryLoader, StrBinaryDumper
 
 from ..connection import Params
+from ..dialect import SearchIndex
+from . import search
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -109,6 +111,8 @@ class PostgresCursor:
 
 class PostgresConnection:
     """A ``store.connection.Connection`` in autocommit mode: transactions are begun and ended by ``execute``."""
+
+    search_index: SearchIndex = search
 
     def __init__(self, conn: psycopg.Connection[Any]):
         self.raw = conn

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from ..address import place_of
 from ..connection import Connection
 from ..copying import COPYING, Refused
 from . import schema
-from .address import place_of
 from .connection import NotUsable, PostgresConnection, connect
 from .failures import explain
 from .keeper import GATEWAY_LOCK

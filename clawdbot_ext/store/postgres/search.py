@@ -2,12 +2,11 @@
 
 The index (GIN) has the words of a message without their places: PostgreSQL keeps 255 of a word and none beyond 16,383,
 which is not enough to find a phrase in a long text. It gives the messages that have all words of a query, and those are
-looked at. Plain functions of a connection. Above: ``messages``, ``store``. Below: ``words``.
+looked at. A ``dialect.SearchIndex``. Above: ``connection``. Below: ``words``.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -65,8 +64,8 @@ def m003_search(conn: Connection) -> None:
 
 
 def written(conn: Connection, session_id: str, seq: int, role: str, body: str) -> None:
-    """Put the words of a new message into the index. In SQLite a trigger does it."""
-    if role in SPOKEN and not isinstance(conn, sqlite3.Connection):
+    """Put the words of a new message into the index."""
+    if role in SPOKEN:
         conn.execute(_ADD, (words.lexemes(words_of(body)), session_id, seq))
 
 

@@ -22,6 +22,7 @@ import psycopg
 
 from ...protocol.errors import InvalidRequest, ShuttingDown, Unavailable
 from .. import changes, runs, transcripts
+from ..address import place_of
 from ..api import Accepted, Interrupted, OnlySessions, Run, SchemaTooNew
 from ..failures import passes, read_only
 from ..health import StorageHealth
@@ -29,7 +30,6 @@ from ..nouns import NounStore
 from ..overviews import DatabaseOverviews
 from ..threads import Explain, Job, Worker, stop, submit
 from . import schema
-from .address import place_of
 from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
 from .failures import away, explain, fenced
 from .jobs import PATIENCE_S, Link, read_each, write_each

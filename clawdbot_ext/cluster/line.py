@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 
+from ..store.postgres.connection import quoted
+
 STATEMENT_S = 5.0
 """Longest time of one statement, waiting for a lock included."""
 CONNECT_S = 5
@@ -29,9 +31,10 @@ Execute = Callable[..., Awaitable[Rows]]
 
 
 class Line:
-    """One open connection, in autocommit mode."""
+    """One open connection, in autocommit mode. ``schema``: that of the tables, if they have one of their own."""
 
-    def __init__(self, conn: psycopg.AsyncConnection[tuple[Any, ...]]):
+    def __init__(self, conn: psycopg.AsyncConnection[tuple[Any, ...]], schema: str | None = None):
+        self.schema = schema
         self._conn = conn
         self._alone = asyncio.Lock()
         self._channels: set[str] = set()
@@ -126,8 +129,8 @@ class Lane:
 
     ``prepare`` gets each new one before anything else. Every user asks for ``line`` again after a failure."""
 
-    def __init__(self, url: str, name: str, prepare: Callable[[Line], Awaitable[None]]):
-        self._url, self._name, self._prepare = url, name, prepare
+    def __init__(self, url: str, name: str, prepare: Callable[[Line], Awaitable[None]], schema: str | None = None):
+        self._url, self._name, self._prepare, self._schema = url, name, prepare, schema
         self._line: Line | None = None
         self._opening: asyncio.Task[Line] | None = None
         self._pause = 0.0
@@ -158,7 +161,7 @@ class Lane:
 
     async def _open(self) -> Line:
         await asyncio.sleep(self._pause)
-        line = Line(await connect(self._url, self._name))
+        line = Line(await connect(self._url, self._name, self._schema), self._schema)
         try:
             await self._prepare(line)
         except BaseException:
@@ -187,8 +190,8 @@ class Lane:
         await self.reset()
 
 
-async def connect(url: str, name: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-    """Open a connection. Raises ``psycopg.Error``."""
+async def connect(url: str, name: str, schema: str | None = None) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """Open a connection; ``schema``: as of the store's connections. Raises ``psycopg.Error``."""
     options: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
         "keepalives_idle": 10,
@@ -212,6 +215,8 @@ async def connect(url: str, name: str) -> psycopg.AsyncConnection[tuple[Any, ...
             """SELECT set_config('synchronous_commit', 'on', false)
                WHERE current_setting('synchronous_commit') IN ('off', 'local')"""
         )
+        if schema is not None:
+            await conn.execute("SELECT set_config('search_path', $1, false)", (quoted(schema),))
     except BaseException:
         await conn.close()
         raise

@@ -19,6 +19,7 @@ import msgspec
 
 from .frames import Gap, Message, Packer, Row, Unpacker
 from .line import LOST, Lane, Line
+from .membership import channel
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +33,14 @@ FAILED_PAUSE_S = 0.1
 """Pause after a flush that failed: a full disk, say, leaves the connection as it is."""
 READ_ROWS = 16
 """Rows read at once of each member."""
-PREFIX = "clawdbot_mail_"
 
-_PUT = f"""WITH put AS (
+_PUT = """WITH put AS (
         INSERT INTO mail (target, sender, number, part, body)
         SELECT t, $2, n, p, b
         FROM unnest($1::bigint[], $3::bigint[], $4::smallint[], $5::bytea[]) AS rows(t, n, p, b)
         ON CONFLICT (target, sender, number) DO NOTHING
     )
-    SELECT pg_notify('{PREFIX}' || t, '') FROM (SELECT DISTINCT unnest($1::bigint[])) AS targets(t)"""
+    SELECT pg_notify($6::text || t, '') FROM (SELECT DISTINCT unnest($1::bigint[])) AS targets(t)"""
 _UNREAD = "SELECT coalesce(sum(octet_length(body)), 0) FROM mail WHERE target = $1 AND sender = $2"
 _TAKE = f"""WITH known AS (
         SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS k(sender, begun, next)
@@ -64,9 +64,9 @@ class Notice(msgspec.Struct, omit_defaults=True):
     """Sessions whose home the sender no longer is."""
 
 
-def channel(number: int) -> str:
+def mail_channel(line: Line, number: int | str) -> str:
     """The channel on which a member is told of its mail."""
-    return f"{PREFIX}{number}"
+    return channel(line, f"mail_{number}")
 
 
 class _Outlet:
@@ -155,6 +155,10 @@ class Outbox:
             await asyncio.wait_for(self._empty.wait(), within)
 
     async def _flush(self) -> None:
+        if not self._outlets:
+            self._underway = []
+            self._empty.set()
+            return
         line = await self._lane.line()
         if line is not self._line:  # the server may have lost what the line before had put
             self._probe()
@@ -171,6 +175,7 @@ class Outbox:
                 [row.number for _, row in rows],
                 [row.part for _, row in rows],
                 [row.body for _, row in rows],
+                mail_channel(line, ""),
             )
         self._underway = []
         if not any(outlet.packer for outlet in self._outlets.values()):

@@ -12,6 +12,7 @@ over before the server has been up for as long as one lasts. All times are by th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,9 @@ from .line import Execute, Line
 
 KEPT_DAYS = 7
 """Rows of ended gateways are kept so long, for people who look into a death."""
-CHANNEL = "clawdbot_gateways"
-"""Notified when the members change."""
 LOCKS = 0x636C6177
-"""First half of the keys of advisory locks: the second is a member's number, or 0 for the one who ends others."""
+"""First half of the keys of advisory locks, where the tables have no schema of their own. The second is a member's
+number, or 0 for the one who ends others."""
 
 _UNFINISHED = "SELECT DISTINCT session_key FROM runs WHERE ended_at IS NULL"
 _ALIVE = "SELECT id FROM gateways WHERE id = $1 AND ended_at IS NULL FOR KEY SHARE"
@@ -45,8 +45,7 @@ class Terms:
         """After a look no other takes a member for dead by its lease for so long."""
         return self.lease - self.renew
 
-    @property
-    def dead(self) -> str:
+    def dead(self, line: Line) -> str:
         """SQL: why the member ``g`` is dead; NULL for one that is not, or is the member ``$1`` itself."""
         return f"""CASE
             WHEN g.id = $1 THEN NULL
@@ -54,12 +53,29 @@ class Terms:
                 THEN 'its lease is over'
             WHEN EXISTS (SELECT FROM gateway_locks AS l
                          WHERE l.gateway = g.id AND l.server_start = pg_postmaster_start_time())
-                 AND pg_try_advisory_xact_lock({LOCKS}, g.id::int)
+                 AND pg_try_advisory_xact_lock({_locks(line)}::int, g.id::int)
                 THEN 'its process has ended'
             WHEN EXISTS (SELECT FROM mail AS m
                          WHERE m.target = g.id AND m.sent_at < clock_timestamp() - {_seconds(self.unread)})
                 THEN 'it does not read its mail'
             END"""
+
+
+def channel(line: Line, what: str) -> str:
+    """The name of a channel for notifications. A database has one set of them for all of its schemas."""
+    if line.schema is None:
+        return f"clawdbot_{what}"
+    return f"clawdbot_{hashlib.blake2b(line.schema.encode(), digest_size=12).hexdigest()}_{what}"
+
+
+def arrivals(line: Line) -> str:
+    """The channel that is notified when the members change."""
+    return channel(line, "gateways")
+
+
+def _locks(line: Line) -> str:
+    """SQL: the first half of the keys of advisory locks, as an ``oid``. No other schema has the same."""
+    return str(LOCKS) if line.schema is None else "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 
 
 def _seconds(count: float) -> str:
@@ -91,13 +107,13 @@ async def enter(line: Line, member: str, terms: Terms) -> int:
             f"""DELETE FROM gateways AS g WHERE ended_at < clock_timestamp() - interval '{KEPT_DAYS} days'
                 AND NOT EXISTS (SELECT FROM homes WHERE gateway = g.id)"""
         )
-        await execute("SELECT pg_notify($1, '')", CHANNEL)
+        await execute("SELECT pg_notify($1, '')", arrivals(line))
     return int(number)
 
 
 async def hold(line: Line, number: int) -> None:
     """Take the lock that tells that this process lives. Shared, because two lines hold it: one alone may be lost."""
-    await line.execute(f"SELECT pg_advisory_lock_shared({LOCKS}, $1::int)", number)
+    await line.execute(f"SELECT pg_advisory_lock_shared({_locks(line)}::int, $1::int)", number)
 
 
 async def hold_again(line: Line, number: int) -> None:
@@ -123,7 +139,7 @@ async def beat(line: Line, number: int, terms: Terms) -> Sequence[Seen]:
                 WHERE id = $1 AND ended_at IS NULL
                     AND lease_until < clock_timestamp() + {_seconds(terms.sure)}
             )
-            SELECT g.id, g.member, {terms.dead} FROM gateways AS g WHERE g.ended_at IS NULL ORDER BY g.id""",
+            SELECT g.id, g.member, {terms.dead(line)} FROM gateways AS g WHERE g.ended_at IS NULL ORDER BY g.id""",
         number,
     )
     return [Seen(*row) for row in rows]
@@ -134,13 +150,13 @@ async def end(line: Line, number: int, dead: Collection[int], terms: Terms) -> C
 
     Returns the numbers of those ended: not of those that live after all, or that another ends right now."""
     async with line.transaction() as execute:
-        [[first]] = await execute(f"SELECT pg_try_advisory_xact_lock({LOCKS}, 0)")
+        [[first]] = await execute(f"SELECT pg_try_advisory_xact_lock({_locks(line)}::int, 0)")
         if not first or not await execute(_ALIVE, number):
             return ()
         # Waits for the transactions that they are in the middle of (``FENCE``), and shuts out all later ones.
         rows = await execute(
-            f"""SELECT g.id FROM gateways AS g WHERE g.id = ANY($2) AND g.ended_at IS NULL AND {terms.dead} IS NOT NULL
-                ORDER BY g.id FOR UPDATE""",
+            f"""SELECT g.id FROM gateways AS g WHERE g.id = ANY($2) AND g.ended_at IS NULL
+                AND {terms.dead(line)} IS NOT NULL ORDER BY g.id FOR UPDATE""",
             number,
             list(dead),
         )
@@ -152,9 +168,9 @@ async def end(line: Line, number: int, dead: Collection[int], terms: Terms) -> C
             )
             await _forget(execute, gone)
         if ended:
-            await execute("SELECT pg_notify($1, '')", CHANNEL)
+            await execute("SELECT pg_notify($1, '')", arrivals(line))
     await line.execute(
-        f"""SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCKS}
+        f"""SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {_locks(line)}
             AND objid = ANY($1::bigint[]) AND objsubid = 2 AND mode = 'ShareLock'
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
         ended,
@@ -188,7 +204,7 @@ async def leave(line: Line, number: int) -> None:
         if await execute("SELECT id FROM gateways WHERE id = $1 AND ended_at IS NULL FOR UPDATE", number):
             await execute("UPDATE gateways SET ended_at = clock_timestamp(), ended_by = $1 WHERE id = $1", number)
             await _forget(execute, number)
-            await execute("SELECT pg_notify($1, '')", CHANNEL)
+            await execute("SELECT pg_notify($1, '')", arrivals(line))
 
 
 async def _forget(execute: Execute, number: int) -> None:

@@ -22,7 +22,7 @@ from .api import Listener
 from .frames import Message
 from .homes import Away, Homes
 from .line import LOST, Lane, Line
-from .mail import Inbox, Notice, Outbox, channel
+from .mail import Inbox, Notice, Outbox, mail_channel
 from .membership import Terms
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,13 @@ class _Membership:
 
 
 class PostgresCluster:
-    """One gateway's view of the cluster; fulfils ``Cluster``. Used on one event loop."""
+    """One gateway's view of the cluster; fulfils ``Cluster``. Used on one event loop.
 
-    def __init__(self, url: str, supervisor: Supervisor, terms: Terms | None = None):
+    ``schema``: that of the tables, as of the store. Of such clusters many are open at once, so one with a single member
+    has the keeper alone: another is seen by its next look, and the post is opened then.
+    """
+
+    def __init__(self, url: str, supervisor: Supervisor, terms: Terms | None = None, *, schema: str | None = None):
         self.member = _new_id()
         self._supervisor = supervisor
         self._terms = terms or Terms()
@@ -86,9 +90,14 @@ class PostgresCluster:
         self._steady.set()
         self._left = False
         self._entered = False
-        self._keeper = Lane(url, "keeper", self._prepare_keeper)
-        self._post = Lane(url, "post", self._prepare_post)
-        self._out = Lane(url, "mail", _by_index)
+        self._keeper = Lane(url, "keeper", self._prepare_keeper, schema)
+        self._post = Lane(url, "post", self._prepare_post, schema)
+        self._out = Lane(url, "mail", _by_index, schema)
+        self._sparing = schema is not None
+        self._company = asyncio.Event()
+        """Set while the post is needed."""
+        if not self._sparing:
+            self._company.set()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -134,6 +143,7 @@ class PostgresCluster:
             await lane.close()
         self._look.set()
         self._joined.set()
+        self._company.set()
         if self._tasks:
             _, pending = await asyncio.wait(self._tasks, timeout=GOODBYE_S)
             for task in pending:
@@ -163,6 +173,8 @@ class PostgresCluster:
             return
         self._now = None
         self._joined.clear()
+        if self._sparing:
+            self._company.clear()
         self._steady.set()
         now.homes.end()
         now.outbox.end()
@@ -174,10 +186,10 @@ class PostgresCluster:
 
     async def _prepare_post(self, line: Line) -> None:
         await _by_index(line)
-        await line.execute(f"LISTEN {membership.CHANNEL}")
+        await line.execute(f"LISTEN {membership.arrivals(line)}")
         if self._now is not None:
             await membership.hold(line, self._now.number)
-            await line.execute(f"LISTEN {channel(self._now.number)}")
+            await line.execute(f"LISTEN {mail_channel(line, self._now.number)}")
 
     async def _keep(self) -> None:
         """Renew the lease, look for those who came, left and died; join again when this one is fenced."""
@@ -226,6 +238,9 @@ class PostgresCluster:
                 log.info("gateway %d has gone; %d sessions go on here", number, len(sessions))
                 self._tell().departed(now.remove(number), sessions)
                 sessions = []
+            if self._sparing and not now.names:
+                self._company.clear()
+                self._post.wake()
         now.own_before = None
         self._steady.set()
 
@@ -339,11 +354,16 @@ class PostgresCluster:
     async def _read(self) -> None:
         while not self._left:
             await self._joined.wait()
+            if not self._company.is_set():
+                await self._post.reset()
+                await self._out.reset()
+                await self._company.wait()
+                continue
             try:
                 line = await self._post.line()
                 if (now := self._now) is not None:
                     await now.inbox.read(line)
-                    if membership.CHANNEL in await line.notified(QUIET_S):
+                    if membership.arrivals(line) in await line.notified(QUIET_S):
                         self._look.set()
             except LOST as error:
                 log.debug("mail is not read: %r", error)
@@ -374,6 +394,7 @@ class PostgresCluster:
 
     def _arrived(self, now: _Membership, number: int, member: str) -> None:
         now.add(number, member)
+        self._company.set()
         self._tell().arrived(member)
         self._post.wake()
 

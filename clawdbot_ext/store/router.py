@@ -50,6 +50,7 @@ def open_stores_at(
     exclusive: bool = True,
     fence: Callable[[], int | None] = lambda: None,
     on_commit: Callable[[float], None] = lambda seconds: None,
+    schema: str | None = None,
 ) -> Store:
     """The store in the PostgreSQL database at ``url``, with temporary sessions beside it, not opened yet. Else as
     ``PostgresStore``. Raises ``Unavailable`` (``NO_PSYCOPG``): the package is not installed."""
@@ -58,7 +59,8 @@ def open_stores_at(
     except ImportError as error:
         text = "PostgreSQL needs psycopg: pip install 'jupyter-clawdbot[postgres]'"
         raise Unavailable(text, reason="NO_PSYCOPG") from error
-    return StoreRouter(PostgresStore(url, exclusive=exclusive, fence=fence, on_commit=on_commit), MemoryStore())
+    kept = PostgresStore(url, exclusive=exclusive, fence=fence, on_commit=on_commit, schema=schema)
+    return StoreRouter(kept, MemoryStore())
 
 
 class StoreRouter:

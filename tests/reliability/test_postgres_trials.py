@@ -238,15 +238,15 @@ def test_a_commit_without_an_answer_is_not_made_again_when_another_writer_is_in_
             store = PostgresStore(postgres_server.url(url.rsplit("/", 1)[1], port=cable.port))
             await store.open()
             await say(store, "before")
-            number, failed = jobs.lock_number, []
+            number, failed = jobs.of_session, []
 
-            def in_the_way(key: str) -> int:
+            def in_the_way(key: str, schema: str | None) -> int:
                 if cable.cuts and not failed:
                     failed.append(key)
                     raise psycopg.errors.DeadlockDetected
-                return number(key)
+                return number(key, schema)
 
-            monkeypatch.setattr(jobs, "lock_number", in_the_way)
+            monkeypatch.setattr(jobs, "of_session", in_the_way)
             cable.lose_answers = 1
             await say(store, "once")
             assert failed and await read(store) == ["before", "once"]

@@ -32,6 +32,7 @@ APPLICATION = "clawdbot"
 _PREPARED = 1000
 """Prepared statements of a connection: more than there are texts of SQL."""
 
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _VALUES = (str, int, float, bytes)
 _TOKENS = re.compile(
     r"""'(?:[^']|'')*' | "[^"]*" | --[^\n]* | :: | \?(?P<number>\d+)? | :(?P<name>[A-Za-z_]\w*)
@@ -180,6 +181,13 @@ class PostgresConnection:
         self.raw.close()
 
 
+def quoted(schema: str) -> str:
+    """The name of a schema as SQL has it. Raises ``NotUsable``: no schema of this gateway has such a name."""
+    if not _SCHEMA.fullmatch(schema):
+        raise NotUsable(f"{schema!r} is no name of a schema")
+    return f'"{schema}"'
+
+
 def parse(url: str) -> Mapping[str, Any]:
     """The parts of an address. Raises ``NotUsable``."""
     try:
@@ -188,8 +196,11 @@ def parse(url: str) -> Mapping[str, Any]:
         raise NotUsable("the address is no postgresql://… URL") from None  # libpq's own word repeats parts of it
 
 
-def connect(url: str, *, name: str = "store") -> PostgresConnection:
-    """Open a connection. Raises ``psycopg.Error``, ``NotUsable``."""
+def connect(url: str, *, name: str = "store", schema: str | None = None) -> PostgresConnection:
+    """Open a connection. Raises ``psycopg.Error``, ``NotUsable``.
+
+    Every name in its SQL is one of ``schema``, which need not exist yet; without it, as the database's ``search_path``
+    says."""
     conn = psycopg.connect(
         **{
             "connect_timeout": CONNECT_TIMEOUT_S,
@@ -206,13 +217,13 @@ def connect(url: str, *, name: str = "store") -> PostgresConnection:
         prepare_threshold=0,
     )
     try:
-        return _prepared(conn)
+        return _prepared(conn, schema)
     except (psycopg.Error, NotUsable):
         conn.close()
         raise
 
 
-def _prepared(conn: psycopg.Connection[Any]) -> PostgresConnection:
+def _prepared(conn: psycopg.Connection[Any], schema: str | None) -> PostgresConnection:
     encoding, durable = conn.execute(
         "SELECT current_setting('server_encoding'), current_setting('synchronous_commit')"
     ).fetchone() or ("", "")
@@ -231,6 +242,8 @@ def _prepared(conn: psycopg.Connection[Any]) -> PostgresConnection:
     }
     if durable in ("off", "local"):  # an acknowledged message is on the disk
         settings["synchronous_commit"] = "on"
+    if schema is not None:
+        settings["search_path"] = quoted(schema)
     for setting, value in settings.items():
         conn.execute("SELECT set_config($1::text, $2::text, false)", (setting, value))
     return PostgresConnection(conn)

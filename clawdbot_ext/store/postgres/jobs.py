@@ -10,7 +10,6 @@ Above: ``store``. Below: ``connection``, ``failures``.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import time
@@ -26,6 +25,7 @@ from ..threads import Explain, Job
 from .connection import PostgresConnection, connect
 from .failures import AGAIN, fenced, is_away
 from .gateways import FENCE
+from .locks import of_session
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,10 @@ _NUMBER = """INSERT INTO commits (writer, number) VALUES (?, ?) ON CONFLICT (wri
 
 
 class Link:
-    """The connection of one thread, made anew when it was lost."""
+    """The connection of one thread, made anew when it was lost. ``schema``: as ``connection.connect``."""
 
-    def __init__(self, url: str, name: str, hurry: Event):
+    def __init__(self, url: str, name: str, hurry: Event, schema: str | None = None):
+        self.schema = schema
         self.writer = uuid.uuid4().hex
         self.number = 0
         """Of the newest transaction that wrote."""
@@ -77,7 +78,7 @@ class Link:
         return self._conn
 
     def _connected(self) -> PostgresConnection:
-        conn = connect(self._url, name=self._name)
+        conn = connect(self._url, name=self._name, schema=self.schema)
         try:
             self._made(conn)
         except (psycopg.Error, GatewayError):
@@ -105,11 +106,6 @@ class Link:
             self._conn.cut()
 
     close = drop
-
-
-def lock_number(key: str) -> int:
-    """The advisory lock of a session, by its key; of other things, by theirs."""
-    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
 
 
 def read_each(link: Link, jobs: Sequence[Job], explain: Explain) -> None:
@@ -155,7 +151,7 @@ class _Write:
         job, writer = self._job, self._link.writer
         failpoints.hit("store.write")
         conn.execute(_WRITE)
-        for number in sorted({lock_number(key) for key in (writer, *job.keys)}):
+        for number in sorted({of_session(key, self._link.schema) for key in (writer, *job.keys)}):
             conn.execute("SELECT pg_advisory_xact_lock(?)", (number,))
         if self.sent and self._is_there(conn):
             conn.rollback()

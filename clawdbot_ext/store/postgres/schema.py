@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from ..copying import COPYING
 from ..failures import SchemaTooNew
 from ..meta import get_meta
 from . import gateways, search
-from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection
+from .connection import STATEMENT_TIMEOUT_MS, NotUsable, PostgresConnection, quoted
+from .locks import of_tables
 
 Migration = Callable[[PostgresConnection], None]
 
 COMPAT_VERSION = 1
 """The oldest schema whose code may still use a database of the newest one."""
 LOCK = 0x636C_6177_6462_6F74
-"""Number of the advisory lock under which migrations run."""
+"""Number of the advisory lock under which migrations run, where the tables have no schema of their own."""
 
 _COUNTERS = """
     message_count BIGINT NOT NULL DEFAULT 0,
@@ -232,6 +234,7 @@ def m001_initial(conn: PostgresConnection) -> None:
         conn.execute(statement.replace(" TEXT", ' TEXT COLLATE "C"'))
 
 
+@cache
 def fold_functions() -> Sequence[str]:
     """The SQL function ``fold``, which is ``db.fold``: before version 18 PostgreSQL knows no case folding."""
     ones: dict[str, str] = {}
@@ -269,22 +272,28 @@ def migrate(
     compat: int = COMPAT_VERSION,
     *,
     copying: bool = False,
+    schema: str | None = None,
 ) -> bool:
-    """Bring the database to the newest schema, one at a time of all who try; whether it was new.
+    """Bring the tables to the newest version, one at a time of all who try; whether there were none.
 
-    ``where`` names the database to people; ``copying``: by who copies into it. Raises ``SchemaTooNew``, ``NotUsable``:
-    there are tables of something else, or half a copy.
+    ``where`` names the database to people; ``copying``: by who copies into it; ``schema``: that of the connection,
+    made when there is none of this name. Raises ``SchemaTooNew``, ``NotUsable``: there are tables of something else, or
+    half a copy.
     """
+    lock = of_tables(LOCK, schema)
     conn.prepares = False
     conn.execute("SET statement_timeout = 0")  # one waits for all migrations of another
     # Of the session, not of a transaction: each migration is one of its own.
-    conn.execute("SELECT pg_advisory_lock(?)", (LOCK,)).fetchone()
+    conn.execute("SELECT pg_advisory_lock(?)", (lock,)).fetchone()
     try:
+        if schema is not None:
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+            conn.sync()
         return _migrate(conn, where, migrations, compat, copying)
     finally:
         if not conn.lost:
             conn.rollback()
-            conn.execute("SELECT pg_advisory_unlock(?)", (LOCK,)).fetchone()
+            conn.execute("SELECT pg_advisory_unlock(?)", (lock,)).fetchone()
             conn.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
             conn.prepares = True
 
@@ -322,7 +331,7 @@ def versions(conn: PostgresConnection) -> tuple[int, int]:
         name
         for (name,) in conn.execute(
             """SELECT CAST(relname AS TEXT) FROM pg_class WHERE relkind IN ('r', 'p')
-               AND relnamespace = CAST(current_schema() AS regnamespace)"""
+               AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"""
         )
     }
     if "meta" not in found:

@@ -38,7 +38,8 @@ from .keeper import InUse, Keeper
 log = logging.getLogger(__name__)
 
 READERS, WRITERS = 3, 4
-"""Threads, each with a connection; one more holds the database."""
+"""Threads, each with a connection; one more holds the database. On a schema of its own it is this one that reads, and
+one that writes: of such stores many are open at once."""
 ANSWER_S = 5.0
 """Seconds after which a server that does not answer counts as away."""
 STUCK_S = STATEMENT_TIMEOUT_MS / 1000 + 10
@@ -57,6 +58,7 @@ class PostgresStore(NounStore):
         fence: the number under which this gateway is alive, where several share the database. It is asked for each job
             when that is submitted; a job whose number is no longer alive writes nothing and fails as ``FENCED``.
         on_commit: is told how many seconds each transaction took, in the thread that writes.
+        schema: that of the tables, which share nothing with those of another; made when there is none of this name.
     """
 
     def __init__(
@@ -66,21 +68,23 @@ class PostgresStore(NounStore):
         exclusive: bool = True,
         fence: Callable[[], int | None] = lambda: None,
         on_commit: Callable[[float], None] = lambda seconds: None,
+        schema: str | None = None,
     ):
-        self.place = place_of(url)
+        self.place = place_of(url) if schema is None else f"{place_of(url)} ({schema})"
         self.health = StorageHealth()
         self.overviews = DatabaseOverviews(self._read)
-        self._url, self._fence = url, fence
+        self._url, self._fence, self._schema = url, fence, schema
         self._hurry = Event()
         self._is_open = False
         self._runs: dict[str, str] = {}
         """Run → key of its session, of those accepted here lately."""
+        readers, writers = (READERS, WRITERS) if schema is None else (0, 1)
         self._keeper = self._worker("store-keeper", SimpleQueue(), read_each, self._open_keeper)
-        self._keeper_link = Keeper(url, self._hurry, exclusive=exclusive)
-        reads: SimpleQueue[Job | None] = SimpleQueue()
-        self._readers = [self._worker(f"store-reader-{n}", reads, read_each) for n in range(READERS)]
+        self._keeper_link = Keeper(url, self._hurry, exclusive=exclusive, schema=schema)
+        self._reads: SimpleQueue[Job | None] = SimpleQueue() if readers else self._keeper.queue
+        self._readers = [self._worker(f"store-reader-{n}", self._reads, read_each) for n in range(readers)]
         write = partial(write_each, on_commit)
-        self._writers = [self._worker(f"store-writer-{n}", SimpleQueue(), write, writes=True) for n in range(WRITERS)]
+        self._writers = [self._worker(f"store-writer-{n}", SimpleQueue(), write, writes=True) for n in range(writers)]
 
     def _worker(
         self,
@@ -92,7 +96,7 @@ class PostgresStore(NounStore):
         writes: bool = False,
     ) -> Worker[Link]:
         def link() -> Link:
-            return Link(self._url, name.removeprefix("store-"), self._hurry)
+            return Link(self._url, name.removeprefix("store-"), self._hurry, self._schema)
 
         closes = self._close_writer if writes else Link.close
         again = opens or link
@@ -129,7 +133,7 @@ class PostgresStore(NounStore):
         link = self._keeper_link
         conn = link.get(time.monotonic() + PATIENCE_S)
         try:
-            if schema.migrate(conn, self.place):
+            if schema.migrate(conn, self.place, schema=self._schema):
                 log.info("%s: a new database", self.place)
             runs.purge(conn)
             changes.purge(conn)
@@ -162,13 +166,14 @@ class PostgresStore(NounStore):
         """
         if not self._is_open:
             return
+        answer = ANSWER_S if self._readers else STUCK_S  # which may be a long search, where the keeper reads
         asked = submit(self._keeper.queue, lambda conn: conn.execute("SELECT 1").fetchone())
-        done, _ = await asyncio.wait([asked], timeout=ANSWER_S)
+        done, _ = await asyncio.wait([asked], timeout=answer)
         now = time.monotonic()
         longest = STUCK_S
         if not done:
             self.health.note(away())
-            longest = ANSWER_S
+            longest = answer
         elif (error := asked.exception()) is None:
             self.health.found_again()
         elif isinstance(error, InUse):  # taken while this gateway's connection was lost
@@ -197,7 +202,7 @@ class PostgresStore(NounStore):
             raise fenced()
         if self.health.read_only:
             raise read_only()
-        writer = self._writers[zlib.crc32(keys[0].encode("utf-8", "replace")) % WRITERS if keys else 0]
+        writer = self._writers[zlib.crc32(keys[0].encode("utf-8", "replace")) % len(self._writers) if keys else 0]
         value: T = await submit(writer.queue, function, keys, self._fence())
         return value
 
@@ -208,7 +213,7 @@ class PostgresStore(NounStore):
             if not self._is_open:
                 raise ShuttingDown("the store is not open")
             try:
-                value: T = await submit(self._readers[0].queue, function)
+                value: T = await submit(self._reads, function)
                 return value
             except Unavailable as error:
                 if not passes(error) or time.monotonic() > ends:

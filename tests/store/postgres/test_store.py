@@ -266,4 +266,4 @@ def test_a_transaction_that_others_were_in_the_way_of_is_carried_out_again(url: 
 
 
 def test_the_locks_of_two_keys_differ() -> None:
-    assert jobs.lock_number("agent:main:main") != jobs.lock_number("agent:main:other")
+    assert jobs.of_session("agent:main:main", None) != jobs.of_session("agent:main:other", None)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import zmq
 from jupyter_client.session import Session
 from jupyter_server.utils import ensure_async
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 READY_S = 15.0
 """Seconds that a kernel has to answer for the first time."""
+STDIN_LOOK_S = 0.05
 LOOK_S = 0.5
 """Interval at which a kernel that owes an answer is looked at: it may have died or been restarted."""
 IDLE_S = 1.5
@@ -52,6 +54,38 @@ class Call:
                 future.exception()  # looked at, so that asyncio does not complain
 
 
+class _Connected:
+    """Whether a socket's connection to a kernel stands.
+
+    A kernel drops a question for an identity that it does not know yet, and waits for the answer for ever; no message
+    tells when it knows it. So ZeroMQ's own events are watched, which have to be asked for before the connection is
+    made: it is made again here, with the identity, which must not be known by two connections.
+    """
+
+    def __init__(self, socket: zmq.Socket[bytes], identity: bytes):
+        self._socket = socket
+        address = socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        socket.disconnect(address)
+        socket.identity = identity
+        events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._events: zmq.Socket[bytes] = zmq.Socket.shadow(
+            events
+        )  # without the futures that an asynchronous context gives
+        self._seen = False
+        socket.connect(address)
+
+    def now(self) -> bool:
+        if not self._seen and self._events.poll(0):
+            self._seen = True
+        return self._seen
+
+    def close(self) -> None:
+        """Watch no longer. May be called again."""
+        if not self._events.closed:
+            self._socket.disable_monitor()
+            self._events.close(linger=0)
+
+
 class KernelLink:
     """A client of one incarnation of a kernel."""
 
@@ -62,6 +96,7 @@ class KernelLink:
         self._session = Session(username="clawdbot", key=manager.session.key)
         self._session.signature_scheme = manager.session.signature_scheme
         self._streams = _streams(manager, self._session.bsession)
+        self._stdin = _Connected(self._streams["stdin"].socket, self._session.bsession)
         self._calls: dict[str, Call] = {}
         self._heard = asyncio.Event()
         self._subshell: str | None = None
@@ -70,12 +105,12 @@ class KernelLink:
 
     # -- life ---------------------------------------------------------------------------------------------------------
     async def open(self) -> None:
-        """Connect and wait until the kernel's outputs arrive here. Raises ``NO_ANSWER``, ``NO_KERNEL``."""
+        """Connect and wait until outputs and questions of the kernel arrive. Raises ``NO_ANSWER``, ``NO_KERNEL``."""
         for name, stream in self._streams.items():
             stream.on_recv(partial(self._received, name))
         ends = asyncio.get_running_loop().time() + READY_S
         calls: list[Call] = []
-        while not (self._heard.is_set() and any(call.reply.done() for call in calls)):
+        while not (self._heard.is_set() and self._stdin.now() and any(call.reply.done() for call in calls)):
             if asyncio.get_running_loop().time() > ends:
                 raise HandsError("NO_ANSWER", "the kernel does not answer")
             # Asked again, since what is sent before the outputs are subscribed to is not heard; on the control channel
@@ -84,6 +119,9 @@ class KernelLink:
             await asyncio.wait([call.reply for call in calls], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._heard.wait(), 0.2)
+            if not self._stdin.now():
+                await asyncio.sleep(STDIN_LOOK_S)
+        self._stdin.close()
         info = next(call.reply.result()["content"] for call in calls if call.reply.done())
         for call in calls:
             self._calls.pop(call.id, None)
@@ -92,6 +130,7 @@ class KernelLink:
 
     async def close(self) -> None:
         """Disconnect; calls under way fail."""
+        self._stdin.close()
         for stream in self._streams.values():
             stream.close(linger=0)
         for call in list(self._calls.values()):
@@ -283,7 +322,7 @@ def _streams(manager: Any, identity: bytes) -> dict[str, Any]:
     sent stays unread until the next message. Raises ``NOT_SUPPORTED``."""
     try:
         return {
-            "stdin": manager.connect_stdin(identity=identity),  # first: nothing of a kernel tells that it is connected
+            "stdin": manager.connect_stdin(),  # its identity comes with ``_Connected``
             "shell": manager.connect_shell(identity=identity),
             "control": manager.connect_control(identity=identity),
             "iopub": manager.connect_iopub(identity=identity),

@@ -48,7 +48,7 @@ def test_tabs_have_addresses_and_the_chat_stays_as_it_was(visit, standing_gatewa
     known = "clawdbot-webchat"  # of the list of clients
     expect(control.show("Overview")).to_contain_text(known)
     assert page.evaluate("async () => (await fetch('auth/logout', {method: 'POST'})).status") == 204
-    secret = page.get_by_label("Token")
+    secret = page.get_by_label("Token", exact=True)
     expect(secret).to_be_visible()
     expect(page.locator("clawdbot-control .pane")).to_have_count(0)
     assert known not in page.evaluate("document.querySelector('clawdbot-control').shadowRoot.innerHTML")

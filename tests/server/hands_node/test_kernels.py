@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import psutil
 import pytest
+from jupyter_server.utils import ensure_async
 
 from clawdbot_ext.protocol.revision import revision
+from clawdbot_ext.server.hands_node.kernels import KernelLink
 from tests.support.aio import until as until_true
 from tests.support.hands import NodeRefused, answer_of, cells_of, code, node_alone, text, write_notebook
 from tests.support.wire import run
@@ -110,8 +112,8 @@ def test_progress_comes_in_order_and_input_is_asked_for(tmp_path):
         async with own_node(tmp_path) as node:
             told = []
             _, result = node.begin("notebook.run", told.append, path="n.ipynb", cells=["c0"], revs=revs(*cells))
-            await until(lambda: told[-1:] and told[-1]["phase"] == "input")
-            asked = told[-1:]
+            await until(lambda: any(data["phase"] == "input" for data in told))
+            asked = [data for data in told if data["phase"] == "input"]
             assert asked[0]["prompt"] == "Name? " and asked[0]["password"] is False
             with pytest.raises(NodeRefused, match="NOT_ASKED"):
                 await node.ask("kernel.input", path="n.ipynb", requestId="nope", value="x")
@@ -121,6 +123,47 @@ def test_progress_comes_in_order_and_input_is_asked_for(tmp_path):
             phases = [data["phase"] for data in told]
             assert phases[0] == "start" and phases[-1] == "done" and "output" in phases
             assert told[-1] == {"cell": "c0", "phase": "done", "status": "ok", "executionCount": 1}
+
+    run(main(), LIMIT_S)
+
+
+def test_a_question_of_a_kernel_is_heard_whose_channel_for_it_is_connected_last(tmp_path):
+    """Each channel is a connection of its own, and a kernel drops a question for a client that is not there yet."""
+
+    async def main():
+        async with own_node(tmp_path) as node, AsyncExitStack() as ways:
+            host = node.node.host
+            kernel = await ensure_async(host.kernels.start_kernel())
+            manager = host.kernels.get_kernel(kernel)
+            asks = manager.stdin_port
+
+            async def relay(reader, writer):
+                await others.wait()
+                kernel_reader, kernel_writer = await asyncio.open_connection("127.0.0.1", asks)
+                await asyncio.gather(pipe(reader, kernel_writer), pipe(kernel_reader, writer))
+
+            async def pipe(reader, writer):
+                with suppress(ConnectionError):
+                    while data := await reader.read(4096):
+                        writer.write(data)
+                writer.close()
+
+            relaying = await asyncio.start_server(relay, "127.0.0.1")
+            ways.callback(relaying.close)
+            manager.stdin_port = relaying.sockets[0].getsockname()[1]
+            link, others = KernelLink(node.node.sessions, kernel), asyncio.Event()
+            ways.push_async_callback(link.close)
+            opened = asyncio.ensure_future(link.open())
+            await until(link._heard.is_set)
+            await asyncio.wait({opened}, timeout=2)
+            asyncio.get_running_loop().call_later(0.5, others.set)
+            await opened
+            asked = []
+            executing = {"code": "said = input('Name? ')", "allow_stdin": True, "user_expressions": {"said": "said"}}
+            reply = asyncio.ensure_future(link.request("execute_request", executing, on_input=asked.append))
+            await until(lambda: asked)
+            link.answer_input("아무개")
+            assert (await reply)["user_expressions"]["said"]["data"]["text/plain"] == "'아무개'"
 
     run(main(), LIMIT_S)
 

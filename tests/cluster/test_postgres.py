@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from clawdbot_ext.cluster import mail, membership
+from clawdbot_ext.cluster.line import Line, connect
 from clawdbot_ext.cluster.membership import Terms
 from clawdbot_ext.protocol.errors import Unavailable
 from tests.support.aio import run, until
@@ -339,5 +340,81 @@ def test_without_its_database_it_says_so_in_time(url: str) -> None:
         with pytest.raises(Unavailable) as caught:
             await Member("postgresql://clawdbot@127.0.0.1:1/nothing").join(Member(url).log)
         assert caught.value.reason == "STORAGE_AWAY"
+
+    carry_out(scenario)
+
+
+def test_the_clusters_of_two_spaces_are_two_though_their_members_have_the_same_numbers(postgres_url: str) -> None:
+    spaces = [f"space_{uuid.uuid4().hex}" for _ in range(2)]
+    backends = "SELECT pid FROM pg_stat_activity WHERE application_name = 'clawdbot keeper' AND pid = ANY(%s)"
+
+    async def scenario() -> None:
+        for space in spaces:
+            create_tables(postgres_url, space)
+        [a, b], [c, d] = ([Member(postgres_url, QUICK, space) for _ in range(2)] for space in spaces)
+        busy = key()
+        async with joined(a, b), joined(c, d):
+            assert [a.fence, b.fence] == [c.fence, d.fence]
+            for space, home in zip(spaces, (b, d), strict=True):
+                add_run(postgres_url, busy, space=space)
+                assert await home.home_of(busy) == home.member
+            keepers = [(await member._keeper.line()).pid for member in (c, d)]
+            await b.kill()
+            await a.log.until(lambda: a.log.of("departed"))
+            assert a.log.of("departed") == [(b.member, busy)]
+            c.send(d.member, b"still there")
+            await d.log.until(lambda: d.log.of("received"))
+            assert c.log.told == [("arrived", d.member)]
+            assert d.log.told == [("arrived", c.member), ("received", c.member, b"still there")]
+            assert await c.home_of(busy) == d.member, "taken over by none"
+            assert sorted(ask(postgres_url, backends, keepers)) == sorted(keepers), "the dead one's were ended alone"
+            assert await a.home_of(busy) == a.member and a.log.of("received") == []
+
+    carry_out(scenario)
+
+
+def test_the_channels_of_all_spaces_differ(postgres_url: str) -> None:
+    spaces = [None, *(f"space_{uuid.uuid4().hex}" for _ in range(2))]
+
+    async def scenario() -> None:
+        lines = []
+        for space in spaces:
+            lines.append(Line(await connect(postgres_url, "test", space), space))
+        names = [{membership.arrivals(line), mail.mail_channel(line, 1)} for line in lines]
+        assert len(set().union(*names)) == 6 and all(len(name) < 64 for each in names for name in each)
+        for line in lines:
+            await line.close()
+
+    carry_out(scenario)
+
+
+def test_a_member_alone_in_a_space_has_one_connection_until_another_comes(postgres_url: str) -> None:
+    space = f"space_{uuid.uuid4().hex}"
+    names = (
+        "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    def connections() -> list[str]:
+        return sorted(name.removeprefix("clawdbot ") for name in ask(postgres_url, names))
+
+    async def scenario() -> None:
+        create_tables(postgres_url, space)
+        a, b = (Member(postgres_url, QUICK, space) for _ in range(2))
+        await a.join(a.log)
+        assert await a.home_of(key()) == a.member
+        await until(lambda: connections() == ["keeper"], BOUND_S)
+        for _ in range(2):  # and again, when it was alone in between
+            b = Member(postgres_url, QUICK, space)
+            await b.join(b.log)
+            for sender, target in ((b, a), (a, b)):
+                await sender.log.until(lambda sender=sender, target=target: target.member in sender.others())
+                sender.send(target.member, b"hello")
+                await target.log.until(lambda target=target: target.log.of("received"))
+                target.log.told.clear()
+            await until(lambda: connections() == ["keeper", "keeper", "mail", "mail", "post", "post"], BOUND_S)
+            await b.leave()
+            await a.log.until(lambda: a.log.of("departed"))
+            await until(lambda: connections() == ["keeper"], BOUND_S)
+        await a.leave()
 
     carry_out(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from clawdbot_ext.store.api import Store
+from clawdbot_ext.store.postgres.spaces import schema_of
 from clawdbot_ext.store.postgres.store import PostgresStore
 from clawdbot_ext.store.sqlite import SqliteStore, open_store
 
@@ -62,9 +64,13 @@ def empty_url(database_url: str) -> str:
 
 @pytest.fixture(params=BACKENDS)
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Make a store of each engine, not opened yet; those that one test makes have the same data."""
+    """Make a store of each engine, not opened yet; those that one test makes have the same data. ``space``: in a schema
+    of its own."""
     if request.param == "sqlite":
         return lambda: open_store(tmp_path / "gateway.sqlite3")
+    if request.param == "space":
+        url, schema = request.getfixturevalue("database_url"), schema_of(f"u_{uuid.uuid4().hex}")
+        return lambda: PostgresStore(url, schema=schema)
     url = request.getfixturevalue("empty_url")
     return lambda: PostgresStore(url)
 

@@ -231,7 +231,7 @@ ACTS = [*TREE_ACTS, "say", "say", "answer", "answer", "answer", "clear", "undo",
 
 @pytest.mark.parametrize(
     ("make_store", "seed"),
-    [*(("sqlite", seed) for seed in range(16)), *(("postgres", seed) for seed in range(3))],
+    [*(("sqlite", seed) for seed in range(16)), ("postgres", 0), ("postgres", 1), ("space", 2)],
     indirect=["make_store"],
 )
 def test_any_order_of_what_can_be_done_to_a_conversation(drive, seed):

@@ -18,16 +18,17 @@ from clawdbot_ext.store.postgres import connection, schema
 BOUND_S = 60.0
 
 
-def create_tables(url: str) -> None:
-    """The tables of the store, of which some are the cluster's."""
-    conn = connection.connect(url)
-    schema.migrate(conn, "the test's database")
+def create_tables(url: str, space: str | None = None) -> None:
+    """The tables of the store, of which some are the cluster's. ``space``: the schema that they are in."""
+    conn = connection.connect(url, schema=space)
+    schema.migrate(conn, "the test's database", schema=space)
     conn.close()
 
 
-def add_run(url: str, session_key: str, *, ended: bool = False) -> None:
+def add_run(url: str, session_key: str, *, ended: bool = False, space: str = "public") -> None:
     """A run of a session, as the store writes it."""
     with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("SELECT set_config('search_path', %s, false)", [space])
         conn.execute(
             """INSERT INTO runs (run_id, session_key, session_id, state, request_hash, message, options, created_at,
                ended_at) VALUES (%s, %s, 's', %s, '', '{}', '{}', 1, %s)""",
@@ -81,9 +82,9 @@ class Log:
 class Member(PostgresCluster):
     """A member with its listener."""
 
-    def __init__(self, url: str, terms: Terms | None = None):
+    def __init__(self, url: str, terms: Terms | None = None, schema: str | None = None):
         self.supervisor = Supervisor()
-        super().__init__(url, self.supervisor, terms)
+        super().__init__(url, self.supervisor, terms, schema=schema)
         self.log = Log()
 
     async def kill(self) -> None:

@@ -14,6 +14,7 @@ from . import schema
 from .connection import NotUsable, PostgresConnection, connect
 from .failures import explain
 from .keeper import GATEWAY_LOCK
+from .locks import of_tables
 from .search import add_missing
 
 SEARCHED = 500
@@ -32,13 +33,13 @@ _ALIVE = "SELECT 1 FROM gateways WHERE ended_at IS NULL AND lease_until > clock_
 
 
 class PostgresEnd:
-    """``copying.End`` on a database, in which no gateway runs meanwhile.
+    """``copying.End`` on a database, or on one of its schemas, in which no gateway runs meanwhile.
 
     Raises ``Unavailable``, ``StoreDamaged``, ``SchemaTooNew``, and ``Refused`` where a gateway uses the database.
     """
 
-    def __init__(self, url: str):
-        self._url, self.place = url, place_of(url)
+    def __init__(self, url: str, *, schema: str | None = None):
+        self._url, self._schema, self.place = url, schema, place_of(url)
         self._keeper: PostgresConnection | None = None
         self._writer: PostgresConnection | None = None
 
@@ -46,7 +47,7 @@ class PostgresEnd:
     def reading(self) -> Iterator[Connection]:
         with self._told():
             self._hold()
-            conn = connect(self._url, name="copy")
+            conn = connect(self._url, name="copy", schema=self._schema)
             try:
                 found, _ = schema.versions(conn)
                 if found != schema.SCHEMA_VERSION:
@@ -87,8 +88,8 @@ class PostgresEnd:
     def prepare(self) -> None:
         with self._told():
             self._hold()
-            self._writer = connect(self._url, name="copy")
-            schema.migrate(self._writer, self.place, copying=True)
+            self._writer = connect(self._url, name="copy", schema=self._schema)
+            schema.migrate(self._writer, self.place, copying=True, schema=self._schema)
 
     def finish(self) -> None:
         conn = self._writer
@@ -119,8 +120,8 @@ class PostgresEnd:
         """Keep gateways away for as long as this end is open. Raises ``Refused``: one is there."""
         if self._keeper is not None:
             return
-        self._keeper = conn = connect(self._url, name="copy")
-        held = conn.execute("SELECT pg_try_advisory_lock(?)", (GATEWAY_LOCK,)).fetchone()[0]
+        self._keeper = conn = connect(self._url, name="copy", schema=self._schema)
+        held = conn.execute("SELECT pg_try_advisory_lock(?)", (of_tables(GATEWAY_LOCK, self._schema),)).fetchone()[0]
         if not held or (schema.versions(conn)[0] >= schema.GATEWAYS and conn.execute(_ALIVE).fetchone()):
             raise Refused("gatewayRuns", place=self.place)
 

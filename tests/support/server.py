@@ -135,6 +135,11 @@ class GatewayProcess:
         self.spawn()
         self.await_answer()
 
+    def revive(self) -> None:
+        """Start it again if it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def await_answer(self) -> None:
         """Wait until it answers. Raises ``RuntimeError`` when it ends instead, or takes too long."""
         assert self._process is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ def asked(page: Page, number: int, answer: str = FIXED) -> Locator:
     side = panel(page)
     page.locator(".jp-Notebook .jp-InputPrompt").nth(number - 1).click()
     expect(chip(side, number)).to_have_attribute("aria-pressed", "true")
-    ask(side, f"What is wrong? {answer}")
+    question = f"What is wrong? ({uuid.uuid4().hex})"
+    ask(side, f"{question} {answer}")
+    expect(side.locator("article.user", has_text=question)).to_be_visible()  # else the newest answer is an older one
     answer_now(side)
     return side
 

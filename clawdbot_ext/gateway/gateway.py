@@ -176,6 +176,7 @@ class Gateway:
         try:
             if self.forwarding is not None:  # no write before this gateway is a member
                 await self.forwarding.join()
+                self.access.auth.links.shared = services.store
             await services.access.devices.load()
             await load_logged_out(services)
             await services.media.open()

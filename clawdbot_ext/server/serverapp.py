@@ -22,8 +22,8 @@ from tornado.routing import Rule
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Type, Unicode, default
 
-from ..config import Config
 from ..config.live import LiveConfig
+from ..gateway.access.auth import by_token
 from ..protocol.errors import GatewayError
 from ..runtime.browser import open_page
 from ..runtime.paths import conversations, on_network
@@ -196,20 +196,24 @@ class ClawdbotServer(ServerApp):
         self.context.publish(self.page_url, self._bootstrap.tls)
         self._tailscale_serve.start(self._bootstrap.lock)
         if RESTARTED not in os.environ:
-            self._greet(config)
+            await self._greet()
         process_tuning.freeze_gc()
         gateway.warm_up()
 
     def _notify(self, key: str, **facts: Any) -> None:
         say(self._bootstrap.text(key, **facts), error=not key.startswith(("tailscale.serve", "tailscale.funnel")))
 
-    def _greet(self, config: Config) -> None:
-        def link() -> str:
-            return f"{self.page_url}chat?code={self.context.auth.create_link()[0]}"
+    async def _greet(self) -> None:
+        async def link() -> str:
+            try:
+                return f"{self.page_url}chat?code={(await self.context.auth.links.create(by_token()))[0]}"
+            except GatewayError as exc:  # the database is away again: the page asks for the token
+                log.warning("there is no login link: %s", exc)
+                return self.page_url
 
-        greet(self._bootstrap, self.page_url, link())
+        greet(self._bootstrap, self.page_url, await link())
         if self.options.browser and self.open_browser:
-            threading.Thread(target=self._browse, args=(link(),), name="browser", daemon=True).start()
+            threading.Thread(target=self._browse, args=(await link(),), name="browser", daemon=True).start()
 
     def _browse(self, url: str) -> None:
         """Open the page. Jupyter's own way reports no missing browser, and may show the address in the process list."""

@@ -18,7 +18,7 @@ import msgspec
 
 from .batches import NewMessage, Places
 from .failures import SchemaTooNew, StoreDamaged
-from .found import Media, StoredHit, UsageRecord
+from .found import MakeRecord, Media, RecordChange, StoredHit, UsageRecord
 from .health import StorageHealth
 from .tables import Overviews, Session
 
@@ -421,6 +421,12 @@ class Store(Protocol):
 
     async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
         """Write a small JSON document, in the place of one that is there."""
+        ...
+
+    async def change_record(self, kind: str, id_: str, make: MakeRecord, *, now: int) -> RecordChange:
+        """Write what ``make`` makes of a document, which nothing else, at no gateway, changes meanwhile.
+
+        ``make`` is called in a thread of the store, perhaps more than once; what it raises is raised here."""
         ...
 
     async def delete_record(self, kind: str, id_: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -65,3 +65,14 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """The cache key of what the model was last given of it."""
     removed_at: int | None = None
     """When the age policy took the file away; ``None`` while it is here."""
+
+
+MakeRecord: TypeAlias = Callable[[Mapping[str, Any] | None], Mapping[str, Any] | None]
+"""Makes another of a record; ``None`` stands for no record."""
+
+
+class RecordChange(NamedTuple):
+    """A record before and after a change."""
+
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None

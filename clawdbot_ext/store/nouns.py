@@ -29,6 +29,7 @@ from .api import (
 )
 from .batches import NewMessage, Places
 from .dialect import search_index
+from .found import MakeRecord, RecordChange
 
 T = TypeVar("T")
 
@@ -234,6 +235,9 @@ class NounStore(ABC):
 
     async def put_record(self, kind: str, id_: str, body: Mapping[str, Any], *, now: int) -> None:
         await self._write(lambda conn: records.put(conn, kind, id_, body, now), f"{kind} {id_}")
+
+    async def change_record(self, kind: str, id_: str, make: MakeRecord, *, now: int) -> RecordChange:
+        return await self._write(lambda conn: records.change(conn, kind, id_, make, now), f"{kind} {id_}")
 
     async def delete_record(self, kind: str, id_: str) -> None:
         await self._write(lambda conn: records.delete(conn, kind, id_), f"{kind} {id_}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .connection import Connection
+from .found import MakeRecord, RecordChange
 from .message_fields import decode, encode
 
 
@@ -36,6 +37,17 @@ def put(conn: Connection, kind: str, id_: str, body: Mapping[str, Any], now: int
            ON CONFLICT (kind, id) DO UPDATE SET body = ?3, updated_at = ?4""",
         (kind, id_, encode(body), now),
     )
+
+
+def change(conn: Connection, kind: str, id_: str, make: MakeRecord, now: int) -> RecordChange:
+    """Write what ``make`` makes of a record, or remove it."""
+    before = get(conn, kind, id_)
+    after = make(before)
+    if after is None:
+        delete(conn, kind, id_)
+    elif after != before:
+        put(conn, kind, id_, after, now)
+    return RecordChange(before, after)
 
 
 def delete(conn: Connection, kind: str, id_: str) -> None:

@@ -33,6 +33,7 @@ from .api import (
     UsageRecord,
 )
 from .batches import NewMessage, Places
+from .found import MakeRecord, RecordChange
 from .health import StorageHealth
 from .memory import MemoryStore
 from .overviews import BothOverviews
@@ -340,6 +341,12 @@ class StoreRouter:
         key = request.get("sessionKey") if isinstance(request, Mapping) else None
         store = self._of(key) if isinstance(key, str) else self.kept
         await store.put_record(kind, id_, body, now=now)
+
+    async def change_record(self, kind: str, id_: str, make: MakeRecord, *, now: int) -> RecordChange:
+        """Change a record in the store that has it."""
+        if self._used and await self.temporary.get_record(kind, id_) is not None:
+            return await self.temporary.change_record(kind, id_, make, now=now)
+        return await self.kept.change_record(kind, id_, make, now=now)
 
     async def delete_record(self, kind: str, id_: str) -> None:
         """Remove a record from the store that has it."""

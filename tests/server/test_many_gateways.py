@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.http import ask
 from tests.support.postgres import Postgres
 from tests.support.server import GatewayProcess
 from tests.support.wire import Wire, run, wired
@@ -66,6 +68,11 @@ def test_conversations_go_on_when_a_gateway_is_killed_and_when_one_stops(url: st
             wired(a.ws_url, token=TOKEN, caps=CAPS) as one,
             wired(b.ws_url, token=TOKEN, caps=CAPS) as two,
         ):
+            path = (await one.call("auth.link"))["path"]
+            # A link of the first, by way of a balancer.
+            opened, again = [await asyncio.to_thread(ask, each.port, path=f"/{path}") for each in (b, a)]
+            assert (opened.status, opened.headers["Location"]) == (303, "chat") and "Set-Cookie" in opened.headers
+            assert again.headers["Location"] == "chat?link=expired" and "Set-Cookie" not in again.headers
             run_id, _ = await one.send("[[tokens=400]] [[delay_ms=50]] count")
             await shown(two, run_id, "t30 ")
             waiting, answer = await two.send("and then?")
@@ -100,8 +107,9 @@ def test_conversations_go_on_when_a_gateway_is_killed_and_when_one_stops(url: st
                 assert len(texts(history)) == 8 and texts(history)[5][1].split() == [f"t{n}" for n in range(60)]
 
     try:
-        for each in (a, b):
-            each.start()
+        a.start()
+        shutil.copytree(a.home / "secrets", b.home / "secrets")
+        b.start()
         run(scenario(), 300.0)
     finally:
         for each in started:

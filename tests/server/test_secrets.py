@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 
 from clawdbot_ext import config
-from clawdbot_ext.gateway.access import auth, passwords, rate_limits
+from clawdbot_ext.gateway.access import auth, links, passwords, rate_limits
 from clawdbot_ext.gateway.access.identity import GUEST_SCOPES, Identity
 from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
 from clawdbot_ext.protocol.schema import ConnectAuth
+from tests.support.wire import run
 
 
 class Clock:
@@ -47,19 +48,19 @@ def test_a_cookie_ends_after_30_days_and_no_earlier(case):
 
 
 def test_a_link_ends_after_60_seconds(case):
-    code, ends = case.auth.create_link()
+    code, ends = run(case.auth.links.create(auth.by_token()))
     assert ends == int((case.clock.now + 60) * 1000)
     case.clock.now += 61
-    assert case.auth.redeem_link(code) is None
-    code, _ = case.auth.create_link()
+    assert run(case.auth.links.redeem(code)) is None
+    code, _ = run(case.auth.links.create(auth.by_token()))
     case.clock.now += 59
-    assert case.auth.redeem_link(code) == Identity(auth.owner(), "link", issuer="token")
+    assert run(case.auth.links.redeem(code)) == Identity(auth.owner(), "link", issuer="token")
 
 
 def test_unused_links_are_bounded(case):
-    codes = [case.auth.create_link()[0] for _ in range(auth.MAX_LINKS + 1)]
-    assert case.auth.redeem_link(codes[0]) is None and case.auth.redeem_link(codes[1]) is not None
-    assert len(case.auth._links) < auth.MAX_LINKS
+    codes = [run(case.auth.links.create(auth.by_token()))[0] for _ in range(links.MAX_LINKS + 1)]
+    first, second = (run(case.auth.links.redeem(code)) for code in codes[:2])
+    assert first is None and second is not None
 
 
 @pytest.mark.parametrize(
@@ -67,11 +68,11 @@ def test_unused_links_are_bounded(case):
     [{"gateway__auth__token": "another"}, {"gateway__auth__mode": "password", "gateway__auth__password": "pw"}],
 )
 def test_a_changed_secret_voids_cookies_and_links(case, change):
-    value, code = case.auth.issue_cookie(Identity("ann", "token")), case.auth.create_link()[0]
+    value, code = case.auth.issue_cookie(Identity("ann", "token")), run(case.auth.links.create(auth.by_token()))[0]
     before = case.auth.generation()
     case.settings.update(change)
     assert case.auth.generation() != before
-    assert case.auth.read_cookie(value) is None and case.auth.redeem_link(code) is None
+    assert case.auth.read_cookie(value) is None and run(case.auth.links.redeem(code)) is None
 
 
 def test_a_cookie_of_another_gateway_or_of_nobody_is_none(case, tmp_path_factory):

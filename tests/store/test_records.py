@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
+import pytest
+
+from clawdbot_ext.protocol.errors import NotFound
 from clawdbot_ext.store import db, schema
 from clawdbot_ext.store.sqlite import open_store
 from tests.support.wire import run
@@ -37,6 +41,26 @@ def test_a_record_is_replaced_listed_and_removed(tmp_path) -> None:
         await store.close()
 
     run(main())
+
+
+def test_changes_of_one_record_come_one_after_another(drive) -> None:
+    def more(record):
+        return {"n": (record or {"n": 0})["n"] + 1}
+
+    def refuse(record):
+        raise NotFound("no")
+
+    async def scenario(store) -> None:
+        await asyncio.gather(*(store.change_record("rule", "a", more, now=1) for _ in range(20)))
+        with pytest.raises(NotFound):
+            await store.change_record("rule", "a", refuse, now=1)
+        assert await store.change_record("rule", "a", more, now=1) == ({"n": 20}, {"n": 21})
+        taken = await asyncio.gather(*(store.change_record("rule", "a", lambda _: None, now=1) for _ in range(3)))
+        assert [each.before for each in taken if each.before] == [{"n": 21}]
+        assert await store.change_record("rule", "a", lambda _: None, now=1) == (None, None)
+        assert await store.list_records("rule") == []
+
+    drive(scenario)
 
 
 def test_what_a_reply_cost_is_kept_when_its_session_is_deleted(tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -133,10 +134,14 @@ class Gateways:
     async def _unfinished(self) -> Sequence[str]:
         return list({run.session_key for run in await self.database.queued_runs()})
 
-    async def add(self) -> Member:
+    async def add(self, *, secrets_of: int | None = None) -> Member:
+        """Start another one; with the secrets of one that is there, as the documentation has it."""
         home = self.folder / f"home{len(self.all)}"
         home.mkdir(mode=0o700)
         (home / "jupyter").mkdir(mode=0o700)
+        if secrets_of is not None:
+            self.all[secrets_of].gateway.access.auth.generation()  # which makes those that are missing
+            shutil.copytree(self.folder / f"home{secrets_of}" / "jupyter" / "secrets", home / "jupyter" / "secrets")
         settings = {"agents": {"defaults": {"autoTitle": False}}}
         (home / "jupyter" / "config.json").write_text(json.dumps(settings), encoding="utf-8")
         live = LiveConfig(lambda: config.load({"CLAWDBOT_STATE_DIR": str(home)}))

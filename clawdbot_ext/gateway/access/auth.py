@@ -35,10 +35,11 @@ from functools import cache
 from typing import Any, Literal
 
 from ...config import Config, ConfigError
-from ...protocol.errors import InvalidRequest, RateLimited, Unauthorized
+from ...protocol.errors import RateLimited, Unauthorized
 from ...protocol.schema import OPERATOR_SCOPES, ConnectAuth
 from ...runtime.secrets import client_credential, get_or_create_secret, local_token, rotate_secret
-from .identity import GUEST_SCOPES, MAX_LINEAGE, AuthMethod, DeviceMark, Identity, from_facts, to_facts
+from .identity import GUEST_SCOPES, AuthMethod, DeviceMark, Identity, from_facts, to_facts
+from .links import Links
 from .passwords import HASHED, b64, matches, unb64
 from .rate_limits import KNOWN_BROWSER, Failures
 
@@ -46,9 +47,6 @@ log = logging.getLogger(__name__)
 
 COOKIE_SECONDS = 30 * 24 * 3600
 EXTERNAL_LOGIN_SECONDS = 24 * 3600
-LINK_SECONDS = 60
-MAX_LINKS = 32
-"""Unused links kept; the oldest goes first."""
 UNGUESSABLE_CHARS = 32
 """A token this long stands no guessing, at whatever speed."""
 _HEADER = re.compile(r"(?:bearer|token)\s+(\S+)\s*", re.IGNORECASE)
@@ -100,6 +98,11 @@ def owner() -> str:
         return "owner"
 
 
+def by_token() -> Identity:
+    """The owner, as the gateway's token proves."""
+    return Identity(owner(), "token")
+
+
 class Auth:
     """Checks credentials against the configuration as it is at that moment.
 
@@ -113,7 +116,7 @@ class Auth:
         self._client = client_credential(config(), create=True) or ""
         self._process_key = secrets.token_bytes(32)
         self._proved: bytes | None = None
-        self._links: dict[bytes, tuple[float, dict[str, Any]]] = {}
+        self.links = Links(self, self._signing_key, clock)
         self._logged_out: dict[str, int] = {}
         self.device_scopes: Callable[[DeviceMark], frozenset[str] | None] = lambda mark: None
         """Look up the present scopes of a device's token; ``None``: it is void. Set once there is a gateway."""
@@ -151,7 +154,7 @@ class Auth:
                 return None
             if given.relayed_user:
                 return Identity(given.relayed_user, "jupyter", given.relayed_scopes & frozenset(OPERATOR_SCOPES))
-            return Identity(owner(), "token")
+            return by_token()
         if not (given.cookie and self.own_logins) or (given.socket and not given.by_page):
             return None
         return self.read_cookie(given.cookie)
@@ -246,10 +249,10 @@ class Auth:
 
     def _unguessable(self, token: str | None, config: Config) -> Identity | None:
         if token and _same(token, self._client):
-            return Identity(owner(), "token")
+            return by_token()
         # What cannot be guessed needs no limit on guessing, and its owner must not wait for others' guesses.
         if token and len(_token(config)) >= UNGUESSABLE_CHARS and _same(token, _token(config)):
-            return Identity(owner(), "token")
+            return by_token()
         return None
 
     def check_bearer(self, header: str, client_key: str) -> Identity:
@@ -277,7 +280,7 @@ class Auth:
         if self._failures is not None and (wait := self._failures.wait_ms(limit, client_key)):
             raise RateLimited("too many failed logins, try again later", retry_after_ms=wait)
         if token and _same(token, _token(config)):
-            return Identity(owner(), "token")
+            return by_token()
         if password and self._password_is(password, config):
             return Identity(owner(), "password")
         self._failed(limit, client_key)
@@ -343,7 +346,7 @@ class Auth:
     def log_out_everywhere(self) -> None:
         """Void every cookie and link, by another key to sign them with. Raises ``OSError``."""
         rotate_secret(self._config(), "cookie")
-        self._links.clear()
+        self.links.clear()
 
     def log_out(self, cookies: Mapping[str, int]) -> None:
         """Void single cookies, with all that was made of them: their marks (the last of a lineage), and when they would
@@ -384,28 +387,6 @@ class Auth:
 
     def _sign(self, payload: str) -> str:
         return b64(hmac.digest(self._signing_key(), b"cookie\0" + payload.encode("utf-8", "surrogatepass"), "sha256"))
-
-    # -- links ------------------------------------------------------------------------------------------------------
-    def create_link(self, identity: Identity | None = None) -> tuple[str, int]:
-        """A login code for one use that is worth what ``identity`` is (absent: the owner's, as printed at the start),
-        and when it ends (milliseconds since the epoch).
-
-        Raises:
-            InvalidRequest: it would be the ``MAX_LINEAGE``-th login that was made of one another.
-        """
-        maker = identity or Identity(owner(), "token")
-        if len(maker.lineage) >= MAX_LINEAGE:
-            raise InvalidRequest("log in with the token or password first", reason="TOO_FAR_DERIVED")
-        code, ends = secrets.token_urlsafe(24), self._clock() + LINK_SECONDS
-        self._links[_digest(code)] = (ends, self.record(maker))
-        while len(self._links) > MAX_LINKS:
-            del self._links[next(iter(self._links))]
-        return code, int(ends * 1000)
-
-    def redeem_link(self, code: str) -> Identity | None:
-        """Use a code up; ``None`` if it is unknown, used, late, or its maker is void. 192 bits need no limiter."""
-        ends, facts = self._links.pop(_digest(code), (0.0, {}))
-        return None if ends < self._clock() else self.recorded(facts, "link")
 
 
 def cookie_seconds(identity: Identity) -> int:

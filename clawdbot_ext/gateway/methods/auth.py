@@ -19,9 +19,9 @@ from ..services import Services
 async def auth_link(services: Services, caller: Connection, params: NoParams) -> LinkCreateResult:
     """Create a login code for one use, as ``clawdbot web`` does.
 
-    The login has the rights of the caller's, and ends with it.
+    The login has the rights of the caller's, and ends with it. Any gateway on the same database opens it.
     """
-    code, expires_at = services.access.auth.create_link(caller.standing())
+    code, expires_at = await services.access.auth.links.create(caller.standing())
     services.access.auth.note("link", caller.audit_fields())
     return LinkCreateResult(code=code, path=f"chat?code={code}", expires_at=expires_at)
 

@@ -80,13 +80,15 @@ class Authenticator(ABC):
         """Return whether the page that sends the request may."""
 
     @abstractmethod
-    def redeem_link(self, handler: BaseHandler) -> bool:
-        """Log in by a one-time link before authentication; ``True``: a response has been written."""
+    async def redeem_link(self, handler: BaseHandler) -> bool:
+        """Log in by a one-time link before authentication; ``True``: a response has been written.
+
+        Raises ``Unavailable``: the database that has the link is away."""
 
     @abstractmethod
-    def leave_secrets(self, handler: BaseHandler) -> bool:
+    async def leave_secrets(self, handler: BaseHandler) -> bool:
         """Redirect from an address of the page with a secret to the one without; ``True``: a response has been
-        written."""
+        written. Raises ``Unavailable``, as ``redeem_link``."""
 
 
 class BaseHandler(JupyterHandler):

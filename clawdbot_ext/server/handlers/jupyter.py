@@ -103,10 +103,13 @@ class JupyterAuthenticator(Authenticator):
         if not ours:
             JupyterHandler.check_xsrf_cookie(handler)
 
-    def redeem_link(self, handler: BaseHandler) -> bool:
+    async def redeem_link(self, handler: BaseHandler) -> bool:
         """Log in users who cannot log in to the Jupyter server (``clawdbot web``)."""
         code = handler.get_query_argument("code", "") if handler.context.auth.own_logins else ""
-        identity = handler.context.auth.redeem_link(code) if code and handler.check_host() else None
+        links, identity = handler.context.auth.links, None
+        if links.is_ours(code) and handler.check_host():
+            await handler.context.ready()  # where there are several gateways it is in their database
+            identity = await links.redeem(code)
         if identity is None:
             if set(SECRET_ARGUMENTS) & set(handler.request.query_arguments):
                 # What was given is read already. Jupyter's log and its way to the login need not repeat it.
@@ -118,7 +121,7 @@ class JupyterAuthenticator(Authenticator):
         handler.redirect(page_address(handler), status=303)
         return True
 
-    def leave_secrets(self, handler: BaseHandler) -> bool:
+    async def leave_secrets(self, handler: BaseHandler) -> bool:
         """Set Jupyter's cookies, which the page shows with what it asks for, and redirect if it took the token in the
         address for a login."""
         handler.xsrf_token  # noqa: B018  sets the cookie

@@ -17,7 +17,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches, Rule
 
 from ..._version import __version__
-from ...protocol.errors import RateLimited, Unauthorized
+from ...protocol.errors import RateLimited, Unauthorized, Unavailable
 from ...protocol.schema import ConnectAuth
 from ...runtime.program import command, without_home
 from ..context import cookie_name
@@ -106,12 +106,21 @@ class Page(BaseHandler):
     the front end is not built. Secrets in its address log in and are left out of the address that the browser keeps."""
 
     async def prepare(self, **options: Any) -> None:
-        if not self.authenticator.redeem_link(self):
+        try:
+            done = await self.authenticator.redeem_link(self)
+        except Unavailable:
+            notice(self, "page.link")
+            return
+        if not done:
             await super().prepare()
 
     @allow_unauthenticated  # not by Jupyter: ``prepare`` has decided, as in every route
-    def get(self) -> None:
-        if self.authenticator.leave_secrets(self):
+    async def get(self) -> None:
+        try:
+            if await self.authenticator.leave_secrets(self):
+                return
+        except Unavailable:  # the link is not used up
+            notice(self, "page.link")
             return
         if self.context.gateway is None:
             notice(self, "page.away")

@@ -41,18 +41,18 @@ class StandaloneAuthenticator(Authenticator):
         """Allow every origin here: the transport security has checked it exactly, more strictly than Tornado."""
         return True
 
-    def redeem_link(self, handler: BaseHandler) -> bool:
+    async def redeem_link(self, handler: BaseHandler) -> bool:
         """Do nothing: the page is open, and ``leave_secrets`` logs in."""
         return False
 
-    def leave_secrets(self, handler: BaseHandler) -> bool:
+    async def leave_secrets(self, handler: BaseHandler) -> bool:
         """Log in by ``?code=``, a one-time link, or by ``?token=``, which Clawdbot's own links carry, and redirect to
         the page without them, so that they stay neither in the address nor in the browser's history."""
         if not set(SECRET_ARGUMENTS) & set(handler.request.query_arguments):
             return False
         code, token = (handler.get_query_argument(name, "") for name in SECRET_ARGUMENTS)
         auth = handler.context.auth
-        identity = auth.redeem_link(code) if code else auth.check_address(token)
+        identity = await auth.links.redeem(code) if code else auth.check_address(token)
         if identity is not None:
             set_cookie(handler, identity)
         handler.redirect(page_address(handler, expired=identity is None), status=303)

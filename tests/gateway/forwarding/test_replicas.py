@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from clawdbot_ext.gateway.access.auth import Auth
+from clawdbot_ext.gateway.access import links
+from clawdbot_ext.gateway.access.auth import Auth, by_token
 from clawdbot_ext.gateway.access.identity import Identity
 from clawdbot_ext.gateway.methods.auth import keep_logged_out
 from clawdbot_ext.protocol.errors import RateLimited, Unauthorized
@@ -41,6 +42,38 @@ def test_wrong_logins_count_at_all_gateways_together(drive):
                 auth.check_connect(ConnectAuth(token="wrong"), "192.0.2.7")
         with pytest.raises(Unauthorized):
             b.check_connect(ConnectAuth(token="wrong"), "192.0.2.8")
+
+    drive(scenario)
+
+
+def test_a_login_link_opens_at_any_gateway_and_once_in_all(drive):
+    async def scenario(made: Gateways) -> None:
+        a, stranger = made.all
+        b = await made.add(secrets_of=0)
+        client = await a.client()
+        codes = [(await client.call("auth.link", {}))["payload"]["code"] for _ in range(3)]
+        auth, other = b.gateway.access.auth, a.gateway.access.auth
+        kept = json.dumps(await made.database.list_records(links.KIND))
+        assert not any(code in kept for code in codes)
+        found = await asyncio.gather(*(each.links.redeem(codes[0]) for each in (auth, other, auth, other)))
+        [identity] = [each for each in found if each is not None]
+        assert (identity.via, identity.is_account) == ("link", True)
+        assert await auth.links.redeem(codes[0]) is None and await other.links.redeem(codes[0]) is None
+        asked = len(await made.database.list_records(links.KIND))
+        for code in ("", "x", codes[0][:-1] + "_", codes[1].upper(), "\udc80" * 40):
+            assert await auth.links.redeem(code) is None
+        assert await stranger.gateway.access.auth.links.redeem(codes[1]) is None  # of a gateway with other keys
+        assert len(await made.database.list_records(links.KIND)) == asked == 2
+        auth.log_out_everywhere()
+        assert await auth.links.redeem(codes[1]) is None
+        late, _ = await other.links.create(by_token())
+        for row in await made.database.list_records(links.KIND):
+            facts = {**row["facts"], "ends": 1}
+            await made.database.put_record(links.KIND, row["id"], {**row, "facts": facts}, now=1)
+        assert await other.links.redeem(late) is None
+        for _ in range(links.MAX_LINKS + 2):
+            await other.links.create(by_token())
+        assert len(await made.database.list_records(links.KIND)) == links.MAX_LINKS
 
     drive(scenario)
 

@@ -12,6 +12,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from clawdbot_ext import config
+from clawdbot_ext.gateway.access.auth import by_token
 from clawdbot_ext.runtime import server_info
 from clawdbot_ext.runtime.gateway_lock import acquire
 from clawdbot_ext.runtime.secrets import client_credential
@@ -291,7 +292,8 @@ async def test_traits_of_the_host_server_configure_the_gateway(state, jp_configu
 async def test_a_login_link_opens_the_mount_and_nothing_of_jupyters(mounted, connect, get, jp_http_port, jp_fetch):
     """``clawdbot web`` where the mount is the only address there is."""
     context = await gateway_of(mounted)
-    path, no_login = f"chat?code={context.auth.create_link()[0]}", {"Authorization": ""}
+    code, _ = await context.auth.links.create(by_token())
+    path, no_login = f"chat?code={code}", {"Authorization": ""}
 
     def anonymous(path, headers=(), method="GET", body=b""):
         return asyncio.get_running_loop().run_in_executor(
@@ -320,9 +322,10 @@ async def test_a_login_link_opens_the_mount_and_nothing_of_jupyters(mounted, con
 async def test_on_a_hub_only_the_hub_logs_in(mounted, jp_http_port):
     context = await gateway_of(mounted)
     context.auth.own_logins = False
+    code, _ = await context.auth.links.create(by_token())
 
     def follow():
-        return ask(jp_http_port, path=f"{BASE}chat?code={context.auth.create_link()[0]}")
+        return ask(jp_http_port, path=f"{BASE}chat?code={code}")
 
     answer = await asyncio.get_running_loop().run_in_executor(None, follow)
     assert answer.status == 302 and "Set-Cookie" not in answer.headers

@@ -62,6 +62,21 @@ def test_ten_stores_that_open_a_new_database_at_once_migrate_it_once(
     assert caplog.text.count("a new database") == 1
 
 
+def test_two_gateways_that_change_one_record_at_once_lose_no_change(url: str) -> None:
+    async def scenario() -> None:
+        stores = [await opened(url, exclusive=False) for _ in range(2)]
+        changes = (
+            store.change_record("rule", "a", lambda record: {"n": (record or {"n": 0})["n"] + 1}, now=1)
+            for store in stores
+            for _ in range(20)
+        )
+        await asyncio.gather(*changes)
+        assert await stores[0].get_record("rule", "a") == {"n": 40}
+        await asyncio.gather(*(store.close() for store in stores))
+
+    driven(scenario())
+
+
 def test_a_database_of_a_newer_version_or_of_something_else_is_refused(server: Postgres, url: str) -> None:
     async def scenario() -> None:
         await (await opened(url)).close()

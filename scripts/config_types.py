@@ -15,6 +15,7 @@ Written by ``python -m scripts.generate`` from ``settings.py``: edit that. tests
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 
@@ -49,7 +50,8 @@ def module() -> str:
 def _type(setting: Setting) -> str:
     if setting.type in ("strings", "models"):
         return f"tuple[{_string(setting)}, ...]" if setting.type == "strings" else "tuple[Any, ...]"
-    return {"integer": "int", "boolean": "bool", "string": _string(setting)}[setting.type]
+    tree = "Mapping[str, Mapping[str, Any]]"
+    return {"integer": "int", "boolean": "bool", "string": _string(setting), "tree": tree}[setting.type]
 
 
 def _string(setting: Setting) -> str:

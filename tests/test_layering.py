@@ -37,7 +37,7 @@ INSIDE = {
         "hands > connections, media > access, wire_forms, error_texts, sweeper, backups"
     ),
     "server": levels(
-        "launch > process > extension > leadership > serverapp, side_listener > hands_node, handlers, "
+        "launch > process > extension > leadership > serverapp, side_listener > users > hands_node, handlers, "
         "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log, metrics, diagnosis > "
         "net, options, secret_handover, process_tuning, log_files"
     ),

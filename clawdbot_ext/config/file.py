@@ -151,6 +151,8 @@ def _redact(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         setting = find(name)
         if setting is None and isinstance(value, Mapping) and is_branch(name):
             copy[key] = _redact(value, f"{name}.")
+        elif setting is not None and setting.type == "tree" and isinstance(value, Mapping):
+            copy[key] = {who: _redact(own, "") if isinstance(own, Mapping) else REDACTED for who, own in value.items()}
         elif is_hidden(setting, value):
             copy[key] = REDACTED
         else:

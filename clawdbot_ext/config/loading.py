@@ -20,8 +20,9 @@ from .settings import PROVIDER_ENV, SETTINGS
 from .typed_settings import TypedSettings
 from .validation import check, find, parse_text, unknown
 
-Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "default"]
-_RANK: tuple[Source, ...] = ("flag", "env", "traits", "file", "clawdbot.json", "default")
+Source = Literal["flag", "env", "traits", "file", "clawdbot.json", "operator", "default"]
+"""``operator`` is the configuration of the gateway in which a user has a space (``spaces``)."""
+_RANK: tuple[Source, ...] = ("flag", "env", "traits", "file", "clawdbot.json", "operator", "default")
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ def load(
     }
     effective: dict[str, Any] = {}
     sources: dict[str, Source] = {}
-    for source in _RANK[:-1]:
-        for name, value in layers[source].items():
+    for source, layer in layers.items():  # the strongest first
+        for name, value in layer.items():
             if name not in effective:
                 effective[name], sources[name] = value, source
     effective = {name: effective[name] for name in sorted(effective, key=lambda name: _RANK.index(sources[name]))}

@@ -11,8 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..i18n import catalogue
 
-SettingType = Literal["string", "integer", "boolean", "strings", "models"]
-"""``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``."""
+SettingType = Literal["string", "integer", "boolean", "strings", "models", "tree"]
+"""``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``; ``tree`` holds
+settings of users: name, ``@group`` or ``*`` → dotted name → value."""
 
 
 ChangedBy = Literal["client", "owner"]
@@ -28,6 +29,10 @@ PROVIDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 FINGERPRINT = re.compile(r"(?:sha-?256:)?(?:[0-9A-F]{2}:?){31}[0-9A-F]{2}", re.IGNORECASE)
 """SHA-256 of a certificate, as programs write it: with or without colons."""
+
+
+PROXY_SECRET_CHARS = 32
+"""So many that it stands guessing, at whatever speed."""
 
 
 BASE_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
@@ -172,6 +177,30 @@ def _check_base_path(value: str) -> str | None:
 
 def _check_login(value: str) -> str | None:
     return None if value and value == value.strip() else "login"
+
+
+def _check_header(value: str) -> str | None:
+    return None if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?", value) else "header"
+
+
+def _check_path(value: str) -> str | None:
+    return None if not value or value.startswith(("/", "~/")) else "path"
+
+
+def _check_principal(value: str) -> str | None:
+    return None if value.strip("@") and value == value.strip() else "principal"
+
+
+def _check_proxy_secret(value: str) -> str | None:
+    """The text names no value."""
+    return None if not value or (len(value) >= PROXY_SECRET_CHARS and value.isascii()) else "proxySecret"
+
+
+def _check_web_address(value: str) -> str | None:
+    """A path of this site, or an address elsewhere; ``//host`` would be one in disguise."""
+    if not value or (value.startswith("/") and not value.startswith(("//", "/\\"))):
+        return None
+    return _check_base_url(value)
 
 
 def _check_key(value: str) -> str | None:

@@ -5,6 +5,7 @@ Written by ``python -m scripts.generate`` from ``settings.py``: edit that. tests
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 
@@ -28,6 +29,8 @@ class TypedSettings:
                 "gateway.connectionsPerAddress",
                 "storage.backups",
                 "storage.media.cacheBytes",
+                "users.idleMinutes",
+                "users.maxOpen",
                 "session.maxQueued",
                 "agents.defaults.maxTokens",
                 "agents.defaults.timeoutSeconds",
@@ -74,6 +77,11 @@ class TypedSettings:
                 "storage.media.region",
                 "storage.media.accessKeyId",
                 "storage.media.secretAccessKey",
+                "users.secret",
+                "users.header",
+                "users.groupsHeader",
+                "users.signOutUrl",
+                "users.directory",
                 "session.mainKey",
                 "agents.defaults.model",
                 "agents.defaults.systemPrompt",
@@ -110,6 +118,8 @@ class TypedSettings:
                 "gateway.trustedProxies",
                 "gateway.allowedOrigins",
                 "gateway.allowedHosts",
+                "users.allowed",
+                "users.blocked",
                 "models.allowed",
                 "media.audio.command",
             ],
@@ -118,6 +128,10 @@ class TypedSettings:
         def __getitem__(self, name: Literal["gateway.tailscale.mode"]) -> Literal["off", "serve", "funnel"]: ...
         @overload
         def __getitem__(self, name: Literal["storage.fileSystem"]) -> Literal["auto", "local", "network"]: ...
+        @overload
+        def __getitem__(self, name: Literal["users.from"]) -> Literal["", "headers", "hub"]: ...
+        @overload
+        def __getitem__(self, name: Literal["users.settings"]) -> Mapping[str, Mapping[str, Any]]: ...
         @overload
         def __getitem__(
             self, name: Literal["agents.defaults.thinking"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..i18n import catalogue, language
-from .setting_types import PROVIDER_NAME, ConfigError, Setting, wrong
+from .setting_types import PROVIDER_NAME, ConfigError, Setting, _check_principal, wrong
 from .settings import SETTINGS
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -65,6 +65,8 @@ def check(name: str, value: Any) -> Any:
         return _boolean(name, value)
     if setting.type == "string":
         return _string(setting, name, value)
+    if setting.type == "tree":
+        return _tree(name, value)
     if not isinstance(value, list | tuple):
         raise wrong(name, "list")
     return tuple(_model(name, item) if setting.type == "models" else _string(setting, name, item) for item in value)
@@ -134,6 +136,36 @@ def _model(name: str, value: Any) -> Any:
     raise wrong(name, "model")
 
 
+PER_USER = ("gateway.requestsPerMinute",)
+"""Settings of the process that each user may have another value of."""
+
+
+def is_of_process(name: str) -> bool:
+    """Whether a setting is about the process, its address or its storage, and so the same for all of its users."""
+    return name.startswith(("gateway.", "storage.", "users.", "logging.")) and name not in PER_USER
+
+
+def _tree(name: str, value: Any) -> dict[str, dict[str, Any]]:
+    """Settings of users: name, ``@group`` or ``*`` → dotted name → checked value."""
+    if not isinstance(value, Mapping):
+        raise wrong(name, "object")
+    found: dict[str, dict[str, Any]] = {}
+    for principal, given in value.items():
+        if problem := _check_principal(principal):
+            raise wrong(name, problem, value=_shorten(principal))
+        if not isinstance(given, Mapping):
+            raise wrong(f"{name}.{principal}", "object")
+        own_settings = found.setdefault(unicodedata.normalize("NFC", principal), {})
+        for setting, own in given.items():
+            if is_of_process(setting):
+                raise wrong(f"{name}.{principal}.{setting}", "ofProcess")
+            try:
+                own_settings[setting] = check(setting, own)
+            except ConfigError as exc:
+                raise exc.renamed(f"{name}.{principal}.{exc.name}") from None
+    return found
+
+
 def _shorten(value: str) -> str:
     return repr(value if len(value) <= 40 else value[:39] + "…")
 
@@ -171,6 +203,8 @@ def _property(setting: Setting, locale: str | None) -> dict[str, Any]:
     if setting.type == "strings":
         choices = {"enum": list(setting.choices)} if setting.choices else {}
         return {**schema, "type": "array", "items": {"type": "string", **choices}}
+    if setting.type == "tree":
+        return {**schema, "type": "object", "additionalProperties": {"type": "object"}, "default": setting.default}
     schema |= {"type": setting.type, "default": setting.default}
     if setting.choices:
         schema["enum"] = list(setting.choices)

@@ -13,7 +13,15 @@ from typing import Any
 import msgspec
 
 from ..protocol import frames
-from ..protocol.errors import GatewayError, InvalidRequest, MissingScope, TooLarge, Unavailable, UnknownMethod
+from ..protocol.errors import (
+    GatewayError,
+    InvalidRequest,
+    MissingScope,
+    OperatorOnly,
+    TooLarge,
+    Unavailable,
+    UnknownMethod,
+)
 from ..protocol.schema import METHODS, Method, Params
 from ..store import failpoints
 from ..store.api import StoreDamaged
@@ -39,6 +47,8 @@ def dispatch(
             raise UnknownMethod(f"unknown method: {request.method}")
         authorize(row, caller)
         require_method(services.config(), request.method)
+        if request.method in services.host.closed:
+            raise OperatorOnly(f"{request.method} is for the operator of this server", method=request.method)
         if len(memoryview(request.params)) > frames.LARGE_BYTES:
             return _finish(_call_large(services, caller, request, row), caller, request, send)
         answer = HANDLERS[request.method](services, caller, read_params(request.method, row.params, request.params))

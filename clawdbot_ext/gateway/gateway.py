@@ -336,6 +336,10 @@ class Gateway:
         """The clients that are connected to this very gateway."""
         return tuple(client for client in self.services.events.connections if not client.remote)
 
+    def newcomers(self) -> tuple[Connection, ...]:
+        """The sockets that have not logged in yet."""
+        return tuple(self._pending)
+
     def joined(self, connection: Connection) -> None:
         services = self.services
         self._pending.discard(connection)
@@ -380,7 +384,7 @@ class Gateway:
             "protocol": PROTOCOL_VERSION,
             "server": {"version": __version__, "host": self._host, "connId": connection.conn_id},
             "features": {
-                "methods": callable_by(connection.scopes, methods_off(config)),
+                "methods": callable_by(connection.scopes, methods_off(config).union(services.host.closed)),
                 "events": list(EVENTS),
                 "disabled": list(config["policy.disabled"]),
                 "caps": [CAP_APPEND, CAP_SESSION_EVENTS, CAP_SWITCH, CAP_SUBSCRIBE],

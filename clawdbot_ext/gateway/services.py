@@ -66,6 +66,8 @@ class HostFacts:
     """Makes the checks of ``doctor`` and ``security audit``, in a language; for the method ``gateway.checks``."""
     holds_lock: Callable[[], bool] = lambda: True
     """Whether no other process can become the gateway of the state directory."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """Methods that this gateway does not have: a user's space has not all that an operator's gateway has."""
     started_at: int = field(default_factory=now_ms)
 
 

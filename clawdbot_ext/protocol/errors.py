@@ -8,6 +8,7 @@
     │   ├── Stale                INVALID_REQUEST  STALE            (base hash guard)
     │   ├── SendDenied               INVALID_REQUEST  SEND_DENIED      (the session's sendPolicy)
     │   ├── SwitchedOff          INVALID_REQUEST  DISABLED_BY_POLICY
+    │   ├── OperatorOnly         INVALID_REQUEST  OPERATOR_ONLY    (in the space of a user)
     │   ├── MissingScope         INVALID_REQUEST  MISSING_SCOPE
     │   ├── TooLarge             INVALID_REQUEST  TOO_LARGE
     │   └── Unauthorized         INVALID_REQUEST  UNAUTHORIZED     (the socket closes with 1008)
@@ -106,6 +107,12 @@ class SwitchedOff(InvalidRequest):
     """The administrator has switched ``details.feature`` off (``policy.disabled``)."""
 
     reason = "DISABLED_BY_POLICY"
+
+
+class OperatorOnly(InvalidRequest):
+    """The method in ``details.method`` is about the server, which the users who share it do not have."""
+
+    reason = "OPERATOR_ONLY"
 
 
 class MissingScope(InvalidRequest):

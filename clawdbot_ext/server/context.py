@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from ..cluster.postgres import PostgresCluster
     from ..gateway.gateway import Gateway
+    from ..gateway.services import HostFacts
     from ..store.api import Store
     from .metrics import GatewayMetrics
     from .net.tls import Certificate
@@ -101,7 +102,6 @@ class ServerContext:
         ``OSError``.
         """
         from ..agent.context.system_prompt import Environment
-        from ..gateway.gateway import Gateway  # with the agent and SQLite, which a server without the lock never needs
         from ..gateway.services import HostFacts
         from .contents import listing as contents_listing
         from .contents import reading as contents_reading
@@ -115,8 +115,6 @@ class ServerContext:
             self.auth.note("password", {})
             log.warning("the password in %s is kept as a hash from now on", self.live().path)
         files = None if contents is None else contents_listing(contents)
-        config, supervisor = self.live(), Supervisor()
-        store, cluster = _storage(config, supervisor)
         host = HostFacts(
             Environment(server_root=server_root),
             list_files=files,
@@ -124,11 +122,20 @@ class ServerContext:
             examine=Diagnosis(self.live).examine,
             holds_lock=lock.still_ours,
         )
+        gateway = await self._start(host)
+        self._metrics = GatewayMetrics(gateway)
+        self._metrics.start()
+        return gateway
+
+    async def _start(self, host: HostFacts) -> Gateway:
+        """Create and start the gateway on the configured store. Raises the store's errors."""
+        from ..gateway.gateway import Gateway  # with the agent and SQLite, which a server without the lock never needs
+
+        config, supervisor = self.live(), Supervisor()
+        store, cluster = _storage(config, supervisor)
         gateway = Gateway(self.live, store, self.auth, host=host, cluster=cluster, supervisor=supervisor)
         gateway.access.before_rotation, gateway.access.on_void = self._close_requests, self.close_revoked
         await gateway.start()
-        self._metrics = GatewayMetrics(gateway)
-        self._metrics.start()
         self.gateway = gateway
         return gateway
 
@@ -216,6 +223,11 @@ class ServerContext:
             now = self.auth.current(identity)
             if now is None or not identity.scopes <= now.scopes or epoch != self.auth.epoch(identity):
                 close_request(handler)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a request under way."""
+        return any(not handler._finished for handler in self._open_requests)
 
     def _close_requests(self) -> None:
         """Close every tracked request, of Jupyter's handlers and of this package's."""

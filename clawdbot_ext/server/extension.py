@@ -23,6 +23,7 @@ from .._version import __version__
 
 if TYPE_CHECKING:
     from .context import ServerContext
+    from .handlers.base import Authenticator
     from .leadership import Leadership
 
 MOUNT = "clawdbot/"
@@ -59,7 +60,8 @@ class ClawdbotApp(ExtensionApp):
         if context is not None:
             from .handlers.routes import standalone_routes
 
-            routes = standalone_routes(web_app.settings["base_url"], context)
+            authenticator: Authenticator = self.serverapp.authenticator  # type: ignore[attr-defined]  # of ours
+            routes = standalone_routes(web_app.settings["base_url"], context, authenticator)
             web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
             return
         from .handlers.lazy_router import LazyRouter

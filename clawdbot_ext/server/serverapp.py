@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_core.application import JupyterApp
 from jupyter_server.auth.identity import IdentityProvider
@@ -32,14 +32,20 @@ from . import log_files, process_tuning
 from .banner import greet, say
 from .bootstrap import Bootstrap, StartupError, bootstrap
 from .context import ServerContext
-from .handlers.base import BARE_CSP, SECURITY_HEADERS
+from .handlers.base import BARE_CSP, SECURITY_HEADERS, Authenticator
 from .handlers.routes import last_routes
+from .handlers.standalone import StandaloneAuthenticator
 from .identity_provider import GatewayIdentity
 from .net.fd_limits import FdLimitedHTTPServer
 from .net.tailscale import Whois
 from .net.transport_security import Policy, RejectedRequest, RejectHandler
 from .options import RESTARTED, Options
 from .tailscale_serve import TailscaleServe
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+
+    from .users.spaces import UserSpaces
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +103,25 @@ class ClawdbotServer(ServerApp):
             say(self._bootstrap.text("start.stateDir", path=state, problem=exc.strerror or exc), error=True)
             self.exit(EXIT_FAILED)
         self.context.tailscale = Whois()
+        self.authenticator = self._authenticator()
         self._tailscale_serve = TailscaleServe(
             self._bootstrap.config, self.port, tls=self._bootstrap.tls is not None, notify=self._notify
         )
         log_files.start(self._bootstrap.config, self.log, verbose=self.options.verbose)
         super().init_configurables()
+
+    def _authenticator(self) -> Authenticator:
+        """The gateway's own credentials; with ``users.from`` the sign-in of its users before them."""
+        self._spaces = None
+        if not self._bootstrap.config["users.from"]:
+            return StandaloneAuthenticator()
+        from .users.authenticator import authenticator_of  # a gateway of one user never imports them
+
+        authenticator = authenticator_of(self.context)
+        self._spaces = authenticator.spaces
+        return authenticator
+
+    _spaces: UserSpaces | None
 
     def _configured(self) -> dict[str, Any]:
         """Return the settings from ``jupyter_clawdbot_config.py`` and Jupyter's own options (``--ServerApp.port``), by
@@ -130,10 +150,11 @@ class ClawdbotServer(ServerApp):
         super().init_webapp()
         rules = self.web_app.wildcard_router.rules
         rules[:] = [rule for rule in rules[:-1] if rule.target is not TrailingSlashHandler]
-        rules += last_routes(self.context, self.base_url)
-        self.web_app.default_router.rules.insert(
-            0, Rule(RejectedRequest(self._policy, self.context.is_authenticated), RejectHandler)
-        )
+        rules += last_routes(self.context, self.base_url, self.authenticator)
+        self.web_app.default_router.rules.insert(0, Rule(RejectedRequest(self._policy, self._is_known), RejectHandler))
+
+    def _is_known(self, request: HTTPServerRequest) -> bool:
+        return self.authenticator.may_send(request) or self.context.is_authenticated(request)
 
     def _policy(self) -> Policy:
         config = self.context.live()
@@ -192,6 +213,8 @@ class ClawdbotServer(ServerApp):
         self._bootstrap.lock.when_lost(lambda: loop.call_soon_threadsafe(self.stop))
         if on_network(config):
             say(self._bootstrap.text("start.network", path=config.home), error=True)
+        if self._spaces is not None:
+            self._spaces.start()
         self._http_server.add_sockets(self._bootstrap.sockets)
         self.context.publish(self.page_url, self._bootstrap.tls)
         self._tailscale_serve.start(self._bootstrap.lock)
@@ -235,9 +258,11 @@ class ClawdbotServer(ServerApp):
         """Stop the gateway first, which has replies to end, then kernels and the rest as long as there is time."""
         started = asyncio.get_running_loop().time()
         await self._tailscale_serve.stop(restarts=self._restart)
-        await self.context.stop(
-            "restarting" if self._restart else "stopping", restarts=self._restart, keep_lock=self._restart
-        )
+        reason = "restarting" if self._restart else "stopping"
+        stops = [self.context.stop(reason, restarts=self._restart, keep_lock=self._restart)]
+        if self._spaces is not None:  # all at once: each has the same time for its replies
+            stops.append(self._spaces.close(reason, restarts=self._restart))
+        await asyncio.gather(*stops)
         left = STOP_SECONDS - (asyncio.get_running_loop().time() - started)
         try:
             await asyncio.wait_for(super()._cleanup(), max(left, 0.5))

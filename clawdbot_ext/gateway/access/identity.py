@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from ...protocol.schema import OPERATOR_SCOPES, SCOPE_ADMIN, SCOPE_READ, SCOPE_WRITE, Role
 
-AuthMethod = Literal["token", "password", "cookie", "link", "jupyter", "tailscale", "device"]
+AuthMethod = Literal["token", "password", "cookie", "link", "jupyter", "signin", "tailscale", "device"]
 GUEST_SCOPES = frozenset((SCOPE_READ, SCOPE_WRITE))
 """Of a login that another vouches for, and that the owner has not named: to chat, and to decide nothing."""
 MAX_LINEAGE = 16

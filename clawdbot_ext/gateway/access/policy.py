@@ -27,6 +27,20 @@ METHODS: Mapping[str, str] = {
 }
 """Method → the feature that it belongs to whole. Parts of a method ask ``require`` themselves."""
 
+OPERATORS_OWN: Mapping[str, str] = {
+    "files.list": "the files of the machine are not a user's",
+    "auth.link": "only the sign-in lets a user in",
+    "auth.rotate": "there is no token",
+    "auth.logoutEverywhere": "the sign-in ends its logins",
+    "storage.backup": "copies are the operator's, and lie on the server's disk",
+    "gateway.stop": "the process is everybody's",
+    "gateway.checks": "they look at the machine",
+    "logs.tail": "the lines of the process are about everybody",
+    "update.run": "the installation is everybody's",
+}
+"""Method → why the space of a user does not have it. All others work in a space as in any gateway, with what is in it.
+docs/multi-user.md has the list; tests/security go through every method."""
+
 
 def disabled(config: Config, feature: str) -> bool:
     """Whether a feature is switched off."""

@@ -95,7 +95,7 @@ async def authorize_device(access: AccessControl, peer: Peer, params: ConnectPar
         if not access.devices.allows(device.id, role, wanted):
             # Unasked only what the credential alone would get, and never against what a person has decided.
             silent = (
-                (peer.direct or identity.via == "jupyter")
+                (peer.direct or identity.via in ("jupyter", "signin"))
                 and not identity.devices
                 and not access.devices.is_held_back(device.id)
             )

@@ -45,6 +45,14 @@ SECRET_ARGUMENTS = ("code", "token")
 t = catalogue("server")
 
 
+class Refused(web.HTTPError):
+    """A refusal with a code for programs and a text for people: ``key`` in the catalogue ``server``, with a title."""
+
+    def __init__(self, status: int, key: str, reason: str, **facts: Any):
+        super().__init__(status, reason=reason)
+        self.key, self.facts = key, {"reason": reason, **facts}
+
+
 class Authenticator(ABC):
     """Authentication of requests in one home of the routes, and the checks that go with it."""
 
@@ -89,6 +97,18 @@ class Authenticator(ABC):
     async def leave_secrets(self, handler: BaseHandler) -> bool:
         """Redirect from an address of the page with a secret to the one without; ``True``: a response has been
         written. Raises ``Unavailable``, as ``redeem_link``."""
+
+    def may_send(self, request: HTTPServerRequest) -> bool:
+        """Return whether the handler of a request with a large body authenticates it before any of that is read."""
+        return False
+
+    def sign_out_url(self, handler: BaseHandler) -> str | None:
+        """Return the address of another login's end that the page offers; ``None``: it logs out here."""
+        return None
+
+    async def log_out(self, handler: BaseHandler) -> bool:
+        """Log out a user of another login; ``False``: the request is none of theirs."""
+        return False
 
 
 class BaseHandler(JupyterHandler):
@@ -153,13 +173,26 @@ class BaseHandler(JupyterHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Write an error as JSON, without internal details."""
         error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, Refused):
+            refuse(self, error)
+            return
         self.finish({"error": self._reason, **(error.facts if isinstance(error, OriginRefused) else {})})
 
 
-def notice(handler: BaseHandler, key: str) -> None:
-    """Write a 503 page for people with the text ``key``."""
+def refuse(handler: BaseHandler, error: Refused) -> None:
+    """Write a refusal: as a page for people, and as JSON for programs and scripts of the page."""
+    handler.set_header("X-Clawdbot-Reason", str(error.facts["reason"]))
+    if "text/html" in handler.request.headers.get("Accept", ""):
+        notice(handler, error.key, status=error.status_code)
+        return
+    text = t(handler.context.locale(handler.request), error.key)
+    handler.finish({"error": text, **error.facts})
+
+
+def notice(handler: BaseHandler, key: str, *, status: int = 503) -> None:
+    """Write a page for people with the text ``key``."""
     lang = handler.context.locale(handler.request)
-    handler.set_status(503)
+    handler.set_status(status)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.finish(
         f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Clawdbot</title>'

@@ -162,6 +162,8 @@ class Session(BaseHandler):
             "version": __version__,
             "locale": self.context.locale(self.request),
         }
+        if address := self.authenticator.sign_out_url(self):
+            facts["signOut"] = address
         if identity is not None:
             facts["user"] = identity.user
         elif mount == "standalone":  # where it is installed is told to this machine only
@@ -209,6 +211,9 @@ class Logout(BaseHandler):
 
     @allow_unauthenticated
     async def post(self) -> None:
+        if await self.authenticator.log_out(self):
+            self.set_status(204)
+            return
         name, credentials = cookie_name(self.request), self.context.credentials(self.request)
         await self.context.load_devices(credentials)
         identity = self.context.auth.read_cookie(credentials.cookie) if credentials.cookie else None
@@ -318,9 +323,10 @@ def _shared_routes(base: str, context: ServerContext, authenticator: Authenticat
     ]
 
 
-def standalone_routes(base: str, context: ServerContext) -> list[Rule]:
-    """Return our own server's routes. ``base`` is its base URL, ``/`` unless configured."""
-    authenticator = StandaloneAuthenticator()
+def standalone_routes(base: str, context: ServerContext, authenticator: Authenticator | None = None) -> list[Rule]:
+    """Return our own server's routes. ``base`` is its base URL, ``/`` unless configured; ``authenticator`` knows other
+    logins than the gateway's own."""
+    authenticator = authenticator or StandaloneAuthenticator()
     root, facts = re.escape(base), {"context": context, "authenticator": authenticator}
     return [
         *_shared_routes(base, context, authenticator),
@@ -331,11 +337,11 @@ def standalone_routes(base: str, context: ServerContext) -> list[Rule]:
     ]
 
 
-def last_routes(context: ServerContext, base: str) -> list[Rule]:
+def last_routes(context: ServerContext, base: str, authenticator: Authenticator | None = None) -> list[Rule]:
     """Return the fallback routes for paths that neither this package nor Jupyter serves. With another ``base`` the root
     still opens sockets, answers ``healthz`` and ``readyz``, and redirects to the page: clients may know the port only.
     """
-    authenticator = StandaloneAuthenticator()
+    authenticator = authenticator or StandaloneAuthenticator()
     facts = {"context": context, "authenticator": authenticator}
     root = (
         []

@@ -50,6 +50,11 @@ def client_of(request: HTTPServerRequest, config: Config) -> ForwardedClient:
     )
 
 
+def is_trusted(peer: str, config: Config) -> bool:
+    """Return whether ``gateway.trustedProxies`` names the address."""
+    return _is_in(peer, _networks(config["gateway.trustedProxies"]))
+
+
 def _one(request: HTTPServerRequest, name: str) -> str:
     """The value of a header that is there once; the last of several, which the nearest proxy has added."""
     return ",".join(request.headers.get_list(name)).rpartition(",")[2].strip()

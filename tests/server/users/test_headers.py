@@ -1,0 +1,116 @@
+"""Users by a proxy's headers, over HTTP and sockets: each has a space, and only the proxy is believed."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.support.http import ask
+from tests.support.server import GatewayProcess
+from tests.support.wire import WireError, opened, run, wired
+
+pytestmark = pytest.mark.slow
+
+SECRET = "s" * 40
+
+
+def proxied(name, *more, secret=SECRET):
+    """The headers that the proxy sends for a user."""
+    shown = name.encode().decode("latin-1")
+    return [("X-Clawdbot-Proxy-Secret", secret), ("X-Forwarded-User", shown), ("X-Forwarded-For", "192.0.2.9"), *more]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    config = {
+        "users": {"from": "headers", "secret": SECRET, "blocked": ["eve"], "signOutUrl": "/oauth2/sign_out"},
+        "gateway": {"trustedProxies": ["127.0.0.1"]},
+    }
+    process = GatewayProcess(tmp_path_factory.mktemp("users"), config=config)
+    process.start()
+    yield process
+    process.stop()
+
+
+def session(gateway, headers):
+    return ask(gateway.port, path="/auth/session", headers=headers)
+
+
+@asynccontextmanager
+async def connected(gateway, name):
+    async with opened(gateway.ws_url, additional_headers=proxied(name)) as wire:
+        await wire.handshake()
+        yield wire
+
+
+def test_a_user_is_logged_in_by_the_proxy(gateway):
+    told = session(gateway, proxied("김철수")).json()
+    assert told["authenticated"] and told["user"] == "김철수" and told["modes"] == []
+    assert told["signOut"] == "/oauth2/sign_out"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "reason"),
+    [
+        (proxied("eve"), 403, "USER_NOT_ALLOWED"),
+        (proxied("alice", ("X-Forwarded-User", "bob")), 403, "WRONG_USER_NAME"),
+        (proxied("@students"), 403, "WRONG_USER_NAME"),
+        (proxied("alice", secret="x" * 40), 403, "PROXY_NOT_TRUSTED"),
+        (proxied("alice", ("X-Clawdbot-Proxy-Secret", SECRET)), 403, "PROXY_NOT_TRUSTED"),
+        ([("X-Forwarded-User", "alice")], 403, "PROXY_NOT_TRUSTED"),
+        ([("X-Forwarded-For", "192.0.2.9")], 403, "PROXY_NOT_TRUSTED"),
+        ([("X-Clawdbot-Proxy-Secret", SECRET)], 401, "NOT_SIGNED_IN"),
+        (proxied(""), 401, "NOT_SIGNED_IN"),
+    ],
+)
+def test_what_is_no_sign_in_is_refused_with_a_code(gateway, headers, status, reason):
+    for path in ("/auth/session", "/chat", f"/media/{'a' * 64}", "/export"):
+        assert ask(gateway.port, path=path, headers=headers).status in (401, 403)
+    refused = session(gateway, headers)
+    assert refused.status == status
+    assert refused.json()["reason"] == reason == refused.headers["X-Clawdbot-Reason"]
+    page = ask(gateway.port, path="/chat", headers=[*headers, ("Accept", "text/html"), ("Accept-Language", "ko")])
+    assert "<h1>" in page.body.decode() and "요" in page.body.decode()
+
+
+def test_the_proxy_is_not_believed_from_another_address(gateway):
+    answer = ask(gateway.port, path="/auth/session", headers=proxied("alice"), source="127.0.0.2")
+    assert (answer.status, answer.json()["reason"]) == (403, "PROXY_NOT_TRUSTED")
+
+
+def test_the_operator_has_the_own_gateway_as_ever(gateway):
+    bearer = [("Authorization", f"Bearer {gateway.token}")]
+    assert session(gateway, bearer).json()["authenticated"]
+    assert session(gateway, []).json()["modes"] == ["token"]
+
+    async def main():
+        async with wired(gateway.ws_url, gateway.token) as operator, connected(gateway, "alice") as alice:
+            await alice.ask("only alice sees this")
+            for wire, count in ((operator, 0), (alice, 2)):
+                assert len((await wire.call("chat.history", {"sessionKey": "main"}))["messages"]) == count
+
+    run(main())
+
+
+def test_users_see_their_own_and_nothing_of_the_server(gateway):
+    async def main():
+        async with connected(gateway, "alice") as alice, connected(gateway, "bob") as bob:
+            assert alice.hello["user"]["name"] == "alice"
+            await bob.ask("bob's secret")
+            found = json.dumps(await alice.call("sessions.list")) + json.dumps(
+                await alice.call("chat.history", {"sessionKey": "main"})
+            )
+            assert "bob" not in found
+            with pytest.raises(WireError) as refused:
+                await alice.call("logs.tail")
+            assert refused.value.error["details"]["reason"] == "OPERATOR_ONLY"
+            assert "logs.tail" not in alice.hello["features"]["methods"]
+
+    run(main())
+
+
+def test_jupyters_own_routes_are_not_a_users(gateway):
+    for path in ("/api/contents", "/api/kernels", "/api/status"):
+        assert ask(gateway.port, path=path, headers=proxied("alice")).status == 403

@@ -80,13 +80,13 @@ class UsersAuthenticator(Authenticator):
     def check_origin(self, handler: BaseHandler) -> bool:
         return self.sign_in.check_origin(handler) if self.is_user(handler) else self._base.check_origin(handler)
 
-    def redeem_link(self, handler: BaseHandler) -> bool:
+    async def redeem_link(self, handler: BaseHandler) -> bool:
         return False
 
-    def leave_secrets(self, handler: BaseHandler) -> bool:
+    async def leave_secrets(self, handler: BaseHandler) -> bool:
         """A user has no use for secrets in an address; the operator's log in, as without users."""
         if not self.is_user(handler):
-            return self._base.leave_secrets(handler)
+            return await self._base.leave_secrets(handler)
         plain = page_address(handler)
         if not {"code", "token"} & set(handler.request.query_arguments):
             return False

@@ -51,7 +51,9 @@ def _type(setting: Setting) -> str:
     if setting.type in ("strings", "models"):
         return f"tuple[{_string(setting)}, ...]" if setting.type == "strings" else "tuple[Any, ...]"
     tree = "Mapping[str, Mapping[str, Any]]"
-    return {"integer": "int", "boolean": "bool", "string": _string(setting), "tree": tree}[setting.type]
+    return {"integer": "int", "number": "float", "boolean": "bool", "string": _string(setting), "tree": tree}[
+        setting.type
+    ]
 
 
 def _string(setting: Setting) -> str:

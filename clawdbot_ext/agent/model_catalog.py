@@ -62,6 +62,18 @@ class ModelNotAllowed(UnknownModel):
         self.facts["suggestions"] = list(allowed)[:3]
 
 
+class PriceUnknown(UnknownModel):
+    """There is a limit of cost (``limits.monthlyCost``), and it is not known what the model costs."""
+
+    reason = "PRICE_UNKNOWN"
+
+    def __init__(self, spec: str, priced: Sequence[str]):
+        super().__init__(spec, ())
+        self.message = f"The price of the model {spec!r} is not known, and there is a limit (limits.monthlyCost)."
+        self.args = (self.message,)
+        self.facts["suggestions"] = list(priced)[:3]
+
+
 class Sources(Protocol):
     """The part of ``registry.Providers`` that the catalogue needs."""
 
@@ -147,10 +159,23 @@ class ModelCatalogue:
         return _newest_of(SMALL_LINE, active) or same or bare(provider, model_id)
 
     def allows(self, model: Model) -> bool:
-        """Report whether ``models.allowed`` permits it. The demo is no model."""
+        """Report whether it may be used: whether ``models.allowed`` permits it and, under a limit of cost, its price is
+        known. The demo is no model."""
+        return model.provider == "demo" or (self._listed(model) and self._countable(model))
+
+    def refusal(self, model: Model, spec: str = "") -> UnknownModel:
+        """The error of a model that ``allows`` refuses; ``spec``: how it was asked for."""
+        names = [each.spec for each in self.offered()]
+        return (PriceUnknown if self._listed(model) else ModelNotAllowed)(spec or model.spec, names)
+
+    def _listed(self, model: Model) -> bool:
         allowed = self._sources.config()["models.allowed"]
         names = (model.spec, model.id, _undated(model.id), model.line)
-        return not allowed or model.provider == "demo" or any(fnmatchcase(n, p) for n in names for p in allowed)
+        return not allowed or any(fnmatchcase(n, p) for n in names for p in allowed)
+
+    def _countable(self, model: Model) -> bool:
+        limited = self._sources.config()["limits.monthlyCost"]
+        return not limited or self.price(model.provider, model.id) is not None
 
     def _exists(self, spec: str) -> Model | None:
         """As ``find``, whether or not it may be used."""
@@ -165,10 +190,11 @@ class ModelCatalogue:
         return _named(spec, everything) or self._on_trust(next(iter(self._sources.current())), spec)
 
     def resolve(self, spec: str) -> Model:
-        """As ``find``. Where that is ``None``: raises ``ModelNotAllowed``, or ``UnknownModel`` with near names."""
+        """As ``find``. Where that is ``None``: raises ``ModelNotAllowed``, ``PriceUnknown``, or ``UnknownModel`` with
+        near names."""
         model = self.find(spec)
-        if model is None and self._exists(spec.strip()) is not None:
-            raise ModelNotAllowed(spec, [each.spec for each in self.offered()])
+        if model is None and (refused := self._exists(spec.strip())) is not None:
+            raise self.refusal(refused, spec)
         if model is None:
             raise UnknownModel(spec, self._near(spec))
         return model
@@ -211,7 +237,7 @@ class ModelCatalogue:
 
         Raises:
             UnknownModel: ``spec`` names no model, or none any more.
-            ModelNotAllowed: it may not be used, or none of the provider's may.
+            ModelNotAllowed, PriceUnknown: it may not be used, or none of the provider's may.
         """
         if spec and spec.startswith("demo/"):  # a session from the time before there was a key
             spec = None
@@ -223,7 +249,7 @@ class ModelCatalogue:
             await asyncio.wait(again, timeout=FIRST_WAIT_S)
         model = self.resolve(spec) if spec else self.default()
         if not self.allows(model):  # no model of the default provider is allowed
-            raise ModelNotAllowed(model.spec, [each.spec for each in self.offered()])
+            raise self.refusal(model)
         return model
 
     async def refresh(self) -> None:

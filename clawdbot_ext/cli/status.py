@@ -47,6 +47,7 @@ def status(target: Target, as_json: bool) -> None:
         (say("status.runs"), say("status.runs.value", running=runs.get("running", 0), queued=runs.get("queued", 0))),
         (say("status.sessions"), str(found["sessions"].get("count", 0))),
     ]
+    rows += [(say(f"status.{limit['limit']}"), limit_left(limit)) for limit in found.get("limits", ())]
     rows.append((say("status.storage"), _storage(found)))
     facts(rows)
     if setup.get("needsKey"):
@@ -66,6 +67,13 @@ def status(target: Target, as_json: bool) -> None:
                 for entry in recent
             ],
         )
+
+
+def limit_left(limit: Mapping[str, Any]) -> str:
+    """The rest of a spending limit, and when it begins anew in the gateway's time zone."""
+    money = limit["limit"] == "limits.monthlyCost"
+    left, most = (f"${limit[name]:,.2f}" if money else f"{limit[name]:,}" for name in ("left", "max"))
+    return clean(say("status.limit", left=left, most=most, at=limit["begins"]))
 
 
 def _storage(found: Mapping[str, Any]) -> str:

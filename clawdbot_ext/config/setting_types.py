@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..i18n import catalogue
 
-SettingType = Literal["string", "integer", "boolean", "strings", "models", "tree"]
+SettingType = Literal["string", "integer", "number", "boolean", "strings", "models", "tree"]
 """``strings`` is a list of strings; ``models`` a list of model ids or of objects with an ``id``; ``tree`` holds
 settings of users: name, ``@group`` or ``*`` → dotted name → value."""
 

@@ -34,6 +34,8 @@ class TypedSettings:
                 "session.maxQueued",
                 "agents.defaults.maxTokens",
                 "agents.defaults.timeoutSeconds",
+                "limits.monthlyTokens",
+                "limits.dailyTokens",
                 "hands.questionMinutes",
                 "hands.keepDays",
                 "media.image.maxEdge",
@@ -136,6 +138,8 @@ class TypedSettings:
         def __getitem__(
             self, name: Literal["agents.defaults.thinking"]
         ) -> Literal["off", "minimal", "low", "medium", "high"]: ...
+        @overload
+        def __getitem__(self, name: Literal["limits.monthlyCost"]) -> float: ...
         @overload
         def __getitem__(
             self, name: Literal["policy.disabled"]

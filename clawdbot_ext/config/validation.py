@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -61,6 +62,8 @@ def check(name: str, value: Any) -> Any:
         raise unknown(name)
     if setting.type == "integer":
         return _integer(setting, name, value)
+    if setting.type == "number":
+        return _number(setting, name, value)
     if setting.type == "boolean":
         return _boolean(name, value)
     if setting.type == "string":
@@ -102,6 +105,19 @@ def _integer(setting: Setting, name: str, value: Any) -> int:
         nearest = low if low is not None and value < low else high
         raise wrong(name, "range", str(nearest), value=value, low=low, high=high)
     return value
+
+
+def _number(setting: Setting, name: str, value: Any) -> float:
+    """A number, with or without a part behind the point, as it is or as text (of an environment or a form)."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,15}(?:\.\d{1,9})?\s*", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise wrong(name, "number")
+    low, high = setting.minimum, setting.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        nearest = low if low is not None and value < low else high
+        raise wrong(name, "range", str(nearest), value=f"{value:g}", low=low, high=high)
+    return float(value)
 
 
 def _string(setting: Setting, name: str, given: Any) -> str:

@@ -60,6 +60,7 @@ from .media.library import MediaLibrary
 from .methods.auth import load_logged_out
 from .methods.config import poll_file
 from .methods.system import health_snapshot
+from .runs.budget import Budget
 from .runs.context import RunContext
 from .runs.conversation import Conversations
 from .runs.manager import RunManager
@@ -134,6 +135,7 @@ class Gateway:
                 environment=host.environment,
                 announce=lambda session, reason: sessions.announce(session, reason),  # noqa: PLW0108  it does not exist yet
                 conversations=Conversations(store),
+                budget=Budget(config, store, providers.models),
             )
         )
         sessions = SessionDirectory(config, providers, events, runs, Sweeper(store, supervisor))

@@ -9,6 +9,7 @@
     │   ├── SendDenied               INVALID_REQUEST  SEND_DENIED      (the session's sendPolicy)
     │   ├── SwitchedOff          INVALID_REQUEST  DISABLED_BY_POLICY
     │   ├── OperatorOnly         INVALID_REQUEST  OPERATOR_ONLY    (in the space of a user)
+    │   ├── LimitReached         INVALID_REQUEST  LIMIT_REACHED    (carries what is used, and when it begins anew)
     │   ├── MissingScope         INVALID_REQUEST  MISSING_SCOPE
     │   ├── TooLarge             INVALID_REQUEST  TOO_LARGE
     │   └── Unauthorized         INVALID_REQUEST  UNAUTHORIZED     (the socket closes with 1008)
@@ -113,6 +114,13 @@ class OperatorOnly(InvalidRequest):
     """The method in ``details.method`` is about the server, which the users who share it do not have."""
 
     reason = "OPERATOR_ONLY"
+
+
+class LimitReached(InvalidRequest):
+    """A spending limit is used up: ``details.limit`` is the setting, ``max`` its value, ``used`` what is used of it,
+    ``resetsAt`` when it begins anew (milliseconds)."""
+
+    reason = "LIMIT_REACHED"
 
 
 class MissingScope(InvalidRequest):

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 from msgspec import structs
 
 from ..protocol.schema import SessionKind, SessionSort
-from . import sessions
+from . import sessions, usage
 from .connection import NO_LIMIT, Connection
 from .db import fold
-from .tables import Overviews, SessionQuery, Spending, TableRow, UsageSum
+from .tables import Overviews, SessionQuery, Spending, Spent, TableRow, UsageSum
 
 Sums: TypeAlias = tuple[Sequence[UsageSum], Sequence[UsageSum], int]
 """By day, by session, and the number of sessions."""
@@ -83,6 +83,10 @@ class DatabaseOverviews:
         self._known = found
         days, by_session, count = found[1]
         return Spending(days=days, sessions=by_session, session_count=count, titles=titles)
+
+    async def spent_since(self, times: Sequence[int]) -> Sequence[Spent]:
+        found: Sequence[Spent] = await self._read(lambda conn: usage.sums_since(conn, times))
+        return found
 
 
 def page(conn: Connection, query: SessionQuery, offset: int, limit: int) -> tuple[int, Sequence[TableRow]]:
@@ -204,6 +208,10 @@ class BothOverviews:
             session_count=sum(each.session_count for each in found),
             titles={key: title for each in found for key, title in each.titles.items()},
         )
+
+    async def spent_since(self, times: Sequence[int]) -> Sequence[Spent]:
+        *_, kept = self._stores()
+        return await kept.spent_since(times)
 
 
 def _sorted(rows: list[TableRow], descending: bool) -> list[TableRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -97,6 +97,13 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
     """Key → title, of the sessions that are still there."""
 
 
+class Spent(NamedTuple):
+    """Tokens of every kind, and US dollars of the replies whose price was known, together."""
+
+    tokens: int
+    cost: float
+
+
 class Overviews(Protocol):
     """Questions about many sessions or replies at once."""
 
@@ -107,4 +114,8 @@ class Overviews(Protocol):
     async def spending(self, edges: Sequence[int], session_key: str | None = None, *, named: int) -> Spending:
         """Usage between each two neighbouring ``edges`` (milliseconds, rising), and of the whole range, where so many
         sessions are ``named``."""
+        ...
+
+    async def spent_since(self, times: Sequence[int]) -> Sequence[Spent]:
+        """Sums of the kept sessions' replies since each of the ``times``, of which the first is the earliest."""
         ...

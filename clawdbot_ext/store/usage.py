@@ -11,6 +11,7 @@ from typing import Any
 from .api import UsageRecord
 from .connection import Connection
 from .message_fields import dollars, tokens
+from .tables import Spent
 
 _FIELDS = ("at", "session_key", "provider", "model", "input", "output", "cache_read", "cache_write", "cost")
 _WIRE = ("input", "output", "cacheRead", "cacheWrite")
@@ -53,3 +54,15 @@ def since(conn: Connection, at: int, session_key: str | None) -> Sequence[UsageR
         (at, session_key),
     )
     return [UsageRecord(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+
+
+def sums_since(conn: Connection, times: Sequence[int]) -> Sequence[Spent]:
+    """Tokens and dollars since each of the ``times``, of which the first is the earliest."""
+    tokens_of = "input + output + cache_read + cache_write"
+    sums = ", ".join(
+        f"""CAST(coalesce(sum(CASE WHEN at >= {int(at)} THEN {tokens_of} ELSE 0 END), 0) AS BIGINT),
+            coalesce(sum(CASE WHEN at >= {int(at)} THEN cost ELSE 0 END), 0.0)"""
+        for at in times
+    )
+    row = conn.execute(f"SELECT {sums} FROM usage WHERE at >= ?", (times[0],)).fetchone()
+    return [Spent(int(row[2 * n]), float(row[2 * n + 1])) for n in range(len(times))]

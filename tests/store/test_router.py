@@ -29,6 +29,7 @@ TEMP, OTHER_TEMP, KEPT_KEY = f"{TEMPORARY}a", f"{TEMPORARY}b", "agent:main:a"
 # -- the store's own tests, over temporary sessions --------------------------------------------------------------------
 
 NOT_FOR_TEMPORARY = {
+    "test_usage_is_summed_since_several_times": "temporary sessions are summed by the gateway, as long as it runs",
     "test_a_continued_reply_that_a_crash_cuts_off_keeps_what_it_began_with": "nothing survives a crash",
     "test_a_fork_is_searched_as_what_it_was_copied_from": "temporary sessions are not searched",
     "test_a_resent_key_is_recognised_across_a_restart_and_writes_nothing": "nothing survives a stop",

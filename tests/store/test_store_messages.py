@@ -262,3 +262,14 @@ def test_a_cancelled_wait_neither_loses_the_message_nor_stops_the_store(drive):
         assert await read(store) == ["a", "b"]
 
     drive(scenario)
+
+
+def test_usage_is_summed_since_several_times(drive):
+    async def scenario(store):
+        assert await store.overviews.spent_since([0, 5]) == [(0, 0.0), (0, 0.0)]
+        for at, cost in ((1, {"total": 0.5}), (9, {"total": 0.25}), (10, {"unknown": True})):
+            spent = {"input": 1, "output": 2, "cacheRead": 3, "cacheWrite": 4, "cost": cost}
+            await store.add_usage("agent:main:main", "", provider="p", model="m", spent=spent, now=at)
+        return await store.overviews.spent_since([0, 9]), await store.overviews.spent_since([11])
+
+    assert drive(scenario) == ([(30, 0.75), (20, 0.25)], [(0, 0.0)])

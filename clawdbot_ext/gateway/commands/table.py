@@ -21,6 +21,7 @@ from ...protocol.schema import (
 from ...runtime import server_info
 from ..connections.connection import Connection
 from ..connections.presence import of_a_home
+from ..error_texts import sentence
 from ..runs.manager import recorded
 from ..services import Services, after_response, provider_setup
 from ..sessions.lifecycle import LEVELS, UNDO_MS, clear, new_key, reset
@@ -55,6 +56,12 @@ def split_command(text: str) -> tuple[Command, str] | Unknown | None:
         return BY_NAME[name], argument
     near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
     return Unknown(name, near[0] if near else "") if "\n" not in text.strip() else None
+
+
+def _why(locale: str | None, error: GatewayError) -> str:
+    """A refusal for a person, in their language where a catalogue has it."""
+    said = explain(locale, error)
+    return sentence(said, locale) or said
 
 
 async def run_command(
@@ -101,7 +108,7 @@ async def run_command(
             else await command[0].run(call)
         )
     except GatewayError as exc:
-        answer = Answer(call.say("command.failed", name=name, why=explain(caller.locale, exc)))
+        answer = Answer(call.say("command.failed", name=name, why=_why(caller.locale, exc)))
     text = answer.text
     if left_out:
         text = f"{text}\n\n{call.say('command.leftOut', names=', '.join(f'`{name}`' for name in left_out))}".strip()

@@ -9,11 +9,14 @@ from dataclasses import asdict
 from typing import Any
 
 from ... import config as settings
+from ...agent.model_catalog import Model
+from ...agent.model_listing import bare
 from ...agent.providers import sdk_import
 from ...agent.providers.base import Completed, Provider, ProviderError, TurnRequest
 from ...agent.providers.registry import is_anthropic
 from ...agent.turn import explain_failure
 from ...config.setting_types import split_url
+from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
 from ...protocol.schema import (
     ModelsListResult,
@@ -28,6 +31,7 @@ from ...protocol.schema import (
 from ..connections.connection import Connection
 from ..registry import method
 from ..services import Services
+from ..wire_forms import wire_usage
 from .config import change
 
 KEY = "models.providers.anthropic.apiKey"
@@ -136,11 +140,13 @@ async def models_test(services: Services, caller: Connection, params: ModelsTest
         failure = ProviderError("auth", "a key has no such characters")
         return ModelsTestResult(ok=False, error=_error(name, failure, caller.locale))
     provider: Provider | None = None
+    ours = params.api_key is None and bool(stored)
     try:
         provider = await sdk_import.build(name, key, address)
         started = time.monotonic()
         if params.model is not None:
-            return _answered(await _say_hello(provider, params.model, REPLY_TOKENS), started)
+            reply = await (_counted if ours else _test)(services, provider, bare(name, params.model))
+            return _answered(reply, started)
         result = ModelsTestResult(ok=True)
         try:
             result.models = len(await provider.list_models())
@@ -179,6 +185,28 @@ async def models_set_key(services: Services, caller: Connection, params: ModelsS
         lambda path: settings.set_value(path, KEY, given) if given else settings.unset_value(path, KEY),
     )
     return OkResult(ok=True)
+
+
+async def _test(services: Services, provider: Provider, model: Model) -> Completed:
+    """A short reply, with a key that is the caller's own. Raises ``ProviderError``."""
+    return await _say_hello(provider, model.id, REPLY_TOKENS)
+
+
+async def _counted(services: Services, provider: Provider, model: Model) -> Completed:
+    """A short reply, with the key that is stored: of a model that may be used, and counted as any other.
+
+    Raises ``ProviderError``, ``LimitReached``, ``UnknownModel`` (it may not be used).
+    """
+    budget, main = services.runs.context.budget, services.sessions.main_key()
+    reservation = await budget.admit(model, main, prompt=REPLY_TOKENS, most=REPLY_TOKENS)
+    spent: dict[str, Any] | None = None
+    try:
+        reply = await _say_hello(provider, model.id, REPLY_TOKENS)
+        spent = wire_usage(reply.usage, services.providers.models.cost(model.provider, model.id, reply.usage))
+        await services.store.add_usage(main, "", provider=model.provider, model=model.id, spent=spent, now=now_ms())
+    finally:
+        await budget.settle(reservation, spent)
+    return reply
 
 
 def _answered(reply: Completed, started: float) -> ModelsTestResult:

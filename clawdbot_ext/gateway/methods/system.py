@@ -17,6 +17,7 @@ from ..connections.presence import of_a_home
 from ..registry import method
 from ..services import Services, provider_setup
 from .config import refused
+from .usage import limits
 
 RECENT, HEALTH_RECENT = 10, 5
 
@@ -86,6 +87,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
             "contextTokens": model.context_window,
         },
         "setup": provider_setup(services),
+        "limits": await limits(services),
     }
 
 

@@ -34,8 +34,13 @@ _COUNTS = ("input", "output", "cache_read", "cache_write", "cost", "replies", "u
 
 @method("usage.status")
 async def usage_status(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
-    """Quotas are the provider's to tell, and its API for messages does not: an empty list."""
-    return {"updatedAt": now_ms(), "providers": []}
+    """Quotas are the provider's to tell, and its API for messages does not: an empty list. ``limits`` are ours."""
+    return {"updatedAt": now_ms(), "providers": [], "limits": await limits(services)}
+
+
+async def limits(services: Services) -> list[dict[str, Any]]:
+    """The spending limits that are set, as they stand."""
+    return [use.wire() for use in await services.runs.context.budget.uses()]
 
 
 @method("usage.cost")

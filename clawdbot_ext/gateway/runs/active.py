@@ -13,6 +13,7 @@ from ...protocol.clock import now_ms
 from ...store import failpoints
 from ...store.api import Run
 from ..connections.reply_stream import ReplyStream
+from .budget import Reservation
 from .run_usage import RunUsage
 
 FLUSH_INTERVAL_S = 0.25
@@ -38,6 +39,8 @@ class ActiveRun:
         self.reply = Reply()
         self.spent = RunUsage()
         """Tokens and cost of the steps that are stored."""
+        self.reservation: Reservation | None = None
+        """The room below the spending limits that the request under way has."""
         self.stop_reason = ""
         """The reason for stopping: ``rpc`` (a client asked), ``shutdown``, ``SUSPENDED``, ``ended``; empty before."""
         self.task: asyncio.Task[None] | None = None

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
-from ...agent.context.title import make_title, worth_a_title
+from ...agent.context.title import THINKING_TOKENS, make_title, worth_a_title
 from ...agent.providers.base import ProviderError
 from ...agent.providers.registry import Providers
 from ...config.live import LiveConfig
@@ -19,12 +20,15 @@ from ...protocol.keys import is_temporary
 from ...protocol.schema import SessionChange
 from ...store.api import Session, Store, StoreDamaged
 from ..wire_forms import decode, given_title, text_of, wire_usage
+from .budget import Budget
 
 log = logging.getLogger(__name__)
 
 LOOK_BACK = 50
 """Messages among which the first question and its reply are looked for: there are few, since it is the first reply."""
 LIMIT_S = 30.0
+PROMPT_TOKENS = 1500
+"""About what the request for a title is long, at most."""
 
 
 class AutoTitle:
@@ -36,8 +40,10 @@ class AutoTitle:
         config: LiveConfig,
         providers: Providers,
         announce: Callable[[Session, SessionChange], None],
+        budget: Budget,
     ) -> None:
         self._store, self._config, self._providers, self._announce = store, config, providers, announce
+        self._budget = budget
         self._tasks: set[asyncio.Task[None]] = set()
         self._tried: set[tuple[str, str]] = set()
         """Conversations that had their chance since the start."""
@@ -78,15 +84,21 @@ class AutoTitle:
             reply = next((text_of(m) for m in messages if m["role"] == "assistant" and not m.get("command")), "")
             provider = await self._providers.get(provider_name)
             small = self._providers.models.small(provider_name, model)
-            title, usage = await asyncio.wait_for(make_title(provider, small.id, question, reply), LIMIT_S)
-            await self._store.add_usage(
-                session.key,
-                session.session_id,
-                provider=provider_name,
-                model=small.id,
-                spent=wire_usage(usage, self._providers.models.cost(provider_name, small.id, usage)),
-                now=now_ms(),
-            )
+            spent: dict[str, Any] | None = None
+            reservation = await self._budget.admit(small, session.key, prompt=PROMPT_TOKENS, most=THINKING_TOKENS)
+            try:
+                title, usage = await asyncio.wait_for(make_title(provider, small.id, question, reply), LIMIT_S)
+                spent = wire_usage(usage, self._providers.models.cost(provider_name, small.id, usage))
+                await self._store.add_usage(
+                    session.key,
+                    session.session_id,
+                    provider=provider_name,
+                    model=small.id,
+                    spent=spent,
+                    now=now_ms(),
+                )
+            finally:
+                await self._budget.settle(reservation, spent)
             now = await self._store.get_session(session.key)
             if title and now is not None and (now.session_id, now.title) == (session.session_id, session.title):
                 given = {"text": title, "first": session.title}

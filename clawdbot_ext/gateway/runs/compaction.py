@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ...agent.context import compaction
 from ...agent.context.token_estimate import estimate
 from ...agent.model_catalog import Model
-from ...agent.providers.base import ProviderError
+from ...agent.providers.base import ProviderError, Usage
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, Unavailable
@@ -105,23 +105,27 @@ async def _compact(
     parts = compaction.split(messages, keep_tokens)
     if parts is None:
         return None
+    before = sum(estimate(str(m.get("content", ""))) for m in messages)
+    spent: Mapping[str, Any] | None = None
+    reservation = await context.budget.admit(model, session.key, prompt=before, most=compaction.SUMMARY_TOKENS)
     _announce(context, session, run_id, {"phase": "start"})
     try:
         provider = await context.providers.get(model.provider)
         summary = await compaction.summarise(provider, model, parts.old, instructions=instructions, locale=locale)
+        spent = _usage(context, model, summary.usage) if summary is not None else None
     except ProviderError as exc:
         _announce(context, session, run_id, {"phase": "end", "willRetry": False, "error": exc.detail})
         raise Unavailable(exc.detail, reason="COMPACTION_FAILED", kind=exc.kind) from exc
     except asyncio.CancelledError:
         _announce(context, session, run_id, {"phase": "end", "willRetry": False, "error": "cancelled"})
         raise
+    finally:
+        await context.budget.settle(reservation, spent)
     if summary is None:
         _announce(context, session, run_id, {"phase": "end", "willRetry": False})
         return None
-    before = sum(estimate(str(m.get("content", ""))) for m in messages)
     kept = sum(estimate(str(m.get("content", ""))) for m in messages if m["seq"] > parts.after)
     after = estimate(summary.text) + kept
-    spent = summary.usage
     facts = {
         "summary": summary.text,
         "after": parts.after,
@@ -131,19 +135,24 @@ async def _compact(
         "auto": auto,
         "provider": model.provider,
         "model": model.id,
-        "usage": {
-            "input": spent.input,
-            "output": spent.output,
-            "cacheRead": spent.cache_read,
-            "cacheWrite": spent.cache_write,
-            "cost": context.providers.models.cost(model.provider, model.id, spent),
-        },
+        "usage": spent,
     }
     _announce(
         context, session, run_id, {"phase": "end", "willRetry": False, "tokensBefore": before, "tokensAfter": after}
     )
     head = t(locale, "compact.auto" if auto else "compact.done", before=f"{before:,}", after=f"{after:,}")
     return Compacted(f"{head}\n\n{summary.text}", facts)
+
+
+def _usage(context: RunContext, model: Model, spent: Usage) -> Mapping[str, Any]:
+    """Tokens and cost of a summary in wire form."""
+    return {
+        "input": spent.input,
+        "output": spent.output,
+        "cacheRead": spent.cache_read,
+        "cacheWrite": spent.cache_write,
+        "cost": context.providers.models.cost(model.provider, model.id, spent),
+    }
 
 
 async def store_summary(context: RunContext, session: Session, made: Compacted) -> None:

@@ -14,6 +14,7 @@ from ..connections.broadcast import Broadcast
 from ..hands.approvals import Approvals
 from ..hands.services import HandsServices
 from ..media.library import MediaLibrary
+from .budget import Budget
 from .conversation import Conversations
 
 
@@ -32,3 +33,4 @@ class RunContext:
     announce: Callable[[Session, SessionChange], None]
     """Emits ``session.changed``."""
     conversations: Conversations
+    budget: Budget

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...agent.providers.base import Usage
 from ...agent.turn import MediaProgress, Retrying, TurnEvent
 from ...i18n import catalogue
 from ...protocol.clock import now_ms
@@ -16,6 +17,7 @@ from ...protocol.outside_json import keepable
 from ...store import failpoints
 from ...store.api import Accepted, Finished, Run, RunState, StoreDamaged
 from ..error_texts import sentence
+from ..wire_forms import wire_usage
 from .active import FLUSH_INTERVAL_S, ActiveRun
 from .auto_title import AutoTitle
 from .context import RunContext
@@ -70,7 +72,9 @@ class Execution:
             active.stop_reason = active.stop_reason or "ended"
             if flusher is not None:
                 flusher.cancel()
-            if not active.suspended:
+            if active.suspended:
+                await self._context.budget.settle(active.reservation, None)
+            else:
                 outcome = _bug(active) if outcome is None else outcome
                 told.ended(outcome)
                 await asyncio.shield(self._end(active, outcome))
@@ -130,12 +134,14 @@ class Execution:
         except Exception as exc:  # noqa: BLE001 - whatever the store raises: the reply is kept, and its end told
             if isinstance(exc, Unavailable) and exc.reason == "FENCED":
                 log.warning("run %s goes on at another gateway, which ends it", active.run.run_id)
+                await self._context.budget.settle(active.reservation, None)
                 return
             log.error("run %s: its end could not be stored yet: %r", active.run.run_id, exc)
             self._late.append(LateEnd(active.run, list(active.unstored), outcome.state, message, result))
             outcome = RunOutcome(
                 "failed", "error", t(locale, "run.storage", why=_reason(exc, locale)), {"kind": "storage"}
             )
+        await self._count(active, message)
         active.ended()
         phase = {"phase": "error", "error": outcome.message} if outcome.state == "failed" else {"phase": "end"}
         self._events.emit_agent(active, "lifecycle", {**phase, "endedAt": now_ms()})
@@ -152,6 +158,28 @@ class Execution:
             self._context.announce(finished.session, "updated")
             if outcome.state == "done":
                 self._titles.after_reply(finished.session, active.reply.provider, active.reply.model)
+
+    async def _count(self, active: ActiveRun, message: Mapping[str, Any] | None) -> None:
+        """Count what the last request took; of a reply that was stopped before its first word, what was read for it:
+        under a limit about so much, where the provider has not told it yet."""
+        reservation, active.reservation = active.reservation, None
+        usage = message["usage"] if message is not None else None
+        run, reply = active.run, active.reply
+        read = Usage(input=reservation.prompt) if reservation is not None and reply.usage == Usage() else reply.usage
+        if message is None and read != Usage() and reply.provider != "demo":
+            usage = wire_usage(read, self._context.providers.models.cost(reply.provider, reply.model, read))
+            try:
+                await self._context.store.add_usage(
+                    run.session_key,
+                    run.session_id,
+                    provider=reply.provider,
+                    model=reply.model,
+                    spent=usage,
+                    now=now_ms(),
+                )
+            except (GatewayError, StoreDamaged) as exc:
+                log.warning("run %s: what was read for it is not counted: %s", run.run_id, exc)
+        await self._context.budget.settle(reservation, usage)
 
     async def _store_steps(self, run: Run, steps: list[Mapping[str, Any]]) -> None:
         """Store the steps that storage refused, oldest first; what is stored is taken from the list."""

@@ -53,7 +53,7 @@ class RunManager:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self.events = RunEvents(context.events, context.store)
-        self.titles = AutoTitle(context.store, context.config, context.providers, context.announce)
+        self.titles = AutoTitle(context.store, context.config, context.providers, context.announce, context.budget)
         self._execution = Execution(context, self.events, self.titles)
         self._recovery = Recovery(context, self.events)
         self._active: dict[str, ActiveRun] = {}
@@ -75,7 +75,7 @@ class RunManager:
 
     @property
     def approvals(self) -> Approvals:
-        """The open questions of tools, and the rules that answer them."""
+        """The open questions of tools, and their rules."""
         return self._context.approvals
 
     @property
@@ -129,15 +129,15 @@ class RunManager:
         the time it would start.
 
         Raises:
-            ShuttingDown, QueueFull, IdempotencyConflict, StorageFull
+            ShuttingDown, QueueFull, IdempotencyConflict, StorageFull, LimitReached
             Unavailable: it has a ``place``, and a reply is being written (``BUSY``).
             NotFound, InvalidRequest: see ``Store.accept_run``, for ``place``.
         """
         if self.stopping:
             raise ShuttingDown("the gateway is stopping")
+        await self._context.budget.require_for(run_id, session_key, options.get("model"))
         busy = self.busy(session_key) or bool(self.queued(session_key))  # a line moves a moment after a reply has ended
-        ahead = self._queue.ahead(session_key)
-        full = ahead >= self._context.config()["session.maxQueued"]
+        full = (ahead := self._queue.ahead(session_key)) >= self._context.config()["session.maxQueued"]
         with self._queue.moving(session_key):
             if not busy:
                 self._queue.hold(session_key)

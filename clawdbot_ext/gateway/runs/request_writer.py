@@ -75,7 +75,9 @@ class RequestWriter:
         """A text for people about what the model was not given."""
 
     async def next_request(self, smaller: bool) -> TurnRequest:
-        """The request as it is now; ``smaller``: the one before was refused as too large."""
+        """The request as it is now; ``smaller``: the one before was refused as too large. Raises ``LimitReached``."""
+        budget = self._context.budget
+        await budget.settle(self._active.reservation, None)
         if self._active.fold_in is not None:
             await self._active.fold_in()
         tighter = TIGHTER if smaller else 1.0
@@ -86,6 +88,9 @@ class RequestWriter:
         ):
             fitted = await self._fit(tighter)
         self.notice = t(self._locale, "run.dropped") if fitted.dropped else ""
+        self._active.reservation = await budget.admit(
+            self._model, self._session.key, prompt=fitted.tokens, most=self._max_tokens
+        )
         failpoints.hit("provider.call")
         return TurnRequest(
             model=self._model.id,

@@ -101,6 +101,9 @@ class RunToolExecutor:
                     self._done(call, ToolOutput(self._stopped(), is_error=True), now_ms(), self._mark())
                 )
             raise
+        finally:
+            reservation, active.reservation = active.reservation, None
+            await asyncio.shield(self._context.budget.settle(reservation, message["usage"]))
 
     async def finish_step(self, calls: Sequence[ToolCall]) -> None:
         """Finish the step that a restart interrupted: calls that wait for a person go on, of the others it is not known

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, Literal
 
 from ...agent.context.continuation import Continuing
 from ...agent.loop import run_agent_loop
 from ...agent.model_catalog import UnknownModel
 from ...agent.providers.base import Provider, ProviderError
 from ...agent.turn import RetryPolicy, TurnEvent
-from ...protocol.errors import GatewayError
+from ...protocol.errors import GatewayError, LimitReached
 from ...store.api import Session, StoreDamaged
 from ..access.policy import disabled
 from ..error_texts import sentence
@@ -64,6 +65,8 @@ async def answer_turn(
             limit_s=seconds or None,
             policy=RetryPolicy(first_token_s=seconds or RetryPolicy.first_token_s),
         )
+    except (LimitReached, UnknownModel) as exc:  # between two requests
+        return _refused(active, exc, locale)
     except (GatewayError, StoreDamaged) as exc:  # a step could not be stored, or what it follows not be read
         why = exc.detail if isinstance(exc, StoreDamaged) else sentence(exc.message, locale) or exc.message
         return RunOutcome("failed", "error", t(locale, "run.storage", why=why), {"kind": "storage"})
@@ -72,3 +75,14 @@ async def answer_turn(
             "interrupted", "interrupted", t(locale, "run.timeout", seconds=round(seconds)), {"kind": "timeout"}
         )
     return RunOutcome(outcome.state, outcome.stop_reason, outcome.message or writer.notice, outcome.error)
+
+
+def _refused(active: ActiveRun, error: GatewayError, locale: str) -> RunOutcome:
+    """The outcome where no further request may be made; with steps before it, they and their text are kept."""
+    why = sentence(error.message, locale) or explain(locale, error)
+    state: Literal["interrupted", "failed"] = "interrupted" if active.spent.steps else "failed"
+    if not isinstance(error, LimitReached):
+        facts: dict[str, Any] = {"kind": "model", "hint": t(locale, "run.model")}
+    else:
+        facts = {"kind": "limit", "hint": why, **error.facts}
+    return RunOutcome(state, "interrupted" if state == "interrupted" else "error", why, facts)

@@ -168,7 +168,13 @@ ROWS: Rows = (
     Method("set-heartbeats", HeartbeatsParams, HeartbeatsResult, SCOPE_ADMIN, "Heartbeats on or off: they stay off."),
     Method("wake", WakeParams, OkResult, SCOPE_WRITE, "Leave a notice that the main session's next turn is told."),
     Method("logs.tail", LogsTailParams, LogsTailResult, SCOPE_READ, "The newest lines of the log."),
-    Method("usage.status", NoParams, AnyResult, SCOPE_READ, "The providers' quotas: not known to this gateway."),
+    Method(
+        "usage.status",
+        NoParams,
+        AnyResult,
+        SCOPE_READ,
+        "What is left of the gateway's spending limits (`limits`); the providers' quotas are not known to it.",
+    ),
     Method("usage.cost", UsageCostParams, UsageCostResult, SCOPE_READ, "Tokens and dollars by day."),
     Method(
         "usage.breakdown",

@@ -1797,7 +1797,7 @@ export interface Methods {
   "wake": { params: WakeParams; result: OkResult };
   /** The newest lines of the log. */
   "logs.tail": { params: LogsTailParams; result: LogsTailResult };
-  /** The providers' quotas: not known to this gateway. */
+  /** What is left of the gateway's spending limits (`limits`); the providers' quotas are not known to it. */
   "usage.status": { params: NoParams; result: Record<string, unknown> };
   /** Tokens and dollars by day. */
   "usage.cost": { params: UsageCostParams; result: UsageCostResult };

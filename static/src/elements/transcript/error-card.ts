@@ -29,6 +29,7 @@ const TITLES: Record<string, TextKey> = {
   timeout: "error.timeout",
   too_large: "error.tooLarge",
   not_found: "error.notFound",
+  limit: "error.limit",
 };
 
 /** What to do about each, in the language of the page; the message has it in the language it was asked in. */

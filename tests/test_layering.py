@@ -39,7 +39,7 @@ INSIDE = {
     "server": levels(
         "launch > process > extension > leadership > serverapp, side_listener > users > hands_node, handlers, "
         "identity_provider > context, banner > bootstrap, contents, tailscale_serve, audit_log, metrics, diagnosis > "
-        "net, options, secret_handover, process_tuning, log_files"
+        "net, options, secret_handover, process_tuning, log_files, hub_service"
     ),
 }
 BROWSER = levels(

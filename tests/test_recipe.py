@@ -88,7 +88,8 @@ def test_what_is_named_is_there(project, services) -> None:
 
 def test_the_image_has_what_the_gateways_need(services) -> None:
     dockerfile = text("Dockerfile")
-    [extras] = re.findall(r"\[([\w,]+)\]\"", dockerfile)
+    [extras] = re.findall(r"^ARG EXTRAS=([\w,]+)$", dockerfile, re.MULTILINE)
+    assert '[$EXTRAS]"' in dockerfile
     known = metadata("jupyter-clawdbot").get_all("Provides-Extra") or ()
     assert "postgres" in extras.split(",") and {*extras.split(",")} <= {*known}
     made = re.findall(r"mkdir --parents (.+?) \\", dockerfile)[0].split()

@@ -467,6 +467,18 @@ SETTINGS: tuple[Setting, ...] = (
         restart=True,
     ),
     Setting(
+        "users.recheckSeconds",
+        "integer",
+        30,
+        "How long it may take until a user who was removed from the JupyterHub, or has logged out there, is out of "
+        "here: so often it is asked about those who are connected.",
+        "seconds",
+        minimum=1,
+        maximum=3_600,
+        by="owner",
+        restart=True,
+    ),
+    Setting(
         "users.idleMinutes",
         "integer",
         10,

@@ -29,6 +29,7 @@ class TypedSettings:
                 "gateway.connectionsPerAddress",
                 "storage.backups",
                 "storage.media.cacheBytes",
+                "users.recheckSeconds",
                 "users.idleMinutes",
                 "users.maxOpen",
                 "session.maxQueued",

@@ -26,7 +26,7 @@ from ..runtime import server_info
 from ..runtime.gateway_lock import GatewayLock, acquire, adopt
 from ..runtime.paths import lock_path
 from ..runtime.program import command
-from . import secret_handover
+from . import hub_service, secret_handover
 from .net import bind
 from .net.tls import BadCertificate, Certificate, certificate
 from .options import RESTARTED, Options
@@ -111,7 +111,11 @@ def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
     environment = {**os.environ, **secret_handover.received().environment}
 
     def read() -> Config:
-        return load(environment, flags=options.flags, traits=traits)
+        config = load(environment, flags=options.flags, traits=traits)
+        if config["users.from"] != "hub":
+            return config
+        hub_service.check(environment)
+        return load(environment, flags=options.flags, traits={**traits, **hub_service.settings(config, environment)})
 
     try:
         config = read()
@@ -138,6 +142,8 @@ def bootstrap(options: Options, traits: Mapping[str, Any]) -> Bootstrap:
         return changed
 
     hidden = secret_variables(provider_keys=not config["gateway.kernelsGetProviderKeys"])
+    if config["users.from"] == "hub":
+        hidden |= {"JUPYTERHUB_API_TOKEN"}  # with which a kernel could ask the Hub as the service
     for name in hidden:
         os.environ.pop(name, None)
     os.environ.update(

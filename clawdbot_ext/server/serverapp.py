@@ -117,7 +117,7 @@ class ClawdbotServer(ServerApp):
             return StandaloneAuthenticator()
         from .users.authenticator import authenticator_of  # a gateway of one user never imports them
 
-        authenticator = authenticator_of(self.context)
+        authenticator = authenticator_of(self.context, self._bootstrap.environment)
         self._spaces = authenticator.spaces
         return authenticator
 

@@ -16,13 +16,16 @@ from typing import Any
 import psutil
 import requests
 
-from tests.support.jupyter import EXTENSIONS, quiet_lab, share_labextension, without_collaboration
+from tests.support.jupyter import EXTENSIONS, quiet_lab, share_labextension
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.tools import require
 
 START_S = 150.0
 STOP_S = 40.0
 ADMIN_TOKEN = "token-of-the-test-service"
+OPERATOR_TOKEN = "token-of-the-operator-of-the-shared-gateway"
+SERVICE = "/services/clawdbot/"
+ACCESS = "access:services!service=clawdbot"
 
 _CONFIG = """
 c = get_config()  # noqa
@@ -38,20 +41,33 @@ c.Spawner.cmd, c.Spawner.args = given["command"], ["--allow-root"]
 c.Spawner.environment, c.Spawner.env_keep = given["environment"], ["PATH"]
 c.JupyterHub.db_url = "sqlite:///" + given["folder"] + "/hub.sqlite"
 c.JupyterHub.cookie_secret_file = given["folder"] + "/cookie_secret"
-c.JupyterHub.services = [{{"name": "test", "api_token": given["admin"]}}]
+c.JupyterHub.services = [{{"name": "test", "api_token": given["admin"]}}, *given["services"]]
 c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"],
-                            "scopes": ["admin:users", "admin:servers", "tokens", "access:servers"]}}]
+                            "scopes": ["admin:users", "admin:servers", "tokens", "access:servers"]}}, *given["roles"]]
+c.JupyterHub.load_groups = given["groups"]
 """
 
 
 class Hub:
     """One Hub with its proxy. ``start`` it with the names of its users, whose servers then run."""
 
-    def __init__(self, folder: Path, *, lab: bool = False, env: Mapping[str, str] | None = None):
-        """``lab``: the users' servers have JupyterLab with our extension; ``env``: more of their environment."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lab: bool = False,
+        env: Mapping[str, str] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        shared: Mapping[str, Any] | None = None,
+    ):
+        """``lab``: the users' servers have JupyterLab with our extension; ``env``: more of their environment;
+        ``shared``: the Hub has a gateway for all of its users as a service, with this configuration."""
         self.folder, self._lab, self._env = folder, lab, dict(env or {})
+        self._groups, self._shared = {name: {"users": [*users]} for name, users in (groups or {}).items()}, shared
         ports = [free_port() for _ in range(3)]
         self.url, self._hub_url, self._proxy_api = (f"http://127.0.0.1:{port}" for port in ports)
+        self.shared_url = ""
+        """The shared gateway's own address, without the Hub's proxy."""
         self.gateway_port = free_port()
         """The ``gateway.port`` of every user's environment, on which nothing must listen."""
         self._log = folder / "hub.log"
@@ -63,7 +79,6 @@ class Hub:
         settings = self.folder / "config"
         settings.mkdir()
         extensions = {**EXTENSIONS, "jupyterlab": True} if self._lab else EXTENSIONS
-        without_collaboration(settings)
         (settings / "jupyter_server_config.json").write_text(
             json.dumps({"ServerApp": {"jpserver_extensions": extensions}, "LabApp": {"news_url": None}})
         )
@@ -90,9 +105,12 @@ class Hub:
             "command": [sys.executable, "-m", "jupyterhub.singleuser"],
             "environment": environment,
             "admin": ADMIN_TOKEN,
+            "groups": self._groups,
+            "services": [] if self._shared is None else [self._service(self._shared)],
+            "roles": [] if self._shared is None else [{"name": "user", "scopes": ["self", ACCESS]}],
         }
         config = self.folder / "jupyterhub_config.py"
-        config.write_text(_CONFIG.format(given=json.dumps(given)))
+        config.write_text(_CONFIG.format(given=repr(given)))
         for user in users:
             (self.folder / "home" / user).mkdir(parents=True)
         with self._log.open("wb") as log:
@@ -106,10 +124,32 @@ class Hub:
             )
         self._wait(lambda: requests.get(f"{self.url}/hub/health", timeout=2).ok)
         for user in users:
-            self.api("post", f"users/{user}")
+            if not any(user in group["users"] for group in self._groups.values()):  # else the Hub has made it
+                self.api("post", f"users/{user}")
             self.api("post", f"users/{user}/server")
         for user in users:
             self._wait(lambda name=user: self.api("get", f"users/{name}")["servers"].get("", {}).get("ready"))
+        if self._shared is not None:
+            self._wait(lambda: requests.get(f"{self.shared_url}/readyz", timeout=2).ok)
+
+    def _service(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """The gateway as a service that the Hub starts."""
+        state = self.folder / "shared"
+        (state / "jupyter").mkdir(parents=True)
+        (state / "jupyter" / "config.json").write_text(json.dumps(configuration))
+        self.shared_url = f"http://127.0.0.1:{free_port()}"
+        return {
+            "name": "clawdbot",
+            "url": self.shared_url,
+            "command": [sys.executable, "-m", "clawdbot_ext.app", "--no-browser"],
+            "oauth_no_confirm": True,
+            "environment": {
+                "PYTHONPATH": str(ROOT),
+                "LANG": "C.UTF-8",
+                "CLAWDBOT_STATE_DIR": str(state),
+                "CLAWDBOT_GATEWAY_TOKEN": OPERATOR_TOKEN,
+            },
+        }
 
     def _wait(self, condition: Any) -> None:
         ends = time.monotonic() + START_S
@@ -128,6 +168,11 @@ class Hub:
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 
+    def token_of(self, user: str, *scopes: str) -> str:
+        """A new token of ``user`` for programs, with these scopes alone."""
+        made: str = self.api("post", f"users/{user}/tokens", scopes=[*scopes])["token"]
+        return made
+
     def api(self, method: str, path: str, **body: Any) -> Any:
         """A request of the administrator to the Hub's API."""
         answer = requests.request(
@@ -140,16 +185,16 @@ class Hub:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def log_in(self, user: str) -> requests.Session:
-        """A browser in which ``user`` has logged in to the Hub and to their own server."""
+    def log_in(self, user: str, path: str = "") -> requests.Session:
+        """A browser in which ``user`` has logged in to the Hub, and to their own server or what is at ``path``."""
         browser = requests.Session()
         page = browser.get(f"{self.url}/hub/login", timeout=60)
         token = re.search(r'name="_xsrf" value="([^"]*)"', page.text)
         assert token is not None
-        browser.post(
-            f"{self.url}/hub/login", timeout=60, data={"username": user, "password": "x", "_xsrf": token[1]}
-        ).raise_for_status()
-        browser.get(f"{self.url}/user/{user}/clawdbot/chat", timeout=60).raise_for_status()
+        page = f"{path or f'/user/{user}/clawdbot/'}chat"
+        form = {"username": user, "password": "x", "_xsrf": token[1]}
+        browser.post(f"{self.url}/hub/login", params={"next": page}, timeout=60, data=form).raise_for_status()
+        browser.get(f"{self.url}{page}", timeout=60).raise_for_status()
         return browser
 
     def start_server(self, user: str) -> None:

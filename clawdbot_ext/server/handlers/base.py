@@ -7,6 +7,7 @@ There is one handler a route. Its ``authenticator`` differs by home: ``standalon
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.httputil import HTTPServerRequest
-from tornado.routing import PathMatches
+from tornado.routing import PathMatches, Rule
 
 from ...gateway.access.auth import Access, cookie_seconds
 from ...gateway.access.identity import Identity
@@ -105,6 +106,10 @@ class Authenticator(ABC):
     def sign_out_url(self, handler: BaseHandler) -> str | None:
         """Return the address of another login's end that the page offers; ``None``: it logs out here."""
         return None
+
+    def routes(self, base: str, facts: Mapping[str, Any]) -> list[Rule]:
+        """Return the routes of another login; ``facts`` are what handlers are initialized with."""
+        return []
 
     async def log_out(self, handler: BaseHandler) -> bool:
         """Log out a user of another login; ``False``: the request is none of theirs."""

@@ -134,7 +134,12 @@ class Page(BaseHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         # What the script asks for first comes along with it, not after it. On a mount it shows Jupyter's token then.
-        if self.authenticator.mount == "standalone" and RELAYED_USER not in self.request.headers:
+        # So it does where a login of others is in front of the page.
+        if (
+            self.identity is None
+            and self.authenticator.mount == "standalone"
+            and RELAYED_USER not in self.request.headers
+        ):
             self.add_header("Link", "<auth/session>; rel=preload; as=fetch; crossorigin")
         if texts := texts_of(self.context.locale(self.request)):
             self.add_header("Link", f"<{texts}>; rel=modulepreload")
@@ -212,6 +217,8 @@ class Logout(BaseHandler):
     @allow_unauthenticated
     async def post(self) -> None:
         if await self.authenticator.log_out(self):
+            if address := self.authenticator.sign_out_url(self):
+                self.set_header("Location", address)  # where the page goes next
             self.set_status(204)
             return
         name, credentials = cookie_name(self.request), self.context.credentials(self.request)
@@ -330,6 +337,7 @@ def standalone_routes(base: str, context: ServerContext, authenticator: Authenti
     root, facts = re.escape(base), {"context": context, "authenticator": authenticator}
     return [
         *_shared_routes(base, context, authenticator),
+        *authenticator.routes(base, facts),
         Rule(PathMatches(f"{root}(sw\\.js|manifest\\.webmanifest|icon-[a-z0-9-]+\\.png)"), WebAppAsset, facts),
         Rule(PathMatches(f"{root}auth/login"), Login, facts),
         Rule(PathMatches(f"{root}auth/logout"), Logout, facts),

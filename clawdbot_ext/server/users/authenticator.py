@@ -7,7 +7,8 @@ has a credential of the operator's, is for the operator's own gateway, as withou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ...gateway.access.identity import Identity
 from ..handlers.base import Authenticator, BaseHandler, page_address
@@ -19,6 +20,7 @@ from .spaces import UserSpaces
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
+    from tornado.routing import Rule
 
     from ..context import ServerContext
     from .sign_in import SignIn
@@ -96,6 +98,9 @@ class UsersAuthenticator(Authenticator):
     def sign_out_url(self, handler: BaseHandler) -> str | None:
         return self.sign_in.sign_out_url(handler) if self.is_user(handler) else None
 
+    def routes(self, base: str, facts: Mapping[str, Any]) -> list[Rule]:
+        return self.sign_in.routes(base, facts)
+
     async def log_out(self, handler: BaseHandler) -> bool:
         """Close what the user has open, in all tabs and browsers: the sign-in itself ends at its own address."""
         if not self.is_user(handler):
@@ -103,6 +108,7 @@ class UsersAuthenticator(Authenticator):
         user = await self.sign_in.user_of(handler)
         if user is not None:
             self.spaces.disconnect(user, "logged out")
+            self.sign_in.sign_out(handler)
         return True
 
     def may_send(self, request: HTTPServerRequest) -> bool:
@@ -110,6 +116,11 @@ class UsersAuthenticator(Authenticator):
         return self.sign_in.concerns(request) and request.path.rpartition("/")[2] == "media"
 
 
-def authenticator_of(context: ServerContext) -> UsersAuthenticator:
-    """The authenticator for ``users.from`` of the operator's configuration."""
-    return UsersAuthenticator(HeaderSignIn(context.live), UserSpaces(context))
+def authenticator_of(context: ServerContext, environment: Mapping[str, str]) -> UsersAuthenticator:
+    """The authenticator for ``users.from`` of the operator's configuration; ``environment`` is that of the start."""
+    sign_in: SignIn = HeaderSignIn(context.live)
+    if context.live()["users.from"] == "hub":
+        from .hub import HubSignIn  # with the Hub's library, an extra
+
+        sign_in = HubSignIn(environment, context.live()["users.recheckSeconds"])
+    return UsersAuthenticator(sign_in, UserSpaces(context))

@@ -8,16 +8,17 @@ no use elsewhere.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..net.forwarded_headers import is_trusted
 from .principals import name_of
 from .sign_in import NotSignedIn, SignedIn, WrongSignIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tornado.httputil import HTTPServerRequest
+    from tornado.routing import Rule
 
     from ...config import Config
     from ..handlers.base import BaseHandler
@@ -74,6 +75,13 @@ class HeaderSignIn:
 
     def sign_out_url(self, handler: BaseHandler) -> str | None:
         return self._config()["users.signOutUrl"] or None
+
+    def sign_out(self, handler: BaseHandler) -> None:
+        """Do nothing: only the proxy has a cookie."""
+
+    def routes(self, base: str, facts: Mapping[str, Any]) -> list[Rule]:
+        """Return none."""
+        return []
 
 
 def _text(value: str) -> str:

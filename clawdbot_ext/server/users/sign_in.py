@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..handlers.base import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tornado.httputil import HTTPServerRequest
+    from tornado.routing import Rule
 
     from ..handlers.base import BaseHandler
 
@@ -53,6 +56,14 @@ class SignIn(Protocol):
 
     def sign_out_url(self, handler: BaseHandler) -> str | None:
         """Return the address that ends the sign-in; ``None``: there is none."""
+        ...
+
+    def sign_out(self, handler: BaseHandler) -> None:
+        """Take back what the sign-in itself keeps in the browser."""
+        ...
+
+    def routes(self, base: str, facts: Mapping[str, Any]) -> list[Rule]:
+        """Return the sign-in's own routes below ``base``; ``facts`` are what handlers are initialized with."""
         ...
 
 

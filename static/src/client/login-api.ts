@@ -35,8 +35,10 @@ export class AuthApi {
     return session.authenticated ? "ok" : "unauthorized";
   }
 
+  /** Where another login is in front of the page, it leads there. */
   async logout(): Promise<void> {
-    await this.post("auth/logout", {});
+    const to = (await this.post("auth/logout", {})).headers.get("Location");
+    if (to) location.assign(to);
   }
 
   post(path: string, body: object): Promise<Response> {

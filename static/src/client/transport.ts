@@ -1,5 +1,7 @@
 /** How frames travel. The client above knows only this interface; a kernel comm or a relay can stand in for the socket. */
 
+import { xsrfToken } from "./xsrf.js";
+
 export interface TransportEvents {
   /** The other side is there; frames may be sent. */
   open(): void;
@@ -25,6 +27,8 @@ export class DirectTransport implements Transport {
 
   connect(events: TransportEvents): Connection {
     const url = new URL("ws", this.base);
+    const token = xsrfToken(url);
+    if (token) url.search = `_xsrf=${token}`;
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url);
     socket.onopen = () => events.open();

@@ -1,4 +1,4 @@
-"""On a JupyterHub: the mount of each user's own server, with the Hub's login, and nothing besides."""
+"""On a JupyterHub: the mount of each user's own server, with the Hub's login; and the gateway as a service for all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import psutil
 import pytest
@@ -15,8 +16,8 @@ from websockets.exceptions import InvalidStatus
 
 from clawdbot_ext.gateway.access.identity import GUEST_SCOPES
 from clawdbot_ext.protocol.schema import OPERATOR_SCOPES
-from tests.support.hub import ADMIN_TOKEN, Hub, cookie_of, cookies_for
-from tests.support.server import ROOT
+from tests.support.hub import ACCESS, ADMIN_TOKEN, OPERATOR_TOKEN, SERVICE, Hub, cookie_of, cookies_for
+from tests.support.server import ROOT, clean_environment
 from tests.support.wire import WireError, opened, run, text_of
 
 pytestmark = pytest.mark.slow  # starting a Hub and two servers takes its time
@@ -24,7 +25,8 @@ pytestmark = pytest.mark.slow  # starting a Hub and two servers takes its time
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    hub = Hub(tmp_path_factory.mktemp("hub"))
+    shared = {"users": {"from": "hub", "recheckSeconds": 1, "settings": {"@class": {"ui.locale": "ko"}}}}
+    hub = Hub(tmp_path_factory.mktemp("hub"), groups={"class": ["ann"]}, shared=shared)
     try:
         hub.start(["ann", "bob"])
         yield hub
@@ -210,3 +212,202 @@ def test_the_command_line_and_kernels_find_the_mount_by_what_the_hub_gives_them(
     assert ran("-m", "clawdbot_ext", "web", "--print").strip().endswith("/user/ann/clawdbot/")
     program = "import json, clawdbot_ext\nwith clawdbot_ext.connect() as c: print(json.dumps(c.hello['user']))"
     assert json.loads(ran("-c", program))["name"] == "ann"
+
+
+# -- the gateway as a service of the Hub, for all of its users --------------------------------------------------------
+@pytest.fixture(scope="module")
+def visitors(hub, browsers):
+    """The browsers, once they have opened the shared gateway's page, which led them to the Hub and back."""
+    for browser in browsers.values():
+        opened_page(hub, browser)
+    return browsers
+
+
+def opened_page(hub, browser):
+    page = browser.get(f"{hub.url}{SERVICE}chat?session=main", timeout=60)
+    assert page.status_code == 200 and "<title>Clawdbot" in page.text, page.text
+    assert page.url == f"{hub.url}{SERVICE}chat?session=main"
+    return page
+
+
+def shared_socket(hub, browser, token=None, **more):
+    shown = cookie_of(browser, "_xsrf", SERVICE) if token is None else token
+    headers = {"Cookie": cookies_for(browser, SERVICE), "Origin": hub.url, **more}
+    return opened(f"{hub.url.replace('http', 'ws', 1)}{SERVICE}ws?_xsrf={shown}", additional_headers=headers)
+
+
+async def status_of(connecting):
+    with pytest.raises(InvalidStatus) as answer:
+        async with connecting:
+            pass
+    return answer.value.response.status_code
+
+
+def test_shared_gateway_each_user_has_a_space_of_their_own(hub, visitors):
+    ann, bob = visitors["ann"], visitors["bob"]
+
+    async def main():
+        async with shared_socket(hub, ann) as hers, shared_socket(hub, ann) as tab, shared_socket(hub, bob) as his:
+            for wire, name in ((hers, "ann"), (tab, "ann"), (his, "bob")):
+                hello = await wire.handshake(scopes=None)
+                assert (hello["user"]["name"], hello["user"]["via"]) == (name, "signin")
+                assert set(hello["user"]["scopes"]) == set(OPERATOR_SCOPES)
+            await hers.ask("[[text=for ann alone]]")
+            await tab.wait("chat", lambda payload: payload.get("state") == "final")
+            said = (await tab.call("chat.history", {"sessionKey": "main"}))["messages"]
+            assert text_of(said[-1]) == "for ann alone"
+            assert (await his.call("chat.history", {"sessionKey": "main"}))["messages"] == []
+            assert not [frame for frame in his.events if frame["event"] == "chat"]
+
+    run(main())
+    shown = {"X-XSRFToken": cookie_of(ann, "_xsrf", SERVICE), "Origin": hub.url, "Content-Type": "text/csv"}
+    made = ann.post(f"{hub.url}{SERVICE}media?name=mine.csv", data=b"a,b\n" * 50_000, timeout=60, headers=shown)
+    assert made.status_code == 201, made.text
+    at = f"{hub.url}{SERVICE}media/{made.json()['mediaId']}"
+    assert [each.get(at, timeout=60).status_code for each in (ann, bob)] == [200, 404]
+
+
+def test_shared_gateway_takes_groups_from_the_hub(hub, visitors):
+    said = {}
+    for user in ("ann", "bob"):
+        shown = {"X-XSRFToken": cookie_of(visitors[user], "_xsrf", SERVICE)}
+        said[user] = visitors[user].get(f"{hub.url}{SERVICE}auth/session", timeout=60, headers=shown).json()
+    assert (said["ann"]["user"], said["ann"]["locale"]) == ("ann", "ko")
+    assert (said["bob"]["user"], said["bob"]["locale"]) == ("bob", "en")
+
+
+def test_s7_shared_gateway_a_page_of_another_users_server_can_do_nothing_as_its_visitor(hub, visitors):
+    """Cookies go along with what such a page asks for; the token against forgery it cannot read."""
+    ann, bob = visitors["ann"], visitors["bob"]
+    theirs = [
+        "",
+        "x",
+        cookie_of(bob, "_xsrf", SERVICE),
+        cookie_of(ann, "_xsrf", "/user/ann/"),
+        cookie_of(ann, "_xsrf", "/hub/"),
+    ]
+    page = {"Origin": hub.url, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    for token in theirs:
+        shown = {**page, **({"X-XSRFToken": token} if token else {})}
+        for method, path in (
+            ("GET", "auth/session"),
+            ("POST", "auth/session"),
+            ("POST", "media?name=planted.csv"),
+            ("GET", "export?key=main"),
+            ("GET", "chat"),
+        ):
+            answer = ann.request(method, f"{hub.url}{SERVICE}{path}", headers=shown, timeout=60)
+            assert (answer.status_code, answer.json().get("reason")) == (403, "FORGED"), (method, path, token)
+        assert run(status_of(shared_socket(hub, ann, token, **{"Sec-Fetch-Mode": "websocket"}))) == 403, token
+    shown = {**page, "X-XSRFToken": cookie_of(ann, "_xsrf", SERVICE)}
+    assert ann.post(f"{hub.url}{SERVICE}auth/session", headers=shown, timeout=60).json()["user"] == "ann"
+    elsewhere = {"Cookie": cookies_for(ann, SERVICE), "Origin": "http://evil.example"}
+    token = cookie_of(ann, "_xsrf", SERVICE)
+    url = f"{hub.url.replace('http', 'ws', 1)}{SERVICE}ws?_xsrf={token}"
+    assert run(status_of(opened(url, additional_headers=elsewhere))) == 403
+
+
+def test_shared_gateway_takes_tokens_of_the_hub_from_programs(hub, visitors):
+    good, narrow = hub.token_of("ann", ACCESS), hub.token_of("ann", "read:users!user=ann")
+
+    def asked(token, scheme="token"):
+        return requests.get(
+            f"{hub.url}{SERVICE}auth/session", headers={"Authorization": f"{scheme} {token}"}, timeout=60
+        )
+
+    assert [asked(good, scheme).json()["user"] for scheme in ("token", "Bearer")] == ["ann", "ann"]
+    refused = [asked(token) for token in (narrow, "nonsense", ADMIN_TOKEN)]
+    assert [(each.status_code, each.json()["reason"]) for each in refused] == [
+        (403, "HUB_SCOPE"),
+        (401, "NOT_SIGNED_IN"),
+        (403, "HUB_SCOPE"),
+    ]
+    url = f"{hub.url}{SERVICE}"
+    command = [
+        sys.executable,
+        "-m",
+        "clawdbot_ext",
+        "agent",
+        "--url",
+        url,
+        "--token",
+        good,
+        "-m",
+        "[[text=by a script]]",
+    ]
+    environment = {**clean_environment(hub.folder / "elsewhere"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0 and "by a script" in done.stdout, done.stderr
+
+    async def main():
+        async with shared_socket(hub, visitors["ann"]) as wire:
+            await wire.handshake()
+            said = (await wire.call("chat.history", {"sessionKey": "main"}))["messages"]
+            assert text_of(said[-1]) == "by a script"
+
+    run(main())
+
+
+def test_shared_gateway_the_operator_has_the_gateway_of_its_own(hub):
+    async def main():
+        shown = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        url = f"{hub.shared_url.replace('http', 'ws', 1)}{SERVICE}ws"
+        async with opened(url, additional_headers=shown) as wire:
+            hello = await wire.handshake(token=OPERATOR_TOKEN)
+            assert hello["user"]["via"] == "token"
+            assert (await wire.call("chat.history", {"sessionKey": "main"}))["messages"] == []
+
+    run(main())
+
+
+def test_shared_gateway_who_is_removed_or_logged_out_at_the_hub_is_out(hub):
+    """With open sockets too; then the page leads to the Hub's login."""
+    cid, dan = (hub.log_in(user, SERVICE) for user in ("cid", "dan"))
+
+    async def main():
+        async with shared_socket(hub, cid) as hers, shared_socket(hub, dan) as his:
+            await hers.handshake()
+            await his.handshake()
+            hub.api("delete", "users/cid")
+            dan.get(f"{hub.url}/hub/logout", timeout=60).raise_for_status()
+            for wire in (hers, his):
+                await wire.closed()
+                assert wire.socket.close_code == 1008
+
+    run(main())
+    for browser in (cid, dan):
+        page = browser.get(f"{hub.url}{SERVICE}chat", timeout=60)
+        assert "/hub/login" in page.url
+
+
+def test_shared_gateway_a_login_that_was_not_begun_here_is_refused(hub, visitors):
+    other, url = requests.Session(), f"{hub.url}{SERVICE}"
+    first = other.get(f"{url}chat?session=x&token=secret", timeout=60, allow_redirects=False)
+    asked = dict(parse_qsl(urlsplit(first.headers["Location"]).query))
+    assert asked["redirect_uri"] == f"{SERVICE}oauth_callback" and asked["client_id"] == "service-clawdbot"
+    for arguments in (
+        {},
+        {"code": "x"},
+        {"code": "x", "state": "y"},
+        {"code": "x", "state": ""},
+        {"error": "access_denied"},
+    ):
+        answer = other.get(f"{url}oauth_callback", params=arguments, timeout=60, headers={"Accept": "text/html"})
+        assert answer.status_code == 403 and "<h1>" in answer.text
+    begun = {"state": asked["state"]}
+    wrong = [requests.Session(), other]  # another browser with this state; the right one with a code of its own making
+    answers = [each.get(f"{url}oauth_callback", params={**begun, "code": "x"}, timeout=60) for each in wrong]
+    assert [(each.status_code, each.json()["reason"]) for each in answers] == [
+        (403, "WRONG_STATE"),
+        (403, "WRONG_CODE"),
+    ]
+
+
+def test_shared_gateway_log_out_leads_to_the_hubs(hub):
+    eve = hub.log_in("eve", SERVICE)
+    shown = {"X-XSRFToken": cookie_of(eve, "_xsrf", SERVICE), "Origin": hub.url}
+    session = eve.get(f"{hub.url}{SERVICE}auth/session", headers=shown, timeout=60).json()
+    assert session["signOut"] == "/hub/logout"
+    ended = eve.post(f"{hub.url}{SERVICE}auth/logout", headers=shown, timeout=60)
+    assert (ended.status_code, ended.headers["Location"]) == (204, "/hub/logout")
+    assert not [cookie.name for cookie in eve.cookies if cookie.path == SERVICE]

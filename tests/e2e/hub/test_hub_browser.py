@@ -11,7 +11,7 @@ import requests as http
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.e2e.lab.page import panel
-from tests.support.hub import ADMIN_TOKEN, Hub
+from tests.support.hub import ADMIN_TOKEN, SERVICE, Hub
 from tests.support.media import png
 from tests.support.tools import require
 
@@ -22,7 +22,7 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory) -> Iterator[Hub]:
-    hub = Hub(tmp_path_factory.mktemp("hub"), lab=True)
+    hub = Hub(tmp_path_factory.mktemp("hub"), lab=True, shared={"users": {"from": "hub"}})
     try:
         hub.start(["ann", "bob"])
         yield hub
@@ -267,3 +267,82 @@ def test_an_edit_and_a_run_are_allowed_in_the_panel_and_the_edit_is_undone(hub, 
     expect(cells).to_have_count(1)
     assert refusals.seen == []
     page.close()
+
+
+def test_shared_gateway_two_users_chat_each_in_a_space_of_their_own_over_tabs_and_reload(hub, browser, ann):
+    page, tab = ann.new_page(), ann.new_page()
+    refusals = Refusals(page)
+    page.goto(f"{hub.url}{SERVICE}")  # the Control UI, by the Hub's login
+    assert page.url.startswith(f"{hub.url}{SERVICE}")
+    expect(page.locator(".connection[data-open=true]")).to_be_visible()
+    tab.goto(f"{hub.url}{SERVICE}chat")
+    expect(tab.locator(".connection[data-open=true]")).to_be_visible()
+    page.locator("input[type=file]").set_input_files(
+        [{"name": "plot.png", "mimeType": "image/png", "buffer": png(320, 200)}]
+    )
+    ask(page, "What is this? [[text=A plot of Ann's.]]")
+    for each in (page, tab):
+        answered(each, "A plot of Ann's.")
+        shown = each.locator("article.user img").first
+        expect(shown).to_be_visible()
+        assert shown.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 0
+    page.reload()
+    answered(page, "A plot of Ann's.")
+
+    theirs = logged_in(hub, browser, "bob")
+    bob = theirs.new_page()
+    bob.goto(f"{hub.url}{SERVICE}chat")
+    expect(bob.locator(".connection[data-open=true]")).to_be_visible()
+    ask(bob, "And I? [[text=For Bob alone.]]")
+    answered(bob, "For Bob alone.")
+    expect(bob.locator("article.user")).to_have_count(1)
+    expect(page.locator("article.user")).to_have_count(1)
+
+    assert refusals.seen == []
+    bob.close()
+    theirs.close()
+    tab.close()
+    page.close()
+
+
+def test_shared_gateway_log_out_ends_the_login_at_the_hub_and_the_page_leads_back_to_it(hub, browser):
+    context = logged_in(hub, browser, "bob")
+    page, tab = context.new_page(), context.new_page()
+    for each in (page, tab):
+        each.goto(f"{hub.url}{SERVICE}chat")
+        expect(each.locator(".connection[data-open=true]")).to_be_visible()
+    page.get_by_role("button", name="Settings", exact=True).click()
+    page.get_by_role("button", name="Log out", exact=True).click()
+    page.wait_for_url("**/hub/**")
+    card = tab.locator("clawdbot-login")
+    expect(card).to_be_visible()
+    card.get_by_role("link", name="Log in").click()
+    expect(tab.locator("#username_input")).to_be_visible()
+    context.close()
+
+
+def test_s7_a_page_of_the_hubs_origin_can_do_nothing_at_the_shared_gateway(hub, ann):
+    """It stands for a page of another user's server: the cookies go along, and it can neither ask nor look inside."""
+    mine = ann.new_page()
+    mine.goto(f"{hub.url}{SERVICE}chat")
+    expect(mine.locator(".connection[data-open=true]")).to_be_visible()
+    page = ann.new_page()
+    page.goto(f"{hub.url}/hub/home")
+    said = page.evaluate(FORGED, f"{hub.url}{SERVICE}")
+    said.pop("cookies")
+    assert {what: status for what, status in said.items() if status not in (0, 401, 403, 503)} == {}
+    closed = page.evaluate(
+        """(url) => new Promise((done) => {
+            const socket = new WebSocket(url);
+            socket.onopen = () => done("open");
+            socket.onerror = () => done("refused");
+        })""",
+        f"{hub.url.replace('http', 'ws', 1)}{SERVICE}ws",
+    )
+    assert closed == "refused"
+    with ann.expect_page() as there:
+        page.evaluate("(url) => { window.other = window.open(url); }", f"{hub.url}{SERVICE}chat")
+    expect(there.value.locator(".connection[data-open=true]")).to_be_visible()
+    assert page.evaluate("window.other.closed")  # as for a window that it has lost
+    for each in (there.value, page, mine):
+        each.close()

@@ -24,7 +24,7 @@ from .membership import channel
 log = logging.getLogger(__name__)
 
 FLUSH_S = 0.033
-"""A message that is in no hurry waits so long for more."""
+"""A message that is in no hurry waits until so long after the flush before, for more of them."""
 FLUSH_BYTES = 1024 * 1024
 """One flush carries about this much for each member."""
 QUEUE_BYTES = 32 * 1024 * 1024
@@ -89,6 +89,8 @@ class Outbox:
         self._line: Line | None = None
         self._wanted = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._flushed = -FLUSH_S
+        """The time of the last flush, by the loop's clock."""
         self._empty = asyncio.Event()
         self._empty.set()
         self._ended = False
@@ -119,7 +121,7 @@ class Outbox:
         if at_once:
             self._wanted.set()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._wanted.set)
+            self._timer = asyncio.get_running_loop().call_at(self._flushed + FLUSH_S, self._wanted.set)
 
     def check(self) -> None:
         """Let the others notice what the database may have lost: it has restarted, perhaps."""
@@ -141,6 +143,7 @@ class Outbox:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+            self._flushed = asyncio.get_running_loop().time()
             try:
                 await self._flush()
             except LOST as error:

@@ -122,6 +122,25 @@ def test_messages_come_in_order_small_and_large_soon_and_at_once(url: str) -> No
     carry_out(scenario)
 
 
+def test_a_message_in_no_hurry_waits_only_if_another_went_just_before(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "FLUSH_S", 1000.0)
+
+    async def scenario() -> None:
+        a, b = Member(url), Member(url)
+        async with joined(a, b):
+            a.send(b.member, b"first", at_once=False)
+            await b.log.until(lambda: b.log.of("received") == [(a.member, b"first")])
+            a.send(b.member, b"second", at_once=False)
+            assert a._now is not None and a._now.outbox.waiting
+            a.send(b.member, b"third")
+            await b.log.until(lambda: len(b.log.of("received")) == 3)
+            assert [body for _, body in b.log.of("received")] == [b"first", b"second", b"third"]
+
+    carry_out(scenario)
+
+
 def test_a_killed_member_s_unfinished_sessions_pass_to_one_other(url: str) -> None:
     async def scenario() -> None:
         a, b, c = (Member(url, QUICK) for _ in range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -172,3 +173,33 @@ class Cable:
             await target.drain()
         with suppress(OSError):
             target.write_eof()
+
+
+class CableThread:
+    """A ``Cable`` on a loop of its own, for servers that outlive the loop of a test."""
+
+    def __init__(self, port: int):
+        self._cable = Cable(port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cable", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return self._cable.port
+
+    def cut(self) -> None:
+        self._loop.call_soon_threadsafe(self._cable.cut)
+
+    def mend(self) -> None:
+        self._loop.call_soon_threadsafe(self._cable.mend)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._cable.__aenter__(), self._loop).result(BOUND_S)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._cable.__aexit__(), self._loop).result(BOUND_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(BOUND_S)
+        self._loop.close()

@@ -1,4 +1,4 @@
-"""Which users have a space, and which gateway has whose space open, in the operator's own store.
+"""The register of the spaces of users and of the gateways that have them open, in the operator's own store.
 
 When a gateway has died, another one opens the spaces that it had open, so that its half-written replies are ended and
 its queues go on, also when their users are away. So does the next start of a gateway that is alone.

@@ -183,6 +183,10 @@ def _check_header(value: str) -> str | None:
     return None if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?", value) else "header"
 
 
+def _check_optional_header(value: str) -> str | None:
+    return _check_header(value) if value else None
+
+
 def _check_path(value: str) -> str | None:
     return None if not value or value.startswith(("/", "~/")) else "path"
 

@@ -20,6 +20,7 @@ from .setting_types import (
     _check_login,
     _check_media_url,
     _check_network,
+    _check_optional_header,
     _check_origin,
     _check_path,
     _check_principal,
@@ -427,9 +428,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "users.groupsHeader",
         "string",
-        "X-Forwarded-Groups",
-        "The header in which the proxy sends the user's groups, separated by commas.",
-        check=_check_header,
+        "",
+        "The header in which the proxy sends the user's groups, separated by commas, such as X-Forwarded-Groups; it "
+        "must set it in every request, or users could. Empty: there are no groups.",
+        check=_check_optional_header,
         by="owner",
     ),
     Setting(

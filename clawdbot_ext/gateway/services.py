@@ -70,6 +70,11 @@ class HostFacts:
     """Methods that this gateway does not have: a user's space has not all that an operator's gateway has."""
     started_at: int = field(default_factory=now_ms)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the gateway is the space of a user, who must not have the server reach an address of their choice."""
+        return bool(self.closed)
+
 
 @dataclass(frozen=True)
 class Peers:

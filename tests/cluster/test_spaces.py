@@ -1,4 +1,4 @@
-"""Which users have a space, and which gateway opens those of one that has died."""
+"""The register of spaces, and the gateway that opens those of one that has died."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.security import two_users
 from tests.security.hostile import Hostile, running
 from tests.server.handlers import route_table
 from tests.support.http import Answer, ask, upgrade
@@ -135,3 +136,13 @@ def hostile(hostile_server: Hostile) -> Hostile:
     """A gateway that wants to do harm, with the answers that it begins with."""
     hostile_server.reset()
     return hostile_server
+
+
+@pytest.fixture(scope="session")
+def gateway_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway with users behind a proxy, for all tests of this process."""
+    folder = tmp_path_factory.mktemp("users")
+    made = two_users.gateway(folder / "state", folder / "users", blocked=["eve"], groupsHeader="X-Groups")
+    made.start()
+    yield made
+    made.stop()

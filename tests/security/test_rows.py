@@ -6,7 +6,7 @@ import re
 
 from tests.support.server import ROOT
 
-ROWS = [*(f"S{number}" for number in range(1, 23)), *(f"R{number}" for number in range(4, 14))]
+ROWS = [*(f"S{number}" for number in range(1, 25)), *(f"R{number}" for number in range(4, 14))]
 
 
 def test_every_row_has_tests_named_after_it_in_the_places_that_it_names():

@@ -17,7 +17,7 @@ from ...agent.providers.registry import is_anthropic
 from ...agent.turn import explain_failure
 from ...config.setting_types import split_url
 from ...protocol.clock import now_ms
-from ...protocol.errors import InvalidRequest
+from ...protocol.errors import InvalidRequest, OperatorOnly
 from ...protocol.schema import (
     ModelsListResult,
     ModelsProvider,
@@ -126,12 +126,14 @@ async def models_test(services: Services, caller: Connection, params: ModelsTest
     """Ask a provider for its models with a key that is not stored, or one of them for a short reply. A refused key is
     an answer, not an error.
 
-    Raises ``InvalidRequest`` (``NO_KEY``) when there is no key to try.
+    Raises ``InvalidRequest`` (``NO_KEY``) when there is no key to try, ``OperatorOnly`` for an address of a user's own.
     """
     name = params.provider or "anthropic"
     known = services.config().providers().get(name)
     stored, address = (known.api_key, known.base_url) if known else ("", "")
     if params.base_url is not None and params.base_url.strip() != address:
+        if services.host.is_shared:
+            raise OperatorOnly("the addresses of providers are the operator's", method="models.test")
         stored, address = "", params.base_url.strip()  # the stored key is shown to the stored address alone
     key = stored if params.api_key is None else params.api_key.strip()
     if not key and is_anthropic(address):

@@ -58,8 +58,10 @@ class HeaderSignIn:
         name = name_of(_text(names[0])) if len(names) == 1 else None
         if name is None:
             raise WrongSignIn("users.name", "WRONG_USER_NAME")
-        groups = ",".join(request.headers.get_list(config["users.groupsHeader"])[:1])
-        found = [name_of(part) for part in _text(groups).split(",")[:MAX_GROUPS]]
+        groups = request.headers.get_list(config["users.groupsHeader"])
+        if len(groups) > 1:
+            raise WrongSignIn("users.name", "WRONG_USER_NAME")
+        found = [name_of(part) for part in _text("".join(groups)).split(",")[:MAX_GROUPS]]
         return SignedIn(name, frozenset(group for group in found if group))
 
     def reject(self, handler: BaseHandler) -> None:

@@ -26,9 +26,12 @@ def name_of(text: str) -> str | None:
     """The one spelling of a user's or a group's name; ``None`` for what cannot be one.
 
     Unicode is composed (NFC): a Korean name typed on a Mac is the same as on Windows. Capitals and everything else
-    stay, since two users may differ by them alone. ``*`` and ``@…`` mean something else in the settings.
+    stay, since two users may differ by them alone: so a name that begins or ends with a space of another script is
+    refused, not cut to that of another user. ``*`` and ``@…`` mean something else in the settings.
     """
-    name = unicodedata.normalize("NFC", text.strip())
+    name = unicodedata.normalize("NFC", text.strip(" \t"))
+    if name != name.strip():
+        return None
     if not name or len(name) > MAX_NAME or name == EVERYBODY or name.startswith(GROUP):
         return None
     return None if any(unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") for each in name) else name

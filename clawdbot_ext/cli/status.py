@@ -48,6 +48,8 @@ def status(target: Target, as_json: bool) -> None:
         (say("status.sessions"), str(found["sessions"].get("count", 0))),
     ]
     rows += [(say(f"status.{limit['limit']}"), limit_left(limit)) for limit in found.get("limits", ())]
+    if "spaces" in gateway:
+        rows.append((say("status.spaces"), str(gateway["spaces"])))
     rows.append((say("status.storage"), _storage(found)))
     facts(rows)
     if setup.get("needsKey"):

@@ -68,6 +68,8 @@ class HostFacts:
     """Whether no other process can become the gateway of the state directory."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """Methods that this gateway does not have: a user's space has not all that an operator's gateway has."""
+    spaces: Callable[[], int] | None = None
+    """Returns the number of users' spaces that the process has open; ``None`` in a gateway of one user."""
     started_at: int = field(default_factory=now_ms)
 
     @property

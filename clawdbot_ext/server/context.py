@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
@@ -74,6 +74,8 @@ class ServerContext:
         self.live, self.mount = live, mount
         self.auth = Auth(live)
         self.gateway: Gateway | None = None
+        self.cluster: PostgresCluster | None = None
+        """The other gateways on the same database; ``None`` where there cannot be any."""
         self.tailscale: Callable[[HTTPHeaders, str], Awaitable[str | None]] | None = None
         """Lookup of the Tailscale login that sent a request with these headers from this address; ``None``: not in
         use."""
@@ -127,17 +129,25 @@ class ServerContext:
         self._metrics.start()
         return gateway
 
-    async def _start(self, host: HostFacts) -> Gateway:
-        """Create and start the gateway on the configured store. Raises the store's errors."""
+    async def _start(self, host: HostFacts, space: str | None = None) -> Gateway:
+        """Create and start the gateway on the configured store. Raises the store's errors.
+
+        ``space``: the slug of a user's space, which in a database has tables of its own.
+        """
         from ..gateway.gateway import Gateway  # with the agent and SQLite, which a server without the lock never needs
 
         config, supervisor = self.live(), Supervisor()
-        store, cluster = _storage(config, supervisor)
-        gateway = Gateway(self.live, store, self.auth, host=host, cluster=cluster, supervisor=supervisor)
+        store, self.cluster = _storage(config, supervisor, space)
+        gateway = Gateway(self.live, store, self.auth, host=host, cluster=self.cluster, supervisor=supervisor)
         gateway.access.before_rotation, gateway.access.on_void = self._close_requests, self.close_revoked
         await gateway.start()
         self.gateway = gateway
         return gateway
+
+    def measure_users(self, gateways: Callable[[], Sequence[Gateway]]) -> None:
+        """Count the gateways of users with this one in ``/metrics``."""
+        if self._metrics is not None:
+            self._metrics.of_users = gateways
 
     def publish(self, url: str, tls: Certificate | None) -> None:
         """Tell the user's other processes that the gateway answers at ``url`` (with its slash). After ``start``."""
@@ -307,7 +317,7 @@ class ServerContext:
         return language(configured or request.headers.get("Accept-Language", "").split(",")[0])
 
 
-def _storage(config: Config, supervisor: Supervisor) -> tuple[Store, PostgresCluster | None]:
+def _storage(config: Config, supervisor: Supervisor, space: str | None) -> tuple[Store, PostgresCluster | None]:
     """The store, not opened yet, and the gateways that share it. Raises ``Unavailable``: psycopg is missing."""
     from ..store.router import open_stores, open_stores_at
 
@@ -315,12 +325,21 @@ def _storage(config: Config, supervisor: Supervisor) -> tuple[Store, PostgresClu
     if not (url := config["storage.url"]):
         return open_stores(database_path(config), wal=not on_network(config), on_commit=on_commit), None
     cluster: PostgresCluster | None = None
+    schema: str | None = None
+    if space is not None:
+        from ..store.postgres.spaces import schema_of
+
+        schema = schema_of(space)
     store = open_stores_at(
-        url, exclusive=False, fence=lambda: None if cluster is None else cluster.fence, on_commit=on_commit
+        url,
+        exclusive=False,
+        fence=lambda: None if cluster is None else cluster.fence,
+        on_commit=on_commit,
+        schema=schema,
     )
     from ..cluster.postgres import PostgresCluster  # after the store, which says what is missing
 
-    cluster = PostgresCluster(url, supervisor)
+    cluster = PostgresCluster(url, supervisor, schema=schema)
     return store, cluster
 
 

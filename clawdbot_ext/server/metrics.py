@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 
 class GatewayMetrics:
-    """The collector of one gateway, from ``start`` to ``stop``."""
+    """The collector of one gateway, from ``start`` to ``stop``; with users of all that the process has open."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self.of_users: Callable[[], Sequence[Gateway]] | None = None
+        """Returns the gateways of users' spaces; ``None`` in a gateway of one user."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -36,17 +39,21 @@ class GatewayMetrics:
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        services = self._gateway.services
+        spaces = () if self.of_users is None else tuple(self.of_users())
         roles: dict[str, int] = {"operator": 0, "node": 0}
-        for client in tuple(services.events.connections):
-            roles[client.role] += not client.remote
-        runs = services.runs.counts()
+        runs: Counter[str] = Counter()
+        for gateway in (self._gateway, *spaces):
+            for client in tuple(gateway.services.events.connections):
+                roles[client.role] += not client.remote
+            for state, count in gateway.services.runs.counts().items():
+                runs[state] += count
+        healthy = all(gateway.services.store.health.ok for gateway in (self._gateway, *spaces))
+        if self.of_users is not None:
+            yield _gauge("clawdbot_spaces", "Spaces of users that are open.", "", {"": len(spaces)})
         yield _gauge("clawdbot_connections", "Clients that have logged in.", "role", roles)
         yield _gauge("clawdbot_tasks", "Tasks of the event loop.", "", {"": len(asyncio.all_tasks(self._loop))})
         yield _gauge("clawdbot_runs", "Replies being written, and sends that wait in line.", "state", runs)
-        yield _gauge(
-            "clawdbot_storage_ok", "1 while everything can be read and written.", "", {"": services.store.health.ok}
-        )
+        yield _gauge("clawdbot_storage_ok", "1 while everything can be read and written.", "", {"": healthy})
         yield _counter("clawdbot_runs_ended", "Runs by the state in which they ended.", "state", MEASURES.ended)
         yield _counter("clawdbot_provider_retries", "Requests to a provider made again.", "reason", MEASURES.retries)
         held = {"": MEASURES.held_deltas}

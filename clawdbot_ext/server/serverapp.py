@@ -259,6 +259,8 @@ class ClawdbotServer(ServerApp):
         started = asyncio.get_running_loop().time()
         await self._tailscale_serve.stop(restarts=self._restart)
         reason = "restarting" if self._restart else "stopping"
+        if self._spaces is not None:
+            await self._spaces.prepare_stop()
         stops = [self.context.stop(reason, restarts=self._restart, keep_lock=self._restart)]
         if self._spaces is not None:  # all at once: each has the same time for its replies
             stops.append(self._spaces.close(reason, restarts=self._restart))

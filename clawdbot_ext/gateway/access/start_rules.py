@@ -35,8 +35,6 @@ def _broken(config: Config) -> Iterator[ConfigError]:
         yield wrong("storage.media.url", "rule.s3Extra")
     if bool(config["storage.media.accessKeyId"]) != bool(config["storage.media.secretAccessKey"]):
         yield wrong("storage.media.accessKeyId", "rule.s3Key")
-    if config["users.from"] and config["storage.url"]:
-        yield wrong("users.from", "rule.usersDatabase")
     if config["users.from"] == "headers" and not config["users.secret"]:
         yield wrong("users.from", "rule.usersSecret")
     if config["users.from"] == "headers" and not config["gateway.trustedProxies"]:

@@ -51,6 +51,8 @@ class Link:
         self.seen_at: dict[str, float] = {}
         """Own clients, by ``conn_id``, and when the other had an event about a session for them last."""
         self.leaving = False
+        self.introduced = asyncio.Event()
+        """Set once the other has told of its clients, which it does when it has seen this gateway come."""
         self._waiting: list[Message] = []
         self._number = 0
 

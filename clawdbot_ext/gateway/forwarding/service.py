@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +61,12 @@ class Forwarding:
     def start(self) -> None:
         """Begin to take up what waits in sessions that had no home."""
         self._take_over(self._orphans)
+
+    async def meet(self, seconds: float) -> None:
+        """Wait until the others know this gateway, at most so long: before that its clients hear nothing of theirs."""
+        known = asyncio.gather(*(link.introduced.wait() for link in self.links.values()))
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(known, seconds)
 
     async def stop(self) -> None:
         """Leave: the homes are given up, and another gateway takes up what waits. After the replies have ended."""
@@ -332,6 +339,7 @@ class Forwarding:
 
     def _meet(self, link: Link, message: m.Clients) -> None:
         if message.whole:
+            link.introduced.set()
             here = {facts.conn_id for facts in message.clients}
             for gone in [client for id_, client in link.clients.items() if id_ not in here]:
                 self._forget(link, gone)

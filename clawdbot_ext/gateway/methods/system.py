@@ -78,6 +78,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
             "uptimeMs": now - services.host.started_at,
             "clients": sum(not of_a_home(client) for client in services.events.connections),
             "runs": services.runs.counts(),
+            **({} if services.host.spaces is None else {"spaces": services.host.spaces()}),
         },
         "storage": {**storage_snapshot(services), **await services.backups.facts(), **await _storage_facts(services)},
         "model": {

@@ -7,19 +7,20 @@ reply, nothing in line. Isolation is by construction: what works in a space has 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from ... import private_files
+from ...cluster.spaces import KnownSpace, NameTaken, SpaceRegistry
 from ...config import Config
 from ...config.live import LiveConfig
 from ...config.spaces import load_space
 from ...gateway.access.policy import OPERATORS_OWN
-from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError
 from ...protocol.frames import CloseCode
 from ...runtime.gateway_lock import acquire
@@ -39,8 +40,13 @@ LOOK_S = 1.0
 """Seconds between two looks at who may still be here, and at what has been idle long enough."""
 JUST_USED_S = 5.0
 """A space that was asked for within this time does not make room for another one."""
-ABOUT = "user.json"
-"""The file in a space's folder that says whose it is."""
+MEET_S = 5.0
+"""Seconds that a space waits for other gateways that have it open, which look around once a second."""
+TAKE_OVER_S = 2.0
+"""Seconds between two looks for spaces of gateways that are gone."""
+TAKEN_AT_ONCE = 4
+NOTE_S = 1.0
+"""Seconds of a stop in which it is noted what is left to do."""
 
 
 class NotAllowed(Refused):
@@ -67,8 +73,8 @@ class SpaceAway(Refused):
 class SpaceContext(ServerContext):
     """The context of a space: as of a server, without a server around it."""
 
-    async def open_space(self) -> Gateway:
-        """Start the gateway. Raises ``SpaceAway``."""
+    async def open_space(self, slug: str) -> Gateway:
+        """Start the gateway. Raises ``SpaceAway``, or what the store raises."""
         from ...agent.context.system_prompt import Environment
         from ...gateway.services import HostFacts
 
@@ -77,15 +83,16 @@ class SpaceContext(ServerContext):
             if not config["storage.url"]:  # a database keeps its gateways apart by itself
                 self._lock = await asyncio.to_thread(acquire, config)
                 if self._lock is None:
-                    log.error("the space in %s is open in another process", config.home)
                     raise SpaceAway
             holds_lock = self._lock.still_ours if self._lock is not None else lambda: True
             host = HostFacts(Environment(server_root="(none)"), holds_lock=holds_lock, closed=OPERATORS_OWN)
-            return await self._start(host)
-        except (StoreDamaged, SchemaTooNew, GatewayError, OSError) as exc:
-            log.error("the space in %s cannot be opened: %s", config.home, exc)
+            gateway = await self._start(host, slug)
+            if gateway.forwarding is not None:
+                await gateway.forwarding.meet(MEET_S)
+            return gateway
+        except BaseException:
             await self.stop("not started")
-            raise SpaceAway from exc
+            raise
 
     def shut_out(self, why: str) -> None:
         """Close every socket and request."""
@@ -116,13 +123,18 @@ class Space:
             self.context.live.reload()
 
     @property
+    def at_work(self) -> bool:
+        """Whether a reply is being written, or one waits in line."""
+        gateway = self.context.gateway
+        return gateway is not None and any(gateway.services.runs.counts().values())
+
+    @property
     def idle(self) -> bool:
         """Whether no client is connected and nothing goes on or waits."""
         gateway = self.context.gateway
         if gateway is None or self.context.busy:
             return gateway is None
-        counts = gateway.services.runs.counts()
-        return not (gateway.clients() or gateway.newcomers() or any(counts.values()))
+        return not (gateway.clients() or gateway.newcomers() or self.at_work)
 
 
 class UserSpaces:
@@ -130,9 +142,13 @@ class UserSpaces:
 
     def __init__(self, base: ServerContext):
         self.base = base
+        self._registry: SpaceRegistry | None = None
         self._open: dict[str, Space] = {}
-        self._changing: dict[str, asyncio.Lock] = {}
-        self._watch: asyncio.Task[None] | None = None
+        self._opening: set[str] = set()
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """The locks under which a space is opened and closed; each exists while it is used."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._told: dict[str, str] = {}
         self._closed = False
 
     @property
@@ -146,11 +162,22 @@ class UserSpaces:
         """The open spaces by slug."""
         return self._open
 
+    def gateways(self) -> Sequence[Gateway]:
+        """The gateways of the open spaces."""
+        return [space.context.gateway for space in self._open.values() if space.context.gateway is not None]
+
     # -- life -------------------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Begin to look after the spaces, on the server's event loop."""
+        """Begin to look after the spaces. The operator's own gateway has started."""
+        gateway = self.base.gateway
+        assert gateway is not None
+        self._registry = SpaceRegistry(gateway.services.store, self.base.cluster)
+        gateway.services.host.spaces = lambda: len(self._open)
+        self.base.measure_users(self.gateways)
         self.base.live.watch(self._config_changed)
-        self._watch = asyncio.create_task(self._look_after(), name="spaces")
+        supervisor = gateway.services.supervisor
+        for name, work in (("spaces", self._look_after), ("spaces of others", self._take_over)):
+            self._tasks.add(supervisor.run(name, work))
 
     async def open(self, user: SignedIn) -> Space:
         """Return the space of ``user``, opened if need be.
@@ -162,71 +189,109 @@ class UserSpaces:
             raise NotAllowed
         slug = slug_of(user.name)
         async with self._lock_of(slug):
-            if self._closed:
-                raise SpaceAway
             space = self._open.get(slug)
             if space is None:
                 await self._make_room()
-                space = await self._opened(user, slug)
+                self._opening.add(slug)
+                try:
+                    space = await self._opened(user, slug)
+                finally:
+                    self._opening.discard(slug)
             space.use(user)
             return space
 
+    def _stops(self) -> bool:
+        return self._closed
+
     def _lock_of(self, slug: str) -> asyncio.Lock:
-        return self._changing.setdefault(slug, asyncio.Lock())
+        lock = self._changing.get(slug)
+        if lock is None:
+            self._changing[slug] = lock = asyncio.Lock()
+        return lock
 
     async def _opened(self, user: SignedIn, slug: str) -> Space:
-        home = self.directory / slug
+        """Open a space. It is noted before, so that another gateway takes it over should this one die meanwhile."""
+        home, registry = self.directory / slug, self._registry
+        if registry is None or self._stops():
+            raise SpaceAway
         try:
-            await asyncio.to_thread(_prepare, home, user)
+            await registry.opened(slug, user.name, user.groups)
+            await asyncio.to_thread(_prepare, home)
             space = Space(user, slug, home, self.base)
             await asyncio.to_thread(_secrets, space.context.live())
-        except OSError as exc:
+            await space.context.open_space(slug)
+        except (NameTaken, StoreDamaged, SchemaTooNew, GatewayError, OSError, SpaceAway) as exc:
             log.error("the space in %s cannot be opened: %s", home, exc)
+            await registry.closed(slug)
             raise SpaceAway from exc
-        await space.context.open_space()
         self._open[slug] = space
+        if self._stops():  # since it was asked for
+            await self._close(space, "stopping")
+            raise SpaceAway
         return space
 
     async def _make_room(self) -> None:
         """Close the longest idle space if there are as many as there may be. Raises ``TooManySpaces``."""
-        if len(self._open) < self.base.live()["users.maxOpen"]:
-            return
-        before = time.monotonic() - JUST_USED_S
-        idle = [space for space in self._open.values() if space.used_at < before and space.idle]
-        if not idle:
-            raise TooManySpaces
-        await self._close(min(idle, key=lambda space: space.used_at), "idle")
+        while len(self._open) + len(self._opening) >= self.base.live()["users.maxOpen"]:
+            before = time.monotonic() - JUST_USED_S
+            idle = [space for space in self._open.values() if space.used_at < before and space.idle]
+            if not idle:
+                raise TooManySpaces
+            await self._close_if_idle(min(idle, key=lambda space: space.used_at), before)
+
+    async def _close_if_idle(self, space: Space, before: float) -> None:
+        async with self._lock_of(space.slug):
+            if self._open.get(space.slug) is space and space.used_at < before and space.idle:
+                await self._close(space, "idle")
 
     async def _close(self, space: Space, reason: str, *, restarts: bool = False) -> None:
+        """Close a space. Where something is left to do in it, the next one who opens it goes on with that."""
         self._open.pop(space.slug, None)
         await space.context.stop(reason, restarts=restarts)
+        if self._registry is not None and not self._closed:
+            await self._registry.closed(space.slug)
 
     async def close_idle(self) -> None:
         """Close what has been idle for ``users.idleMinutes``."""
         before = time.monotonic() - self.base.live()["users.idleMinutes"] * 60
-        for slug, space in list(self._open.items()):
+        for space in list(self._open.values()):
             if not space.idle:
                 space.used_at = time.monotonic()
             elif space.used_at < before:
-                async with self._lock_of(slug):
-                    if self._open.get(slug) is space and space.used_at < before and space.idle:
-                        await self._close(space, "idle")
+                await self._close_if_idle(space, before)
+
+    async def prepare_stop(self) -> None:
+        """Note which spaces the next process goes on with. The operator's own store is still open."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self._registry is not None:
+            busy = [slug for slug, space in self._open.items() if space.at_work]
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._registry.leave(busy), NOTE_S)
 
     async def close(self, reason: str = "stopping", *, restarts: bool = False) -> None:
         """Close all of them at once; every client is told. None is opened afterwards."""
         self._closed = True
-        if self._watch is not None:
-            self._watch.cancel()
         await asyncio.gather(*(self._close(space, reason, restarts=restarts) for space in list(self._open.values())))
 
     # -- what the operator changes ----------------------------------------------------------------------------------
     def _config_changed(self, config: Config) -> None:
-        """Carry a change of the operator's configuration into the open spaces, and shut those out who may not stay."""
-        for space in self._open.values():
+        """Carry a change of the operator's configuration into the open spaces, and close those of users who may not
+        stay: their sockets at once, what is being written when it has had its few seconds."""
+        for space in list(self._open.values()):
             if is_allowed(config, space.user):
                 space.context.live.reload()
             else:
                 space.context.shut_out("not allowed")
+                task = asyncio.create_task(self._expel(space), name="a space that is closed")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _expel(self, space: Space) -> None:
+        async with self._lock_of(space.slug):
+            if self._open.get(space.slug) is space and not is_allowed(self.base.live(), space.user):
+                await self._close(space, "not allowed")
 
     def disconnect(self, user: SignedIn, why: str) -> None:
         """Close everything that a user has open; does nothing without a space."""
@@ -234,22 +299,40 @@ class UserSpaces:
         if space is not None:
             space.context.shut_out(why)
 
+    # -- in the background ------------------------------------------------------------------------------------------
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
             await self.close_idle()
 
+    async def _take_over(self) -> None:
+        """Open the spaces of gateways that are gone, so that what they left half-done there is ended and goes on."""
+        assert self._registry is not None
+        at_once = asyncio.Semaphore(TAKEN_AT_ONCE)
+        while True:
+            left: Sequence[KnownSpace] = ()
+            with suppress(GatewayError):  # the database is away, which ``health`` tells
+                left = await self._registry.abandoned()
+            await asyncio.gather(*(self._take(known, at_once) for known in left))
+            await asyncio.sleep(TAKE_OVER_S)
 
-def _prepare(home: Path, user: SignedIn) -> None:
-    """Make the folder of a space, and write down whose it is. Raises ``OSError``."""
+    async def _take(self, known: KnownSpace, at_once: asyncio.Semaphore) -> None:
+        async with at_once:
+            try:
+                await self.open(SignedIn(known.name, frozenset(known.groups)))
+            except Refused as exc:  # tried again at the next look; told once
+                reason = str(exc.facts["reason"])
+                if self._told.get(known.slug) != reason:
+                    log.warning("the space %s of a gateway that is gone is not taken over: %s", known.slug, reason)
+                self._told[known.slug] = reason
+            else:
+                self._told.pop(known.slug, None)
+
+
+def _prepare(home: Path) -> None:
+    """Make the folder of a space. Raises ``OSError``."""
     private_files.make_directory(home.parent)
     private_files.make_directory(home)
-    path = home / ABOUT
-    about: dict[str, Any] = {"createdAt": now_ms()}
-    if path.exists():
-        about = json.loads(path.read_bytes())
-    about |= {"name": user.name, "groups": sorted(user.groups), "lastSeenAt": now_ms()}
-    private_files.write(path, json.dumps(about, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
 def _secrets(config: Config) -> None:

@@ -80,20 +80,33 @@ def _settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 def _values(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The choices of the setting that stands before."""
-    setting = settings.find(str(ctx.params.get("name")))
+    setting = settings.find(str(ctx.params.get("name") or ctx.params.get("setting")))
     choices = ("true", "false") if setting is not None and setting.type == "boolean" else setting and setting.choices
     return [CompletionItem(choice) for choice in choices or () if choice and choice.startswith(incomplete)]
+
+
+def _users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The users who have a space, and everybody whom the settings name."""
+    from .users import known_names
+
+    found: list[str] = []
+    with contextlib.suppress(*exit_codes.EXPECTED, click.ClickException):
+        found = known_names()
+    return [CompletionItem(name) for name in found if name.startswith(incomplete) and name == one_line(name)]
 
 
 BY_NAME: Mapping[str, Completer] = {"session": _sessions, "keys": _sessions, "key": _sessions, "model": _models}
 """Name of a parameter → what completes it."""
 OF_CONFIG: Mapping[str, Completer] = {"name": _settings, "value": _values}
+OF_USERS: Mapping[str, Completer] = {"user": _users, "setting": _settings, "value": _values}
 
 
 def prepare(command: click.Command, known: Mapping[str, Completer] = BY_NAME) -> None:
     """Give the parameters of a command, and of those below it, what completes them."""
     if command.name == "config":
         known = OF_CONFIG
+    elif command.name == "users":
+        known = OF_USERS
     for param in command.params:
         if param.name in known and not isinstance(param.type, click.Choice):
             param._custom_shell_complete = known[param.name]  # what the argument ``shell_complete`` sets

@@ -113,7 +113,7 @@ def set_(name: str, value: str | None, force: bool) -> None:
     if value is None:
         value = _ask(name, hidden=setting is not None and setting.secret)
     guard = None if force else _refuse_what_no_gateway_starts_with
-    settings.set_value(settings.config_path(), name, _read_value(name, value), guard=guard)
+    settings.set_value(settings.config_path(), name, read_value(name, value), guard=guard)
     secret = setting is None or setting.secret
     out(say("config.set", name=name) if secret else say("config.setTo", name=name, value=value))
     say_what_follows(name)
@@ -138,7 +138,7 @@ def _ask(name: str, *, hidden: bool) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _read_value(name: str, text: str) -> Any:
+def read_value(name: str, text: str) -> Any:
     """Parse ``text`` as JSON5; for a setting that is text, return it as it is."""
     setting = settings.find(name)
     if setting is not None and setting.type == "string":

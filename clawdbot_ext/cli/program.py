@@ -43,6 +43,7 @@ COMMANDS = {
     "backup": Row("storage:backup", "help.backup"),
     "restore": Row("storage:restore", "help.restore"),
     "storage": Row("storage_copy:group", "help.storage"),
+    "users": Row("users:group", "help.users"),
     "security": Row("security:group", "short.security"),
     "call": Row("call:command", "help.call"),
     "events": Row("call:events", "help.events"),

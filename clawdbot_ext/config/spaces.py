@@ -36,13 +36,14 @@ def settings_for(config: Config, name: str, groups: Collection[str]) -> dict[str
 
 
 def is_of_user(name: str, providers: Collection[str]) -> bool:
-    """Whether a user may set ``name`` in a space: what a client may change, and keys for the operator's providers."""
+    """Whether a user may set ``name`` in a space: what a client may change, and keys for the operator's providers. Not
+    their models: these have prices, by which limits of cost are counted."""
     setting = find(name)
     if setting is None or is_of_process(name):
         return False
     if name.startswith(_PROVIDERS):
         _, _, provider, leaf = name.split(".", 3)
-        return provider in (ANTHROPIC, *providers) and leaf in ("apiKey", "models")
+        return provider in (ANTHROPIC, *providers) and leaf == "apiKey"
     return setting.by == "client"
 
 

@@ -22,6 +22,12 @@ def conversations(config: Config) -> str:
     return place_of(url) if url else str(database_path(config))
 
 
+def users_folder(config: Config) -> Path:
+    """Return the folder with the folders of the users' spaces (``users.directory``)."""
+    given: str = config["users.directory"]
+    return Path(given).expanduser() if given else config.home / "users"
+
+
 def lock_path(config: Config) -> Path:
     """Return the file that a running gateway holds with flock."""
     return config.home / "gateway.lock"

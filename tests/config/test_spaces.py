@@ -50,6 +50,8 @@ def test_the_operators_value_is_the_default(space):
         ("media.audio.command", ["sh", "-c", "id"]),
         ("media.audio.baseUrl", "http://169.254.169.254/"),
         ("models.providers.anthropic.baseUrl", "http://evil.example/"),
+        ("models.providers.anthropic.models", [{"id": "claude-opus-5-5", "cost": {"input": 0, "output": 0}}]),
+        ("limits.monthlyCost", 1_000),
         ("models.providers.mine.baseUrl", "http://evil.example/"),
         ("models.providers.mine.apiKey", "sk-mine"),
         ("storage.url", "postgresql://evil.example/"),

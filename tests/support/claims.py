@@ -397,6 +397,7 @@ HUBS = [
             "test_s10_what_was_there_before_is_narrowed",
         ],
     ),
+    ("One gateway for all users", ["test_shared_gateway_each_user_has_a_space_of_their_own"]),
     ("The extension opens no port on it", ["test_there_is_no_second_port_and_no_login_of_ours"]),
     (
         "no user is the owner until `gateway.auth.owners`",

@@ -43,7 +43,8 @@ c.JupyterHub.db_url = "sqlite:///" + given["folder"] + "/hub.sqlite"
 c.JupyterHub.cookie_secret_file = given["folder"] + "/cookie_secret"
 c.JupyterHub.services = [{{"name": "test", "api_token": given["admin"]}}, *given["services"]]
 c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"],
-                            "scopes": ["admin:users", "admin:servers", "tokens", "access:servers"]}}, *given["roles"]]
+                            "scopes": ["admin:users", "admin:servers", "groups", "tokens", "access:servers"]}},
+                           *given["roles"]]
 c.JupyterHub.load_groups = given["groups"]
 """
 

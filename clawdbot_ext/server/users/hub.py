@@ -254,6 +254,7 @@ class HubSignIn:
                 if watched.token != token or watched.user == user:
                     continue
                 del self._sockets[handler]
+                self.hub.cache.clear()  # the client comes back at once, and an older answer may be kept
                 if user is None:
                     close_request(handler)
                 else:

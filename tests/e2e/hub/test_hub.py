@@ -268,12 +268,24 @@ def test_shared_gateway_each_user_has_a_space_of_their_own(hub, visitors):
 
 
 def test_shared_gateway_takes_groups_from_the_hub(hub, visitors):
-    said = {}
-    for user in ("ann", "bob"):
+    """With a change of them a user's window connects anew."""
+
+    def told(user):
         shown = {"X-XSRFToken": cookie_of(visitors[user], "_xsrf", SERVICE)}
-        said[user] = visitors[user].get(f"{hub.url}{SERVICE}auth/session", timeout=60, headers=shown).json()
-    assert (said["ann"]["user"], said["ann"]["locale"]) == ("ann", "ko")
-    assert (said["bob"]["user"], said["bob"]["locale"]) == ("bob", "en")
+        session = visitors[user].get(f"{hub.url}{SERVICE}auth/session", timeout=60, headers=shown).json()
+        return session["user"], session["locale"]
+
+    assert (told("ann"), told("bob")) == (("ann", "ko"), ("bob", "en"))
+
+    async def main():
+        async with shared_socket(hub, visitors["bob"]) as wire:
+            await wire.handshake()
+            hub.api("post", "groups/class/users", users=["bob"])
+            await wire.closed()
+            assert wire.socket.close_code == 1012
+
+    run(main())
+    assert told("bob") == ("bob", "ko")
 
 
 def test_s7_shared_gateway_a_page_of_another_users_server_can_do_nothing_as_its_visitor(hub, visitors):

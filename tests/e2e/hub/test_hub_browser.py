@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests as http
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from websockets.exceptions import WebSocketException
 
 from tests.e2e.lab.page import panel
-from tests.support.hub import ADMIN_TOKEN, SERVICE, Hub
+from tests.support.hub import ADMIN_TOKEN, OPERATOR_TOKEN, SERVICE, Hub
 from tests.support.media import png
 from tests.support.tools import require
+from tests.support.wire import opened as connected
+from tests.support.wire import run as finished
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PATIENCE_MS = 45_000
@@ -269,7 +276,29 @@ def test_an_edit_and_a_run_are_allowed_in_the_panel_and_the_edit_is_undone(hub, 
     page.close()
 
 
-def test_shared_gateway_two_users_chat_each_in_a_space_of_their_own_over_tabs_and_reload(hub, browser, ann):
+def restart_shared_gateway(hub: Hub) -> None:
+    """As ``clawdbot gateway restart`` of the operator does; wait until the new one answers."""
+    url = f"{hub.shared_url.replace('http', 'ws', 1)}{SERVICE}ws"
+    shown = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+
+    async def main() -> None:
+        asked = time.monotonic()
+        async with connected(url, additional_headers=shown) as wire:
+            await wire.handshake(token=OPERATOR_TOKEN)
+            await wire.call("gateway.stop", {"restart": True})
+            await wire.closed()
+        up_ms = float("inf")
+        while up_ms > (time.monotonic() - asked) * 1_000:
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(OSError, WebSocketException):
+                async with connected(url, additional_headers=shown) as wire:
+                    up_ms = (await wire.handshake(token=OPERATOR_TOKEN))["snapshot"]["uptimeMs"]
+
+    with ThreadPoolExecutor() as aside:  # this thread's event loop is Playwright's
+        aside.submit(lambda: finished(main())).result()
+
+
+def test_shared_gateway_two_users_chat_each_in_a_space_of_their_own_over_tabs_reload_and_restart(hub, browser, ann):
     page, tab = ann.new_page(), ann.new_page()
     refusals = Refusals(page)
     page.goto(f"{hub.url}{SERVICE}")  # the Control UI, by the Hub's login
@@ -299,6 +328,12 @@ def test_shared_gateway_two_users_chat_each_in_a_space_of_their_own_over_tabs_an
     expect(page.locator("article.user")).to_have_count(1)
 
     assert refusals.seen == []
+    restart_shared_gateway(hub)
+    page.reload()  # no login is asked for
+    expect(page.locator(".connection[data-open=true]")).to_be_visible()
+    ask(page, "After it? [[text=It is back.]]")
+    for each in (page, tab):
+        answered(each, "It is back.")
     bob.close()
     theirs.close()
     tab.close()

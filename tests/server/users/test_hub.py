@@ -15,7 +15,7 @@ PAGE = "/services/clawdbot/chat"
 
 
 def service_environment(**more):
-    """What a Hub gives to its service; the Hub is away."""
+    """The environment of a service whose Hub is away."""
     return {
         "JUPYTERHUB_API_TOKEN": "token-of-the-service",
         "JUPYTERHUB_API_URL": f"http://127.0.0.1:{free_port()}/hub/api",

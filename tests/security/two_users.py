@@ -25,7 +25,7 @@ QUICK = "[[tokens=1]] [[delay_ms=0]]"
 CAPS = ("chat.append", "session.events", "tool-events")
 BOUND_S = 60.0
 MARK = f"quillfeather{uuid.uuid4().hex}"
-"""Stands in everything that is Ada's own, and in nothing that anybody else may see."""
+"""Stands in everything that is Ada's own, and in nothing that another may see."""
 VOLATILE = ("age", "ts", "durationMs", "uptimeMs", "updatedAt", "lastUsedAtMs", "runs", "hasActiveRun", "connectedAtMs")
 BOB = f"bob {uuid.uuid4().hex}"
 FORGED = f"thornbush{uuid.uuid4().hex}"

@@ -22,7 +22,7 @@ from ..protocol.schema import SessionChange, SessionChangedEvent
 from ..runtime.supervision import Supervisor
 from ..store.api import Session, Store
 from .access.control import AccessControl
-from .access.policy import disabled, require
+from .access.policy import OPERATORS_OWN, disabled, require
 from .backups import Backups
 from .connections.broadcast import Broadcast
 from .connections.nodes import Nodes
@@ -66,11 +66,16 @@ class HostFacts:
     """Makes the checks of ``doctor`` and ``security audit``, in a language; for the method ``gateway.checks``."""
     holds_lock: Callable[[], bool] = lambda: True
     """Whether no other process can become the gateway of the state directory."""
-    closed: Mapping[str, str] = field(default_factory=dict)
-    """Methods that this gateway does not have: a user's space has not all that an operator's gateway has."""
+    of_user: bool = False
+    """This is the space of one of the users who share the process and the machine."""
     spaces: Callable[[], int] | None = None
     """Returns the number of users' spaces that the process has open; ``None`` in a gateway of one user."""
     started_at: int = field(default_factory=now_ms)
+
+    @property
+    def closed(self) -> Mapping[str, str]:
+        """Methods that this gateway does not have, and why."""
+        return OPERATORS_OWN if self.of_user else {}
 
     @property
     def is_shared(self) -> bool:

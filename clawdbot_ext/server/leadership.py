@@ -168,6 +168,8 @@ class Leadership:
         if on_network(self.live()):
             self._log_warning("start.network", path=self.live().home)
         self._log_to_file()
+        if self.live()["users.from"]:
+            self._log_warning("lab.users")
         if not self.host.on_hub and self.live()["gateway.listenWithJupyter"] == "on":
             await self._listen(PORT_RETRY_S if takes_over else 0)
         if self.state is not LeadershipState.LEADER:  # stopped meanwhile

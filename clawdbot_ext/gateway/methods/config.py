@@ -13,7 +13,9 @@ from typing import Any
 from ... import config as settings
 from ... import private_files
 from ...config import Config
+from ...config.file import leaves, read
 from ...config.setting_types import OwnerOnly
+from ...config.spaces import is_of_user
 from ...protocol.errors import InvalidRequest, Unavailable
 from ...protocol.schema import (
     ConfigApplyParams,
@@ -88,6 +90,8 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
     try:
         await asyncio.to_thread(write, path)  # it may have to wait for another process that changes the file
         try:
+            if services.host.of_user:
+                _require_of_user(services, path)
             await asyncio.to_thread(hash_stored_password, services.config.peek())
             services.config.reload()  # of another secret the edge disconnects everybody, as soon as the answer is out
             note_changes(services, present, caller.audit_fields())
@@ -103,6 +107,13 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
         raise Unavailable(f"the configuration cannot be written: {exc.strerror or exc}", reason="NOT_WRITTEN") from exc
     finally:
         services.config.changing -= 1
+
+
+def _require_of_user(services: Services, path: Path) -> None:
+    """Raise ``OwnerOnly`` for a setting in the file of a user that has no effect there."""
+    for name, _ in leaves(read(path).tree or {}):
+        if not is_of_user(name, services.config().providers()):
+            raise OwnerOnly(name)
 
 
 def poll_file(services: Services) -> None:

@@ -50,7 +50,7 @@ async def gateway_info(services: Services, caller: Connection, params: NoParams)
             {"runId": each.run.run_id, "sessionKey": each.run.session_key, "startedAt": each.started_at}
             for each in services.runs.running()
         ],
-        last_failure=MEASURES.last_failure or msgspec.UNSET,
+        last_failure=(None if services.host.of_user else MEASURES.last_failure) or msgspec.UNSET,  # of all users
     )
 
 

@@ -20,7 +20,6 @@ from ...cluster.spaces import KnownSpace, NameTaken, SpaceRegistry
 from ...config import Config
 from ...config.live import LiveConfig
 from ...config.spaces import load_space
-from ...gateway.access.policy import OPERATORS_OWN
 from ...protocol.errors import GatewayError
 from ...protocol.frames import CloseCode
 from ...runtime.gateway_lock import acquire
@@ -85,7 +84,7 @@ class SpaceContext(ServerContext):
                 if self._lock is None:
                     raise SpaceAway
             holds_lock = self._lock.still_ours if self._lock is not None else lambda: True
-            host = HostFacts(Environment(server_root="(none)"), holds_lock=holds_lock, closed=OPERATORS_OWN)
+            host = HostFacts(Environment(server_root="(none)"), holds_lock=holds_lock, of_user=True)
             gateway = await self._start(host, slug)
             if gateway.forwarding is not None:
                 await gateway.forwarding.meet(MEET_S)

@@ -111,6 +111,28 @@ def test_users_see_their_own_and_nothing_of_the_server(gateway):
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "reason"),
+    [
+        ("models.test", {"baseUrl": "http://127.0.0.1:1/", "apiKey": "x"}, "OPERATOR_ONLY"),
+        ("config.patch", {"raw": '{"logging": {"level": "debug"}}'}, "OWNER_ONLY"),
+        ("config.patch", {"raw": '{"models": {"providers": {"mine": {"models": ["a"]}}}}'}, "OWNER_ONLY"),
+        ("config.patch", {"raw": '{"policy": {"maxHandsMode": "unattended"}}'}, "OWNER_ONLY"),
+    ],
+)
+def test_a_user_cannot_have_the_server_do_what_is_the_operators(gateway, method, params, reason):
+    async def main():
+        async with connected(gateway, "alice") as alice:
+            with pytest.raises(WireError) as refused:
+                await alice.call(method, params)
+            assert refused.value.error["details"]["reason"] == reason
+            assert "lastFailure" not in await alice.call("gateway.info")
+            await alice.call("config.patch", {"raw": '{"ui": {"locale": "ko"}}'})
+            assert (await alice.call("config.get"))["sources"]["ui.locale"] == "file"
+
+    run(main())
+
+
 def test_jupyters_own_routes_are_not_a_users(gateway):
     for path in ("/api/contents", "/api/kernels", "/api/status"):
         assert ask(gateway.port, path=path, headers=proxied("alice")).status == 403

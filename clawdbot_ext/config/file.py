@@ -176,7 +176,9 @@ def _restore(tree: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, An
 
 
 # -- changing ---------------------------------------------------------------------------------------------------------
-def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, in_force: InForce | None = None) -> str:
+def write_raw(
+    path: Path, raw_json5: str, *, base_hash: str | None, in_force: InForce | None = None, guard: Guard | None = None
+) -> str:
     """Replace the file by ``raw_json5`` and return the new hash; comments in it are kept.
 
     ``base_hash`` is the hash the caller last saw, or ``None`` to write over whatever is there; ``in_force``
@@ -193,7 +195,21 @@ def write_raw(path: Path, raw_json5: str, *, base_hash: str | None, in_force: In
         tree = _restore(given, stored)
         return tree, raw_json5 if tree == given else dump(tree)
 
-    return _change(path, change, base_hash, needs_stored=REDACTED in raw_json5, repair=False, in_force=in_force)
+    needs_stored = REDACTED in raw_json5
+    return _change(path, change, base_hash, needs_stored=needs_stored, repair=False, in_force=in_force, guard=guard)
+
+
+def take_back(path: Path, wrote: str, before: bytes | None) -> bool:
+    """Put back what a change that wrote the file with that hash has replaced (``None``: there was no file), unless
+    another has changed it since; then its change stays, and ``False`` is returned."""
+    with _locked(path):
+        if read(path).hash != wrote:
+            return False
+        if before is None:
+            path.unlink()
+        else:
+            private_files.write(path, before, follow=True)
+        return True
 
 
 def merge(

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clawdbot_ext import config
-from clawdbot_ext.config import REDACTED, ConfigError
+from clawdbot_ext.config import REDACTED, ConfigError, set_value, take_back
 from clawdbot_ext.config.file import parse, read
 from clawdbot_ext.config.file import values as values_of
 from clawdbot_ext.config.loading import snapshot
@@ -270,3 +270,16 @@ def test_strict_json_never_loads_the_json5_parser(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(json5, "loads", lambda *args, **more: pytest.fail("json5 was used"))
     assert parse('{"a": [1, "2"]}') == {"a": [1, "2"]}
+
+
+def test_what_cannot_be_taken_up_goes_back_unless_another_has_changed_the_file_since(tmp_path):
+    path = tmp_path / "config.json"
+    wrote = set_value(path, "gateway.port", 1)
+    before = path.read_bytes()
+    assert take_back(path, set_value(path, "gateway.port", 2), before) and path.read_bytes() == before
+    late = set_value(path, "gateway.port", 3)
+    set_value(path, "ui.locale", "ko")  # at another gateway
+    assert not take_back(path, late, before) and json.loads(path.read_text())["ui"] == {"locale": "ko"}
+    path.unlink()
+    assert take_back(path, set_value(path, "gateway.port", 1), None) and not path.exists()
+    assert wrote

@@ -7,10 +7,12 @@ paired is kept in memory beside the store, so that a ``connect`` waits for no re
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -100,6 +102,8 @@ class Devices:
         """Tells the other gateways that a device asks to be let in, or (without the asker) does so no more."""
         self.tell_saved: Callable[[str], None] = lambda device_id: None
         """Tells the other gateways that a device is another than before."""
+        self._changing = asyncio.Lock()
+        """Held until what was changed, here or elsewhere, is in memory: an older state does not come after a newer."""
 
     async def load(self) -> None:
         """Read what is paired. Raises the store's errors."""
@@ -109,11 +113,12 @@ class Devices:
 
     async def reload(self, device_id: str) -> None:
         """Read one device again, which another gateway has changed. Raises the store's errors."""
-        record = await self._store.get_record(KIND, device_id)
-        if record is None:
-            self._paired.pop(device_id, None)
-        else:
-            self._paired[device_id] = msgspec.convert(record, Device)
+        async with self._changing:
+            record = await self._store.get_record(KIND, device_id)
+            if record is None:
+                self._paired.pop(device_id, None)
+            else:
+                self._paired[device_id] = msgspec.convert(record, Device)
 
     def asking(self) -> list[tuple[PairingRequest, Identity]]:
         """The devices that wait, with who asks for each."""
@@ -169,13 +174,16 @@ class Devices:
     async def issue(self, device_id: str, role: Role, held: frozenset[str]) -> Mapping[str, Any] | None:
         """The ``auth`` of ``hello-ok`` for a device that was let in; ``None`` where its token is worth more than
         ``held``."""
-        device = self._paired[device_id.lower()]
-        grant, now = device.grants[role], now_ms()
+        grant, now = self._paired[device_id.lower()].grants[role], now_ms()
         if role == "operator" and not expand(grant.scopes) <= expand(held):
             return None
         if now - (grant.used_at or 0) > SEEN_MS:
-            grant.used_at = now
-            await self._save(device)
+
+            def used(device: Device) -> None:
+                if role in device.grants:
+                    device.grants[role].used_at = now
+
+            await self._change(device_id, used)
         return {
             "deviceToken": self._token(device_id, role, grant),
             "role": role,
@@ -242,11 +250,12 @@ class Devices:
         asker = self._askers.pop(request_id, None)
         asked = self._pop_pending(request_id)
         now = now_ms()
-        device = self._paired.get(asked.device_id)
-        if device is None:
-            device = Device(
-                device_id=asked.device_id, public_key=asked.public_key, created_at=now, approved_at=now, grants={}
-            )
+        new = Device(device_id=asked.device_id, public_key=asked.public_key, created_at=now, approved_at=now, grants={})
+        device = await self._change(asked.device_id, partial(self._let_in, asked, asker, now), new)
+        self._resolved(asked, approved=True)
+        return device
+
+    def _let_in(self, asked: PairingRequest, asker: Identity | None, now: int, device: Device) -> None:
         grant = device.grants.get(asked.role)
         if grant is None:
             grant = device.grants[asked.role] = Grant(scopes=list(asked.scopes), created_at=now)
@@ -265,10 +274,6 @@ class Devices:
         for name in ("display_name", "platform", "client_id", "client_mode", "remote_ip"):
             if (value := getattr(asked, name)) is not UNSET:
                 setattr(device, name, value)
-        await self._save(device)
-        self._paired[device.device_id] = device
-        self._resolved(asked, approved=True)
-        return device
 
     def reject(self, request_id: str) -> PairingRequest:
         """Turn a waiting device away. Raises ``NotFound``."""
@@ -279,35 +284,46 @@ class Devices:
     # -- taking back ------------------------------------------------------------------------------------------------
     async def rotate(self, device_id: str, role: str, scopes: Sequence[str] | None) -> tuple[str, Grant]:
         """Give a device another token, perhaps with fewer scopes. Raises ``NotFound``."""
-        device, grant = self._need(device_id, role)
-        if scopes is not None:
-            kept = sorted(expand(grant.scopes) & frozenset(scopes))
-            if expand(kept) < expand(grant.scopes):
-                grant.limited_at = now_ms()
-            grant.scopes = kept
-        grant.generation += 1
-        grant.rotated_at = now_ms()
-        await self._save(device)
+        self._need(device_id, role)
+        now = now_ms()
+
+        def rotated(device: Device) -> None:
+            grant = _standing(device, role)
+            if scopes is not None:
+                kept = sorted(expand(grant.scopes) & frozenset(scopes))
+                if expand(kept) < expand(grant.scopes):
+                    grant.limited_at = now
+                grant.scopes = kept
+            grant.generation += 1
+            grant.rotated_at = now
+
+        device = await self._change(device_id, rotated)
         self.tell(device.device_id, "rotated")
-        return self._token(device_id, role, grant), grant
+        return self._token(device_id, role, device.grants[role]), device.grants[role]
 
     async def revoke(self, device_id: str, role: str) -> Grant:
         """Take a role back from a device: its token is void, and it has to be let in again. Raises ``NotFound``."""
-        device, grant = self._need(device_id, role)
-        grant.generation += 1
-        grant.revoked_at = now_ms()
-        await self._save(device)
+        self._need(device_id, role)
+        now = now_ms()
+
+        def revoked(device: Device) -> None:
+            grant = _standing(device, role)
+            grant.generation += 1
+            grant.revoked_at = now
+
+        device = await self._change(device_id, revoked)
         self.tell(device.device_id, "revoked")
-        return grant
+        return device.grants[role]
 
     async def rename(self, device_id: str, display_name: str) -> bool:
         """Name a device; ``False`` if it is not paired."""
-        device = self._paired.get(device_id.lower())
-        if device is None:
+        if device_id.lower() not in self._paired:
             return False
-        device.display_name = display_name
-        await self._save(device)
-        self.tell(device.device_id, "renamed")
+
+        def renamed(device: Device) -> None:
+            device.display_name = display_name
+
+        self.tell((await self._change(device_id, renamed)).device_id, "renamed")
         return True
 
     def tell(self, device_id: str, change: Literal["renamed", "rotated", "revoked", "removed"]) -> None:
@@ -335,11 +351,9 @@ class Devices:
         """Whether the credential that approved the device is still valid; a person's approval always is."""
         return grant.issuer is None or self._auth.recorded(grant.issuer, "device") is not None
 
-    def _need(self, device_id: str, role: str) -> tuple[Device, Grant]:
-        grant = self._grant(device_id, role)
-        if grant is None:
-            raise NotFound("unknown deviceId/role", deviceId=device_id, role=role)
-        return self._paired[device_id.lower()], grant
+    def _need(self, device_id: str, role: str) -> None:
+        if self._grant(device_id, role) is None:
+            raise _unknown(device_id, role)
 
     def _token(self, device_id: str, role: str, grant: Grant) -> str:
         self._key = self._key or self._secret().encode()
@@ -371,9 +385,35 @@ class Devices:
             ),
         )
 
-    async def _save(self, device: Device) -> None:
-        await self._store.put_record(KIND, device.device_id, msgspec.to_builtins(device), now=now_ms())
+    async def _change(self, device_id: str, change: Callable[[Device], None], new: Device | None = None) -> Device:
+        """Change a device as it is stored, which another gateway may have changed a moment ago; ``new`` if there is
+        none. Raises ``NotFound``."""
+
+        def changed(stored: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            if stored is None and new is None:
+                raise NotFound("unknown deviceId", deviceId=device_id)
+            device = msgspec.convert(stored or msgspec.to_builtins(new), Device)
+            change(device)
+            kept: Mapping[str, Any] = msgspec.to_builtins(device)
+            return kept
+
+        async with self._changing:
+            done = await self._store.change_record(KIND, device_id.lower(), changed, now=now_ms())
+            device = self._paired[device_id.lower()] = msgspec.convert(done.after, Device)
         self.tell_saved(device.device_id)
+        return device
+
+
+def _unknown(device_id: str, role: str) -> NotFound:
+    return NotFound("unknown deviceId/role", deviceId=device_id, role=role)
+
+
+def _standing(device: Device, role: str) -> Grant:
+    """Raises ``NotFound``: the role was revoked."""
+    grant = device.grants.get(role)
+    if grant is None or grant.revoked_at is not None:
+        raise _unknown(device.device_id, role)
+    return grant
 
 
 def _must_hold(held: frozenset[str], scopes: Iterable[str]) -> None:

@@ -90,10 +90,6 @@ class Approvals:
         self.tell: Tell = _tell_none
         """Tells the other gateways that a question waits, or does so no more."""
         self._interrupted: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self.changing_rules = asyncio.Lock()
-        """Held from reading the rules to writing them, so that no change is lost."""
-        self.using = asyncio.Lock()
-        """Held from finding a decision to marking it as used."""
 
     # -- asking -----------------------------------------------------------------------------------------------------
     def rows(self, client: Connection | None = None) -> list[Mapping[str, Any]]:
@@ -285,17 +281,20 @@ class Approvals:
         """Use a permission, at the moment of doing what it is for; it is stored as used first.
 
         Raises ``AlreadyUsed``; ``NotFound`` where no yes with this digest is stored."""
-        async with self.using:
-            record = await self._store.get_record(KIND, id_)
+        now = now_ms()
+
+        def used(record: Mapping[str, Any] | None) -> Mapping[str, Any]:
             allowed = record is not None and record.get("decision") in ("allow-once", "allow-always")
             if record is None or not allowed or record["request"].get("digest") != digest:
                 raise NotFound("no such permission")
             if record.get("usedAtMs"):
                 raise AlreadyUsed(id_)
-            failpoints.hit("approval.use")
-            await self._store.put_record(KIND, id_, {**record, "usedAtMs": now_ms()}, now=now_ms())
-            failpoints.hit("approval.used")
-            await self._store.delete_record(OPEN, id_)
+            return {**record, "usedAtMs": now}
+
+        failpoints.hit("approval.use")
+        await self._store.change_record(KIND, id_, used, now=now)
+        failpoints.hit("approval.used")
+        await self._store.delete_record(OPEN, id_)
 
     async def drop(self, id_: str) -> None:
         """Note that a decision comes to nothing: it was a no, or what it was for has changed."""
@@ -352,8 +351,9 @@ class Approvals:
     async def rules(self) -> ApprovalsFileResult:
         stored = await self._store.get_record(RULES, RULES)
         rules = dict(EMPTY_RULES if stored is None else stored)
-        digest = hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
-        return ApprovalsFileResult(path=self._rules_path(), exists=stored is not None, hash=digest, file=rules)
+        return ApprovalsFileResult(
+            path=self._rules_path(), exists=stored is not None, hash=hash_of_rules(rules), file=rules
+        )
 
     async def tell_rules(self) -> ApprovalsFileResult:
         """Emit that the rules are others, and return them."""
@@ -367,14 +367,23 @@ class Approvals:
 
     async def always_allow(self, agent: str, pattern: str) -> None:
         """Add to the rules that ``exec.approvals.get`` shows and ``exec.approvals.set`` can take back."""
-        async with self.changing_rules:
-            rules = dict((await self.rules()).file)
+        now = now_ms()
+
+        def more(stored: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            rules = dict(stored or EMPTY_RULES)
             agents = dict(rules.get("agents") or {})
-            entries = [*_allowlist(rules, agent), {"pattern": pattern, "lastUsedAt": now_ms()}]
+            entries = [*_allowlist(rules, agent), {"pattern": pattern, "lastUsedAt": now}]
             own = agents.get(agent)
             agents[agent] = {**(own if isinstance(own, dict) else {}), "allowlist": entries}
-            await self._store.put_record(RULES, RULES, {**rules, "agents": agents}, now=now_ms())
-            await self.tell_rules()
+            return {**rules, "agents": agents}
+
+        await self._store.change_record(RULES, RULES, more, now=now)
+        await self.tell_rules()
+
+
+def hash_of_rules(rules: Mapping[str, Any]) -> str:
+    """The hash by which a client says which rules it has seen."""
+    return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
 
 
 def _used() -> InvalidRequest:

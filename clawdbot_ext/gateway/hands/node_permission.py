@@ -11,7 +11,7 @@ from ...protocol.clock import now_ms
 from ...protocol.schema import NodeInvokeParams
 from ...store.api import Store
 from ..connections.connection import Connection
-from .approvals import KIND, Approvals, requester
+from .approvals import KIND, requester
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _CALL = ("cwd", "agentId", "sessionKey")
 _ALLOWS = ("allow-once", "allow-always")
 
 
-async def permitted(approvals: Approvals, store: Store, note: Note, caller: Connection, call: NodeInvokeParams) -> Any:
+async def permitted(store: Store, note: Note, caller: Connection, call: NodeInvokeParams) -> Any:
     """The parameters of a ``node.invoke`` as the node gets them.
 
     They say that a person has allowed the call only where ``runId`` names a stored decision for exactly this call that
@@ -37,7 +37,7 @@ async def permitted(approvals: Approvals, store: Store, note: Note, caller: Conn
     if not claimed:
         return given
     kept = {name: value for name, value in given.items() if name not in claimed}
-    decision = await _use_decision(approvals, store, caller, call, kept)
+    decision = await _use_decision(store, caller, call, kept)
     if decision is None:
         log.warning("node.invoke %s: taken out, no such decision: %s", call.command[:64], ", ".join(claimed)[:200])
         note(
@@ -53,29 +53,30 @@ def _plain(name: str) -> str:
 
 
 async def _use_decision(
-    approvals: Approvals, store: Store, caller: Connection, call: NodeInvokeParams, given: Mapping[str, Any]
+    store: Store, caller: Connection, call: NodeInvokeParams, given: Mapping[str, Any]
 ) -> str | None:
     """The stored decision for a call, used up by this; ``None``: there is none."""
     run_id = given.get("runId")
     if call.command != "system.run" or not isinstance(run_id, str) or not run_id:
         return None
-    async with approvals.using:
-        record = await store.get_record(KIND, run_id)
+    mark, spelt, now = requester(caller), _spelt(given), now_ms()
+
+    def used(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         if record is None or record.get("decision") not in _ALLOWS or record.get("usedAtMs"):
-            return None
+            return record
         asked = record["request"]
         same = (
             asked.get("host") == "node"
-            and asked.get("command") in _spelt(given)
-            and record.get("requestedBy") == requester(caller)
-            and now_ms() <= record["expiresAtMs"]
+            and asked.get("command") in spelt
+            and record.get("requestedBy") == mark
+            and now <= record["expiresAtMs"]
             and all((asked.get(name) or None) == (given.get(name) or None) for name in _CALL)
             and not given.get("env")
         )
-        if not same:
-            return None
-        await store.put_record(KIND, run_id, {**record, "usedAtMs": now_ms()}, now=now_ms())
-        return str(record["decision"])
+        return {**record, "usedAtMs": now} if same else record
+
+    before, after = await store.change_record(KIND, run_id, used, now=now)
+    return str(after["decision"]) if after is not None and after != before else None
 
 
 def _spelt(given: Mapping[str, Any]) -> tuple[str, ...]:

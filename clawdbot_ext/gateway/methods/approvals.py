@@ -24,7 +24,7 @@ from ...protocol.schema import (
     OkResult,
 )
 from ..connections.connection import Connection
-from ..hands.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, requester
+from ..hands.approvals import EMPTY_RULES, KIND, RULES, TIMEOUT_MS, hash_of_rules, requester
 from ..registry import method
 from ..services import Services
 
@@ -128,11 +128,13 @@ async def exec_approvals_set(services: Services, caller: Connection, params: App
     if params.file.get("version", 1) != 1 or not isinstance(params.file.get("agents", {}), dict):
         raise InvalidRequest("exec approvals: version must be 1 and agents an object", reason="INVALID_RULES")
     kept = {name: value for name, value in params.file.items() if name != "socket"}
-    async with services.runs.approvals.changing_rules:
-        present = await services.runs.approvals.rules()
-        if present.exists and params.base_hash != present.hash:
+
+    def replaced(present: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if present is not None and params.base_hash != hash_of_rules(present):
             raise Stale("exec approvals changed since last load; re-run exec.approvals.get and retry")
-        await services.store.put_record(RULES, RULES, {**EMPTY_RULES, **kept}, now=now_ms())
-        rules = await services.runs.approvals.tell_rules()
+        return {**EMPTY_RULES, **kept}
+
+    await services.store.change_record(RULES, RULES, replaced, now=now_ms())
+    rules = await services.runs.approvals.tell_rules()
     services.access.auth.note("approval", {**caller.audit_fields(), "id": RULES, "decision": "rules"})
     return rules

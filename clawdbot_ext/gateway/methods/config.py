@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ... import config as settings
-from ... import private_files
 from ...config import Config
 from ...config.file import leaves, read
 from ...config.setting_types import OwnerOnly
@@ -52,7 +51,9 @@ async def config_set(services: Services, caller: Connection, params: ConfigSetPa
     await change(
         services,
         caller,
-        lambda path: settings.write_raw(path, params.raw, base_hash=params.base_hash, in_force=services.config().value),
+        lambda path, guard: settings.write_raw(
+            path, params.raw, base_hash=params.base_hash, in_force=services.config().value, guard=guard
+        ),
     )
     return {"ok": True, **_snapshot(services)}
 
@@ -70,8 +71,8 @@ async def config_patch(services: Services, caller: Connection, params: ConfigPat
     await change(
         services,
         caller,
-        lambda path: settings.merge(
-            path, settings.parse(params.raw), base_hash=params.base_hash, in_force=services.config().value
+        lambda path, guard: settings.merge(
+            path, settings.parse(params.raw), base_hash=params.base_hash, in_force=services.config().value, guard=guard
         ),
     )
     return {"ok": True, **_snapshot(services)}
@@ -81,14 +82,24 @@ def _snapshot(services: Services) -> dict[str, Any]:
     return {**settings.snapshot(services.config()), "restart": services.config.waiting_for_restart()}
 
 
-async def change(services: Services, caller: Connection, write: Callable[[Path], object]) -> None:
+Write = Callable[[Path, Callable[[Any, Any], None]], str]
+"""Changes the file, with a guard that is called before that; returns the new hash."""
+
+
+async def change(services: Services, caller: Connection, write: Write) -> None:
     """Change the file and take it up; what cannot be taken up (a secret that is too weak) is put back."""
     present = services.config()
     path = present.path
-    before = path.read_bytes() if path.exists() else None
+    before: bytes | None = None
+
+    def remember(old: Any, new: Any) -> None:
+        nonlocal before
+        before = path.read_bytes() if path.exists() else None
+
     services.config.changing += 1
     try:
-        await asyncio.to_thread(write, path)  # it may have to wait for another process that changes the file
+        # It may have to wait for another process that changes the file.
+        wrote = await asyncio.to_thread(write, path, remember)
         try:
             if services.host.of_user:
                 _require_of_user(services, path)
@@ -96,10 +107,7 @@ async def change(services: Services, caller: Connection, write: Callable[[Path],
             services.config.reload()  # of another secret the edge disconnects everybody, as soon as the answer is out
             note_changes(services, present, caller.audit_fields())
         except settings.ConfigError:
-            if before is None:
-                path.unlink()
-            else:
-                private_files.write(path, before, follow=True)
+            await asyncio.to_thread(settings.take_back, path, wrote, before)
             raise
     except settings.ConfigError as exc:
         raise refused(exc, caller.locale) from exc

@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ... import config as settings
@@ -183,11 +184,13 @@ async def models_set_key(services: Services, caller: Connection, params: ModelsS
             setting=KEY,
         )
     given = (params.api_key or "").strip()
-    await change(
-        services,
-        caller,
-        lambda path: settings.set_value(path, KEY, given) if given else settings.unset_value(path, KEY),
-    )
+
+    def write(path: Path, guard: Any) -> str:
+        if given:
+            return settings.set_value(path, KEY, given, guard=guard)
+        return settings.unset_value(path, KEY, guard=guard)
+
+    await change(services, caller, write)
     return OkResult(ok=True)
 
 

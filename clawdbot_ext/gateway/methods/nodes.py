@@ -116,7 +116,7 @@ async def node_invoke(services: Services, caller: Connection, params: NodeInvoke
     result = await services.peers.nodes.invoke(
         node,
         params,
-        await permitted(services.runs.approvals, services.store, services.access.auth.note, caller, params),
+        await permitted(services.store, services.access.auth.note, caller, params),
     )
     if not result.ok:
         error = dict(result.error or {})
@@ -144,9 +144,11 @@ async def node_rename(services: Services, caller: Connection, params: NodeRename
     name = params.display_name.strip()
     if not name:
         raise InvalidRequest("displayName required")
-    record = await services.store.get_record(KIND, params.node_id)
-    if record is not None:
-        await services.store.put_record(KIND, params.node_id, {**record, "displayName": name}, now=now_ms())
+
+    def renamed(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return record and {**record, "displayName": name}
+
+    if (await services.store.change_record(KIND, params.node_id, renamed, now=now_ms())).after is not None:
         services.access.devices.tell(params.node_id, "renamed")
     elif not await services.access.devices.rename(params.node_id, name):
         raise NotFound("unknown nodeId")
@@ -240,9 +242,8 @@ async def node_pair_reject(services: Services, caller: Connection, params: Reque
 @method("node.pair.remove")
 async def node_pair_remove(services: Services, caller: Connection, params: NodeIdParams) -> OkResult:
     """Forget a node. One that was let in as a device has its role revoked by ``device.token.revoke``."""
-    if await services.store.get_record(KIND, params.node_id) is None:
+    if (await services.store.change_record(KIND, params.node_id, lambda _: None, now=now_ms())).before is None:
         raise NotFound("unknown nodeId")
-    await services.store.delete_record(KIND, params.node_id)
     services.access.auth.note("pairing", {**caller.audit_fields(), "action": "removed", "device": params.node_id})
     services.access.devices.tell(params.node_id, "removed")
     return OkResult(ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -56,14 +58,20 @@ async def prompts_set(services: Services, caller: Connection, params: PromptsSet
         raise InvalidRequest(f"there are {MAX_PROMPTS} prompts already", reason="TOO_MANY_PROMPTS")
     now = now_ms()
     prompt = Prompt(id=params.id or uuid.uuid4().hex, name=name, text=params.text, updated_at=now)
-    await services.store.put_record(KIND, prompt.id, msgspec.to_builtins(prompt), now=now)
+    body: Mapping[str, Any] = msgspec.to_builtins(prompt)
+
+    def replaced(known: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if known is None and params.id is not None:  # deleted in between
+            raise NotFound(f"no prompt {prompt.id}")
+        return body
+
+    await services.store.change_record(KIND, prompt.id, replaced, now=now)
     return PromptsSetResult(prompt=prompt)
 
 
 @method("prompts.delete")
 async def prompts_delete(services: Services, caller: Connection, params: PromptsDeleteParams) -> OkResult:
     """Raises ``NotFound``."""
-    if await services.store.get_record(KIND, params.id) is None:
+    if (await services.store.change_record(KIND, params.id, lambda _: None, now=now_ms())).before is None:
         raise NotFound(f"no prompt {params.id}")
-    await services.store.delete_record(KIND, params.id)
     return OkResult(ok=True)

@@ -14,6 +14,7 @@ from clawdbot_ext.gateway.hands.approvals import KIND, OPEN, Approvals
 from clawdbot_ext.gateway.methods.approvals import exec_approval_resolve
 from clawdbot_ext.protocol.errors import NotFound
 from clawdbot_ext.protocol.schema import ApprovalResolveParams
+from clawdbot_ext.store.found import MakeRecord, RecordChange
 from tests.support.aio import until
 from tests.support.wire import run
 
@@ -32,6 +33,13 @@ class SlowStore:
         if "decision" in value or (kind, id_) in self.records:
             await self.writing.wait()
         self.records[kind, id_] = dict(value)
+
+    async def change_record(self, kind: str, id_: str, make: MakeRecord, *, now: int) -> RecordChange:
+        before = self.records.get((kind, id_))
+        after = make(before)
+        if after is not None:
+            await self.put_record(kind, id_, after, now=now)
+        return RecordChange(before, after)
 
     async def list_records(self, kind: str) -> list[Mapping[str, Any]]:
         return [value for (of, _), value in self.records.items() if of == kind]

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -35,6 +35,9 @@ from .runs.request_writer import thinking_level
 from .sweeper import Sweeper
 from .wire_forms import CLAWDBOT_FIELDS, session_entry
 
+if TYPE_CHECKING:
+    from .connections.connection import Connection
+
 KNOWN_S = 1.0
 """Seconds for which ``health`` says the same of the sessions, unless one changes."""
 MOST_ROWS = 10_000
@@ -47,6 +50,12 @@ async def _nothing_found(locale: str) -> Sequence[Mapping[str, Any]]:
 
 async def _nothing_claimed(key: str) -> None:
     pass
+
+
+async def _nobody_asked(
+    caller: Connection, method: str, params: Mapping[str, Any], key: str
+) -> Mapping[str, Any] | None:
+    return None
 
 
 @dataclass
@@ -91,6 +100,9 @@ class Peers:
     nodes: Nodes
 
 
+Ask: TypeAlias = Callable[["Connection", str, Mapping[str, Any], str], Awaitable[Mapping[str, Any] | None]]
+
+
 @dataclass
 class Others:
     """The other gateways on the same database, as far as handlers have to do with them; there may be none."""
@@ -99,6 +111,9 @@ class Others:
     """Tells that something is another than they have in memory: its kind, and which one."""
     claim: Callable[[str], Awaitable[None]] = _nothing_claimed
     """Makes this gateway the home of a session that is in its memory alone."""
+    ask: Ask = _nobody_asked
+    """Has the home of a temporary session answer a method for a caller; ``None``: this gateway is the home. Raises the
+    error that it answers."""
 
 
 class KnownSessions:
@@ -144,6 +159,8 @@ class SessionDirectory:
         self._config, self._providers, self._events, self._runs = config, providers, events, runs
         self.sweeper = sweeper
         self.known = KnownSessions()
+        self.tell_temporary: Callable[[str, Session | None], None] = lambda key, session: None
+        """Tells the other gateways what a temporary session, which is in the memory of this one, is like."""
         self.elsewhere: Mapping[str, tuple[str, bool, int]] = {}
         """Sessions busy at another gateway: which one, whether a reply is being written, the number in line."""
         self._rows: dict[tuple[str, bool, bool], tuple[Session, msgspec.Raw]] = {}
@@ -205,16 +222,25 @@ class SessionDirectory:
         self.known.changed()
         if session.epoch == 0:
             return
+        self.note(session)
         self._events.emit(
             "session.changed",
             lambda: SessionChangedEvent(key=session.key, reason=reason, entry=self.entry(session)),
             session=session.key,
         )
 
-    def announce_deleted(self, key: str) -> None:
+    def note(self, session: Session) -> None:
+        """Have lists at other gateways say the same of a session, where it is in no database."""
+        if is_temporary(session.key):
+            self.tell_temporary(session.key, session)
+
+    def announce_deleted(self, key: str, *, only: Callable[[Connection], bool] | None = None) -> None:
         """Emit that a session was deleted."""
         self.known.changed()
-        self._events.emit("session.changed", lambda: SessionChangedEvent(key=key, reason="deleted"), session=key)
+        if only is None and is_temporary(key):
+            self.tell_temporary(key, None)
+        event = SessionChangedEvent(key=key, reason="deleted")
+        self._events.emit("session.changed", event, session=key, only=only)
 
 
 @dataclass(frozen=True)

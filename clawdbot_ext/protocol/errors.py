@@ -26,6 +26,7 @@ The five codes are Clawdbot's; what tells failures of one code apart is ``detail
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -177,3 +178,16 @@ class ShuttingDown(Unavailable):
     """The gateway is stopping and starts nothing new."""
 
     reason = "SHUTTING_DOWN"
+
+
+class Relayed(GatewayError):
+    """An error that another gateway answered, with its texts as they are."""
+
+    code = ErrorCode.UNAVAILABLE
+
+    def __init__(self, wire: Mapping[str, Any]):
+        super().__init__(str(wire.get("message", "")))
+        self._wire = dict(wire)
+
+    def to_wire(self) -> dict[str, Any]:
+        return dict(self._wire)

@@ -351,6 +351,10 @@ class Store(Protocol):
 
     async def count_sessions(self) -> int: ...
 
+    async def know_elsewhere(self, key: str, session: Session | None) -> None:
+        """Have a temporary session of another gateway in lists, as it is now; ``None``: no more."""
+        ...
+
     async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
         """Raises ``InvalidRequest`` (reason ``EXISTS``) when the key is taken."""
         ...
@@ -391,16 +395,14 @@ class Store(Protocol):
         ...
 
     async def undelete_session(self, key: str, *, now: int) -> Session:
-        """Bring a deleted session back. Where the key is in use again, what was deleted comes back archived. Nothing
-        when it was not deleted. Raises ``NotFound``."""
+        """Bring a deleted session back; archived where the key is in use again. Raises ``NotFound``."""
         ...
 
     async def fork(
         self, key: str, new_key: str, *, message_id: str | None = None, label: str | None = None, now: int
     ) -> Session:
         """Copy what is shown, up to a message (of any branch), into a new session with the settings of the old one.
-        Returns the session ``new_key`` as it is if there is one. Raises ``NotFound``, ``InvalidRequest``
-        (``LABEL_TAKEN``)."""
+        Returns ``new_key`` as it is if there is one. Raises ``NotFound``, ``InvalidRequest`` (``LABEL_TAKEN``)."""
         ...
 
     async def sweep(self, *, now: int) -> int | None:
@@ -424,9 +426,8 @@ class Store(Protocol):
         ...
 
     async def change_record(self, kind: str, id_: str, make: MakeRecord, *, now: int) -> RecordChange:
-        """Write what ``make`` makes of a document, which nothing else, at no gateway, changes meanwhile.
-
-        ``make`` is called in a thread of the store, perhaps more than once; what it raises is raised here."""
+        """Write what ``make`` makes of a document, which nothing else, at no gateway, changes meanwhile. ``make`` is
+        called in a thread of the store, perhaps more than once; what it raises is raised here."""
         ...
 
     async def delete_record(self, kind: str, id_: str) -> None:

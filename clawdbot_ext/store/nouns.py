@@ -177,6 +177,9 @@ class NounStore(ABC):
     async def count_sessions(self) -> int:
         return await self._read(sessions.count)
 
+    async def know_elsewhere(self, key: str, session: Session | None) -> None:
+        await self._write(lambda conn: sessions.adopt(conn, key, session), key)
+
     async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
         return await self._write(lambda conn: sessions.create(conn, key, settings, now), key)
 

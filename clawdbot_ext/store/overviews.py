@@ -183,7 +183,7 @@ def _sums(rows: Iterable[Sequence[Any]]) -> Sequence[UsageSum]:
 
 
 class BothOverviews:
-    """``Overviews`` of two stores: a few temporary sessions among all that are kept."""
+    """``Overviews`` of two stores: a few temporary sessions, of this and other gateways, among all that are kept."""
 
     def __init__(self, stores: Callable[[], Sequence[Overviews]]) -> None:
         self._stores = stores
@@ -192,7 +192,9 @@ class BothOverviews:
         *few, kept = self._stores()
         if not few:
             return await kept.sessions(query, offset=offset, limit=limit)
-        count, some = await few[0].sessions(query, offset=0, limit=-1)
+        found = [await each.sessions(query, offset=0, limit=-1) for each in few]
+        count = sum(number for number, _ in found)
+        some = sorted((row for _, rows in found for row in rows), key=lambda row: row.session.key)
         start = max(0, offset - count)  # of those before it, at most so many are temporary
         total, rows = await kept.sessions(query, offset=start, limit=limit + offset - start)
         merged = _sorted([*some, *rows], query.descending)

@@ -77,7 +77,10 @@ class StoreRouter:
         """Ids of the runs of temporary sessions."""
         self._used = False
         """Whether ``temporary`` was ever asked for one: before that it is empty, and no question goes there."""
-        self.overviews = BothOverviews(lambda: [store.overviews for store in self._both()])
+        self._elsewhere: Store | None = None
+        """Temporary sessions of other gateways, without their messages; for lists."""
+        self._opening: asyncio.Future[None] | None = None
+        self.overviews = BothOverviews(lambda: [store.overviews for store in self._listed()])
 
     @property
     def health(self) -> StorageHealth:
@@ -93,6 +96,10 @@ class StoreRouter:
     def _both(self) -> tuple[Store, ...]:
         return (self.temporary, self.kept) if self._used else (self.kept,)
 
+    def _listed(self) -> tuple[Store, ...]:
+        *temporary, kept = self._both()
+        return (*temporary, *([] if self._elsewhere is None else [self._elsewhere]), kept)
+
     def _of_run(self, run_id: str) -> Store:
         return self.temporary if run_id in self._runs else self.kept
 
@@ -101,6 +108,8 @@ class StoreRouter:
         await self.temporary.open()
 
     async def close(self) -> None:
+        if self._elsewhere is not None:
+            await self._elsewhere.close()
         await self.temporary.close()
         await self.kept.close()
 
@@ -250,7 +259,7 @@ class StoreRouter:
         return await self._of(key).get_session(key)
 
     async def find_session(self, *, session_id: str | None = None, label: str | None = None) -> Session | None:
-        for store in self._both():
+        for store in self._listed():
             if found := await store.find_session(session_id=session_id, label=label):
                 return found
         return None
@@ -270,13 +279,22 @@ class StoreRouter:
                 limit=limit, active_since=active_since, search=search, label=label, archived=archived
             )
 
-        if not self._used:
-            return await list_of(self.kept)
-        lists = await asyncio.gather(*map(list_of, self._both()))
-        return sorted((session for each in lists for session in each), key=lambda session: -session.updated_at)[:limit]
+        *few, kept = await asyncio.gather(*map(list_of, self._listed()))
+        if not few:
+            return kept
+        temporary = sorted((session for each in few for session in each), key=lambda session: session.key)
+        return sorted([*temporary, *kept], key=lambda session: -session.updated_at)[:limit]
 
     async def count_sessions(self) -> int:
-        return sum(await asyncio.gather(*(store.count_sessions() for store in self._both())))
+        return sum(await asyncio.gather(*(store.count_sessions() for store in self._listed())))
+
+    async def know_elsewhere(self, key: str, session: Session | None) -> None:
+        if self._elsewhere is None:
+            store = self._elsewhere = MemoryStore()
+            self._opening = asyncio.ensure_future(store.open())
+        if self._opening is not None:
+            await self._opening
+        await self._elsewhere.know_elsewhere(key, session)
 
     async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
         return await self._of(key).create_session(key, settings=settings, now=now)

@@ -119,6 +119,33 @@ def count(conn: Connection) -> int:
     return int(conn.execute("SELECT count(*) FROM sessions").fetchone()[0])
 
 
+def adopt(conn: Connection, key: str, session: Session | None) -> None:
+    """Have a session listed whose messages another store has; ``None``: no more."""
+    conn.execute("DELETE FROM sessions WHERE key = ?", (key,))
+    conn.execute("DELETE FROM transcripts WHERE session_key = ?", (key,))
+    if session is None:
+        return
+    fields = {name: getattr(session, name) for name in _FIELDS} | {"label": session.settings.get("label")}
+    fields["settings"] = encode(session.settings)
+    conn.execute("UPDATE sessions SET label = NULL WHERE label = :label", fields)
+    conn.execute(
+        f"""INSERT INTO transcripts (session_id, session_key, created_at, {", ".join(_OF_TRANSCRIPT)})
+            VALUES (:session_id, :key, :created_at, {", ".join(f":{name}" for name in _OF_TRANSCRIPT)})""",
+        fields,
+    )
+    conn.execute(
+        f"""INSERT INTO sessions (label, {", ".join(_OF_SESSION)})
+            VALUES (:label, {", ".join(f":{name}" for name in _OF_SESSION)})""",
+        fields,
+    )
+    if session.clear_undo_until:
+        conn.execute(
+            """INSERT INTO clears (session_id, from_seq, to_seq, undo_until)
+               VALUES (:session_id, 0, 0, :clear_undo_until)""",
+            fields,
+        )
+
+
 def create(conn: Connection, key: str, settings: Mapping[str, Any], now: int) -> Session:
     """Raises ``InvalidRequest`` (``EXISTS``, ``LABEL_TAKEN``)."""
     if get(conn, key) is not None:

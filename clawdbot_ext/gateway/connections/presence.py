@@ -8,7 +8,7 @@ import platform
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,6 +68,8 @@ class Presence:
         """The clients that left last, oldest first."""
         self._here: dict[Connection, tuple[frozenset[str], _Row]] = {}
         """The rows of the connected, made once for each set of scopes."""
+        self.tell_beacon: Callable[[str, Mapping[str, Any]], None] = lambda key, row: None
+        """Tells the other gateways that a device told of itself."""
         self._timer: asyncio.TimerHandle | None = None
         self._slices: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
@@ -127,6 +129,18 @@ class Presence:
 
     def beacon(self, key: str, row: dict[str, Any]) -> None:
         """A device tells of itself, connected or not."""
+        self.tell_beacon(key, row)
+        self.beacon_elsewhere(key, row)
+
+    def beacons(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The devices that told of themselves, here or elsewhere, and have not connected."""
+        for key, row in self._others.items():
+            yield key, msgspec.json.decode(row.encoded)
+
+    def beacon_elsewhere(self, key: str, row: Mapping[str, Any]) -> None:
+        """A device has told another gateway of itself."""
+        if (known := self._others.get(key)) is not None and known.ts > row["ts"]:
+            return
         _keep(self._others, _Row(key, row["ts"], msgspec.Raw(encode(row))), MAX_ROWS)
         self._left.pop(key, None)
         self._changed()

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...protocol.schema import PairingRequest
+from ...store.api import Session
 from ..access.identity import Identity
 from ..connections.remote import ClientFacts
 
@@ -94,6 +95,20 @@ class Activity(_Message):
     rows: Sequence[tuple[str, bool, int]]
 
 
+class Temporary(_Message):
+    """A temporary session of the sender, as it is now; without a session: no more."""
+
+    key: str
+    session: Session | None = None
+
+
+class Beacon(_Message):
+    """A device has told the sender of itself."""
+
+    key: str
+    row: dict[str, Any]
+
+
 class Question(_Message):
     """A question that waits at the sender."""
 
@@ -177,6 +192,8 @@ Message = (
     | Subscribed
     | Congested
     | Activity
+    | Temporary
+    | Beacon
     | Question
     | QuestionClosed
     | Ended

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ...protocol import frames
-from ...protocol.errors import GatewayError, ShuttingDown, Unavailable
+from ...protocol.errors import GatewayError, Relayed, ShuttingDown, Unavailable
 from ...protocol.frames import Request
 from ...protocol.keys import is_temporary
 from ...protocol.schema import METHODS, NodeEventParams, NodeInvokeParams, Params
@@ -47,6 +47,8 @@ class Router:
         """Invocation of a node of this gateway → the member that waits for its result."""
         self.questions: dict[str, str] = {}
         """Open question → the member at which it waits."""
+        self.transcripts: Mapping[str, str] = {}
+        """The current transcript of a temporary session of another gateway → that session."""
         self.stopped = False
 
     # -- requests of own clients ------------------------------------------------------------------------------------
@@ -142,12 +144,29 @@ class Router:
         self, caller: Connection, request: Request, params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
         """The result of a request for some of its sessions, which have one home, or its error."""
-        got: list[bytes] = []
         part = Request(request.id, request.method, msgspec.Raw(msgspec.json.encode(params)))
-        with told(caller, part, got.append):
-            await self._at_home(params["keys"][0], caller, part, got.append)
+        return await self._answer(caller, part, params["keys"][0])
+
+    async def _answer(
+        self, caller: Connection, request: Request, key: str
+    ) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+        """The result of a request about a session, or its error."""
+        got: list[bytes] = []
+        with told(caller, request, got.append):
+            await self._at_home(key, caller, request, got.append)
         frame = msgspec.json.decode(got[0])
         return frame.get("payload", {}), frame.get("error")
+
+    async def ask(
+        self, caller: Connection, method: str, params: Mapping[str, Any], key: str
+    ) -> Mapping[str, Any] | None:
+        """As ``services.Others.ask``."""
+        if await self._homes.find(key) == self._member():
+            return None
+        payload, error = await self._answer(caller, Request("", method, msgspec.Raw(msgspec.json.encode(params))), key)
+        if error is not None:
+            raise Relayed(error)
+        return payload
 
     @contextmanager
     def _waiting(self, key: str) -> Iterator[None]:
@@ -216,7 +235,7 @@ class Router:
         if about is About.SESSION:
             return self._key_of(request.method, params)
         if about is About.TEMPORARY:
-            named = named_key(params)
+            named = named_key(params) or self.transcripts.get(str(getattr(params, "session_id", None) or "").strip())
             return named if named is not None and is_temporary(named) else None
         if about is About.MAIN:
             of_device = str(getattr(params, "text", "")).startswith("Node:")
@@ -247,6 +266,8 @@ class Router:
         return sessions.main_key() if method == "agent" else None
 
     async def _session_of_transcript(self, session_id: str, otherwise: str | None) -> str | None:
+        if (key := self.transcripts.get(session_id)) is not None:
+            return key
         session = (await self._services.store.history(session_id=session_id, limit=1)).session
         return session.key if session is not None else otherwise
 

@@ -56,6 +56,7 @@ class Forwarding:
         """Become a member. Raises the store's errors."""
         self._replicas.connect()
         self._services.others.claim = self._claim
+        self._services.others.ask = self.router.ask
         self._orphans = await self._cluster.join(self) or ()
 
     def start(self) -> None:
@@ -204,6 +205,7 @@ class Forwarding:
         for client in list(link.clients.values()):
             self._forget(link, client)
         self._replicas.forget(link.member)
+        self._run(self._replicas.forget_temporary(link.member), "forget temporary sessions")
 
     def _forget(self, link: Link, client: RemoteConnection) -> None:
         del link.clients[client.conn_id]

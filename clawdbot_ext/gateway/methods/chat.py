@@ -137,6 +137,7 @@ async def accept_message(
         return recorded(accepted.run)
     if place is not None:
         services.sessions.announce(accepted.session, "edited")
+    services.sessions.note(accepted.session)
     result = ChatSendResult(run_id=params.idempotency_key, status="started")
     if position:
         result.queue_position = position

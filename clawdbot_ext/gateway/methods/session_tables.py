@@ -12,7 +12,9 @@ from typing import Any
 
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, NotFound
+from ...protocol.keys import is_temporary
 from ...protocol.schema import (
+    ExportFormat,
     SessionRow,
     SessionsBulkParams,
     SessionsBulkResult,
@@ -110,7 +112,7 @@ async def sessions_export_many(
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
 
         async def add(key: str) -> None:
-            made = await export(services, params.format, caller.locale, key=key)
+            made = await _exported(services, caller, params.format, key)
             await asyncio.to_thread(pack, archive, made)
 
         done, failed, left = await _each(
@@ -126,6 +128,14 @@ async def sessions_export_many(
     if left:
         result.left = left
     return result
+
+
+async def _exported(services: Services, caller: Connection, form: ExportFormat, key: str) -> ExportFile:
+    if is_temporary(key):
+        told = await services.others.ask(caller, "sessions.export", {"key": key, "format": form}, key)
+        if told is not None:
+            return ExportFile(told["filename"], told["mediaType"], told["content"], 0)
+    return await export(services, form, caller.locale, key=key)
 
 
 async def _each(

@@ -11,6 +11,7 @@ from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest, NotFound
 from ...protocol.keys import is_temporary
 from ...protocol.schema import (
+    Params,
     SessionEntryResult,
     SessionIdParams,
     SessionKeyParams,
@@ -238,13 +239,22 @@ async def sessions_preview(
 ) -> SessionsPreviewResult:
     previews = []
     for asked in params.keys:
-        page = await services.store.history(
-            session_key=services.sessions.canonical(asked), limit=params.limit or 12, max_bytes=1 << 20
-        )
+        key = services.sessions.canonical(asked)
+        if is_temporary(key):
+            told = await services.others.ask(caller, "sessions.preview", {**_given(params), "keys": [key]}, key)
+            if told is not None:
+                previews.append({**told["previews"][0], "key": asked})
+                continue
+        page = await services.store.history(session_key=key, limit=params.limit or 12, max_bytes=1 << 20)
         items = preview_items(page.messages, params.max_chars or 240)
         status = "missing" if page.session is None else "ok" if items else "empty"
         previews.append({"key": asked, "status": status, "items": items})
     return SessionsPreviewResult(ts=now_ms(), previews=previews)
+
+
+def _given(params: Params) -> dict[str, Any]:
+    """Parameters as they were given."""
+    return {name: value for name, value in msgspec.to_builtins(params).items() if value is not None}
 
 
 @method("sessions.subscribe")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import uuid
+import zipfile
 from typing import Any
 
 import pytest
@@ -285,5 +288,85 @@ def test_a_node_that_asked_at_one_gateway_is_let_in_at_the_other(drive):
         await until(lambda: asker.peer.payloads("node.pair.resolved"))
         listed = (await asker.call("node.pair.list", {}))["payload"]
         assert listed["pending"] == [] and [node["nodeId"] for node in listed["paired"]] == ["n-1"]
+
+    drive(scenario)
+
+
+def listed(answer: dict[str, Any]) -> list[Any]:
+    """The rows of a list, without what each gateway says of itself."""
+    payload = answer["payload"]
+    rows = payload["sessions"] if "sessions" in payload else [row["entry"] for row in payload["rows"]]
+    return [(row["key"], row.get("label"), row["derivedTitle"], row["updatedAt"], row["totalTokens"]) for row in rows]
+
+
+def test_temporary_sessions_are_in_the_lists_of_every_gateway(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        one, other = await a.client(), await b.client()
+        here = (await one.call("sessions.new", {"temporary": True, "label": "on a"}))["payload"]["key"]
+        there = (await other.call("sessions.new", {"temporary": True}))["payload"]["key"]
+        for client, key in ((one, here), (other, there), (one, there), (one, "kept")):
+            await client.ask(f"hello {key}", uuid.uuid4().hex, sessionKey=key)
+        await until(lambda: other.peer.payloads("session.changed")[-1]["key"] == "agent:main:kept")
+        late = await (await made.add()).client()
+        for method, params in (
+            ("sessions.list", {}),
+            ("sessions.list", {"limit": 2}),
+            ("sessions.list", {"search": "HELLO AGENT"}),
+            ("sessions.list", {"label": "on a"}),
+            ("sessions.page", {"sort": "title", "limit": 2, "offset": 1}),
+            ("sessions.page", {"kinds": ["temporary"]}),
+        ):
+            first, *rest = [listed(await client.call(method, params)) for client in (one, other, late)]
+            assert first and all(each == first for each in rest), (method, params)
+        previews = [
+            (await client.call("sessions.preview", {"keys": [here, there, "kept", "none"]}))["payload"]["previews"]
+            for client in (one, other)
+        ]
+        assert previews[0] == previews[1]
+        assert [row["status"] for row in previews[0]] == ["ok", "ok", "ok", "missing"]
+        found = await other.call("sessions.resolve", {"label": "on a"})
+        assert found["payload"]["key"] == here
+        for client in (one, other, late):
+            packed = (await client.call("sessions.exportMany", {"keys": [here, there, "kept"], "format": "markdown"}))[
+                "payload"
+            ]
+            assert len(packed["done"]) == 3 and packed["failed"] == []
+            with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed["content"]))) as archive:
+                texts = "".join(archive.read(name).decode() for name in archive.namelist())
+            assert f"hello {here}" in texts and f"hello {there}" in texts and "hello kept" in texts
+        removed = (await late.call("sessions.bulk", {"keys": [here, there, "kept"], "action": "delete"}))["payload"]
+        assert len(removed["done"]) == 3 and removed["undoUntil"]
+        for client in (one, other):
+            assert listed(await client.call("sessions.list", {})) == []
+        back = (await other.call("sessions.bulk", {"keys": removed["done"], "action": "undelete"}))["payload"]
+        assert sorted(back["done"]) == sorted(removed["done"]), back
+        made.kill(b)
+        stays = await a.client()  # the others may lack events of the dead one, and resume
+        left = {here, "agent:main:kept"}
+        end = asyncio.get_running_loop().time() + 30
+        while {row[0] for row in listed(await stays.call("sessions.list", {}))} != left:
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.02)
+
+    drive(scenario)
+
+
+def test_a_device_that_tells_of_itself_is_present_at_every_gateway(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        one, other = await a.client(), await b.client()
+        told = {"text": "Node: kitchen", "deviceId": "kitchen", "host": "pi"}
+        assert (await one.call("system-event", told))["ok"]
+
+        def rows(member: Member) -> list[dict[str, Any]]:
+            found = [json.loads(bytes(row)) for row in member.gateway.services.peers.presence.rows()]
+            return sorted((row for row in found if row.get("reason") != "self"), key=str)
+
+        await until(lambda: any(row.get("deviceId") == "kitchen" for row in rows(b)))
+        await until(lambda: any("kitchen" in str(each) for each in other.peer.payloads("presence")))
+        late = await made.add()
+        await until(lambda: rows(late) == rows(b) == rows(a))
+        assert any(row.get("deviceId") == "kitchen" for row in rows(late))
 
     drive(scenario)

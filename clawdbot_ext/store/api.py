@@ -477,9 +477,7 @@ class Store(Protocol):
         """Report whether any row needs the file with these bytes."""
         ...
 
-    async def mark_media_seen(self, id_: str, cache_key: str) -> None:
-        """Note what the model was given of it last."""
-        ...
+    async def mark_media_seen(self, id_: str, cache_key: str) -> None: ...  # what the model was given of it last
 
     async def orphaned_media(self, *, before: int) -> Sequence[Media]:
         """Files given before then that no message refers to, oldest first."""
@@ -489,11 +487,13 @@ class Store(Protocol):
         """Files given before then that are still here, oldest first."""
         ...
 
-    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
-        """Forget files. A row that a message speaks of stays, with ``removed_at``. Returns the SHA-256 of each file
-        that no row needs any more."""
+    async def renew_media(self, id_: str, *, now: int) -> Media | None:
+        """Have a file count as given now; ``None``: it is removed, or was never here."""
         ...
 
-    async def media_bytes(self) -> int:
-        """Size of all files together, in bytes."""
+    async def remove_media(self, ids: Sequence[str], *, now: int, before: int, named: bool = False) -> Sequence[str]:
+        """Forget files given before then. A row that a message speaks of stays, with ``removed_at`` if ``named``.
+        Returns the SHA-256 of each file that no row needs any more."""
         ...
+
+    async def media_bytes(self) -> int: ...

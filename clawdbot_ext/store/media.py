@@ -124,19 +124,32 @@ def given_before(conn: Connection, before: int) -> Sequence[Media]:
     return [_from_row(row) for row in rows]
 
 
-def remove(conn: Connection, ids: Sequence[str], now: int) -> Sequence[str]:
-    """Forget rows; those that a message speaks of stay, marked as removed. Returns the SHA-256 of every file that no
-    row needs any more."""
+def renew(conn: Connection, id_: str, now: int) -> Media | None:
+    """Note that a file is given anew; ``None``: it is not here any more."""
+    conn.execute(
+        "UPDATE media SET created_at = ? WHERE id = ? AND created_at < ? AND removed_at IS NULL", (now, id_, now)
+    )
+    media = get(conn, id_)
+    return None if media is None or media.removed_at is not None else media
+
+
+def remove(conn: Connection, ids: Sequence[str], now: int, before: int, named: bool) -> Sequence[str]:
+    """Forget rows given before then; those that a message speaks of stay, marked as removed if ``named``. Returns the
+    SHA-256 of every file that no row needs any more.
+
+    A row that another transaction has renewed is seen as renewed, because both write it (``renew``)."""
     unneeded = []
     for id_ in ids:
         media = get(conn, id_)
         if media is None:
             continue
-        if wanted(conn, id_):
-            conn.execute("UPDATE media SET removed_at = ? WHERE id = ?", (now, id_))
+        if not wanted(conn, id_):
+            done = conn.execute("DELETE FROM media WHERE id = ? AND created_at < ?", (id_, before))
+        elif named:
+            done = conn.execute("UPDATE media SET removed_at = ? WHERE id = ? AND created_at < ?", (now, id_, before))
         else:
-            conn.execute("DELETE FROM media WHERE id = ?", (id_,))
-        if not in_use(conn, media.sha256):
+            continue
+        if done.rowcount and not in_use(conn, media.sha256):
             unneeded.append(media.sha256)
     return unneeded
 

@@ -290,8 +290,11 @@ class NounStore(ABC):
     async def media_given(self, *, before: int) -> Sequence[Media]:
         return await self._read(lambda conn: media.given_before(conn, before))
 
-    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
-        return await self._write(lambda conn: media.remove(conn, ids, now))
+    async def renew_media(self, id_: str, *, now: int) -> Media | None:
+        return await self._write(lambda conn: media.renew(conn, id_, now), id_)
+
+    async def remove_media(self, ids: Sequence[str], *, now: int, before: int, named: bool = False) -> Sequence[str]:
+        return await self._write(lambda conn: media.remove(conn, ids, now, before, named))
 
     async def media_bytes(self) -> int:
         return await self._read(media.total_bytes)

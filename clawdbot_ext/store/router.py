@@ -426,8 +426,11 @@ class StoreRouter:
     async def media_given(self, *, before: int) -> Sequence[Media]:
         return await self.kept.media_given(before=before)
 
-    async def remove_media(self, ids: Sequence[str], *, now: int) -> Sequence[str]:
-        return await self.kept.remove_media(ids, now=now)
+    async def renew_media(self, id_: str, *, now: int) -> Media | None:
+        return await self.kept.renew_media(id_, now=now)
+
+    async def remove_media(self, ids: Sequence[str], *, now: int, before: int, named: bool = False) -> Sequence[str]:
+        return await self.kept.remove_media(ids, now=now, before=before, named=named)
 
     async def media_bytes(self) -> int:
         return await self.kept.media_bytes()

@@ -10,7 +10,9 @@ import pytest
 
 from clawdbot_ext.protocol.errors import NotFound
 from clawdbot_ext.store import db, schema
+from clawdbot_ext.store.api import Media
 from clawdbot_ext.store.sqlite import open_store
+from tests.store.kit import MAIN
 from tests.support.wire import run
 
 REPLY = {
@@ -59,6 +61,28 @@ def test_changes_of_one_record_come_one_after_another(drive) -> None:
         assert [each.before for each in taken if each.before] == [{"n": 21}]
         assert await store.change_record("rule", "a", lambda _: None, now=1) == (None, None)
         assert await store.list_records("rule") == []
+
+    drive(scenario)
+
+
+def test_a_file_that_a_message_is_about_to_name_is_no_orphan(drive) -> None:
+    old = {"owner": "ann", "mime_type": "image/png", "kind": "image", "size": 1, "facts": {}, "created_at": 10}
+
+    async def scenario(store) -> None:
+        for id_ in ("sent", "left", "named"):
+            await store.add_media(Media(id=id_, sha256=id_, name=id_, **old))
+        orphans = [media.id for media in await store.orphaned_media(before=100)]
+        assert sorted(orphans) == ["left", "named", "sent"]
+        # Between the look and the removal a message is taken, here or at another gateway.
+        assert (await store.renew_media("sent", now=500)).created_at == 500
+        block = {"type": "image", "mediaId": "named", "name": "x"}
+        await store.append(session_key=MAIN, message={"role": "user", "content": [block]}, now=11, create=True)
+        assert await store.remove_media(orphans, now=600, before=100) == ["left"]
+        assert (await store.get_media("sent")).removed_at is None
+        assert (await store.get_media("named")).removed_at is None
+        assert await store.get_media("left") is None and await store.renew_media("left", now=700) is None
+        assert await store.remove_media(["named"], now=600, before=100, named=True) == ["named"]
+        assert (await store.get_media("named")).removed_at == 600 and await store.renew_media("named", now=9) is None
 
     drive(scenario)
 

@@ -103,7 +103,7 @@ async def _resolve_one(library: MediaLibrary, read_file: ReadFile | None, given:
     if [given.media_id, given.content, given.path].count(None) != 2:
         raise InvalidRequest("an attachment needs exactly one of mediaId, content and path", reason="BAD_ATTACHMENT")
     if given.media_id is not None:
-        return await library.get(given.media_id, owner)
+        return await library.use(given.media_id, owner)
     if given.path is not None:
         if read_file is None:
             raise Unavailable("this gateway serves no files", reason="NO_FILES")

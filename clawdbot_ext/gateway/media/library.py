@@ -41,6 +41,10 @@ SLOW_BYTES = 8 * 1024
 """An upload that brings less than this in a second gives its place up when others wait for one."""
 COLLECT_S = 3600.0
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+WHENEVER = 2**53
+"""Later than any file was given."""
+FRESH_MS = HOUR_MS // 2
+"""A file given so lately is no orphan before a message that is being taken has been stored."""
 RELEASE_S = 2.0
 """The time after which the messages of an unrecoverable temporary session are surely gone."""
 HELD = "media.temporary"
@@ -88,7 +92,8 @@ class MediaLibrary:
             self._collector.cancel()
             await asyncio.wait([self._collector])
         with contextlib.suppress(GatewayError, StoreDamaged, OSError):  # then at the next start
-            await self._remove([id_ for id_ in self._held if not await self.store.media_wanted(id_, temporary=False)])
+            over = [id_ for id_ in self._held if not await self.store.media_wanted(id_, temporary=False)]
+            await self._remove(over, WHENEVER)
         for upload in list(self._uploads):
             await self.discard(upload)
 
@@ -195,10 +200,10 @@ class MediaLibrary:
         size += self._coming
         over = await self.store.media_bytes() + size > quota
         if over:
-            held = await self._all_held()
-            for orphan in await self.store.orphaned_media(before=now_ms() - HOUR_MS):
+            held, before = await self._all_held(), now_ms() - HOUR_MS
+            for orphan in await self.store.orphaned_media(before=before):
                 if orphan.id not in held:
-                    await self._remove_now([orphan.id])
+                    await self._remove_now([orphan.id], before)
                     over = await self.store.media_bytes() + size > quota
                 if not over:
                     break
@@ -221,6 +226,15 @@ class MediaLibrary:
                 f"{media.name} was removed after media.keepDays", reason="MEDIA_REMOVED", removedAt=media.removed_at
             )
         return media
+
+    async def use(self, id_: str, owner: str) -> Media:
+        """``get`` for a message that will name the file: until that is stored, no gateway takes it for one that no
+        message names. Raises as ``get``."""
+        media = await self.get(id_, owner)
+        if now_ms() - media.created_at < FRESH_MS:
+            return media
+        renewed = await self.store.renew_media(id_, now=now_ms())
+        return await self.get(id_, owner) if renewed is None else renewed  # which says what became of it
 
     async def path(self, media: Media) -> Path:
         """The path of a file's bytes, fetched first where they lie on another machine. There is nothing at the path
@@ -286,7 +300,7 @@ class MediaLibrary:
     async def release(self) -> None:
         """Forget what was held and no message speaks of any more, because its session is gone for good."""
         over = [id_ for id_ in self._held if not await self.store.media_wanted(id_)]
-        await self._remove(over)
+        await self._remove(over, WHENEVER)
         for id_ in over:
             await self.store.delete_record(HELD, id_)
         self._held.difference_update(over)
@@ -304,11 +318,12 @@ class MediaLibrary:
             await self._take_over_holds()
         await self.release()
         held = await self._all_held()
-        orphans = await self.store.orphaned_media(before=now - config["media.orphanHours"] * HOUR_MS)
-        await self._remove([media.id for media in orphans if media.id not in held])
+        before = now - config["media.orphanHours"] * HOUR_MS
+        orphans = await self.store.orphaned_media(before=before)
+        await self._remove([media.id for media in orphans if media.id not in held], before)
         if days := config["media.keepDays"]:
             old = await self.store.media_given(before=now - days * DAY_MS)
-            await self._remove([media.id for media in old if media.id not in held])
+            await self._remove([media.id for media in old if media.id not in held], now - days * DAY_MS, named=True)
             if old:
                 log.warning("removed %d attachments older than %d days (media.keepDays)", len(old), days)
         await self._exclusion.tidy()
@@ -316,12 +331,12 @@ class MediaLibrary:
             await self._remove_strays()
         await self._remove_copies()
 
-    async def _remove(self, ids: Sequence[str]) -> None:
+    async def _remove(self, ids: Sequence[str], before: int, *, named: bool = False) -> None:
         async with self._exclusion.collecting():
-            await self._remove_now(ids)
+            await self._remove_now(ids, before, named=named)
 
-    async def _remove_now(self, ids: Sequence[str]) -> None:
-        for sha256 in await self.store.remove_media(ids, now=now_ms()):
+    async def _remove_now(self, ids: Sequence[str], before: int, *, named: bool = False) -> None:
+        for sha256 in await self.store.remove_media(ids, now=now_ms(), before=before, named=named):
             await self._remove_file(sha256)
 
     async def _remove_file(self, sha256: str) -> None:

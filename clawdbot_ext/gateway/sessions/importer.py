@@ -116,7 +116,7 @@ class _Importing:
                 data = await asyncio.to_thread(decoded, given["content"], library.limits().largest)
                 media = await library.store_bytes(data, name=block["name"], claimed=block.get("mimeType"), owner=owner)
             else:
-                media = await library.get(block["mediaId"], owner)
+                media = await library.use(block["mediaId"], owner)
         except GatewayError as exc:
             self.found.skipped.append({"file": block["name"], "reason": exc.message})
             return {**block, "mediaId": library.new_id()}  # not an id that could belong to another user's file

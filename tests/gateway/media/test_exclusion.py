@@ -13,7 +13,7 @@ import pytest
 from clawdbot_ext.config import load
 from clawdbot_ext.gateway.media import exclusion
 from clawdbot_ext.gateway.media.exclusion import ARRIVING, REMOVING, ManyGateways
-from clawdbot_ext.gateway.media.library import COLLECT_S, HELD, MediaLibrary
+from clawdbot_ext.gateway.media.library import COLLECT_S, HELD, WHENEVER, MediaLibrary
 from clawdbot_ext.protocol.clock import now_ms
 from clawdbot_ext.runtime.supervision import Supervisor
 from clawdbot_ext.store.api import Store
@@ -71,7 +71,7 @@ def test_bytes_that_arrive_while_another_gateway_removes_them_are_there_afterwar
                 remove(sha256)
 
             two.files.remove = slow
-            removal = asyncio.create_task(two._remove([first.id]))
+            removal = asyncio.create_task(two._remove([first.id], WHENEVER))
             assert await asyncio.to_thread(removing.wait, LONG_S)
             arrival = asyncio.create_task(give(one, "bob"))
 
@@ -103,13 +103,13 @@ def test_a_removal_leaves_bytes_alone_that_another_gateway_has_placed_and_not_ye
             one.files.place = slow
             arrival = asyncio.create_task(give(one, "bob"))
             assert await asyncio.to_thread(placed.wait, LONG_S)
-            await two._remove([first.id])
+            await two._remove([first.id], WHENEVER)
             await two._remove_strays()
             go.set()
             media = await asyncio.wait_for(arrival, LONG_S)
             assert (await two.path(media)).read_bytes() == DATA
             assert await two.offered(media.sha256, "bob")
-            await two._remove([media.id])
+            await two._remove([media.id], WHENEVER)
             assert not (await two.path(media)).exists()
             assert await one.offered(media.sha256, "bob") is None
 

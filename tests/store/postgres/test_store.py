@@ -11,11 +11,12 @@ import psycopg
 import pytest
 
 from clawdbot_ext.protocol.errors import Unavailable
-from clawdbot_ext.store.api import SchemaTooNew, Store, StoreDamaged
+from clawdbot_ext.store.api import Media, SchemaTooNew, Store, StoreDamaged
 from clawdbot_ext.store.postgres import jobs, schema
 from clawdbot_ext.store.postgres.keeper import InUse
 from clawdbot_ext.store.postgres.store import PostgresStore
 from tests.store.kit import MAIN, body, finish, read, say, send, texts
+from tests.support.in_process import until
 from tests.support.postgres import Postgres
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wire import run
@@ -73,6 +74,27 @@ def test_two_gateways_that_change_one_record_at_once_lose_no_change(url: str) ->
         await asyncio.gather(*changes)
         assert await stores[0].get_record("rule", "a") == {"n": 40}
         await asyncio.gather(*(store.close() for store in stores))
+
+    driven(scenario())
+
+
+def test_a_file_that_another_gateway_gives_anew_at_this_moment_is_not_removed(url: str) -> None:
+    async def scenario() -> None:
+        store = await opened(url, exclusive=False)
+        facts: dict[str, Any] = {"owner": "ann", "mime_type": "image/png", "kind": "image", "size": 1, "facts": {}}
+        await store.add_media(Media(id="m", sha256="m", name="m", created_at=10, **facts))
+        with psycopg.connect(url) as other:  # a send of another gateway, which has not committed yet
+            other.execute("UPDATE media SET created_at = 500 WHERE id = 'm'")
+            removing = asyncio.create_task(store.remove_media(["m"], now=600, before=100))
+            with psycopg.connect(url, autocommit=True) as look:
+                waiting = (
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE%'"
+                )
+                await until(lambda: look.execute(waiting).fetchone() != (0,), BOUND_S / 2)
+            other.commit()
+        assert await removing == []
+        assert (await store.get_media("m")) is not None
+        await store.close()
 
     driven(scenario())
 

@@ -174,7 +174,7 @@ ATTACKS: Mapping[str, Attack] = {
 }
 
 
-@pytest.fixture(scope="module", params=["one gateway"])
+@pytest.fixture(scope="module", params=["one gateway", "two gateways"])
 def gateways(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:

@@ -184,9 +184,10 @@ class UserSpaces:
         Raises:
             NotAllowed, TooManySpaces, SpaceAway.
         """
-        if not is_allowed(self.base.live(), user):
-            raise NotAllowed
         slug = slug_of(user.name)
+        if not is_allowed(self.base.live(), user):
+            self.disconnect(user, "not allowed")  # the sign-in may have taken a group away, which no setting tells
+            raise NotAllowed
         async with self._lock_of(slug):
             space = self._open.get(slug)
             if space is None:
@@ -196,6 +197,10 @@ class UserSpaces:
                     space = await self._opened(user, slug)
                 finally:
                     self._opening.discard(slug)
+            if not is_allowed(self.base.live(), user):  # since it was asked for
+                if self._open.get(slug) is space:
+                    await self._close(space, "not allowed")
+                raise NotAllowed
             space.use(user)
             return space
 

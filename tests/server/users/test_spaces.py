@@ -13,8 +13,8 @@ from clawdbot_ext.config.live import LiveConfig
 from clawdbot_ext.runtime.gateway_lock import acquire
 from clawdbot_ext.server.context import ServerContext
 from clawdbot_ext.server.users.sign_in import SignedIn
-from clawdbot_ext.server.users.spaces import NotAllowed, SpaceAway, TooManySpaces, UserSpaces
-from tests.support.in_process import until
+from clawdbot_ext.server.users.spaces import NotAllowed, SpaceAway, SpaceContext, TooManySpaces, UserSpaces
+from tests.support.in_process import client_of, until
 from tests.support.wire import run
 
 ALICE, BOB = SignedIn("alice"), SignedIn("bob", frozenset({"staff"}))
@@ -170,5 +170,36 @@ def test_nothing_is_opened_while_the_process_stops(process):
             await p.spaces.prepare_stop()
             with pytest.raises(SpaceAway):
                 await p.spaces.open(ALICE)
+
+    run(main())
+
+
+def test_a_user_who_is_blocked_while_the_space_opens_is_not_let_in(process, monkeypatch):
+    open_space = SpaceContext.open_space
+
+    async def main():
+        async with process() as p:
+
+            async def blocked_meanwhile(self, slug):
+                gateway = await open_space(self, slug)
+                process.set({"blocked": ["alice"]})
+                p.live.reload()
+                return gateway
+
+            monkeypatch.setattr(SpaceContext, "open_space", blocked_meanwhile)
+            with pytest.raises(NotAllowed):
+                await p.spaces.open(ALICE)
+            assert not p.spaces.spaces()
+
+    run(main())
+
+
+def test_a_user_who_is_in_no_allowed_group_any_more_is_cut_off_by_the_next_request(process):
+    async def main():
+        async with process(allowed=["@staff"]) as p:
+            client = await client_of((await p.spaces.open(BOB)).context.gateway)
+            with pytest.raises(NotAllowed):
+                await p.spaces.open(SignedIn("bob"))
+            assert {"closed": 1008} in client.peer.frames
 
     run(main())

@@ -98,7 +98,7 @@ def spy(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CLAWDBOT_STATE_DIR", str(tmp_path / "state"))
     for name in (*config.secret_variables(), "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"):
-        monkeypatch.setenv(name, f"canary-in-{name}")
+        monkeypatch.setenv(name, f"canary-in-{name}".ljust(40, "-"))  # one of them has to be long
     monkeypatch.setenv("CLAWDBOT_STORAGE_URL", "postgresql://user:canary-in-CLAWDBOT_STORAGE_URL@127.0.0.1:9/none")
     return made
 

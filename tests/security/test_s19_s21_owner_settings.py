@@ -22,7 +22,15 @@ NAMES_SOMETHING = re.compile(
     r"peraddress)$",
     re.IGNORECASE,
 )
-SAMPLE = {"string": "x", "integer": 7, "boolean": True, "strings": ["x"], "models": ["x"]}
+SAMPLE = {
+    "string": "x",
+    "integer": 7,
+    "number": 7.5,
+    "boolean": True,
+    "strings": ["x"],
+    "models": ["x"],
+    "tree": {"*": {"limits.dailyTokens": 7}},
+}
 
 
 def test_s19_every_setting_says_who_changes_it_and_what_names_something_is_the_owners():

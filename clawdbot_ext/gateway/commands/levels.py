@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ...agent.providers.base import thinking_level
 from ...protocol.clock import now_ms
-from ..runs.budget import LimitUse
 from ..sessions.lifecycle import LEVELS
 from .base import Answer, Call
 
@@ -27,16 +26,9 @@ async def reasoning(call: Call) -> Answer:
 async def usage(call: Call) -> Answer:
     """The level; without an argument also what is left of the spending limits."""
     answer = await _level(call, "responseUsage", "level.usage")
-    left = [] if call.argument else [_left(call, use) for use in await call.services.runs.context.budget.uses()]
-    return answer._replace(text="\n\n".join([answer.text, "\n".join(left)])) if left else answer
-
-
-def _left(call: Call, use: LimitUse) -> str:
-    """A line of a list: what is left of a limit, and when it begins anew."""
-    left = max(0.0, use.max - use.used)
-    money = use.limit == "limits.monthlyCost"
-    shown = [f"${value:,.2f}" if money else f"{value:,.0f}" for value in (left, use.max)]
-    return "- " + call.say(f"left.{use.limit}", left=shown[0], most=shown[1], begins=use.begins_anew())
+    uses = () if call.argument else await call.services.runs.context.budget.uses()
+    left = "\n".join(f"- {use.text(call.caller.locale)}" for use in uses)
+    return answer._replace(text=f"{answer.text}\n\n{left}") if left else answer
 
 
 async def _level(call: Call, setting: str, name: str) -> Answer:

@@ -88,7 +88,7 @@ async def status(services: Services, caller: Connection, params: NoParams) -> di
             "contextTokens": model.context_window,
         },
         "setup": provider_setup(services),
-        "limits": await limits(services),
+        "limits": await limits(services, caller.locale),
     }
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from ...protocol.clock import now_ms
 from ...protocol.errors import InvalidRequest
 from ...protocol.schema import (
+    LimitLeft,
     NoParams,
     SessionsUsageParams,
     SessionsUsageResult,
@@ -19,6 +22,7 @@ from ...protocol.schema import (
     UsageCostParams,
     UsageCostResult,
     UsageRow,
+    UsageStatusResult,
 )
 from ...store.api import UsageRecord
 from ...store.plain_words import without_marks
@@ -33,14 +37,15 @@ _COUNTS = ("input", "output", "cache_read", "cache_write", "cost", "replies", "u
 
 
 @method("usage.status")
-async def usage_status(services: Services, caller: Connection, params: NoParams) -> dict[str, Any]:
+async def usage_status(services: Services, caller: Connection, params: NoParams) -> UsageStatusResult:
     """Quotas are the provider's to tell, and its API for messages does not: an empty list. ``limits`` are ours."""
-    return {"updatedAt": now_ms(), "providers": [], "limits": await limits(services)}
+    return UsageStatusResult(updated_at=now_ms(), providers=(), limits=await limits(services, caller.locale))
 
 
-async def limits(services: Services) -> list[dict[str, Any]]:
+async def limits(services: Services, locale: str | None) -> Sequence[LimitLeft]:
     """The spending limits that are set, as they stand."""
-    return [use.wire() for use in await services.runs.context.budget.uses()]
+    uses = await services.runs.context.budget.uses()
+    return [msgspec.convert({**use.wire(), "text": use.text(locale)}, LimitLeft) for use in uses]
 
 
 @method("usage.cost")

@@ -24,6 +24,7 @@ from ...agent.model_catalog import Model, ModelCatalogue
 from ...agent.providers.base import Usage
 from ...config import Config
 from ...config.live import LiveConfig
+from ...i18n import catalogue
 from ...protocol.clock import now_ms
 from ...protocol.errors import GatewayError, LimitReached
 from ...protocol.keys import is_temporary
@@ -31,6 +32,7 @@ from ...store.api import Store, StoreDamaged
 from ...store.tables import Spent
 
 log = logging.getLogger(__name__)
+t = catalogue("gateway")
 
 REFRESH_S = 2.0
 """Far from a limit, what other gateways spent is looked up after so long, beside the request."""
@@ -61,8 +63,14 @@ class LimitUse(NamedTuple):
         """The time for people, with its time zone."""
         return f"{datetime.fromtimestamp(self.resets_at / 1000).astimezone():%Y-%m-%d %H:%M} ({zone(self.resets_at)})"
 
+    def text(self, locale: str | None) -> str:
+        """A line about what is left, and when it begins anew."""
+        left, money = max(0.0, self.max - self.used), self.limit == "limits.monthlyCost"
+        shown = [f"${value:,.2f}" if money else f"{value:,.0f}" for value in (left, self.max)]
+        return t(locale, f"left.{self.limit}", left=shown[0], most=shown[1], begins=self.begins_anew())
+
     def wire(self) -> dict[str, Any]:
-        """The form in ``usage.status`` and ``status``."""
+        """The facts, as of a refusal."""
         left = max(0.0, self.max - self.used)
         money = self.limit == "limits.monthlyCost"
         sums = {"max": self.max, "used": round(self.used, 6), "left": round(left, 6)}

@@ -82,6 +82,27 @@ class LogsTailResult(Result):
     """The cursor was of a file that was rotated away: read from the end of the new one."""
 
 
+class LimitLeft(Result):
+    """A spending limit; US dollars or tokens."""
+
+    limit: Literal["limits.dailyTokens", "limits.monthlyTokens", "limits.monthlyCost"]
+    max: float
+    used: float
+    left: float
+    resets_at: Ms
+    begins: str
+    """The same time for people, with the time zone."""
+    text: str
+    """A line about it, in the client's language."""
+
+
+class UsageStatusResult(Result):
+    updated_at: int
+    providers: Sequence[Mapping[str, Any]]
+    """None: the provider's quotas are not known."""
+    limits: Sequence[LimitLeft]
+
+
 class UsageCostParams(Params):
     days: Annotated[float, Meta(ge=0, le=3660)] | Annotated[str, Meta(max_length=16)] | None = None
     """30 if absent; today counts as one."""
@@ -171,7 +192,7 @@ ROWS: Rows = (
     Method(
         "usage.status",
         NoParams,
-        AnyResult,
+        UsageStatusResult,
         SCOPE_READ,
         "What is left of the gateway's spending limits (`limits`); the providers' quotas are not known to it.",
     ),

@@ -833,6 +833,19 @@ export interface InFlight {
   media?: Record<string, unknown>[];
 }
 
+/** A spending limit; US dollars or tokens. */
+export interface LimitLeft {
+  limit: "limits.dailyTokens" | "limits.monthlyCost" | "limits.monthlyTokens";
+  max: number;
+  used: number;
+  left: number;
+  resetsAt: number;
+  /** The same time for people, with the time zone. */
+  begins: string;
+  /** A line about it, in the client's language. */
+  text: string;
+}
+
 export interface LinkCreateResult {
   code: string;
   /** Relative to the gateway's base URL, with the code in it. */
@@ -1652,6 +1665,13 @@ export interface UsageRow {
   session?: string | null;
 }
 
+export interface UsageStatusResult {
+  updatedAt: number;
+  /** None: the provider's quotas are not known. */
+  providers: Record<string, unknown>[];
+  limits: LimitLeft[];
+}
+
 export interface VoicewakeResult {
   triggers: string[];
 }
@@ -1798,7 +1818,7 @@ export interface Methods {
   /** The newest lines of the log. */
   "logs.tail": { params: LogsTailParams; result: LogsTailResult };
   /** What is left of the gateway's spending limits (`limits`); the providers' quotas are not known to it. */
-  "usage.status": { params: NoParams; result: Record<string, unknown> };
+  "usage.status": { params: NoParams; result: UsageStatusResult };
   /** Tokens and dollars by day. */
   "usage.cost": { params: UsageCostParams; result: UsageCostResult };
   /** Tokens and dollars of a range of time, by day and by session, each by model and client. */

@@ -28,7 +28,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     state = tmp_path_factory.mktemp("full") / "state"
     state.mkdir(mode=0o700)
     seed(state, sessions=3000, now=int(time.time() * 1000))
-    gateway = GatewayProcess(state)
+    gateway = GatewayProcess(state, config={"limits": {"monthlyTokens": 10**12}})
     gateway.start()
     yield gateway
     gateway.kill()
@@ -95,6 +95,7 @@ def test_usage_is_drawn_read_and_taken_along(visit, full, tmp_path: Path):
     expect(page.locator("clawdbot-usage-plot canvas")).to_be_visible()
     expect(rows(page)).to_have_count(7)
     expect(page.get_by_text("알 수 없", exact=False).first).to_be_visible()  # a third has no price
+    expect(page.get_by_text("이번 달 남은 토큰: 1,000,000,000,000 중")).to_be_visible()
     assert problems(control.chat) == []
     bars = page.get_by_role("slider")
     bars.press("End")

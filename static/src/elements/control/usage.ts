@@ -60,6 +60,7 @@ export class ControlUsage extends ControlTab {
   protected override readonly events = ["session.message", "session.changed"];
 
   private found: Breakdown | null = null;
+  private limits: readonly { text: string }[] = [];
   private edges: number[] = [];
   private span: Span = "30";
   private by: Grouping = "day";
@@ -121,15 +122,19 @@ export class ControlUsage extends ControlTab {
     const range = this.range();
     if (!range) return;
     const edges = edgesOf(range);
-    const found = await this.request("usage.breakdown", { edges, sessions: NAMED });
+    const [found, { limits }] = await Promise.all([
+      this.request("usage.breakdown", { edges, sessions: NAMED }),
+      this.request("usage.status", {}),
+    ]);
     this.edges = edges;
+    this.limits = limits;
     this.found = found;
   }
 
   // -- drawing ------------------------------------------------------------------------------------------------------
   protected override content(): TemplateResult {
     const range = this.range();
-    return html`${this.bar()}
+    return html`${this.bar()} ${this.limits.map(({ text }) => html`<p class="fine">${text}</p>`)}
     ${
       range
         ? this.found

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 SCOPES = ("operator.admin", "operator.approvals", "operator.pairing")
 _UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
 )
 _RESPONSE = b'{"type":"res"'
 WAIT_S = 60.0
@@ -29,8 +29,9 @@ class Refused(Exception):
 class RawSocket(asyncio.Protocol):
     """One connection. Each of ``taps`` is called with every event frame's bytes and the time of its arrival."""
 
-    def __init__(self, url: str, token: str, caps: Sequence[str] = ()):
-        self._url, self._token, self._caps = url, token, caps
+    def __init__(self, url: str, token: str, caps: Sequence[str] = (), headers: str = ""):
+        """``token``: empty for one that a proxy has signed in by ``headers`` (lines that end in CRLF)."""
+        self._url, self._token, self._caps, self._headers = url, token, caps, headers
         self._buffer = bytearray()
         self._upgraded = False
         self._ids = itertools.count(1)
@@ -48,11 +49,12 @@ class RawSocket(asyncio.Protocol):
         at = urlsplit(self._url)
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self, at.hostname, at.port)
-        self._write(_UPGRADE.format(path=at.path or "/", host=at.netloc).encode())
+        self._write(_UPGRADE.format(path=at.path or "/", host=at.netloc, headers=self._headers).encode())
         await asyncio.wait_for(self._challenged, WAIT_S)
         client = {"id": "gateway-client", "version": "bench", "platform": "linux", "mode": "backend"}
         connect = {"minProtocol": 3, "maxProtocol": 3, "client": client, "role": "operator", "scopes": list(SCOPES)}
-        hello = await self.raw_call("connect", {**connect, "caps": list(self._caps), "auth": {"token": self._token}})
+        auth = {"auth": {"token": self._token}} if self._token else {}
+        hello = await self.raw_call("connect", {**connect, "caps": list(self._caps), **auth})
         self.hello_bytes = len(hello)
         return self
 

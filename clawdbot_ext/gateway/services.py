@@ -86,11 +86,6 @@ class HostFacts:
         """Methods that this gateway does not have, and why."""
         return OPERATORS_OWN if self.of_user else {}
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether the gateway is the space of a user, who must not have the server reach an address of their choice."""
-        return bool(self.closed)
-
 
 @dataclass(frozen=True)
 class Peers:

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from clawdbot_ext.config import ConfigError, load, snapshot
+from clawdbot_ext.config.settings import SETTINGS
 from clawdbot_ext.config.spaces import load_space
+from clawdbot_ext.config.validation import check
 
 SLUG = "u_alice_0"
 
@@ -136,3 +138,62 @@ def test_wrong_settings_of_users_are_refused_by_name(space, given, name):
     with pytest.raises(ConfigError) as refused:
         space({"users": {"settings": given}})
     assert refused.value.name == name
+
+
+VALUES = {
+    "gateway.auth.token": "t" * 40,
+    "gateway.auth.password": "p" * 40,
+    "gateway.trustedProxies": ["10.0.0.0/8"],
+    "gateway.controlUi.basePath": "/x",
+    "gateway.remote.url": "http://evil.example",
+    "gateway.remote.tlsFingerprint": ":".join(["AB"] * 32),
+    "gateway.allowedOrigins": ["https://evil.example"],
+    "gateway.allowedHosts": ["evil.example"],
+    "gateway.auth.owners": ["eve@evil.example"],
+    "gateway.customBindHost": "10.0.0.1",
+    "gateway.tls.certPath": "/x",
+    "gateway.tls.keyPath": "/x",
+    "storage.url": "postgresql://evil.example/x",
+    "storage.media.url": "file:///x",
+    "storage.media.endpoint": "https://evil.example",
+    "users.secret": "s" * 40,
+    "users.header": "X-Evil",
+    "users.groupsHeader": "X-Evil",
+    "users.signOutUrl": "/x",
+    "users.directory": "/x",
+    "users.settings": {"*": {"limits.monthlyTokens": 1}},
+    "models.providers.mine.baseUrl": "http://evil.example",
+    "media.audio.baseUrl": "http://evil.example",
+    "policy.disabled": ["export"],
+}
+
+
+def another(setting, name):
+    """A right value of a setting that is not its default."""
+    if name in VALUES:
+        return VALUES[name]
+    if setting.choices:
+        return next(choice for choice in setting.choices if choice != setting.default)
+    if setting.type in ("integer", "number"):
+        return (setting.minimum or 0) + 1
+    return {"boolean": not setting.default, "strings": ["evil"], "string": "evil"}[setting.type]
+
+
+def test_no_setting_is_a_users_own_unless_a_client_may_change_it(space):
+    names = {
+        setting.name.replace("<name>", "mine"): setting
+        for setting in SETTINGS
+        if setting.by != "client" and setting.type != "models" and len(setting.choices or "..") > 1
+    }
+    own: dict = {}
+    for name, setting in names.items():
+        value = another(setting, name)
+        assert check(name, value) is not None and value != setting.default, name
+        branch, parts = own, name.split(".")
+        for part in parts[:-1]:
+            branch = branch.setdefault(part, {})
+        branch[parts[-1]] = value
+    untouched, config = space(), space(own=own)
+    for name in names:
+        assert (config.value(name), config.source(name)) == (untouched.value(name), untouched.source(name)), name
+    assert config.providers() == untouched.providers()

@@ -20,7 +20,13 @@ VARIABLE = "CLAWDBOT_SECRETS_FD"
 """Environment variable of the second start with the file descriptor of the pipe."""
 MAX_BYTES = 32 * 1024
 """Size that fits into a pipe before anything is read from it."""
-SECRET_VARIABLES = ("ANTHROPIC_API_KEY", "CLAWDBOT_GATEWAY_PASSWORD", "CLAWDBOT_GATEWAY_TOKEN", "CLAWDBOT_STORAGE_URL")
+SECRET_VARIABLES = (
+    "ANTHROPIC_API_KEY",
+    "CLAWDBOT_GATEWAY_PASSWORD",
+    "CLAWDBOT_GATEWAY_TOKEN",
+    "CLAWDBOT_STORAGE_URL",
+    "CLAWDBOT_USERS_SECRET",
+)
 """``config.secret_variables``, which a test holds against it: the settings take longer to import than all the rest."""
 _SECRET_WORDS = ("token", "password", "secret", "apikey", "api_key", "gateway_config", "gatewayconfig")
 """Parts of the names of options whose value may be a secret, this package's or Jupyter's."""

@@ -217,8 +217,8 @@ class Logout(BaseHandler):
     @allow_unauthenticated
     async def post(self) -> None:
         if await self.authenticator.log_out(self):
-            if address := self.authenticator.sign_out_url(self):
-                self.set_header("Location", address)  # where the page goes next
+            # Where the page goes next; where there is no such address it only loads anew.
+            self.set_header("Location", self.authenticator.sign_out_url(self) or "./")
             self.set_status(204)
             return
         name, credentials = cookie_name(self.request), self.context.credentials(self.request)

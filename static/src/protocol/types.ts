@@ -64,6 +64,8 @@ export interface Hello {
   };
   policy?: { maxPayload?: number; tickIntervalMs?: number };
   auth?: { user?: string; via?: string; scopes?: string[] };
+  /** Who is connected; `via` is `signin` for a user of a gateway with users. */
+  user?: { name: string; via: string };
 }
 
 /** Which provider answers, and whether the person still has to give a key. */

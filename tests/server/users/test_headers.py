@@ -14,6 +14,10 @@ from tests.support.wire import WireError, opened, run, wired
 pytestmark = pytest.mark.slow
 
 SECRET = "s" * 40
+CONFIG = {
+    "users": {"from": "headers", "secret": SECRET, "blocked": ["eve"], "signOutUrl": "/oauth2/sign_out"},
+    "gateway": {"trustedProxies": ["127.0.0.1"]},
+}
 
 
 def proxied(name, *more, secret=SECRET):
@@ -24,11 +28,7 @@ def proxied(name, *more, secret=SECRET):
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
-    config = {
-        "users": {"from": "headers", "secret": SECRET, "blocked": ["eve"], "signOutUrl": "/oauth2/sign_out"},
-        "gateway": {"trustedProxies": ["127.0.0.1"]},
-    }
-    process = GatewayProcess(tmp_path_factory.mktemp("users"), config=config)
+    process = GatewayProcess(tmp_path_factory.mktemp("users"), config=CONFIG)
     process.start()
     yield process
     process.stop()
@@ -87,7 +87,7 @@ def test_the_operator_has_the_own_gateway_as_ever(gateway):
 
     async def main():
         async with wired(gateway.ws_url, gateway.token) as operator, connected(gateway, "alice") as alice:
-            await alice.ask("only alice sees this")
+            await alice.ask("[[text=ok]] only alice sees this")
             for wire, count in ((operator, 0), (alice, 2)):
                 assert len((await wire.call("chat.history", {"sessionKey": "main"}))["messages"]) == count
 
@@ -98,7 +98,7 @@ def test_users_see_their_own_and_nothing_of_the_server(gateway):
     async def main():
         async with connected(gateway, "alice") as alice, connected(gateway, "bob") as bob:
             assert alice.hello["user"]["name"] == "alice"
-            await bob.ask("bob's secret")
+            await bob.ask("[[text=ok]] bob's secret")
             found = json.dumps(await alice.call("sessions.list")) + json.dumps(
                 await alice.call("chat.history", {"sessionKey": "main"})
             )
@@ -131,6 +131,59 @@ def test_a_user_cannot_have_the_server_do_what_is_the_operators(gateway, method,
             assert (await alice.call("config.get"))["sources"]["ui.locale"] == "file"
 
     run(main())
+
+
+def test_a_user_who_is_blocked_is_disconnected(gateway):
+    path = gateway.home / "config.json"
+    present = path.read_text()
+
+    async def main():
+        async with connected(gateway, "mallory") as mallory, connected(gateway, "alice") as alice:
+            path.write_text(json.dumps({**CONFIG, "users": {**CONFIG["users"], "blocked": ["mallory"]}}))
+            assert await mallory.closed() == 1008
+            assert session(gateway, proxied("mallory")).json()["reason"] == "USER_NOT_ALLOWED"
+            assert await alice.call("sessions.list")
+
+    try:
+        run(main())
+    finally:
+        path.write_text(present)
+
+
+def test_logging_out_closes_the_users_sockets_in_all_browsers(gateway):
+    async def main():
+        async with (
+            connected(gateway, "alice") as one,
+            connected(gateway, "alice") as two,
+            connected(gateway, "bob") as bob,
+        ):
+            post = proxied("alice", ("Origin", gateway.url.rstrip("/")), ("Content-Length", "2"))
+            answer = ask(gateway.port, "POST", "/auth/logout", post, b"{}")
+            assert (answer.status, answer.headers["Location"]) == (204, "/oauth2/sign_out")
+            assert await one.closed() == await two.closed() == 1008
+            assert await bob.call("sessions.list")
+
+    run(main())
+
+
+def test_a_user_is_told_of_a_stop_and_finds_everything_afterwards(make_gateway):
+    gateway = make_gateway(config=CONFIG)
+
+    async def before():
+        async with connected(gateway, "alice") as alice:
+            await alice.ask("[[text=kept]] keep this")
+            gateway.terminate()
+            await alice.wait("shutdown")
+            assert await alice.closed() == 1001
+
+    async def after():
+        async with connected(gateway, "alice") as alice:
+            assert "kept" in json.dumps(await alice.call("chat.history", {"sessionKey": "main"}))
+
+    run(before())
+    gateway.wait()
+    gateway.start()
+    run(after())
 
 
 def test_jupyters_own_routes_are_not_a_users(gateway):

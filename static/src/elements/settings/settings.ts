@@ -248,6 +248,7 @@ export class ClawdbotSettings extends LightElement {
     if (section !== "about" || !this.hit(title, t("settings.logout"), t("settings.shortcuts"))) return [];
     return [
       html`<p>${t("settings.version", { version: hello?.server.version ?? "–" })}</p>
+        ${hello?.user?.via === "signin" ? html`<p>${t("settings.user", { name: hello.user.name })}</p>` : nothing}
         <div class="card-actions">
           <button type="button" class="button" @click=${() => void this.shortcuts()}>${t("settings.shortcuts")}</button>
           ${this.ui.http && controller.can("config.get") && !controller.off("settings") ? this.allSettings() : nothing}
@@ -256,9 +257,13 @@ export class ClawdbotSettings extends LightElement {
               ? html`<button type="button" class="button" @click=${this.logOut}>
                     ${icon("exit")} ${t("settings.logout")}
                   </button>
-                  <button type="button" class="button" @click=${this.logOutEverywhere}>
-                    ${t("settings.logoutEverywhere")}
-                  </button>`
+                  ${
+                    controller.can("auth.logoutEverywhere")
+                      ? html`<button type="button" class="button" @click=${this.logOutEverywhere}>
+                          ${t("settings.logoutEverywhere")}
+                        </button>`
+                      : nothing
+                  }`
               : nothing
           }
         </div>`,

@@ -35,6 +35,15 @@ def texts(area: str, language: str) -> dict[str, str]:
     return found
 
 
+def test_no_catalogue_has_a_key_twice() -> None:
+    """The last one would hold, and two changes that are merged may bring one each."""
+    twice = []
+    for path in (*FOLDER.glob("*.json"), *PAGE.glob("*.json")):
+        keys = [key for key, _ in json.loads(path.read_text("utf-8"), object_pairs_hook=list)]
+        twice += [(path.name, key) for key in {*keys} if keys.count(key) > 1]
+    assert twice == []
+
+
 def placeholders(text: str) -> set[str]:
     """The facts of a text. A number that only chooses a noun (``{count|file|files}``) is none."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None and "|" not in name}

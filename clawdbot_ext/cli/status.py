@@ -74,7 +74,7 @@ def status(target: Target, as_json: bool) -> None:
 def limit_left(limit: Mapping[str, Any]) -> str:
     """The rest of a spending limit, and when it begins anew in the gateway's time zone."""
     money = limit["limit"] == "limits.monthlyCost"
-    left, most = (f"${limit[name]:,.2f}" if money else f"{limit[name]:,}" for name in ("left", "max"))
+    left, most = (f"${limit[name]:,.2f}" if money else f"{limit[name]:,.0f}" for name in ("left", "max"))
     return clean(say("status.limit", left=left, most=most, at=limit["begins"]))
 
 

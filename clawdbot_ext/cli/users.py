@@ -147,7 +147,7 @@ def list_(as_json: bool) -> None:
     if not config["users.from"]:
         note(say("users.off"))
     if not rows:
-        note(say("users.none"))
+        note(say("users.noneYet"))
         return
     heads = ("users.name", "users.month", "users.tokens", "users.size", "users.seen", "users.state")
     table(

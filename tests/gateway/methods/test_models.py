@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from clawdbot_ext.gateway.access.policy import OPERATORS_OWN
 from tests.support.in_process import asking, in_process
 from tests.support.wire import run
 
@@ -24,7 +23,7 @@ def test_a_test_of_a_model_is_counted_and_obeys_the_policy(tmp_path, messages_ap
             assert tested["payload"]["ok"] and tested["payload"]["reply"]
             assert (await it.call("usage.cost", {}))["payload"]["totals"]["totalTokens"] > 0
 
-            it.gateway.services.host.closed = OPERATORS_OWN  # as in the space of a user
+            it.gateway.services.host.of_user = True  # as in the space of a user
             error = (await it.call("models.test", {"apiKey": "sk-x", "baseUrl": "http://127.0.0.1:9/"}))["error"]
             assert error["details"]["reason"] == "OPERATOR_ONLY"
             there = {"apiKey": "sk-x", "baseUrl": messages_api.url}

@@ -15,6 +15,7 @@ from clawdbot_ext import config
 from clawdbot_ext.cli import exit_codes, printing
 from clawdbot_ext.cli.program import program
 from clawdbot_ext.cluster.spaces import SpaceRegistry
+from clawdbot_ext.gateway.runs.budget import Period
 from clawdbot_ext.protocol.clock import now_ms
 from clawdbot_ext.runtime import gateway_lock
 from clawdbot_ext.server.users.principals import slug_of
@@ -72,6 +73,12 @@ class Server:
 
     def settings(self):
         return config.load({"CLAWDBOT_STATE_DIR": str(self.state)})
+
+
+@pytest.fixture(autouse=True)
+def _no_midnight(monkeypatch):
+    long = Period(0, 4_102_444_800_000)
+    monkeypatch.setattr("clawdbot_ext.cli.users.running", lambda now: (long, long))
 
 
 def filled(state: Path, url: str = "") -> Server:

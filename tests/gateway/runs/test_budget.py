@@ -14,8 +14,7 @@ from clawdbot_ext.agent.model_catalog import ModelNotAllowed, PriceUnknown
 from clawdbot_ext.agent.providers.registry import Providers
 from clawdbot_ext.config.live import LiveConfig
 from clawdbot_ext.gateway.runs import budget as module
-from clawdbot_ext.gateway.runs.budget import Budget, running
-from clawdbot_ext.protocol.clock import now_ms
+from clawdbot_ext.gateway.runs.budget import Budget, Period, running
 from clawdbot_ext.protocol.errors import LimitReached
 from clawdbot_ext.store.tables import Spent
 from tests.support.in_process import asking, in_process, texts, tool, until
@@ -55,6 +54,15 @@ class Records:
     def spend(self, tokens: int, cost: float = 0.0) -> None:
         """As another gateway does."""
         self.month = self.day = Spent(self.day.tokens + tokens, self.day.cost + cost)
+
+
+LONG = Period(0, 4_102_444_800_000)
+"""A day and a month that do not end while a test runs."""
+
+
+@pytest.fixture(autouse=True)
+def _no_midnight(monkeypatch):
+    monkeypatch.setattr(module, "running", lambda now: (LONG, LONG))
 
 
 @pytest.fixture
@@ -255,7 +263,7 @@ def test_a_model_that_is_not_allowed_any_more_is_asked_nothing_more(limited):
 def test_temporary_sessions_count_after_a_restart_too(limited):
     async def main():
         store = Records()
-        store.records["old"] = {"id": "old", "day": 0, "tokens": 10**9, "cost": 10.0**9}
+        store.records["old"] = {"id": "old", "day": -1, "tokens": 10**9, "cost": 10.0**9}
         budget, models = limited(store, monthlyTokens=1000)
         for _ in range(2):
             await budget.settle(await budget.admit(models.default(), TEMPORARY, prompt=1, most=1), usage(500))
@@ -280,7 +288,7 @@ def test_a_limit_refuses_every_kind_of_request_and_says_so(tmp_path, messages_ap
             limit(it, tmp_path, dailyTokens=used + 1)
             [left] = (await it.call("usage.status", {}))["payload"]["limits"]
             assert (left["limit"], left["left"], left["used"]) == ("limits.dailyTokens", 1, used)
-            assert left["resetsAt"] == running(now_ms())[1].ends
+            assert left["resetsAt"] == LONG.ends
             assert (await it.call("status", {}))["payload"]["limits"] == [left]
             told = await it.ask("/usage", "usage")
             assert "오늘 남은 토큰" in texts(told["message"]["content"])

@@ -212,7 +212,8 @@ def _check_server(config: Config) -> Iterator[Finding]:
         facts = examine(config["storage.url"])
     except ImportError:
         text = "PostgreSQL needs psycopg: pip install 'jupyter-clawdbot[postgres]'"
-        yield Finding("database", "problem", told(ImportError(text), language()), say("doctor.database.serverFix"))
+        install = "pip install 'jupyter-clawdbot[postgres]'"
+        yield Finding("database", "problem", told(ImportError(text), language()), install)
     except (StoreDamaged, SchemaTooNew, GatewayError) as exc:
         problem = told(exc, language())
         yield Finding(

@@ -10,7 +10,8 @@ import json
 import mimetypes
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,7 +22,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 
 from ..text_decoding import decode
 from .describe import files_of
-from .errors import NotUnderstood, Unreachable, from_wire
+from .errors import NotUnderstood, TimedOut, Unreachable, from_wire
 from .tls import options
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ MOST_STREAMED = 1 << 28
 """Bytes that are read of what has no size: a pipe, a file of ``/proc``."""
 CONNECT_S = 10.0
 ANSWER_S = 120.0
-"""Time that the gateway may take to examine a file that has arrived."""
+"""Time that the gateway may take to examine a file that has arrived, and to read on in one that arrives."""
 ANSWER_BYTES = 1 << 20
 """The largest answer that is no file."""
 FILE_BYTES, THUMBNAIL_BYTES = 1 << 31, 1 << 23
@@ -114,7 +115,8 @@ async def attach(
     Clawdbot's own gateway, and one whose password does not fit into a header, get them inside the message.
 
     Raises:
-        GatewayError: a file was refused; ``facts`` has the hint. ``Unreachable``. ``OSError``: it cannot be read.
+        GatewayError: a file was refused; ``facts`` has the hint. ``Unreachable``. ``TimedOut``: the gateway reads no
+            further, or does not answer; it may be sent again. ``OSError``: it cannot be read.
     """
     files = [await asyncio.to_thread(file_of, each) for each in ready(given)]
     by_http = client.bearer and "media.limits" in client.hello.get("features", {}).get("methods", ())
@@ -136,7 +138,7 @@ def _inside(file: UploadFile) -> dict[str, Any]:
 async def upload(client: ConnectedClient, file: UploadFile, on_progress: OnProgress | None = None) -> Mapping[str, Any]:
     """``POST media``: what the gateway knows of the file then. Raises as ``attach``."""
     told = on_progress or (lambda name, part: None)
-    sending = True
+    sending, moved = True, time.monotonic()
     headers = {**client.bearer, "Content-Type": mimetypes.guess_type(file.name)[0] or "application/octet-stream"}
     if client.locale:
         headers["Accept-Language"] = client.locale  # of a refusal
@@ -148,22 +150,22 @@ async def upload(client: ConnectedClient, file: UploadFile, on_progress: OnProgr
         headers["X-Clawdbot-Sha256"] = sha256
 
     async def produce(write: Callable[[bytes], Any]) -> None:
+        nonlocal moved
         for start in range(0, file.size, CHUNK):
             if not sending:
                 raise ConnectionAbortedError("cancelled")
             await write(await asyncio.to_thread(file.read, start, CHUNK))
+            moved = time.monotonic()
             told(file.name, min(1.0, (start + CHUNK) / file.size))
 
     headers["Content-Length"] = str(file.size)
     url = f"{client.endpoint.page_url}media?name={quote(file.name, safe='')}"
     try:
         producer: Any = produce  # Tornado's type has forgotten that writing is awaited
-        response = await _fetch(
-            client,
-            HTTPRequest(
-                url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0
-            ),
+        request = HTTPRequest(
+            url, "POST", headers=headers, body_producer=producer, connect_timeout=CONNECT_S, request_timeout=0
         )
+        response = await _while_it_moves(_fetch(client, request), lambda: moved)
     finally:
         sending = False
     answer = _json(response)
@@ -174,6 +176,22 @@ async def upload(client: ConnectedClient, file: UploadFile, on_progress: OnProgr
     if not isinstance(answer.get("mediaId"), str):
         raise NotUnderstood("an upload without a mediaId")
     return answer
+
+
+async def _while_it_moves(work: Coroutine[Any, Any, HTTPResponse], moved: Callable[[], float]) -> HTTPResponse:
+    """The outcome of an upload, however long it takes, as long as the gateway reads on and then answers.
+
+    Raises ``TimedOut``: nothing has happened for ``ANSWER_S``."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            left = moved() + ANSWER_S - time.monotonic()
+            if left <= 0:
+                raise TimedOut("media", ANSWER_S)
+            await asyncio.wait({task}, timeout=left)
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def _known(client: ConnectedClient, sha256: str, name: str) -> str | None:

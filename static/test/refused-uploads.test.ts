@@ -36,6 +36,8 @@ let base: string;
 let languages: (string | undefined)[];
 /** The name of a file of which the server takes a part only. */
 let cut: string;
+/** The name of a file that the server never answers to. */
+let silent = "";
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const name = new URL(request.url ?? "", base).searchParams.get("name") ?? "";
@@ -46,6 +48,10 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   languages.push(request.headers["accept-language"]);
   if (name === cut) {
     request.once("data", () => request.socket.destroy());
+    return;
+  }
+  if (name === silent) {
+    request.resume();
     return;
   }
   request.resume().on("end", () => {
@@ -114,6 +120,23 @@ describe("a refused upload", () => {
     shown.querySelector<HTMLButtonElement>("button[title='cut.txt 다시 업로드']")?.click();
     await vi.waitFor(() => expect(uploads.items[4]).toMatchObject({ state: "ready" }), { timeout: 60_000 });
     expect(uploads.items[4]?.problem).toBeUndefined();
+    shown.remove();
+  });
+
+  test("that is never answered comes to an end, and may be tried again", async () => {
+    const later = window.setTimeout.bind(window);
+    const soon = vi
+      .spyOn(window, "setTimeout")
+      .mockImplementation(((run: () => void, ms?: number) => later(run, ms === 120_000 ? 200 : ms)) as never);
+    const uploads = desk();
+    silent = "silent.txt";
+    await uploads.add([new File(["x"], silent)]);
+    await vi.waitFor(() => expect(uploads.items[0]?.problem).toEqual({ code: "lost" }), { timeout: 60_000 });
+    soon.mockRestore();
+    silent = "";
+    const shown = await chips("en", uploads.items, uploads);
+    shown.querySelector<HTMLButtonElement>("button[title^='Upload']")?.click();
+    await vi.waitFor(() => expect(uploads.items[0]).toMatchObject({ state: "ready" }), { timeout: 60_000 });
     shown.remove();
   });
 

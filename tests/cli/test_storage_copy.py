@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -14,11 +15,14 @@ import pytest
 from click.testing import CliRunner
 
 from clawdbot_ext.cli.program import program
+from clawdbot_ext.store.api import Media
+from clawdbot_ext.store.files import Files
 from clawdbot_ext.store.sqlite import SqliteStore
 from tests.server.handlers.test_media import ask
 from tests.store.conftest import drive_store
-from tests.store.kit import read, say
+from tests.store.kit import MAIN, read, say
 from tests.support.media import png, upload
+from tests.support.s3 import S3Server
 from tests.support.server import clean_environment
 from tests.support.wire import Wire, WireError, run, text_of, wired
 
@@ -138,3 +142,44 @@ def test_into_postgresql_and_back_and_no_password_is_shown(home, postgres_url, t
     assert list(lines) == [f"line {number}" for number in range(20)]
     same = clawdbot("storage", "copy", "home", str(home), code=2, **here)
     assert "the same" in same
+
+
+def test_into_postgresql_and_a_bucket_and_back_byte_for_byte(home, postgres_url, tmp_path):
+    contents = {hashlib.sha256(data).hexdigest(): data for data in (b"", png(8, 6), os.urandom(3_000_000))}
+    files = Files(home / "jupyter" / "media")
+    files.open()
+
+    async def fill(store: SqliteStore) -> None:
+        for number, (sha256, data) in enumerate(contents.items()):
+            file = files.receive()
+            file.write(data)
+            assert file.finish() == sha256
+            file.keep()
+            facts = {"kind": "image", "mime_type": "image/png", "facts": {}, "created_at": 1}
+            await store.add_media(
+                Media(id=f"m-{number}", sha256=sha256, owner="ann", name=f"그림 {number}.png", size=len(data), **facts)
+            )
+            block = {"type": "image", "mediaId": f"m-{number}", "name": f"그림 {number}.png"}
+            await store.append(session_key=MAIN, message={"role": "user", "content": [block]}, now=2, create=True)
+
+    drive_store(SqliteStore(home / "jupyter" / "gateway.sqlite3"), fill)
+    files.keep_derived(next(iter(contents)), "thumbnail.webp", b"small")
+    with S3Server() as s3:
+        (home / "jupyter" / "config.json").write_text(json.dumps({"storage": {"media": s3.settings()}}))
+        (home / "jupyter" / "config.json").chmod(0o600)
+        here = {"CLAWDBOT_STATE_DIR": str(home)}
+        bucket = s3.settings()["url"]
+        there = json.loads(clawdbot("storage", "copy", "home", postgres_url, "--media-to", bucket, "--json", **here))
+        again = clawdbot("storage", "copy", "home", postgres_url, "--media-to", bucket, code=1, **here)
+        back = json.loads(
+            clawdbot("storage", "copy", postgres_url, str(tmp_path / "back"), "--media-from", bucket, "--json", **here)
+        )
+    assert there["files"]["copied"] == back["files"]["copied"] == len(contents)
+    assert not there["files"]["missing"] and not back["files"]["missing"]
+    assert there["tables"] == back["tables"]
+    assert "has conversations already" in again
+    kept = Files(tmp_path / "back" / "jupyter" / "media")
+    assert {sha256: kept.path(sha256).read_bytes() for sha256 in kept.everything()} == contents
+    assert kept.read_derived(next(iter(contents)), "thumbnail.webp") == b"small"
+    secret = s3.settings()["secretAccessKey"]
+    assert secret not in json.dumps([there, back]) + again

@@ -20,7 +20,7 @@ import pytest
 from clawdbot_ext.cli import exit_codes
 from clawdbot_ext.client import uploads
 from clawdbot_ext.client.endpoint import Endpoint
-from clawdbot_ext.client.errors import ClientError, NotUnderstood, Unreachable
+from clawdbot_ext.client.errors import ClientError, NotUnderstood, TimedOut, Unreachable
 from clawdbot_ext.protocol.errors import GatewayError
 
 
@@ -152,3 +152,33 @@ def test_an_export_may_be_larger_than_what_fits_into_memory_and_one_that_is_cut_
     answer = http(b"the beginning", length=3_000_000_000)
     error = failing(answer, lambda client: uploads.export(client, pieces.append))
     assert isinstance(error, Unreachable) and b"".join(pieces) == b"the beginning"
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_an_upload_that_is_not_read_on_or_not_answered_comes_to_an_end(monkeypatch, reads: bool) -> None:
+    monkeypatch.setattr(uploads, "ANSWER_S", 0.5)
+    file = uploads.UploadFile(
+        "메모.txt", 900_000 if reads else 64_000_000, data=bytes(900_000 if reads else 64_000_000)
+    )
+
+    async def main() -> None:
+        ends = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await (reader.readexactly(900_000) if reads else reader.read(1))
+            await ends.wait()
+            writer.transport.abort()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        endpoint = Endpoint(f"ws://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/", "t")
+        client: Any = SimpleNamespace(endpoint=endpoint, locale="en", bearer={})
+        monkeypatch.setattr(uploads, "ASK_FIRST", 1 << 40)
+        with pytest.raises(TimedOut) as caught:
+            await asyncio.wait_for(uploads.upload(client, file), 60)
+        code, line = exit_codes.explain(caught.value)
+        assert code and "120" not in line and "media" in line
+        ends.set()
+        server.close()
+
+    asyncio.run(main())

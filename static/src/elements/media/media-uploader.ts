@@ -14,6 +14,8 @@ import { xsrf } from "../../client/xsrf.js";
 const ASKED_MIN = 1024 * 1024;
 /** Larger files are not read into memory for a checksum, in bytes. */
 const HASHED_MAX = 64 * 1024 * 1024;
+/** Time in which the gateway reads on, or answers, in milliseconds: it examines a file that has arrived. */
+const ANSWER_MS = 120_000;
 /** What of a frame may be files: base64 takes four thirds. */
 const FRAME_SHARE = 0.7;
 const DEFAULT_FRAME = 1024 * 1024;
@@ -121,7 +123,15 @@ function post(
   if (sha256 !== null) request.setRequestHeader("X-Clawdbot-Sha256", sha256);
   return new Promise((resolve, reject) => {
     const lost = (): void => reject(new UploadFailed({ code: "lost" }));
-    request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    let watch = 0;
+    const moved = (): void => {
+      clearTimeout(watch);
+      watch = window.setTimeout(() => request.abort(), ANSWER_MS); // nothing, once it has ended
+    };
+    request.upload.onprogress = ({ loaded, total }) => {
+      moved();
+      onProgress(total > 0 ? loaded / total : 0);
+    };
     request.onload = () => {
       if (request.status < 300)
         resolve({ ...described(file), ...(request.response as Described & { mediaId: string }) });
@@ -131,7 +141,10 @@ function post(
     request.onabort = lost;
     signal.addEventListener("abort", () => request.abort());
     if (signal.aborted) lost();
-    else request.send(file);
+    else {
+      moved();
+      request.send(file);
+    }
   });
 }
 

@@ -223,7 +223,17 @@ def _check_server(config: Config) -> Iterator[Finding]:
             say("doctor.database.serverFix"),
         )
     else:
-        yield Finding("database", "ok", say("doctor.database.server", path=path, version=facts.version))
+        yield Finding(
+            "database",
+            "ok",
+            say(
+                "doctor.database.server",
+                path=path,
+                version=facts.version,
+                size=nice_size(facts.bytes),
+                count=facts.gateways,
+            ),
+        )
         if not facts.fsync:
             yield Finding(
                 "database", "problem", say("doctor.database.unsafe", path=path), say("doctor.database.unsafeFix")

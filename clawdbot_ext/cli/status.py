@@ -85,7 +85,16 @@ def _storage(found: Mapping[str, Any]) -> str:
     if "bytes" in storage:
         parts.append(nice_size(storage["bytes"]))
     if storage.get("engine") == "postgresql":
+        parts.append(f"PostgreSQL {clean(str(storage.get('version', '')))}".strip())
         parts.append(say("status.storage.server", path=storage.get("path", ""), ms=storage.get("latencyMs", "")))
+    if storage.get("mediaBytes"):
+        parts.append(
+            say(
+                "status.storage.media", size=nice_size(storage["mediaBytes"]), path=clean(str(storage.get("media", "")))
+            )
+        )
+    if storage.get("gateways", 1) > 1:
+        parts.append(say("status.storage.gateways", count=storage["gateways"]))
     if last := storage.get("lastBackup"):
         parts.append(say("status.storage.backup", ago=ago(last["at"], now_ms())))
     return " · ".join(parts)

@@ -106,6 +106,8 @@ class Others:
     """Tells that something is another than they have in memory: its kind, and which one."""
     claim: Callable[[str], Awaitable[None]] = _nothing_claimed
     """Makes this gateway the home of a session that is in its memory alone."""
+    count: Callable[[], int] = lambda: 1
+    """The number of gateways on the database, with this one."""
     ask: Ask = _nobody_asked
     """Has the home of a temporary session answer a method for a caller; ``None``: this gateway is the home. Raises the
     error that it answers."""

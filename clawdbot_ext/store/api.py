@@ -413,9 +413,7 @@ class Store(Protocol):
     # -- the gateway's own records ------------------------------------------------------------------------------------
     async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None: ...
 
-    async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """Oldest first."""
-        ...
+    async def list_records(self, kind: str) -> Sequence[Mapping[str, Any]]: ...  # oldest first
 
     async def record_times(self, kind: str) -> Sequence[tuple[str, int]]:
         """Id and time of the last write of each, the longest untouched first."""
@@ -476,6 +474,8 @@ class Store(Protocol):
     async def media_in_use(self, sha256: str) -> bool:
         """Report whether any row needs the file with these bytes."""
         ...
+
+    async def facts(self) -> Mapping[str, Any]: ...  # for status: the engine, its version, the bytes that it takes
 
     async def mark_media_seen(self, id_: str, cache_key: str) -> None: ...  # what the model was given of it last
 

@@ -226,6 +226,9 @@ class NounStore(ABC):
     async def sweep(self, *, now: int) -> int | None:
         return await self._write(lambda conn: transcripts.sweep(conn, now))
 
+    async def facts(self) -> Mapping[str, Any]:
+        return {"engine": "sqlite"}
+
     # -- the gateway's own records ------------------------------------------------------------------------------------
     async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
         return await self._read(lambda conn: records.get(conn, kind, id_))

@@ -340,6 +340,9 @@ class StoreRouter:
         due = [at for store in self._both() if (at := await store.sweep(now=now)) is not None]
         return min(due, default=None)
 
+    async def facts(self) -> Mapping[str, Any]:
+        return await self.kept.facts()
+
     # -- the gateway's own records ------------------------------------------------------------------------------------
     async def get_record(self, kind: str, id_: str) -> Mapping[str, Any] | None:
         for store in self._both():

@@ -68,6 +68,7 @@ def test_conversations_go_on_when_a_gateway_is_killed_and_when_one_stops(url: st
             wired(a.ws_url, token=TOKEN, caps=CAPS) as one,
             wired(b.ws_url, token=TOKEN, caps=CAPS) as two,
         ):
+            assert (await two.call("status"))["storage"]["gateways"] == 2
             path = (await one.call("auth.link"))["path"]
             # A link of the first, by way of a balancer.
             opened, again = [await asyncio.to_thread(ask, each.port, path=f"/{path}") for each in (b, a)]

@@ -57,7 +57,16 @@ def test_a_gateway_keeps_conversations_in_postgresql_and_its_address_to_itself(
         status = json.loads(command(gateway, "status", "--json").stdout)
         place = url.replace(f"clawdbot:{server.password}@", "")
         assert status["storage"]["path"] == place and status["storage"]["ok"] and status["sessions"]["count"] == 1
-        told = [command(gateway, *words) for words in (("config", "get", "storage.*"), ("backup",), ("doctor",))]
+        storage = status["storage"]
+        assert (storage["engine"], storage["gateways"], storage["mediaBytes"]) == ("postgresql", 1, 0)
+        assert storage["bytes"] > 1_000_000 and storage["media"].endswith("media")
+        told = [
+            command(gateway, *words)
+            for words in (("config", "get", "storage.*"), ("backup",), ("doctor",), ("status",))
+        ]
+        for line in (told[2].stdout, told[3].stdout):
+            assert f"PostgreSQL {storage['version']}" in line and " MB" in line, line
+        assert "gateways on it now: 1" in told[2].stdout
         assert "(hidden)" in told[0].stdout and "pg_dump" in told[1].stderr and place in told[2].stdout
         shown = "".join(each.stdout + each.stderr for each in (*told, answer)) + second + json.dumps(status)
     finally:

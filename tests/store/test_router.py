@@ -76,6 +76,7 @@ ONLY_KEPT = {
     "add_media",
     "back_up",
     "change_record",
+    "facts",
     "find_media",
     "get_media",
     "list_records",

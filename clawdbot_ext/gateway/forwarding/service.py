@@ -57,6 +57,7 @@ class Forwarding:
         self._replicas.connect()
         self._services.others.claim = self._claim
         self._services.others.ask = self.router.ask
+        self._services.others.count = lambda: 1 + len(self.links)
         self._orphans = await self._cluster.join(self) or ()
 
     def start(self) -> None:

@@ -107,13 +107,16 @@ async def gateway_stop(services: Services, caller: Connection, params: GatewaySt
 
 
 async def _storage_facts(services: Services) -> dict[str, Any]:
-    """The engine of the conversations and how soon it answers a small question, and the place of attachments."""
+    """The engine of the conversations, its size and how soon it answers a small question; place and size of the
+    attachments; the number of gateways that share them."""
     began = time.monotonic()
     await services.store.get_session("")
     return {
-        "engine": "postgresql" if services.config.at_start["storage.url"] else "sqlite",
         "latencyMs": round((time.monotonic() - began) * 1000, 1),
+        **await services.store.facts(),
         "media": services.media.files.address,
+        "mediaBytes": await services.store.media_bytes(),
+        "gateways": services.others.count(),
     }
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -47,6 +47,8 @@ STUCK_S = STATEMENT_TIMEOUT_MS / 1000 + 10
 KNOWN_RUNS = 10_000
 _UNUSED = "DELETE FROM commits WHERE at < now() - INTERVAL '7 days'"
 T = TypeVar("T")
+
+_FACTS = "SELECT current_setting('server_version'), pg_database_size(current_database())"
 
 
 class PostgresStore(NounStore):
@@ -184,6 +186,10 @@ class PostgresStore(NounStore):
         if not done:
             await asyncio.wait([asked], timeout=ANSWER_S)
             asked.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    async def facts(self) -> Mapping[str, Any]:
+        row = await self._read(lambda conn: conn.execute(_FACTS).fetchone())
+        return {"engine": "postgresql", "version": row[0], "bytes": row[1]}
 
     async def set_read_only(self, on: bool) -> None:
         """Of this gateway alone."""

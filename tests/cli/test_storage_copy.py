@@ -144,7 +144,8 @@ def test_into_postgresql_and_back_and_no_password_is_shown(home, postgres_url, t
     assert "the same" in same
 
 
-def test_into_postgresql_and_a_bucket_and_back_byte_for_byte(home, postgres_url, tmp_path):
+def test_into_postgresql_and_a_bucket_and_back_byte_for_byte(home, postgres_server, tmp_path):
+    database = postgres_server.create()
     contents = {hashlib.sha256(data).hexdigest(): data for data in (b"", png(8, 6), os.urandom(3_000_000))}
     files = Files(home / "jupyter" / "media")
     files.open()
@@ -169,10 +170,10 @@ def test_into_postgresql_and_a_bucket_and_back_byte_for_byte(home, postgres_url,
         (home / "jupyter" / "config.json").chmod(0o600)
         here = {"CLAWDBOT_STATE_DIR": str(home)}
         bucket = s3.settings()["url"]
-        there = json.loads(clawdbot("storage", "copy", "home", postgres_url, "--media-to", bucket, "--json", **here))
-        again = clawdbot("storage", "copy", "home", postgres_url, "--media-to", bucket, code=1, **here)
+        there = json.loads(clawdbot("storage", "copy", "home", database, "--media-to", bucket, "--json", **here))
+        again = clawdbot("storage", "copy", "home", database, "--media-to", bucket, code=1, **here)
         back = json.loads(
-            clawdbot("storage", "copy", postgres_url, str(tmp_path / "back"), "--media-from", bucket, "--json", **here)
+            clawdbot("storage", "copy", database, str(tmp_path / "back"), "--media-from", bucket, "--json", **here)
         )
     assert there["files"]["copied"] == back["files"]["copied"] == len(contents)
     assert not there["files"]["missing"] and not back["files"]["missing"]
@@ -183,3 +184,4 @@ def test_into_postgresql_and_a_bucket_and_back_byte_for_byte(home, postgres_url,
     assert kept.read_derived(next(iter(contents)), "thumbnail.webp") == b"small"
     secret = s3.settings()["secretAccessKey"]
     assert secret not in json.dumps([there, back]) + again
+    postgres_server.drop(database)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.server import clean_environment
+from tests.support.server import clean_environment, free_port
 
 URL = "postgresql://someone:s3cret-w0rd@127.0.0.1:1/chats"
 INSTALL = "pip install 'jupyter-clawdbot[postgres]'"
@@ -20,10 +20,10 @@ runpy.run_module("clawdbot_ext", run_name="__main__")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["C.UTF-8", "ko_KR.UTF-8"])
-@pytest.mark.parametrize("command", ["gateway run --port 0", "doctor", "storage copy home storage.url"])
+@pytest.mark.parametrize("command", ["gateway run --port {port}", "doctor", "storage copy home storage.url"])
 def test_without_psycopg_the_command_that_installs_it_is_named(command: str, language: str, tmp_path) -> None:
     environment = {**clean_environment(tmp_path), "CLAWDBOT_STORAGE_URL": URL, "LC_ALL": language}
-    words = [sys.executable, "-c", PROGRAM, *command.split()]
+    words = [sys.executable, "-c", PROGRAM, *command.format(port=free_port()).split()]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 1 and INSTALL in said, said

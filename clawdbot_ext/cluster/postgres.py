@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 5.0
 """A question for a home waits so long for a database that is away."""
+TAKEOVER_S = 20.0
+"""It waits so long for a takeover, or for a look at the members."""
 QUIET_S = 15.0
 """The post looks at the table at least so often, if only to notice that its connection is dead."""
 FAILED_PAUSE_S = 0.2
@@ -313,7 +315,7 @@ class PostgresCluster:
                     raise away("no answer") from error
                 await asyncio.sleep(FAILED_PAUSE_S)
                 continue
-            await self._steady.wait()
+            await self._until(self._steady)
             if number == now.number and self._now is now:
                 return now.member
             if number in now.names:
@@ -323,7 +325,14 @@ class PostgresCluster:
             if self._clock() > ends:
                 raise away("no answer")
             self._look.set()
-            await self._looked.wait()
+            await self._until(self._looked)
+
+    async def _until(self, event: asyncio.Event) -> None:
+        """Wait for it. Raises ``Unavailable``: the database does not answer meanwhile."""
+        try:
+            await asyncio.wait_for(event.wait(), TAKEOVER_S)
+        except asyncio.TimeoutError:
+            raise away("no answer") from None
 
     async def release(self, session_key: str) -> None:
         if (now := self._now) is None or session_key not in now.homes.own:

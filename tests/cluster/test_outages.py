@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from clawdbot_ext.cluster import postgres
 from clawdbot_ext.cluster.membership import Terms
 from clawdbot_ext.protocol.errors import Unavailable
 from tests.support.aio import run, until
@@ -132,5 +133,30 @@ def test_a_reset_of_all_connections_at_once_is_a_death_at_worst(server: Postgres
                     cable.reset()
                     await exchange(a, b)
                 assert a.others() == [b.member]
+
+    run(scenario(), 3 * BOUND_S)
+
+
+def test_who_is_asked_for_while_the_database_swallows_everything_is_not_waited_for_for_ever(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "TAKEOVER_S", 0.5)
+
+    async def scenario() -> None:
+        async with Cable(server.port) as cable:
+            a = Member(server.url(port=cable.port))
+            async with joined(a):
+                assert a._now is not None
+                session = f"agent:main:{uuid.uuid4()}"
+                a._now.homes._remember({session: 1_000_000})  # a home that left just now
+                cable.cut()
+                with pytest.raises(Unavailable):
+                    await asyncio.wait_for(a.home_of(session), BOUND_S)
+                a._steady.clear()
+                a._now.homes.taken([session])
+                with pytest.raises(Unavailable):
+                    await asyncio.wait_for(a.home_of(session), BOUND_S)
+                a._steady.set()
+                cable.mend()
 
     run(scenario(), 3 * BOUND_S)

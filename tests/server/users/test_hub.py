@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from clawdbot_ext.server.users.hub import HubSignIn
 from tests.support.http import ask
 from tests.support.server import GatewayProcess, free_port
 from tests.support.wire import opened, run
@@ -66,6 +67,15 @@ def test_a_cookie_that_was_not_sealed_here_is_none(gateway):
     for value in ("x", "gAAAAABm" + "A" * 100, "\N{LATIN SMALL LETTER E WITH ACUTE}"):
         cookie = [("Cookie", f"service-clawdbot={value}")]
         assert ask(gateway.port, path="/services/clawdbot/auth/session", headers=cookie).status == 401
+
+
+def test_what_one_gateway_of_the_service_has_sealed_another_reads_and_no_other_service():
+    given = service_environment()
+    one, same, other = (HubSignIn(each, 30) for each in (given, given, {**given, "JUPYTERHUB_API_TOKEN": "another"}))
+    sealed = one._seal({"token": "t"})
+    assert (same._unseal(sealed, 60), other._unseal(sealed, 60)) == ({"token": "t"}, {})
+    assert one.xsrf_token("t") == same.xsrf_token("t") != other.xsrf_token("t")
+    assert one.xsrf_token("t") != one.xsrf_token("u")
 
 
 def test_a_start_without_what_the_hub_gives_says_what_is_missing(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from contextlib import AsyncExitStack
 
@@ -47,10 +48,12 @@ def test_frames_have_only_the_keys_that_clawdbots_node_client_accepts_and_seq_ri
 def test_without_our_capability_deltas_carry_the_whole_text_and_come_at_most_every_150_ms(gateway):
     async def main():
         async with wired(gateway.ws_url, gateway.token) as wire:
+            began = time.monotonic()
             end = await wire.ask("[[tokens=120]] [[delay_ms=5]]")
+            most = (time.monotonic() - began) / 0.15 + 2  # the first and the last come when they are there
             deltas = wire.deltas(end["runId"])
             texts = [d["message"]["content"][0]["text"] for d in deltas]
-            assert 2 <= len(texts) <= 10 and len(set(texts)) == len(texts)
+            assert 2 <= len(texts) <= most and len(set(texts)) == len(texts)
             assert all(text.startswith(earlier) for text, earlier in zip(texts[1:], texts, strict=False))
             assert text_of(end["message"]).startswith(texts[-1])
             assert not [f for f in wire.events if f["event"] == "agent" and f["payload"]["stream"] == "assistant"]

@@ -69,7 +69,7 @@ def _argv(options: dict[str, Any]) -> list[str]:
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             argv.append(flag)
-        elif value not in (None, False):
+        elif value is not None and value is not False:  # 0 is a port
             argv.append(f"{flag}={value}")
     return argv
 

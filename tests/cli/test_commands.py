@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from clawdbot_ext.cli.gateway import _argv
 from tests.cli.conftest import TIMEOUT_S, Run, run_cli
 from tests.support.server import GatewayProcess, free_port
 
@@ -434,3 +435,7 @@ def test_sessions_export_writes_the_format_that_the_file_name_says(cli: Run, tmp
     failed = cli("sessions", "export", "exported", "--format", "json", "-o", str(tmp_path / "no" / "a"))
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert cli("sessions", "export", "unknown").returncode == 1
+
+
+def test_port_0_of_the_command_line_is_a_port() -> None:
+    assert _argv({"port": 0, "ip": None, "force": True, "no_browser": False}) == ["--port=0", "--force"]

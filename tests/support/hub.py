@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import requests
 
-from tests.support.jupyter import EXTENSIONS, quiet_lab, share_labextension
+from tests.support.jupyter import EXTENSIONS, quiet_lab, share_labextension, without_collaboration
 from tests.support.server import ROOT, clean_environment, free_port
 from tests.support.tools import require
 
@@ -81,6 +81,7 @@ class Hub:
         settings = self.folder / "config"
         settings.mkdir()
         extensions = {**EXTENSIONS, "jupyterlab": True} if self._lab else EXTENSIONS
+        without_collaboration(settings)
         (settings / "jupyter_server_config.json").write_text(
             json.dumps({"ServerApp": {"jpserver_extensions": extensions}, "LabApp": {"news_url": None}})
         )

@@ -44,6 +44,13 @@ def quiet_lab(folder: Path) -> Path:
     return folder / "settings"
 
 
+def without_collaboration(config: Path) -> None:
+    """Configure JupyterLab, by its directory of configuration, to open a notebook for each page by itself."""
+    (config / "labconfig").mkdir(parents=True, exist_ok=True)
+    disabled = {"disabledExtensions": {"@jupyter/docprovider-extension": True}}
+    (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
+
+
 class JupyterProcess(GatewayProcess):
     """``jupyter server`` (or ``module``) with a token of its own. ``port`` is Jupyter's, ``mount`` what is ours in it.
 

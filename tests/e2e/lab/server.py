@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.http import ask
-from tests.support.jupyter import quiet_lab, share_labextension
+from tests.support.jupyter import quiet_lab, share_labextension, without_collaboration
 from tests.support.server import ROOT, clean_environment, free_port
 
 TOKEN = "the-token-of-this-lab"
@@ -19,9 +19,19 @@ START_S = 90.0
 
 
 class Lab:
-    """``jupyter lab`` (or ``notebook``) under ``/a%40b/``, its files in ``folder/work``."""
+    """``jupyter lab`` (or ``notebook``) under ``/a%40b/``, its files in ``folder/work``.
 
-    def __init__(self, folder: Path, *, program: str = "jupyterlab", env: Mapping[str, str] | None = None):
+    ``together``: people edit a notebook together (jupyter-server-ydoc and jupyter-docprovider).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        program: str = "jupyterlab",
+        env: Mapping[str, str] | None = None,
+        together: bool = False,
+    ):
         self.folder, self.work, self.state = folder, folder / "work", folder / "state"
         self.port, self.program = free_port(), program
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,6 +46,14 @@ class Lab:
             JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"),
             **(env or {}),
         )
+        config = Path(self.environment["JUPYTER_CONFIG_DIR"])
+        if together:
+            config.mkdir(parents=True, exist_ok=True)
+            extensions = dict.fromkeys(("jupyter_server_ydoc", "jupyter_server_fileid"), True)
+            traits = {"ServerApp": {"jpserver_extensions": extensions}, "YDocExtension": {"document_save_delay": 0.5}}
+            (config / "jupyter_server_config.json").write_text(json.dumps(traits))
+        else:
+            without_collaboration(config)
 
     @property
     def url(self) -> str:

@@ -25,7 +25,7 @@ from clawdbot_ext._version import __version__
 from tests.support.tools import require
 
 ROOT = Path(__file__).resolve().parent.parent
-WHEEL_LIMIT = 2_600_000
+WHEEL_LIMIT = 2_750_000
 """Bytes. The wheel is about 2.2 MB, a third of it diagrams (mermaid); source maps or node_modules in it by accident
 would be far more."""
 

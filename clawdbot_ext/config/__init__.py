@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .file import REDACTED, merge, parse, redact, set_value, take_back, unset_value, write_raw
+from .file import REDACTED, merge, parse, redact, set_value, unset_value, write_raw
 from .loading import (
     Config,
     ProviderConfig,
@@ -41,7 +41,6 @@ __all__ = [
     "set_value",
     "snapshot",
     "state_dir",
-    "take_back",
     "ui_hints",
     "unset_value",
     "variables",

@@ -12,7 +12,7 @@ from typing import Any
 
 from ... import config as settings
 from ...config import Config
-from ...config.file import leaves, read
+from ...config.file import leaves, read, take_back
 from ...config.setting_types import OwnerOnly
 from ...config.spaces import is_of_user
 from ...protocol.errors import InvalidRequest, Unavailable
@@ -107,7 +107,7 @@ async def change(services: Services, caller: Connection, write: Write) -> None:
             services.config.reload()  # of another secret the edge disconnects everybody, as soon as the answer is out
             note_changes(services, present, caller.audit_fields())
         except settings.ConfigError:
-            await asyncio.to_thread(settings.take_back, path, wrote, before)
+            await asyncio.to_thread(take_back, path, wrote, before)
             raise
     except settings.ConfigError as exc:
         raise refused(exc, caller.locale) from exc

@@ -4,7 +4,7 @@ import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import { HandsError } from "./errors.js";
 import type { History, KernelFacts } from "./history.js";
 import type { Call, Parameters } from "./node.js";
-import { openNotebook, within } from "./notebooks.js";
+import { openConnected, within } from "./notebooks.js";
 import type { RawOutput } from "./outputs.js";
 import { FULL, newRoom, withinBudget } from "./outputs.js";
 
@@ -77,12 +77,12 @@ export class Kernels {
   ) {}
 
   async interrupt({ path }: Parameters): Promise<unknown> {
-    await kernelOf(await openNotebook(this.notebooks, path)).interrupt();
+    await kernelOf(await openConnected(this.notebooks, path)).interrupt();
     return { ok: true };
   }
 
   async restart({ path }: Parameters): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     const kernel = kernelOf(panel);
     const started = this.history.nextProcess(panel);
     await panel.sessionContext.restartKernel();
@@ -93,7 +93,7 @@ export class Kernels {
 
   /** Code beside the document, not in the kernel's history. */
   async execute({ path, code, timeoutMs, silent }: Parameters, call: Call): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     if (typeof code !== "string") throw new HandsError("INVALID_REQUEST", "code is a text");
     const kernel = kernelOf(panel);
     await mustBeIdle(this.history, panel);

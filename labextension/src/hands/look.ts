@@ -12,7 +12,7 @@ import { HandsError } from "./errors.js";
 import type { History } from "./history.js";
 import { kernelOf, mustBeIdle } from "./kernel.js";
 import type { Parameters } from "./node.js";
-import { openNotebook, within } from "./notebooks.js";
+import { openConnected, within } from "./notebooks.js";
 import { joined, withoutAnsi } from "./outputs.js";
 
 /** For an answer about variables or docs. */
@@ -49,7 +49,7 @@ export class Look {
   ) {}
 
   async variables({ path }: Parameters): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     const found = (await this.evaluate(panel, kernelCode, `variables(${SPACE})`)) as { variables: Variable[] };
     const process = this.history.processOf(panel);
     const before = this.seen.get(process);
@@ -64,7 +64,7 @@ export class Look {
   }
 
   async inspect({ path, name, detail }: Parameters): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     if ((await languageOf(kernelOf(panel))) !== "python")
       return this.documented(panel, dotted(name), detail === "full" ? 1 : 0);
     if (typeof name !== "string" || !NAME.test(name)) throw invalid("name is the name of a variable");
@@ -84,17 +84,17 @@ export class Look {
   }
 
   async docs({ path, name }: Parameters): Promise<unknown> {
-    return this.documented(await openNotebook(this.notebooks, path), dotted(name), 0);
+    return this.documented(await openConnected(this.notebooks, path), dotted(name), 0);
   }
 
   async packages({ path }: Parameters): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     return this.evaluate(panel, kernelCode, "packages()", { patience: PACKAGES_MS });
   }
 
   /** In a forked copy of the kernel: the person's state stays as it is. */
   async tryCode({ path, code, seconds }: Parameters): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     if (typeof code !== "string") throw invalid("code is a text");
     const most = Math.max(1, Math.min(typeof seconds === "number" ? Math.trunc(seconds) : TRY_S, MOST_TRY_S));
     await mustBeIdle(this.history, panel); // it is copied between two cells

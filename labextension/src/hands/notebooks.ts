@@ -5,8 +5,9 @@ import { HandsError } from "./errors.js";
 
 /** The drive of shared documents: the same files under another name. */
 const SHARED_DRIVE = /^RTC:/;
-/** How long a document that is being loaded is waited for. */
+/** How long a document that is being loaded is waited for, and then the kernel that it is being connected to. */
 const LOADING_MS = 15_000;
+const CONNECTING_MS = 10_000;
 
 /** The path as the gateway and other clients spell it. */
 export function pathOf(panel: NotebookPanel): string {
@@ -29,6 +30,14 @@ export async function openNotebook(notebooks: INotebookTracker, path: unknown): 
   if (!panel) throw notOpen(wanted);
   if (!panel.context.isReady) await within(panel.context.ready, LOADING_MS);
   if (panel.isDisposed || !panel.context.isReady) throw notOpen(wanted);
+  return panel;
+}
+
+/** The same for what needs its kernel: after a reload the page is still about to find the one that runs. */
+export async function openConnected(notebooks: INotebookTracker, path: unknown): Promise<NotebookPanel> {
+  const panel = await openNotebook(notebooks, path);
+  const { sessionContext } = panel;
+  if (!sessionContext.session && !sessionContext.isReady) await within(sessionContext.ready, CONNECTING_MS);
   return panel;
 }
 

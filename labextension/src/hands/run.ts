@@ -11,7 +11,7 @@ import type { History } from "./history.js";
 import type { Inputs } from "./input.js";
 import { kernelIdle, kernelOf, mustBeSame } from "./kernel.js";
 import type { Call, Parameters } from "./node.js";
-import { cellOf, isCode, isReadOnly, openNotebook, texts, within } from "./notebooks.js";
+import { cellOf, isCode, isReadOnly, openConnected, texts, within } from "./notebooks.js";
 import type { Output, RawOutput, Room } from "./outputs.js";
 import { newRoom, OF_A_RUN, rawOutputs, textOf, withinBudget } from "./outputs.js";
 import { revisionOf } from "./revision.js";
@@ -46,7 +46,7 @@ export class Runner {
 
   /** One after the other, up to the first error. */
   async run({ path, cells, revs, kernel, save }: Parameters, call: Call): Promise<unknown> {
-    const panel = await openNotebook(this.notebooks, path);
+    const panel = await openConnected(this.notebooks, path);
     const wanted = (texts(cells) ?? []).map((id) => cellOf(panel, id));
     const known = (revs ?? {}) as Record<string, string>;
     mustBeAsSeen(wanted, known);

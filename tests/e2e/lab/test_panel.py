@@ -144,7 +144,8 @@ def test_two_widgets_and_a_panel_are_one_client_and_a_reload_brings_the_panel_ba
         "ChatWidget('right', height='240px')",
     )
     sockets: list[WebSocket] = []
-    page.on("websocket", lambda socket: sockets.append(socket) if socket.url.endswith("/clawdbot/ws") else None)
+    is_chat = re.compile(r"/clawdbot/ws(?!\?role=)").search  # not that of the page's node
+    page.on("websocket", lambda socket: sockets.append(socket) if is_chat(socket.url) else None)
     side = panel(page)
     run(page, 0)
     run(page, 1)

@@ -79,7 +79,7 @@ class StoreRouter:
         """Whether ``temporary`` was ever asked for one: before that it is empty, and no question goes there."""
         self._elsewhere: Store | None = None
         """Temporary sessions of other gateways, without their messages; for lists."""
-        self._opening: asyncio.Future[None] | None = None
+        self._opening: asyncio.Future[Store] | None = None
         self.overviews = BothOverviews(lambda: [store.overviews for store in self._listed()])
 
     @property
@@ -108,8 +108,8 @@ class StoreRouter:
         await self.temporary.open()
 
     async def close(self) -> None:
-        if self._elsewhere is not None:
-            await self._elsewhere.close()
+        if self._opening is not None:
+            await (await self._opening).close()
         await self.temporary.close()
         await self.kept.close()
 
@@ -289,12 +289,16 @@ class StoreRouter:
         return sum(await asyncio.gather(*(store.count_sessions() for store in self._listed())))
 
     async def know_elsewhere(self, key: str, session: Session | None) -> None:
-        if self._elsewhere is None:
-            store = self._elsewhere = MemoryStore()
-            self._opening = asyncio.ensure_future(store.open())
-        if self._opening is not None:
-            await self._opening
-        await self._elsewhere.know_elsewhere(key, session)
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open_elsewhere())
+        store = await asyncio.shield(self._opening)
+        await store.know_elsewhere(key, session)
+
+    async def _open_elsewhere(self) -> Store:
+        store = MemoryStore()
+        await store.open()
+        self._elsewhere = store  # now, since a list asks it at once
+        return store
 
     async def create_session(self, key: str, *, settings: Mapping[str, Any], now: int) -> Session:
         return await self._of(key).create_session(key, settings=settings, now=now)

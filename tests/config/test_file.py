@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clawdbot_ext import config
-from clawdbot_ext.config import REDACTED, ConfigError, set_value, take_back
-from clawdbot_ext.config.file import parse, read
+from clawdbot_ext.config import REDACTED, ConfigError, set_value
+from clawdbot_ext.config.file import parse, read, take_back
 from clawdbot_ext.config.file import values as values_of
 from clawdbot_ext.config.loading import snapshot
 from clawdbot_ext.protocol.errors import Stale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -191,6 +192,24 @@ def test_nothing_of_another_session_reaches_the_temporary_store(name: str) -> No
 
 def _two(scenario: Scenario) -> Any:
     return drive_store(StoreRouter(MemoryStore(), MemoryStore()), scenario)
+
+
+def test_a_list_does_not_ask_the_store_of_other_gateways_sessions_before_it_is_open(monkeypatch) -> None:
+    async def scenario(store: StoreRouter) -> None:
+        opening, whole_open = asyncio.Event(), MemoryStore.open
+
+        async def open_late(self: MemoryStore) -> None:
+            await opening.wait()
+            await whole_open(self)
+
+        monkeypatch.setattr(MemoryStore, "open", open_late)
+        told = asyncio.ensure_future(store.know_elsewhere(TEMPORARY + "there", None))
+        await asyncio.sleep(0)
+        assert await store.list_sessions() == []
+        opening.set()
+        await told
+
+    _two(scenario)
 
 
 def test_a_transcript_is_found_by_its_id_in_either_store() -> None:

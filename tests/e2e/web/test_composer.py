@@ -349,6 +349,7 @@ def test_the_field_has_the_focus_when_one_comes_reloads_or_switches(chat):
     chat.ready()
     expect(chat.composer).to_be_focused()
     chat.page.get_by_role("button", name="New session").first.click()
+    expect(chat.page).to_have_url(re.compile(r"session="))  # else back leads out of the page
     expect(chat.composer).to_be_focused()
     chat.page.go_back()
     expect(chat.composer).to_be_focused()

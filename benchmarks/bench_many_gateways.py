@@ -203,7 +203,7 @@ async def come_back(url: str, gateways: Sequence[GatewayProcess], count: int) ->
     for socket, key in zip(sockets, keys, strict=True):
         await socket.raw_call("sessions.patch", {"key": key, "label": key})
     pids = [(await socket.call("gateway.info"))["pid"] for socket in sockets]
-    victim = gateways[0]
+    victim = max(gateways, key=lambda gateway: pids.count(gateway.pid))  # one may have none yet after its restart
     mine = [number for number, pid in enumerate(pids) if pid == victim.pid]
     killed = now()
     victim.kill()

@@ -52,7 +52,7 @@ def _spaces(config: Config) -> spaces.Spaces:
 
 
 def _known(config: Config) -> Sequence[KnownSpace]:
-    """Everybody who has a space, by name."""
+    """The users who have a space, by name."""
     with _told():
         found = [msgspec.convert(record, KnownSpace) for record in spaces.noted(_spaces(config), SPACE)]
     return sorted(found, key=lambda space: space.name.casefold())

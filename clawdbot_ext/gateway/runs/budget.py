@@ -110,7 +110,7 @@ class Budget:
         self._reserved: set[Reservation] = set()
         self._freed = asyncio.Event()
         self._temporary: dict[int, Spent] = {}
-        """What temporary sessions used here, by the day's beginning."""
+        """Usage of the temporary sessions of this gateway, by the beginning of the day."""
         self._id = uuid.uuid4().hex
 
     # -- questions ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ...config.spaces import load_space
 from ...protocol.errors import GatewayError
 from ...protocol.frames import CloseCode
 from ...runtime.gateway_lock import acquire
+from ...runtime.paths import users_folder
 from ...runtime.secrets import client_credential, get_or_create_secret
 from ...store.api import SchemaTooNew, StoreDamaged
 from ..context import ServerContext, close_request
@@ -153,9 +154,7 @@ class UserSpaces:
     @property
     def directory(self) -> Path:
         """The folder with the folders of the spaces."""
-        config = self.base.live.at_start
-        given: str = config["users.directory"]
-        return Path(given).expanduser() if given else config.home / "users"
+        return users_folder(self.base.live.at_start)
 
     def spaces(self) -> Mapping[str, Space]:
         """The open spaces by slug."""
